@@ -1,0 +1,279 @@
+"""Which tasks may be due: an index over the store, never a second truth."""
+
+from collections import deque
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+
+from est_alan_scheduler.horizon import Horizon
+from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.store import Store
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.timing import AT_ONCE, Every, read_schedule
+
+_EMPTY_ALLOWED = 64
+_RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
+
+
+class Entry:
+    """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
+
+    __slots__ = ("due", "is_dropped", "order", "ready_at", "task", "waits_for")
+
+    def __init__(self, task: Task, order: int) -> None:
+        self.task = task
+        self.is_dropped = False
+        self.order = order  # of registration
+        self.due: datetime | None = None  # the moment under which it is filed
+        self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
+        self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+
+
+class Agenda:
+    """A heap keyed by due moment, lazily repaired.
+
+    A key is a lower bound of the moment at which the task may turn due: whoever takes an entry asks the task itself,
+    and files it again if that was early. An entry that waits for a dependency is in `waiting` until that succeeds.
+    Changes to tasks and store are only noted (`note_…`: a deque, lock-free); `work_in` brings the index up to date.
+    Everything but the notes is guarded by the registry's lock, which the caller holds.
+    """
+
+    def __init__(self) -> None:
+        self.store = Store({}, self.note_key, self.note_all)
+        self.entries: dict[str, Entry] = {}
+        self.batches: list[list[Entry]] = []  # what each tick under way, or interrupted, has found ready
+        self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
+        self.wanted: set[str] = set()  # every id that was ever depended on
+        self.changes = 0  # notes worked in so far: a decision made at another count has to be made again
+        self.notes: deque[Task | tuple[str, bool] | None] = deque()
+        self.watchers = (self.note_task,)
+        # A heap of moments, and what is filed under each: one entry or several. Heap items that hold their entries
+        # would each be one more object for the garbage collector to follow, and that costs more than all the rest.
+        self._moments: list[datetime] = []
+        self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
+        self._empty = 0  # moments in the heap under which nothing is filed any more
+        self._order = 0
+        self._dropped: list[Task] = []
+        self._horizon = Horizon()
+
+    def __enter__(self) -> "Agenda":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.note_all()  # a Ctrl+C in the middle of a change: half of it may be missing
+
+    # Notes: from any thread, with or without the lock.
+
+    def note_task(self, task: Task) -> None:
+        """Note that a field of `task` was assigned."""
+        try:
+            if self.notes[-1] is task:  # noted and not yet worked in: whoever does will find the newest values
+                return
+        except IndexError:
+            pass
+        self.notes.append(task)
+
+    def note_key(self, key: str, moved: bool) -> None:
+        """Note that a key of the store was edited."""
+        self.notes.append((key, moved))
+
+    def note_all(self) -> None:
+        """Note that nothing here can be relied on."""
+        self.notes.append(None)
+
+    # The rest: under the lock.
+
+    def work_in(self, now: datetime) -> None:
+        """Bring the index up to date with all that was noted."""
+        while self.notes:
+            note = self.notes.popleft()
+            self.changes += 1
+            if note is None:
+                self._rebuild(now)
+            elif isinstance(note, Task):
+                entry = self.entries.get(note.id)
+                if entry is not None and entry.task is note:
+                    self._read(entry, note, now)
+            else:
+                self._follow_store(*note, now)
+
+    def see(self, now: datetime) -> datetime:
+        """Take notice of the clock, and return `now` in UTC; where it went back too far, file everything anew."""
+        utc = to_utc(now)
+        if self._horizon.is_passed(now, utc):
+            self.changes += 1
+            self._rebuild(now)
+        self._horizon.see(now, utc)
+        return utc
+
+    def add(self, task: Task, now: datetime) -> None:
+        """Take in a task that has just been put at the end of the store."""
+        self._order += 1
+        entry = self.entries[task.id] = Entry(task, self._order)
+        self._watch(task)
+        self._read(entry, task, now)
+
+    def drop(self, task_id: str) -> None:
+        """Take out the entry of an id, if there is one."""
+        entry = self.entries.pop(task_id, None)
+        if entry is None:
+            return
+        task = entry.task
+        task._watchers = tuple(told for told in task._watchers if told != self.note_task)
+        # Freed by the caller without the lock: it may be the last reference, and `__del__` of an argument is user code.
+        self._dropped.append(task)
+        self.take_off(entry)
+        if entry.due is not None:
+            self._unfile(entry, entry.due)
+        entry.is_dropped = True
+
+    def take_dropped(self) -> list[Task]:
+        """Return the dropped tasks, for the caller to let go of when it has released the lock."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    def take(self, moment: datetime) -> list[Entry]:
+        """Take off what may be due at the UTC `moment`, and what another tick found ready but did not start."""
+        taken = self._left_over()
+        moments, filed = self._moments, self._filed
+        while moments and moments[0] <= moment:
+            found = filed.pop(heappop(moments), None)
+            if isinstance(found, Entry):
+                found.due = None
+                taken.append(found)
+            elif found is None:
+                self._empty -= 1
+            else:
+                for entry in found:
+                    entry.due = None
+                taken += found
+        return taken
+
+    def next_moment(self) -> datetime | None:
+        """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
+        if self._left_over():
+            return AT_ONCE
+        while self._moments and self._moments[0] not in self._filed:
+            heappop(self._moments)
+            self._empty -= 1
+        return self._moments[0] if self._moments else None
+
+    def file(self, entry: Entry, now: datetime) -> None:
+        """Put an entry where the schedule of its task, as of `now`, wants it."""
+        task = entry.task
+        if task.__dict__["status"] is _RUNNING:
+            return  # a running task is filed when it ends or is assigned to
+        schedule = task._schedule or read_schedule(task)
+        due = None if schedule is None else schedule.due(task, now)
+        if due is None:
+            return
+        if entry.due is not None:
+            if entry.due <= due:
+                return  # it will come too early, and be filed again then
+            self._unfile(entry, entry.due)
+        entry.due = due
+        found = self._filed.setdefault(due, entry)
+        if found is entry:
+            heappush(self._moments, due)
+        elif isinstance(found, Entry):
+            self._filed[due] = {found: None, entry: None}
+        else:
+            found[entry] = None
+
+    def file_anew(self, entry: Entry, now: datetime) -> None:
+        """File an entry that was ready or waiting."""
+        self.take_off(entry)
+        self.file(entry, now)
+
+    def close(self, batch: list[Entry], now: datetime) -> None:
+        """End the tick that found `batch` ready at this very `now`: file what it did not start."""
+        self.batches = [other for other in self.batches if other is not batch]
+        for entry in batch:
+            if entry.ready_at is now:
+                self.file_anew(entry, now)
+
+    def wait(self, entry: Entry, dependency: str) -> None:
+        """Set an entry that a tick has taken aside until `dependency` succeeds."""
+        self.take_off(entry)
+        entry.waits_for = dependency
+        self.waiting.setdefault(dependency, {})[entry] = None
+
+    def wake(self, dependency: str, now: datetime) -> None:
+        """File the entries that wait for a dependency, which has succeeded."""
+        for entry in self.waiting.pop(dependency, {}):
+            entry.waits_for = None
+            self.file(entry, now)
+
+    def take_off(self, entry: Entry) -> None:
+        """Note that an entry is neither ready nor waiting any more: its task starts, or it is filed anew."""
+        entry.ready_at = None
+        if entry.waits_for is not None:
+            others = self.waiting[entry.waits_for]
+            del others[entry]
+            if not others:
+                del self.waiting[entry.waits_for]
+            entry.waits_for = None
+
+    def _unfile(self, entry: Entry, due: datetime) -> None:
+        entry.due = None
+        found = self._filed[due]
+        if not isinstance(found, Entry):
+            del found[entry]
+        if not found or found is entry:
+            del self._filed[due]
+            self._empty += 1
+            if self._empty > _EMPTY_ALLOWED + len(self._filed):
+                self._moments = list(self._filed)
+                heapify(self._moments)
+                self._empty = 0
+
+    def _left_over(self) -> list[Entry]:
+        """Return what ticks under way have found ready, but not started yet."""
+        if not self.batches:
+            return []
+        return list(dict.fromkeys(entry for batch in self.batches for entry in batch if entry.ready_at is not None))
+
+    def _watch(self, task: Task) -> None:
+        if not task._watchers:
+            task._watchers = self.watchers  # one tuple for all
+        elif self.note_task not in task._watchers:
+            task._watchers = (*task._watchers, self.note_task)
+
+    def _read(self, entry: Entry, task: Task, now: datetime) -> None:
+        """Read all fields of a task anew: what they say about scheduling may have changed."""
+        schedule = task._schedule = read_schedule(task)
+        if isinstance(schedule, Every):
+            last_run_at = task.last_run_at
+            self._horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))
+        if task.depends_on:
+            self.wanted.update(task.depends_on)
+        if entry.ready_at is None:  # else the tick that found it ready will look again
+            self.file_anew(entry, now)
+        if task.last_success_at is not None and self.waiting:
+            self.wake(task.id, now)
+
+    def _follow_store(self, key: str, moved: bool, now: datetime) -> None:
+        task = self.store.get(key)
+        entry = self.entries.get(key)
+        order = None if moved or entry is None else entry.order
+        if entry is not None and order is not None and entry.task is task:
+            return
+        self.drop(key)
+        if task is not None:
+            self.add(task, now)
+            if order is not None:
+                self.entries[key].order = order
+
+    def _rebuild(self, now: datetime) -> None:
+        for key in list(self.entries):
+            self.drop(key)
+        self.entries.clear()
+        self.batches.clear()
+        self.waiting.clear()
+        self.wanted.clear()
+        self._moments.clear()
+        self._filed.clear()
+        self._empty = 0
+        self._horizon = Horizon()
+        for task in list(self.store.values()):
+            self.add(task, now)

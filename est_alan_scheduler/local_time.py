@@ -1,0 +1,116 @@
+"""Wall time of this machine's zone, to UTC and back.
+
+Naive local datetimes cannot be subtracted across a clock change, and 01:30 happens twice in autumn. Everything that
+compares or measures converts to UTC (naive, so that it stays cheap) first. The rules are the operating system's, read
+by way of `datetime`; no clock is read here.
+"""
+
+import time
+from datetime import datetime, timedelta
+
+# Bound once, from the real class: freezegun swaps the name `datetime` in this module, and its class answers these two
+# with the frozen offset instead of the zone's rules.
+_with_zone = datetime.astimezone
+_from_timestamp = datetime.fromtimestamp
+
+_EPOCH = datetime(1970, 1, 1)
+_SECOND = timedelta(seconds=1)
+_HOURS_PROBED = (0, 6, 12, 18, 24)  # no zone has ever changed its clock twice within six hours
+_MAX_DAYS = 4096
+
+
+class _Offsets:
+    """The zone's UTC offset of each local day that has only one; any other day is looked up each time."""
+
+    __slots__ = ("days", "zone")
+
+    def __init__(self) -> None:
+        self.zone = time.tzname  # `time.tzset` makes a new tuple, so identity tells whether the zone was changed
+        self.days: dict[int, timedelta] = {}
+
+
+_offsets = _Offsets()
+
+
+def to_utc(wall: datetime) -> datetime:
+    """Return the naive UTC moment of `wall`: naive local (its `fold` obeyed), or aware.
+
+    A wall time that the zone skips is read with the offset before the gap, as PEP 495 has it. At the ends of the
+    calendar, where UTC would lie outside it, `wall` itself.
+    """
+    if wall.tzinfo is not None:
+        wall = to_wall(wall)
+    offsets = _offsets
+    try:
+        if offsets.zone is time.tzname:
+            offset = offsets.days.get(wall.toordinal())
+            if offset is not None:
+                return wall - offset
+        return wall - _look_up(wall)
+    except (OverflowError, ValueError):
+        return wall
+
+
+def to_wall(moment: datetime) -> datetime:
+    """Return an aware `moment` as naive local time; a naive one as it is.
+
+    By way of `datetime.fromtimestamp` looked up at call time, so that it agrees with `datetime.now` when both are
+    frozen.
+    """
+    if moment.tzinfo is None:
+        return moment
+    try:
+        return datetime.fromtimestamp(moment.timestamp())
+    except (OverflowError, ValueError):  # the ends of the calendar
+        return moment.replace(tzinfo=None)
+
+
+def from_utc(utc: datetime) -> datetime:
+    """Return the naive local wall time at a naive UTC moment, `fold` set in a repeated hour."""
+    seconds = (utc - _EPOCH) // _SECOND
+    return _from_timestamp(seconds).replace(microsecond=utc.microsecond)
+
+
+def first_instant(wall: datetime) -> datetime | None:
+    """Return the naive UTC moment at which the naive local time `wall` first comes.
+
+    If the zone skips `wall`, that is the first moment after the gap; if it skips the whole date, None.
+    """
+    wall = wall.replace(fold=0)
+    utc = to_utc(wall)
+    if from_utc(utc) == wall:
+        return utc
+    before, after = to_utc(wall.replace(fold=1)), utc  # the gap's end lies between: the two offsets differ by the gap
+    while after - before > _SECOND:
+        middle = before + (after - before) // 2 // _SECOND * _SECOND
+        if from_utc(middle) > wall:
+            after = middle
+        else:
+            before = middle
+    after = after.replace(microsecond=0)
+    exists = from_utc(after - _SECOND).date() >= wall.date() or from_utc(after).date() <= wall.date()
+    return after if exists else None
+
+
+def _look_up(wall: datetime) -> timedelta:
+    global _offsets
+    if _offsets.zone is not time.tzname or len(_offsets.days) >= _MAX_DAYS:
+        _offsets = _Offsets()
+    offsets = _offsets
+    offset = _offset(wall)
+    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        probes = [midnight + timedelta(hours=hours) for hours in _HOURS_PROBED]
+    except OverflowError:  # the calendar's last day
+        return offset
+    if all(_offset(probe.replace(fold=fold)) == offset for probe in probes for fold in (0, 1)):
+        offsets.days[wall.toordinal()] = offset
+    return offset
+
+
+def _offset(wall: datetime) -> timedelta:
+    offset = _with_zone(wall).utcoffset()
+    return timedelta(0) if offset is None else offset  # never None: `astimezone` returns an aware datetime
+
+
+__all__ = ["first_instant", "from_utc", "to_utc", "to_wall"]

@@ -1,0 +1,84 @@
+"""How functions and values leave the process: as text, bounded, or as JSON."""
+
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+MAX_TEXT = 1_000
+"""Characters kept of a value's `repr` or an error's message."""
+
+NOT_JSON = "__not_json__"
+"""The key under which an argument that JSON cannot hold is shown; such a task can be read, not loaded."""
+
+
+def short_repr(value: object) -> str:
+    """Return `repr(value)`, cut to MAX_TEXT characters; a `repr` that fails is described, never raised."""
+    if value is None:
+        return "None"
+    if isinstance(value, str | bytes | bytearray) and len(value) > MAX_TEXT:
+        value = value[:MAX_TEXT]  # its repr is longer still, so the cut below is taken
+    try:
+        text = repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__} whose repr failed with {type(error).__name__}>"
+    return shorten(text)
+
+
+def shorten(text: str) -> str:
+    """Return `text`, cut to MAX_TEXT characters and an ellipsis."""
+    return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+def error_text(error: BaseException) -> str:
+    """Return an exception in words, `"ValueError: boom"`, cut to MAX_TEXT characters."""
+    name = type(error).__name__
+    try:
+        message = str(error)
+    except Exception as failure:
+        message = f"<its str failed with {type(failure).__name__}>"
+    return shorten(f"{name}: {message}" if message else name)
+
+
+def json_or_repr(value: object) -> object:
+    """Return `value` if JSON can hold it (tuples become arrays), else its bounded `repr`."""
+    return value if _fits_json(value) else short_repr(value)
+
+
+def json_or_marked(value: object) -> object:
+    """Return `value` if JSON can hold it, else its bounded `repr` under the key NOT_JSON."""
+    return value if _fits_json(value) else {NOT_JSON: short_repr(value)}
+
+
+def function_name(func: Callable[..., Any]) -> str:
+    """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`."""
+    is_bound = inspect.ismethod(func) and not inspect.isclass(func.__self__)
+    module, qualname = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
+    if is_bound or not module or not qualname or isinstance(func, functools.partial):
+        return short_repr(func)
+    return f"{module}:{qualname}"
+
+
+def function_named(name: str) -> Callable[..., Any]:
+    """Import the callable that `"module:qualname"` names; ValueError if there is none."""
+    module, _, qualname = name.partition(":")
+    remedy = "only a module-level function, named 'module:qualname', can be loaded"
+    if not (module and qualname) or "<" in name or " " in name:
+        raise ValueError(f"func {name!r} cannot be found by name: {remedy}")
+    try:
+        found: Any = functools.reduce(getattr, qualname.split("."), import_module(module))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"func {name!r} cannot be found ({error}): {remedy}") from error
+    if not callable(found):
+        raise ValueError(f"func {name!r} is {short_repr(found)}, which is not callable: {remedy}")
+    return found  # type: ignore[no-any-return]  # callable() has just said so
+
+
+def _fits_json(value: object) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True

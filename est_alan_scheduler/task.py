@@ -1,0 +1,190 @@
+"""A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    model_validator,
+)
+
+from est_alan_scheduler.local_time import to_wall
+from est_alan_scheduler.portable import error_text, function_name, json_or_marked, json_or_repr, short_repr
+from est_alan_scheduler.validation import (
+    check_args,
+    check_at,
+    check_depends_on,
+    check_error,
+    check_every,
+    check_func,
+    check_history,
+    check_kwargs,
+    check_moment,
+    near_miss,
+)
+
+
+class TaskStatus(str, Enum):
+    """Where a task stands: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCESS = "success"
+    FAILED = "failed"
+
+
+def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {key: value.isoformat() if isinstance(value, datetime) else json_or_repr(value) for key, value in run.items()}
+        for run in history
+    ]
+
+
+def _localize(moment: datetime | None) -> datetime | None:
+    return None if moment is None else to_wall(moment)
+
+
+_Moment = Annotated[datetime | None, BeforeValidator(check_moment)]
+_LocalMoment = Annotated[datetime | None, BeforeValidator(check_moment), AfterValidator(_localize)]
+
+
+class Task(BaseModel):
+    """One job: exactly one of `every`, `at`, `run_at`, a function, and what came of its runs.
+
+    Every field but `id` may be assigned at any time, from any thread: the value is validated like at construction, and
+    the next tick obeys it. Editing a list or dict in place is not an assignment: assign a new one.
+    `model_dump_json()` works for every task. `model_validate_json()` imports what `func` names, so a task's JSON is as
+    trusted as code. JSON has no tuples: inside `args`, `kwargs` and `result` they come back as lists.
+    Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
+    """
+
+    # `_accepts`: what `dependencies` found out about `func`; `_schedule`: what `timing` made of the schedule options;
+    # `_slot`: what it last worked out, and from what; `_watchers`: told of each assignment. Slots, because private
+    # attributes would cost every task a dict; declared as if they were, because a type checker knows those.
+    __slots__ = ("_accepts", "_schedule", "_slot", "_watchers")
+    if TYPE_CHECKING:
+        _accepts: Any = PrivateAttr()
+        _schedule: Any = PrivateAttr()
+        _slot: Any = PrivateAttr()
+        _watchers: tuple[Callable[["Task"], None], ...] = PrivateAttr()
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    id: Annotated[str, Field(strict=True, min_length=1)] = Field(default_factory=lambda: uuid4().hex)
+    """Any non-empty text; a UUID4 in hex by default."""
+    every: Annotated[dict[str, int | float] | None, PlainValidator(check_every)] = None
+    """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
+    at: Annotated[str | None, PlainValidator(check_at)] = None
+    """Daily at `"HH:MM"`."""
+    run_at: _Moment = None
+    """Once: a `datetime` or an ISO 8601 text, naive (local) or aware."""
+    func: Annotated[
+        Callable[..., Any], PlainValidator(check_func), PlainSerializer(function_name, str, when_used="json")
+    ]
+    """What runs, with `args` and `kwargs`, and `dep_<id>` for each dependency's result if it can take them."""
+    args: Annotated[
+        tuple[Any, ...],
+        PlainValidator(check_args),
+        PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json"),
+    ] = ()
+    kwargs: Annotated[
+        dict[str, Any],
+        PlainValidator(check_kwargs),
+        PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
+    ] = Field(default_factory=dict)
+    depends_on: Annotated[list[str], PlainValidator(check_depends_on)] = Field(default_factory=list)
+    """Ids of the tasks that must have succeeded at least once."""
+    status: TaskStatus = TaskStatus.PENDING
+    last_success_at: _LocalMoment = None
+    """When the last successful run ended; naive local time (an aware one is converted)."""
+    last_run_at: _LocalMoment = None
+    """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
+    result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
+    """What `func` last returned; a failure leaves it alone."""
+    error: Annotated[
+        BaseException | None,
+        PlainValidator(check_error),
+        PlainSerializer(lambda error: error and error_text(error), when_used="json"),
+    ] = None
+    """The exception of the last run; None after a success."""
+    error_message: str | None = None
+    """The same in words, `"ValueError: boom"`."""
+    history: Annotated[
+        list[dict[str, Any]], BeforeValidator(check_history), PlainSerializer(_dump_history, when_used="json")
+    ] = Field(default_factory=list)
+    """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message)."""
+    history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
+    """How many runs `history` keeps; the oldest are dropped."""
+    first_run_at: _LocalMoment = None
+    """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
+
+    def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
+        """Make a task, its slots set."""
+        # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
+        task = super().__new__(cls)
+        _set_slot(task, "_accepts", None)
+        _set_slot(task, "_schedule", None)
+        _set_slot(task, "_slot", None)
+        _set_slot(task, "_watchers", ())
+        return task
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_fields(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.keys() <= cls.model_fields.keys():
+            unknown = next(name for name in data if name not in cls.model_fields)
+            raise ValueError(cls._no_such_field(unknown))
+        return data
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in Task.__slots__:
+            _set_slot(self, name, value)
+            return
+        if name not in type(self).model_fields:
+            if not name.startswith("_") and not hasattr(type(self), name):
+                raise ValueError(self._no_such_field(name))
+            super().__setattr__(name, value)
+            return
+        if name == "id":
+            raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
+        self._store(name, self._validated(name, value))
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name!r} of a task cannot be deleted: assign a value, None if the field is optional")
+
+    def _validated(self, name: str, value: Any) -> Any:
+        # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
+        copy = self.model_copy()
+        self.__pydantic_validator__.validate_assignment(copy, name, value)
+        return copy.__dict__[name]
+
+    def _store(self, name: str, value: Any) -> None:
+        if name == "last_run_at":
+            self.__dict__.update(last_run_at=value, first_run_at=value)
+        else:
+            self.__dict__[name] = value
+        self.__pydantic_fields_set__.add(name)
+        if name == "func":
+            self._accepts = None
+        elif name in ("every", "at", "run_at"):
+            self._schedule = None
+        for told in self._watchers:  # last: whoever is told finds the new value
+            told(self)
+
+    @classmethod
+    def _no_such_field(cls, name: object) -> str:
+        known = cls.model_fields
+        return f"Task has no field {short_repr(name)}{near_miss(name, known)}; its fields are: {', '.join(known)}"
+
+
+_set_slot = object.__setattr__

@@ -1,0 +1,137 @@
+"""What the fields of a task accept: each check returns the value to keep, or says what is allowed."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import ValidationInfo
+
+from est_alan_scheduler.portable import NOT_JSON, function_named, short_repr
+
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
+_HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def check_every(value: object) -> dict[str, int | float] | None:
+    """Return an interval as a dict of `timedelta` keywords, from such a dict or a `timedelta`."""
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+        value = {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            f"'every' field must be a dict of timedelta keywords such as {{'minutes': 5}}, or a timedelta, "
+            f"got {short_repr(value)}"
+        )
+    if not value:
+        raise ValueError("'every' field cannot be an empty dictionary: name a unit, such as {'minutes': 5}")
+    every: dict[str, int | float] = {}
+    for unit, amount in value.items():
+        if unit not in _UNITS:
+            raise ValueError(
+                f"Invalid key {short_repr(unit)} in 'every' field{near_miss(unit, _UNITS)}; "
+                f"allowed: {', '.join(_UNITS)}"
+            )
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not _is_finite(amount):
+            raise ValueError(f"'every' field needs a finite number of {unit}, got {short_repr(amount)}")
+        every[unit] = amount
+    try:
+        total = timedelta(**every)
+    except OverflowError:
+        raise ValueError(f"'every' field is too long: {short_repr(every)}; at most {timedelta.max.days} days") from None
+    if total <= timedelta(0):
+        raise ValueError(f"'every' field must come to at least a microsecond in total, got {short_repr(every)}")
+    return every
+
+
+def check_at(value: object) -> str | None:
+    """Return a time of day as `"HH:MM"`, 00:00 to 23:59 in ASCII digits."""
+    if value is None or (isinstance(value, str) and _HH_MM.fullmatch(value)):
+        return value
+    raise ValueError(f"at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', got {short_repr(value)}")
+
+
+def check_moment(value: object, info: ValidationInfo) -> object:
+    """Let a `datetime` or an ISO 8601 text through, and nothing that would have to be guessed at."""
+    if value is None or isinstance(value, datetime) or (isinstance(value, str) and _ISO_DATE.match(value)):
+        return value
+    raise ValueError(
+        f"{info.field_name} must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or "
+        f"'2026-11-23T05:30:00Z', got {short_repr(value)}"
+    )
+
+
+def check_func(value: object, info: ValidationInfo) -> Callable[..., Any]:
+    """Return the callable to run; in JSON, the one that `"module:qualname"` names."""
+    if info.mode == "json" and isinstance(value, str):
+        return function_named(value)
+    if callable(value):
+        return value
+    raise ValueError(f"func must be callable, got {short_repr(value)}; a name is only loaded by model_validate_json")
+
+
+def check_args(value: object, info: ValidationInfo) -> tuple[Any, ...]:
+    """Return the positional arguments as a tuple, from a tuple or list."""
+    if not isinstance(value, tuple | list):
+        raise ValueError(f"args must be a tuple or list of positional arguments, got {short_repr(value)}")
+    _refuse_marked("args", enumerate(value), info)
+    return tuple(value)
+
+
+def check_kwargs(value: object, info: ValidationInfo) -> dict[str, Any]:
+    """Return the keyword arguments as a dict of its own."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"kwargs must be a dict with text keys, got {short_repr(value)}")
+    _refuse_marked("kwargs", value.items(), info)
+    return dict(value)
+
+
+def check_depends_on(value: object) -> list[str]:
+    """Return the ids of the tasks that must have succeeded, as a list of its own."""
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
+        raise ValueError(f"depends_on must be a list of task ids such as ['extract'], got {short_repr(value)}")
+    return list(value)
+
+
+def check_error(value: object, info: ValidationInfo) -> BaseException | None:
+    """Return the exception; one that went through JSON is gone, `error_message` keeps its words."""
+    if value is None or isinstance(value, BaseException):
+        return value
+    if info.mode == "json" and isinstance(value, str):
+        return None
+    raise ValueError(f"error must be an exception or None, got {short_repr(value)}")
+
+
+def check_history(value: object, info: ValidationInfo) -> object:
+    """Give the moments back that JSON holds as texts."""
+    if info.mode != "json" or not isinstance(value, list):
+        return value
+    return [_parse_moments(run) if isinstance(run, dict) else run for run in value]
+
+
+def _parse_moments(run: dict[str, Any]) -> dict[str, Any]:
+    moments = {key: datetime.fromisoformat(run[key]) for key in ("run_at", "finished_at") if run.get(key)}
+    return run | moments
+
+
+def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: ValidationInfo) -> None:
+    if info.mode != "json":
+        return
+    for key, value in items:
+        if isinstance(value, dict) and value.keys() == {NOT_JSON}:
+            raise ValueError(f"{field}[{key!r}] was {value[NOT_JSON]}, which JSON could not hold: set it in code")
+
+
+def _is_finite(amount: float) -> bool:
+    return isinstance(amount, int) or math.isfinite(amount)
+
+
+def near_miss(name: object, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
+    close = get_close_matches(str(name), known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
