@@ -39,21 +39,25 @@ class Agenda:
 
     def __init__(self) -> None:
         self.store = Store({}, self.note_key, self.note_all)
-        self.entries: dict[str, Entry] = {}
-        self.batches: list[list[Entry]] = []  # what each tick under way, or interrupted, has found ready
-        self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
-        self.wanted: set[str] = set()  # every id that was ever depended on
-        self.changes = 0  # notes worked in so far: a decision made at another count has to be made again
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.watchers = (self.note_task,)
+        self.horizon = Horizon()
+        self.changes = 0  # notes worked in so far: a decision made at another count has to be made again
+        # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
+        self._dropped: list[Task] = []
+        self._order = 0
+        self._clear()
+
+    def _clear(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.batches: list[list[Entry]] = []  # what each tick under way has found ready
+        self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
+        self.wanted: set[str] = set()  # every id that was ever depended on
         # A heap of moments, and what is filed under each: one entry or several. Heap items that hold their entries
         # would each be one more object for the garbage collector to follow, and that costs more than all the rest.
         self._moments: list[datetime] = []
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
         self._empty = 0  # moments in the heap under which nothing is filed any more
-        self._order = 0
-        self._dropped: list[Task] = []
-        self._horizon = Horizon()
 
     def __enter__(self) -> "Agenda":
         return self
@@ -100,10 +104,11 @@ class Agenda:
     def see(self, now: datetime) -> datetime:
         """Take notice of the clock, and return `now` in UTC; where it went back too far, file everything anew."""
         utc = to_utc(now)
-        if self._horizon.is_passed(now, utc):
+        if self.horizon.is_passed(now, utc):
             self.changes += 1
+            self.horizon = Horizon()
             self._rebuild(now)
-        self._horizon.see(now, utc)
+        self.horizon.see(now, utc)
         return utc
 
     def add(self, task: Task, now: datetime) -> None:
@@ -118,10 +123,8 @@ class Agenda:
         entry = self.entries.pop(task_id, None)
         if entry is None:
             return
-        task = entry.task
-        task._watchers = tuple(told for told in task._watchers if told != self.note_task)
-        # Freed by the caller without the lock: it may be the last reference, and `__del__` of an argument is user code.
-        self._dropped.append(task)
+        self._unwatch(entry.task)
+        self._dropped.append(entry.task)
         self.take_off(entry)
         if entry.due is not None:
             self._unfile(entry, entry.due)
@@ -239,12 +242,15 @@ class Agenda:
         elif self.note_task not in task._watchers:
             task._watchers = (*task._watchers, self.note_task)
 
+    def _unwatch(self, task: Task) -> None:
+        task._watchers = tuple(told for told in task._watchers if told != self.note_task)
+
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task anew: what they say about scheduling may have changed."""
         schedule = task._schedule = read_schedule(task)
         if isinstance(schedule, Every):
             last_run_at = task.last_run_at
-            self._horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))
+            self.horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))
         if task.depends_on:
             self.wanted.update(task.depends_on)
         if entry.ready_at is None:  # else the tick that found it ready will look again
@@ -265,15 +271,14 @@ class Agenda:
                 self.entries[key].order = order
 
     def _rebuild(self, now: datetime) -> None:
-        for key in list(self.entries):
-            self.drop(key)
-        self.entries.clear()
-        self.batches.clear()
-        self.waiting.clear()
-        self.wanted.clear()
-        self._moments.clear()
-        self._filed.clear()
-        self._empty = 0
-        self._horizon = Horizon()
+        # From nothing: after a Ctrl+C in the middle of a change, no two parts of the index need agree.
+        old = list(self.entries.values())
+        self._dropped += [entry.task for entry in old]
+        self._clear()
+        self.horizon.forget_tasks()
+        for entry in old:
+            entry.is_dropped, entry.ready_at = True, None
+            if self.store.get(entry.task.id) is not entry.task:
+                self._unwatch(entry.task)
         for task in list(self.store.values()):
             self.add(task, now)

@@ -30,6 +30,11 @@ class Horizon:
             self._set_limit()
         self._day = max(self._day, now.toordinal())
 
+    def forget_tasks(self) -> None:
+        """Keep what was seen of the clock, and nothing of the tasks."""
+        self._shortest, self._ahead = None, AT_ONCE
+        self._set_limit()
+
     def learn(self, step: timedelta, last_run: datetime | None) -> None:
         """Take notice of an interval, and of the UTC moment of a last run."""
         if self._shortest is None or step < self._shortest:

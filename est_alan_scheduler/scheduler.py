@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from types import TracebackType
-from typing import Any, Literal, overload
+from typing import Any
 
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -67,26 +67,20 @@ class SchedulerThread(threading.Thread):
         self.stop()
 
 
-@overload
-def start_scheduler(
-    interval: float = 1.0, blocking: Literal[False] = False, registry: TaskRegistry | None = None
-) -> SchedulerThread: ...
-@overload
-def start_scheduler(
-    interval: float = 1.0, *, blocking: Literal[True], registry: TaskRegistry | None = None
-) -> None: ...
 def start_scheduler(
     interval: float = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
-) -> SchedulerThread | None:
+) -> SchedulerThread:
     """Tick `registry`, by default the global one of this module, at least every `interval` seconds.
 
     The loop waits no longer than until the next due moment. `blocking=False` returns the daemon thread that it runs in;
-    `blocking=True` runs it here until Ctrl+C, which is raised.
-    Raises `ValueError` unless `interval` is finite and greater than 0.
+    `blocking=True` runs it here and never returns: Ctrl+C is raised.
+    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` is something that ticks.
     """
     if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0 < interval < math.inf:
         raise ValueError(f"interval must be a finite number of seconds greater than 0, got {interval!r}")
     ticked = globals()["registry"] if registry is None else registry
+    if not callable(getattr(ticked, "tick", None)):
+        raise ValueError(f"registry must be a TaskRegistry, got {ticked!r}")
     if not blocking:
         thread = SchedulerThread(ticked, interval)
         thread.start()

@@ -82,7 +82,7 @@ class Task(BaseModel):
 
     id: Annotated[str, Field(strict=True, min_length=1)] = Field(default_factory=lambda: uuid4().hex)
     """Any non-empty text; a UUID4 in hex by default."""
-    every: Annotated[dict[str, int | float] | None, PlainValidator(check_every)] = None
+    every: Annotated[dict[str, int] | dict[str, float] | None, PlainValidator(check_every)] = None
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
     at: Annotated[str | None, PlainValidator(check_at)] = None
     """Daily at `"HH:MM"`."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
 from est_alan_scheduler.explanation import describe_options, explain
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.portable import error_text, short_repr
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
@@ -240,18 +241,20 @@ class TaskRegistry:
         Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`.
         """
         try:
-            if not self._start(task):
-                return
-            fields = task.__dict__
-            if fields["depends_on"]:
-                result = fields["func"](*task.args, **task.kwargs, **results_for(task, self.store))
-            else:
-                result = fields["func"](*fields["args"], **fields["kwargs"])
-            self._finish(task, result, None)
-        except BaseException as error:
+            try:
+                if not self._start(task):
+                    return
+                fields = task.__dict__
+                if fields["depends_on"]:
+                    result = fields["func"](*task.args, **task.kwargs, **results_for(task, self.store))
+                else:
+                    result = fields["func"](*fields["args"], **fields["kwargs"])
+                self._finish(task, result, None)
+            except (Exception, SystemExit) as error:
+                self._fail(task, error)
+        except BaseException as error:  # also a Ctrl+C in the middle of a record
             self._fail(task, error)
-            if not isinstance(error, Exception | SystemExit):
-                raise
+            raise
 
     def _start(self, task: Task) -> bool:
         """Mark `task` as running, if it may start."""
@@ -270,6 +273,7 @@ class TaskRegistry:
                     entry = agenda.entries.get(task.id)
                 elif agenda.notes or agenda.changes != here.changes:
                     agenda.work_in(now)
+                    agenda.horizon.see(now, to_utc(now))  # the clock may have gone back since the tick began
                     entry = agenda.entries.get(task.id)
                     if entry is None or entry.task is not task or fields["status"] is _RUNNING:
                         return False
@@ -334,25 +338,14 @@ class TaskRegistry:
                 told(task)
 
     def _fail(self, task: Task, error: BaseException) -> None:
-        """Record the run of `task` as failed, if it is still under way in this thread: `func` or a Ctrl+C raised."""
-        try:
-            if self._runs_here(task):
-                self._forget_half_a_record(task)
-                self._finish(task, None, error)
-                _log(logging.ERROR, f"Task {task.id!r} failed: {task.error_message}", error)
-        except BaseException as interruption:  # a Ctrl+C in the middle of that
-            if self._runs_here(task):
-                self._forget_half_a_record(task)
-                self._finish(task, None, interruption)
-            raise
-
-    def _runs_here(self, task: Task) -> bool:
+        """Record the run of `task` as failed, if it is still under way in this thread."""
         runs = self._here.runs
-        return bool(runs) and runs[-1][0] is task
-
-    def _forget_half_a_record(self, task: Task) -> None:
-        if task.history and task.history[-1].get("run_at") is self._here.runs[-1][1]:
-            task.history.pop()
+        if not runs or runs[-1][0] is not task:
+            return
+        if task.history and task.history[-1].get("run_at") is runs[-1][1]:
+            task.history.pop()  # half a record
+        self._finish(task, None, error)
+        _log(logging.ERROR, f"Task {task.id!r} failed: {task.error_message}", error)
 
     def _warn_of(self, missing: list[str]) -> None:
         for task_id in missing:

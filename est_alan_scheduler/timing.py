@@ -82,17 +82,18 @@ class Daily(Schedule):
         self.at = at
 
     def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        last = None if task.last_run_at is None else to_utc(task.last_run_at)
+        last_run_at = task.last_run_at
+        last = None if last_run_at is None else to_utc(last_run_at)
         today = date(now.year, now.month, now.day)
-        # Yesterday's slot counts only where a gap has pushed it into today; the zone may skip tomorrow's date.
+        # After the clock went back, the last run may lie days ahead.
+        day = today if last_run_at is None else max(today, date(last_run_at.year, last_run_at.month, last_run_at.day))
+        # The slot of the day before counts only where a gap has pushed it into today; the zone may skip the day after.
         for days in (-1, 0, 1, 2):
             try:
-                slot = first_instant(datetime.combine(today + days * _DAY, self.at))
+                slot = first_instant(datetime.combine(day + days * _DAY, self.at))
             except (OverflowError, ValueError):  # outside the years 1 to 9999
                 continue
-            if slot is None or (last is not None and last >= slot):
-                continue
-            if days >= 0 or from_utc(slot).date() >= today:
+            if slot is not None and (last is None or last < slot) and from_utc(slot).date() >= today:
                 return slot
         return None
 

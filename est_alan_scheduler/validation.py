@@ -94,7 +94,9 @@ def check_kwargs(value: object, info: ValidationInfo) -> dict[str, Any]:
 def check_depends_on(value: object) -> list[str]:
     """Return the ids of the tasks that must have succeeded, as a list of its own."""
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(f"depends_on must be a list of task ids such as ['extract'], got {short_repr(value)}")
+        raise ValueError(
+            f"depends_on must be a list of task ids such as ['extract'] or [task.id], got {short_repr(value)}"
+        )
     return list(value)
 
 

@@ -1,0 +1,157 @@
+"""What is measured: this library, and the floor below which no scheduler in Python can go.
+
+Each contender can do the same few things, so that `measures` need not know whom it measures. What is timed runs without
+a layer of ours in between: loops over tasks are inside `add`, and `run_due` is the contender's own bound method.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from heapq import heapify, heappop, heappush
+from itertools import count
+from random import Random
+from typing import Any, ClassVar
+
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.task_registry import TaskRegistry
+
+ROUNDS_PER_PERIOD = 10
+"""In each round of dispatching, one task in so many is due."""
+
+# The period is long, so that what falls due through the time that a measurement itself takes does not count.
+PERIOD = timedelta(seconds=10_000)
+ROUND = PERIOD / ROUNDS_PER_PERIOD
+LEAD = timedelta(minutes=15)
+"""How long after `fill` nothing is due, unless `advance` makes it so."""
+
+
+def noop() -> None:
+    """Do nothing: the run of every task."""
+
+
+def spread(number: int) -> list[timedelta]:
+    """Return `number` offsets evenly over a period, in random order: an equal share is due in every round."""
+    offsets = [PERIOD * index / number for index in range(number)]
+    Random(0).shuffle(offsets)  # the same order for every contender
+    return offsets
+
+
+class Contender(ABC):
+    """A scheduler, made anew for each measurement."""
+
+    name: ClassVar[str]
+    run_due: Callable[[], object]
+    """One pass: run what is due."""
+
+    @abstractmethod
+    def add(self, number: int) -> None:
+        """Construct and register hourly tasks, the way its users do."""
+
+    @abstractmethod
+    def fill(self, number: int) -> None:
+        """Put in tasks that run once a period, spread over it; none is due for `LEAD`."""
+
+    @abstractmethod
+    def advance(self) -> None:
+        """Make the next share of what `fill` put in due."""
+
+    @abstractmethod
+    def count_due(self) -> int:
+        """Return how many tasks are due."""
+
+
+class _Clock:
+    """The real clock plus a shift: waiting for a round takes no time, and reading it costs what it always does."""
+
+    def __init__(self) -> None:
+        self.shift = timedelta(0)
+        self._next: datetime | None = None
+
+    def advance(self, base: datetime) -> None:
+        """Go to the end of the next round since `base`."""
+        self._next = (self._next or base) + ROUND
+        self.shift = self._next - datetime.now()
+
+
+class _ShiftedRegistry(TaskRegistry):
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = _Clock()
+
+    def _now(self) -> datetime:
+        return datetime.now() + self.clock.shift
+
+
+class Ours(Contender):
+    """This library. Each run records status, times, result and history."""
+
+    name = "ours"
+
+    def __init__(self) -> None:
+        self.registry = _ShiftedRegistry()
+        self.run_due = self.registry.tick
+        self._base = datetime.now() + LEAD
+
+    def add(self, number: int) -> None:
+        registry = self.registry
+        for _ in range(number):
+            registry.register(Task(every={"seconds": 3600}, func=noop))
+
+    def fill(self, number: int) -> None:
+        every: dict[str, int | float] = {"seconds": int(PERIOD.total_seconds())}
+        last = self._base - PERIOD
+        for offset in spread(number):
+            self.registry.register(Task(every=every, func=noop, last_run_at=last + offset))
+
+    def advance(self) -> None:
+        self.registry.clock.advance(self._base)
+
+    def count_due(self) -> int:
+        now = self.registry._now()
+        return sum(self.registry._should_run(task, now) for task in self.registry)
+
+
+_Item = tuple[datetime, int, Callable[..., None], tuple[Any, ...], dict[str, Any], timedelta]
+
+
+class Floor(Contender):
+    """A heap of tuples: pop, call, push. No status, no result, no history, no lock, no edits, no errors caught.
+
+    All tuples share `args` and `kwargs`, which keeps the floor as low as it can be.
+    """
+
+    name = "floor"
+
+    def __init__(self) -> None:
+        self.clock = _Clock()
+        self.run_due = self._run_due
+        self._heap: list[_Item] = []
+        self._serial = count()
+        self._base = datetime.now() + LEAD
+
+    def add(self, number: int) -> None:
+        heap, serial, args, kwargs, step = self._heap, self._serial, (), dict[str, Any](), timedelta(hours=1)
+        for _ in range(number):
+            heappush(heap, (datetime.now(), next(serial), noop, args, kwargs, step))
+
+    def fill(self, number: int) -> None:
+        args, kwargs = (), dict[str, Any]()
+        self._heap += [
+            (self._base + offset, next(self._serial), noop, args, kwargs, PERIOD) for offset in spread(number)
+        ]
+        heapify(self._heap)
+
+    def advance(self) -> None:
+        self.clock.advance(self._base)
+
+    def count_due(self) -> int:
+        now = datetime.now() + self.clock.shift
+        return sum(item[0] <= now for item in self._heap)
+
+    def _run_due(self) -> None:
+        heap, serial = self._heap, self._serial
+        now = datetime.now() + self.clock.shift
+        while heap and heap[0][0] <= now:
+            due, _, func, args, kwargs, step = heappop(heap)
+            func(*args, **kwargs)
+            heappush(heap, (due + step, next(serial), func, args, kwargs, step))

@@ -1,0 +1,263 @@
+"""The examples: each does, as a process of its own, what its docstring says."""
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from freezegun import freeze_time
+
+from est_alan_scheduler import TaskRegistry
+
+ROOT = Path(__file__).parent.parent
+FIRST_STEPS = ROOT / "examples" / "first_steps.py"
+LOG_DIGEST = ROOT / "examples" / "log_digest.py"
+PATIENCE = 60.0  # seconds until a process counts as stuck
+
+needs_sigint = pytest.mark.skipif(os.name == "nt", reason="Windows cannot send a Ctrl+C to one process")
+
+
+@contextmanager
+def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+    """Run Python with warnings as errors; kill it when it is stuck, and at the end in any case."""
+    # A job in a shell's background ignores Ctrl+C, and so would its children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    watchdog = threading.Timer(PATIENCE, process.kill)  # ends a `readline` that would wait forever
+    watchdog.start()
+    with process:
+        try:
+            yield process
+        finally:
+            watchdog.cancel()
+            process.kill()
+
+
+def run(*arguments: object) -> str:
+    """Return what Python prints, which ends well and has no complaint."""
+    with started(*arguments) as process:
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    return output
+
+
+def run_until_ctrl_c(*arguments: object) -> list[str]:
+    """Return the lines that Python prints when it is interrupted after the first: it ends well, without complaint."""
+    with started(*arguments) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, errors) == (0, "")
+    return (first + rest).splitlines()
+
+
+def load(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def report_in(output: str) -> dict[str, int]:
+    return {name: int(count) for name, count in re.findall(r"^([A-Za-z]+) +(\d+)$", output, re.MULTILINE)}
+
+
+def runs_in(output: str, task_id: str) -> list[str]:
+    """Return the history that the log digest prints for a task, without the times."""
+    _, _, section = output.partition(f"\n\n{task_id}: ")
+    return [line.split(maxsplit=1)[1] for line in section.partition("\n\n")[0].splitlines()[1:]]
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(text)
+
+
+@pytest.fixture(scope="module")
+def log_digest() -> Any:
+    return load(LOG_DIGEST)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "app.log"
+    path.touch()
+    return path
+
+
+@pytest.fixture
+def tail(log_digest: Any, log: Path) -> Iterator[Any]:
+    with closing(log_digest.LogTail(log)) as tail:
+        yield tail
+
+
+def test_first_steps_adds_every_five_seconds_multiplies_at_the_next_minute_and_logs_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with freeze_time("2026-03-02 12:00:15") as clock:
+        first_steps = load(FIRST_STEPS)
+        registry = TaskRegistry()
+
+        def fifty_seconds(interval: float, blocking: bool) -> None:
+            assert (interval, blocking) == (1.0, True)
+            for _ in range(50):
+                registry.tick()
+                clock.tick(timedelta(seconds=1))
+
+        monkeypatch.setattr(first_steps, "registry", registry)
+        monkeypatch.setattr(first_steps, "start_scheduler", fifty_seconds)
+        first_steps.main()
+    assert capsys.readouterr().out.splitlines() == [
+        "12:00:15  add(10, 20) = 30",
+        "12:00:20  add(10, 20) = 30",
+        "12:00:25  add(10, 20) = 30",
+        "12:00:30  add(10, 20) = 30",
+        "12:00:35  add(10, 20) = 30",
+        "12:00:40  add(10, 20) = 30",
+        "12:00:45  add(10, 20) = 30",
+        "12:00:45  One-off task executed!",
+        "12:00:50  add(10, 20) = 30",
+        "12:00:55  add(10, 20) = 30",
+        "12:01:00  add(10, 20) = 30",
+        "12:01:00  multiply(7, 8) = 56",
+    ]
+
+
+@needs_sigint
+@pytest.mark.slow
+def test_ctrl_c_ends_first_steps_with_one_friendly_line() -> None:
+    lines = [line[len("12:00:00  ") :] for line in run_until_ctrl_c(FIRST_STEPS)]
+    assert (lines[0], lines[-1]) == ("add(10, 20) = 30", "Stopped by Ctrl+C. Goodbye!")
+    assert set(lines[1:-1]) <= {"add(10, 20) = 30", "multiply(7, 8) = 56"}  # a slow machine may get that far
+
+
+@pytest.mark.slow
+def test_the_demo_of_the_package_runs_to_its_end() -> None:
+    output = run("-m", "est_alan_scheduler.scheduler")
+    assert re.findall(r"^(\w+): (\w+), \d+ run", output, re.MULTILINE) == [
+        ("add", "success"),
+        ("multiply", "success"),
+        ("log", "success"),
+    ]
+
+
+@pytest.mark.slow
+def test_log_digest_reports_every_line_of_the_given_log(log: Path, tmp_path: Path) -> None:
+    log.write_text("10:00 INFO up\n10:01 ERROR lost\nTraceback:\n10:02 DEBUG x\n10:03 INFO y\n10:04 WARNING full\n")
+    report = tmp_path / "report.txt"
+    output = run(LOG_DIGEST, log, "--seconds", 2, "--report", report)
+    counts = {"DEBUG": 1, "INFO": 2, "WARNING": 1, "ERROR": 1, "OTHER": 1, "total": 6}
+    assert (report_in(output), report_in(report.read_text())) == (counts, counts)
+
+
+@pytest.mark.slow
+def test_the_counts_add_up_to_the_lines_that_the_log_digest_wrote_itself() -> None:
+    output = run(LOG_DIGEST, "--seconds", 2)
+    counts = report_in(output)
+    total = counts.pop("total")
+    assert f"{total} lines were written." in output
+    assert (sum(counts.values()), counts["OTHER"]) == (total, 0)
+    assert total > 0
+
+
+@pytest.mark.slow
+def test_errors_beyond_the_budget_fail_that_task_alone(log: Path) -> None:
+    log.write_text("ERROR one\nERROR two\n")
+    output = run(LOG_DIGEST, log, "--seconds", 1, "--budget", 1)
+    assert set(runs_in(output, "error_budget")) == {"failed    RuntimeError: 2 errors, 1 allowed"}
+    assert set(runs_in(output, "report")) == {"success   'report.txt'"}
+
+
+@needs_sigint
+@pytest.mark.slow
+def test_ctrl_c_ends_the_log_digest_with_its_report(log: Path) -> None:
+    log.write_text("INFO one\nINFO two\n")
+    output = "\n".join(run_until_ctrl_c(LOG_DIGEST, log, "--seconds", PATIENCE))
+    assert report_in(output) == {"DEBUG": 0, "INFO": 2, "WARNING": 0, "ERROR": 0, "OTHER": 0, "total": 2}
+    assert output.count("Stopped by Ctrl+C.") == 1
+
+
+def test_the_log_digest_names_a_log_that_is_not_there(
+    log_digest: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["log_digest.py", "no.log"])
+    with pytest.raises(SystemExit):
+        log_digest.main()
+    assert capsys.readouterr().err.endswith("error: there is no file no.log\n")
+
+
+def test_each_line_is_read_once(log: Path, tail: Any) -> None:
+    append(log, "one\ntwo\r\n")
+    assert (list(tail.new_lines()), list(tail.new_lines())) == (["one", "two"], [])
+    append(log, "three\n")
+    assert list(tail.new_lines()) == ["three"]
+
+
+def test_a_partial_last_line_waits_until_it_is_complete(log: Path, tail: Any) -> None:
+    append(log, "one\nERR")
+    assert list(tail.new_lines()) == ["one"]
+    append(log, "OR two")
+    assert list(tail.new_lines()) == []
+    append(log, " three\nfour\n")
+    assert list(tail.new_lines()) == ["ERROR two three", "four"]
+
+
+def test_a_truncated_log_is_read_from_its_beginning(log: Path, tail: Any) -> None:
+    append(log, "one\ntwo\n")
+    assert list(tail.new_lines()) == ["one", "two"]
+    log.write_text("new\n")
+    assert list(tail.new_lines()) == ["new"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows does not rename an open file")
+def test_a_rotated_log_is_read_to_its_end_and_then_its_successor(log: Path, tail: Any) -> None:
+    append(log, "one\n")
+    assert list(tail.new_lines()) == ["one"]
+    append(log, "two\nunfinished")
+    log.rename(log.with_suffix(".1"))
+    assert list(tail.new_lines()) == ["two"]
+    append(log, "a successor that is longer than the log before\n")
+    assert list(tail.new_lines()) == ["unfinished", "a successor that is longer than the log before"]
+
+
+def test_a_log_that_does_not_exist_yet_has_no_lines(log_digest: Any, tmp_path: Path) -> None:
+    with closing(log_digest.LogTail(tmp_path / "later.log")) as tail:
+        assert list(tail.new_lines()) == []
+        append(tmp_path / "later.log", "one\n")
+        assert list(tail.new_lines()) == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("line", "level"),
+    [
+        ("2026-03-02 12:00:15,123 WARNING pool: almost full", "WARNING"),
+        ("[ERROR] payment: no answer to the INFO request", "ERROR"),
+        ("DEBUG", "DEBUG"),
+        ("  File 'shop.py', line 12, in pay", "OTHER"),
+        ("INFORMATION desk", "OTHER"),
+        ("", "OTHER"),
+    ],
+)
+def test_a_line_counts_for_the_first_level_that_it_names(log_digest: Any, line: str, level: str) -> None:
+    assert log_digest.level_of(line) == level

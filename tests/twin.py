@@ -1,0 +1,132 @@
+"""Two registries that live the same life: the real one, and one that scans its whole store on each tick."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from est_alan_scheduler.local_time import from_utc
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task_registry import TaskRegistry
+
+Operation = tuple[Any, ...]
+IDS = ("a", "b", "c", "d")
+
+
+class Clock:
+    """A clock that is set by hand: in UTC, read as local time."""
+
+    def __init__(self, utc: datetime) -> None:
+        self.utc = utc
+
+    def read(self) -> datetime:
+        return from_utc(self.utc)
+
+
+class ClockedRegistry(TaskRegistry):
+    """A registry with such a clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+    def _now(self) -> datetime:
+        return self.clock.read()
+
+
+class ScanningRegistry(ClockedRegistry):
+    """The law in its plainest form: ask every task in the store."""
+
+    _start_at: datetime | None = None
+
+    def scan(self) -> list[Task]:
+        now = self._now()
+        return [task for task in self.store.values() if self._may_start(task, now)]
+
+    def tick(self) -> None:
+        now = self._now()
+        for task in self.scan():
+            if self.store.get(task.id) is task and self._may_start(task, now):
+                self._start_at = now
+                self._execute(task)
+
+    def _may_start(self, task: Task, now: datetime) -> bool:
+        is_running = task.status is TaskStatus.RUNNING
+        return not is_running and self._should_run(task, now) and self._deps_ready(task)
+
+    def _now(self) -> datetime:
+        now, self._start_at = self._start_at, None
+        return now or super()._now()
+
+
+class World:
+    """One registry, and a log of what ran in it."""
+
+    def __init__(self, make: Callable[[Clock], ClockedRegistry], utc: datetime) -> None:
+        self.clock = Clock(utc)
+        self.registry = make(self.clock)
+        self.log: list[str] = []
+
+    def do(self, operation: Operation) -> str:
+        """Carry out an operation, and return what it raised, if anything."""
+        name, *arguments = operation
+        try:
+            getattr(self, name)(*arguments)
+        except (ValueError, KeyError, KeyboardInterrupt) as error:
+            return f"{type(error).__name__}: {error}"
+        return ""
+
+    def state(self) -> list[Any]:
+        """Return all that the law speaks of, in registration order."""
+        tasks = [
+            (task.id, task.status, task.last_run_at, task.first_run_at, task.last_success_at, len(task.history))
+            for task in self.registry
+        ]
+        return [self.log, tasks]
+
+    # The operations.
+
+    def advance(self, step: timedelta) -> None:
+        self.clock.utc += step
+
+    def tick(self) -> None:
+        self.registry.tick()
+
+    def execute(self, task_id: str) -> None:
+        self.registry._execute(self.registry.store[task_id])
+
+    def register(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:
+        self.registry.register(self._task(task_id, fields, behaviour))
+
+    def remove(self, task_id: str) -> None:
+        self.registry.remove(task_id)
+
+    def put(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:
+        self.registry.store[task_id] = self._task(task_id, fields, behaviour)
+
+    def put_back(self, task_id: str) -> None:
+        self.registry.store[task_id] = self.registry.store.pop(task_id)
+
+    def edit(self, method: str, *arguments: Any) -> None:
+        getattr(self.registry.store, method)(*arguments)
+
+    def replace_store(self) -> None:
+        self.registry.store = dict(reversed(self.registry.store.items()))
+
+    def assign(self, task_id: str, field: str, value: Any) -> None:
+        if isinstance(value, timedelta) and field != "every":
+            value = from_utc(self.clock.utc + value)
+        setattr(self.registry.store[task_id], field, value)
+
+    def _task(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> Task:
+        if "run_at" in fields:
+            fields = fields | {"run_at": from_utc(self.clock.utc + fields["run_at"])}
+        return Task(id=task_id, func=lambda: self._behave(task_id, behaviour), **fields)
+
+    def _behave(self, task_id: str, behaviour: Operation) -> None:
+        self.log.append(task_id)
+        if behaviour == ("fail",):
+            raise RuntimeError("on purpose")
+        if behaviour == ("interrupt",):
+            raise KeyboardInterrupt
+        if behaviour != ("work",) and len(self.log) < 10_000:
+            self.do(behaviour)
