@@ -16,7 +16,11 @@ def explain(task: Task, store: Mapping[str, Task], now: datetime) -> str:
         return "never due: exactly one of every / at / run_at must be set, " + describe_options(task)
     due = due_moment(task, now)
     if due is None:
-        return f"ran once at {task.last_run_at}, never again" if task.run_at else "never due: its next slot is too far"
+        return (
+            f"ran once at {task.last_run_at}, never again"
+            if task.run_at
+            else "never due: its next slot is beyond the calendar"
+        )
     seconds = (due - to_utc(now)).total_seconds()
     reasons = [f"due in {_format(seconds)} at {from_utc(due)}"] if seconds > 0 else []
     reasons += _unmet(task, store)

@@ -1,6 +1,5 @@
 """Wall time to UTC and back, in zones that change their clocks."""
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
+from est_alan_scheduler import local_time
 from est_alan_scheduler.local_time import first_instant, from_utc, to_utc, to_wall
 
 ZONES = (
@@ -109,8 +109,7 @@ def test_the_ends_of_the_calendar_convert_to_themselves(set_zone: Callable[[str]
 
 def test_the_cache_of_offsets_is_bounded(set_zone: Callable[[str], None]) -> None:
     set_zone("UTC")
-    begin = time.perf_counter()
     for days in range(10_000):
         moment = datetime(1990, 1, 1) + timedelta(days=days)
         assert to_utc(moment) == moment
-    assert time.perf_counter() > begin
+    assert 0 < len(local_time._offsets.days) <= 4096

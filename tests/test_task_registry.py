@@ -320,6 +320,18 @@ class TestDependencies:
         registry.tick()
         assert [task.status for task in dependents] == [TaskStatus.SUCCESS] * 3
 
+    @pytest.mark.parametrize("how", ["assign", "put"])
+    def test_a_success_by_hand_wakes_those_who_wait(self, registry: Frozen, how: str) -> None:
+        registry.register(Task(id="a", run_at=START + SECOND, func=boom))
+        dependent = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        if how == "assign":
+            registry.store["a"].last_success_at = START
+        else:
+            registry.store["a"] = Task(id="a", run_at=START + SECOND, func=boom, last_success_at=START)
+        registry.tick()
+        assert dependent.status is TaskStatus.SUCCESS
+
     def test_after_a_removal_dependents_wait_again(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"seconds": 1}, func=work))
         dependent = registry.register(Task(id="b", every={"seconds": 1}, func=work, depends_on=["a"]))

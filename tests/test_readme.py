@@ -1,0 +1,63 @@
+"""Every code block of the README does what stands there."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import est_alan_scheduler
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+EXAMPLES = [
+    (code, following[1] if following[0] == "text" else "")
+    for (language, code), following in zip(BLOCKS, [*BLOCKS[1:], ("", "")], strict=True)
+    if language == "python"
+]
+
+
+@pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=range(len(EXAMPLES)))
+def test_each_example_prints_what_stands_below_it(code: str, output: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert (done.stdout, done.stderr, done.returncode) == (output, "", 0)
+
+
+def test_the_first_example_is_short() -> None:
+    assert len(EXAMPLES[0][0].rstrip().splitlines()) <= 15
+
+
+def test_shell_blocks_name_what_the_project_has() -> None:
+    shell = "".join(code for language, code in BLOCKS if language == "bash")
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    extras = re.findall(r"^([\w-]+) = \[", project, re.MULTILINE)
+    assert set(re.findall(r"\.\[([\w-]+)\]", shell)) <= set(extras)
+    assert set(re.findall(r"pip install ([a-z-]+)$", shell, re.MULTILINE)) == {"est-alan-scheduler"}
+    assert set(re.findall(r"-m (est_alan_scheduler\.\w+)", shell)) == {"est_alan_scheduler.scheduler"}
+
+
+def test_files_that_are_linked_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert links
+    assert all((ROOT / link).is_file() for link in links)
+
+
+def test_each_public_method_of_the_registry_is_described() -> None:
+    public = [name for name in vars(est_alan_scheduler.TaskRegistry) if not name.startswith("_")]
+    inner = {"add_waker", "remove_waker"}
+    assert [name for name in public if name not in inner and f"{name}" not in README] == []
+
+
+def test_each_field_of_a_task_is_described_in_both_languages() -> None:
+    english, korean = README.split("## 한국어")
+    fields = est_alan_scheduler.Task.model_fields
+    assert [name for name in fields if f"`{name}`" not in english or f"`{name}`" not in korean] == []
