@@ -1,6 +1,5 @@
 """A faithful in-process task scheduler."""
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.task import Task, TaskStatus
@@ -10,8 +9,6 @@ if TYPE_CHECKING:
     from est_alan_scheduler.scheduler import SchedulerThread, registry, start_scheduler
 
 __all__ = ["SchedulerThread", "Task", "TaskRegistry", "TaskStatus", "registry", "start_scheduler"]
-
-logging.getLogger("est_alan_scheduler").addHandler(logging.NullHandler())  # a library leaves the output to its user
 
 
 def __getattr__(name: str) -> Any:

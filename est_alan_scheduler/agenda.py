@@ -17,7 +17,7 @@ _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing i
 class Entry:
     """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
 
-    __slots__ = ("due", "is_dropped", "order", "ready_at", "task", "waits_for")
+    __slots__ = ("due", "is_dropped", "order", "ready_at", "started", "task", "waits_for")
 
     def __init__(self, task: Task, order: int) -> None:
         self.task = task
@@ -25,6 +25,7 @@ class Entry:
         self.order = order  # of registration
         self.due: datetime | None = None  # the moment under which it is filed
         self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
+        self.started = 0  # the number of its latest start, among all starts
         self.waits_for: str | None = None  # the id of a dependency that has not succeeded
 
 
@@ -42,7 +43,8 @@ class Agenda:
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.watchers = (self.note_task,)
         self.horizon = Horizon()
-        self.changes = 0  # notes worked in so far: a decision made at another count has to be made again
+        self.changes = 0  # so far: what a tick has decided at another count, it has to decide again
+        self.starts = 0  # so far
         # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
         self._order = 0
@@ -188,11 +190,18 @@ class Agenda:
         self.take_off(entry)
         self.file(entry, now)
 
+    def start(self, entry: Entry) -> None:
+        """Take an entry off the agenda because its task starts."""
+        self.take_off(entry)
+        self.starts += 1
+        entry.started = self.starts
+
     def close(self, batch: list[Entry], now: datetime) -> None:
         """End the tick that found `batch` ready at this very `now`: file what it did not start."""
         self.batches = [other for other in self.batches if other is not batch]
         for entry in batch:
             if entry.ready_at is now:
+                self.changes += 1  # an outer tick may have found it ready as well, and left it to this one
                 self.file_anew(entry, now)
 
     def wait(self, entry: Entry, dependency: str) -> None:
@@ -208,7 +217,7 @@ class Agenda:
             self.file(entry, now)
 
     def take_off(self, entry: Entry) -> None:
-        """Note that an entry is neither ready nor waiting any more: its task starts, or it is filed anew."""
+        """Note that an entry is neither ready nor waiting any more."""
         entry.ready_at = None
         if entry.waits_for is not None:
             others = self.waiting[entry.waits_for]
@@ -282,3 +291,7 @@ class Agenda:
                 self._unwatch(entry.task)
         for task in list(self.store.values()):
             self.add(task, now)
+        for entry in old:
+            successor = self.entries.get(entry.task.id)
+            if successor is not None and successor.task is entry.task:
+                successor.started = entry.started

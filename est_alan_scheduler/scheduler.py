@@ -7,9 +7,8 @@ import time
 from types import TracebackType
 from typing import Any
 
+from est_alan_scheduler.log import log
 from est_alan_scheduler.task_registry import TaskRegistry
-
-logger = logging.getLogger("est_alan_scheduler")
 
 registry = TaskRegistry()
 """The registry that `start_scheduler` ticks unless it is given another one."""
@@ -39,8 +38,8 @@ class SchedulerThread(threading.Thread):
                 self._wake.clear()
                 try:
                     pause = _tick(self._registry, self._interval)
-                except BaseException:  # a task raised it; here it would end nothing but the scheduler
-                    logger.exception("A task was interrupted; the scheduler goes on.")
+                except BaseException as error:  # a task raised it; here it would end nothing but the scheduler
+                    log(logging.ERROR, "A task was interrupted; the scheduler goes on.", error)
                     pause = 0.0
                 if not self._stopping:
                     self._wake.wait(pause)
@@ -95,8 +94,8 @@ def _tick(registry: TaskRegistry, interval: float) -> float:
     try:
         registry.tick()
         idle = _ask(registry, "idle_seconds")
-    except Exception:
-        logger.exception("A tick failed; the scheduler goes on.")
+    except Exception as error:
+        log(logging.ERROR, "A tick failed; the scheduler goes on.", error)
         return interval
     is_sooner = isinstance(idle, int | float) and idle < interval
     return max(0.0, idle) if is_sooner else interval

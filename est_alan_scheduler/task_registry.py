@@ -1,6 +1,5 @@
 """The registry: it takes tasks in, decides on each tick which are due and ready, runs them, records what came of it."""
 
-import contextlib
 import logging
 import os
 import threading
@@ -15,12 +14,11 @@ from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
 from est_alan_scheduler.explanation import describe_options, explain
 from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, short_repr
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import first_run, is_due, read_schedule
-
-logger = logging.getLogger("est_alan_scheduler")
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 _Run = tuple[Task, datetime, TaskStatus, Entry | None]  # the task, its start, its status before, its entry
@@ -38,6 +36,7 @@ class _Here(threading.local):
     entry: Entry | None = None
     now = datetime.min
     changes = 0
+    starts = 0
 
     def __init__(self, runs_by_thread: dict[int, list[_Run]]) -> None:
         self.runs: list[_Run] = []  # nested, if a task ticks or executes another one
@@ -80,9 +79,9 @@ class TaskRegistry:
         id is taken; if it closes a circle of dependencies; if a `dep_<id>` argument collides with a key of `kwargs`.
         """
         _check(task)
-        now = self._now()
         agenda = self._agenda
         with self._lock:
+            now = self._now()
             with agenda:
                 agenda.work_in(now)
                 agenda.see(now)
@@ -152,11 +151,11 @@ class TaskRegistry:
         in this tick runs in the next one. What a task raises is recorded. Only what is neither an `Exception` nor
         `SystemExit` (Ctrl+C, a cancellation) is raised again; the next tick runs the tasks that it cut off.
         """
-        now = self._now()
         with self._lock, self._agenda as agenda:
+            now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             agenda.work_in(now)
             ready, missing = self._decide(now)
-            changes = agenda.changes
+            changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
         if missing:
@@ -164,21 +163,21 @@ class TaskRegistry:
         if not ready:
             return
         here = self._here
-        outer = here.entry, here.now, here.changes
+        outer = here.entry, here.now, here.changes, here.starts
         try:
-            here.now, here.changes = now, changes
+            here.now, here.changes, here.starts = now, changes, starts
             for entry in ready:
                 here.entry = entry
                 self._execute(entry.task)
         finally:
-            here.entry, here.now, here.changes = outer
+            here.entry, here.now, here.changes, here.starts = outer
             with self._lock, agenda:
                 agenda.close(ready, now)
 
     def idle_seconds(self) -> float | None:
         """Return the seconds until a task may be due, 0 if one may be due now; None if none is planned."""
-        now = self._now()
         with self._lock, self._agenda as agenda:
+            now = self._now()
             agenda.work_in(now)
             utc = agenda.see(now)
             moment = agenda.next_moment()
@@ -263,10 +262,11 @@ class TaskRegistry:
         if entry is not None and entry.task is task:
             here.entry, now = None, here.now
         else:
-            entry, now = None, self._now()
+            entry = None
         with self._lock:
             try:
                 if entry is None:
+                    now = self._now()
                     if fields["status"] is _RUNNING:
                         return False
                     agenda.see(now)
@@ -277,6 +277,8 @@ class TaskRegistry:
                     entry = agenda.entries.get(task.id)
                     if entry is None or entry.task is not task or fields["status"] is _RUNNING:
                         return False
+                    if entry.started > here.starts:
+                        return False  # it has run since
                     if not (self._should_run(task, now) and self._deps_ready(task)):
                         agenda.file_anew(entry, now)
                         return False
@@ -285,7 +287,7 @@ class TaskRegistry:
                 if entry is not None and entry.task is not task:
                     entry = None  # not the registered task of that id
                 if entry is not None:
-                    agenda.take_off(entry)
+                    agenda.start(entry)
                 here.runs.append((task, now, fields["status"], entry))
                 fields["first_run_at"] = first_run(task, now)
                 fields["last_run_at"] = now
@@ -345,13 +347,13 @@ class TaskRegistry:
         if task.history and task.history[-1].get("run_at") is runs[-1][1]:
             task.history.pop()  # half a record
         self._finish(task, None, error)
-        _log(logging.ERROR, f"Task {task.id!r} failed: {task.error_message}", error)
+        log(logging.ERROR, f"Task {task.id!r} failed: {task.error_message}", error)
 
     def _warn_of(self, missing: list[str]) -> None:
         for task_id in missing:
             if task_id not in self._warned:
                 self._warned.add(task_id)
-                _log(logging.WARNING, f"Task {task_id!r} is not registered, but others depend on it and wait.")
+                log(logging.WARNING, f"Task {task_id!r} is not registered, but others depend on it and wait.")
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
@@ -374,11 +376,6 @@ def _check(task: Task) -> None:
         name = argument_name(task_id)
         if name in task.kwargs:
             raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
-
-
-def _log(level: int, message: str, error: BaseException | None = None) -> None:
-    with contextlib.suppress(Exception):  # a handler that raises must not cost a run
-        logger.log(level, message, exc_info=error)
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()

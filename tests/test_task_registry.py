@@ -1,6 +1,8 @@
 """TaskRegistry: registering, ticking, recording."""
 
+import contextlib
 import functools
+import gc
 import logging
 import os
 import signal
@@ -566,6 +568,37 @@ class TestThreads:
         assert len(set(slots)) == len(slots) == len(task.history)
         assert len(starts) <= 51
 
+    def test_a_tick_that_was_held_up_runs_nothing_that_ran_meanwhile(self, registry: Frozen) -> None:
+        other = registry
+
+        def hold_up() -> None:
+            for second in range(1, 60):
+                other.tick_at(START + second * SECOND)
+            other.register(Task(id="new", at="23:00", func=work))
+            other.store["new"].at = "22:00"
+
+        registry.register(Task(run_at=START, func=hold_up))
+        task = registry.register(Task(every={"seconds": 1}, func=work))
+        registry.tick()
+        assert [run["run_at"] for run in task.history] == [START + second * SECOND for second in range(1, 60)]
+
+    def test_what_an_interrupted_inner_tick_left_the_outer_one_runs(self, registry: Frozen) -> None:
+        def tick() -> None:
+            with contextlib.suppress(KeyboardInterrupt):
+                registry.tick()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        tasks = [registry.register(Task(every={"seconds": 1}, func=func)) for func in (tick, interrupt, work)]
+        registry.tick()
+        assert [len(task.history) for task in tasks] == [1, 1, 1]
+
+    def test_a_run_by_hand_starts_the_grid_where_the_last_run_was_set(self, registry: Frozen) -> None:
+        task = registry.register(Task(every={"seconds": 10}, func=work, last_run_at=START - 13 * SECOND))
+        registry.tick()
+        assert (task.first_run_at, registry.idle_seconds()) == (START - 13 * SECOND, 7)
+
     def test_a_second_loop_takes_over_what_the_first_has_not_started(self) -> None:
         registry = TaskRegistry()
         started, proceed = threading.Event(), threading.Event()
@@ -597,6 +630,7 @@ def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
     before = signal.signal(signal.SIGALRM, signal.default_int_handler)
     random = Random(1)
     interrupted = 0
+    gc.disable()  # a Ctrl+C that comes while a callback of the collector runs gets lost
     try:
         for _ in range(1500):
             try:
@@ -611,6 +645,7 @@ def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
             assert registry._here.runs == []
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        gc.enable()
         signal.signal(signal.SIGALRM, before)
         logging.getLogger("est_alan_scheduler").setLevel(logging.NOTSET)
     assert interrupted > 100

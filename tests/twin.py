@@ -38,16 +38,26 @@ class ScanningRegistry(ClockedRegistry):
 
     _start_at: datetime | None = None
 
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._started: list[Task] = []
+
     def scan(self) -> list[Task]:
         now = self._now()
         return [task for task in self.store.values() if self._may_start(task, now)]
 
     def tick(self) -> None:
         now = self._now()
+        earlier = len(self._started)
         for task in self.scan():
-            if self.store.get(task.id) is task and self._may_start(task, now):
+            has_run_since = any(started is task for started in self._started[earlier:])
+            if self.store.get(task.id) is task and not has_run_since and self._may_start(task, now):
                 self._start_at = now
                 self._execute(task)
+
+    def _execute(self, task: Task) -> None:
+        self._started.append(task)
+        super()._execute(task)
 
     def _may_start(self, task: Task, now: datetime) -> bool:
         is_running = task.status is TaskStatus.RUNNING

@@ -1,0 +1,13 @@
+"""The log of the package: `logging.getLogger("est_alan_scheduler")`."""
+
+import contextlib
+import logging
+
+_logger = logging.getLogger("est_alan_scheduler")
+_logger.addHandler(logging.NullHandler())  # a library is quiet until its user says otherwise
+
+
+def log(level: int, message: str, error: BaseException | None = None) -> None:
+    """Log a message, with the traceback of `error`. A handler that raises costs neither a run nor the scheduler."""
+    with contextlib.suppress(Exception):
+        _logger.log(level, message, exc_info=error)
