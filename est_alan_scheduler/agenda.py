@@ -262,8 +262,7 @@ class Agenda:
             self.horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))
         if task.depends_on:
             self.wanted.update(task.depends_on)
-        if entry.ready_at is None:  # else the tick that found it ready will look again
-            self.file_anew(entry, now)
+        self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)
 

@@ -286,6 +286,41 @@ class TestRun:
         assert locked == [False]
 
 
+class TestNesting:
+    """Ticks and registries in functions."""
+
+    def test_a_tick_that_was_held_up_runs_nothing_that_ran_meanwhile(self, registry: Frozen) -> None:
+        other = registry
+
+        def hold_up() -> None:
+            for second in range(1, 60):
+                other.tick_at(START + second * SECOND)
+            other.register(Task(id="new", at="23:00", func=work))
+            other.store["new"].at = "22:00"
+
+        registry.register(Task(run_at=START, func=hold_up))
+        task = registry.register(Task(every={"seconds": 1}, func=work))
+        registry.tick()
+        assert [run["run_at"] for run in task.history] == [START + second * SECOND for second in range(1, 60)]
+
+    def test_what_an_interrupted_inner_tick_left_the_outer_one_runs(self, registry: Frozen) -> None:
+        def tick() -> None:
+            with contextlib.suppress(KeyboardInterrupt):
+                registry.tick()
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        tasks = [registry.register(Task(every={"seconds": 1}, func=func)) for func in (tick, interrupt, work)]
+        registry.tick()
+        assert [len(task.history) for task in tasks] == [1, 1, 1]
+
+    def test_a_run_by_hand_starts_the_grid_where_the_last_run_was_set(self, registry: Frozen) -> None:
+        task = registry.register(Task(every={"seconds": 10}, func=work, last_run_at=START - 13 * SECOND))
+        registry.tick()
+        assert (task.first_run_at, registry.idle_seconds()) == (START - 13 * SECOND, 7)
+
+
 class TestDependencies:
     def test_a_dependent_runs_in_the_next_tick(self, registry: Frozen) -> None:
         first = registry.register(Task(id="a", every={"seconds": 1}, func=work))
@@ -490,6 +525,14 @@ class TestClock:
         registry.tick_at(START - 5 * SECOND)
         assert registry._agenda.changes == changes
 
+    def test_a_step_back_may_leave_a_last_run_set_by_hand_too_far_ahead(self, registry: Frozen) -> None:
+        task = registry.register(Task(every={"seconds": 10}, func=work, last_run_at=START + 8 * SECOND))
+        registry.tick()
+        registry.tick_at(START - 2 * SECOND)
+        assert task.history == []
+        registry.tick_at(START - 3 * SECOND)
+        assert (len(task.history), task.first_run_at) == (1, START - 3 * SECOND)
+
     def test_time_can_be_frozen(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         registry = TaskRegistry()
@@ -567,37 +610,6 @@ class TestThreads:
         slots = [(run["run_at"] - task.first_run_at) // timedelta(milliseconds=20) for run in task.history]
         assert len(set(slots)) == len(slots) == len(task.history)
         assert len(starts) <= 51
-
-    def test_a_tick_that_was_held_up_runs_nothing_that_ran_meanwhile(self, registry: Frozen) -> None:
-        other = registry
-
-        def hold_up() -> None:
-            for second in range(1, 60):
-                other.tick_at(START + second * SECOND)
-            other.register(Task(id="new", at="23:00", func=work))
-            other.store["new"].at = "22:00"
-
-        registry.register(Task(run_at=START, func=hold_up))
-        task = registry.register(Task(every={"seconds": 1}, func=work))
-        registry.tick()
-        assert [run["run_at"] for run in task.history] == [START + second * SECOND for second in range(1, 60)]
-
-    def test_what_an_interrupted_inner_tick_left_the_outer_one_runs(self, registry: Frozen) -> None:
-        def tick() -> None:
-            with contextlib.suppress(KeyboardInterrupt):
-                registry.tick()
-
-        def interrupt() -> None:
-            raise KeyboardInterrupt
-
-        tasks = [registry.register(Task(every={"seconds": 1}, func=func)) for func in (tick, interrupt, work)]
-        registry.tick()
-        assert [len(task.history) for task in tasks] == [1, 1, 1]
-
-    def test_a_run_by_hand_starts_the_grid_where_the_last_run_was_set(self, registry: Frozen) -> None:
-        task = registry.register(Task(every={"seconds": 10}, func=work, last_run_at=START - 13 * SECOND))
-        registry.tick()
-        assert (task.first_run_at, registry.idle_seconds()) == (START - 13 * SECOND, 7)
 
     def test_a_second_loop_takes_over_what_the_first_has_not_started(self) -> None:
         registry = TaskRegistry()
