@@ -197,6 +197,8 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=3, help="how many errors are allowed (%(default)s)")
     parser.add_argument("--report", type=Path, help="where to write the report; by default a temporary file")
     options = parser.parse_args()
+    if not 0 < options.seconds < float("inf"):
+        parser.error(f"--seconds must be greater than 0, got {options.seconds:g}")
     if options.log is not None and not options.log.is_file():
         parser.error(f"there is no file {options.log}")
 
