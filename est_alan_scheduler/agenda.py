@@ -8,9 +8,10 @@ from est_alan_scheduler.horizon import Horizon
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import AT_ONCE, Every, read_schedule
+from est_alan_scheduler.timing import AT_ONCE, Every, keep_schedule, read_schedule
 
 _EMPTY_ALLOWED = 64
+_set_watchers = Task.__dict__["_watchers"].__set__  # an assignment would pass through the validation of fields
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
 
@@ -247,16 +248,17 @@ class Agenda:
 
     def _watch(self, task: Task) -> None:
         if not task._watchers:
-            task._watchers = self.watchers  # one tuple for all
+            _set_watchers(task, self.watchers)  # one tuple for all
         elif self.note_task not in task._watchers:
-            task._watchers = (*task._watchers, self.note_task)
+            _set_watchers(task, (*task._watchers, self.note_task))
 
     def _unwatch(self, task: Task) -> None:
-        task._watchers = tuple(told for told in task._watchers if told != self.note_task)
+        others = () if task._watchers is self.watchers else task._watchers
+        _set_watchers(task, tuple(told for told in others if told != self.note_task))
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task anew: what they say about scheduling may have changed."""
-        schedule = task._schedule = read_schedule(task)
+        schedule = keep_schedule(task)
         if isinstance(schedule, Every):
             last_run_at = task.last_run_at
             self.horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))

@@ -79,23 +79,17 @@ class TaskRegistry:
         id is taken; if it closes a circle of dependencies; if a `dep_<id>` argument collides with a key of `kwargs`.
         """
         _check(task)
-        agenda = self._agenda
-        with self._lock:
+        with self._lock, self._agenda as agenda:
             now = self._now()
-            with agenda:
-                agenda.work_in(now)
-                agenda.see(now)
-            if task.id in self.store:
-                raise ValueError(f"Task with id {task.id!r} already registered.")
-            # Nobody is led back to an id that nobody depends on.
-            may_close = task.id in agenda.wanted or task.id in task.depends_on
-            circle = find_circle(task, self.store) if may_close else None
-            if circle:
-                raise ValueError(f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}")
-            with agenda:
+            agenda.work_in(now)
+            agenda.see(now)
+            refusal = self._refuse(task)
+            if refusal is None:
                 dict.__setitem__(self.store, task.id, task)
                 agenda.add(task, now)
-            self._warned.discard(task.id)
+                self._warned.discard(task.id)
+        if refusal is not None:
+            raise ValueError(refusal)
         for wake in self._wakers:
             wake()
         return task
@@ -204,6 +198,15 @@ class TaskRegistry:
     def _deps_ready(self, task: Task) -> bool:
         """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
         return not task.depends_on or first_unmet(task, self.store) is None
+
+    def _refuse(self, task: Task) -> str | None:
+        """Return why the store cannot take `task`, None if it can."""
+        if task.id in self.store:
+            return f"Task with id {task.id!r} already registered."
+        # Nobody is led back to an id that nobody depends on.
+        may_close = task.id in self._agenda.wanted or task.id in task.depends_on
+        circle = find_circle(task, self.store) if may_close else None
+        return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None
 
     def _decide(self, now: datetime) -> tuple[list[Entry], list[str]]:
         """Return what to start, and the ids of dependencies that turned out to be missing."""

@@ -12,7 +12,9 @@ from functools import lru_cache
 from est_alan_scheduler.local_time import first_instant, from_utc, to_utc
 from est_alan_scheduler.task import Task
 
-_keep = Task.__dict__["_slot"].__set__  # an assignment would pass through the validation of fields
+# An assignment would pass through the validation of fields.
+_keep_slot = Task.__dict__["_slot"].__set__
+_keep_schedule = Task.__dict__["_schedule"].__set__
 
 AT_ONCE = datetime.min
 """The due moment of a slot that has come whatever the clock says."""
@@ -59,7 +61,7 @@ class Every(Schedule):
                     slot = self._next_slot(last_run_at, first_run_at)
         except OverflowError:  # beyond the year 9999
             return None
-        _keep(task, (slot, self.step, first_run_at, last_run_at))
+        _keep_slot(task, (slot, self.step, first_run_at, last_run_at))
         return slot
 
     def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:
@@ -114,11 +116,18 @@ class Once(Schedule):
 def read_schedule(task: Task) -> Schedule | None:
     """Return what the schedule options of `task` mean; None unless exactly one stands."""
     every, at, run_at = task.every, task.at, task.run_at
-    if (every is not None) + (at is not None) + (run_at is not None) != 1:
-        return None
     if every is not None:
-        return _every(tuple(every.items()))
-    return _daily(at) if at is not None else Once(run_at)  # type: ignore[arg-type]  # the one that is left is set
+        return _every(tuple(every.items())) if at is None and run_at is None else None
+    if at is not None:
+        return _daily(at) if run_at is None else None
+    return None if run_at is None else Once(run_at)
+
+
+def keep_schedule(task: Task) -> Schedule | None:
+    """Return what `read_schedule` does, and keep it with `task` until one of the options is assigned."""
+    schedule = read_schedule(task)
+    _keep_schedule(task, schedule)
+    return schedule
 
 
 def due_moment(task: Task, now: datetime) -> datetime | None:
