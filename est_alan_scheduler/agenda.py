@@ -126,6 +126,7 @@ class Agenda:
         entry = self.entries.pop(task_id, None)
         if entry is None:
             return
+        self.changes += 1  # others that a tick found ready may depend on it
         self._unwatch(entry.task)
         self._dropped.append(entry.task)
         self.take_off(entry)

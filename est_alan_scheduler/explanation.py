@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from est_alan_scheduler.dependencies import find_circle
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import due_moment, read_schedule
@@ -35,6 +36,9 @@ def describe_options(task: Task) -> str:
 
 def _unmet(task: Task, store: Mapping[str, Task]) -> list[str]:
     reasons = []
+    circle = find_circle(task, store)
+    if circle and not all(store[task_id].last_success_at for task_id in circle):
+        reasons.append(f"waits for itself: {' -> '.join(circle)}")
     for task_id in task.depends_on:
         dependency = store.get(task_id)
         if dependency is None:

@@ -8,14 +8,14 @@ by way of `datetime`; no clock is read here.
 import time
 from datetime import datetime, timedelta
 
-# Bound once, from the real class: freezegun swaps the name `datetime` in this module, and its class answers these two
-# with the frozen offset instead of the zone's rules.
-_with_zone = datetime.astimezone
+# Bound once, from the real class: freezegun swaps the name `datetime` in this module, and its class answers with the
+# frozen offset instead of the zone's rules. The other direction, `astimezone` of a naive time, is not used: its answers
+# within a gap differ between releases of Python (gh-83861).
 _from_timestamp = datetime.fromtimestamp
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
-_HOURS_PROBED = (0, 6, 12, 18, 24)  # no zone has ever changed its clock twice within six hours
+_DAY = timedelta(days=1)  # more than any offset from UTC; and no zone has changed its clock twice within a week
 _MAX_DAYS = 4096
 
 
@@ -78,7 +78,10 @@ def first_instant(wall: datetime) -> datetime | None:
     """
     wall = wall.replace(fold=0)
     utc = to_utc(wall)
-    if from_utc(utc) == wall:
+    try:
+        if from_utc(utc) == wall:
+            return utc
+    except (OverflowError, ValueError):  # the ends of the calendar
         return utc
     before, after = to_utc(wall.replace(fold=1)), utc  # the gap's end lies between: the two offsets differ by the gap
     while after - before > _SECOND:
@@ -97,20 +100,16 @@ def _look_up(wall: datetime) -> timedelta:
     if _offsets.zone is not time.tzname or len(_offsets.days) >= _MAX_DAYS:
         _offsets = _Offsets()
     offsets = _offsets
-    offset = _offset(wall)
-    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0)
-    try:
-        probes = [midnight + timedelta(hours=hours) for hours in _HOURS_PROBED]
-    except OverflowError:  # the calendar's last day
-        return offset
-    if all(_offset(probe.replace(fold=fold)) == offset for probe in probes for fold in (0, 1)):
-        offsets.days[wall.toordinal()] = offset
-    return offset
+    midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+    before, after = _offset_at(midnight - _DAY), _offset_at(midnight + 2 * _DAY)
+    if before == after:
+        offsets.days[wall.toordinal()] = before
+        return before
+    valid = [offset for offset in (before, after) if from_utc(wall - offset) == wall]
+    if not valid:  # in a gap
+        return after if wall.fold else before
+    return min(valid) if wall.fold else max(valid)
 
 
-def _offset(wall: datetime) -> timedelta:
-    offset = _with_zone(wall).utcoffset()
-    return timedelta(0) if offset is None else offset  # never None: `astimezone` returns an aware datetime
-
-
-__all__ = ["first_instant", "from_utc", "to_utc", "to_wall"]
+def _offset_at(utc: datetime) -> timedelta:
+    return from_utc(utc) - utc

@@ -10,6 +10,8 @@ from typing import Any
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
 
+_MAX_DEPTH = 100  # pydantic gives up at 255
+
 NOT_JSON = "__not_json__"
 """The key under which an argument that JSON cannot hold is shown; such a task can be read, not loaded."""
 
@@ -28,7 +30,9 @@ def short_repr(value: object) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return `text`, cut to MAX_TEXT characters and an ellipsis."""
+    """Return `text`, cut to MAX_TEXT characters and an ellipsis, without what UTF-8 cannot hold."""
+    if not text.isascii():
+        text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
@@ -54,9 +58,11 @@ def json_or_marked(value: object) -> object:
 
 def function_name(func: Callable[..., Any]) -> str:
     """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`."""
-    is_bound = inspect.ismethod(func) and not inspect.isclass(func.__self__)
     module, qualname = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
-    if is_bound or not module or not qualname or isinstance(func, functools.partial):
+    owner = func.__self__ if inspect.ismethod(func) else None
+    if inspect.isclass(owner):  # a class method: of the class that it was looked up in
+        module, qualname = owner.__module__, f"{owner.__qualname__}.{func.__name__}"
+    elif owner is not None or not module or not qualname or isinstance(func, functools.partial):
         return short_repr(func)
     return f"{module}:{qualname}"
 
@@ -69,7 +75,7 @@ def function_named(name: str) -> Callable[..., Any]:
         raise ValueError(f"func {name!r} cannot be found by name: {remedy}")
     try:
         found: Any = functools.reduce(getattr, qualname.split("."), import_module(module))
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # the module may do anything on import
         raise ValueError(f"func {name!r} cannot be found ({error}): {remedy}") from error
     if not callable(found):
         raise ValueError(f"func {name!r} is {short_repr(found)}, which is not callable: {remedy}")
@@ -79,6 +85,17 @@ def function_named(name: str) -> Callable[..., Any]:
 def _fits_json(value: object) -> bool:
     try:
         json.dumps(value, allow_nan=False)
+        return _comes_back(value, _MAX_DEPTH)
     except (TypeError, ValueError, RecursionError):
         return False
-    return True
+
+
+def _comes_back(value: object, depth: int) -> bool:
+    """Tell whether a value that goes to JSON is read as the same, tuples apart."""
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_comes_back(item, depth - 1) for item in value)
+    if isinstance(value, dict):
+        return depth > 0 and all(type(key) is str and _comes_back(item, depth - 1) for key, item in value.items())
+    if type(value) is str:
+        value.encode()  # raises ValueError for half a surrogate pair
+    return value is None or type(value) in (bool, int, float, str)

@@ -36,11 +36,7 @@ class SchedulerThread(threading.Thread):
         try:
             while not self._stopping:
                 self._wake.clear()
-                try:
-                    pause = _tick(self._registry, self._interval)
-                except BaseException as error:  # a task raised it; here it would end nothing but the scheduler
-                    log(logging.ERROR, "A task was interrupted; the scheduler goes on.", error)
-                    pause = 0.0
+                pause = _tick(self._registry, self._interval)
                 if not self._stopping:
                     self._wake.wait(pause)
         finally:
@@ -85,18 +81,23 @@ def start_scheduler(
         thread.start()
         return thread
     while True:
-        time.sleep(_tick(ticked, interval))
+        time.sleep(_tick(ticked, interval, raised=(KeyboardInterrupt, SystemExit)))
 
 
-def _tick(registry: TaskRegistry, interval: float) -> float:
-    """Tick once; return the seconds to wait before the next time."""
+def _tick(registry: TaskRegistry, interval: float, raised: tuple[type[BaseException], ...] = ()) -> float:
+    """Tick once; return the seconds to wait before the next time. Errors that are not `raised` are logged."""
     interval = min(interval, _LONGEST_PAUSE)
     try:
         registry.tick()
         idle = _ask(registry, "idle_seconds")
+    except raised:
+        raise
     except Exception as error:
         log(logging.ERROR, "A tick failed; the scheduler goes on.", error)
         return interval
+    except BaseException as error:  # of a task; the tick has recorded it, and the rest is due now
+        log(logging.ERROR, "A task was interrupted; the scheduler goes on.", error)
+        return 0.0
     is_sooner = isinstance(idle, int | float) and idle < interval
     return max(0.0, idle) if is_sooner else interval
 

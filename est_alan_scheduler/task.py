@@ -28,8 +28,9 @@ from est_alan_scheduler.validation import (
     check_every,
     check_func,
     check_history,
+    check_id,
     check_kwargs,
-    check_moment,
+    moment_check,
     near_miss,
 )
 
@@ -42,6 +43,8 @@ class TaskStatus(str, Enum):
     SUCCESS = "success"
     FAILED = "failed"
 
+    __str__ = str.__str__  # the same text in an f-string on every version of Python
+
 
 def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
@@ -52,10 +55,6 @@ def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _localize(moment: datetime | None) -> datetime | None:
     return None if moment is None else to_wall(moment)
-
-
-_Moment = Annotated[datetime | None, BeforeValidator(check_moment)]
-_LocalMoment = Annotated[datetime | None, BeforeValidator(check_moment), AfterValidator(_localize)]
 
 
 class Task(BaseModel):
@@ -80,13 +79,13 @@ class Task(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    id: Annotated[str, Field(strict=True, min_length=1)] = Field(default_factory=lambda: uuid4().hex)
+    id: Annotated[str, PlainValidator(check_id)] = Field(default_factory=lambda: uuid4().hex)
     """Any non-empty text; a UUID4 in hex by default."""
     every: Annotated[dict[str, int] | dict[str, float] | None, PlainValidator(check_every)] = None
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
     at: Annotated[str | None, PlainValidator(check_at)] = None
     """Daily at `"HH:MM"`."""
-    run_at: _Moment = None
+    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at"))] = None
     """Once: a `datetime` or an ISO 8601 text, naive (local) or aware."""
     func: Annotated[
         Callable[..., Any], PlainValidator(check_func), PlainSerializer(function_name, str, when_used="json")
@@ -105,16 +104,20 @@ class Task(BaseModel):
     depends_on: Annotated[list[str], PlainValidator(check_depends_on)] = Field(default_factory=list)
     """Ids of the tasks that must have succeeded at least once."""
     status: TaskStatus = TaskStatus.PENDING
-    last_success_at: _LocalMoment = None
+    last_success_at: Annotated[
+        datetime | None, BeforeValidator(moment_check("last_success_at")), AfterValidator(_localize)
+    ] = None
     """When the last successful run ended; naive local time (an aware one is converted)."""
-    last_run_at: _LocalMoment = None
+    last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at")), AfterValidator(_localize)] = (
+        None
+    )
     """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
     result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
     """What `func` last returned; a failure leaves it alone."""
     error: Annotated[
         BaseException | None,
         PlainValidator(check_error),
-        PlainSerializer(lambda error: error and error_text(error), when_used="json"),
+        PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json"),
     ] = None
     """The exception of the last run; None after a success."""
     error_message: str | None = None
@@ -125,7 +128,9 @@ class Task(BaseModel):
     """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message)."""
     history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
     """How many runs `history` keeps; the oldest are dropped."""
-    first_run_at: _LocalMoment = None
+    first_run_at: Annotated[
+        datetime | None, BeforeValidator(moment_check("first_run_at")), AfterValidator(_localize)
+    ] = None
     """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
@@ -159,6 +164,13 @@ class Task(BaseModel):
             raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
         self._store(name, self._validated(name, value))
 
+    def __copy__(self) -> "Task":
+        """Copy the containers, too: the history of a sibling is its own."""
+        copy = super().__copy__()
+        for name in ("kwargs", "depends_on", "history"):
+            copy.__dict__[name] = self.__dict__[name].copy()
+        return copy
+
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name!r} of a task cannot be deleted: assign a value, None if the field is optional")
 
@@ -174,7 +186,7 @@ class Task(BaseModel):
         else:
             self.__dict__[name] = value
         self.__pydantic_fields_set__.add(name)
-        if name == "func":
+        if name in ("func", "args"):
             self._accepts = None
         elif name in ("every", "at", "run_at"):
             self._schedule = None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from operator import attrgetter
 from threading import get_ident
+from types import CoroutineType
 from typing import Any, TypeVar
 
 from est_alan_scheduler.agenda import Agenda, Entry
@@ -157,7 +158,7 @@ class TaskRegistry:
         if not ready:
             return
         here = self._here
-        outer = here.entry, here.now, here.changes, here.starts
+        outer, depth = (here.entry, here.now, here.changes, here.starts), len(here.runs)
         try:
             here.now, here.changes, here.starts = now, changes, starts
             for entry in ready:
@@ -165,6 +166,7 @@ class TaskRegistry:
                 self._execute(entry.task)
         finally:
             here.entry, here.now, here.changes, here.starts = outer
+            self._close_runs(depth)
             with self._lock, agenda:
                 agenda.close(ready, now)
 
@@ -251,6 +253,9 @@ class TaskRegistry:
                     result = fields["func"](*task.args, **task.kwargs, **results_for(task, self.store))
                 else:
                     result = fields["func"](*fields["args"], **fields["kwargs"])
+                if isinstance(result, CoroutineType):
+                    result.close()
+                    raise TypeError("func is a coroutine function, which nothing awaits here: wrap it in asyncio.run")
                 self._finish(task, result, None)
             except (Exception, SystemExit) as error:
                 self._fail(task, error)
@@ -308,6 +313,8 @@ class TaskRegistry:
             status, word, text, message = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
+        if runs[-1][0] is not task:
+            self._close_runs(1 + max(depth for depth, run in enumerate(runs) if run[0] is task))
         _, now, _, entry = runs[-1]
         run = {"run_at": now, "finished_at": finished_at, "status": word, "result": text, "error": message}
         # Let go of without the lock: the `__del__` of an old result is user code.
@@ -351,6 +358,12 @@ class TaskRegistry:
             task.history.pop()  # half a record
         self._finish(task, None, error)
         log(logging.ERROR, f"Task {task.id!r} failed: {task.error_message}", error)
+
+    def _close_runs(self, depth: int) -> None:
+        """Record the runs of this thread above `depth` as failed: a second interruption cut their record off."""
+        runs = self._here.runs
+        while len(runs) > depth:
+            self._fail(runs[-1][0], RuntimeError("interrupted while its outcome was being recorded"))
 
     def _warn_of(self, missing: list[str]) -> None:
         for task_id in missing:

@@ -93,10 +93,10 @@ class Daily(Schedule):
         for days in (-1, 0, 1, 2):
             try:
                 slot = first_instant(datetime.combine(day + days * _DAY, self.at))
-            except (OverflowError, ValueError):  # outside the years 1 to 9999
+                if slot is not None and (last is None or last < slot) and from_utc(slot).date() >= today:
+                    return slot
+            except (OverflowError, ValueError):  # noqa: PERF203  # outside the years 1 to 9999
                 continue
-            if slot is not None and (last is None or last < slot) and from_utc(slot).date() >= today:
-                return slot
         return None
 
 
@@ -110,6 +110,8 @@ class Once(Schedule):
 
     def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: ARG002, D102  # as in Schedule
         slot = to_utc(self.moment)
+        if self.moment.tzinfo is None and not self.moment.fold:
+            slot = first_instant(self.moment) or slot
         return slot if task.last_run_at is None or to_utc(task.last_run_at) < slot else None
 
 

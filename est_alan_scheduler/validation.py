@@ -16,6 +16,13 @@ _HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
+def check_id(value: object) -> str:
+    """Return an id."""
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"id must be a non-empty text, got {short_repr(value)}")
+
+
 def check_every(value: object) -> dict[str, int | float] | None:
     """Return an interval as a dict of `timedelta` keywords, from such a dict or a `timedelta`."""
     if value is None:
@@ -56,14 +63,20 @@ def check_at(value: object) -> str | None:
     raise ValueError(f"at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', got {short_repr(value)}")
 
 
-def check_moment(value: object, info: ValidationInfo) -> object:
-    """Let a `datetime` or an ISO 8601 text through, and nothing that would have to be guessed at."""
-    if value is None or isinstance(value, datetime) or (isinstance(value, str) and _ISO_DATE.match(value)):
-        return value
-    raise ValueError(
-        f"{info.field_name} must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or "
-        f"'2026-11-23T05:30:00Z', got {short_repr(value)}"
-    )
+def moment_check(field: str) -> Callable[[object], object]:
+    """Return a check that lets a `datetime` or an ISO 8601 text through, and nothing that would be guessed at."""
+
+    def check_moment(value: object) -> object:
+        if value is None or isinstance(value, datetime):
+            return value
+        if isinstance(value, str) and (found := _ISO_DATE.match(value)):
+            return f"{value}T00:00:00" if found.group() == value else value
+        raise ValueError(
+            f"{field} must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or '2026-11-23T05:30:00Z', "
+            f"got {short_repr(value)}"
+        )
+
+    return check_moment
 
 
 def check_func(value: object, info: ValidationInfo) -> Callable[..., Any]:
@@ -117,8 +130,8 @@ def check_history(value: object, info: ValidationInfo) -> object:
 
 
 def _parse_moments(run: dict[str, Any]) -> dict[str, Any]:
-    moments = {key: datetime.fromisoformat(run[key]) for key in ("run_at", "finished_at") if run.get(key)}
-    return run | moments
+    texts = {key: run[key] for key in ("run_at", "finished_at") if isinstance(run.get(key), str)}
+    return run | {key: datetime.fromisoformat(text) for key, text in texts.items()}
 
 
 def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: ValidationInfo) -> None:

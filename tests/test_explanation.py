@@ -56,6 +56,15 @@ def test_without_a_schedule_it_says_what_is_missing() -> None:
     assert registry.why_not("a") == "never due: exactly one of every / at / run_at must be set, got every and at"
 
 
+def test_a_circle_that_was_assigned_is_named() -> None:
+    registry = TaskRegistry()
+    for task_id in ("a", "b"):
+        registry.register(Task(id=task_id, every={"seconds": 1}, func=print))
+    registry.store["a"].depends_on = ["b"]
+    registry.store["b"].depends_on = ["a"]
+    assert registry.why_not("a") == "waits for itself: a -> b -> a, and waits for 'b', which has not succeeded"
+
+
 def test_an_unknown_id_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="'a'"):
         TaskRegistry().why_not("a")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -123,6 +124,18 @@ class TestBlocking:
         task = registry.register(Task(every={"hours": 1}, func=interrupt))
         run_until_ctrl_c()
         assert (task.status, task.error_message) == (TaskStatus.FAILED, "KeyboardInterrupt")
+
+    def test_another_interruption_of_a_task_is_logged_and_survived(
+        self, registry: TaskRegistry, pauses: list[float], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def cancel() -> None:
+            raise CancelledError
+
+        tasks = [registry.register(Task(every={"hours": 1}, func=func)) for func in (cancel, list)]
+        run_until_ctrl_c(interval=5)
+        assert [task.status.value for task in tasks] == ["failed", "success"]
+        assert caplog.messages[-1] == "A task was interrupted; the scheduler goes on."
+        assert pauses == [0] + [5] * 9
 
     @pytest.mark.parametrize("answer", [None, -5, float("nan"), "soon", 1e300, float("inf")])
     def test_whatever_the_registry_answers_it_pauses_between_zero_and_the_interval(

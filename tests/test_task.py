@@ -18,6 +18,26 @@ def work(x: int = 0) -> int:
     return x
 
 
+class _ExitingMeta(type):
+    @property
+    def attribute(cls) -> None:
+        raise SystemExit(3)
+
+
+class Exiting(metaclass=_ExitingMeta):
+    pass
+
+
+class Maker:
+    @classmethod
+    def make(cls) -> str:
+        return cls.__name__
+
+
+class OtherMaker(Maker):
+    pass
+
+
 def message_of(**fields: Any) -> str:
     """Return the one message with which these fields are refused."""
     with pytest.raises(ValidationError) as caught:
@@ -67,6 +87,7 @@ def test_what_is_given_is_not_shared_with_the_giver() -> None:
 
 
 def test_status_is_a_text() -> None:
+    assert f"{TaskStatus.FAILED} {TaskStatus.FAILED!s}" == "failed failed"
     assert [status.value for status in TaskStatus] == ["pending", "running", "success", "failed"]
     assert TaskStatus("failed") == "failed"
 
@@ -202,8 +223,8 @@ def test_run_at_that_does_not_exist_is_refused() -> None:
         ({"depends_on": "abc"}, "depends_on: depends_on must be a list of task ids such as ['extract']"),
         ({"depends_on": [1]}, "depends_on: depends_on must be a list of task ids such as ['extract']"),
         ({"depends_on": [""]}, "depends_on: depends_on must be a list of task ids such as ['extract']"),
-        ({"id": ""}, "id: String should have at least 1 character"),
-        ({"id": 5}, "id: Input should be a valid string"),
+        ({"id": ""}, "id: id must be a non-empty text, got ''"),
+        ({"id": 5}, "id: id must be a non-empty text, got 5"),
         ({"status": "done"}, "status: Input should be 'pending', 'running', 'success' or 'failed'"),
         ({"error": "boom"}, "error: error must be an exception or None, got 'boom'"),
         ({"history_limit": -1}, "history_limit: Input should be greater than or equal to 0"),
@@ -265,6 +286,13 @@ class TestAssignment:
         assert task.first_run_at == datetime(2026, 1, 2)
         task.last_run_at = None
         assert task.first_run_at is None
+
+    def test_a_sibling_has_a_history_of_its_own(self) -> None:
+        task = Task(func=work, history=[{"x": 1}], kwargs={"x": 1})
+        sibling = task.model_copy(update={"id": "b"})
+        sibling.history.append({})
+        sibling.kwargs["y"] = 2
+        assert (task.history, task.kwargs) == ([{"x": 1}], {"x": 1})
 
     def test_a_subclass_keeps_its_own_attributes(self) -> None:
         class Named(Task):
@@ -332,6 +360,8 @@ class TestJson:
         [
             ("tests.test_task:gone", "module 'tests.test_task' has no attribute 'gone'"),
             ("no_such_module:f", "No module named 'no_such_module'"),
+            (".:f", "the 'package' argument is required to perform a relative import for '.'"),
+            ("tests.test_task:Exiting.attribute", "3"),
         ],
     )
     def test_a_function_that_is_gone_is_named(self, name: str, reason: str) -> None:
@@ -360,6 +390,10 @@ class TestJson:
             ({3}, '"{3}"'),
             (float("nan"), '"nan"'),
             (b"\xff", "\"b'\\\\xff'\""),
+            ({1: "a"}, "\"{1: 'a'}\""),
+            ("\udc80", "\"'\\\\udc80'\""),
+            (TaskStatus.FAILED, "\"<TaskStatus.FAILED: 'failed'>\""),
+            ([1.5, None, True, {"a": "é"}], '[1.5,null,true,{"a":"é"}]'),
             ("x" * 3000, '"' + "x" * 3000 + '"'),
         ],
     )
@@ -370,6 +404,27 @@ class TestJson:
         result: list[Any] = []
         result.append(result)
         assert '"result":"[[...]]",' in Task(func=work, result=result).model_dump_json()
+
+    def test_a_result_that_is_nested_deeply_dumps_as_its_repr(self) -> None:
+        result: list[Any] = []
+        for _ in range(300):
+            result = [result]
+        assert '"result":"[[[[' in Task(func=work, result=result).model_dump_json()
+
+    def test_a_class_method_is_that_of_its_class(self) -> None:
+        loaded = Task.model_validate_json(Task(func=OtherMaker.make).model_dump_json())
+        assert loaded.func() == "OtherMaker"
+
+    def test_any_error_dumps(self) -> None:
+        class Empty(Exception):  # noqa: N818  # the name says what it is
+            def __len__(self) -> int:
+                return 0
+
+        assert '"error":"Empty: \\\\udc80"' in Task(func=work, error=Empty("\udc80")).model_dump_json()
+
+    def test_a_strange_history_loads(self) -> None:
+        history = Task.model_validate_json('{"func": "builtins:print", "history": [{"run_at": 5}]}').history
+        assert history == [{"run_at": 5}]
 
     def test_an_error_dumps_as_text_and_is_gone_after_loading(self) -> None:
         task = Task(func=work, error=ValueError("boom"), error_message="ValueError: boom")

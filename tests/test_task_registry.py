@@ -185,6 +185,34 @@ class TestRun:
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1, 1, 1, 1]
 
+    def test_a_second_interruption_while_the_first_is_recorded_strands_nobody(self, registry: Frozen) -> None:
+        class Twice(KeyboardInterrupt):
+            def __str__(self) -> str:
+                raise KeyboardInterrupt
+
+        def interrupt() -> None:
+            raise Twice
+
+        task = registry.register(Task(every={"seconds": 1}, func=interrupt))
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        message = "RuntimeError: interrupted while its outcome was being recorded"
+        assert (task.status, task.error_message, registry._here.runs) == (TaskStatus.FAILED, message, [])
+
+    def test_ticks_nested_beyond_the_stack_strand_nobody(self, registry: Frozen) -> None:
+        tasks = [registry.register(Task(every={"hours": 1}, func=registry.tick)) for _ in range(600)]
+        registry.tick()
+        assert {task.status for task in tasks} <= {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.PENDING}
+        assert registry._here.runs == []
+
+    def test_a_coroutine_function_fails_with_a_remedy(self, registry: Frozen) -> None:
+        async def later() -> None: ...
+
+        task = registry.register(Task(every={"hours": 1}, func=later))
+        registry.tick()
+        expected = "TypeError: func is a coroutine function, which nothing awaits here: wrap it in asyncio.run"
+        assert task.error_message == expected
+
     def test_history_keeps_the_newest_runs(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 1}, func=work, history_limit=3))
         for second in range(5):
@@ -400,6 +428,24 @@ class TestDependencies:
         registry.tick()
         registry.tick()
         assert (task.result, task.error_message) == (result, None)
+
+    def test_a_dependency_that_is_removed_in_the_same_tick_keeps_its_dependent(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        registry.register(Task(every={"hours": 1}, func=lambda: registry.remove("a")))
+        dependent = registry.register(Task(every={"hours": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        assert dependent.status is TaskStatus.PENDING
+
+    def test_arguments_that_are_assigned_leave_no_room_for_a_result(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        func = lambda x=None, dep_a=None: (x, dep_a)  # noqa: E731  # a function with such parameters is all it takes
+        task = registry.register(Task(every={"seconds": 1}, func=func, depends_on=["a"]))
+        registry.tick()
+        registry.tick()
+        task.args = (1, 2)
+        registry.tick_at(START + SECOND)
+        assert [run["result"] for run in task.history] == ["(None, 'done')", "(1, 2)"]
 
     def test_a_result_does_not_go_where_an_argument_is(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"seconds": 1}, func=work))

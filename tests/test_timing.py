@@ -177,6 +177,19 @@ class TestRunAt:
         task = task_with(run_at=datetime(2026, 6, 1, 3, tzinfo=timezone.utc))
         assert [is_due(task, NOON - SECOND), is_due(task, NOON)] == [False, True]
 
+    def test_a_moment_that_the_zone_skips_comes_right_after_the_gap(self, set_zone: Callable[[str], None]) -> None:
+        set_zone("America/New_York")
+        task = task_with(run_at=datetime(2026, 3, 8, 2, 30))
+        assert local_due(task, datetime(2026, 3, 8)) == datetime(2026, 3, 8, 3, 0)
+
+    @pytest.mark.parametrize(("fold", "utc"), [(0, datetime(2026, 11, 1, 5, 30)), (1, datetime(2026, 11, 1, 6, 30))])
+    def test_of_a_moment_that_comes_twice_fold_chooses(
+        self, set_zone: Callable[[str], None], fold: int, utc: datetime
+    ) -> None:
+        set_zone("America/New_York")
+        task = task_with(run_at=datetime(2026, 11, 1, 1, 30, fold=fold))
+        assert due_moment(task, datetime(2026, 11, 1)) == utc
+
     @pytest.mark.parametrize("run_at", [datetime.min, datetime.max])
     def test_the_ends_of_the_calendar_are_moments(self, run_at: datetime) -> None:
         assert is_due(task_with(run_at=run_at), NOON) == (run_at == datetime.min)
