@@ -54,6 +54,7 @@ class Agenda:
     def _clear(self) -> None:
         self.entries: dict[str, Entry] = {}
         self.batches: list[list[Entry]] = []  # what each tick under way has found ready
+        self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
         self.wanted: set[str] = set()  # every id that was ever depended on
         # A heap of moments, and what is filed under each: one entry or several. Heap items that hold their entries
@@ -142,6 +143,9 @@ class Agenda:
     def take(self, moment: datetime) -> list[Entry]:
         """Take off what may be due at the UTC `moment`, and what another tick found ready but did not start."""
         taken = self._left_over()
+        if self.held:
+            taken += [entry for entry in self.held if not entry.is_dropped]
+            self.held.clear()
         moments, filed = self._moments, self._filed
         while moments and moments[0] <= moment:
             found = filed.pop(heappop(moments), None)
@@ -205,6 +209,11 @@ class Agenda:
             if entry.ready_at is now:
                 self.changes += 1  # an outer tick may have found it ready as well, and left it to this one
                 self.file_anew(entry, now)
+
+    def hold(self, entry: Entry) -> None:
+        """Set an entry that a tick has taken aside until the next tick, however late that is."""
+        self.take_off(entry)
+        self.held[entry] = None
 
     def wait(self, entry: Entry, dependency: str) -> None:
         """Set an entry that a tick has taken aside until `dependency` succeeds."""

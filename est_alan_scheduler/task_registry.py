@@ -220,11 +220,15 @@ class TaskRegistry:
             if task.__dict__["status"] is _RUNNING:
                 agenda.take_off(entry)
             elif not self._should_run(task, now):
-                agenda.file_anew(entry, now)
+                # A due moment is a lower bound; only a subclass can refuse a task that is due.
+                if is_due(task, now):
+                    agenda.hold(entry)
+                else:
+                    agenda.file_anew(entry, now)
             elif not self._deps_ready(task):
                 dependency = first_unmet(task, self.store)
-                if dependency is None:  # only a subclass can have another opinion
-                    agenda.file_anew(entry, now)
+                if dependency is None:
+                    agenda.hold(entry)
                     continue
                 agenda.wait(entry, dependency)
                 if dependency not in self.store:

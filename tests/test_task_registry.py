@@ -461,6 +461,36 @@ class TestDependencies:
         assert task.result == ("mine", 0)
 
 
+class TestSubclass:
+    """A subclass may ask for more before a task runs."""
+
+    @pytest.mark.parametrize("method", ["_should_run", "_deps_ready"])
+    def test_a_task_that_is_held_back_is_asked_in_each_tick_and_keeps_no_loop_busy(
+        self, registry: Frozen, monkeypatch: pytest.MonkeyPatch, method: str
+    ) -> None:
+        asked: list[Task] = []
+        task = registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, method, lambda task, *_: asked.append(task))
+            registry.tick()
+            registry.tick()
+            assert (asked, registry.idle_seconds()) == ([task, task], None)
+        registry.tick()
+        assert len(task.history) == 1
+
+    def test_a_task_that_is_held_back_may_be_removed_or_assigned_to(
+        self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        tasks = [registry.register(Task(id=task_id, every={"seconds": 1}, func=work)) for task_id in "ab"]
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "_should_run", lambda *_: False)
+            registry.tick()
+        registry.remove("a")
+        tasks[1].args = ()
+        registry.tick()
+        assert [len(task.history) for task in tasks] == [0, 1]
+
+
 class TestEdits:
     """What is edited directly is obeyed by the next tick."""
 
