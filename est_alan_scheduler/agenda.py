@@ -8,7 +8,7 @@ from est_alan_scheduler.horizon import Horizon
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import AT_ONCE, Every, keep_schedule, read_schedule
+from est_alan_scheduler.timing import AT_ONCE, Every, due_moment, keep_schedule
 
 _EMPTY_ALLOWED = 64
 _set_watchers = Task.__dict__["_watchers"].__set__  # an assignment would pass through the validation of fields
@@ -174,8 +174,7 @@ class Agenda:
         task = entry.task
         if task.__dict__["status"] is _RUNNING:
             return  # a running task is filed when it ends or is assigned to
-        schedule = task._schedule or read_schedule(task)
-        due = None if schedule is None else schedule.due(task, now)
+        due = due_moment(task, now)
         if due is None:
             return
         if entry.due is not None:

@@ -143,8 +143,7 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
 
 def is_due(task: Task, now: datetime) -> bool:
     """Tell whether a slot of `task` has come that no run has covered."""
-    schedule = task._schedule or read_schedule(task)
-    moment = None if schedule is None else schedule.due(task, now)
+    moment = due_moment(task, now)
     return moment is not None and moment <= _in_utc(now)
 
 
