@@ -2,13 +2,31 @@
 
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler.description import describe
+from est_alan_scheduler.preview import PlannedRun
+from est_alan_scheduler.run import CurrentRun, current_run
+from est_alan_scheduler.simulation import simulate
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 if TYPE_CHECKING:
+    from est_alan_scheduler.async_scheduler import run_scheduler
     from est_alan_scheduler.scheduler import SchedulerThread, registry, start_scheduler
 
-__all__ = ["SchedulerThread", "Task", "TaskRegistry", "TaskStatus", "registry", "start_scheduler"]
+__all__ = [
+    "CurrentRun",
+    "PlannedRun",
+    "SchedulerThread",
+    "Task",
+    "TaskRegistry",
+    "TaskStatus",
+    "current_run",
+    "describe",
+    "registry",
+    "run_scheduler",
+    "simulate",
+    "start_scheduler",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +36,8 @@ def __getattr__(name: str) -> Any:
         from est_alan_scheduler import scheduler
 
         return getattr(scheduler, name)
+    if name == "run_scheduler":
+        from est_alan_scheduler.async_scheduler import run_scheduler
+
+        return run_scheduler
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

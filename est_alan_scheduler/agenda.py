@@ -3,12 +3,16 @@
 from collections import deque
 from datetime import datetime
 from heapq import heapify, heappop, heappush
+from itertools import count
 
 from est_alan_scheduler.horizon import Horizon
+from est_alan_scheduler.limits import Limited
 from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.schedules import AT_ONCE, Every
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import AT_ONCE, Every, due_moment, keep_schedule
+from est_alan_scheduler.timing import due_moment, keep_schedule
+from est_alan_scheduler.zone import LOCAL
 
 _EMPTY_ALLOWED = 64
 _set_watchers = Task.__dict__["_watchers"].__set__  # an assignment would pass through the validation of fields
@@ -18,16 +22,21 @@ _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing i
 class Entry:
     """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
 
-    __slots__ = ("due", "is_dropped", "order", "ready_at", "started", "task", "waits_for")
+    __slots__ = ("backlog_item", "due", "is_dropped", "order", "ready_at", "slot", "started", "task", "waits_for")
 
     def __init__(self, task: Task, order: int) -> None:
         self.task = task
         self.is_dropped = False
         self.order = order  # of registration
         self.due: datetime | None = None  # the moment under which it is filed
+        self.backlog_item: _Item | None = None  # there, if that is where it is filed
+        self.slot: datetime | None = None  # that the tick which last found it ready is about
         self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
         self.started = 0  # the number of its latest start, among all starts
         self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+
+
+_Item = tuple[datetime, int, int, Entry]  # due, order of registration, a tie-breaker
 
 
 class Agenda:
@@ -49,6 +58,7 @@ class Agenda:
         # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
         self._order = 0
+        self._serial = count()
         self._clear()
 
     def _clear(self) -> None:
@@ -62,6 +72,9 @@ class Agenda:
         self._moments: list[datetime] = []
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
         self._empty = 0  # moments in the heap under which nothing is filed any more
+        # What is due beyond what may start: a heap of its own, so that each tick has to look at no more than it starts.
+        self._backlog: list[_Item] = []
+        self._stale = 0  # items in it whose entries have gone elsewhere
 
     def __enter__(self) -> "Agenda":
         return self
@@ -140,12 +153,19 @@ class Agenda:
         dropped, self._dropped = self._dropped, []
         return dropped
 
-    def take(self, moment: datetime) -> list[Entry]:
-        """Take off what may be due at the UTC `moment`, and what another tick found ready but did not start."""
+    def take_aside(self) -> list[Entry]:
+        """Take what is due whatever the clock says: what was held, or found ready by another tick but not started."""
         taken = self._left_over()
         if self.held:
             taken += [entry for entry in self.held if not entry.is_dropped]
             self.held.clear()
+        return taken
+
+    def take(self, moment: datetime, limit: int | None) -> list[Entry]:
+        """Take off what may be due at the UTC `moment`; if there is a `limit`, at most so many, the oldest first."""
+        if limit is not None or self._backlog:
+            return self._take_oldest(moment, limit)
+        taken: list[Entry] = []
         moments, filed = self._moments, self._filed
         while moments and moments[0] <= moment:
             found = filed.pop(heappop(moments), None)
@@ -162,7 +182,10 @@ class Agenda:
 
     def next_moment(self) -> datetime | None:
         """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
-        if self._left_over():
+        while self._backlog and self._backlog[0][-1].backlog_item is not self._backlog[0]:
+            heappop(self._backlog)
+            self._stale -= 1
+        if self._backlog or self._left_over():
             return AT_ONCE
         while self._moments and self._moments[0] not in self._filed:
             heappop(self._moments)
@@ -236,8 +259,38 @@ class Agenda:
                 del self.waiting[entry.waits_for]
             entry.waits_for = None
 
+    def _take_oldest(self, moment: datetime, limit: int | None) -> list[Entry]:
+        moments, backlog = self._moments, self._backlog
+        while moments and moments[0] <= moment:
+            due = heappop(moments)
+            found = self._filed.pop(due, None)
+            if found is None:
+                self._empty -= 1
+                continue
+            for entry in (found,) if isinstance(found, Entry) else found:
+                entry.backlog_item = due, entry.order, next(self._serial), entry
+                heappush(backlog, entry.backlog_item)
+        taken: list[Entry] = []
+        while backlog and (limit is None or len(taken) < limit):
+            item = heappop(backlog)
+            entry = item[-1]
+            if entry.backlog_item is item:
+                entry.backlog_item = entry.due = None
+                taken.append(entry)
+            else:
+                self._stale -= 1
+        return taken
+
     def _unfile(self, entry: Entry, due: datetime) -> None:
         entry.due = None
+        if entry.backlog_item is not None:
+            entry.backlog_item = None
+            self._stale += 1
+            if self._stale > _EMPTY_ALLOWED + len(self._backlog) // 2:
+                self._backlog = [item for item in self._backlog if item[-1].backlog_item is item]
+                heapify(self._backlog)
+                self._stale = 0
+            return
         found = self._filed[due]
         if not isinstance(found, Entry):
             del found[entry]
@@ -268,6 +321,10 @@ class Agenda:
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task anew: what they say about scheduling may have changed."""
         schedule = keep_schedule(task)
+        if isinstance(schedule, Limited):
+            if schedule.zone is not LOCAL:
+                self.horizon.learn_zone(schedule.zone)
+            schedule = schedule.kind
         if isinstance(schedule, Every):
             last_run_at = task.last_run_at
             self.horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))

@@ -1,37 +1,72 @@
 """Why a task is not running now, in one sentence."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from est_alan_scheduler.dependencies import find_circle
-from est_alan_scheduler.local_time import from_utc, to_utc
+from est_alan_scheduler.limits import Misfire
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, read_schedule
+from est_alan_scheduler.timing import due_moment, misfire, options_of, read_schedule, show
 
 
-def explain(task: Task, store: Mapping[str, Task], now: datetime) -> str:
-    """Return why `task` is not running at `now`, or that it is."""
+def explain(
+    task: Task, store: Mapping[str, Task], now: datetime, is_calling: bool = False, is_full: bool = False
+) -> str:
+    """Return why `task` is not running at `now`, or that it is.
+
+    `is_calling`: a call of it goes on. `is_full`: as many runs are under way as may be.
+    """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
+    if is_calling:
+        return f"its run of {task.last_run_at} was given up ({task.error_message}), but that call still goes on"
     if read_schedule(task) is None:
-        return "never due: exactly one of every / at / run_at must be set, " + describe_options(task)
+        return "never due: exactly one of every / at / run_at / cron must be set, " + describe_options(task)
     due = due_moment(task, now)
     if due is None:
-        return (
-            f"ran once at {task.last_run_at}, never again"
-            if task.run_at
-            else "never due: its next slot is beyond the calendar"
-        )
-    seconds = (due - to_utc(now)).total_seconds()
-    reasons = [f"due in {_format(seconds)} at {from_utc(due)}"] if seconds > 0 else []
+        return _why_never(task)
+    rest = due - to_utc(now)
+    reasons = [f"due in {_format(rest)} at {show(task, due, now)}{_skipped(task)}"] if rest > timedelta(0) else []
+    missed = misfire(task, now)
+    if missed is not None:
+        late = _format(missed.late)
+        reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
     reasons += _unmet(task, store)
+    if not reasons and is_full:
+        return "due now, but as many runs are under way as max_running allows"
     return ", and ".join(reasons) or "due now, it runs with the next tick"
 
 
 def describe_options(task: Task) -> str:
     """Return which schedule options of `task` stand."""
-    options = [name for name in ("every", "at", "run_at") if getattr(task, name) is not None]
-    return "got " + (" and ".join(options) or "none of them")
+    return "got " + (" and ".join(options_of(task)) or "none of them")
+
+
+def _why_never(task: Task) -> str:
+    if task.run_at is not None and task.last_run_at is not None:
+        return f"ran once at {task.last_run_at}, never again"
+    if task.run_at is not None and task.misfired_at is not None:
+        return f"never due again: its slot of {task.misfired_at} came later than misfire_grace allows, and was skipped"
+    if task.start_at is None and task.end_at is None and not task.exclude:
+        return "never due: its next slot is beyond the calendar"
+    return "never due again: no slot is left within start_at, end_at and exclude"
+
+
+def _skipped(task: Task) -> str:
+    """Return that the slot before the next one was skipped, if it was."""
+    misfired_at, last_run_at = task.misfired_at, task.last_run_at
+    if misfired_at is None or (last_run_at is not None and to_utc(last_run_at) >= to_utc(misfired_at)):
+        return ""
+    return f" (its slot of {misfired_at} came later than misfire_grace allows, and was skipped)"
+
+
+def describe_misfire(task: Task, missed: Misfire) -> str:
+    """Return that a slot was skipped, and why."""
+    return (
+        f"Task {task.id!r} skipped its slot of {missed.slot}: it was {_format(missed.late)} late, more than its "
+        f"misfire_grace of {task.misfire_grace:g} s."
+    )
 
 
 def _unmet(task: Task, store: Mapping[str, Task]) -> list[str]:
@@ -48,5 +83,7 @@ def _unmet(task: Task, store: Mapping[str, Task]) -> list[str]:
     return reasons
 
 
-def _format(seconds: float) -> str:
+def _format(time: timedelta) -> str:
+    """Return a time in seconds, to three figures or to whole ones."""
+    seconds = time.total_seconds()
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.3g} s"

@@ -1,8 +1,9 @@
 """How far the clock may go back before the agenda has to be made anew."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from est_alan_scheduler.timing import AT_ONCE
+from est_alan_scheduler.schedules import AT_ONCE
+from est_alan_scheduler.zone import Zone
 
 
 class Horizon:
@@ -14,41 +15,48 @@ class Horizon:
 
     def __init__(self) -> None:
         self._day = 0  # the latest local date seen, as an ordinal
+        self._zones: set[Zone] = set()  # others that tasks are in
         self._latest = AT_ONCE  # the latest moment seen, in UTC: no run of the registry started after it
+        self._latest_now = AT_ONCE  # the same in local time
         self._shortest: timedelta | None = None  # the shortest interval
         self._ahead = AT_ONCE  # before it, some last run that was set by hand lies more than its interval ahead
-        self._limit = AT_ONCE  # before it, any last run may
 
     def is_passed(self, now: datetime, utc: datetime) -> bool:
         """Tell whether the clock, at local `now` or `utc`, went back too far."""
-        return utc < self._limit or now.toordinal() < self._day
+        if now.toordinal() < self._day or utc < self._ahead:
+            return True
+        if utc >= self._latest:
+            return False
+        is_astray = self._shortest is not None and utc < _minus(self._latest, self._shortest)
+        return is_astray or any(_day(zone, now) < _day(zone, self._latest_now) for zone in self._zones)
 
     def see(self, now: datetime, utc: datetime) -> None:
         """Take notice of the clock."""
         if utc > self._latest:
-            self._latest = utc
-            self._set_limit()
-        self._day = max(self._day, now.toordinal())
+            self._latest, self._latest_now = utc, now
+        day = now.toordinal()
+        if day > self._day:
+            self._day = day
 
     def forget_tasks(self) -> None:
         """Keep what was seen of the clock, and nothing of the tasks."""
         self._shortest, self._ahead = None, AT_ONCE
-        self._set_limit()
+        self._zones.clear()
 
     def learn(self, step: timedelta, last_run: datetime | None) -> None:
         """Take notice of an interval, and of the UTC moment of a last run."""
         if self._shortest is None or step < self._shortest:
             self._shortest = step
-            self._set_limit()
         if last_run is not None:
-            ahead = _minus(last_run, step)
-            if ahead > self._ahead:
-                self._ahead = ahead
-                self._set_limit()
+            self._ahead = max(self._ahead, _minus(last_run, step))
 
-    def _set_limit(self) -> None:
-        ours = AT_ONCE if self._shortest is None else _minus(self._latest, self._shortest)
-        self._limit = max(ours, self._ahead)
+    def learn_zone(self, zone: Zone) -> None:
+        """Take notice of a time zone in which dates count."""
+        self._zones.add(zone)
+
+
+def _day(zone: Zone, now: datetime) -> date:
+    return zone.from_utc(zone.instant(now)).date()
 
 
 def _minus(moment: datetime, step: timedelta) -> datetime:

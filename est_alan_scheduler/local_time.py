@@ -6,6 +6,7 @@ by way of `datetime`; no clock is read here.
 """
 
 import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 # Bound once, from the real class: freezegun swaps the name `datetime` in this module, and its class answers with the
@@ -67,6 +68,25 @@ def to_wall(moment: datetime) -> datetime:
 
 def from_utc(utc: datetime) -> datetime:
     """Return the naive local wall time at a naive UTC moment, `fold` set in a repeated hour."""
+    offset = steady_offset(utc)
+    return _ask_system(utc) if offset is None else utc + offset
+
+
+def steady_offset(utc: datetime) -> timedelta | None:
+    """Return the zone's UTC offset at a naive UTC moment, if it is the same for at least a day after that."""
+    offsets = _offsets
+    if offsets.zone is time.tzname:
+        offset = offsets.days.get(utc.toordinal())  # it holds for the UTC day of that date as well
+        if offset is not None:
+            return offset
+    try:
+        _look_up(utc)
+    except (OverflowError, ValueError):  # the ends of the calendar
+        return None
+    return _offsets.days.get(utc.toordinal())
+
+
+def _ask_system(utc: datetime) -> datetime:
     seconds = (utc - _EPOCH) // _SECOND
     return _from_timestamp(seconds).replace(microsecond=utc.microsecond)
 
@@ -76,22 +96,36 @@ def first_instant(wall: datetime) -> datetime | None:
 
     If the zone skips `wall`, that is the first moment after the gap; if it skips the whole date, None.
     """
-    wall = wall.replace(fold=0)
+    if wall.fold:
+        wall = wall.replace(fold=0)
+    offset = steady_offset(wall)  # kept by date, be it that of a wall time
+    if offset is not None:
+        return wall - offset
     utc = to_utc(wall)
     try:
         if from_utc(utc) == wall:
             return utc
     except (OverflowError, ValueError):  # the ends of the calendar
         return utc
-    before, after = to_utc(wall.replace(fold=1)), utc  # the gap's end lies between: the two offsets differ by the gap
+    return end_of_gap(wall, to_utc(wall.replace(fold=1)), utc, from_utc)
+
+
+def end_of_gap(
+    wall: datetime, before: datetime, after: datetime, wall_at: Callable[[datetime], datetime]
+) -> datetime | None:
+    """Return the first instant after the gap that skips `wall`; None if that gap skips its whole date.
+
+    The gap's end lies after the instant `before` and not after `after`: read with the offset on the other side of the
+    gap, `wall` comes too early or too late by the gap's length. `wall_at` gives the wall time at an instant.
+    """
     while after - before > _SECOND:
         middle = before + (after - before) // 2 // _SECOND * _SECOND
-        if from_utc(middle) > wall:
+        if wall_at(middle) > wall:
             after = middle
         else:
             before = middle
     after = after.replace(microsecond=0)
-    exists = from_utc(after - _SECOND).date() >= wall.date() or from_utc(after).date() <= wall.date()
+    exists = wall_at(after - _SECOND).date() >= wall.date() or wall_at(after).date() <= wall.date()
     return after if exists else None
 
 
@@ -105,11 +139,11 @@ def _look_up(wall: datetime) -> timedelta:
     if before == after:
         offsets.days[wall.toordinal()] = before
         return before
-    valid = [offset for offset in (before, after) if from_utc(wall - offset) == wall]
+    valid = [offset for offset in (before, after) if _ask_system(wall - offset) == wall]
     if not valid:  # in a gap
         return after if wall.fold else before
     return min(valid) if wall.fold else max(valid)
 
 
 def _offset_at(utc: datetime) -> timedelta:
-    return from_utc(utc) - utc
+    return _ask_system(utc) - utc

@@ -36,8 +36,14 @@ def shorten(text: str) -> str:
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
+class RemoteError(Exception):
+    """The words of an error that cannot leave its process: what is raised there cannot be pickled and loaded."""
+
+
 def error_text(error: BaseException) -> str:
     """Return an exception in words, `"ValueError: boom"`, cut to MAX_TEXT characters."""
+    if type(error) is RemoteError:
+        return str(error)
     name = type(error).__name__
     try:
         message = str(error)

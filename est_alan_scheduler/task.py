@@ -1,13 +1,13 @@
 """A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,15 +23,20 @@ from est_alan_scheduler.portable import error_text, function_name, json_or_marke
 from est_alan_scheduler.validation import (
     check_args,
     check_at,
+    check_cron,
     check_depends_on,
     check_error,
     check_every,
+    check_exclude,
     check_func,
     check_history,
     check_id,
     check_kwargs,
+    check_timezone,
+    compare_jitter,
     moment_check,
     near_miss,
+    seconds_check,
 )
 
 
@@ -53,8 +58,11 @@ def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _localize(moment: datetime | None) -> datetime | None:
-    return None if moment is None else to_wall(moment)
+def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
+    """Return a recorded moment as it is kept: an aware one in the zone of the task, else in naive local time."""
+    if moment is None or moment.tzinfo is None:
+        return moment
+    return to_wall(moment) if zone is None else moment.astimezone(ZoneInfo(zone))
 
 
 class Task(BaseModel):
@@ -67,12 +75,14 @@ class Task(BaseModel):
     Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
     """
 
-    # `_accepts`: what `dependencies` found out about `func`; `_schedule`: what `timing` made of the schedule options;
-    # `_slot`: what it last worked out, and from what; `_watchers`: told of each assignment. Slots, because private
-    # attributes would cost every task a dict; declared as if they were, because a type checker knows those.
-    __slots__ = ("_accepts", "_schedule", "_slot", "_watchers")
+    # `_accepts`: what `dependencies` found out about `func`; `_armed`: since when `limits` has looked at the schedule;
+    # `_schedule`: what `timing` made of the schedule options; `_slot`: what it last worked out, and from what;
+    # `_watchers`: told of each assignment. Slots, because private attributes would cost every task a dict; declared as
+    # if they were, because a type checker knows those.
+    __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_watchers")
     if TYPE_CHECKING:
         _accepts: Any = PrivateAttr()
+        _armed: Any = PrivateAttr()
         _schedule: Any = PrivateAttr()
         _slot: Any = PrivateAttr()
         _watchers: tuple[Callable[["Task"], None], ...] = PrivateAttr()
@@ -85,8 +95,22 @@ class Task(BaseModel):
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
     at: Annotated[str | None, PlainValidator(check_at)] = None
     """Daily at `"HH:MM"`."""
+    cron: Annotated[str | None, PlainValidator(check_cron)] = None
+    """A cron expression: five fields, six with the seconds first, or `@daily` and its kin. Extra `cron`."""
     run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at"))] = None
-    """Once: a `datetime` or an ISO 8601 text, naive (local) or aware."""
+    """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
+    timezone: Annotated[str | None, PlainValidator(check_timezone)] = None
+    """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
+    start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at"))] = None
+    """No slot before it; for `every`, the first slot."""
+    end_at: Annotated[datetime | None, BeforeValidator(moment_check("end_at"))] = None
+    """No slot after it."""
+    exclude: Annotated[tuple[date, ...], BeforeValidator(check_exclude)] = ()
+    """Local dates on which `every`, `at` and `cron` have no slots."""
+    jitter: Annotated[float | None, PlainValidator(seconds_check("jitter"))] = None
+    """Seconds by which a slot is put off at most: by the same time for the same task and slot in every process."""
+    misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace"))] = None
+    """Seconds: slots that are later than that are skipped. None: missed slots are always made up for by one run."""
     func: Annotated[
         Callable[..., Any], PlainValidator(check_func), PlainSerializer(function_name, str, when_used="json")
     ]
@@ -103,14 +127,16 @@ class Task(BaseModel):
     ] = Field(default_factory=dict)
     depends_on: Annotated[list[str], PlainValidator(check_depends_on)] = Field(default_factory=list)
     """Ids of the tasks that must have succeeded at least once."""
+    timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
+    """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
+    misfires: Annotated[int, Field(strict=True, ge=0)] = 0
+    """How often slots were skipped for coming later than `misfire_grace`."""
+    misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
+    """The latest slot that was skipped."""
     status: TaskStatus = TaskStatus.PENDING
-    last_success_at: Annotated[
-        datetime | None, BeforeValidator(moment_check("last_success_at")), AfterValidator(_localize)
-    ] = None
+    last_success_at: Annotated[datetime | None, BeforeValidator(moment_check("last_success_at"))] = None
     """When the last successful run ended; naive local time (an aware one is converted)."""
-    last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at")), AfterValidator(_localize)] = (
-        None
-    )
+    last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at"))] = None
     """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
     result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
     """What `func` last returned; a failure leaves it alone."""
@@ -128,9 +154,7 @@ class Task(BaseModel):
     """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message)."""
     history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
     """How many runs `history` keeps; the oldest are dropped."""
-    first_run_at: Annotated[
-        datetime | None, BeforeValidator(moment_check("first_run_at")), AfterValidator(_localize)
-    ] = None
+    first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
     """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
@@ -138,6 +162,7 @@ class Task(BaseModel):
         # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
         task = super().__new__(cls)
         _set_slot(task, "_accepts", None)
+        _set_slot(task, "_armed", None)
         _set_slot(task, "_schedule", None)
         _set_slot(task, "_slot", None)
         _set_slot(task, "_watchers", ())
@@ -150,6 +175,14 @@ class Task(BaseModel):
             unknown = next(name for name in data if name not in cls.model_fields)
             raise ValueError(cls._no_such_field(unknown))
         return data
+
+    def model_post_init(self, _context: Any) -> None:
+        """Check and convert what takes more than one field."""
+        fields = self.__dict__
+        if fields["jitter"] is not None:
+            compare_jitter(fields)
+        for name in _RECORDED & self.__pydantic_fields_set__:
+            fields[name] = self._recorded(fields[name])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -178,17 +211,25 @@ class Task(BaseModel):
         # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
         copy = self.model_copy()
         self.__pydantic_validator__.validate_assignment(copy, name, value)
-        return copy.__dict__[name]
+        if copy.__dict__["jitter"] is not None and name in _SCHEDULING:
+            compare_jitter(copy.__dict__)
+        return self._recorded(copy.__dict__[name]) if name in _RECORDED else copy.__dict__[name]
+
+    def _recorded(self, moment: datetime | None) -> datetime | None:
+        return _in_zone(moment, self.__dict__["timezone"])
 
     def _store(self, name: str, value: Any) -> None:
         if name == "last_run_at":
             self.__dict__.update(last_run_at=value, first_run_at=value)
+        elif name == "timezone":  # in one step, because the registry reads them together
+            recorded = {field: _in_zone(self.__dict__[field], value) for field in _RECORDED}
+            self.__dict__.update(recorded, timezone=value)
         else:
             self.__dict__[name] = value
         self.__pydantic_fields_set__.add(name)
         if name in ("func", "args"):
             self._accepts = None
-        elif name in ("every", "at", "run_at"):
+        elif name in _SCHEDULING:
             self._schedule = None
         for told in self._watchers:  # last: whoever is told finds the new value
             told(self)
@@ -200,3 +241,7 @@ class Task(BaseModel):
 
 
 _set_slot = object.__setattr__
+_RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at"))
+_SCHEDULING = frozenset(
+    ("every", "at", "cron", "run_at", "timezone", "start_at", "end_at", "exclude", "jitter", "misfire_grace")
+)

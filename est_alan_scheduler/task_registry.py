@@ -4,62 +4,124 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from functools import partial
+from itertools import islice, takewhile
 from operator import attrgetter
-from threading import get_ident
 from types import CoroutineType
 from typing import Any, TypeVar
 
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
-from est_alan_scheduler.explanation import describe_options, explain
+from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
+from est_alan_scheduler.explanation import describe_misfire, describe_options, explain
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.portable import error_text, short_repr
+from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
+from est_alan_scheduler.portable import short_repr
+from est_alan_scheduler.preview import PlannedRun, upcoming
+from est_alan_scheduler.run import Run, current
+from est_alan_scheduler.run_book import RunBook
+from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import first_run, is_due, read_schedule
+from est_alan_scheduler.timing import due_moment, is_due, misfire, read_schedule
+from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
-_Run = tuple[Task, datetime, TaskStatus, Entry | None]  # the task, its start, its status before, its entry
 
-# Looking up a member of an enum takes longer than comparing it.
-_RUNNING, _SUCCESS, _FAILED = TaskStatus.RUNNING, TaskStatus.SUCCESS, TaskStatus.FAILED
-_SUCCESS_TEXT, _FAILED_TEXT = _SUCCESS.value, _FAILED.value
+_RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
+_KEEP: Any = object()
 
 _order = attrgetter("order")
 
 
-class _Here(threading.local):
-    """What this thread is doing: whose turn it is in its tick, what that tick has decided on, the runs it is in."""
-
-    entry: Entry | None = None
-    now = datetime.min
-    changes = 0
-    starts = 0
-
-    def __init__(self, runs_by_thread: dict[int, list[_Run]]) -> None:
-        self.runs: list[_Run] = []  # nested, if a task ticks or executes another one
-        runs_by_thread[get_ident()] = self.runs
-
-
 class TaskRegistry:
     """Tasks, and what to do about them on each `tick`.
+
+    `executor` is what runs them: None for the ticking thread itself, one run after the other; any
+    `concurrent.futures.Executor`; or a function that makes one, so that one that broke can be replaced. `max_running`
+    is how many runs may be under way at a time in an executor or an event loop, by default as many as the executor
+    has workers, 32 if it does not tell: further tasks stay due, the oldest slots first.
 
     `_lock`, a plain lock, guards the agenda, the runs under way and the record of a run. It is held for moments, and
     never while user code runs (`func`, a `repr`, a logging handler, a `__del__`). Needing no lock, the store and the
     fields of tasks may be edited from any thread: an edit is noted, and the next tick works it in.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, executor: ExecutorSource | None = None, max_running: int | None = None) -> None:
         self._lock = threading.Lock()
         self._agenda = Agenda()
-        self._runs: dict[int, list[_Run]] = {}  # under way, by thread
-        self._here = _Here(self._runs)
-        self._wakers: tuple[Callable[[], None], ...] = ()  # called when a task is registered
+        self._book = RunBook(self._lock, self._agenda, self._now, self._wake)
+        self._under_way = self._book.under_way
+        self._here = self._under_way.here
+        self._executor: ExecutorSource | None = None
+        self._max_running: int | None = None
+        self._pool: Pool | None = None
+        self._wakers: tuple[Callable[[], None], ...] = ()
         self._warned: set[str] = set()  # missing dependencies that the log has told of
+        self.configure(executor, max_running)
         _registries.add(self)
+
+    # What runs the tasks.
+
+    @property
+    def executor(self) -> ExecutorSource | None:
+        """What runs the tasks, as it was given: see `configure`."""
+        return self._executor
+
+    @property
+    def max_running(self) -> int | None:
+        """How many runs may be under way at a time, as it was given: see `configure`."""
+        return self._max_running
+
+    def configure(self, executor: ExecutorSource | None = _KEEP, max_running: int | None = _KEEP) -> None:
+        """Change `executor` or `max_running`, as the constructor takes them; what is not given stays.
+
+        Raises `TypeError` or `ValueError` for what cannot be one, `RuntimeError` while a run is under way, and changes
+        nothing then. An executor that came from a factory is shut down.
+        """
+        executor = self._executor if executor is _KEEP else executor
+        max_running = self._max_running if max_running is _KEEP else max_running
+        _check_max_running(max_running)
+        pool = self._pool
+        if executor is not self._executor:
+            pool = None if executor is None else Pool(executor)
+        with self._lock:
+            ids = [repr(run.task.id) for run in self._under_way.all()]
+            if not ids:
+                replaced, self._pool = self._pool, pool
+                self._executor, self._max_running = executor, max_running
+        if ids:
+            raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(ids)}")
+        if replaced is not None and replaced is not pool:
+            replaced.close(wait=False)
+
+    def shutdown(self, timeout: float | None = None, starters: Collection[Turn] | None = None) -> bool:
+        """Wait until the runs under way have ended, at most `timeout` seconds; return whether they have.
+
+        Those that have not are recorded as FAILED, "interrupted by shutdown", and what becomes of them is dropped.
+        With `starters`, only what was started by threads that `starter` told these. An executor that came from a
+        factory is shut down, unless a loop still needs it. Whoever ticks the registry again starts it all over.
+        Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
+        """
+        is_clean = self._book.shutdown(timeout, starters)
+        if self._pool is not None and not self._wakers:
+            self._pool.close(wait=timeout is None and not self._under_way.calls)
+        return is_clean
+
+    def starter(self) -> Turn:
+        """Return what tells the runs that this thread starts from those of others."""
+        return self._here.turn
+
+    def pending(self, starters: Collection[Turn] | None = None) -> tuple[list[Task], float | None]:
+        """Return the tasks whose runs are under way, and the seconds until any run may take longer than its timeout.
+
+        With `starters`, only the tasks of these (see `shutdown`). What has taken too long is recorded first.
+        """
+        runs, seconds = self._book.pending(starters)
+        return [run.task for run in runs], seconds
 
     # The tasks.
 
@@ -76,8 +138,9 @@ class TaskRegistry:
     def register(self, task: Task) -> Task:
         """Take in `task` and return it. Its first slot may come with the next tick.
 
-        Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`; if its
-        id is taken; if it closes a circle of dependencies; if a `dep_<id>` argument collides with a key of `kwargs`.
+        Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
+        if its id is taken; if it closes a circle of dependencies; if a `dep_<id>` argument collides with a key of
+        `kwargs`.
         """
         _check(task)
         with self._lock, self._agenda as agenda:
@@ -91,8 +154,7 @@ class TaskRegistry:
                 self._warned.discard(task.id)
         if refusal is not None:
             raise ValueError(refusal)
-        for wake in self._wakers:
-            wake()
+        self._wake()
         return task
 
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
@@ -135,7 +197,26 @@ class TaskRegistry:
 
     def why_not(self, task_id: str) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
-        return explain(self.store[task_id], self.store, self._now())
+        task = self.store[task_id]
+        calls = sum(run.is_call for run in list(self._under_way.calls.values()))
+        is_full = calls > 0 and calls >= self._limit(Pool.limit)
+        return explain(task, self.store, self._now(), self._under_way.is_calling(task), is_full)
+
+    def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
+        """Return what will run when, over all tasks, in order and lazily: up to `until`, at most `limit` of them.
+
+        It is about slots: what is due runs now, then at each slot. Dependencies, failures and the time that runs take
+        are left out of it; `simulate` takes dependencies into account. `until` is naive local time, or aware.
+        """
+        end = None if until is None else to_utc(until)
+        with self._lock, self._agenda as agenda:
+            now = self._now()
+            agenda.work_in(now)
+            agenda.see(now)
+            tasks = {entry.order: entry.task for entry in agenda.entries.values()}
+            bounds = [(entry.due or AT_ONCE, entry.order) for entry in agenda.entries.values()]
+        runs = islice(upcoming(tasks, bounds, now), limit)
+        return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
     # The clockwork.
 
@@ -143,44 +224,63 @@ class TaskRegistry:
         """Run, one by one in registration order, the tasks that are due and ready now.
 
         The clock is read once, and what to run is decided on the state as it stands: a task whose dependency succeeds
-        in this tick runs in the next one. What a task raises is recorded. Only what is neither an `Exception` nor
-        `SystemExit` (Ctrl+C, a cancellation) is raised again; the next tick runs the tasks that it cut off.
+        in this tick runs in the next one. With an executor the tasks are started, and their outcomes are recorded as
+        they come. What a task raises is recorded. Only what is neither an `Exception` nor `SystemExit` (Ctrl+C, a
+        cancellation) and comes out of a call in this thread is raised again; the next tick runs what it cut off.
         """
+        self._book.expire()
+        runner = self._runner()
+        if self._pool is not None:
+            self._pool.prepare()
+        notices: list[str] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             agenda.work_in(now)
-            ready, missing = self._decide(now)
+            ready = self._decide(now, None if runner is None else self._room(runner), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
-        if missing:
-            self._warn_of(missing)
+        if notices:
+            self._tell(notices)
         if not ready:
             return
-        here = self._here
-        outer, depth = (here.entry, here.now, here.changes, here.starts), len(here.runs)
+        turn = self._here.turn
+        outer, depth = (turn.entry, turn.now, turn.changes, turn.starts), len(turn.runs)
+        turn.is_closed = turn.is_closed and depth > 0
         try:
-            here.now, here.changes, here.starts = now, changes, starts
+            turn.now, turn.changes, turn.starts = now, changes, starts
             for entry in ready:
-                here.entry = entry
+                turn.entry = entry
                 self._execute(entry.task)
         finally:
-            here.entry, here.now, here.changes, here.starts = outer
-            self._close_runs(depth)
+            turn.entry, turn.now, turn.changes, turn.starts = outer
+            self._book.close(depth)
             with self._lock, agenda:
                 agenda.close(ready, now)
 
     def idle_seconds(self) -> float | None:
-        """Return the seconds until a task may be due, 0 if one may be due now; None if none is planned."""
-        with self._lock, self._agenda as agenda:
-            now = self._now()
-            agenda.work_in(now)
-            utc = agenda.see(now)
-            moment = agenda.next_moment()
-        return None if moment is None else max(0.0, (moment - utc).total_seconds())
+        """Return the seconds until there is something to do, 0 if there may be now; None if nothing is planned.
+
+        As long as as many runs are under way as may be, only the timeout of one is something to do.
+        """
+        runner = self._runner()
+        moment = deadline = None
+        if runner is None or self._room(runner):
+            with self._lock, self._agenda as agenda:
+                now = self._now()
+                agenda.work_in(now)
+                utc = agenda.see(now)
+                moment = agenda.next_moment()
+        if self._under_way.has_deadlines():
+            with self._lock:
+                deadline = self._under_way.seconds_to_deadline()
+        if moment is None:
+            return deadline
+        idle = max(0.0, (moment - utc).total_seconds())
+        return idle if deadline is None else min(idle, deadline)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
-        """Have `wake` called whenever a task is registered: it is for a loop that waits."""
+        """Have `wake` called whenever a task is registered or a call has ended: it is for a loop that waits."""
         with self._lock:
             self._wakers = (*self._wakers, wake)
 
@@ -188,6 +288,10 @@ class TaskRegistry:
         """Take back what `add_waker` did."""
         with self._lock:
             self._wakers = tuple(other for other in self._wakers if other != wake)
+
+    def _wake(self) -> None:
+        for wake in self._wakers:
+            wake()
 
     def _now(self) -> datetime:
         """Read the clock: the only place."""
@@ -210,179 +314,219 @@ class TaskRegistry:
         circle = find_circle(task, self.store) if may_close else None
         return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None
 
-    def _decide(self, now: datetime) -> tuple[list[Entry], list[str]]:
-        """Return what to start, and the ids of dependencies that turned out to be missing."""
-        agenda = self._agenda
+    def _runner(self) -> Runner | None:
+        """Return who makes the calls of a tick in this thread; None for the thread itself."""
+        runner = loop_runner.get()
+        return self._pool if runner is None or not runner.is_for(self) else runner
+
+    def _room(self, runner: Runner) -> int:
+        """Return how many more runs may be under way."""
+        return max(0, self._limit(runner.limit) - len(self._under_way.calls))
+
+    def _limit(self, of_runner: int) -> int:
+        limit = of_runner if self._pool is None else self._pool.limit
+        return self._max_running or limit if limit else 0  # no call can be made any more: the program ends
+
+    def _decide(self, now: datetime, room: int | None, notices: list[str]) -> list[Entry]:
+        """Return what to start, as far as there is room; add what the log has to be told of to `notices`."""
+        agenda, store, calls = self._agenda, self.store, self._under_way.calls
+        # A subclass may ask for more than the schedule does.
+        asks_more = getattr(self._should_run, "__func__", None) is not TaskRegistry._should_run
         ready: list[Entry] = []
-        missing = []
-        for entry in agenda.take(agenda.see(now)):
-            task = entry.task
-            if task.__dict__["status"] is _RUNNING:
-                agenda.take_off(entry)
-            elif not self._should_run(task, now):
-                # A due moment is a lower bound; only a subclass can refuse a task that is due.
-                if is_due(task, now):
+        utc = agenda.see(now)
+        if room == 0:
+            return ready
+        taken = agenda.take_aside()
+        if room is None:
+            taken += agenda.take(utc, None)
+        while True:
+            for entry in taken:
+                task = entry.task
+                fields = task.__dict__
+                if fields["status"] is _RUNNING or (calls and id(task) in calls):
+                    agenda.take_off(entry)
+                    continue
+                slot = due_moment(task, now)
+                is_due = slot is not None and slot <= utc
+                if is_due and fields["misfire_grace"] is not None and (missed := misfire(task, now)):
+                    fields["misfired_at"] = missed.slot
+                    fields["misfires"] += 1
+                    notices.append(describe_misfire(task, missed))
+                    agenda.file_anew(entry, now)
+                elif not (self._should_run(task, now) if asks_more else is_due):
+                    # A due moment is a lower bound; only a subclass can refuse a task that is due.
+                    if is_due:
+                        agenda.hold(entry)
+                    else:
+                        agenda.file_anew(entry, now)
+                elif not self._deps_ready(task):
+                    dependency = first_unmet(task, store)
+                    if dependency is None:
+                        agenda.hold(entry)
+                        continue
+                    agenda.wait(entry, dependency)
+                    if dependency not in store and dependency not in self._warned:
+                        self._warned.add(dependency)
+                        notices.append(f"Task {dependency!r} is not registered, but others depend on it and wait.")
+                elif room is not None and len(ready) >= room:
                     agenda.hold(entry)
                 else:
-                    agenda.file_anew(entry, now)
-            elif not self._deps_ready(task):
-                dependency = first_unmet(task, self.store)
-                if dependency is None:
-                    agenda.hold(entry)
-                    continue
-                agenda.wait(entry, dependency)
-                if dependency not in self.store:
-                    missing.append(dependency)
-            else:
-                entry.ready_at = now
-                ready.append(entry)
+                    entry.ready_at = now
+                    entry.slot = slot
+                    ready.append(entry)
+            if room is None or len(ready) >= room:
+                break
+            taken = agenda.take(utc, room - len(ready))
+            if not taken:
+                break
         if ready:
             ready.sort(key=_order)
             agenda.batches.append(ready)
-        return ready, missing
+        return ready
 
     # A run.
 
     def _execute(self, task: Task) -> None:
         """Run `task` and record the outcome, unless it is running, or its tick finds that it may not start any more.
 
-        Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`.
+        With an executor: start it, the outcome is recorded when it comes.
+        Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
+        runner = self._runner()
+        if runner is not None:
+            self._hand_over(task, runner)
+            return
+        token = None
         try:
             try:
-                if not self._start(task):
+                run = self._start(task, None)
+                if run is None:
                     return
+                token = current.set(run)
                 fields = task.__dict__
+                kwargs = fields["kwargs"]
                 if fields["depends_on"]:
-                    result = fields["func"](*task.args, **task.kwargs, **results_for(task, self.store))
+                    kwargs = {**kwargs, **results_for(task, self.store)}
+                if run.timeout is None:
+                    result = fields["func"](*fields["args"], **kwargs)
+                    if isinstance(result, CoroutineType):
+                        result = finish_coroutine(result)
                 else:
-                    result = fields["func"](*fields["args"], **fields["kwargs"])
-                if isinstance(result, CoroutineType):
-                    result.close()
-                    raise TypeError("func is a coroutine function, which nothing awaits here: wrap it in asyncio.run")
-                self._finish(task, result, None)
+                    result = call_here(fields["func"], fields["args"], kwargs, run.timeout)
+                self._book.finish(run, result, None)
             except (Exception, SystemExit) as error:
                 self._fail(task, error)
         except BaseException as error:  # also a Ctrl+C in the middle of a record
             self._fail(task, error)
             raise
+        finally:
+            if token is not None:
+                current.reset(token)
 
-    def _start(self, task: Task) -> bool:
-        """Mark `task` as running, if it may start."""
-        agenda, here, fields = self._agenda, self._here, task.__dict__
-        entry = here.entry
+    def _hand_over(self, task: Task, runner: Runner) -> None:
+        """Start a run of `task` by way of `runner`."""
+        run = None
+        try:
+            run = self._start(task, runner)
+            if run is not None:
+                fields, pool = task.__dict__, self._pool
+                kwargs = fields["kwargs"]
+                if fields["depends_on"]:
+                    kwargs = {**kwargs, **results_for(task, self.store)}
+                run.call = Call(fields["func"], fields["args"], kwargs, run)
+                if runner is not pool and pool is not None and not is_coroutine_function(task.func):
+                    runner = pool  # for what an event loop would put in a thread
+                runner.start(run.call, partial(self._book.complete, run))
+        except InterpreterEndsError:
+            if run is not None:
+                self._book.take_back(run)
+        except BaseException as error:
+            if run is None:  # a Ctrl+C, before the run got here
+                run = self._under_way.calls.get(id(task))
+            if run is not None and run.starter is self._here.turn and run.task is task:
+                if run.call is not None:
+                    run.call.is_void = True  # it may be queued already
+                self._book.fail(run, error)
+                run.call = None  # as when a call has ended
+            if not isinstance(error, Exception | SystemExit):
+                raise
+
+    def _start(self, task: Task, runner: Runner | None) -> Run | None:
+        """Mark `task` as running and return its run, if it may start."""
+        agenda, turn, calls, fields = self._agenda, self._here.turn, self._under_way.calls, task.__dict__
+        entry = turn.entry
         if entry is not None and entry.task is task:
-            here.entry, now = None, here.now
+            turn.entry, now, slot = None, turn.now, entry.slot
         else:
-            entry = None
+            entry = slot = None
         with self._lock:
             try:
                 if entry is None:
                     now = self._now()
                     if fields["status"] is _RUNNING:
-                        return False
-                    agenda.see(now)
+                        return None
+                    utc = agenda.see(now)
                     entry = agenda.entries.get(task.id)
-                elif agenda.notes or agenda.changes != here.changes:
+                    slot = due_moment(task, now)
+                    if slot is not None and slot > utc:
+                        slot = None
+                elif agenda.notes or agenda.changes != turn.changes:
                     agenda.work_in(now)
                     agenda.horizon.see(now, to_utc(now))  # the clock may have gone back since the tick began
                     entry = agenda.entries.get(task.id)
                     if entry is None or entry.task is not task or fields["status"] is _RUNNING:
-                        return False
-                    if entry.started > here.starts:
-                        return False  # it has run since
+                        return None
+                    if entry.started > turn.starts:
+                        return None  # it has run since
                     if not (self._should_run(task, now) and self._deps_ready(task)):
                         agenda.file_anew(entry, now)
-                        return False
+                        return None
+                    slot = due_moment(task, now)
                 elif entry.ready_at is not now:
-                    return False  # another tick has found it ready since: it has started it, or will
+                    return None  # another tick has found it ready since: it has started it, or will
                 if entry is not None and entry.task is not task:
                     entry = None  # not the registered task of that id
-                if entry is not None:
-                    agenda.start(entry)
-                here.runs.append((task, now, fields["status"], entry))
-                fields["first_run_at"] = first_run(task, now)
-                fields["last_run_at"] = now
-                fields["status"] = _RUNNING
+                is_replaced = runner is not None and runner is not self._runner()  # by `configure`, a moment ago
+                if turn.is_closed or is_replaced or (calls and self._is_kept_back(task, runner)):
+                    if entry is not None:
+                        agenda.file_anew(entry, now)
+                    return None
+                run = Run(task, now, slot, entry, turn, runner is not None)
+                self._book.begin(run)
             except BaseException:  # as `with agenda` does, without its cost
                 agenda.note_all()
                 raise
-        return True
+        return run
 
-    def _finish(self, task: Task, result: Any, error: BaseException | None) -> None:
-        """Record the outcome of the run of `task` that is under way in this thread."""
-        agenda, runs, fields = self._agenda, self._here.runs, task.__dict__
-        finished_at = self._now()
-        if error is None:
-            status, word, text, message = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None
-        else:
-            status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
-        if runs[-1][0] is not task:
-            self._close_runs(1 + max(depth for depth, run in enumerate(runs) if run[0] is task))
-        _, now, _, entry = runs[-1]
-        run = {"run_at": now, "finished_at": finished_at, "status": word, "result": text, "error": message}
-        # Let go of without the lock: the `__del__` of an old result is user code.
-        replaced = fields["result"], fields["error"]
-        trimmed = None
-        with self._lock:
-            try:
-                fields["error"] = error
-                fields["error_message"] = message
-                if error is None:
-                    fields["result"] = result
-                    fields["last_success_at"] = finished_at
-                    if agenda.waiting:
-                        agenda.wake(task.id, now)
-                fields["status"] = status
-                history = fields["history"]
-                history.append(run)
-                surplus = len(history) - fields["history_limit"]
-                if surplus > 0:
-                    trimmed = history[:surplus]
-                    del history[:surplus]
-                if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
-                    entry = agenda.entries.get(task.id)
-                if entry is not None and entry.task is task:
-                    agenda.file(entry, now)
-                runs.pop()
-            except BaseException:
-                agenda.note_all()
-                raise
-        del replaced, trimmed
-        if task._watchers is not agenda.watchers:  # it is registered elsewhere, too
-            for told in task._watchers:
-                told(task)
+    def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
+        """Tell whether calls that go on keep `task` from starting."""
+        return self._under_way.is_calling(task) or (runner is not None and not self._room(runner))
 
     def _fail(self, task: Task, error: BaseException) -> None:
         """Record the run of `task` as failed, if it is still under way in this thread."""
-        runs = self._here.runs
-        if not runs or runs[-1][0] is not task:
-            return
-        if task.history and task.history[-1].get("run_at") is runs[-1][1]:
-            task.history.pop()  # half a record
-        self._finish(task, None, error)
-        log(logging.ERROR, f"Task {task.id!r} failed: {task.error_message}", error)
+        runs = self._here.turn.runs
+        if runs and runs[-1].task is task:
+            self._book.fail(runs[-1], error)
 
-    def _close_runs(self, depth: int) -> None:
-        """Record the runs of this thread above `depth` as failed: a second interruption cut their record off."""
-        runs = self._here.runs
-        while len(runs) > depth:
-            self._fail(runs[-1][0], RuntimeError("interrupted while its outcome was being recorded"))
-
-    def _warn_of(self, missing: list[str]) -> None:
-        for task_id in missing:
-            if task_id not in self._warned:
-                self._warned.add(task_id)
-                log(logging.WARNING, f"Task {task_id!r} is not registered, but others depend on it and wait.")
+    def _tell(self, notices: list[str]) -> None:
+        for notice in notices:
+            log(logging.WARNING, notice)
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
-        self._lock = threading.Lock()
+        self._lock = self._book.lock = threading.Lock()
         self._wakers = ()
-        for thread in [thread for thread in self._runs if thread != get_ident()]:
-            for task, _, status_before, _ in reversed(self._runs.pop(thread)):
-                task.__dict__["status"] = status_before
+        for run in self._under_way.clear_after_fork():
+            if not run.is_over:
+                run.task.__dict__["status"] = run.before[0]
+        if self._pool is not None:
+            self._pool.forget()
         self._agenda.note_all()
+
+
+def _check_max_running(value: int | None) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise ValueError(f"max_running must be a whole number of at least 1, or None, got {short_repr(value)}")
 
 
 def _check(task: Task) -> None:
@@ -390,7 +534,7 @@ def _check(task: Task) -> None:
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
     if read_schedule(task) is None:
         raise ValueError(
-            f"Task must specify exactly one of every / at / run_at, {describe_options(task)} (task {task.id!r})."
+            f"Task must specify exactly one of every / at / run_at / cron, {describe_options(task)} (task {task.id!r})."
         )
     for task_id in task.depends_on:
         name = argument_name(task_id)

@@ -3,15 +3,18 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import ValidationInfo
 
+from est_alan_scheduler.cron_expression import parse, shortest_gap
 from est_alan_scheduler.portable import NOT_JSON, function_named, short_repr
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
+_MAX_SECONDS = 1e9  # some thirty years: what the waits of the standard library can take
 _HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -111,6 +114,79 @@ def check_depends_on(value: object) -> list[str]:
             f"depends_on must be a list of task ids such as ['extract'] or [task.id], got {short_repr(value)}"
         )
     return list(value)
+
+
+def seconds_check(field: str) -> Callable[[object], float | None]:
+    """Return a check that lets a number of seconds through, or None."""
+
+    def check_seconds(value: object) -> float | None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or (is_number and 0 < value <= _MAX_SECONDS):  # type: ignore[operator]  # a number, then
+            return value  # type: ignore[return-value]
+        raise ValueError(f"{field} must be a number of seconds greater than 0, or None, got {short_repr(value)}")
+
+    return check_seconds
+
+
+def check_cron(value: object) -> str | None:
+    """Return a cron expression."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"cron must be a text such as '*/15 9-17 * * mon-fri', got {short_repr(value)}")
+    parse(value)
+    return value
+
+
+def check_timezone(value: object) -> str | None:
+    """Return the name of a time zone, from a name or a `ZoneInfo`."""
+    if value is None:
+        return None
+    name = value.key if isinstance(value, ZoneInfo) else value
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got {short_repr(value)}"
+        )
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # no such zone, a directory of them, no path at all
+        known = available_timezones()
+        remedy = near_miss(name, known) if known else "; there is no database of zones here: pip install tzdata"
+        raise ValueError(f"timezone {short_repr(name)} is unknown{remedy}") from None
+    return name
+
+
+def check_exclude(value: object) -> tuple[date, ...]:
+    """Return dates in order, from dates or ISO 8601 texts."""
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise ValueError(f"exclude must be a list of dates, got {short_repr(value)}")
+    return tuple(sorted({_date(item) for item in value}))
+
+
+def _date(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:  # 30 February
+            pass
+    raise ValueError(f"exclude must hold dates such as date(2026, 12, 25) or '2026-12-25', got {short_repr(value)}")
+
+
+def compare_jitter(fields: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless the field `jitter` is less than the shortest time between slots."""
+    jitter = fields["jitter"]
+    if fields.get("every") is not None:
+        interval = timedelta(**fields["every"]).total_seconds()
+    elif fields.get("at") is not None:
+        interval = 86_400.0 - 3 * 3_600  # days on which the clock goes forward are shorter
+    elif fields.get("cron") is not None:
+        interval = shortest_gap(fields["cron"])
+    else:
+        return
+    if jitter >= interval:
+        raise ValueError(f"jitter must be less than the {interval:g} s between slots, got {jitter:g}")
 
 
 def check_error(value: object, info: ValidationInfo) -> BaseException | None:

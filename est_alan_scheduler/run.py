@@ -1,0 +1,83 @@
+"""One run of a task, and what its function may know of it."""
+
+from contextvars import ContextVar
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from est_alan_scheduler.schedules import AT_ONCE
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.timing import record, show
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.agenda import Entry
+    from est_alan_scheduler.execution import Call
+    from est_alan_scheduler.under_way import Turn
+
+
+class CurrentRun(NamedTuple):
+    """What `func` may know of its own run."""
+
+    task_id: str
+    slot: datetime
+    """The moment at which the run was due, as the task records moments: the earliest, if it makes up for several."""
+    attempt: int
+    """1 for the first try."""
+
+
+class Run:
+    """One run, from its start until its call has ended. The registry's lock guards the fields that change."""
+
+    __slots__ = (
+        "__weakref__",
+        "before",
+        "call",
+        "entry",
+        "is_call",
+        "is_over",
+        "line",
+        "now",
+        "slot",
+        "started_at",
+        "starter",
+        "task",
+        "timeout",
+    )
+
+    def __init__(
+        self, task: Task, now: datetime, slot: datetime | None, entry: "Entry | None", starter: "Turn", is_call: bool
+    ) -> None:
+        self.task = task
+        self.now = now  # when it started, in local time
+        self.slot = slot  # in UTC; None for a run that nothing was due for
+        self.entry = entry
+        self.starter = starter  # the turn of the thread that started it
+        self.is_call = is_call  # handed over, rather than made in that thread
+        fields = task.__dict__
+        self.before: tuple[TaskStatus, datetime | None, datetime | None] = (
+            fields["status"],
+            fields["first_run_at"],
+            fields["last_run_at"],
+        )
+        self.started_at = now if fields["timezone"] is None else record(task, now)  # as its task records it
+        self.timeout: float | None = fields["timeout"]
+        self.is_over = False  # the outcome is recorded, though the call may still go on
+        self.call: Call | None = None  # what was handed to an executor, until it has ended
+        self.line: dict[str, Any] | None = None  # of the history, once it is there
+
+    def public(self) -> CurrentRun:
+        """Return what `func` may know of it."""
+        slot = self.started_at if self.slot is None or self.slot == AT_ONCE else show(self.task, self.slot, self.now)
+        return CurrentRun(self.task.id, slot, 1)
+
+
+current: ContextVar[Run | CurrentRun | None] = ContextVar("est_alan_scheduler.current_run", default=None)
+"""Set around each call: inline to the run itself, which is cheaper, elsewhere to what was sent along."""
+
+
+def current_run() -> CurrentRun | None:
+    """Return the run that this code is part of; None outside of a run.
+
+    It works in threads, coroutines and worker processes alike.
+    """
+    run = current.get()
+    return run.public() if isinstance(run, Run) else run

@@ -1,0 +1,219 @@
+"""The record of runs: how each began, what came of it, and what goes on beyond that."""
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Any
+
+from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.execution import Outcome, explained, timeout_error
+from est_alan_scheduler.log import log
+from est_alan_scheduler.portable import error_text, short_repr
+from est_alan_scheduler.run import Run
+from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.timing import first_run, record
+from est_alan_scheduler.under_way import Turn, UnderWay
+
+# Looking up a member of an enum takes longer than comparing it.
+_RUNNING, _SUCCESS, _FAILED = TaskStatus.RUNNING, TaskStatus.SUCCESS, TaskStatus.FAILED
+_SUCCESS_TEXT, _FAILED_TEXT = _SUCCESS.value, _FAILED.value
+
+_LONGEST_WAIT = 3600.0  # seconds; then look again
+
+
+class RunBook:
+    """Where a registry notes its runs: in the tasks themselves, and in `under_way` while they last.
+
+    An outcome is recorded once. What a call comes to after that (it took longer than its timeout, or the program could
+    not wait for it any longer) is dropped, but its task does not start again before it has ended.
+    `lock` is the registry's; no user code runs under it.
+    """
+
+    def __init__(
+        self, lock: threading.Lock, agenda: Agenda, read_clock: Callable[[], datetime], wake: Callable[[], None]
+    ) -> None:
+        self.lock = lock
+        self.under_way = UnderWay()
+        self._here = self.under_way.here
+        self._agenda = agenda
+        self._read_clock = read_clock
+        self._wake = wake
+
+    def begin(self, run: Run) -> None:
+        """Note under the lock that `run` starts."""
+        task, now = run.task, run.started_at
+        if run.entry is not None:
+            self._agenda.start(run.entry)
+        if run.is_call:
+            self.under_way.begin_call(run)
+        else:
+            run.starter.runs.append(run)
+        fields = task.__dict__
+        first = first_run(task, run.now)
+        fields["first_run_at"] = now if first is run.now else first
+        fields["last_run_at"] = now
+        fields["status"] = _RUNNING
+
+    def take_back(self, run: Run) -> None:
+        """Undo `begin`: the call was not made."""
+        fields = run.task.__dict__
+        with self.lock, self._agenda as agenda:
+            fields["status"], fields["first_run_at"], fields["last_run_at"] = run.before
+            run.is_over = True
+            self.under_way.end(run)
+            if run.entry is not None and not run.entry.is_dropped:
+                agenda.file(run.entry, run.now)
+        run.call = None
+
+    def finish(self, run: Run, result: Any, error: BaseException | None, has_ended: bool = True) -> bool:
+        """Record the outcome of `run`, unless it has one; return whether it was recorded.
+
+        `has_ended` tells whether the call has, too.
+        """
+        agenda, under_way, task = self._agenda, self.under_way, run.task
+        fields = task.__dict__
+        runs = self._here.turn.runs
+        if has_ended and runs and runs[-1] is not run and run in runs:
+            self.close(runs.index(run) + 1)  # what was started within it
+        clock = self._read_clock()
+        finished_at = clock if fields["timezone"] is None else record(task, clock)
+        if error is None:
+            status, word, text, message = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None
+        else:
+            status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
+        now = run.now
+        line = {"run_at": run.started_at, "finished_at": finished_at, "status": word, "result": text, "error": message}
+        # Let go of without the lock: the `__del__` of an old result is user code.
+        replaced = trimmed = None
+        with self.lock:
+            try:
+                if run.is_over:
+                    if has_ended and under_way.end(run):
+                        entry = agenda.entries.get(task.id)
+                        if entry is not None and entry.task is task:
+                            agenda.file_anew(entry, clock)  # no tick could take it while the call went on
+                    return False
+                replaced = fields["result"], fields["error"]
+                fields["error"] = error
+                fields["error_message"] = message
+                if error is None:
+                    fields["result"] = result
+                    fields["last_success_at"] = finished_at
+                    if agenda.waiting:
+                        agenda.wake(task.id, now)
+                fields["status"] = status
+                history = fields["history"]
+                if run.line is not None and history and history[-1] is run.line:
+                    history.pop()  # of an attempt that was cut off
+                run.line = line
+                history.append(line)
+                surplus = len(history) - fields["history_limit"]
+                if surplus > 0:
+                    trimmed = history[:surplus]
+                    del history[:surplus]
+                entry = run.entry
+                if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
+                    entry = agenda.entries.get(task.id)
+                if entry is not None and entry.task is task:
+                    agenda.file(entry, now)
+                run.is_over = True
+                if has_ended:
+                    under_way.end(run)
+            except BaseException:
+                agenda.note_all()
+                raise
+        del replaced, trimmed
+        if task._watchers is not agenda.watchers:  # it is registered elsewhere, too
+            for told in task._watchers:
+                told(task)
+        return True
+
+    def fail(self, run: Run, error: BaseException, has_ended: bool = True) -> None:
+        """Record `run` as failed, unless its outcome is recorded, and log it."""
+        if self.finish(run, None, error, has_ended):
+            log(logging.ERROR, f"Task {run.task.id!r} failed: {run.task.error_message}", error)
+
+    def complete(self, run: Run, outcome: Outcome) -> None:
+        """Record what became of a call. From any thread."""
+        error = explained(outcome)
+        if run.is_over:
+            log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
+        try:
+            if error is None:
+                self.finish(run, outcome.result, None)
+            else:
+                self.fail(run, error)
+        except BaseException:  # of a `repr`; nobody above could do anything about it
+            self.fail(run, RuntimeError("its outcome could not be recorded: the repr of it raised"))
+        run.call = None  # it holds the run, and both hold the arguments
+        self._wake()
+
+    def expire(self) -> None:
+        """Record the runs that have taken longer than their timeout, though their calls go on."""
+        if not self.under_way.has_deadlines():
+            return
+        with self.lock:
+            expired = self.under_way.expired()
+        for run in expired:
+            if run.timeout is not None:
+                self.fail(run, timeout_error(run.timeout), has_ended=False)
+
+    def close(self, depth: int) -> None:
+        """Record the runs of this thread above `depth` as failed: a second interruption cut their record off."""
+        runs = self._here.turn.runs
+        while len(runs) > depth:
+            self.fail(runs[-1], RuntimeError("interrupted while its outcome was being recorded"))
+
+    def shutdown(self, timeout: float | None, starters: Collection[Turn] | None) -> bool:
+        """Do what `TaskRegistry.shutdown` says, but for the executor."""
+        left = self._await_ends(timeout, starters)
+        if left:
+            ids = ", ".join(repr(run.task.id) for run in left)
+            log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
+        for run in left:
+            self.finish(run, None, RuntimeError("interrupted by shutdown"), has_ended=False)
+        return not left
+
+    def pending(self, starters: Collection[Turn] | None) -> tuple[list[Run], float | None]:
+        """Do what `TaskRegistry.pending` says."""
+        self.expire()
+        with self.lock:
+            return self.under_way.started_by(starters), self.under_way.seconds_to_deadline()
+
+    def _await_ends(self, timeout: float | None, starters: Collection[Turn] | None) -> list[Run]:
+        """Wait for runs to end; return those that have not in time, their threads closed for new ones."""
+        give_up_at = math.inf if timeout is None else time.monotonic() + timeout
+        end = threading.Event()
+        with self.lock:
+            self.under_way.ends.append(end)
+        try:
+            while True:
+                end.clear()
+                runs, deadline = self.pending(starters)
+                _refuse_to_block_an_event_loop(runs, timeout)
+                pause = give_up_at - time.monotonic()
+                if not runs or pause <= 0:
+                    break
+                end.wait(min(pause, _LONGEST_WAIT if deadline is None else deadline))
+        finally:
+            with self.lock:
+                self.under_way.ends.remove(end)
+        with self.lock:
+            left = self.under_way.started_by(starters)
+            self.under_way.give_up(left)
+        return left
+
+
+def _refuse_to_block_an_event_loop(runs: list[Run], timeout: float | None) -> None:
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if timeout != 0 and any(run.call is not None and run.call.loop is running for run in runs):
+        raise RuntimeError(
+            "shutdown() would wait for coroutines in the thread of their own event loop: cancel run_scheduler() instead"
+        )
