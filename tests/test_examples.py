@@ -1,14 +1,19 @@
 """The examples: each does, as a process of its own, what its docstring says."""
 
+import hashlib
 import importlib.util
+import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +26,8 @@ from est_alan_scheduler import TaskRegistry
 ROOT = Path(__file__).parent.parent
 FIRST_STEPS = ROOT / "examples" / "first_steps.py"
 LOG_DIGEST = ROOT / "examples" / "log_digest.py"
+CHECKSUMS = ROOT / "examples" / "checksums.py"
+WEB_APP = ROOT / "examples" / "web_app.py"
 PATIENCE = 60.0  # seconds until a process counts as stuck
 
 needs_sigint = pytest.mark.skipif(os.name == "nt", reason="Windows cannot send a Ctrl+C to one process")
@@ -261,3 +268,45 @@ def test_a_log_that_does_not_exist_yet_has_no_lines(log_digest: Any, tmp_path: P
 )
 def test_a_line_counts_for_the_first_level_that_it_names(log_digest: Any, line: str, level: str) -> None:
     assert log_digest.level_of(line) == level
+
+
+class TestChecksums:
+    def test_it_reads_each_directory_and_notices_changes(self, tmp_path: Path) -> None:
+        for name in ("a", "b"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "file").write_text(name)
+        first, *lines = run(CHECKSUMS, tmp_path, "--seconds", "1").splitlines()
+        assert first == f"Reading 2 directories in {tmp_path} ..."
+        digests = [hashlib.sha256(b"file" + name).hexdigest()[:12] for name in (b"a", b"b")]
+        assert [re.sub(r"most [0-9.]+ s", "most N s", line) for line in lines] == [
+            f"{name:16} read 1 time(s), at most N s, unchanged: {digest}"
+            for name, digest in zip("ab", digests, strict=True)
+        ]
+
+    @needs_sigint
+    def test_ctrl_c_ends_it_early(self) -> None:
+        lines = run_until_ctrl_c(CHECKSUMS, "--seconds", "600")
+        assert lines[1] == "interrupted"
+        assert len(lines) == 7
+
+
+@needs_sigint
+def test_the_web_app_serves_and_schedules_until_ctrl_c() -> None:
+    for package in ("starlette", "uvicorn", "httpx"):
+        pytest.importorskip(package)
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with started(WEB_APP, "--port", port) as process:
+        shown: dict[str, Any] = {}
+        give_up_at = time.monotonic() + PATIENCE
+        while shown.get("summary", {}).get("status") != "success":
+            assert time.monotonic() < give_up_at
+            time.sleep(0.02)
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/") as answer:
+                shown = json.load(answer)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, "Traceback" in errors) == (0, False)
+    assert (shown["probe"]["status"], shown["probe"]["error"]) == ("success", None)
+    assert re.fullmatch(r"latest [0-9.]+ ms, median of 1: [0-9.]+ ms", shown["summary"]["result"])

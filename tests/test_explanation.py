@@ -51,9 +51,9 @@ def test_without_a_schedule_it_says_what_is_missing() -> None:
     registry = TaskRegistry()
     task = registry.register(Task(id="a", at="07:00", func=print))
     task.at = None
-    assert registry.why_not("a") == "never due: exactly one of every / at / run_at must be set, got none of them"
+    assert registry.why_not("a") == "never due: exactly one of every / at / run_at / cron must be set, got none of them"
     task.at, task.every = "07:00", {"seconds": 1}
-    assert registry.why_not("a") == "never due: exactly one of every / at / run_at must be set, got every and at"
+    assert registry.why_not("a") == "never due: exactly one of every / at / run_at / cron must be set, got every and at"
 
 
 def test_a_circle_that_was_assigned_is_named() -> None:

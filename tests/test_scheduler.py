@@ -187,8 +187,7 @@ class TestThread:
         tasks = [registry.register(Task(every={"hours": 1}, func=func)) for func in (block, list)]
         thread = start_scheduler()
         assert started.wait(10)
-        assert thread.stop(timeout=0.01) is False
-        proceed.set()
+        threading.Timer(0.02, proceed.set).start()
         assert thread.stop(timeout=10) is True
         assert [task.status.value for task in tasks] == ["success", "success"]
 

@@ -74,7 +74,7 @@ class TestRegister:
     def test_it_demands_exactly_one_schedule_option(self, registry: Frozen, fields: dict[str, Any], got: str) -> None:
         with pytest.raises(ValueError, match="Task must specify exactly one of") as caught:
             registry.register(Task(id="a", func=work, **fields))
-        expected = f"Task must specify exactly one of every / at / run_at, got {got} (task 'a')."
+        expected = f"Task must specify exactly one of every / at / run_at / cron, got {got} (task 'a')."
         assert str(caught.value) == expected
         assert len(registry) == 0
 
@@ -188,6 +188,20 @@ class TestRun:
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1, 1, 1, 1]
 
+    @pytest.mark.parametrize("is_failing", [False, True])
+    def test_an_inline_function_that_took_too_long_has_failed_when_it_returns(
+        self, registry: Frozen, is_failing: bool
+    ) -> None:
+        def sleep() -> None:
+            time.sleep(0.02)
+            if is_failing:
+                raise ValueError("late, too")
+
+        task = registry.register(Task(every={"hours": 1}, func=sleep, timeout=0.01, result="before"))
+        registry.tick()
+        message = "TimeoutError: the run took longer than its timeout of 0.01 s"
+        assert (task.status, task.error_message, task.result) == (TaskStatus.FAILED, message, "before")
+
     def test_a_second_interruption_while_the_first_is_recorded_strands_nobody(self, registry: Frozen) -> None:
         class Twice(KeyboardInterrupt):
             def __str__(self) -> str:
@@ -200,21 +214,13 @@ class TestRun:
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
         message = "RuntimeError: interrupted while its outcome was being recorded"
-        assert (task.status, task.error_message, registry._here.runs) == (TaskStatus.FAILED, message, [])
+        assert (task.status, task.error_message, registry._here.turn.runs) == (TaskStatus.FAILED, message, [])
 
     def test_ticks_nested_beyond_the_stack_strand_nobody(self, registry: Frozen) -> None:
         tasks = [registry.register(Task(every={"hours": 1}, func=registry.tick)) for _ in range(600)]
         registry.tick()
         assert {task.status for task in tasks} <= {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.PENDING}
-        assert registry._here.runs == []
-
-    def test_a_coroutine_function_fails_with_a_remedy(self, registry: Frozen) -> None:
-        async def later() -> None: ...
-
-        task = registry.register(Task(every={"hours": 1}, func=later))
-        registry.tick()
-        expected = "TypeError: func is a coroutine function, which nothing awaits here: wrap it in asyncio.run"
-        assert task.error_message == expected
+        assert registry._here.turn.runs == []
 
     def test_history_keeps_the_newest_runs(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 1}, func=work, history_limit=3))
@@ -730,7 +736,7 @@ def interrupt_at_any_moment() -> None:
             interrupted += 1
         assert [task.id for task in registry if task.status is TaskStatus.RUNNING] == []
         assert not registry._lock.locked()
-        assert registry._here.runs == []
+        assert registry._here.turn.runs == []
     signal.setitimer(signal.ITIMER_REAL, 0)
     assert interrupted > 100
     runs = {task.id: len(task.history) for task in registry}

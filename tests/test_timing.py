@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler.local_time import from_utc, to_utc
+from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.timing import AT_ONCE, due_moment, first_run, is_due
+from est_alan_scheduler.timing import due_moment, first_run, is_due
 
 NOON = datetime(2026, 6, 1, 12)
 SECOND = timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""Measure this library, its peers and the floor in one run, and print a table. `--quick` takes seconds, for CI."""
+"""Measure this library, its peers and the floors in one run, and print a table. `--quick` takes seconds, for CI."""
 
 import argparse
 import platform
@@ -7,7 +7,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 
 from . import measures, report
-from .contenders import Contender, Floor, Ours
+from .contenders import Contender, Floor, Ours, RecordingFloor
 
 _SIZES, _SIZES_QUICK = (1_000, 100_000, 1_000_000), (1_000, 10_000)
 _PEERS_UP_TO = 100_000
@@ -25,7 +25,7 @@ def main() -> int:
         return 2
     from .peers import APScheduler, Schedule
 
-    alone: list[type[Contender]] = [Ours, Floor]
+    alone: list[type[Contender]] = [Ours, Floor, RecordingFloor]
     everyone: list[type[Contender]] = [*alone, Schedule, APScheduler]
     kinds = {size: everyone if size <= _PEERS_UP_TO else alone for size in sizes}
     result = report.Report([kind.name for kind in everyone], sizes)

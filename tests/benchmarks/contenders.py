@@ -1,4 +1,4 @@
-"""What is measured: this library, and the floor below which no scheduler in Python can go.
+"""What is measured: this library, and two floors below which no scheduler in Python can go.
 
 Each contender can do the same few things, so that `measures` need not know whom it measures. What is timed runs without
 a layer of ours in between: loops over tasks are inside `add`, and `run_due` is the contender's own bound method.
@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import Any, ClassVar
 
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 ROUNDS_PER_PERIOD = 10
@@ -111,23 +111,34 @@ class Ours(Contender):
         return sum(self.registry._should_run(task, now) for task in self.registry)
 
 
-_Item = tuple[datetime, int, Callable[..., None], tuple[Any, ...], dict[str, Any], timedelta]
+class _Heap(Contender):
+    """A heap of tuples that begin with the moment at which they are due."""
+
+    def __init__(self) -> None:
+        self.clock = _Clock()
+        self.run_due = self._run_due
+        self._heap: list[Any] = []
+        self._serial = count()
+        self._base = datetime.now() + LEAD
+
+    def advance(self) -> None:
+        self.clock.advance(self._base)
+
+    def count_due(self) -> int:
+        now = datetime.now() + self.clock.shift
+        return sum(item[0] <= now for item in self._heap)
+
+    @abstractmethod
+    def _run_due(self) -> None: ...
 
 
-class Floor(Contender):
+class Floor(_Heap):
     """A heap of tuples: pop, call, push. No status, no result, no history, no lock, no edits, no errors caught.
 
     All tuples share `args` and `kwargs`, which keeps the floor as low as it can be.
     """
 
     name = "floor"
-
-    def __init__(self) -> None:
-        self.clock = _Clock()
-        self.run_due = self._run_due
-        self._heap: list[_Item] = []
-        self._serial = count()
-        self._base = datetime.now() + LEAD
 
     def add(self, number: int) -> None:
         heap, serial, args, kwargs, step = self._heap, self._serial, (), dict[str, Any](), timedelta(hours=1)
@@ -141,13 +152,6 @@ class Floor(Contender):
         ]
         heapify(self._heap)
 
-    def advance(self) -> None:
-        self.clock.advance(self._base)
-
-    def count_due(self) -> int:
-        now = datetime.now() + self.clock.shift
-        return sum(item[0] <= now for item in self._heap)
-
     def _run_due(self) -> None:
         heap, serial = self._heap, self._serial
         now = datetime.now() + self.clock.shift
@@ -155,3 +159,53 @@ class Floor(Contender):
             due, _, func, args, kwargs, step = heappop(heap)
             func(*args, **kwargs)
             heappush(heap, (due + step, next(serial), func, args, kwargs, step))
+
+
+class RecordingFloor(_Heap):
+    """The floor with tasks for tuples: a heap of them, and a run writes what a `Task` is to show of it, no more.
+
+    Still no lock, no edits, no dependencies, no errors caught, no second look before a start.
+    """
+
+    name = "floor that records"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._store: dict[str, Task] = {}
+
+    def add(self, number: int) -> None:
+        heap, serial, store = self._heap, self._serial, self._store
+        for _ in range(number):
+            task = Task(every={"seconds": 3600}, func=noop)
+            store[task.id] = task
+            heappush(heap, (datetime.now(), next(serial), task))
+
+    def fill(self, number: int) -> None:
+        every: dict[str, int | float] = {"seconds": int(PERIOD.total_seconds())}
+        for offset in spread(number):
+            task = Task(every=every, func=noop)
+            self._store[task.id] = task
+            self._heap.append((self._base + offset, next(self._serial), task))
+        heapify(self._heap)
+
+    def _run_due(self) -> None:
+        heap, serial = self._heap, self._serial
+        now = datetime.now() + self.clock.shift
+        while heap and heap[0][0] <= now:
+            due, _, task = heappop(heap)
+            fields = task.__dict__
+            fields["status"] = TaskStatus.RUNNING
+            if fields["first_run_at"] is None:
+                fields["first_run_at"] = now
+            fields["last_run_at"] = now
+            result = fields["func"](*fields["args"], **fields["kwargs"])
+            finished_at = datetime.now()
+            fields["status"], fields["last_success_at"], fields["result"] = TaskStatus.SUCCESS, finished_at, result
+            fields["error"] = fields["error_message"] = None
+            history = fields["history"]
+            history.append(
+                {"run_at": now, "finished_at": finished_at, "status": "success", "result": repr(result), "error": None}
+            )
+            if len(history) > fields["history_limit"]:
+                del history[0]
+            heappush(heap, (due + timedelta(**fields["every"]), next(serial), task))

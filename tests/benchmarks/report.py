@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from .contenders import RecordingFloor
 from .measures import Medians
 
 REGISTER = "construct + register, µs per task"
@@ -47,10 +48,11 @@ class Report:
             ]
         lines += [
             _line(
-                f"  {word}, ours at {most:,} / at {least:,}",
-                [f"{self._figures[measure, most]['ours'] / self._figures[measure, least]['ours']:.2f}"],
+                f"  {word}, {name} at {most:,} / at {least:,}",
+                [f"{self._figures[measure, most][name] / self._figures[measure, least][name]:.2f}"],
             )
             for measure, word in ((IDLE, "idle tick"), (REGISTER, "register"), (DISPATCH, "dispatch"), (BYTES, "bytes"))
+            for name in ("ours", RecordingFloor.name)
         ]
         return "\n".join(lines)
 

@@ -1,0 +1,108 @@
+"""The ways to run tasks, for tests that have to come out the same in all of them."""
+
+import asyncio
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler import TaskRegistry, run_scheduler, start_scheduler
+
+PATIENCE = 60.0  # seconds: only a test that fails waits that long
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up_at, "it never came to that"
+        time.sleep(0.002)
+
+
+class Way:
+    """An executor, and the loop that goes with it."""
+
+    def __init__(self, make: Callable[[], Executor] | None = None, is_concurrent: bool = True) -> None:
+        self._make = make
+        self._executor: Executor | None = None
+        self.is_concurrent = is_concurrent
+
+    def registry(self, **options: Any) -> TaskRegistry:
+        if self._make is not None and self._executor is None:
+            self._executor = self._make()
+        return TaskRegistry(executor=self._executor, **options)
+
+    @contextmanager
+    def running(self, registry: TaskRegistry, stop_timeout: float | None = None) -> Iterator[None]:
+        # The long interval shows that nothing waits it out.
+        thread = start_scheduler(interval=600, registry=registry)
+        try:
+            yield
+        finally:
+            assert thread.stop(stop_timeout) or not self.is_concurrent
+
+    def end(self) -> None:
+        if self._executor is not None:
+            self._executor.shutdown()
+
+
+class AsyncioWay(Way):
+    """`run_scheduler` in an event loop, in a thread, so that the test itself need not be a coroutine."""
+
+    @contextmanager
+    def running(self, registry: TaskRegistry, stop_timeout: float | None = None) -> Iterator[None]:
+        with ThreadPoolExecutor(1) as helper:
+            loop = asyncio.new_event_loop()
+            job = loop.create_task(run_scheduler(interval=600, registry=registry))
+            done = helper.submit(self._run, loop, job)
+            try:
+                yield
+            finally:
+                loop.call_soon_threadsafe(job.cancel)
+                if stop_timeout is not None:
+                    time.sleep(stop_timeout)
+                    loop.call_soon_threadsafe(job.cancel)
+                done.result()
+
+    @staticmethod
+    def _run(loop: asyncio.AbstractEventLoop, job: "asyncio.Task[None]") -> None:
+        asyncio.set_event_loop(loop)
+        try:
+            loop.run_until_complete(asyncio.wait({job}))
+        finally:
+            loop.close()
+
+
+class DaskWay(Way):
+    """A real cluster on this machine, its workers in processes of their own."""
+
+    def __init__(self) -> None:
+        distributed = pytest.importorskip("distributed")
+        self._cluster = distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        )
+        self._client = distributed.Client(self._cluster)
+        super().__init__(self._client.get_executor)
+
+    def end(self) -> None:
+        super().end()
+        self._client.close()
+        self._cluster.close()
+
+
+def _processes(method: str) -> Callable[[], Executor]:
+    return lambda: ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(method))
+
+
+WAYS: dict[str, Callable[[], Way]] = {
+    "inline": lambda: Way(is_concurrent=False),
+    "threads": lambda: Way(lambda: ThreadPoolExecutor(2)),
+    "spawned processes": lambda: Way(_processes("spawn")),
+    "forked processes": lambda: Way(_processes("fork")),
+    "asyncio": AsyncioWay,
+    "dask": DaskWay,
+}
