@@ -1,0 +1,96 @@
+"""A web app with scheduled work on its own event loop: the scheduler lives as long as the app does.
+
+    pip install starlette uvicorn httpx
+    python examples/web_app.py                    # then open http://127.0.0.1:8000/
+    python examples/web_app.py --port 8080
+
+`probe`, a coroutine function, asks the app's own /health every two seconds and notes how long the answer took. It runs
+as a task of the same event loop that serves the pages, so it holds up none of them. `summary`, a plain function, runs
+in a thread and depends on it. The page / shows what came of both, as JSON. Ctrl+C ends it. It prints what uvicorn
+prints: the address, and a line for each request.
+
+With FastAPI it is the same: `FastAPI(lifespan=lifespan)`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import statistics
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+
+from est_alan_scheduler import Task, TaskRegistry, run_scheduler
+
+registry = TaskRegistry()
+latencies: deque[float] = deque(maxlen=100)
+
+
+async def probe(url: str) -> float:
+    """Return the milliseconds until the app answers."""
+    async with httpx.AsyncClient() as client:
+        began = time.perf_counter()
+        (await client.get(url)).raise_for_status()
+        latencies.append((time.perf_counter() - began) * 1000)
+    return latencies[-1]
+
+
+def summary(dep_probe: float) -> str:
+    """Return the latest and the median latency in words."""
+    return f"latest {dep_probe:.1f} ms, median of {len(latencies)}: {statistics.median(latencies):.1f} ms"
+
+
+@contextlib.asynccontextmanager
+async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+    """Run the scheduler while the app runs."""
+    scheduler = asyncio.create_task(run_scheduler(registry=registry))
+    try:
+        yield
+    finally:
+        scheduler.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await scheduler
+
+
+async def health(_request: Request) -> PlainTextResponse:
+    """Answer."""
+    return PlainTextResponse("ok")
+
+
+async def show(_request: Request) -> JSONResponse:
+    """Show how the tasks are doing."""
+    return JSONResponse(
+        {
+            task.id: {
+                "status": task.status,
+                "result": task.result,
+                "error": task.error_message,
+                "runs": len(task.history),
+            }
+            for task in registry
+        }
+    )
+
+
+def main() -> None:
+    """Read the command line and serve until Ctrl+C."""
+    parser = argparse.ArgumentParser(description="A web app with scheduled work on its event loop.")
+    parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (%(default)s)")
+    options = parser.parse_args()
+    url = f"http://127.0.0.1:{options.port}/health"
+    registry.register(Task(id="probe", every={"seconds": 2}, func=probe, args=(url,), timeout=1))
+    registry.register(Task(id="summary", every={"seconds": 2}, func=summary, depends_on=["probe"]))
+    app = Starlette(routes=[Route("/health", health), Route("/", show)], lifespan=lifespan)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.run(app, host="127.0.0.1", port=options.port)
+
+
+if __name__ == "__main__":
+    main()
