@@ -11,7 +11,7 @@ from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.schedules import AT_ONCE, Every
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, keep_schedule
+from est_alan_scheduler.timing import arm, due_moment, keep_schedule
 from est_alan_scheduler.zone import LOCAL
 
 _EMPTY_ALLOWED = 64
@@ -124,6 +124,9 @@ class Agenda:
         if self.horizon.is_passed(now, utc):
             self.changes += 1
             self.horizon = Horizon()
+            for task in list(self.store.values()):
+                if task._armed is not None and to_utc(task._armed) > utc:
+                    arm(task, now)  # or it would wait for that time to come again
             self._rebuild(now)
         self.horizon.see(now, utc)
         return utc
@@ -320,14 +323,16 @@ class Agenda:
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task anew: what they say about scheduling may have changed."""
+        if task._armed is None:
+            arm(task, now)
         schedule = keep_schedule(task)
         if isinstance(schedule, Limited):
             if schedule.zone is not LOCAL:
                 self.horizon.learn_zone(schedule.zone)
             schedule = schedule.kind
         if isinstance(schedule, Every):
-            last_run_at = task.last_run_at
-            self.horizon.learn(schedule.step, None if last_run_at is None else to_utc(last_run_at))
+            for covered in (task.last_run_at, task.misfired_at):
+                self.horizon.learn(schedule.step, None if covered is None else to_utc(covered))
         if task.depends_on:
             self.wanted.update(task.depends_on)
         self.file_anew(entry, now)

@@ -136,6 +136,8 @@ class Cron(Schedule):
 
     def _walk(self, start: datetime, direction: int) -> CronSim:
         """Return the wall times of the expression from `start` on, itself left out."""
+        if start.microsecond or start.fold:
+            start = start.replace(microsecond=0, fold=0)
         walk = self._new()  # parsing takes longer than a step, and so does `copy`
-        walk.__dict__ = {**self._state, "dt": start.replace(microsecond=0, fold=0), "tick_direction": direction}
+        walk.__dict__ = {**self._state, "dt": start, "tick_direction": direction}
         return walk

@@ -50,11 +50,11 @@ def _why_never(task: Task) -> str:
         return f"never due again: its slot of {task.misfired_at} came later than misfire_grace allows, and was skipped"
     if task.start_at is None and task.end_at is None and not task.exclude:
         return "never due: its next slot is beyond the calendar"
-    return "never due again: no slot is left within start_at, end_at and exclude"
+    return f"never due again: no slot is left within start_at, end_at and exclude{_skipped(task)}"
 
 
 def _skipped(task: Task) -> str:
-    """Return that the slot before the next one was skipped, if it was."""
+    """Return that the last slot was skipped, if it was."""
     misfired_at, last_run_at = task.misfired_at, task.last_run_at
     if misfired_at is None or (last_run_at is not None and to_utc(last_run_at) >= to_utc(misfired_at)):
         return ""

@@ -1,7 +1,7 @@
 """A schedule within limits: `start_at`, `end_at`, `exclude`, `jitter`, `misfire_grace`, and in another time zone.
 
-Everything here is counted in true UTC, in which the zone's rules are exact. What goes out is shifted to the UTC that
-the machine's clock is read in: the two differ only where a test has frozen the clock of a machine that is not in UTC.
+Everything here is counted in true UTC, in which the zone's rules are exact. What goes out is in the UTC that the
+machine's clock is read in.
 """
 
 from datetime import date, datetime, timedelta
@@ -10,16 +10,12 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from est_alan_scheduler.cron import Cron
-from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.schedules import AT_ONCE, Daily, Every, Once, Schedule, in_utc, moment_in
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.zone import LOCAL, Zone
+from est_alan_scheduler.zone import LOCAL, Zone, from_clock, to_clock
 
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-_NONE = timedelta(0)
-
-_keep_armed = Task.__dict__["_armed"].__set__  # an assignment would pass through the validation of fields
 
 
 class Misfire(NamedTuple):
@@ -63,64 +59,63 @@ class Limited(Schedule):
 
     def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
         here = self._here(now)
-        slot = self._uncovered(task, now, here)
-        return slot if slot is None or slot is AT_ONCE else self._moment(slot) + self._shift(now, here)
+        grid = self._grid(task, now, here)
+        slot = self._uncovered(task, grid, now, here)
+        if slot is None or slot is AT_ONCE:
+            return slot
+        moment = self._moment(grid, slot)
+        return moment if self.zone is LOCAL else to_clock(moment, now, here)
 
     def misfire(self, task: Task, now: datetime) -> Misfire | None:
         """Return the misfire if even the latest slot that no run of `task` covers is later than its grace at `now`."""
         here = self._here(now)
-        slot = self._uncovered(task, now, here)
-        if self.grace is None or slot is None or slot is AT_ONCE or self._moment(slot) > here:
-            return None
         grid = self._grid(task, now, here)
+        slot = self._uncovered(task, grid, now, here)
+        if self.grace is None or slot is None or slot is AT_ONCE or self._moment(grid, slot) > here:
+            return None
         latest = self._last_before(grid, here)
-        while latest is not None and latest > slot and self._moment(latest) > here:
-            latest = self._last_before(grid, latest - _TICK)
+        if latest is not None and latest > slot and self._moment(grid, latest) > here:
+            latest = self._last_before(grid, latest - _TICK)  # the one before it has come: no jitter reaches so far
         if latest is None or latest < slot:
             latest = slot
-        late = here - self._moment(latest)
+        late = here - self._moment(grid, latest)
         return Misfire(self.zone.show(latest), late) if late > self.grace else None
 
     def next_run(self, task: Task, after: datetime) -> datetime | None:
         """Return the first moment after `after` at which a slot is due, as the task would record it."""
-        if self._jitter and self._has_begun(task):  # a slot that has come may still be to be run
-            here = self._here(after)
-            slot = self._last_before(self._grid(task, after, here), here)
-            if slot is not None and self._moment(slot) > here:
-                return self.zone.show(self._moment(slot))
-        return self.following(task, after)
+        here = self._here(after)
+        grid = self._grid(task, after, here)
+        begin = None  # where the grid begins, if that is the first run
+        if isinstance(self.kind, Every) and self._start is None:
+            begin = self._begin(task, after, here)
+            here = max(here, begin - _TICK)
+        if self._jitter:  # a slot that has come may still be to be run
+            slot = self._last_before(grid, here)
+            if slot is not None and (begin is None or slot > begin) and self._moment(grid, slot) > here:
+                return self.zone.show(self._moment(grid, slot))
+        return self._shown_after(grid, here)
 
     def following(self, task: Task, run_at: datetime) -> datetime | None:
         """Return when the task is due after a run at `run_at`, as it would record it."""
         here = self._here(run_at)
-        grid = self._grid(task, run_at, here)
+        return self._shown_after(self._grid(task, run_at, here), here)
+
+    def _shown_after(self, grid: Schedule, here: datetime) -> datetime | None:
+        """Return when the first slot after an instant is due, as the task would record it."""
         slot = grid.after(here)
         if self._is_bounded:
             slot = self._first_from(grid, slot)
-        return None if slot is None else self.zone.show(self._moment(slot) if self._jitter else slot)
-
-    def _has_begun(self, task: Task) -> bool:
-        """Tell whether it is known where the slots are."""
-        has_run = task.first_run_at is not None or task.last_run_at is not None
-        return has_run or self._start is not None or not isinstance(self.kind, Every)
-
-    @property
-    def _spread(self) -> timedelta:
-        return timedelta(seconds=self._jitter)
+        return None if slot is None else self.zone.show(self._moment(grid, slot) if self._jitter else slot)
 
     def _here(self, now: datetime) -> datetime:
         """Return the true instant of `now`."""
         return in_utc(now) if self.zone is LOCAL else self.zone.instant(now)
 
-    def _shift(self, now: datetime, here: datetime) -> timedelta:
-        """Return by how much the machine's UTC is ahead of true UTC."""
-        return _NONE if self.zone is LOCAL else to_utc(now) - here
-
     def _recorded(self, moment: datetime, now: datetime, here: datetime) -> datetime:
         """Return the true instant of a moment that the task has recorded."""
         if self.zone is LOCAL or moment.tzinfo is not None:
             return self.zone.instant(moment)
-        return to_utc(moment) - self._shift(now, here)
+        return from_clock(moment, now, here)
 
     def _grid(self, task: Task, now: datetime, here: datetime) -> Schedule:
         """Return where the slots are."""
@@ -140,18 +135,17 @@ class Limited(Schedule):
             kept = self._origin = recorded, self._recorded(recorded, now, here)
         return kept[1]
 
-    def _uncovered(self, task: Task, now: datetime, here: datetime) -> datetime | None:
+    def _uncovered(self, task: Task, grid: Schedule, now: datetime, here: datetime) -> datetime | None:
         """Return the earliest slot that has not been run or skipped."""
-        kind, grid = self.kind, self._grid(task, now, here)
-        done = [
-            self._recorded(moment, now, here) for moment in (task.last_run_at, task.misfired_at) if moment is not None
-        ]
-        last = max(done, default=None)
-        if isinstance(kind, Every):
-            if last is None and not self._is_anchored:
-                return self._now_if_allowed(grid, here)
-            if last is not None and last - here > kind.step:
-                return self._now_if_allowed(grid, here)
+        kind = self.kind
+        last = None if task.last_run_at is None else self._recorded(task.last_run_at, now, here)
+        if isinstance(kind, Every) and (last - here > kind.step if last is not None else not self._is_anchored):
+            return self._first_chance(here)  # the grid begins, or begins anew
+        if task.misfired_at is not None:
+            misfired = self._recorded(task.misfired_at, now, here)
+            # One that lies too far ahead is of a time before the clock went back.
+            if not (isinstance(kind, Every) and misfired - here > kind.step):
+                last = misfired if last is None else max(last, misfired)
         if last is None and self._is_anchored:
             last = self._anchor(task, here)
         if isinstance(kind, Daily):
@@ -163,23 +157,25 @@ class Limited(Schedule):
         return self._first_from(grid, slot)
 
     def _anchor(self, task: Task, here: datetime) -> datetime:
-        """Return the moment at which this schedule was first looked at: its slots begin after it."""
-        armed = task._armed
-        if armed is None or armed[0] is not self:
-            # A cron slot that is now has come; the grid that `start_at` begins may begin now.
-            armed = self, here - _TICK if isinstance(self.kind, Every) else here
-            _keep_armed(task, armed)
-        return armed[1]  # type: ignore[no-any-return]
+        """Return the moment after which the slots of a task that has never run begin: when it was registered."""
+        armed = here if task._armed is None else self._here(task._armed)
+        # A cron slot that is now has come; the grid that `start_at` begins may begin now.
+        return armed - _TICK if isinstance(self.kind, Every) else armed
 
-    def _now_if_allowed(self, grid: Schedule, here: datetime) -> datetime | None:
-        allowed = self._first_from(grid, here)
-        return AT_ONCE if allowed == here else allowed
+    def _first_chance(self, here: datetime) -> datetime | None:
+        """Return the first moment from `here` on that is within the limits, for a run that needs no slot."""
+        moment = here if self._start is None else max(here, self._start)
+        while self._exclude and (day := self.zone.from_utc(moment).date()) in self._exclude:
+            moment = self._midnight(day + _DAY)
+        if self._end is not None and moment > self._end:
+            return None
+        return AT_ONCE if moment == here else moment
 
     def _first_from(self, grid: Schedule, slot: datetime | None) -> datetime | None:
         """Return `slot` or the first one after it that is within the limits."""
         if slot is not None and self._start is not None and slot < self._start:
             slot = grid.after(self._start - _TICK)
-        while slot is not None and (self._end is None or slot <= self._end):
+        while slot is not None and (self._end is None or self._moment(grid, slot) <= self._end):
             if not self._exclude:
                 return slot
             day = grid.local_date(slot)
@@ -193,18 +189,28 @@ class Limited(Schedule):
         slot = grid.latest(moment if self._end is None else min(moment, self._end))
         while slot is not None and (self._start is None or slot >= self._start):
             day = grid.local_date(slot)
-            if day not in self._exclude:
+            if day in self._exclude:
+                slot = grid.latest(min(slot, self._midnight(day)) - _TICK)
+            elif self._end is not None and self._moment(grid, slot) > self._end:
+                slot = grid.latest(slot - _TICK)
+            else:
                 return slot
-            slot = grid.latest(min(slot, self._midnight(day)) - _TICK)
         return None
 
     def _midnight(self, day: date) -> datetime:
         wall = datetime.combine(day, time_of_day())
         return self.zone.first_instant(wall) or self.zone.to_utc(wall)
 
-    def _moment(self, slot: datetime) -> datetime:
-        """Return when a slot is due: later by its jitter, which is the same in every process."""
+    def _moment(self, grid: Schedule, slot: datetime) -> datetime:
+        """Return when a slot is due: later by its jitter, which is the same in every process; before the next slot."""
         if not self._jitter:
             return slot
-        digest = blake2b(f"{self._id} {slot.isoformat()}".encode(), digest_size=7).digest()
-        return slot + int.from_bytes(digest, "big") / 256**7 * self._spread
+        spread = timedelta(seconds=self._jitter)
+        following = grid.after(slot)
+        if following is not None and following - slot < spread:  # where the clock is changed
+            spread = following - slot
+        digest = blake2b(f"{self._id} {slot.isoformat()}".encode(errors="surrogatepass"), digest_size=7).digest()
+        try:
+            return slot + int.from_bytes(digest, "big") / 256**7 * spread
+        except OverflowError:  # the end of the calendar
+            return slot

@@ -16,7 +16,7 @@ _from_timestamp = datetime.fromtimestamp
 
 _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
-_DAY = timedelta(days=1)  # more than any offset from UTC; and no zone has changed its clock twice within a week
+_DAY = timedelta(days=1)  # more than any offset from UTC; and no zone has changed its clock twice within six days
 _MAX_DAYS = 4096
 
 
@@ -67,9 +67,15 @@ def to_wall(moment: datetime) -> datetime:
 
 
 def from_utc(utc: datetime) -> datetime:
-    """Return the naive local wall time at a naive UTC moment, `fold` set in a repeated hour."""
+    """Return the naive local wall time at a naive UTC moment, `fold` set in a repeated hour.
+
+    At the ends of the calendar, where that would lie outside it, `utc` itself.
+    """
     offset = steady_offset(utc)
-    return _ask_system(utc) if offset is None else utc + offset
+    try:
+        return _ask_system(utc) if offset is None else utc + offset
+    except (OverflowError, ValueError):
+        return utc
 
 
 def steady_offset(utc: datetime) -> timedelta | None:

@@ -139,8 +139,12 @@ class Daily(Schedule):
         return None
 
     def after(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        day = self.zone.from_utc(moment).date()
-        for days in (0, 1, 2, 3):  # the clock may have gone back over midnight, and the zone may skip a day
+        offset = self.zone.steady_offset(moment)
+        wall = self.zone.from_utc(moment) if offset is None else moment + offset
+        day = wall.date()
+        is_over = offset is not None and wall.time() >= self.at
+        # The clock may have gone back over midnight, and the zone may skip a day.
+        for days in (1, 2, 3) if is_over else (0, 1, 2, 3):
             slot = self._slot(day, days)
             if slot is not None and slot > moment:
                 return slot

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from est_alan_scheduler.local_time import from_utc, to_utc
+from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -13,8 +14,11 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
     """Return what would run from `start` to `end`, in order, if every run succeeded at once; nothing is executed.
 
     Tasks begin as they are now, with their earlier runs; dependencies count. `start` and `end` are naive local time, or
-    aware. The registry is not changed.
+    aware; `TypeError` for anything else. The registry is not changed.
     """
+    for name, moment in (("start", start), ("end", end)):
+        if not isinstance(moment, datetime):
+            raise TypeError(f"{name} must be a datetime, got {short_repr(moment)}")
     virtual = _VirtualRegistry(to_utc(start))
     virtual.store = {task.id: _stand_in(task) for task in registry}
     return virtual.run(to_utc(end))
@@ -40,7 +44,8 @@ class _VirtualRegistry(TaskRegistry):
             self._utc = max(self._utc, moment)
 
     def _now(self) -> datetime:
-        return from_utc(self._utc)
+        wall = from_utc(self._utc)
+        return datetime.combine(wall.date(), wall.timetz())  # of the class of moments that a frozen clock gives, if any
 
     def _execute(self, task: Task) -> None:
         self._started.append(task)
@@ -52,9 +57,10 @@ class _VirtualRegistry(TaskRegistry):
 
 def _stand_in(task: Task) -> Task:
     copy = task.model_copy()
+    copy._armed = task._armed
     copy.__dict__.update(func=_do_nothing, history=[], history_limit=0, timeout=None)
     if copy.status is TaskStatus.RUNNING:
-        copy.__dict__["status"] = TaskStatus.PENDING
+        copy.__dict__.update(status=TaskStatus.SUCCESS, last_success_at=copy.last_run_at)
     return copy
 
 

@@ -34,6 +34,7 @@ from est_alan_scheduler.validation import (
     check_kwargs,
     check_timezone,
     compare_jitter,
+    compare_limits,
     moment_check,
     near_miss,
     seconds_check,
@@ -62,7 +63,10 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
     """Return a recorded moment as it is kept: an aware one in the zone of the task, else in naive local time."""
     if moment is None or moment.tzinfo is None:
         return moment
-    return to_wall(moment) if zone is None else moment.astimezone(ZoneInfo(zone))
+    try:
+        return to_wall(moment) if zone is None else moment.astimezone(ZoneInfo(zone))
+    except OverflowError:  # the end of the calendar
+        return moment
 
 
 class Task(BaseModel):
@@ -75,7 +79,7 @@ class Task(BaseModel):
     Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
     """
 
-    # `_accepts`: what `dependencies` found out about `func`; `_armed`: since when `limits` has looked at the schedule;
+    # `_accepts`: what `dependencies` found out about `func`; `_armed`: when its schedule was registered;
     # `_schedule`: what `timing` made of the schedule options; `_slot`: what it last worked out, and from what;
     # `_watchers`: told of each assignment. Slots, because private attributes would cost every task a dict; declared as
     # if they were, because a type checker knows those.
@@ -176,13 +180,17 @@ class Task(BaseModel):
             raise ValueError(cls._no_such_field(unknown))
         return data
 
-    def model_post_init(self, _context: Any) -> None:
+    @model_validator(mode="after")
+    def _check_together(self) -> "Task":
         """Check and convert what takes more than one field."""
         fields = self.__dict__
         if fields["jitter"] is not None:
             compare_jitter(fields)
+        if fields["end_at"] is not None and fields["start_at"] is not None:
+            compare_limits(fields)
         for name in _RECORDED & self.__pydantic_fields_set__:
             fields[name] = self._recorded(fields[name])
+        return self
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -211,9 +219,7 @@ class Task(BaseModel):
         # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
         copy = self.model_copy()
         self.__pydantic_validator__.validate_assignment(copy, name, value)
-        if copy.__dict__["jitter"] is not None and name in _SCHEDULING:
-            compare_jitter(copy.__dict__)
-        return self._recorded(copy.__dict__[name]) if name in _RECORDED else copy.__dict__[name]
+        return copy.__dict__[name]
 
     def _recorded(self, moment: datetime | None) -> datetime | None:
         return _in_zone(moment, self.__dict__["timezone"])
@@ -231,6 +237,8 @@ class Task(BaseModel):
             self._accepts = None
         elif name in _SCHEDULING:
             self._schedule = None
+            if name in _ARMING:
+                self._armed = None
         for told in self._watchers:  # last: whoever is told finds the new value
             told(self)
 
@@ -242,6 +250,5 @@ class Task(BaseModel):
 
 _set_slot = object.__setattr__
 _RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at"))
-_SCHEDULING = frozenset(
-    ("every", "at", "cron", "run_at", "timezone", "start_at", "end_at", "exclude", "jitter", "misfire_grace")
-)
+_ARMING = frozenset(("every", "at", "cron", "run_at", "timezone", "start_at"))
+_SCHEDULING = _ARMING | {"end_at", "exclude", "jitter", "misfire_grace"}

@@ -23,10 +23,9 @@ from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
 from est_alan_scheduler.run import Run, current
 from est_alan_scheduler.run_book import RunBook
-from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, is_due, misfire, read_schedule
+from est_alan_scheduler.timing import arm, due_moment, is_due, misfire, read_schedule
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -150,6 +149,7 @@ class TaskRegistry:
             refusal = self._refuse(task)
             if refusal is None:
                 dict.__setitem__(self.store, task.id, task)
+                arm(task, now)
                 agenda.add(task, now)
                 self._warned.discard(task.id)
         if refusal is not None:
@@ -207,14 +207,20 @@ class TaskRegistry:
 
         It is about slots: what is due runs now, then at each slot. Dependencies, failures and the time that runs take
         are left out of it; `simulate` takes dependencies into account. `until` is naive local time, or aware.
+        Raises `TypeError` or `ValueError` for what cannot be a limit.
         """
+        if until is not None and not isinstance(until, datetime):
+            raise TypeError(f"until must be a datetime or None, got {short_repr(until)}")
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
+            raise ValueError(f"limit must be a whole number of at least 0, or None, got {short_repr(limit)}")
         end = None if until is None else to_utc(until)
         with self._lock, self._agenda as agenda:
             now = self._now()
             agenda.work_in(now)
-            agenda.see(now)
+            utc = agenda.see(now)
             tasks = {entry.order: entry.task for entry in agenda.entries.values()}
-            bounds = [(entry.due or AT_ONCE, entry.order) for entry in agenda.entries.values()]
+            # None before now: so the first of what is overdue comes before the rest has been asked.
+            bounds = [(max(entry.due or utc, utc), entry.order) for entry in agenda.entries.values()]
         runs = islice(upcoming(tasks, bounds, now), limit)
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
@@ -348,12 +354,8 @@ class TaskRegistry:
                     continue
                 slot = due_moment(task, now)
                 is_due = slot is not None and slot <= utc
-                if is_due and fields["misfire_grace"] is not None and (missed := misfire(task, now)):
-                    fields["misfired_at"] = missed.slot
-                    fields["misfires"] += 1
-                    notices.append(describe_misfire(task, missed))
-                    agenda.file_anew(entry, now)
-                elif not (self._should_run(task, now) if asks_more else is_due):
+                missed = misfire(task, now) if is_due and fields["misfire_grace"] is not None else None
+                if not missed and not (self._should_run(task, now) if asks_more else is_due):
                     # A due moment is a lower bound; only a subclass can refuse a task that is due.
                     if is_due:
                         agenda.hold(entry)
@@ -368,6 +370,11 @@ class TaskRegistry:
                     if dependency not in store and dependency not in self._warned:
                         self._warned.add(dependency)
                         notices.append(f"Task {dependency!r} is not registered, but others depend on it and wait.")
+                elif missed:
+                    fields["misfired_at"] = missed.slot
+                    fields["misfires"] += 1
+                    notices.append(describe_misfire(task, missed))
+                    agenda.file_anew(entry, now)
                 elif room is not None and len(ready) >= room:
                     agenda.hold(entry)
                 else:

@@ -5,16 +5,19 @@ pure function of its arguments and of the zone rules; no clock is read. `now` is
 UTC, so that they can be compared and subtracted.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from est_alan_scheduler.cron import cron
 from est_alan_scheduler.limits import Limited, Misfire
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.schedules import Daily, Every, Once, Schedule, daily, every, in_utc
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.zone import LOCAL, named
+from est_alan_scheduler.zone import LOCAL, from_clock, named
+
+_TICK = timedelta(microseconds=1)
 
 _keep_schedule = Task.__dict__["_schedule"].__set__  # an assignment would pass through the validation of fields
+_keep_armed = Task.__dict__["_armed"].__set__
 
 
 def options_of(task: Task) -> list[str]:
@@ -50,6 +53,11 @@ def keep_schedule(task: Task) -> Schedule | None:
         schedule = read_schedule(task)
         _keep_schedule(task, schedule)
     return schedule
+
+
+def arm(task: Task, now: datetime) -> None:
+    """Note that the slots of `task`, if it has never run and does not run at once, begin after `now`."""
+    _keep_armed(task, now)
 
 
 def due_moment(task: Task, now: datetime) -> datetime | None:
@@ -101,7 +109,7 @@ def show(task: Task, moment: datetime, now: datetime) -> datetime:
     if task.timezone is None:
         return from_utc(moment)
     zone = named(task.timezone)
-    return zone.show(moment - to_utc(now) + zone.instant(now))
+    return zone.show(from_clock(from_utc(moment), now, zone.instant(now)))
 
 
 def next_run(task: Task, after: datetime) -> datetime | None:
@@ -116,7 +124,9 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     moment = to_utc(after)
     if isinstance(schedule, Every):
         recorded = task.first_run_at or task.last_run_at
-        schedule = schedule.grid(moment if recorded is None else to_utc(recorded), LOCAL)
+        origin = moment if recorded is None else to_utc(recorded)
+        moment = max(moment, origin - _TICK)  # no slots before it
+        schedule = schedule.grid(origin, LOCAL)
     slot = None if schedule is None else schedule.after(moment)
     return None if slot is None else from_utc(slot)
 

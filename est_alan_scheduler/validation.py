@@ -157,8 +157,10 @@ def check_timezone(value: object) -> str | None:
 
 
 def check_exclude(value: object) -> tuple[date, ...]:
-    """Return dates in order, from dates or ISO 8601 texts."""
-    if not isinstance(value, list | tuple | set | frozenset):
+    """Return dates in order, from dates or ISO 8601 texts: a list, a set, the keys of a dict; None for none."""
+    if value is None:
+        return ()
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes):
         raise ValueError(f"exclude must be a list of dates, got {short_repr(value)}")
     return tuple(sorted({_date(item) for item in value}))
 
@@ -187,6 +189,13 @@ def compare_jitter(fields: Mapping[str, Any]) -> None:
         return
     if jitter >= interval:
         raise ValueError(f"jitter must be less than the {interval:g} s between slots, got {jitter:g}")
+
+
+def compare_limits(fields: Mapping[str, Any]) -> None:
+    """Raise `ValueError` if the field `end_at` lies before `start_at`; where only one is aware, they may."""
+    start, end = fields["start_at"], fields["end_at"]
+    if (start.tzinfo is None) == (end.tzinfo is None) and end < start:
+        raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
 
 
 def check_error(value: object, info: ValidationInfo) -> BaseException | None:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from est_alan_scheduler import local_time
 
 _UTC = timezone.utc
+_EPOCH = datetime(1970, 1, 1)  # of the real class, which freezegun swaps wherever it finds it by name
 _DAY = timedelta(days=1)  # more than any offset from UTC
 _MAX_DAYS = 4096
 
@@ -98,14 +99,17 @@ class NamedZone(Zone):
         return local_time.end_of_gap(wall, other, instant, self._ask)
 
     def show(self, utc: datetime) -> datetime:  # noqa: D102  # as in Zone
-        return self._tz.fromutc(utc.replace(tzinfo=self._tz))
+        try:
+            return self._tz.fromutc(utc.replace(tzinfo=self._tz))
+        except OverflowError:  # the end of the calendar
+            return utc.replace(tzinfo=self._tz)
 
     def _ask(self, utc: datetime) -> datetime:
         return self.show(utc).replace(tzinfo=None)
 
     def _learn(self, wall: datetime) -> None:
         midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        before, after = midnight - _DAY, midnight + 2 * _DAY  # no zone has changed its clock twice within a week
+        before, after = midnight - _DAY, midnight + 2 * _DAY  # no zone has changed its clock twice within six days
         if self._ask(before) - before == self._ask(after) - after:
             if len(self._days) >= _MAX_DAYS:
                 self._days = {}
@@ -113,6 +117,31 @@ class NamedZone(Zone):
 
 
 LOCAL = LocalZone()
+
+
+# True time and the machine's clock. They differ where a test has frozen the clock: its wall time goes on evenly, at an
+# offset of its own, whatever the rules of the machine's zone. `here` is the true instant of `now`.
+
+
+def is_frozen(now: datetime) -> bool:
+    """Tell whether `now` was read off a frozen clock: such a moment is of a class of its own."""
+    return type(now) is not type(_EPOCH)
+
+
+def to_clock(instant: datetime, now: datetime, here: datetime) -> datetime:
+    """Return a true instant in the UTC that the machine's clock is read in."""
+    try:
+        return local_time.to_utc(now + (instant - here)) if is_frozen(now) else instant
+    except OverflowError:  # the end of the calendar
+        return instant
+
+
+def from_clock(wall: datetime, now: datetime, here: datetime) -> datetime:
+    """Return the true instant of a naive wall time of the machine's clock."""
+    try:
+        return here + (wall - now) if is_frozen(now) else local_time.to_utc(wall)
+    except OverflowError:
+        return wall
 
 
 @lru_cache(maxsize=1024)

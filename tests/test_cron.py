@@ -2,7 +2,7 @@
 
 import sys
 from datetime import date, datetime, timedelta, timezone
-from itertools import islice, takewhile
+from itertools import islice
 from random import Random
 from zoneinfo import ZoneInfo
 
@@ -17,21 +17,12 @@ from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.cron import Cron
 from est_alan_scheduler.cron_expression import parse
 from est_alan_scheduler.zone import LOCAL, named
-from tests import oracle
+from tests import cron_oracle, oracle
+from tests.cron_oracle import elapsed, is_fixed, slots, some_expression
 from tests.test_zone import ZONES
 
 BERLIN = named("Europe/Berlin")
 UTC = timezone.utc
-
-
-def slots(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return the slots after an instant, up to another one."""
-    found, cron = [], Cron(expression, named(zone))
-    moment = cron.after(start)
-    while moment is not None and moment <= end:
-        found.append(moment)
-        moment = cron.after(moment)
-    return found
 
 
 def peer(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
@@ -43,53 +34,6 @@ def peer(expression: str, zone: str, start: datetime, end: datetime) -> list[dat
             break
         found.append(instant)
     return found
-
-
-def elapsed(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return the instants whose wall time matches, by trying every half minute."""
-    tz = ZoneInfo(zone)
-    walls = takewhile(lambda wall: wall < end + timedelta(days=2), CronSim(expression, start - timedelta(days=2)))
-    matching = set(walls)
-    found, instant = [], start.replace(second=0) + oracle.HALF_MINUTE
-    while instant <= end:
-        if oracle.wall(tz, instant) in matching:
-            found.append(instant)
-        instant += oracle.HALF_MINUTE
-    return found
-
-
-def some_expression(random: Random) -> str:
-    """Return a valid expression."""
-
-    def field(low: int, high: int, *others: str) -> str:
-        first, second = sorted(random.choices(range(low, high + 1), k=2))
-        step = random.randint(1, max(2, high // 3))
-        return random.choice(
-            [
-                "*",
-                "*",
-                f"*/{step}",
-                str(first),
-                f"{first},{second}",
-                f"{first}-{second}",
-                f"{first}-{second}/{step}",
-                *others,
-            ]
-        )
-
-    while True:
-        days = field(1, 31, "L", "LW")
-        weekdays = field(0, 7, "mon-fri", "sat,sun", "fri#2", "5L")
-        expression = f"{field(0, 59)} {field(0, 23)} {days} {field(1, 12, 'jan', 'mar-oct')} {weekdays}"
-        try:
-            parse(expression)
-        except ValueError:
-            continue
-        return expression
-
-
-def is_fixed(expression: str) -> bool:
-    return not any(field.startswith("*") for field in expression.split()[:2])
 
 
 def test_it_is_what_cronsim_says_where_the_clock_is_never_changed() -> None:
@@ -145,6 +89,14 @@ def test_fixed_hours_come_once_on_each_date_through_each_change_as_at_does() -> 
                 assert following - instant > timedelta(hours=12)
 
 
+def test_each_rule_holds_for_expressions_drawn_at_random_around_each_change() -> None:
+    random = Random(6)
+    for zone in ZONES:
+        changes = oracle.transitions(ZoneInfo(zone))
+        for change in random.sample(changes, min(4, len(changes))):
+            assert cron_oracle.check(cron_oracle.expressions(random, is_fixed), zone, change) is None
+
+
 @pytest.mark.parametrize(
     ("expression", "spring", "autumn"),
     [
@@ -195,22 +147,49 @@ def test_nicknames_stand_for_fields(nickname: str, fields: str) -> None:
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
-        ("60 * * * *", "Bad minute"),
-        ("* 24 * * *", "Bad hour"),
-        ("0 0 30 2 *", "Bad day-of-month"),
-        ("0 0 * 13 *", "Bad month"),
-        ("0 0 * * mon#6", "Bad day-of-week"),
-        ("* * *", "Wrong number of fields"),
-        ("61 * * * * *", "Bad second"),
+        ("60 * * * *", "has the minute '60'; allowed: 0-59"),
+        ("61 * * * * *", "has the second '61'; allowed: 0-59"),
+        ("* 24 * * *", "has the hour '24'; allowed: 0-23"),
+        ("0 0 32 2 *", "has the day-of-month '32'; allowed: 1-31, L (the last day), LW (the last weekday)"),
+        ("0 0 * 13 *", "has the month '13'; allowed: 1-12, JAN-DEC"),
+        (
+            "0 0 * * mon#6",
+            "has the day-of-week 'mon#6'; allowed: 0-7 (0 and 7 are Sunday), SUN-SAT, `5L` (the last Friday), "
+            "`1#2` (the second Monday)",
+        ),
     ],
 )
-def test_a_bad_expression_is_refused_and_the_field_is_named(value: str, reason: str) -> None:
+def test_a_bad_field_is_named_with_what_it_may_be(value: str, reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Task(cron=value, func=print)
     assert caught.value.errors()[0]["msg"] == (
-        f"Value error, cron {value!r} is not five fields (minute hour day-of-month month day-of-week), six with the "
-        f"seconds first: {reason}"
+        f"Value error, cron {value!r} {reason}, `*`, ranges `a-b`, steps `/n`, and lists of these with commas"
     )
+
+
+@pytest.mark.parametrize("value", ["0 0 30 2 *", "0 0 31 feb,apr *", "0 0 */31 * mon#5"])
+def test_days_that_never_come_are_refused(value: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Task(cron=value, func=print)
+    days, month, weekdays = value.split()[2:]
+    assert caught.value.errors()[0]["msg"] == (
+        f"Value error, cron {value!r} names days that never come: "
+        f"day-of-month {days}, month {month}, day-of-week {weekdays}"
+    )
+
+
+def test_a_wrong_number_of_fields_is_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Task(cron="* * *", func=print)
+    assert caught.value.errors()[0]["msg"] == (
+        "Value error, cron '* * *' is not five fields (minute hour day-of-month month day-of-week), six with the "
+        "seconds first, but 3"
+    )
+
+
+def test_a_number_that_is_too_long_to_be_read_is_refused() -> None:
+    with pytest.raises(ValidationError, match="cannot be read"):
+        Task(cron="9" * 5000 + " * * * *", func=print)
 
 
 def test_what_is_no_expression_is_refused() -> None:

@@ -18,7 +18,7 @@ from est_alan_scheduler.timing import next_run
 from tests.test_task_registry import Frozen
 
 NOON = datetime(2026, 6, 1, 12)
-SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SEOUL = ZoneInfo("Asia/Seoul")
 
 
@@ -84,6 +84,18 @@ class TestZone:
             hours = [f"{run['run_at']:%H:%M%z}" for run in task.history]
             assert hours == ["00:30+0100", "01:30+0100", "03:30+0200", "04:30+0200"]
 
+    def test_frozen_time_that_crosses_a_clock_change_of_the_machine_misses_no_zoned_slot(
+        self, set_zone: Callable[[str], None]
+    ) -> None:
+        set_zone("America/New_York")  # where the clock goes forward at 02:00; frozen time does not
+        with freeze_time("2026-03-08 00:00") as frozen:
+            registry = TaskRegistry()
+            task = registry.register(task_with(id="a", at="14:30", timezone="Asia/Seoul", misfire_grace=100))
+            registry.tick()
+            frozen.tick(5 * HOUR + 30 * MINUTE)
+            registry.tick()
+            assert [run["run_at"] for run in task.history] == [datetime(2026, 3, 8, 14, 30, tzinfo=SEOUL)]
+
     def test_the_clock_of_a_zone_may_go_back_over_its_own_midnight(self) -> None:
         with freeze_time("2026-06-01 15:10:00") as frozen:  # ten minutes past midnight in Seoul
             registry = TaskRegistry()
@@ -130,6 +142,22 @@ class TestStartAndEnd:
         assert registry.why_not(task.id) == "never due again: no slot is left within start_at, end_at and exclude"
         assert next_run(task, NOON + 2 * HOUR) is None
 
+    def test_nor_does_what_jitter_would_put_off_beyond_it(self, registry: Frozen) -> None:
+        fields: dict[str, Any] = {"every": {"hours": 1}, "start_at": NOON, "jitter": 3000}
+        jittered = next_run(task_with(id="a", **fields), NOON + MINUTE)
+        assert jittered is not None
+        for end, number in ((jittered, 1), (jittered - SECOND, 0)):
+            task = task_with(id="a", end_at=end, **fields)
+            registry = Frozen()
+            assert len(runs(registry, task, MINUTE, 180)) == number
+            assert registry.why_not("a") == "never due again: no slot is left within start_at, end_at and exclude"
+
+    def test_an_end_before_the_start_is_refused(self) -> None:
+        with pytest.raises(ValidationError) as caught:
+            task_with(at="12:00", start_at=NOON, end_at=NOON - DAY)
+        expected = "Value error, end_at must not lie before start_at, got 2026-05-31 12:00:00 and 2026-06-01 12:00:00"
+        assert caught.value.errors()[0]["msg"] == expected
+
     def test_at_and_run_at_are_limited_too(self, registry: Frozen) -> None:
         at = registry.register(task_with(at="11:00", start_at=NOON))
         once = registry.register(task_with(run_at=NOON, end_at=NOON - SECOND))
@@ -150,6 +178,17 @@ class TestExclude:
         assert next_run(task, datetime(2026, 6, 1, 12, tzinfo=timezone.utc)) == datetime(
             2026, 6, 2, tzinfo=timezone.utc
         )
+
+    def test_a_first_run_that_falls_on_such_a_date_comes_right_after_it(self, registry: Frozen) -> None:
+        task = registry.register(task_with(id="a", every={"hours": 5}, exclude=["2026-06-01"]))
+        registry.tick_at(NOON)
+        assert registry.why_not("a") == "due in 43200 s at 2026-06-02 00:00:00"
+        registry.tick_at(NOON + 12 * HOUR + 30 * MINUTE)
+        assert [run["run_at"] for run in task.history] == [NOON + 12 * HOUR + 30 * MINUTE]
+
+    def test_none_and_the_keys_of_a_dict_are_accepted(self) -> None:
+        assert task_with(exclude=None).exclude == ()
+        assert task_with(exclude={date(2026, 12, 25): "Christmas"}).exclude == (date(2026, 12, 25),)
 
     def test_a_slot_belongs_to_its_nominal_date(self) -> None:
         # Nuuk's gap at midnight pushes the slot of the 28th into the 29th.
@@ -179,6 +218,26 @@ class TestJitter:
     def test_it_differs_by_task_and_by_slot(self) -> None:
         moments = {next_run(task_with(at="11:00", jitter=60), NOON + day * DAY) for day in range(20)}
         assert len({moment.second for moment in moments if moment is not None}) > 5
+
+    def test_it_never_reaches_the_next_slot_even_where_the_clock_is_changed(self) -> None:
+        pytest.importorskip("cronsim")
+        for number in range(300):
+            task = task_with(id=str(number), cron="0 2,4 * * *", timezone="Europe/Berlin", jitter=7100)
+            moments, after = [], datetime(2026, 3, 28, tzinfo=timezone.utc)
+            for _ in range(6):
+                moment = next_run(task, after)
+                assert moment is not None
+                moments.append(moment)
+                after = moment
+            assert len({(at.date(), at.hour >= 4) for at in moments}) == 6, moments
+
+    def test_the_slot_of_the_first_run_is_not_put_off(self, registry: Frozen) -> None:
+        task = registry.register(task_with(id="a", every={"minutes": 1}, jitter=50))
+        registry.tick_at(NOON)
+        following = next_run(task, NOON)
+        assert following is not None
+        assert following > NOON + MINUTE
+        assert str(following) in registry.why_not("a")
 
     def test_what_is_planned_is_what_runs(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"minutes": 1}, start_at=NOON, jitter=50))
@@ -234,6 +293,34 @@ class TestMisfire:
         expected = "its slot of 2026-06-01 11:00:00 is 3600 s late, more than misfire_grace, and will be skipped"
         assert registry.why_not(task.id) == expected
 
+    def test_when_no_slot_is_left_why_not_still_tells_of_it(self, registry: Frozen) -> None:
+        registry.register(task_with(id="a", at="11:00", misfire_grace=60, end_at=NOON))
+        registry.tick_at(NOON)
+        assert registry.why_not("a") == (
+            "never due again: no slot is left within start_at, end_at and exclude "
+            "(its slot of 2026-06-01 11:00:00 came later than misfire_grace allows, and was skipped)"
+        )
+
+    def test_while_a_dependency_is_waited_for_nothing_is_counted(self, registry: Frozen) -> None:
+        task = registry.register(task_with(id="a", every={"minutes": 1}, misfire_grace=1, depends_on=["b"]))
+        task.last_run_at = NOON
+        for minutes in range(1, 9):
+            registry.tick_at(NOON + minutes * MINUTE + 10 * SECOND)
+        assert task.misfires == 0
+        registry.register(task_with(id="b", run_at=NOON))
+        registry.tick()
+        registry.tick()
+        assert (task.misfires, task.misfired_at) == (1, NOON + 8 * MINUTE)
+
+    def test_after_the_clock_went_back_behind_one_every_goes_on_as_usual(self, registry: Frozen) -> None:
+        task = registry.register(task_with(every={"seconds": 10}, misfire_grace=1))
+        for moment in (NOON, NOON + 25 * SECOND):
+            registry.tick_at(moment)
+        assert task.misfires == 1
+        for step in range(5):
+            registry.tick_at(NOON - HOUR + step * SECOND)
+        assert [run["run_at"] for run in task.history] == [NOON, NOON - HOUR]
+
     def test_if_the_latest_slot_is_in_time_it_runs_once_for_all(self, registry: Frozen) -> None:
         task = registry.register(
             task_with(every={"minutes": 1}, first_run_at=NOON - DAY, last_run_at=NOON - DAY, misfire_grace=10)
@@ -283,7 +370,12 @@ kinds = st.one_of(
     st.fixed_dictionaries(
         {"at": st.sampled_from(["00:00", "02:30", "23:45"]), "jitter": st.sampled_from([None, 3000])}
     ),
-    st.fixed_dictionaries({"cron": st.sampled_from(["*/20 * * * *", "30 2 * * *", "15,45 1-3 * * sun"])}),
+    st.fixed_dictionaries(
+        {
+            "cron": st.sampled_from(["*/20 * * * *", "30 2 * * *", "15,45 1-3 * * sun"]),
+            "jitter": st.sampled_from([None, 1000]),
+        }
+    ),
 )
 limits = st.fixed_dictionaries(
     {
@@ -313,9 +405,8 @@ def test_next_run_is_strictly_increasing_within_the_limits(
     for moment in moments:
         assert (moment.tzinfo is None) == (zone is None)
         wall = moment.replace(tzinfo=None)
-        spare = timedelta(seconds=task.jitter or 0) + timedelta(hours=2)  # a gap puts slots off as well
         assert limit["start_at"] is None or wall >= limit["start_at"]
-        assert limit["end_at"] is None or wall <= limit["end_at"] + spare
+        assert limit["end_at"] is None or wall <= limit["end_at"]
 
 
 def test_a_machine_in_any_zone_runs_a_zoned_task_at_the_same_instant(set_zone: Callable[[str], None]) -> None:
@@ -331,3 +422,56 @@ def test_misfires_are_told_of_at_the_level_of_a_warning(registry: Frozen, caplog
     registry.register(task_with(at="11:00", misfire_grace=60))
     registry.tick_at(NOON)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+class TestFirstSlot:
+    """From when on the slots of a schedule count that does not run at once."""
+
+    @pytest.fixture(autouse=True)
+    def needs_cronsim(self) -> None:
+        pytest.importorskip("cronsim")
+
+    def test_it_is_the_first_after_registration_and_a_missed_one_is_made_up_for(self, registry: Frozen) -> None:
+        registry.now = NOON
+        task = registry.register(task_with(id="a", cron="0 * * * *"))
+        task.jitter = 5
+        registry.tick_at(NOON + HOUR + MINUTE)
+        assert [run["run_at"] for run in task.history] == [NOON + HOUR + MINUTE]
+
+    def test_an_assigned_schedule_begins_with_the_assignment(self, registry: Frozen) -> None:
+        registry.now = NOON
+        task = registry.register(task_with(id="a", at="23:00"))
+        registry.tick_at(NOON + 2 * HOUR)
+        task.at, task.cron = None, "0 * * * *"
+        registry.tick_at(NOON + 2 * HOUR + MINUTE)
+        assert (task.history, registry.why_not("a")) == ([], "due in 3540 s at 2026-06-01 15:00:00")
+
+    def test_after_the_clock_went_back_it_is_the_first_after_that(self, registry: Frozen) -> None:
+        registry.now = NOON + 365 * DAY
+        registry.register(task_with(id="a", cron="0 * * * *"))
+        registry.tick_at(NOON)
+        assert registry.why_not("a") == "due in 3600 s at 2026-06-01 13:00:00"
+
+    def test_looking_changes_nothing(self, registry: Frozen) -> None:
+        task = task_with(id="a", cron="0 * * * *")
+        assert not registry._should_run(task, NOON)
+        registry.now = NOON + HOUR
+        registry.register(task)
+        assert registry.why_not("a") == "due in 3600 s at 2026-06-01 14:00:00"
+
+
+class TestEndsOfTheCalendar:
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"run_at": datetime.max, "jitter": 60},
+            {"run_at": datetime.max, "timezone": "Asia/Seoul"},
+            {"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=timezone.utc)},
+            {"at": "12:00", "id": "\ud800", "jitter": 60},
+        ],
+    )
+    def test_they_are_reached_without_an_error(self, registry: Frozen, fields: dict[str, Any]) -> None:
+        task = registry.register(task_with(**fields))
+        registry.tick_at(NOON)
+        assert registry.why_not(task.id)
+        assert list(registry.upcoming(limit=3)) is not None

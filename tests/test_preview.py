@@ -1,16 +1,19 @@
 """What will run when: upcoming, simulate, describe."""
 
-from datetime import date, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from importlib.util import find_spec
 from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from freezegun import freeze_time
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from est_alan_scheduler import PlannedRun, Task, TaskRegistry, TaskStatus, describe, simulate
+from est_alan_scheduler import PlannedRun, Task, TaskRegistry, TaskStatus, describe, preview, simulate
+from est_alan_scheduler.local_time import steady_offset
 from tests.test_task_registry import Frozen
 
 NOON = datetime(2026, 6, 1, 12)
@@ -75,8 +78,68 @@ class TestUpcoming:
                 PlannedRun(datetime(2026, 6, 1, 14, 30, tzinfo=ZoneInfo("Asia/Seoul")), "a")
             ]
 
+    @pytest.mark.parametrize(
+        ("fields", "error"),
+        [
+            ({"limit": -1}, ValueError("limit must be a whole number of at least 0, or None, got -1")),
+            ({"limit": True}, ValueError("limit must be a whole number of at least 0, or None, got True")),
+            ({"until": "2026"}, TypeError("until must be a datetime or None, got '2026'")),
+        ],
+    )
+    def test_what_cannot_be_a_limit_is_refused(
+        self, registry: Frozen, fields: dict[str, Any], error: Exception
+    ) -> None:
+        with pytest.raises(type(error)) as caught:
+            registry.upcoming(**fields)
+        assert str(caught.value) == str(error)
+
+    def test_of_what_is_overdue_only_as_much_is_asked_as_is_taken(
+        self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(50):
+            registry.register(task_with(id=str(number), every=HOUR))
+        asked, first_run_from = [], preview.first_run_from
+
+        def ask(task: Task, now: datetime) -> datetime | None:
+            asked.append(task)
+            return first_run_from(task, now)
+
+        monkeypatch.setattr(preview, "first_run_from", ask)
+        assert [run.task_id for run in registry.upcoming(limit=3)] == ["0", "1", "2"]
+        assert len(asked) == 3
+
 
 class TestSimulate:
+    def test_a_slot_that_waits_to_be_run_counts(self, registry: Frozen) -> None:
+        pytest.importorskip("cronsim")
+        registry.register(task_with(id="a", cron="0 * * * *"))
+        registry.now = NOON + HOUR + MINUTE
+        expected = [PlannedRun(NOON + HOUR + MINUTE, "a"), PlannedRun(NOON + 2 * HOUR, "a")]
+        assert list(simulate(registry, registry.now, NOON + 2 * HOUR)) == expected
+        assert list(registry.upcoming(until=NOON + 2 * HOUR)) == expected
+
+    def test_what_is_under_way_succeeds_at_once(self, registry: Frozen) -> None:
+        registry.register(task_with(id="a", run_at=NOON, status="running", last_run_at=NOON))
+        registry.register(task_with(id="b", run_at=NOON, depends_on=["a"]))
+        assert list(simulate(registry, NOON, NOON + HOUR)) == [PlannedRun(NOON, "b")]
+
+    def test_in_frozen_time_it_is_what_upcoming_says_on_any_machine(self, set_zone: Callable[[str], None]) -> None:
+        for machine in ("Asia/Seoul", "America/New_York"):
+            set_zone(machine)
+            with freeze_time("2026-06-01 12:00"):
+                registry = TaskRegistry()
+                registry.register(
+                    task_with(
+                        id="a", every={"hours": 5}, timezone="Europe/Berlin", last_run_at="2026-06-01T12:00+02:00"
+                    )
+                )
+                planned = list(registry.upcoming(limit=4))
+                assert list(simulate(registry, NOON, NOON + DAY))[:4] == planned
+
+    def test_what_is_no_moment_is_refused(self, registry: Frozen) -> None:
+        with pytest.raises(TypeError, match="end must be a datetime, got None"):
+            simulate(registry, NOON, None)  # type: ignore[arg-type]  # on purpose
+
     def test_dependencies_count_and_nothing_is_executed_or_changed(self, registry: Frozen) -> None:
         task = Task(id="a", func=pytest.fail, every={"hours": 2}, depends_on=["b"], status=TaskStatus.RUNNING)
         registry.register(task)
@@ -102,30 +165,41 @@ class TestSimulate:
         assert {run.at.hour * 60 + run.at.minute for run in runs[1:]} == {150, 180}  # 03:00 where there is no 02:30
 
 
+# Days on which the clock is changed in New York and on Lord Howe Island, and one that is like any other.
+BEGINNINGS = [NOON, datetime(2026, 3, 7, 20), datetime(2026, 10, 31, 20), datetime(2026, 4, 4, 6)]
+crons = ["*/20 1-3 * * *", "30 2 * * *", "0 */5 * * *"] if find_spec("cronsim") else []
 options = st.one_of(
     st.fixed_dictionaries({"every": st.sampled_from([{"minutes": 7}, {"hours": 3}, {"seconds": 100}])}),
     st.fixed_dictionaries({"at": st.sampled_from(["12:05", "02:30", "23:45"])}),
-    st.fixed_dictionaries({"run_at": st.sampled_from([NOON + 17 * MINUTE, NOON - DAY])}),
+    st.fixed_dictionaries({"run_at": st.sampled_from([17 * MINUTE, -DAY])}),
+    *[st.fixed_dictionaries({"cron": st.just(cron)}) for cron in crons],
 )
 limits = st.fixed_dictionaries(
     {
         "jitter": st.sampled_from([None, 50]),
-        "timezone": st.sampled_from([None, "Asia/Seoul", "America/New_York"]),
-        "start_at": st.sampled_from([None, NOON + 30 * MINUTE, NOON - DAY]),
-        "exclude": st.sampled_from([(), (date(2026, 6, 1),), (date(2026, 6, 2),)]),
+        "timezone": st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"]),
+        "start_at": st.sampled_from([None, 30 * MINUTE, -DAY]),
+        "end_at": st.sampled_from([None, DAY]),
+        "exclude": st.sampled_from([(), ("2026-06-01", "2026-03-08"), ("2026-06-02", "2026-11-01", "2026-04-05")]),
         "misfire_grace": st.sampled_from([None, 3600]),
     }
 )
 
 
-@given(st.lists(st.tuples(options, limits), min_size=1, max_size=4))
-def test_upcoming_is_what_a_run_of_the_registry_really_does(parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
-    with freeze_time(NOON) as frozen:
+@given(st.sampled_from(BEGINNINGS), st.lists(st.tuples(options, limits), min_size=1, max_size=4))
+def test_upcoming_and_simulate_are_what_a_run_of_the_registry_really_does(
+    begin: datetime, parts: list[tuple[dict[str, Any], dict[str, Any]]]
+) -> None:
+    # A frozen clock knows no change of the machine's own zone.
+    assume(all(steady_offset(begin + days * DAY) is not None for days in range(-1, 3)))
+    with freeze_time(begin) as frozen:
         registry = TaskRegistry()
         for number, (option, limit) in enumerate(parts):
-            registry.register(task_with(id=str(number), history_limit=10_000, **option, **limit))
-        end = NOON + 30 * HOUR
-        planned = list(registry.upcoming(until=end))
+            fields = option | limit
+            moments = {name: begin + value for name, value in fields.items() if isinstance(value, timedelta)}
+            registry.register(task_with(id=str(number), history_limit=10_000, **(fields | moments)))
+        end = begin + 30 * HOUR
+        planned, simulated = list(registry.upcoming(until=end)), list(simulate(registry, datetime.now(), end))
         while True:
             registry.tick()
             idle = registry.idle_seconds()
@@ -133,7 +207,9 @@ def test_upcoming_is_what_a_run_of_the_registry_really_does(parts: list[tuple[di
                 break
             frozen.tick(timedelta(seconds=idle))
         for task in registry:
-            assert [run["run_at"] for run in task.history] == [run.at for run in planned if run.task_id == task.id]
+            runs = [run["run_at"] for run in task.history]
+            assert runs == [run.at for run in planned if run.task_id == task.id]
+            assert runs == [run.at for run in simulated if run.task_id == task.id]
 
 
 class TestDescribe:
@@ -150,6 +226,20 @@ class TestDescribe:
             (
                 {"every": {"days": 1}, "start_at": NOON, "end_at": NOON + DAY},
                 "every day, from 2026-06-01 12:00:00, until 2026-06-02 12:00:00",
+            ),
+            ({"every": {"seconds": 1234567}}, "every 1234567 seconds"),
+            ({"every": {"milliseconds": 1}}, "every millisecond"),
+            (
+                {"every": {"days": 1}, "start_at": NOON, "timezone": "Asia/Seoul"},
+                "every day, from 2026-06-01 12:00:00 Asia/Seoul",
+            ),
+            (
+                {"run_at": NOON.replace(tzinfo=timezone.utc), "timezone": "Asia/Seoul"},
+                "once at 2026-06-01 12:00:00+00:00",
+            ),
+            (
+                {"at": "14:30", "exclude": [f"2026-12-{day}" for day in range(20, 28)]},
+                "at 14:30, except on 2026-12-20, 2026-12-21, 2026-12-22, 2026-12-23, 2026-12-24 and 3 more",
             ),
             ({}, "never"),
             ({"at": "14:30", "every": {"hours": 1}}, "never"),

@@ -7,6 +7,7 @@ from typing import Any
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.timing import misfire
 
 Operation = tuple[Any, ...]
 IDS = ("a", "b", "c", "d")
@@ -42,14 +43,21 @@ class ScanningRegistry(ClockedRegistry):
         super().__init__(clock)
         self._started: list[Task] = []
 
-    def scan(self) -> list[Task]:
-        now = self._now()
+    def scan(self, now: datetime | None = None) -> list[Task]:
+        now = now or self._now()
         return [task for task in self.store.values() if self._may_start(task, now)]
 
     def tick(self) -> None:
         now = self._now()
+        self._take_notice(now)
+        for task in self.store.values():
+            missed = misfire(task, now)
+            if missed is not None and task.status is not TaskStatus.RUNNING and self._deps_ready(task):
+                task.misfired_at = missed.slot
+                task.misfires += 1
         earlier = len(self._started)
-        for task in self.scan():
+        for task in self.scan(now):
+            self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])
             if self.store.get(task.id) is task and not has_run_since and self._may_start(task, now):
                 self._start_at = now
@@ -58,6 +66,12 @@ class ScanningRegistry(ClockedRegistry):
     def _execute(self, task: Task) -> None:
         self._started.append(task)
         super()._execute(task)
+
+    def _take_notice(self, now: datetime) -> None:
+        """Note from when on the schedules of new tasks count, as any registry does; nothing else is asked of this."""
+        with self._lock:
+            self._agenda.work_in(now)
+            self._agenda.see(now)
 
     def _may_start(self, task: Task, now: datetime) -> bool:
         is_running = task.status is TaskStatus.RUNNING
@@ -88,7 +102,15 @@ class World:
     def state(self) -> list[Any]:
         """Return all that the law speaks of, in registration order."""
         tasks = [
-            (task.id, task.status, task.last_run_at, task.first_run_at, task.last_success_at, len(task.history))
+            (
+                task.id,
+                task.status,
+                task.last_run_at,
+                task.first_run_at,
+                task.last_success_at,
+                len(task.history),
+                task.misfires,
+            )
             for task in self.registry
         ]
         return [self.log, tasks]

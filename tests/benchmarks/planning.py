@@ -72,17 +72,26 @@ def main() -> int:
             task = Task(func=list, timezone=zone, cron=expression)
             ours, theirs = _medians([_steps(task), _peer_steps(expression, zone)])
             print(f"  {expression}".ljust(52) + f"{ours:>8.2f}{theirs:>10.2f}{ours / theirs:>8.2f}")
-    registry, now, number = TaskRegistry(), datetime.now(), 10_000 if is_quick else 100_000
-    for index in range(number):
-        late = timedelta(seconds=index % 3600)
-        registry.register(Task(every={"seconds": 3_600 + index % 100}, func=list, last_run_at=now - late))
-    gc.collect()
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        assert len(list(registry.upcoming(limit=1000))) == 1000
-        times.append((time.perf_counter() - start) * 1e3)
-    print(f"upcoming(limit=1000) over {number:,} tasks, ms".ljust(52) + f"{median(times):>8.1f}")
+    now, number = datetime.now(), 10_000 if is_quick else 100_000
+    kinds: dict[str, Callable[[int], Task]] = {
+        "every, under way": lambda index: Task(
+            every={"seconds": 3_600 + index % 100}, func=list, last_run_at=now - timedelta(seconds=index % 3600)
+        ),
+        "every, never run": lambda index: Task(every={"seconds": 3_600 + index % 100}, func=list),
+        "every, overdue": lambda _: Task(every={"seconds": 60}, func=list, last_run_at=now - timedelta(hours=1)),
+        "at, never run": lambda index: Task(at=f"{index % 24:02}:{index % 60:02}", func=list),
+    }
+    for kind, make in kinds.items():
+        registry = TaskRegistry()
+        for index in range(number):
+            registry.register(make(index))
+        gc.collect()
+        times = []
+        for _ in range(5):
+            start = time.perf_counter()
+            assert len(list(registry.upcoming(limit=1000))) == 1000
+            times.append((time.perf_counter() - start) * 1e3)
+        print(f"upcoming(limit=1000), {number:,} tasks, {kind}, ms".ljust(52) + f"{median(times):>8.1f}")
     registry, days = TaskRegistry(), 36 if is_quick else 365
     for index in range(1_000):
         registry.register(Task(at=f"{index % 24:02}:{index % 60:02}", func=list))
