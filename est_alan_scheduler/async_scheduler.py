@@ -84,6 +84,7 @@ class _EventLoopRunner:
         self._is_cancelled = False
         # As `asyncio.to_thread` has it, but with as many threads as there may be runs: none of them has to queue.
         self._threads: ThreadPoolExecutor | None = None
+        self._number = 0
         self._coroutines: set[asyncio.Task[None]] = set()  # the event loop itself holds its tasks by weak references
 
     def is_for(self, registry: object) -> bool:
@@ -97,8 +98,11 @@ class _EventLoopRunner:
             self._coroutines.add(task)
             task.add_done_callback(partial(self._end, done, outcomes))
         else:  # what comes of it is recorded by the thread, whatever the loop is doing
-            if self._threads is None:
-                self._threads = ThreadPoolExecutor(self._registry.max_running or self.limit, "est-alan-scheduler")
+            number = self._registry.max_running or self.limit
+            if self._threads is None or self._number != number:
+                self.close()  # what was submitted still runs
+                self._number = number
+                self._threads = ThreadPoolExecutor(number, "est-alan-scheduler")
             self._threads.submit(copy_context().run, _work, call, done)
 
     def cancel(self) -> None:
@@ -122,18 +126,20 @@ class _EventLoopRunner:
             outcomes.append(Outcome(result))
         except (Exception, SystemExit) as error:
             outcomes.append(Outcome(error=error))
+        except asyncio.CancelledError as error:
+            outcomes.append(Outcome(error=error))
         except BaseException as error:
-            if not isinstance(error, asyncio.CancelledError) or not self._is_cancelled:
-                outcomes.append(Outcome(error=error))
-            if not isinstance(error, asyncio.CancelledError):
-                raise
+            outcomes.append(Outcome(error=error))
+            raise
 
     def _end(self, done: Callable[[Outcome], None], outcomes: list[Outcome], task: "asyncio.Task[None]") -> None:
         """Record what came of a coroutine: here, because one that is cancelled before its first step never begins."""
         self._coroutines.discard(task)
         if not task.cancelled():
             task.exception()  # recorded, and raised through the loop: asked for, so that asyncio does not complain
-        done(outcomes[0] if outcomes else Outcome(error=RuntimeError("interrupted by shutdown")))
+        # Decided here, a step later: at the end of an event loop all tasks are cancelled, in no particular order.
+        is_interrupted = not outcomes or (self._is_cancelled and isinstance(outcomes[0].error, asyncio.CancelledError))
+        done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
 
 
 def _work(call: Call, done: Callable[[Outcome], None]) -> None:

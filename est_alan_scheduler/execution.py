@@ -8,6 +8,7 @@ import pickle
 import time
 import traceback
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from contextvars import ContextVar
 from itertools import count
 from pathlib import Path
@@ -55,11 +56,18 @@ class Call:
         self.thread: int | None = None  # that it runs in, in this process
         self.loop: asyncio.AbstractEventLoop | None = None  # that it runs on, if it is a coroutine
         self.is_void = False  # its run is recorded already: it must not begin
+        self.future: Future[Any] | None = None  # of the executor that it was handed to
 
     def __getstate__(self) -> dict[str, Any]:
         """Send along what the function may know of its run, not the run."""
         run = self.run
-        return self.__dict__ | {"run": run.public() if isinstance(run, Run) else run}
+        return self.__dict__ | {"run": run.public() if isinstance(run, Run) else run, "future": None}
+
+    def give_up(self) -> None:
+        """Keep it from beginning, if it has not yet."""
+        self.is_void = True
+        if self.future is not None:
+            self.future.cancel()
 
     def began(self) -> float | None:
         """Return when the call began, by `time.monotonic`; None if it has not, as far as is known."""
@@ -198,25 +206,26 @@ def remove(mark: str) -> None:
         Path(mark).unlink(missing_ok=True)
 
 
-def pack(call: Call) -> bytes:
-    """Pickle a call; `PicklingError` that says which part of it cannot be, and why."""
+def pack(call: Call, dumps: Callable[[Any], bytes]) -> bytes:
+    """Pickle a call by way of `dumps`; `PicklingError` that says which part of it cannot be, and why."""
     try:
-        return pickle.dumps(call)
+        return dumps(call)
     except Exception as error:
         for name in ("func", "args", "kwargs"):
             part = getattr(call, name)
             try:
-                pickle.dumps(part)
+                dumps(part)
             except Exception as reason:
                 text = f"{name} {short_repr(part)} cannot be pickled for another process: {error_text(reason)}"
                 raise pickle.PicklingError(text) from reason
         raise pickle.PicklingError(f"the call cannot be pickled for another process: {error_text(error)}") from error
 
 
-def work_packed(packed: bytes) -> bytes:
-    """Make a pickled call in this process, and pickle its outcome.
+def work_packed(packed: bytes, dumps: Callable[[Any], bytes]) -> bytes:
+    """Make a pickled call in this process, and pickle its outcome by way of `dumps`.
 
-    Both by hand, because an object that fails to be pickled or loaded by the pool itself breaks the pool.
+    Both by hand, because an object that fails to be pickled or loaded by the executor itself breaks a pool of
+    processes, and never comes back from a cluster.
     """
     try:
         call = pickle.loads(packed)  # noqa: S301  # made by `pack` in the parent process
@@ -224,7 +233,7 @@ def work_packed(packed: bytes) -> bytes:
         return pickle.dumps(_described(error, "func or its arguments cannot be loaded in the worker process"))
     outcome = work(call)
     try:
-        return pickle.dumps(outcome)
+        return dumps(outcome)
     except Exception as error:
         return pickle.dumps(_described(error, f"the result {short_repr(outcome.result)} cannot be pickled"))
 

@@ -7,6 +7,7 @@ import time
 from types import TracebackType
 from typing import Any
 
+from est_alan_scheduler.interpreter import is_ending, monotonic
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -18,7 +19,7 @@ class SchedulerThread(threading.Thread):
     """A daemon thread that ticks a registry until `stop`; usable in `with`.
 
     Between ticks it waits on an event, so that `stop`, a new registration and the end of a call in an executor wake it
-    at once. Nothing that a tick raises ends it. It holds no lock of its own.
+    at once. Nothing that a tick raises ends it; the end of the main thread does. It holds no lock of its own.
     """
 
     def __init__(self, registry: TaskRegistry, interval: float) -> None:
@@ -34,7 +35,7 @@ class SchedulerThread(threading.Thread):
         self._starter = ask(self._registry, "starter")
         ask(self._registry, "add_waker", self._wake.set)
         try:
-            while not self._stopping:
+            while not self._stopping and not is_ending():
                 self._wake.clear()
                 pause = tick(self._registry, self._interval)
                 if not self._stopping:
@@ -53,10 +54,10 @@ class SchedulerThread(threading.Thread):
         self._wake.set()
         if threading.current_thread() is self:
             return False
-        began = time.monotonic()
+        began = monotonic()
         if self.is_alive():
             self.join(timeout)
-        rest = None if timeout is None else max(0.0, timeout - (time.monotonic() - began))
+        rest = None if timeout is None else max(0.0, timeout - (monotonic() - began))
         ask(self._registry, "shutdown", rest, [self._starter])
         return not self.is_alive()
 

@@ -1,6 +1,8 @@
 """The executor of a registry: calls go in, outcomes come out, and what broke is replaced if there is a factory."""
 
 import contextlib
+import os
+import pickle
 import tempfile
 import threading
 import time
@@ -12,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from est_alan_scheduler.execution import Call, Outcome, pack, remove, unpack, work, work_packed
+from est_alan_scheduler.interpreter import is_ending
 from est_alan_scheduler.portable import short_repr
 
 ExecutorSource = Executor | Callable[[], Executor]
@@ -70,7 +73,7 @@ class Pool:
         try:
             future = self._submit(executor, call)
         except RuntimeError as error:  # broken, or shut down
-            if _interpreter_ends():
+            if is_ending():
                 self.limit = 0
                 raise InterpreterEndsError from error
             if not isinstance(error, BrokenExecutor) and "shutdown" not in str(error):
@@ -81,6 +84,7 @@ class Pool:
                 raise RuntimeError(f"the executor was shut down, {_REMEDY} ({error})") from error
             self._discard(executor)
             future = self._submit(self._present(), call)
+        call.future = future
         future.add_done_callback(partial(_pass_on, call, done))
 
     def close(self, wait: bool) -> None:
@@ -130,25 +134,33 @@ class Pool:
         self.limit = workers if isinstance(workers, int) else DEFAULT_LIMIT
 
     def _submit(self, executor: Executor, call: Call) -> "Future[Any]":
-        if isinstance(executor, ProcessPoolExecutor):
-            if call.timeout is not None:
-                call.mark = str(Path(tempfile.gettempdir()) / f"est-alan-scheduler-{uuid4().hex}")
-            return executor.submit(work_packed, pack(call))
         if call.timeout is not None and not isinstance(executor, ThreadPoolExecutor):
-            call.began_at = time.monotonic()  # nobody will tell
-        return executor.submit(work, call)
+            if isinstance(executor, ProcessPoolExecutor):
+                call.mark = _mark()
+            if call.mark is None:
+                call.began_at = time.monotonic()  # nobody will tell
+        dumps = _dumps(executor)
+        return executor.submit(work, call) if dumps is None else executor.submit(work_packed, pack(call, dumps), dumps)
 
 
-def _interpreter_ends() -> bool:
-    """Tell whether the interpreter lets no new call begin in any executor: this one may only say it was shut down."""
-    probe = ThreadPoolExecutor(1)
+def _dumps(executor: Executor) -> Callable[[Any], bytes] | None:
+    """Return what pickles for an executor whose workers are known to be elsewhere; None for any other."""
+    if isinstance(executor, ProcessPoolExecutor):
+        return pickle.dumps
+    if type(executor).__module__.partition(".")[0] == "distributed":
+        import cloudpickle  # comes with it, and knows lambdas
+
+        return cloudpickle.dumps  # type: ignore[no-any-return]  # it ships no types
+    return None
+
+
+def _mark() -> str | None:
+    """Return the path of a file in which a worker may note when its call begins; None if there is no place for it."""
     try:
-        probe.submit(int)
-    except RuntimeError as error:
-        return "interpreter shutdown" in str(error)
-    finally:
-        probe.shutdown(wait=False)
-    return False
+        directory = tempfile.gettempdir()
+    except OSError:
+        return None
+    return str(Path(directory) / f"est-alan-scheduler-{uuid4().hex}") if os.access(directory, os.W_OK) else None
 
 
 def _pass_on(call: Call, done: Callable[[Outcome], None], future: "Future[Any]") -> None:

@@ -4,13 +4,13 @@ import asyncio
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.execution import Outcome, explained, timeout_error
+from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, short_repr
 from est_alan_scheduler.run import Run
@@ -176,6 +176,9 @@ class RunBook:
             log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
         for run in left:
             self.finish(run, None, RuntimeError("interrupted by shutdown"), has_ended=False)
+            call = run.call
+            if call is not None:
+                call.give_up()
         return not left
 
     def pending(self, starters: Collection[Turn] | None) -> tuple[list[Run], float | None]:
@@ -186,7 +189,7 @@ class RunBook:
 
     def _await_ends(self, timeout: float | None, starters: Collection[Turn] | None) -> list[Run]:
         """Wait for runs to end; return those that have not in time, their threads closed for new ones."""
-        give_up_at = math.inf if timeout is None else time.monotonic() + timeout
+        give_up_at = math.inf if timeout is None else monotonic() + timeout
         end = threading.Event()
         with self.lock:
             self.under_way.ends.append(end)
@@ -195,7 +198,7 @@ class RunBook:
                 end.clear()
                 runs, deadline = self.pending(starters)
                 _refuse_to_block_an_event_loop(runs, timeout)
-                pause = give_up_at - time.monotonic()
+                pause = give_up_at - monotonic()
                 if not runs or pause <= 0:
                     break
                 end.wait(min(pause, _LONGEST_WAIT if deadline is None else deadline))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,10 @@ def kill_worker() -> None:
 
 def give_back(value: Any) -> Any:
     return value
+
+
+def make_lock() -> Any:
+    return threading.Lock()
 
 
 def make_lambda() -> Any:

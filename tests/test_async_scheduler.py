@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -237,6 +238,38 @@ def test_the_end_of_the_event_loop_leaves_no_task_running() -> None:
     keep: list[asyncio.Task[None]] = []
     registry = run(main)
     assert [task.status.value for task in registry] == ["failed", "success"]
+    assert registry.store["later"].error_message == "RuntimeError: interrupted by shutdown"
+
+
+def test_at_the_end_of_the_event_loop_each_coroutine_was_interrupted_whatever_was_cancelled_first() -> None:
+    async def main(registry: TaskRegistry) -> None:
+        gate = Gate()
+        for _ in range(8):
+            registry.register(Task(every=HOUR, func=gate))
+        keep.append(asyncio.create_task(run_scheduler(registry=registry)))
+        await until(lambda: gate.inside == 8)
+
+    keep: list[asyncio.Task[None]] = []
+    assert {task.error_message for task in run(main)} == {"RuntimeError: interrupted by shutdown"}
+
+
+def test_more_plain_functions_run_at_a_time_once_max_running_was_raised(tmp_path: Path) -> None:
+    async def main(registry: TaskRegistry) -> None:
+        first = registry.register(Task(every=HOUR, func=int))
+        job = asyncio.create_task(run_scheduler(registry=registry))
+        await until(lambda: first.status is TaskStatus.SUCCESS)
+        await until(lambda: registry.pending()[0] == [])
+        registry.configure(max_running=4)
+        for number in range(4):
+            registry.register(Task(every=HOUR, func=jobs.hold, args=(str(tmp_path), str(number))))
+        await until(lambda: sum(jobs.count(str(tmp_path), "started", str(number)) for number in range(4)) == 4)
+        for number in range(4):
+            jobs.let_go(str(tmp_path), str(number))
+        job.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await job
+
+    run(main, TaskRegistry(max_running=1))
 
 
 def test_a_coroutine_may_tick_its_own_registry_and_start_coroutines() -> None:

@@ -1,6 +1,8 @@
 """Inline, in threads, in processes, on an event loop: everything comes out the same."""
 
 import logging
+import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -88,6 +90,36 @@ def test_an_error_that_cannot_be_sent_is_recorded_in_its_words(way: Way) -> None
     with way.running(registry):
         wait_until(lambda: has_run(task))
     assert task.error_message == "OddError: this and that"
+
+
+@pytest.mark.parametrize("name", ["spawned processes", "forked processes", "dask"])
+def test_what_cannot_be_sent_there_or_back_fails_and_says_what_and_why(name: str, made: dict[str, Way]) -> None:
+    way = made.get(name) or made.setdefault(name, WAYS[name]())
+    registry = way.registry()
+    there = registry.register(Task(every=HOUR, func=jobs.give_back, args=(threading.Lock(),)))
+    back = registry.register(Task(every=HOUR, func=jobs.make_lock))
+    with way.running(registry):
+        wait_until(lambda: has_run(there, back))
+    reason = r"cannot be pickled.*: TypeError: cannot pickle '_thread.lock' object"
+    assert re.fullmatch(rf"PicklingError: args \(<unlocked .*>,\) {reason}", str(there.error_message))
+    assert re.fullmatch(rf"PicklingError: the result <unlocked .*> {reason}", str(back.error_message))
+
+
+@pytest.mark.parametrize("name", ["threads", "dask"])  # a pool of processes cannot take back what it has queued
+def test_what_is_still_queued_at_shutdown_never_begins(name: str, made: dict[str, Way], tmp_path: Path) -> None:
+    busy_way = made.get(name) or made.setdefault(name, WAYS[name]())
+    registry = busy_way.registry(max_running=4)
+    folder = str(tmp_path)
+    for number in range(4):
+        registry.register(Task(id=str(number), every=HOUR, func=jobs.hold, args=(folder, str(number))))
+    with busy_way.running(registry, stop_timeout=0.03):
+        wait_until(lambda: sum(jobs.count(folder, "started", str(number)) for number in range(4)) >= 2)
+    begun = [jobs.count(folder, "started", str(number)) for number in range(4)]
+    for number in range(4):
+        jobs.let_go(folder, str(number))
+    wait_until(lambda: not any(registry.why_not(task.id).startswith("its run") for task in registry))
+    assert [jobs.count(folder, "started", str(number)) for number in range(4)] == begun
+    assert {task.error_message for task in registry} == {"RuntimeError: interrupted by shutdown"}
 
 
 def test_a_dependent_starts_as_soon_as_its_dependencies_have_succeeded(way: Way) -> None:

@@ -30,7 +30,7 @@ def ours(moments: list[float]) -> list[float]:
     late: list[float] = []
     registry = TaskRegistry()
     for moment in moments:
-        registry.register(Task(run_at=datetime.fromtimestamp(moment), func=_note, args=(moment, late), history_limit=0))
+        registry.register(Task(run_at=datetime.fromtimestamp(moment), func=_note, args=(moment, late)))
     with start_scheduler(registry=registry):
         _wait(moments)
     return late
