@@ -7,7 +7,7 @@ from est_alan_scheduler.dependencies import find_circle
 from est_alan_scheduler.limits import Misfire
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, misfire, options_of, read_schedule, show
+from est_alan_scheduler.timing import due_moment, due_retry, misfire, options_of, read_schedule, show
 
 
 def explain(
@@ -26,8 +26,7 @@ def explain(
     due = due_moment(task, now)
     if due is None:
         return _why_never(task)
-    rest = due - to_utc(now)
-    reasons = [f"due in {_format(rest)} at {show(task, due, now)}{_skipped(task)}"] if rest > timedelta(0) else []
+    reasons = [_wait(task, due, now)] if due > to_utc(now) else []
     missed = misfire(task, now)
     if missed is not None:
         late = _format(missed.late)
@@ -36,6 +35,14 @@ def explain(
     if not reasons and is_full:
         return "due now, but as many runs are under way as max_running allows"
     return ", and ".join(reasons) or "due now, it runs with the next tick"
+
+
+def _wait(task: Task, due: datetime, now: datetime) -> str:
+    """Return how long it is until `task` is due, and for what."""
+    when = f"in {_format(due - to_utc(now))} at {show(task, due, now)}"
+    if task.retry is None or due != due_retry(task):
+        return f"due {when}{_skipped(task)}"
+    return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"
 
 
 def describe_options(task: Task) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from pydantic import (
 
 from est_alan_scheduler.local_time import to_wall
 from est_alan_scheduler.portable import error_text, function_name, json_or_marked, json_or_repr, short_repr
+from est_alan_scheduler.retry import Retry, check_retry
 from est_alan_scheduler.validation import (
     check_args,
     check_at,
@@ -33,6 +34,7 @@ from est_alan_scheduler.validation import (
     check_id,
     check_kwargs,
     check_timezone,
+    choice_check,
     compare_jitter,
     moment_check,
     near_miss,
@@ -77,14 +79,15 @@ class Task(BaseModel):
 
     # `_accepts`: what `dependencies` found out about `func`; `_armed`: since when `limits` has looked at the schedule;
     # `_schedule`: what `timing` made of the schedule options; `_slot`: what it last worked out, and from what;
-    # `_watchers`: told of each assignment. Slots, because private attributes would cost every task a dict; declared as
-    # if they were, because a type checker knows those.
-    __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_watchers")
+    # `_tried`: the slot that is being retried; `_watchers`: told of each assignment. Slots, because private attributes
+    # would cost every task a dict; declared as if they were, because a type checker knows those.
+    __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_tried", "_watchers")
     if TYPE_CHECKING:
         _accepts: Any = PrivateAttr()
         _armed: Any = PrivateAttr()
         _schedule: Any = PrivateAttr()
         _slot: Any = PrivateAttr()
+        _tried: datetime | None = PrivateAttr()
         _watchers: tuple[Callable[["Task"], None], ...] = PrivateAttr()
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -127,8 +130,25 @@ class Task(BaseModel):
     ] = Field(default_factory=dict)
     depends_on: Annotated[list[str], PlainValidator(check_depends_on)] = Field(default_factory=list)
     """Ids of the tasks that must have succeeded at least once."""
+    depends_on_mode: Annotated[
+        Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
+    ] = "ever"
+    """`"fresh"`: each of them must have succeeded since this task last started. A retry goes on with what it had."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
     """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
+    retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None
+    """How a failed run is tried again; a number is `max_retries`. None: it is not, until the next slot."""
+    retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
+    """When the last run, which failed, is tried again; None if it is not. A slot that comes first takes over."""
+    attempt: Annotated[int, Field(strict=True, ge=0)] = 0
+    """The number of the last run's attempt, or of the one under way: 1 for a slot, more for retries; 0 before any."""
+    paused: Annotated[bool, Field(strict=True)] = False
+    """True: no slot and no retry is due. What was missed meanwhile is made up for by one run."""
+    run_requested: Annotated[
+        Literal["ready", "force"] | None,
+        PlainValidator(choice_check("run_requested", (None, "ready", "force"))),
+    ] = None
+    """Due now, once, whatever the schedule says: as soon as the dependencies allow it, or `"force"`."""
     misfires: Annotated[int, Field(strict=True, ge=0)] = 0
     """How often slots were skipped for coming later than `misfire_grace`."""
     misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
@@ -151,7 +171,8 @@ class Task(BaseModel):
     history: Annotated[
         list[dict[str, Any]], BeforeValidator(check_history), PlainSerializer(_dump_history, when_used="json")
     ] = Field(default_factory=list)
-    """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message)."""
+    """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message),
+    `attempt`."""
     history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
     """How many runs `history` keeps; the oldest are dropped."""
     first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
@@ -165,6 +186,7 @@ class Task(BaseModel):
         _set_slot(task, "_armed", None)
         _set_slot(task, "_schedule", None)
         _set_slot(task, "_slot", None)
+        _set_slot(task, "_tried", None)
         _set_slot(task, "_watchers", ())
         return task
 
@@ -241,7 +263,7 @@ class Task(BaseModel):
 
 
 _set_slot = object.__setattr__
-_RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at"))
+_RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 _SCHEDULING = frozenset(
     ("every", "at", "cron", "run_at", "timezone", "start_at", "end_at", "exclude", "jitter", "misfire_grace")
 )

@@ -26,7 +26,7 @@ from est_alan_scheduler.run_book import RunBook
 from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, is_due, misfire, read_schedule
+from est_alan_scheduler.timing import coming_attempt, due_moment, is_due, misfire, read_schedule
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -348,12 +348,16 @@ class TaskRegistry:
                     continue
                 slot = due_moment(task, now)
                 is_due = slot is not None and slot <= utc
-                if is_due and fields["misfire_grace"] is not None and (missed := misfire(task, now)):
-                    fields["misfired_at"] = missed.slot
-                    fields["misfires"] += 1
-                    notices.append(describe_misfire(task, missed))
-                    agenda.file_anew(entry, now)
-                elif not (self._should_run(task, now) if asks_more else is_due):
+                # What waits for a dependency has not misfired: nobody knows yet when it could have run.
+                if is_due and fields["misfire_grace"] is not None and self._deps_ready(task):
+                    missed = misfire(task, now)
+                    if missed is not None:
+                        fields["misfired_at"] = missed.slot
+                        fields["misfires"] += 1
+                        notices.append(describe_misfire(task, missed))
+                        slot = due_moment(task, now)  # a retry may be due all the same
+                        is_due = slot is not None and slot <= utc
+                if not (self._should_run(task, now) if asks_more else is_due):
                     # A due moment is a lower bound; only a subclass can refuse a task that is due.
                     if is_due:
                         agenda.hold(entry)
@@ -491,7 +495,10 @@ class TaskRegistry:
                     if entry is not None:
                         agenda.file_anew(entry, now)
                     return None
-                run = Run(task, now, slot, entry, turn, runner is not None)
+                attempt = 1
+                if fields["retry_at"] is not None:
+                    attempt, slot = coming_attempt(task, now, slot)
+                run = Run(task, now, slot, entry, turn, runner is not None, attempt)
                 self._book.begin(run)
             except BaseException:  # as `with agenda` does, without its cost
                 agenda.note_all()
