@@ -148,7 +148,7 @@ class Limited(Schedule):
         ]
         last = max(done, default=None)
         if isinstance(kind, Every):
-            if last is None and not self._is_anchored:
+            if task.last_run_at is None and not self._is_anchored:  # another schedule may have left a misfire
                 return self._now_if_allowed(grid, here)
             if last is not None and last - here > kind.step:
                 return self._now_if_allowed(grid, here)

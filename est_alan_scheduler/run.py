@@ -1,5 +1,6 @@
 """One run of a task, and what its function may know of it."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
 from operator import itemgetter
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from est_alan_scheduler.agenda import Entry
     from est_alan_scheduler.execution import Call
     from est_alan_scheduler.under_way import Turn
+
+
+Work = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[str]]
+"""What a run is to call: `func`, `args` and `kwargs` of its task, and the ids whose results go with them."""
 
 
 class CurrentRun(NamedTuple):
@@ -45,6 +50,7 @@ class Run:
         "starter",
         "task",
         "timeout",
+        "work",
     )
 
     def __init__(
@@ -70,6 +76,7 @@ class Run:
         self.before = _before(fields)
         self.started_at = now if fields["timezone"] is None else record(task, now)  # as its task records it
         self.timeout: float | None = fields["timeout"]
+        self.work = _work(fields)  # taken in one step; None once the call is made
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.call: Call | None = None  # what was handed to an executor, until it has ended
         self.line: dict[str, Any] | None = None  # of the history, once it is there
@@ -84,7 +91,8 @@ class Run:
         return CurrentRun(self.task.id, slot, self.attempt)
 
 
-_CHANGED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
+_work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")
+_CHANGED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
 _before = itemgetter(*_CHANGED)
 
 current: ContextVar[Run | CurrentRun | None] = ContextVar("est_alan_scheduler.current_run", default=None)

@@ -59,7 +59,7 @@ class RunBook:
         fields["first_run_at"] = now if first is run.now else first
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
-        fields["retry_at"] = None
+        fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
 
     def take_back(self, run: Run) -> None:
@@ -114,6 +114,8 @@ class RunBook:
                 fields["error_message"] = message
                 if error is None:
                     fields["result"] = result
+                    if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
+                        agenda.changes += 1  # the clock may have gone back: what was fresh for others need not be now
                     fields["last_success_at"] = finished_at
                     if agenda.waiting:
                         agenda.wake(task.id, now)

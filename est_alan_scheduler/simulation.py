@@ -15,6 +15,8 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
     Tasks begin as they are now, with their earlier runs; dependencies count. `start` and `end` are naive local time, or
     aware. The registry is not changed.
     """
+    if registry.is_paused:
+        return iter(())
     virtual = _VirtualRegistry(to_utc(start))
     virtual.store = {task.id: _stand_in(task) for task in registry}
     return virtual.run(to_utc(end))

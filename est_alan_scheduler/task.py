@@ -1,6 +1,6 @@
 """A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -200,11 +200,10 @@ class Task(BaseModel):
 
     def model_post_init(self, _context: Any) -> None:
         """Check and convert what takes more than one field."""
+        self._check_jitter()
         fields = self.__dict__
-        if fields["jitter"] is not None:
-            compare_jitter(fields)
         for name in _RECORDED & self.__pydantic_fields_set__:
-            fields[name] = self._recorded(fields[name])
+            fields[name] = _in_zone(fields[name], fields["timezone"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -215,9 +214,7 @@ class Task(BaseModel):
                 raise ValueError(self._no_such_field(name))
             super().__setattr__(name, value)
             return
-        if name == "id":
-            raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
-        self._store(name, self._validated(name, value))
+        self._store(self._validated({name: value}))
 
     def __copy__(self) -> "Task":
         """Copy the containers, too: the history of a sibling is its own."""
@@ -229,32 +226,42 @@ class Task(BaseModel):
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name!r} of a task cannot be deleted: assign a value, None if the field is optional")
 
-    def _validated(self, name: str, value: Any) -> Any:
+    def _validated(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values to keep for these fields, checked together; nothing is changed."""
         # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
         copy = self.model_copy()
-        self.__pydantic_validator__.validate_assignment(copy, name, value)
-        if copy.__dict__["jitter"] is not None and name in _SCHEDULING:
-            compare_jitter(copy.__dict__)
-        return self._recorded(copy.__dict__[name]) if name in _RECORDED else copy.__dict__[name]
+        for name, value in changes.items():
+            if name == "id":
+                raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
+            if name not in type(self).model_fields:
+                raise ValueError(self._no_such_field(name))
+            self.__pydantic_validator__.validate_assignment(copy, name, value)
+        if not _SCHEDULING.isdisjoint(changes):
+            copy._check_jitter()
+        fields = copy.__dict__
+        zone = fields["timezone"]
+        return {name: _in_zone(fields[name], zone) if name in _RECORDED else fields[name] for name in changes}
 
-    def _recorded(self, moment: datetime | None) -> datetime | None:
-        return _in_zone(moment, self.__dict__["timezone"])
+    def _check_jitter(self) -> None:
+        if self.__dict__["jitter"] is not None:
+            compare_jitter(self.__dict__)
 
-    def _store(self, name: str, value: Any) -> None:
-        if name == "last_run_at":
-            self.__dict__.update(last_run_at=value, first_run_at=value)
-        elif name == "timezone":  # in one step, because the registry reads them together
-            recorded = {field: _in_zone(self.__dict__[field], value) for field in _RECORDED}
-            self.__dict__.update(recorded, timezone=value)
-        else:
-            self.__dict__[name] = value
-        self.__pydantic_fields_set__.add(name)
-        if name in ("func", "args"):
-            self._accepts = None
-        elif name in _SCHEDULING:
+    def _store(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Write values that are valid, in one step; return what they replace, for the caller to let go of."""
+        fields = self.__dict__
+        self.__pydantic_fields_set__.update(values)
+        if "last_run_at" in values:
+            values = {"first_run_at": values["last_run_at"], **values}
+        if "timezone" in values:  # together, because the registry reads them together
+            moments = {name: values.get(name, fields[name]) for name in _RECORDED}
+            values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
+        replaced = {name: fields[name] for name in values}
+        fields.update(values)
+        if not _SCHEDULING.isdisjoint(values):
             self._schedule = None
         for told in self._watchers:  # last: whoever is told finds the new value
             told(self)
+        return replaced
 
     @classmethod
     def _no_such_field(cls, name: object) -> str:
