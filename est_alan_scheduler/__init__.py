@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.description import describe
 from est_alan_scheduler.preview import PlannedRun
+from est_alan_scheduler.retry import Retry
 from est_alan_scheduler.run import CurrentRun, current_run
 from est_alan_scheduler.simulation import simulate
 from est_alan_scheduler.task import Task, TaskStatus
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CurrentRun",
     "PlannedRun",
+    "Retry",
     "SchedulerThread",
     "Task",
     "TaskRegistry",

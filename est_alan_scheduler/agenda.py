@@ -67,6 +67,7 @@ class Agenda:
         self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
         self.wanted: set[str] = set()  # every id that was ever depended on
+        self.wanted_fresh: set[str] = set()  # of these, whose latest success matters, not just the first
         # A heap of moments, and what is filed under each: one entry or several. Heap items that hold their entries
         # would each be one more object for the garbage collector to follow, and that costs more than all the rest.
         self._moments: list[datetime] = []
@@ -335,6 +336,8 @@ class Agenda:
                 self.horizon.learn(schedule.step, None if covered is None else to_utc(covered))
         if task.depends_on:
             self.wanted.update(task.depends_on)
+            if task.depends_on_mode == "fresh":
+                self.wanted_fresh.update(task.depends_on)
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)

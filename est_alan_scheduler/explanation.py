@@ -3,39 +3,57 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from est_alan_scheduler.dependencies import find_circle
+from est_alan_scheduler.dependencies import find_circle, has_succeeded, succeeded_since
 from est_alan_scheduler.limits import Misfire
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, misfire, options_of, read_schedule, show
+from est_alan_scheduler.timing import due_moment, due_retry, misfire, options_of, read_schedule, show
 
 
 def explain(
-    task: Task, store: Mapping[str, Task], now: datetime, is_calling: bool = False, is_full: bool = False
+    task: Task,
+    store: Mapping[str, Task],
+    now: datetime,
+    *,
+    is_calling: bool = False,
+    is_full: bool = False,
+    are_all_paused: bool = False,
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
-    `is_calling`: a call of it goes on. `is_full`: as many runs are under way as may be.
+    `is_calling`: a call of it goes on. `is_full`: as many runs are under way as may be. `are_all_paused`: the registry
+    starts nothing.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
     if is_calling:
         return f"its run of {task.last_run_at} was given up ({task.error_message}), but that call still goes on"
-    if read_schedule(task) is None:
+    if are_all_paused:
+        return "all tasks are paused: resume_all() lets them run"
+    if task.paused and task.run_requested is None:
+        return f"paused: resume({task.id!r}) lets it run"
+    if read_schedule(task) is None and task.run_requested is None:
         return "never due: exactly one of every / at / run_at / cron must be set, " + describe_options(task)
     due = due_moment(task, now)
     if due is None:
         return _why_never(task)
-    rest = due - to_utc(now)
-    reasons = [f"due in {_format(rest)} at {show(task, due, now)}{_skipped(task)}"] if rest > timedelta(0) else []
+    reasons = [_wait(task, due, now)] if due > to_utc(now) else []
     missed = misfire(task, now)
     if missed is not None:
         late = _format(missed.late)
         reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
-    reasons += _unmet(task, store)
+    reasons += _unmet(task, store) if task.run_requested != "force" else []
     if not reasons and is_full:
         return "due now, but as many runs are under way as max_running allows"
     return ", and ".join(reasons) or "due now, it runs with the next tick"
+
+
+def _wait(task: Task, due: datetime, now: datetime) -> str:
+    """Return how long it is until `task` is due, and for what."""
+    when = f"in {_format(due - to_utc(now))} at {show(task, due, now)}"
+    if task.retry is None or due != due_retry(task):
+        return f"due {when}{_skipped(task)}"
+    return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"
 
 
 def describe_options(task: Task) -> str:
@@ -74,12 +92,14 @@ def _unmet(task: Task, store: Mapping[str, Task]) -> list[str]:
     circle = find_circle(task, store)
     if circle and not all(store[task_id].last_success_at for task_id in circle):
         reasons.append(f"waits for itself: {' -> '.join(circle)}")
+    since = succeeded_since(task)
     for task_id in task.depends_on:
         dependency = store.get(task_id)
         if dependency is None:
             reasons.append(f"waits for {task_id!r}, which is not registered")
-        elif dependency.last_success_at is None:
-            reasons.append(f"waits for {task_id!r}, which has not succeeded")
+        elif not has_succeeded(dependency, since):
+            known = dependency.last_success_at is not None
+            reasons.append(f"waits for {task_id!r}, which has not succeeded{f' since {since}' if known else ''}")
     return reasons
 
 

@@ -10,6 +10,9 @@ from typing import Any
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
 
+_FUNCTION = "function"
+_REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
+
 _MAX_DEPTH = 100  # pydantic gives up at 255
 
 NOT_JSON = "__not_json__"
@@ -75,17 +78,27 @@ def function_name(func: Callable[..., Any]) -> str:
 
 def function_named(name: str) -> Callable[..., Any]:
     """Import the callable that `"module:qualname"` names; ValueError if there is none."""
-    module, _, qualname = name.partition(":")
-    remedy = "only a module-level function, named 'module:qualname', can be loaded"
-    if not (module and qualname) or "<" in name or " " in name:
-        raise ValueError(f"func {name!r} cannot be found by name: {remedy}")
-    try:
-        found: Any = functools.reduce(getattr, qualname.split("."), import_module(module))
-    except (Exception, SystemExit) as error:  # the module may do anything on import
-        raise ValueError(f"func {name!r} cannot be found ({error}): {remedy}") from error
+    found = object_named("func", name, _FUNCTION)
     if not callable(found):
-        raise ValueError(f"func {name!r} is {short_repr(found)}, which is not callable: {remedy}")
+        raise ValueError(f"func {name!r} is {short_repr(found)}, which is not callable: {_REMEDY.format(_FUNCTION)}")
     return found  # type: ignore[no-any-return]  # callable() has just said so
+
+
+def class_name(cls: type) -> str:
+    """Return `"module:qualname"` of a class."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def object_named(field: str, name: str, kind: str) -> Any:
+    """Import what `"module:qualname"` names; ValueError that names the field and says what can be loaded."""
+    module, _, qualname = name.partition(":")
+    remedy = _REMEDY.format(kind)
+    if not (module and qualname) or "<" in name or " " in name:
+        raise ValueError(f"{field} {name!r} cannot be found by name: {remedy}")
+    try:
+        return functools.reduce(getattr, qualname.split("."), import_module(module))
+    except (Exception, SystemExit) as error:  # the module may do anything on import
+        raise ValueError(f"{field} {name!r} cannot be found ({error}): {remedy}") from error
 
 
 def _fits_json(value: object) -> bool:

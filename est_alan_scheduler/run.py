@@ -1,11 +1,13 @@
 """One run of a task, and what its function may know of it."""
 
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from est_alan_scheduler.schedules import AT_ONCE
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task import Task
 from est_alan_scheduler.timing import record, show
 
 if TYPE_CHECKING:
@@ -14,14 +16,19 @@ if TYPE_CHECKING:
     from est_alan_scheduler.under_way import Turn
 
 
+Work = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[str]]
+"""What a run is to call: `func`, `args` and `kwargs` of its task, and the ids whose results go with them."""
+
+
 class CurrentRun(NamedTuple):
     """What `func` may know of its own run."""
 
     task_id: str
     slot: datetime
-    """The moment at which the run was due, as the task records moments: the earliest, if it makes up for several."""
+    """The moment at which the run was due, as the task records moments: the earliest, if it makes up for several; of a
+    retry, that of the first attempt."""
     attempt: int
-    """1 for the first try."""
+    """1 for the first try, 2 for the first retry."""
 
 
 class Run:
@@ -29,8 +36,10 @@ class Run:
 
     __slots__ = (
         "__weakref__",
+        "attempt",
         "before",
         "call",
+        "due",
         "entry",
         "is_call",
         "is_over",
@@ -41,34 +50,50 @@ class Run:
         "starter",
         "task",
         "timeout",
+        "work",
     )
 
     def __init__(
-        self, task: Task, now: datetime, slot: datetime | None, entry: "Entry | None", starter: "Turn", is_call: bool
+        self,
+        task: Task,
+        now: datetime,
+        due: datetime | None,
+        entry: "Entry | None",
+        starter: "Turn",
+        is_call: bool,
+        attempt: int,
     ) -> None:
         self.task = task
         self.now = now  # when it started, in local time
-        self.slot = slot  # in UTC; None for a run that nothing was due for
+        self.due = due  # in UTC; None for a run that nothing was due for
+        self.attempt = attempt
+        # Of a retry, that of the first attempt; it is unknown if the task has come from elsewhere meanwhile.
+        self.slot = due if attempt == 1 else task._tried or due
         self.entry = entry
         self.starter = starter  # the turn of the thread that started it
         self.is_call = is_call  # handed over, rather than made in that thread
         fields = task.__dict__
-        self.before: tuple[TaskStatus, datetime | None, datetime | None] = (
-            fields["status"],
-            fields["first_run_at"],
-            fields["last_run_at"],
-        )
+        self.before = _before(fields)
         self.started_at = now if fields["timezone"] is None else record(task, now)  # as its task records it
         self.timeout: float | None = fields["timeout"]
+        self.work = _work(fields)  # taken in one step; None once the call is made
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.call: Call | None = None  # what was handed to an executor, until it has ended
         self.line: dict[str, Any] | None = None  # of the history, once it is there
 
+    def before_fields(self) -> dict[str, Any]:
+        """Return the fields that its start has changed, as they were before."""
+        return dict(zip(_CHANGED, self.before, strict=True))
+
     def public(self) -> CurrentRun:
         """Return what `func` may know of it."""
         slot = self.started_at if self.slot is None or self.slot == AT_ONCE else show(self.task, self.slot, self.now)
-        return CurrentRun(self.task.id, slot, 1)
+        return CurrentRun(self.task.id, slot, self.attempt)
 
+
+_work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")
+_CHANGED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
+_before = itemgetter(*_CHANGED)
 
 current: ContextVar[Run | CurrentRun | None] = ContextVar("est_alan_scheduler.current_run", default=None)
 """Set around each call: inline to the run itself, which is cheaper, elsewhere to what was sent along."""

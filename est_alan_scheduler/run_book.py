@@ -14,13 +14,15 @@ from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, short_repr
 from est_alan_scheduler.run import Run
-from est_alan_scheduler.task import TaskStatus
-from est_alan_scheduler.timing import first_run, record
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.timing import first_run, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
 
 # Looking up a member of an enum takes longer than comparing it.
 _RUNNING, _SUCCESS, _FAILED = TaskStatus.RUNNING, TaskStatus.SUCCESS, TaskStatus.FAILED
 _SUCCESS_TEXT, _FAILED_TEXT = _SUCCESS.value, _FAILED.value
+
+_keep_tried = Task.__dict__["_tried"].__set__  # an assignment would pass through the validation of fields
 
 _LONGEST_WAIT = 3600.0  # seconds; then look again
 
@@ -56,13 +58,15 @@ class RunBook:
         first = first_run(task, run.now)
         fields["first_run_at"] = now if first is run.now else first
         fields["last_run_at"] = now
+        fields["attempt"] = run.attempt
+        fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
 
     def take_back(self, run: Run) -> None:
         """Undo `begin`: the call was not made."""
         fields = run.task.__dict__
         with self.lock, self._agenda as agenda:
-            fields["status"], fields["first_run_at"], fields["last_run_at"] = run.before
+            fields.update(run.before_fields())
             run.is_over = True
             self.under_way.end(run)
             if run.entry is not None and not run.entry.is_dropped:
@@ -82,11 +86,19 @@ class RunBook:
         clock = self._read_clock()
         finished_at = clock if fields["timezone"] is None else record(task, clock)
         if error is None:
-            status, word, text, message = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None
+            status, word, text, message, retry_at = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None, None
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
+            retry_at = next_retry(task, run.attempt, run.slot, error, clock)
         now = run.now
-        line = {"run_at": run.started_at, "finished_at": finished_at, "status": word, "result": text, "error": message}
+        line = {
+            "run_at": run.started_at,
+            "finished_at": finished_at,
+            "status": word,
+            "result": text,
+            "error": message,
+            "attempt": run.attempt,
+        }
         # Let go of without the lock: the `__del__` of an old result is user code.
         replaced = trimmed = None
         with self.lock:
@@ -102,9 +114,14 @@ class RunBook:
                 fields["error_message"] = message
                 if error is None:
                     fields["result"] = result
+                    if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
+                        agenda.changes += 1  # the clock may have gone back: what was fresh for others need not be now
                     fields["last_success_at"] = finished_at
                     if agenda.waiting:
                         agenda.wake(task.id, now)
+                else:
+                    fields["retry_at"] = retry_at
+                    _keep_tried(task, run.slot)
                 fields["status"] = status
                 history = fields["history"]
                 if run.line is not None and history and history[-1] is run.line:

@@ -19,6 +19,8 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime):
             raise TypeError(f"{name} must be a datetime, got {short_repr(moment)}")
+    if registry.is_paused:
+        return iter(())
     virtual = _VirtualRegistry(to_utc(start))
     virtual.store = {task.id: _stand_in(task) for task in registry}
     return virtual.run(to_utc(end))

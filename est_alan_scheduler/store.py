@@ -4,7 +4,23 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, SupportsIndex
 
+from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.task import Task
+from est_alan_scheduler.validation import near_miss
+
+_MOST_COMPARED = 10_000  # ids: comparing a text with many others takes its time
+
+
+class UnknownTaskError(KeyError):
+    """No task of that id is registered. `args[0]` is the id; the text suggests one that is nearly the same."""
+
+    def __init__(self, task_id: object, known: Iterable[str] = ()) -> None:
+        super().__init__(task_id)
+        self._known = known
+
+    def __str__(self) -> str:
+        hint = near_miss(self.args[0], list(self._known)[:_MOST_COMPARED])
+        return f"no task {short_repr(self.args[0])} is registered{hint}"
 
 
 class Store(dict[str, Task]):
@@ -24,6 +40,9 @@ class Store(dict[str, Task]):
         super().__init__(_checked(tasks))
         self._changed = changed
         self._cleared = cleared
+
+    def __missing__(self, key: str) -> Task:
+        raise UnknownTaskError(key, self)
 
     def __setitem__(self, key: str, task: Task) -> None:
         _check(key, task)

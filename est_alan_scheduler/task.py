@@ -1,9 +1,9 @@
 """A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -20,6 +20,7 @@ from pydantic import (
 
 from est_alan_scheduler.local_time import to_wall
 from est_alan_scheduler.portable import error_text, function_name, json_or_marked, json_or_repr, short_repr
+from est_alan_scheduler.retry import Retry, check_retry
 from est_alan_scheduler.validation import (
     check_args,
     check_at,
@@ -33,6 +34,7 @@ from est_alan_scheduler.validation import (
     check_id,
     check_kwargs,
     check_timezone,
+    choice_check,
     compare_jitter,
     compare_limits,
     moment_check,
@@ -76,19 +78,21 @@ class Task(BaseModel):
     the next tick obeys it. Editing a list or dict in place is not an assignment: assign a new one.
     `model_dump_json()` works for every task. `model_validate_json()` imports what `func` names, so a task's JSON is as
     trusted as code. JSON has no tuples: inside `args`, `kwargs` and `result` they come back as lists.
-    Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
+    Raises `pydantic.ValidationError`, a `ValueError`, which names the field, the value and what is allowed; an
+    assignment that does not go with the other fields, `ValueError`.
     """
 
     # `_accepts`: what `dependencies` found out about `func`; `_armed`: when its schedule was registered;
     # `_schedule`: what `timing` made of the schedule options; `_slot`: what it last worked out, and from what;
-    # `_watchers`: told of each assignment. Slots, because private attributes would cost every task a dict; declared as
-    # if they were, because a type checker knows those.
-    __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_watchers")
+    # `_tried`: the slot that is being retried; `_watchers`: told of each assignment. Slots, because private attributes
+    # would cost every task a dict; declared as if they were, because a type checker knows those.
+    __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_tried", "_watchers")
     if TYPE_CHECKING:
         _accepts: Any = PrivateAttr()
         _armed: Any = PrivateAttr()
         _schedule: Any = PrivateAttr()
         _slot: Any = PrivateAttr()
+        _tried: datetime | None = PrivateAttr()
         _watchers: tuple[Callable[["Task"], None], ...] = PrivateAttr()
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -131,8 +135,25 @@ class Task(BaseModel):
     ] = Field(default_factory=dict)
     depends_on: Annotated[list[str], PlainValidator(check_depends_on)] = Field(default_factory=list)
     """Ids of the tasks that must have succeeded at least once."""
+    depends_on_mode: Annotated[
+        Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
+    ] = "ever"
+    """`"fresh"`: each of them must have succeeded since this task last started. A retry goes on with what it had."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
     """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
+    retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None
+    """How a failed run is tried again; a number is `max_retries`. None: it is not, until the next slot."""
+    retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
+    """When the last run, which failed, is tried again; None if it is not. A slot that comes first takes over."""
+    attempt: Annotated[int, Field(strict=True, ge=0)] = 0
+    """The number of the last run's attempt, or of the one under way: 1 for a slot, more for retries; 0 before any."""
+    paused: Annotated[bool, Field(strict=True)] = False
+    """True: no slot and no retry is due. What was missed meanwhile is made up for by one run."""
+    run_requested: Annotated[
+        Literal["ready", "force"] | None,
+        PlainValidator(choice_check("run_requested", (None, "ready", "force"))),
+    ] = None
+    """Due now, once, whatever the schedule says: as soon as the dependencies allow it, or `"force"`."""
     misfires: Annotated[int, Field(strict=True, ge=0)] = 0
     """How often slots were skipped for coming later than `misfire_grace`."""
     misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
@@ -155,7 +176,8 @@ class Task(BaseModel):
     history: Annotated[
         list[dict[str, Any]], BeforeValidator(check_history), PlainSerializer(_dump_history, when_used="json")
     ] = Field(default_factory=list)
-    """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message)."""
+    """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message),
+    `attempt`."""
     history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
     """How many runs `history` keeps; the oldest are dropped."""
     first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
@@ -169,6 +191,7 @@ class Task(BaseModel):
         _set_slot(task, "_armed", None)
         _set_slot(task, "_schedule", None)
         _set_slot(task, "_slot", None)
+        _set_slot(task, "_tried", None)
         _set_slot(task, "_watchers", ())
         return task
 
@@ -180,17 +203,12 @@ class Task(BaseModel):
             raise ValueError(cls._no_such_field(unknown))
         return data
 
-    @model_validator(mode="after")
-    def _check_together(self) -> "Task":
+    def model_post_init(self, _context: Any) -> None:
         """Check and convert what takes more than one field."""
+        self._check_together()
         fields = self.__dict__
-        if fields["jitter"] is not None:
-            compare_jitter(fields)
-        if fields["end_at"] is not None and fields["start_at"] is not None:
-            compare_limits(fields)
         for name in _RECORDED & self.__pydantic_fields_set__:
-            fields[name] = self._recorded(fields[name])
-        return self
+            fields[name] = _in_zone(fields[name], fields["timezone"])
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -201,9 +219,7 @@ class Task(BaseModel):
                 raise ValueError(self._no_such_field(name))
             super().__setattr__(name, value)
             return
-        if name == "id":
-            raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
-        self._store(name, self._validated(name, value))
+        self._store(self._validated({name: value}))
 
     def __copy__(self) -> "Task":
         """Copy the containers, too: the history of a sibling is its own."""
@@ -215,32 +231,47 @@ class Task(BaseModel):
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{name!r} of a task cannot be deleted: assign a value, None if the field is optional")
 
-    def _validated(self, name: str, value: Any) -> Any:
+    def _validated(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values to keep for these fields, checked together; nothing is changed."""
         # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
         copy = self.model_copy()
-        self.__pydantic_validator__.validate_assignment(copy, name, value)
-        return copy.__dict__[name]
+        for name, value in changes.items():
+            if name == "id":
+                raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
+            if name not in type(self).model_fields:
+                raise ValueError(self._no_such_field(name))
+            self.__pydantic_validator__.validate_assignment(copy, name, value)
+        if not _SCHEDULING.isdisjoint(changes):
+            copy._check_together()
+        fields = copy.__dict__
+        zone = fields["timezone"]
+        return {name: _in_zone(fields[name], zone) if name in _RECORDED else fields[name] for name in changes}
 
-    def _recorded(self, moment: datetime | None) -> datetime | None:
-        return _in_zone(moment, self.__dict__["timezone"])
+    def _check_together(self) -> None:
+        fields = self.__dict__
+        if fields["jitter"] is not None:
+            compare_jitter(fields)
+        if fields["end_at"] is not None and fields["start_at"] is not None:
+            compare_limits(fields)
 
-    def _store(self, name: str, value: Any) -> None:
-        if name == "last_run_at":
-            self.__dict__.update(last_run_at=value, first_run_at=value)
-        elif name == "timezone":  # in one step, because the registry reads them together
-            recorded = {field: _in_zone(self.__dict__[field], value) for field in _RECORDED}
-            self.__dict__.update(recorded, timezone=value)
-        else:
-            self.__dict__[name] = value
-        self.__pydantic_fields_set__.add(name)
-        if name in ("func", "args"):
-            self._accepts = None
-        elif name in _SCHEDULING:
+    def _store(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Write values that are valid, in one step; return what they replace, for the caller to let go of."""
+        fields = self.__dict__
+        self.__pydantic_fields_set__.update(values)
+        if "last_run_at" in values:
+            values = {"first_run_at": values["last_run_at"], **values}
+        if "timezone" in values:  # together, because the registry reads them together
+            moments = {name: values.get(name, fields[name]) for name in _RECORDED}
+            values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
+        replaced = {name: fields[name] for name in values}
+        fields.update(values)
+        if not _SCHEDULING.isdisjoint(values):
             self._schedule = None
-            if name in _ARMING:
+            if not _ARMING.isdisjoint(values):
                 self._armed = None
         for told in self._watchers:  # last: whoever is told finds the new value
             told(self)
+        return replaced
 
     @classmethod
     def _no_such_field(cls, name: object) -> str:
@@ -249,6 +280,6 @@ class Task(BaseModel):
 
 
 _set_slot = object.__setattr__
-_RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at"))
+_RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 _ARMING = frozenset(("every", "at", "cron", "run_at", "timezone", "start_at"))
 _SCHEDULING = _ARMING | {"end_at", "exclude", "jitter", "misfire_grace"}

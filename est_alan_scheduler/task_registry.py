@@ -23,9 +23,9 @@ from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
 from est_alan_scheduler.run import Run, current
 from est_alan_scheduler.run_book import RunBook
-from est_alan_scheduler.store import Store
+from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, due_moment, is_due, misfire, read_schedule
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, misfire, read_schedule
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -60,6 +60,7 @@ class TaskRegistry:
         self._pool: Pool | None = None
         self._wakers: tuple[Callable[[], None], ...] = ()
         self._warned: set[str] = set()  # missing dependencies that the log has told of
+        self._is_paused = False
         self.configure(executor, max_running)
         _registries.add(self)
 
@@ -157,6 +158,62 @@ class TaskRegistry:
         self._wake()
         return task
 
+    def update(self, task_id: str, /, **changes: Any) -> Task:
+        """Change fields of the task of that id, and return it: all of them in one step, or none.
+
+        No tick sees a part of it, and a run under way goes on as it began. The result has to be what `register` takes.
+        Raises `pydantic.ValidationError` or `ValueError` that says what is wrong with it, `UnknownTaskError` (a
+        `KeyError`) if there is no such task, and changes nothing then.
+        """
+        values = self.store[task_id]._validated(changes)
+        replaced = refusal = None
+        with self._lock, self._agenda:
+            task = dict.get(self.store, task_id)
+            if task is not None:
+                refusal = self._refuse_change(task, values)
+                if refusal is None:
+                    replaced = task._store(values)
+        if task is None:
+            raise UnknownTaskError(task_id, self.store)
+        if refusal is not None:
+            raise ValueError(refusal)
+        del replaced  # without the lock: the `__del__` of an argument is user code
+        self._wake()
+        return task
+
+    def pause(self, task_id: str) -> Task:
+        """Let the task of that id have no due moments until `resume`, and return it; `KeyError` if there is none.
+
+        A run under way goes on, and `run_now` still works.
+        """
+        return self._set(task_id, "paused", True)
+
+    def resume(self, task_id: str) -> Task:
+        """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all that was missed."""
+        return self._set(task_id, "paused", False)
+
+    def run_now(self, task_id: str, force: bool = False) -> Task:
+        """Have the task of that id run with the next tick, due or not, and return it; `KeyError` if there is none.
+
+        As soon as its dependencies allow it, or whatever they say with `force`; after the run under way, if there is
+        one; also if it is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them; a retry
+        that waits is dropped.
+        """
+        return self._set(task_id, "run_requested", "force" if force else "ready")
+
+    def pause_all(self) -> None:
+        """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on."""
+        self._set_paused(True)
+
+    def resume_all(self) -> None:
+        """Undo `pause_all`; tasks that are paused each on their own stay so."""
+        self._set_paused(False)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause_all` is in force."""
+        return self._is_paused
+
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
 
@@ -171,7 +228,7 @@ class TaskRegistry:
         return self.store.get(task_id)
 
     def remove(self, task_id: str) -> Task:
-        """Take out the task of that id and return it; `KeyError` with the id if there is none.
+        """Take out the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
 
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
         has succeeded.
@@ -183,7 +240,7 @@ class TaskRegistry:
                 dict.__delitem__(self.store, task_id)
                 agenda.drop(task_id)
         if task is None:
-            raise KeyError(task_id)
+            raise UnknownTaskError(task_id, self.store)
         return task
 
     def __len__(self) -> int:
@@ -200,7 +257,14 @@ class TaskRegistry:
         task = self.store[task_id]
         calls = sum(run.is_call for run in list(self._under_way.calls.values()))
         is_full = calls > 0 and calls >= self._limit(Pool.limit)
-        return explain(task, self.store, self._now(), self._under_way.is_calling(task), is_full)
+        return explain(
+            task,
+            self.store,
+            self._now(),
+            is_calling=self._under_way.is_calling(task),
+            is_full=is_full,
+            are_all_paused=self._is_paused,
+        )
 
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
         """Return what will run when, over all tasks, in order and lazily: up to `until`, at most `limit` of them.
@@ -213,6 +277,8 @@ class TaskRegistry:
             raise TypeError(f"until must be a datetime or None, got {short_repr(until)}")
         if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
             raise ValueError(f"limit must be a whole number of at least 0, or None, got {short_repr(limit)}")
+        if self._is_paused:
+            return iter(())
         end = None if until is None else to_utc(until)
         with self._lock, self._agenda as agenda:
             now = self._now()
@@ -271,7 +337,7 @@ class TaskRegistry:
         """
         runner = self._runner()
         moment = deadline = None
-        if runner is None or self._room(runner):
+        if not self._is_paused and (runner is None or self._room(runner)):
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -308,8 +374,12 @@ class TaskRegistry:
         return is_due(task, now)
 
     def _deps_ready(self, task: Task) -> bool:
-        """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
+        """Tell whether every id in `depends_on` is registered and has succeeded: ever, or since `task` last ran."""
         return not task.depends_on or first_unmet(task, self.store) is None
+
+    def _may_go_ahead(self, task: Task) -> bool:
+        """Tell whether its dependencies, or who asked for a run, let `task` start."""
+        return task.run_requested == "force" or self._deps_ready(task)
 
     def _refuse(self, task: Task) -> str | None:
         """Return why the store cannot take `task`, None if it can."""
@@ -317,8 +387,38 @@ class TaskRegistry:
             return f"Task with id {task.id!r} already registered."
         # Nobody is led back to an id that nobody depends on.
         may_close = task.id in self._agenda.wanted or task.id in task.depends_on
-        circle = find_circle(task, self.store) if may_close else None
-        return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None
+        return _closes_circle(task, self.store) if may_close else None
+
+    def _refuse_change(self, task: Task, values: Mapping[str, Any]) -> str | None:
+        """Return why `task` cannot have these values, None if it can."""
+        changed = task.model_copy(update=values)
+        try:
+            changed._check_together()
+            _check(changed)
+        except ValueError as error:
+            return str(error)
+        return _closes_circle(changed, self.store) if "depends_on" in values else None
+
+    def _set(self, task_id: str, field: str, value: Any) -> Task:
+        """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
+        with self._lock, self._agenda:
+            task = dict.get(self.store, task_id)
+            is_changed = task is not None and task.__dict__[field] not in (value, "force")
+            if task is not None and is_changed:
+                task._store({field: value})
+        if task is None:
+            raise UnknownTaskError(task_id, self.store)
+        if is_changed:
+            self._wake()
+        return task
+
+    def _set_paused(self, value: bool) -> None:
+        with self._lock:
+            is_changed = self._is_paused is not value
+            self._is_paused = value
+            self._agenda.changes += 1  # a tick under way has to look again
+        if is_changed:
+            self._wake()
 
     def _runner(self) -> Runner | None:
         """Return who makes the calls of a tick in this thread; None for the thread itself."""
@@ -337,10 +437,13 @@ class TaskRegistry:
         """Return what to start, as far as there is room; add what the log has to be told of to `notices`."""
         agenda, store, calls = self._agenda, self.store, self._under_way.calls
         # A subclass may ask for more than the schedule does.
-        asks_more = getattr(self._should_run, "__func__", None) is not TaskRegistry._should_run
+        asks_more = (
+            getattr(self._should_run, "__func__", None) is not TaskRegistry._should_run
+            or getattr(self._deps_ready, "__func__", None) is not TaskRegistry._deps_ready
+        )
         ready: list[Entry] = []
         utc = agenda.see(now)
-        if room == 0:
+        if room == 0 or self._is_paused:
             return ready
         taken = agenda.take_aside()
         if room is None:
@@ -354,14 +457,22 @@ class TaskRegistry:
                     continue
                 slot = due_moment(task, now)
                 is_due = slot is not None and slot <= utc
-                missed = misfire(task, now) if is_due and fields["misfire_grace"] is not None else None
-                if not missed and not (self._should_run(task, now) if asks_more else is_due):
+                # What waits for a dependency has not misfired: nobody knows yet when it could have run.
+                if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task):
+                    missed = misfire(task, now)
+                    if missed is not None:
+                        fields["misfired_at"] = missed.slot
+                        fields["misfires"] += 1
+                        notices.append(describe_misfire(task, missed))
+                        slot = due_moment(task, now)  # a retry may be due all the same
+                        is_due = slot is not None and slot <= utc
+                if not (self._should_run(task, now) if asks_more else is_due):
                     # A due moment is a lower bound; only a subclass can refuse a task that is due.
                     if is_due:
                         agenda.hold(entry)
                     else:
                         agenda.file_anew(entry, now)
-                elif not self._deps_ready(task):
+                elif (asks_more or fields["depends_on"]) and not self._may_go_ahead(task):
                     dependency = first_unmet(task, store)
                     if dependency is None:
                         agenda.hold(entry)
@@ -370,11 +481,6 @@ class TaskRegistry:
                     if dependency not in store and dependency not in self._warned:
                         self._warned.add(dependency)
                         notices.append(f"Task {dependency!r} is not registered, but others depend on it and wait.")
-                elif missed:
-                    fields["misfired_at"] = missed.slot
-                    fields["misfires"] += 1
-                    notices.append(describe_misfire(task, missed))
-                    agenda.file_anew(entry, now)
                 elif room is not None and len(ready) >= room:
                     agenda.hold(entry)
                 else:
@@ -410,16 +516,13 @@ class TaskRegistry:
                 if run is None:
                     return
                 token = current.set(run)
-                fields = task.__dict__
-                kwargs = fields["kwargs"]
-                if fields["depends_on"]:
-                    kwargs = {**kwargs, **results_for(task, self.store)}
+                func, args, kwargs = self._call_of(run)
                 if run.timeout is None:
-                    result = fields["func"](*fields["args"], **kwargs)
+                    result = func(*args, **kwargs)
                     if isinstance(result, CoroutineType):
                         result = finish_coroutine(result)
                 else:
-                    result = call_here(fields["func"], fields["args"], kwargs, run.timeout)
+                    result = call_here(func, args, kwargs, run.timeout)
                 self._book.finish(run, result, None)
             except (Exception, SystemExit) as error:
                 self._fail(task, error)
@@ -436,12 +539,10 @@ class TaskRegistry:
         try:
             run = self._start(task, runner)
             if run is not None:
-                fields, pool = task.__dict__, self._pool
-                kwargs = fields["kwargs"]
-                if fields["depends_on"]:
-                    kwargs = {**kwargs, **results_for(task, self.store)}
-                run.call = Call(fields["func"], fields["args"], kwargs, run)
-                if runner is not pool and pool is not None and not is_coroutine_function(task.func):
+                pool = self._pool
+                func, args, kwargs = self._call_of(run)
+                run.call = Call(func, args, kwargs, run)
+                if runner is not pool and pool is not None and not is_coroutine_function(func):
                     runner = pool  # for what an event loop would put in a thread
                 runner.start(run.call, partial(self._book.complete, run))
         except InterpreterEndsError:
@@ -485,7 +586,8 @@ class TaskRegistry:
                         return None
                     if entry.started > turn.starts:
                         return None  # it has run since
-                    if not (self._should_run(task, now) and self._deps_ready(task)):
+                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task)
+                    if not may_start:
                         agenda.file_anew(entry, now)
                         return None
                     slot = due_moment(task, now)
@@ -498,12 +600,23 @@ class TaskRegistry:
                     if entry is not None:
                         agenda.file_anew(entry, now)
                     return None
-                run = Run(task, now, slot, entry, turn, runner is not None)
+                attempt = 1
+                if fields["retry_at"] is not None:
+                    attempt, slot = coming_attempt(task, now, slot)
+                run = Run(task, now, slot, entry, turn, runner is not None, attempt)
                 self._book.begin(run)
             except BaseException:  # as `with agenda` does, without its cost
                 agenda.note_all()
                 raise
         return run
+
+    def _call_of(self, run: Run) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+        """Return what is to be called for `run`, which lets go of it."""
+        work, run.work = run.work, None
+        func, args, kwargs, depends_on = work
+        if depends_on:
+            kwargs = {**kwargs, **results_for(run.task, work, self.store)}
+        return func, args, kwargs
 
     def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
         """Tell whether calls that go on keep `task` from starting."""
@@ -534,6 +647,11 @@ class TaskRegistry:
 def _check_max_running(value: int | None) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ValueError(f"max_running must be a whole number of at least 1, or None, got {short_repr(value)}")
+
+
+def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:
+    circle = find_circle(task, store)
+    return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None
 
 
 def _check(task: Task) -> None:

@@ -1,8 +1,9 @@
 """What a schedule means for a task: earlier runs in, next due moment out.
 
-A schedule yields slots. A slot is due when it has come and no run has started at or after it. Everything here is a
-pure function of its arguments and of the zone rules; no clock is read. `now` is naive local time; due moments are naive
-UTC, so that they can be compared and subtracted.
+A schedule yields slots. A slot is due when it has come and no run has started at or after it. Beside its slots, a retry
+makes a task due, and so does an explicit request. Everything here is a pure function of its arguments and of the zone
+rules; no clock is read. `now` is naive local time; due moments are naive UTC, so that they can be compared and
+subtracted.
 """
 
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from datetime import datetime, timedelta
 from est_alan_scheduler.cron import cron
 from est_alan_scheduler.limits import Limited, Misfire
 from est_alan_scheduler.local_time import from_utc, to_utc
-from est_alan_scheduler.schedules import Daily, Every, Once, Schedule, daily, every, in_utc
+from est_alan_scheduler.schedules import AT_ONCE, Daily, Every, Once, Schedule, daily, every, in_utc
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.zone import LOCAL, from_clock, named
 
@@ -61,19 +62,49 @@ def arm(task: Task, now: datetime) -> None:
 
 
 def due_moment(task: Task, now: datetime) -> datetime | None:
-    """Return the naive UTC moment of the earliest slot that no run of `task` covers; None if none will come.
+    """Return the naive UTC moment at which `task` is due; None if it will not be.
 
-    A moment in the past means that the task is due, unless it misfired. The answer is a lower bound as long as the
-    clock goes forward.
+    That is its earliest slot that no run covers, or what comes before it of `due_beside`. A moment in the past means
+    that the task is due, unless it misfired. The answer is a lower bound as long as the clock goes forward.
     """
-    schedule = task._schedule or keep_schedule(task)
-    return None if schedule is None else schedule.due(task, now)
+    fields = task.__dict__
+    if fields["retry_at"] is None and fields["run_requested"] is None and not fields["paused"]:
+        schedule = task._schedule or keep_schedule(task)
+        return None if schedule is None else schedule.due(task, now)
+    slot, beside = due_slot(task, now), due_beside(task)
+    return beside if slot is None or (beside is not None and beside < slot) else slot
+
+
+def due_slot(task: Task, now: datetime) -> datetime | None:
+    """Return the naive UTC moment of the earliest slot that no run of `task` covers; None while it is paused."""
+    schedule = keep_schedule(task)
+    return None if schedule is None or task.paused else schedule.due(task, now)
+
+
+def due_beside(task: Task) -> datetime | None:
+    """Return the naive UTC moment at which `task` is due whatever its slots are; None if it is not.
+
+    At once if that was asked for, or when a retry of it is due.
+    """
+    return AT_ONCE if task.run_requested is not None else due_retry(task)
+
+
+def due_retry(task: Task) -> datetime | None:
+    """Return the naive UTC moment at which a retry of `task` is due; None if there is none."""
+    if task.retry_at is None or task.retry is None or task.paused or keep_schedule(task) is None:
+        return None
+    return to_utc(task.retry_at)
 
 
 def is_due(task: Task, now: datetime) -> bool:
-    """Tell whether a slot of `task` has come that no run has covered, and not too late."""
+    """Tell whether a slot of `task` has come that no run has covered, and not too late; or a retry, or a request."""
     moment = due_moment(task, now)
-    return moment is not None and moment <= in_utc(now) and (not task.misfire_grace or misfire(task, now) is None)
+    if moment is None or moment > in_utc(now):
+        return False
+    if not task.misfire_grace or misfire(task, now) is None:
+        return True
+    beside = due_beside(task)
+    return beside is not None and beside <= in_utc(now)
 
 
 def misfire(task: Task, now: datetime) -> Misfire | None:
@@ -82,7 +113,32 @@ def misfire(task: Task, now: datetime) -> Misfire | None:
     Closed form: it takes no longer for a million missed slots than for one.
     """
     schedule = keep_schedule(task)
-    return schedule.misfire(task, now) if isinstance(schedule, Limited) else None
+    return schedule.misfire(task, now) if isinstance(schedule, Limited) and not task.paused else None
+
+
+def coming_attempt(task: Task, now: datetime, due: datetime | None) -> tuple[int, datetime | None]:
+    """Return the number of the attempt that a run of `task` at `now` is, and the moment that it is due for.
+
+    Who asks for a run, and a slot that has come, take over from a retry that waits. `due` is the due moment, if any.
+    """
+    retry = due_retry(task)
+    if retry is None or retry > in_utc(now) or task.run_requested is not None:
+        return 1, due
+    slot = due_slot(task, now)
+    return (task.attempt + 1, retry) if slot is None or slot > in_utc(now) else (1, slot)
+
+
+def next_retry(task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime) -> datetime | None:
+    """Return when to try `task` again, as it records moments, after `attempt` at `slot` has failed at `now`."""
+    seconds = None
+    if task.retry is not None:
+        seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)
+    if seconds is None:
+        return None
+    try:
+        return show(task, to_utc(now) + timedelta(seconds=seconds), now)
+    except OverflowError:  # beyond the year 9999
+        return None
 
 
 def first_run(task: Task, now: datetime) -> datetime:

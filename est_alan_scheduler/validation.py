@@ -14,7 +14,7 @@ from est_alan_scheduler.cron_expression import parse, shortest_gap
 from est_alan_scheduler.portable import NOT_JSON, function_named, short_repr
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
-_MAX_SECONDS = 1e9  # some thirty years: what the waits of the standard library can take
+MAX_SECONDS = 1e9  # some thirty years: what the waits of the standard library can take
 _HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -121,11 +121,34 @@ def seconds_check(field: str) -> Callable[[object], float | None]:
 
     def check_seconds(value: object) -> float | None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or (is_number and 0 < value <= _MAX_SECONDS):  # type: ignore[operator]  # a number, then
+        if value is None or (is_number and 0 < value <= MAX_SECONDS):  # type: ignore[operator]  # a number, then
             return value  # type: ignore[return-value]
         raise ValueError(f"{field} must be a number of seconds greater than 0, or None, got {short_repr(value)}")
 
     return check_seconds
+
+
+def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], float]:
+    """Return a check that lets a number through that is neither too small nor too large."""
+
+    def check_number(value: object) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        raise ValueError(f"{field} must be a number ({unit}) from {least:g} to {most:g}, got {short_repr(value)}")
+
+    return check_number
+
+
+def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
+    """Return a check that lets one of a few words through."""
+
+    def check_choice(value: object) -> str | None:
+        if isinstance(value, str | None) and value in allowed:
+            return value
+        hint = near_miss(value, [word for word in allowed if word is not None])
+        raise ValueError(f"{field} must be {' or '.join(map(repr, allowed))}, got {short_repr(value)}{hint}")
+
+    return check_choice
 
 
 def check_cron(value: object) -> str | None:

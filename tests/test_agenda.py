@@ -12,11 +12,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from est_alan_scheduler import Retry
 from est_alan_scheduler.task import TaskStatus
 from tests.twin import IDS, ClockedRegistry, Operation, ScanningRegistry, World
 
 # Days of clock changes in New York, on Lord Howe Island and in Casablanca, and one that is like any other.
 DAYS = (datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 4, 4), datetime(2026, 2, 15), datetime(2026, 6, 1))
+
+
+def brief(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Return what draws the same, with a short `repr`: hypothesis warns of long ones."""
+    return st.composite(lambda draw: draw(strategy))()
+
 
 ids = st.sampled_from(IDS)
 steps = st.sampled_from(
@@ -31,7 +38,7 @@ intervals = steps.map(lambda step: {"seconds": step.total_seconds()})
 times_of_day = st.sampled_from(["00:00", "00:30", "01:30", "02:15", "02:30", "12:00", "23:30"])
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"])
 excluded = st.sampled_from([(), ("2026-03-08", "2026-11-01", "2026-06-02")])
-graces = st.sampled_from([None, 0.5, 60.0, 7200.0])
+graces = st.sampled_from([None, 1, 60, 4000])
 crons = ["*/7 * * * *", "30 1,2 * * *", "0 */5 * * *"] if find_spec("cronsim") else []
 schedules = st.one_of(
     st.fixed_dictionaries({"every": intervals}),
@@ -44,23 +51,37 @@ schedules = st.one_of(
     st.fixed_dictionaries({"at": times_of_day, "misfire_grace": graces, "timezone": zones}),
     *[st.fixed_dictionaries({"cron": st.just(cron), "timezone": zones, "exclude": excluded}) for cron in crons],
 )
+retries = st.sampled_from(
+    [None, Retry(max_retries=2, delay=0), Retry(max_retries=5, delay=40), Retry(max_retries=9, delay=7200)]
+)
+modes = st.sampled_from(["ever", "fresh"])
+requests = st.sampled_from([None, "ready", "force"])
 dependencies: st.SearchStrategy[list[str]] = st.one_of(st.just([]), st.lists(ids, max_size=2, unique=True))
-fields = st.tuples(schedules, dependencies).map(lambda drawn: {**drawn[0], "depends_on": drawn[1]})
+options = st.fixed_dictionaries(
+    {"depends_on": dependencies}, optional={"retry": retries, "depends_on_mode": modes, "misfire_grace": graces}
+)
+fields = brief(st.tuples(schedules, options).map(lambda drawn: drawn[0] | drawn[1]))
 moments = st.one_of(st.none(), moves)
-assignments = st.one_of(
-    st.tuples(st.just("assign"), ids, st.just("every"), st.one_of(st.none(), intervals)),
-    st.tuples(st.just("assign"), ids, st.just("at"), st.one_of(st.none(), times_of_day)),
-    st.tuples(st.just("assign"), ids, st.just("run_at"), moments),
-    st.tuples(st.just("assign"), ids, st.sampled_from(["last_run_at", "first_run_at", "last_success_at"]), moments),
-    st.tuples(st.just("assign"), ids, st.just("status"), st.sampled_from(list(TaskStatus))),
-    st.tuples(st.just("assign"), ids, st.just("depends_on"), dependencies),
-    st.tuples(st.just("assign"), ids, st.just("history_limit"), st.integers(0, 3)),
-    st.tuples(st.just("assign"), ids, st.just("args"), st.just(())),
-    st.tuples(st.just("assign"), ids, st.just("timezone"), zones),
-    st.tuples(st.just("assign"), ids, st.just("exclude"), excluded),
-    st.tuples(st.just("assign"), ids, st.just("misfire_grace"), graces),
-    st.tuples(st.just("assign"), ids, st.just("misfired_at"), moments),
-    st.tuples(st.just("assign"), ids, st.sampled_from(["start_at", "end_at"]), moments),
+assignments = brief(
+    st.one_of(
+        st.tuples(st.just("assign"), ids, st.just("every"), st.one_of(st.none(), intervals)),
+        st.tuples(st.just("assign"), ids, st.just("at"), st.one_of(st.none(), times_of_day)),
+        st.tuples(st.just("assign"), ids, st.just("run_at"), moments),
+        st.tuples(st.just("assign"), ids, st.sampled_from(["last_run_at", "first_run_at", "last_success_at"]), moments),
+        st.tuples(st.just("assign"), ids, st.sampled_from(["retry_at", "misfired_at"]), moments),
+        st.tuples(st.just("assign"), ids, st.just("retry"), retries),
+        st.tuples(st.just("assign"), ids, st.just("depends_on_mode"), modes),
+        st.tuples(st.just("assign"), ids, st.just("misfire_grace"), graces),
+        st.tuples(st.just("assign"), ids, st.just("paused"), st.booleans()),
+        st.tuples(st.just("assign"), ids, st.just("run_requested"), requests),
+        st.tuples(st.just("assign"), ids, st.just("status"), st.sampled_from(list(TaskStatus))),
+        st.tuples(st.just("assign"), ids, st.just("depends_on"), dependencies),
+        st.tuples(st.just("assign"), ids, st.just("history_limit"), st.integers(0, 3)),
+        st.tuples(st.just("assign"), ids, st.just("args"), st.just(())),
+        st.tuples(st.just("assign"), ids, st.just("timezone"), zones),
+        st.tuples(st.just("assign"), ids, st.just("exclude"), excluded),
+        st.tuples(st.just("assign"), ids, st.sampled_from(["start_at", "end_at"]), moments),
+    )
 )
 edits = st.one_of(
     st.tuples(st.just("edit"), st.sampled_from(["clear", "popitem"])),
@@ -68,9 +89,17 @@ edits = st.one_of(
     st.tuples(st.sampled_from(["put_back", "remove"]), ids),
     st.tuples(st.just("replace_store")),
 )
-simple = st.one_of(assignments, edits, st.tuples(st.just("advance"), moves), st.just(("tick",)))
+management = brief(
+    st.one_of(
+        st.tuples(st.just("manage"), st.sampled_from(["pause", "resume", "run_now"]), ids),
+        st.tuples(st.just("manage"), st.just("run_now"), ids, st.booleans()),
+        st.tuples(st.just("manage"), st.sampled_from(["pause_all", "resume_all", "resume_all"])),
+        st.tuples(st.just("update"), ids, st.one_of(fields, schedules, options)),
+    )
+)
+simple = st.one_of(assignments, edits, management, st.tuples(st.just("advance"), moves), st.just(("tick",)))
 behaviours: st.SearchStrategy[Operation] = st.one_of(
-    st.just(("work",)), st.just(("work",)), st.sampled_from([("fail",), ("interrupt",)]), simple
+    st.just(("work",)), st.just(("work",)), st.sampled_from([("fail",), ("fail",), ("interrupt",)]), simple
 )
 new_tasks = st.tuples(st.sampled_from(["register", "put"]), ids, fields, behaviours)
 task_parts = st.tuples(fields, st.one_of(behaviours, new_tasks))
@@ -102,14 +131,14 @@ class TickLaw(RuleBasedStateMachine):
         self.both(how, task_id, *parts)
         self.both("tick")
 
-    @rule(operation=st.one_of(assignments, assignments, edits), step=moves)
+    @rule(operation=st.one_of(assignments, assignments, edits, management, management), step=moves)
     def change(self, operation: Operation, step: timedelta) -> None:
         self.both(*operation)
         self.both("tick")
         self.both("advance", step)
         self.both("tick")
 
-    @rule(first=assignments, second=assignments, step=moves)
+    @rule(first=st.one_of(assignments, management), second=st.one_of(assignments, management), step=moves)
     def change_twice(self, first: Operation, second: Operation, step: timedelta) -> None:
         self.both(*first)
         self.both("advance", step)

@@ -58,7 +58,13 @@ def test_defaults() -> None:
         "args": (),
         "kwargs": {},
         "depends_on": [],
+        "depends_on_mode": "ever",
         "timeout": None,
+        "retry": None,
+        "retry_at": None,
+        "attempt": 0,
+        "paused": False,
+        "run_requested": None,
         "cron": None,
         "timezone": None,
         "start_at": None,
@@ -350,6 +356,7 @@ class TestJson:
                 "status": "success",
                 "result": "3",
                 "error": None,
+                "attempt": 1,
             }
         ]
 

@@ -142,7 +142,14 @@ class TestRun:
         }
         assert (task.first_run_at, task.last_run_at, task.last_success_at) == (START, START, START)
         assert task.history == [
-            {"run_at": START, "finished_at": START, "status": "success", "result": "'done'", "error": None}
+            {
+                "run_at": START,
+                "finished_at": START,
+                "status": "success",
+                "result": "'done'",
+                "error": None,
+                "attempt": 1,
+            }
         ]
 
     def test_a_failure_is_recorded_and_leaves_the_result_alone(self, registry: Frozen) -> None:
@@ -152,7 +159,14 @@ class TestRun:
         assert isinstance(task.error, ValueError)
         assert task.last_success_at is None
         assert task.history == [
-            {"run_at": START, "finished_at": START, "status": "failed", "result": None, "error": "ValueError: boom"}
+            {
+                "run_at": START,
+                "finished_at": START,
+                "status": "failed",
+                "result": None,
+                "error": "ValueError: boom",
+                "attempt": 1,
+            }
         ]
 
     def test_a_failure_is_logged_with_its_traceback(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:

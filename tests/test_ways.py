@@ -58,6 +58,7 @@ def test_an_outcome_is_recorded(way: Way) -> None:
             "status": "success",
             "result": "3",
             "error": None,
+            "attempt": 1,
         }
     ]
     assert task.first_run_at == task.last_run_at <= task.last_success_at

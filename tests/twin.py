@@ -50,12 +50,9 @@ class ScanningRegistry(ClockedRegistry):
     def tick(self) -> None:
         now = self._now()
         self._take_notice(now)
-        for task in self.store.values():
-            missed = misfire(task, now)
-            if missed is not None and task.status is not TaskStatus.RUNNING and self._deps_ready(task):
-                task.misfired_at = missed.slot
-                task.misfires += 1
         earlier = len(self._started)
+        for task in self.store.values():
+            self._skip(task, now)
         for task in self.scan(now):
             self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])
@@ -74,8 +71,17 @@ class ScanningRegistry(ClockedRegistry):
             self._agenda.see(now)
 
     def _may_start(self, task: Task, now: datetime) -> bool:
-        is_running = task.status is TaskStatus.RUNNING
-        return not is_running and self._should_run(task, now) and self._deps_ready(task)
+        return self._is_free(task) and self._should_run(task, now)
+
+    def _is_free(self, task: Task) -> bool:
+        is_idle = not self.is_paused and task.status is not TaskStatus.RUNNING
+        return is_idle and (task.run_requested == "force" or self._deps_ready(task))
+
+    def _skip(self, task: Task, now: datetime) -> None:
+        missed = misfire(task, now) if self._is_free(task) else None
+        if missed is not None:
+            task.misfired_at = missed.slot
+            task.misfires += 1
 
     def _now(self) -> datetime:
         now, self._start_at = self._start_at, None
@@ -102,15 +108,7 @@ class World:
     def state(self) -> list[Any]:
         """Return all that the law speaks of, in registration order."""
         tasks = [
-            (
-                task.id,
-                task.status,
-                task.last_run_at,
-                task.first_run_at,
-                task.last_success_at,
-                len(task.history),
-                task.misfires,
-            )
+            task.model_dump(exclude={"func", "error", "history"}) | {"runs": [run["attempt"] for run in task.history]}
             for task in self.registry
         ]
         return [self.log, tasks]
@@ -131,6 +129,15 @@ class World:
 
     def remove(self, task_id: str) -> None:
         self.registry.remove(task_id)
+
+    def manage(self, method: str, *arguments: Any) -> None:
+        getattr(self.registry, method)(*arguments)
+
+    def update(self, task_id: str, changes: dict[str, Any]) -> None:
+        if "run_at" in changes:
+            changes = changes | {"run_at": from_utc(self.clock.utc + changes["run_at"])}
+        schedule = {"every": None, "at": None, "run_at": None, "cron": None}
+        self.registry.update(task_id, **(schedule | changes if not schedule.keys().isdisjoint(changes) else changes))
 
     def put(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:
         self.registry.store[task_id] = self._task(task_id, fields, behaviour)
