@@ -62,7 +62,7 @@ class PostgresBackend(SqlBackend):
                 WHERE t.owner = :owner AND t.token = :token AND t.status = 'running'
             ),
             free AS (
-                SELECT t.id FROM {t.tasks} t JOIN wanted c ON c.id = t.id
+                SELECT c.* FROM {t.tasks} t JOIN wanted c ON c.id = t.id
                 WHERE t.version = c.seen_version AND t.status <> 'running' AND NOT t.removed
                 AND EXISTS (SELECT 1 FROM {t.instances} i WHERE i.owner = :owner AND i.lease_until > {self._now})
                 ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
@@ -71,8 +71,7 @@ class PostgresBackend(SqlBackend):
                 UPDATE {t.tasks} t SET epoch = t.epoch + 1, version = t.version + 1, status = 'running',
                     owner = :owner, token = :token, run_requested = 0, first_run_at = c.first_run_at,
                     last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt
-                FROM free JOIN wanted c ON c.id = free.id
-                WHERE t.id = free.id AND t.version = c.seen_version
+                FROM free c WHERE t.id = c.id AND t.version = c.seen_version
                 RETURNING t.id, t.epoch, c.slot, c.attempt, c.started
             ),
             started AS (
@@ -89,10 +88,11 @@ class PostgresBackend(SqlBackend):
         if not outcomes:
             return set()
         t = self._tables
+        # Nowhere are two of these sets joined: the planner takes them for small, and would compare each with each.
         statement = f"""
             WITH ended AS (SELECT * FROM {_OUTCOMES}),
             held AS (
-                SELECT t.id, t.epoch FROM {t.tasks} t JOIN ended o ON o.id = t.id AND o.epoch = t.epoch
+                SELECT o.* FROM {t.tasks} t JOIN ended o ON o.id = t.id AND o.epoch = t.epoch
                 WHERE t.owner = :owner AND t.status = 'running'
                 ORDER BY t.id FOR UPDATE OF t
             ),
@@ -101,15 +101,16 @@ class PostgresBackend(SqlBackend):
                     attempt = o.attempt, owner = NULL, version = t.version + 1,
                     result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
                     last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
-                FROM held h JOIN ended o ON o.id = h.id AND o.epoch = h.epoch
-                WHERE t.id = h.id AND t.epoch = h.epoch AND t.owner = :owner AND t.status = 'running'
+                FROM held o
+                WHERE t.id = o.id AND t.epoch = o.epoch AND t.owner = :owner AND t.status = 'running'
                 RETURNING t.id, t.epoch
             ),
             closed AS (
-                UPDATE {t.runs} r SET finished = o.finished, result = o.result_text, late = k.id IS NULL,
+                UPDATE {t.runs} r SET finished = o.finished, result = o.result_text,
+                    late = (o.id, o.epoch) NOT IN (SELECT id, epoch FROM kept),
                     status = CASE WHEN r.finished IS NULL THEN o.status ELSE r.status END,
                     error = CASE WHEN r.finished IS NULL THEN o.error ELSE r.error END
-                FROM ended o LEFT JOIN kept k ON k.id = o.id AND k.epoch = o.epoch
+                FROM ended o
                 WHERE r.task_id = o.id AND r.epoch = o.epoch AND r.owner = :owner AND (r.finished IS NULL OR r.late)
             ),
             pruned AS (

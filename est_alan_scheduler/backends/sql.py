@@ -18,7 +18,6 @@ from est_alan_scheduler.backends.rows import (
     to_state,
 )
 from est_alan_scheduler.backends.sql_leases import SqlLeases
-from est_alan_scheduler.backends.sql_store import execute_all
 from est_alan_scheduler.backends.sql_tables import BLANK, RUN, STATE, sql
 from est_alan_scheduler.task import TaskStatus
 
@@ -93,8 +92,8 @@ class SqlBackend(SqlLeases):
                     f"UPDATE {t.tasks} SET definition = :json, hash = :hash, revision = :revision, removed = false,"
                     " version = version + 1 WHERE id = :id"
                 )
-                execute_all(connection, insert, [values for values in new if values["id"] not in rows])
-                execute_all(connection, update, [values for values in new if values["id"] in rows])
+                self._execute_all(connection, insert, [values for values in new if values["id"] not in rows])
+                self._execute_all(connection, update, [values for values in new if values["id"] in rows])
                 rows = {row[2 + _ID]: row for row in connection.execute(sql(found), ids)}
         return {task_id: to_state(rows[task_id][2:]) for task_id in wanted if task_id in rows}
 
@@ -111,7 +110,7 @@ class SqlBackend(SqlLeases):
         )
         with self._transaction() as connection:
             revision = self._next_revision(connection)
-            execute_all(
+            self._execute_all(
                 connection,
                 update,
                 [
@@ -142,8 +141,8 @@ class SqlBackend(SqlLeases):
         with self._transaction() as connection:
             revision = self._next_revision(connection)
             parameters = [{"id": task_id, "revision": revision} for task_id in sorted(ids)]
-            execute_all(connection, update, parameters)
-            execute_all(connection, delete, [{"id": task_id} for task_id in sorted(ids)])
+            self._execute_all(connection, update, parameters)
+            self._execute_all(connection, delete, [{"id": task_id} for task_id in sorted(ids)])
 
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""
@@ -166,7 +165,7 @@ class SqlBackend(SqlLeases):
                 columns = "".join(f", {name} = :{name}" for name in names)
                 taken = ", owner = NULL, token = NULL" if "status" in names else ""
                 update = f"UPDATE {t.tasks} SET version = version + 1{columns}{taken} WHERE id = :task_id"
-                execute_all(connection, update, parameters)
+                self._execute_all(connection, update, parameters)
         return versions
 
     def history(

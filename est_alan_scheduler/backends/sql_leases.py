@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from est_alan_scheduler.backends.backend import renewed_since
 from est_alan_scheduler.backends.rows import InstanceRow, Renewal, RunRow, Verdict, storable, to_runs
-from est_alan_scheduler.backends.sql_store import SqlStore, execute_all
+from est_alan_scheduler.backends.sql_store import SqlStore
 from est_alan_scheduler.backends.sql_tables import RUN, sql
 
 _KEPT = 24 * 3600 * 1_000_000  # microseconds for which the row of an expired lease is kept if there is nothing to reap
@@ -97,7 +97,7 @@ class SqlLeases(SqlStore):
                 {**row, "owner": verdict.owner, "retry_at": verdict.retry_at, "attempt": verdict.attempt}
                 for row, verdict in zip(common, reaped, strict=True)
             ]
-            execute_all(connection, fail, states)
-            execute_all(connection, close, [{**row, "finished": now} for row in common])
-            execute_all(connection, forget, [{"owner": owner} for owner in sorted(gone)])
+            self._execute_all(connection, fail, states)
+            self._execute_all(connection, close, [{**row, "finished": now} for row in common])
+            self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(gone)])
         return {(verdict.id, verdict.epoch) for verdict in reaped}

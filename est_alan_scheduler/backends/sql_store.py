@@ -83,6 +83,11 @@ class SqlStore(Backend):
         with self._guard(), self._single.connect() as connection:
             return connection.execute(sql(statement), parameters).all()
 
+    def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
+        """Execute a statement once for each set of parameters."""
+        if parameters:  # SQLAlchemy takes an empty list for no parameters
+            connection.execute(sql(statement), parameters)
+
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
         with self._guard(), self._engine.begin() as connection:
@@ -102,9 +107,3 @@ class SqlStore(Backend):
             if not error.connection_invalidated:
                 raise
             raise BackendUnavailableError(f"{self.url}: {error.orig}") from error
-
-
-def execute_all(connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
-    """Execute a statement once for each set of parameters."""
-    if parameters:  # SQLAlchemy takes an empty list for no parameters
-        connection.execute(sql(statement), parameters)

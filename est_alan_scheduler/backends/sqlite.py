@@ -12,7 +12,6 @@ from est_alan_scheduler.backends.backend import DEFAULT_NAME, check_name
 from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql import SqlBackend
-from est_alan_scheduler.backends.sql_store import execute_all
 from est_alan_scheduler.backends.sql_tables import sql
 
 _PATIENCE = 10.0  # seconds to wait for the lock
@@ -48,6 +47,10 @@ class SqliteBackend(SqlBackend):
     def _times(self) -> dict[str, int]:
         return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
 
+    def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
+        if parameters:  # sqlite3 knows parameters by name itself; SQLAlchemy would rewrite each set of them
+            connection.exec_driver_sql(statement, list(parameters))
+
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         t = self._tables
@@ -69,11 +72,11 @@ class SqliteBackend(SqlBackend):
         me = {"owner": owner, "token": token}
         with self._transaction() as connection:
             if connection.execute(sql(alive), {"owner": owner, **self._times()}).scalar():
-                execute_all(connection, start, [{**claim._asdict(), **me} for claim in claims])
+                self._execute_all(connection, start, [{**claim._asdict(), **me} for claim in claims])
             ids = self._ids({claim.id for claim in claims})
-            won = {row.id: row.epoch for row in connection.execute(sql(mine), {"ids": ids, **me})}
+            won = {row[0]: row[1] for row in connection.execute(sql(mine), {"ids": ids, **me}).all()}
             runs = [{**claim._asdict(), **me, "epoch": won[claim.id]} for claim in claims if claim.id in won]
-            execute_all(connection, insert, runs)
+            self._execute_all(connection, insert, runs)
         return won
 
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
@@ -98,7 +101,7 @@ class SqliteBackend(SqlBackend):
         ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
         asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
         with self._transaction() as connection:
-            kept = {(row.id, row.epoch) for row in connection.execute(sql(mine), ids)} & asked
+            kept = {tuple(row) for row in connection.execute(sql(mine), ids).all()} & asked
             rows = [
                 {
                     **outcome._asdict(),
@@ -110,10 +113,12 @@ class SqliteBackend(SqlBackend):
                 }
                 for outcome in outcomes
             ]
-            execute_all(connection, end, [row for row in rows if not row["late"]])
-            execute_all(connection, close, rows)
-            execute_all(connection, prune, [{"id": one.id, "last": one.prune_to} for one in outcomes if one.prune_to])
-            done = {(row.task_id, row.epoch) for row in connection.execute(sql(recorded), ids)} & asked
+            self._execute_all(connection, end, [row for row in rows if not row["late"]])
+            self._execute_all(connection, close, rows)
+            self._execute_all(
+                connection, prune, [{"id": one.id, "last": one.prune_to} for one in outcomes if one.prune_to]
+            )
+            done = {tuple(row) for row in connection.execute(sql(recorded), ids).all()} & asked
         return kept | done
 
 

@@ -652,7 +652,7 @@ class TestManyAtOnce:
                     claims = [claim(one, states[one].version) for one in mine if states[one].status != RUNNING]
                     won = backend.claim(owner, f"{turn}.{part}", claims)
                     wins += list(won.items())
-                    recorded = backend.finish(owner, [success(*one) for one in won.items()])
+                    recorded = backend.finish(owner, [success(*one, history_limit=1_000) for one in won.items()])
                     assert recorded == set(won.items())
             return wins
 

@@ -3,8 +3,9 @@
     python -m tests.benchmarks.stores            batches of 1,000 and of 1
     python -m tests.benchmarks.stores --quick    less of it
 
-The floor compares nothing and returns nothing: through the database's own client, the writes of a claim in one
-transaction, those of a finish in another, as large as the batch. Servers come from the test extra's wheels.
+The floor compares nothing and returns nothing: through the database's own client and into the same tables, the writes
+of a claim in one transaction, those of a finish in another, as large as the batch. On Redis it writes the same keys.
+Servers come from the test extra's wheels.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from statistics import median
 from typing import Any
 
 from est_alan_scheduler.backends import Backend
-from tests.backends.stores import KINDS, Servers, claim, define, success
+from tests.backends.stores import KINDS, Servers, Store, claim, define, success
 
 _SIZE, _SIZE_QUICK = 1_000, 200
 _ROUNDS, _ROUNDS_QUICK = 7, 3
@@ -50,77 +51,72 @@ class Ours:
             self._versions[one] += 2
 
 
-class SqliteFloor:
-    """Bare sqlite3, as safe: write-ahead log, every commit on the disk."""
+_CLAIMED = (
+    "epoch = epoch + 1, version = version + 1, status = 'running', owner = 'me', token = 'token', run_requested = 0,"
+    " first_run_at = 50, last_run_at = 100, retry_at = NULL, attempt = 1"
+)
+_FINISHED = (
+    "version = version + 1, status = 'success', owner = NULL, error_message = NULL, retry_at = NULL, attempt = 0,"
+    " result = '[1]', last_success_at = 200"
+)
+_RUN = "(task_id, epoch, slot, attempt, owner, started, status, late)"
+_ENDED = "finished = 200, status = 'success', result = '[1]', error = NULL, late = false"
 
-    def __init__(self, _url: str, size: int) -> None:
-        self._directory = tempfile.TemporaryDirectory()
-        self._connection = sqlite3.connect(f"{self._directory.name}/floor.db", isolation_level=None)
+
+class SqliteFloor:
+    """Bare sqlite3 on the same tables, as safe: write-ahead log, every commit on the disk."""
+
+    def __init__(self, store: Store, size: int) -> None:
+        backend = store.open()
+        define(backend, *(f"task {number:05}" for number in range(size)))
+        self._name = store.name
+        self._connection = sqlite3.connect(store.url.removeprefix("sqlite:///"), isolation_level=None)
         self._execute = self._connection.execute
-        self._execute("PRAGMA journal_mode = WAL")
         self._execute("PRAGMA synchronous = FULL")
-        self._execute("CREATE TABLE tasks (id TEXT PRIMARY KEY, epoch, version, status, owner, result, last_run, last)")
-        self._execute("CREATE TABLE runs (id TEXT, epoch, owner, started, finished, status, PRIMARY KEY (id, epoch))")
         self._ids = [(f"task {number:05}",) for number in range(size)]
-        self._connection.executemany("INSERT INTO tasks VALUES (?, 0, 0, 'pending', NULL, NULL, 0, 0)", self._ids)
-        self._epoch = 0
 
     def run(self, number: int) -> None:
         """Write what a claim and a finish of so many runs write."""
+        tasks, runs, many = f"{self._name}_tasks", f"{self._name}_runs", self._connection.executemany
         ids = self._ids[:number]
-        self._epoch += 1
-        many = self._connection.executemany
         self._execute("BEGIN IMMEDIATE")
-        claims = (
-            "UPDATE tasks SET epoch = epoch + 1, version = version + 1, status = 'running', owner = 'me' WHERE id = ?"
-        )
-        many(claims, ids)
-        many(f"INSERT INTO runs VALUES (?, {self._epoch}, 'me', 1, NULL, 'running')", ids)
+        many(f"UPDATE {tasks} SET {_CLAIMED} WHERE id = ?", ids)
+        insert = f"INSERT INTO {runs} {_RUN} SELECT id, epoch, 99, 1, 'me', 100, 'running', 0 FROM {tasks} WHERE id = ?"
+        many(insert, ids)
         self._execute("COMMIT")
         self._execute("BEGIN IMMEDIATE")
-        many("UPDATE tasks SET version = version + 1, status = 'success', owner = NULL, result = '1' WHERE id = ?", ids)
-        many(f"UPDATE runs SET finished = 2, status = 'success' WHERE id = ? AND epoch = {self._epoch}", ids)
+        many(f"UPDATE {tasks} SET {_FINISHED} WHERE id = ?", ids)
+        many(f"UPDATE {runs} SET {_ENDED} WHERE task_id = ? AND finished IS NULL", ids)
         self._execute("COMMIT")
 
     def close(self) -> None:
-        """Remove the file."""
+        """Close the connection."""
         self._connection.close()
-        self._directory.cleanup()
 
 
 class PostgresFloor:
-    """Bare psycopg: set-based updates, one statement and one transaction for a claim, one for a finish."""
+    """Bare psycopg on the same tables: set-based updates, one statement and transaction a claim, one a finish."""
 
-    def __init__(self, url: str, size: int) -> None:
+    def __init__(self, store: Store, size: int) -> None:
         import psycopg
 
-        self._connection = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
-        self._execute: Any = self._connection.execute
-        self._execute("DROP TABLE IF EXISTS floor_tasks, floor_runs")
-        self._execute(
-            "CREATE TABLE floor_tasks (id text PRIMARY KEY, epoch bigint, version bigint, status text, owner text,"
-            " result text, last_run bigint) WITH (fillfactor = 50)"
-        )
-        self._execute(
-            "CREATE TABLE floor_runs (id text, epoch bigint, owner text, started bigint, finished bigint, status text,"
-            " PRIMARY KEY (id, epoch))"
-        )
         self._ids = [f"task {number:05}" for number in range(size)]
-        self._execute("INSERT INTO floor_tasks SELECT unnest(%s::text[]), 0, 0, 'pending', NULL, NULL, 0", [self._ids])
+        define(store.open(), *self._ids)
+        self._name = store.name
+        self._connection = psycopg.connect(store.url.replace("+psycopg", ""), autocommit=True)
+        self._execute: Any = self._connection.execute
 
     def run(self, number: int) -> None:
         """Write what a claim and a finish of so many runs write."""
-        ids = [self._ids[:number]]
+        tasks, runs, ids = f"{self._name}_tasks", f"{self._name}_runs", [self._ids[:number]]
         self._execute(
-            "WITH won AS (UPDATE floor_tasks SET epoch = epoch + 1, version = version + 1, status = 'running',"
-            " owner = 'me' WHERE id = ANY(%s) RETURNING id, epoch)"
-            " INSERT INTO floor_runs SELECT id, epoch, 'me', 1, NULL, 'running' FROM won",
+            f"WITH won AS (UPDATE {tasks} SET {_CLAIMED} WHERE id = ANY(%s) RETURNING id, epoch)"
+            f" INSERT INTO {runs} {_RUN} SELECT id, epoch, 99, 1, 'me', 100, 'running', false FROM won",
             ids,
         )
         self._execute(
-            "WITH kept AS (UPDATE floor_tasks SET version = version + 1, status = 'success', owner = NULL, result = '1'"
-            " WHERE id = ANY(%s) RETURNING id, epoch) UPDATE floor_runs r SET finished = 2, status = 'success'"
-            " FROM kept WHERE r.id = kept.id AND r.epoch = kept.epoch",
+            f"WITH kept AS (UPDATE {tasks} SET {_FINISHED} WHERE id = ANY(%s) RETURNING id, epoch)"
+            f" UPDATE {runs} r SET {_ENDED} FROM kept WHERE r.task_id = kept.id AND r.epoch = kept.epoch",
             ids,
         )
 
@@ -155,10 +151,10 @@ class RedisFloor:
         redis.call('SREM', KEYS[1] .. 'open', id .. ARGV[2])
     end"""
 
-    def __init__(self, url: str, size: int) -> None:
+    def __init__(self, store: Store, size: int) -> None:
         import redis
 
-        self._client = redis.Redis.from_url(url)
+        self._client = redis.Redis.from_url(store.url)
         self._ids = [f"task {number:05}" for number in range(size)]
         self._prefix = f"{{floor {uuid.uuid4().hex}}}:"
         self._scripts = [str(self._client.script_load(script)) for script in (self._CLAIM, self._FINISH)]
@@ -195,7 +191,9 @@ def measure(kind: str, servers: Servers, size: int, rounds: int) -> None:
     with tempfile.TemporaryDirectory() as directory:
         store = servers.store(kind, Path(directory))
         ours = Ours(store.open(), size)
-        floor = _FLOORS[kind](store.url, size) if kind in _FLOORS else None
+        beside = servers.store(kind, Path(directory) / "floor")
+        Path(directory, "floor").mkdir()
+        floor = _FLOORS[kind](beside, size) if kind in _FLOORS else None
         for batch, batches in ((size, 1), (1, _SINGLES)):
             figures: dict[str, list[float]] = {"ours": [], "floor": []}
             for _ in range(rounds):  # interleaved: what else the machine does hits both
@@ -209,6 +207,7 @@ def measure(kind: str, servers: Servers, size: int, rounds: int) -> None:
         if floor is not None:
             floor.close()
         store.close()
+        beside.close()
 
 
 def main() -> int:
