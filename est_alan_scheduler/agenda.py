@@ -55,6 +55,7 @@ class Agenda:
         self.horizon = Horizon()
         self.changes = 0  # so far: what a tick has decided at another count, it has to decide again
         self.starts = 0  # so far
+        self.heard: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for who asks for it
         # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
         self._order = 0
@@ -110,6 +111,8 @@ class Agenda:
         while self.notes:
             note = self.notes.popleft()
             self.changes += 1
+            if self.heard is not None:
+                self.heard.append(note)
             if note is None:
                 self._rebuild(now)
             elif isinstance(note, Task):
@@ -156,6 +159,22 @@ class Agenda:
         """Return the dropped tasks, for the caller to let go of when it has released the lock."""
         dropped, self._dropped = self._dropped, []
         return dropped
+
+    def reread(self, task: Task, now: datetime) -> None:
+        """Read all fields of a task anew, which were written without a note."""
+        entry = self.entries.get(task.id)
+        if entry is not None and entry.task is task:
+            self.changes += 1
+            self._read(entry, task, now)
+
+    def set_aside(self, moment: datetime, limit: int | None) -> list[Task]:
+        """Return what may be due at the UTC `moment`, as far as `limit` goes; the next tick looks at it in any case."""
+        entries = self.take_aside()
+        entries += self.take(moment, None if limit is None else max(0, limit - len(entries)))
+        for entry in entries:
+            if entry.ready_at is None:
+                self.held[entry] = None
+        return [entry.task for entry in entries]
 
     def take_aside(self) -> list[Entry]:
         """Take what is due whatever the clock says: what was held, or found ready by another tick but not started."""

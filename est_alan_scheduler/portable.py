@@ -65,6 +65,12 @@ def json_or_marked(value: object) -> object:
     return value if _fits_json(value) else {NOT_JSON: short_repr(value)}
 
 
+def round_trip(value: object) -> tuple[Any, str]:
+    """Return `value` as it comes back from JSON, its bounded `repr` if JSON cannot hold it, and the JSON."""
+    text = json.dumps(json_or_repr(value), allow_nan=False)
+    return json.loads(text), text
+
+
 def function_name(func: Callable[..., Any]) -> str:
     """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`."""
     module, qualname = getattr(func, "__module__", None), getattr(func, "__qualname__", None)

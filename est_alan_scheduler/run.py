@@ -29,6 +29,9 @@ class CurrentRun(NamedTuple):
     retry, that of the first attempt."""
     attempt: int
     """1 for the first try, 2 for the first retry."""
+    epoch: int | None = None
+    """With a backend: the number of the run among all of its task, which grows. It fences what the run does elsewhere:
+    what comes with a smaller number than was seen already is of a run that has lost its lease."""
 
 
 class Run:
@@ -41,6 +44,7 @@ class Run:
         "call",
         "due",
         "entry",
+        "epoch",
         "is_call",
         "is_over",
         "line",
@@ -78,6 +82,7 @@ class Run:
         self.timeout: float | None = fields["timeout"]
         self.work = _work(fields)  # taken in one step; None once the call is made
         self.is_over = False  # the outcome is recorded, though the call may still go on
+        self.epoch: int | None = None  # with a backend: what it was claimed as
         self.call: Call | None = None  # what was handed to an executor, until it has ended
         self.line: dict[str, Any] | None = None  # of the history, once it is there
 
@@ -88,7 +93,7 @@ class Run:
     def public(self) -> CurrentRun:
         """Return what `func` may know of it."""
         slot = self.started_at if self.slot is None or self.slot == AT_ONCE else show(self.task, self.slot, self.now)
-        return CurrentRun(self.task.id, slot, self.attempt)
+        return CurrentRun(self.task.id, slot, self.attempt, self.epoch)
 
 
 _work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")

@@ -6,17 +6,20 @@ import math
 import threading
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.execution import Outcome, explained, timeout_error
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.log import log
-from est_alan_scheduler.portable import error_text, short_repr
+from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import first_run, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.ledger import Ledger
 
 # Looking up a member of an enum takes longer than comparing it.
 _RUNNING, _SUCCESS, _FAILED = TaskStatus.RUNNING, TaskStatus.SUCCESS, TaskStatus.FAILED
@@ -44,6 +47,7 @@ class RunBook:
         self._agenda = agenda
         self._read_clock = read_clock
         self._wake = wake
+        self.ledger: Ledger | None = None  # with a backend: told of each run that was claimed there
 
     def begin(self, run: Run) -> None:
         """Note under the lock that `run` starts."""
@@ -61,6 +65,8 @@ class RunBook:
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
+        if run.epoch is not None and self.ledger is not None:
+            self.ledger.began(run)
 
     def take_back(self, run: Run) -> None:
         """Undo `begin`: the call was not made."""
@@ -71,6 +77,8 @@ class RunBook:
             self.under_way.end(run)
             if run.entry is not None and not run.entry.is_dropped:
                 agenda.file(run.entry, run.now)
+            if run.epoch is not None and self.ledger is not None:
+                self.ledger.taken_back(run)
         run.call = None
 
     def finish(self, run: Run, result: Any, error: BaseException | None, has_ended: bool = True) -> bool:
@@ -84,6 +92,9 @@ class RunBook:
         if has_ended and runs and runs[-1] is not run and run in runs:
             self.close(runs.index(run) + 1)  # what was started within it
         clock = self._read_clock()
+        stored = None
+        if run.epoch is not None and error is None:
+            result, stored = round_trip(result)  # what a dependent elsewhere would see
         finished_at = clock if fields["timezone"] is None else record(task, clock)
         if error is None:
             status, word, text, message, retry_at = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None, None
@@ -123,6 +134,8 @@ class RunBook:
                     fields["retry_at"] = retry_at
                     _keep_tried(task, run.slot)
                 fields["status"] = status
+                if run.epoch is not None and self.ledger is not None:
+                    self.ledger.ended(run, clock, stored, text)
                 history = fields["history"]
                 if run.line is not None and history and history[-1] is run.line:
                     history.pop()  # of an attempt that was cut off

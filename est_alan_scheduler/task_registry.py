@@ -8,14 +8,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from types import CoroutineType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
 from est_alan_scheduler.explanation import describe_misfire, describe_options, explain
+from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
@@ -29,6 +30,14 @@ from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, m
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.backends import Backend
+    from est_alan_scheduler.ledger import Instance, Ledger
+
+DEFAULT_LEASE = 30.0
+_TRIES = 5  # to change a task that others change at the same moment
+_SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 _KEEP: Any = object()
@@ -44,12 +53,23 @@ class TaskRegistry:
     is how many runs may be under way at a time in an executor or an event loop, by default as many as the executor
     has workers, 32 if it does not tell: further tasks stay due, the oldest slots first.
 
+    `backend` is where the state of the tasks lives, shared with all who use the same: None for this registry alone; a
+    URL, `sqlite:///tasks.db`, `postgresql+psycopg://…`, `redis://…`; or a `Backend`. Tasks need a stable id and a
+    function that others find by name, then. `lease` is for how many seconds an instance that has died is taken to be
+    alive: its runs are taken over after that.
+
     `_lock`, a plain lock, guards the agenda, the runs under way and the record of a run. It is held for moments, and
     never while user code runs (`func`, a `repr`, a logging handler, a `__del__`). Needing no lock, the store and the
     fields of tasks may be edited from any thread: an edit is noted, and the next tick works it in.
     """
 
-    def __init__(self, executor: ExecutorSource | None = None, max_running: int | None = None) -> None:
+    def __init__(
+        self,
+        executor: ExecutorSource | None = None,
+        max_running: int | None = None,
+        backend: "str | Backend | None" = None,
+        lease: float = DEFAULT_LEASE,
+    ) -> None:
         self._lock = threading.Lock()
         self._agenda = Agenda()
         self._book = RunBook(self._lock, self._agenda, self._now, self._wake)
@@ -61,7 +81,11 @@ class TaskRegistry:
         self._wakers: tuple[Callable[[], None], ...] = ()
         self._warned: set[str] = set()  # missing dependencies that the log has told of
         self._is_paused = False
-        self.configure(executor, max_running)
+        self._names = FunctionNames()
+        self._ledger: Ledger | None = None
+        self._backend: str | Backend | None = None
+        self._lease = DEFAULT_LEASE
+        self.configure(executor, max_running, backend, lease)
         _registries.add(self)
 
     # What runs the tasks.
@@ -76,18 +100,36 @@ class TaskRegistry:
         """How many runs may be under way at a time, as it was given: see `configure`."""
         return self._max_running
 
-    def configure(self, executor: ExecutorSource | None = _KEEP, max_running: int | None = _KEEP) -> None:
-        """Change `executor` or `max_running`, as the constructor takes them; what is not given stays.
+    @property
+    def backend(self) -> "str | Backend | None":
+        """Where the state of the tasks lives, as it was given: see `configure`."""
+        return self._backend
 
-        Raises `TypeError` or `ValueError` for what cannot be one, `RuntimeError` while a run is under way, and changes
-        nothing then. An executor that came from a factory is shut down.
+    def configure(
+        self,
+        executor: ExecutorSource | None = _KEEP,
+        max_running: int | None = _KEEP,
+        backend: "str | Backend | None" = _KEEP,
+        lease: float = _KEEP,
+    ) -> None:
+        """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; others stay.
+
+        Raises `TypeError` or `ValueError` for what cannot be one, or for a task that a backend cannot take;
+        `ImportError` if a backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
+        answer; `RuntimeError` while a run is under way; and changes nothing then. An executor that came from a factory
+        is shut down, a backend that came from a URL is closed.
         """
         executor = self._executor if executor is _KEEP else executor
         max_running = self._max_running if max_running is _KEEP else max_running
         _check_max_running(max_running)
+        backend = self._backend if backend is _KEEP else backend
+        lease = self._lease if lease is _KEEP else lease
+        _check_lease(lease)
         pool = self._pool
         if executor is not self._executor:
             pool = None if executor is None else Pool(executor)
+        if backend != self._backend or (self._ledger is not None and lease != self._lease):
+            self._move(backend, lease)
         with self._lock:
             ids = [repr(run.task.id) for run in self._under_way.all()]
             if not ids:
@@ -97,6 +139,38 @@ class TaskRegistry:
             raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(ids)}")
         if replaced is not None and replaced is not pool:
             replaced.close(wait=False)
+        self._lease = lease
+
+    def _move(self, backend: "str | Backend | None", lease: float) -> None:
+        """Let the state of the tasks live elsewhere."""
+        ids = [repr(run.task.id) for run in self._under_way.all()]
+        if ids:
+            raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(ids)}")
+        ledger, former = None, self._ledger
+        if former is not None and backend == self._backend:
+            opened = former.backend
+        elif backend is not None:
+            opened = _open(backend)
+        if backend is not None:
+            from est_alan_scheduler.ledger import Ledger
+
+            ledger = Ledger(opened, lease, self._book, self._agenda, self._names, self._wake)
+            try:
+                ledger.tasks.join(list(self.store.values()))
+            except BaseException:
+                ledger.tasks.abandon()
+                if isinstance(backend, str):
+                    opened.close()
+                raise
+        if former is not None:
+            former.leave()
+            if isinstance(self._backend, str) and (ledger is None or ledger.backend is not former.backend):
+                former.backend.close()
+        with self._lock:
+            self._ledger = self._book.ledger = ledger
+            self._backend = backend
+            self._agenda.heard = None if ledger is None else ledger.tasks.heard
+            self._agenda.note_all()
 
     def shutdown(self, timeout: float | None = None, starters: Collection[Turn] | None = None) -> bool:
         """Wait until the runs under way have ended, at most `timeout` seconds; return whether they have.
@@ -109,6 +183,8 @@ class TaskRegistry:
         is_clean = self._book.shutdown(timeout, starters)
         if self._pool is not None and not self._wakers:
             self._pool.close(wait=timeout is None and not self._under_way.calls)
+        if self._ledger is not None and not self._wakers:
+            self._ledger.leave()
         return is_clean
 
     def starter(self) -> Turn:
@@ -143,20 +219,35 @@ class TaskRegistry:
         `kwargs`.
         """
         _check(task)
+        ledger = self._ledger
         with self._lock, self._agenda as agenda:
             now = self._now()
             agenda.work_in(now)
             agenda.see(now)
             refusal = self._refuse(task)
-            if refusal is None:
+            if refusal is None and ledger is None:
                 dict.__setitem__(self.store, task.id, task)
                 arm(task, now)
                 agenda.add(task, now)
                 self._warned.discard(task.id)
         if refusal is not None:
             raise ValueError(refusal)
+        if ledger is not None:
+            ledger.tasks.join([task], partial(self._put_in, ledger))
         self._wake()
         return task
+
+    def _put_in(self, ledger: "Ledger", task: Task) -> None:
+        """Put a task into the store that the backend knows; the caller holds the lock."""
+        refusal = self._refuse(task)
+        if refusal is not None:
+            raise ValueError(refusal)
+        ledger.tasks.own(task.id)
+        agenda, now = self._agenda, self._now()
+        agenda.drop(task.id)
+        dict.__setitem__(self.store, task.id, task)
+        agenda.add(task, now)
+        self._warned.discard(task.id)
 
     def update(self, task_id: str, /, **changes: Any) -> Task:
         """Change fields of the task of that id, and return it: all of them in one step, or none.
@@ -165,18 +256,23 @@ class TaskRegistry:
         Raises `pydantic.ValidationError` or `ValueError` that says what is wrong with it, `UnknownTaskError` (a
         `KeyError`) if there is no such task, and changes nothing then.
         """
-        values = self.store[task_id]._validated(changes)
-        replaced = refusal = None
-        with self._lock, self._agenda:
-            task = dict.get(self.store, task_id)
-            if task is not None:
-                refusal = self._refuse_change(task, values)
-                if refusal is None:
-                    replaced = task._store(values)
-        if task is None:
-            raise UnknownTaskError(task_id, self.store)
-        if refusal is not None:
-            raise ValueError(refusal)
+        tries = 1 if self._ledger is None else _TRIES
+        while True:
+            values = self.store[task_id]._validated(changes)
+            replaced = refusal = None
+            with self._lock, self._agenda:
+                task = dict.get(self.store, task_id)
+                if task is not None:
+                    refusal = self._refuse_change(task, values)
+                    if refusal is None:
+                        replaced = task._store(values)
+            if task is None:
+                raise UnknownTaskError(task_id, self.store)
+            if refusal is not None:
+                raise ValueError(refusal)
+            tries -= 1
+            if self._ledger is None or self._ledger.tasks.publish(task, replaced or {}) or not tries:
+                break
         del replaced  # without the lock: the `__del__` of an argument is user code
         self._wake()
         return task
@@ -233,6 +329,8 @@ class TaskRegistry:
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
         has succeeded.
         """
+        if self._ledger is not None and task_id in self.store:
+            self._ledger.tasks.remove(task_id)
         with self._lock, self._agenda as agenda:
             agenda.work_in(self._now())
             task = dict.get(self.store, task_id)
@@ -254,7 +352,12 @@ class TaskRegistry:
 
     def why_not(self, task_id: str) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
+        ledger = self._ledger
+        if ledger is not None and task_id in ledger.tasks.unresolved:
+            return f"cannot run here: {ledger.tasks.unresolved[task_id][0]}"
         task = self.store[task_id]
+        if ledger is not None and ledger.outage.seconds_left():
+            return "nothing starts until the store, which is out of reach, is back"
         calls = sum(run.is_call for run in list(self._under_way.calls.values()))
         is_full = calls > 0 and calls >= self._limit(Pool.limit)
         return explain(
@@ -290,6 +393,60 @@ class TaskRegistry:
         runs = islice(upcoming(tasks, bounds, now), limit)
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
+    # With a backend.
+
+    def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
+        """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`.
+
+        That is what a function of the main program, a lambda or a bound method needs, and a function of tasks that
+        only others register. Raises `ValueError` if it has no name by itself and gets none.
+        """
+        self._names.expose(func, name)
+
+    def unresolved(self) -> dict[str, str]:
+        """Return, by id, why tasks of the backend do not run here: an unknown function, a row that makes no sense."""
+        return (
+            {} if self._ledger is None else {key: kept[0] for key, kept in list(self._ledger.tasks.unresolved.items())}
+        )
+
+    def instances(self) -> "list[Instance]":
+        """Return who ticks the tasks of the backend, the oldest first: all whose lease is alive.
+
+        Raises `BackendUnavailableError`. Empty without a backend.
+        """
+        return [] if self._ledger is None else self._ledger.instances()
+
+    def history(
+        self,
+        task_id: str | None = None,
+        status: TaskStatus | str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
+
+        `status`: only with this outcome; `since`: started then or later, in naive local time, or aware. From a backend
+        they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `ValueError` for what
+        cannot be a status or limit, `BackendUnavailableError`.
+        """
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
+            raise ValueError(f"limit must be a whole number of at least 0, got {short_repr(limit)}")
+        wanted = None if status is None else TaskStatus(status)
+        if self._ledger is not None:
+            return self._ledger.history(task_id, wanted, since, limit)
+        start = None if since is None else to_utc(since)
+        with self._lock:
+            runs = [
+                (to_utc(run["run_at"]), {"task_id": task.id, **run})
+                for task in list(self.store.values())
+                if task_id is None or task.id == task_id
+                for run in task.history
+                if wanted is None or run["status"] == wanted
+            ]
+        chosen = [(at, run) for at, run in runs if start is None or at >= start]
+        chosen.sort(key=itemgetter(0))
+        return [run for _, run in chosen[-limit:]] if limit else []
+
     # The clockwork.
 
     def tick(self) -> None:
@@ -304,6 +461,9 @@ class TaskRegistry:
         runner = self._runner()
         if self._pool is not None:
             self._pool.prepare()
+        ledger = self._ledger
+        if ledger is not None and not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
+            return
         notices: list[str] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
@@ -321,12 +481,14 @@ class TaskRegistry:
         turn.is_closed = turn.is_closed and depth > 0
         try:
             turn.now, turn.changes, turn.starts = now, changes, starts
-            for entry in ready:
+            for entry in ready if ledger is None else ledger.claimed(ready, now, is_inline=runner is None):
                 turn.entry = entry
                 self._execute(entry.task)
         finally:
             turn.entry, turn.now, turn.changes, turn.starts = outer
             self._book.close(depth)
+            if ledger is not None:
+                ledger.close(ready)
             with self._lock, agenda:
                 agenda.close(ready, now)
 
@@ -337,6 +499,7 @@ class TaskRegistry:
         """
         runner = self._runner()
         moment = deadline = None
+        outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
         if not self._is_paused and (runner is None or self._room(runner)):
             with self._lock, self._agenda as agenda:
                 now = self._now()
@@ -348,7 +511,7 @@ class TaskRegistry:
                 deadline = self._under_way.seconds_to_deadline()
         if moment is None:
             return deadline
-        idle = max(0.0, (moment - utc).total_seconds())
+        idle = max(outage, (moment - utc).total_seconds())
         return idle if deadline is None else min(idle, deadline)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
@@ -366,8 +529,8 @@ class TaskRegistry:
             wake()
 
     def _now(self) -> datetime:
-        """Read the clock: the only place."""
-        return datetime.now()
+        """Read the clock, that of the backend if there is one: the only place."""
+        return datetime.now() if self._ledger is None else self._ledger.tasks.now()
 
     def _should_run(self, task: Task, now: datetime) -> bool:
         """Tell whether a slot of `task` has come by `now` that no run has covered: the time condition alone."""
@@ -383,7 +546,8 @@ class TaskRegistry:
 
     def _refuse(self, task: Task) -> str | None:
         """Return why the store cannot take `task`, None if it can."""
-        if task.id in self.store:
+        is_adopted = self._ledger is not None and self._ledger.tasks.is_adopted(task.id)
+        if task.id in self.store and not is_adopted:
             return f"Task with id {task.id!r} already registered."
         # Nobody is led back to an id that nobody depends on.
         may_close = task.id in self._agenda.wanted or task.id in task.depends_on
@@ -404,9 +568,10 @@ class TaskRegistry:
         with self._lock, self._agenda:
             task = dict.get(self.store, task_id)
             is_changed = task is not None and task.__dict__[field] not in (value, "force")
-            if task is not None and is_changed:
+            if task is not None and is_changed and self._ledger is None:
                 task._store({field: value})
-        if task is None:
+        ledger = self._ledger
+        if task is None or (ledger is not None and is_changed and not ledger.tasks.manage(task, field, value)):
             raise UnknownTaskError(task_id, self.store)
         if is_changed:
             self._wake()
@@ -463,6 +628,8 @@ class TaskRegistry:
                     if missed is not None:
                         fields["misfired_at"] = missed.slot
                         fields["misfires"] += 1
+                        if agenda.heard is not None:
+                            agenda.heard.append(task)
                         notices.append(describe_misfire(task, missed))
                         slot = due_moment(task, now)  # a retry may be due all the same
                         is_due = slot is not None and slot <= utc
@@ -506,6 +673,8 @@ class TaskRegistry:
         Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
         runner = self._runner()
+        if self._ledger is not None and not self._ledger.obtain(task):
+            return
         if runner is not None:
             self._hand_over(task, runner)
             return
@@ -548,6 +717,8 @@ class TaskRegistry:
         except InterpreterEndsError:
             if run is not None:
                 self._book.take_back(run)
+                if self._ledger is not None:
+                    self._ledger.give_back([task.id])
         except BaseException as error:
             if run is None:  # a Ctrl+C, before the run got here
                 run = self._under_way.calls.get(id(task))
@@ -604,6 +775,10 @@ class TaskRegistry:
                 if fields["retry_at"] is not None:
                     attempt, slot = coming_attempt(task, now, slot)
                 run = Run(task, now, slot, entry, turn, runner is not None, attempt)
+                if self._ledger is not None:
+                    run.epoch = self._ledger.start(task)
+                    if run.epoch is None:
+                        return None  # it has lost its claim
                 self._book.begin(run)
             except BaseException:  # as `with agenda` does, without its cost
                 agenda.note_all()
@@ -635,6 +810,8 @@ class TaskRegistry:
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
         self._lock = self._book.lock = threading.Lock()
+        if self._ledger is not None:
+            self._ledger.start_over_after_fork()
         self._wakers = ()
         for run in self._under_way.clear_after_fork():
             if not run.is_over:
@@ -647,6 +824,25 @@ class TaskRegistry:
 def _check_max_running(value: int | None) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
         raise ValueError(f"max_running must be a whole number of at least 1, or None, got {short_repr(value)}")
+
+
+def _check_lease(value: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
+        raise ValueError(
+            f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, got {short_repr(value)}"
+        )
+
+
+def _open(backend: "str | Backend") -> "Backend":
+    from est_alan_scheduler.backends import Backend, open_backend
+
+    if isinstance(backend, str):
+        return open_backend(backend)
+    if not isinstance(backend, Backend):
+        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
+    backend.open()
+    return backend
 
 
 def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:

@@ -170,7 +170,7 @@ class TestOutcome:
         registry.register(Task(id="a", run_at=START - MINUTE, func=look, retry=THREE))
         for second in (0, 1, 3, 7):
             registry.tick_at(START + second * SECOND)
-        assert seen == [("a", START - MINUTE, attempt) for attempt in (1, 2, 3, 4)]
+        assert seen == [CurrentRun("a", START - MINUTE, attempt) for attempt in (1, 2, 3, 4)]
 
     @pytest.mark.parametrize(
         ("on", "error", "is_retried"),

@@ -1,0 +1,56 @@
+"""Functions by name: a stored definition can run what this process has shown of itself, and nothing else."""
+
+from collections.abc import Callable
+from typing import Any
+
+from est_alan_scheduler.portable import function_name, short_repr
+
+_REMEDY = "use a function at the top of an importable module, or give it a name: registry.expose(func, 'name')"
+
+
+class FunctionNames:
+    """The functions that were registered or exposed, by name. Nothing is ever imported because of a name."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._names: dict[Callable[..., Any], str] = {}
+        self.count = 0  # of what was learnt so far: who has missed a name may look again
+
+    def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
+        """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another has that."""
+        if not callable(func):
+            raise ValueError(f"only a function can be exposed, got {short_repr(func)}")
+        if name is not None and (not isinstance(name, str) or not name):
+            raise ValueError(f"the name of a function must be a non-empty text, got {short_repr(name)}")
+        self._keep(func, natural_name(func) if name is None else name)
+
+    def name_of(self, func: Callable[..., Any]) -> str:
+        """Return the name of a function, and let it be found by that; ValueError if it has none."""
+        name = self._names.get(func)
+        if name is None:
+            name = natural_name(func)
+            self._keep(func, name)
+        return name
+
+    def find(self, name: object) -> Callable[..., Any] | None:
+        """Return the function of that name, None if this process has shown none."""
+        return self._functions.get(name) if isinstance(name, str) else None
+
+    def _keep(self, func: Callable[..., Any], name: str) -> None:
+        self._functions[name] = func
+        self._names[func] = name
+        self.count += 1
+
+
+def natural_name(func: Callable[..., Any]) -> str:
+    """Return `"module:qualname"` of a function that any process finds there; ValueError for others."""
+    name = function_name(func)
+    module, _, qualname = name.partition(":")
+    if not qualname or "<" in name or " " in name:
+        raise ValueError(f"func {short_repr(func)} has no name by which other processes could find it: {_REMEDY}")
+    if module == "__main__":
+        raise ValueError(
+            f"func {qualname!r} is defined in the program itself (__main__), which is another one in every process: "
+            f"{_REMEDY}"
+        )
+    return name

@@ -1,0 +1,137 @@
+"""The lease of an instance: who it is, until when it counts as alive, and the thread that sees to it."""
+
+import os
+import socket
+import threading
+import weakref
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.interpreter import monotonic
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.ledger import Ledger
+
+GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
+
+
+class Lease:
+    """What a store has promised: that nobody takes the runs of `owner` before `deadline`, by the monotonic clock.
+
+    No lock: each field is replaced in a single assignment, by whoever renews, which is one thread at a time.
+    """
+
+    def __init__(self, backend: Backend, seconds: float) -> None:
+        self._backend = backend
+        self.seconds = seconds
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.deadline = 0.0
+        self.since: int | None = None
+        """Since when it has never expired, by the store. What was claimed in another one may be lost."""
+
+    def renew(self) -> None:
+        """Let it last from now on, also if it had expired."""
+        began = monotonic()  # before the call, so as not to overestimate it
+        renewal = self._backend.renew(self.owner, self.seconds)
+        self.since, self.deadline = renewal.since, began + self.seconds
+
+    def give_back(self) -> None:
+        """End it: what has not been finished can be taken over."""
+        self.deadline = 0.0
+        self._backend.leave(self.owner)
+
+    def is_alive(self) -> bool:
+        """Tell whether it is sure not to have expired."""
+        return monotonic() < self.deadline
+
+    def is_due(self) -> bool:
+        """Tell whether it is time to renew it."""
+        return self.deadline - monotonic() < self.seconds * 2 / 3
+
+
+class Outage:
+    """How the store was when it was last asked. Written by whoever has asked; a race costs no more than a log line."""
+
+    _FIRST, _LONGEST = 0.1, 5.0  # seconds between two attempts to reach it
+
+    def __init__(self) -> None:
+        self.healthy_since: float | None = None
+        self._pause = 0.0
+        self._until = 0.0
+
+    def seconds_left(self) -> float:
+        """Return how long to leave the store alone."""
+        return max(0.0, self._until - monotonic()) if self._pause else 0.0
+
+    def begin(self) -> bool:
+        """Note that the store is out of reach; return whether that is news."""
+        is_news = not self._pause
+        self._pause = min(self._pause * 2 or self._FIRST, self._LONGEST)
+        self._until = monotonic() + self._pause
+        self.healthy_since = None
+        return is_news
+
+    def end(self) -> bool:
+        """Note that the store has answered; return whether that is news."""
+        is_news, self._pause = self._pause > 0, 0.0
+        if self.healthy_since is None:
+            self.healthy_since = monotonic()
+        return is_news
+
+
+class Beat:
+    """A daemon thread that renews the lease, writes outcomes and takes over what others have lost.
+
+    It is a thread of its own because a task that runs inline blocks the tick. It holds its ledger by a weak reference,
+    and ends with it. `_lock` guards which thread it is.
+    """
+
+    def __init__(self, ledger: "Ledger") -> None:
+        self._ledger = weakref.ref(ledger)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+
+    def start(self) -> None:
+        """Let it beat, if it does not."""
+        if self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._stop = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._stop,), name="est-alan-scheduler-lease", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End it, and wait for that up to `timeout` seconds."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stop.set()
+            self._wake.set()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def hurry(self) -> None:
+        """Have outcomes written soon."""
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def _run(self, stop: threading.Event) -> None:
+        while True:
+            ledger = self._ledger()
+            if ledger is None or stop.is_set():
+                return
+            pause = ledger.seconds_to_beat()
+            del ledger  # so that it can go while this waits
+            if self._wake.wait(pause):
+                stop.wait(GATHER)
+                self._wake.clear()
+            ledger = self._ledger()
+            if ledger is None or stop.is_set():
+                return
+            ledger.beat()
+            del ledger

@@ -1,0 +1,277 @@
+"""A registry's side of a backend: what a tick does there, the beat of its lease, and what it tells."""
+
+import atexit
+import logging
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from est_alan_scheduler.agenda import Agenda, Entry
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.backends.rows import RunRow, Verdict
+from est_alan_scheduler.claims import Claims
+from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.interpreter import monotonic
+from est_alan_scheduler.lease import Beat, Lease, Outage
+from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.log import log
+from est_alan_scheduler.outcomes import Outcomes
+from est_alan_scheduler.recorded_state import instant, moment, past_of
+from est_alan_scheduler.run import Run
+from est_alan_scheduler.shared_tasks import SharedTasks
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.timing import next_retry
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.run_book import RunBook
+
+_LAST_CALL = 5.0  # seconds for the thread to end
+
+
+class Instance(NamedTuple):
+    """A process, or one registry in it, that ticks the tasks of a backend."""
+
+    owner: str
+    """Host, process id, and a random part."""
+    since: datetime
+    """Since when it has been alive without a break, in naive local time."""
+    lease_until: datetime
+    """When it counts as dead unless it renews its lease before."""
+
+
+class Ledger:
+    """All that a registry does with a backend: the tasks, the claims, the outcomes and the lease, put together.
+
+    What a tick and the beat call notes an outage, and raises nothing; all else may raise `BackendUnavailableError`.
+    The backend is never asked under the registry's lock.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        lease: float,
+        book: "RunBook",
+        agenda: Agenda,
+        names: FunctionNames,
+        wake: Callable[[], None],
+    ) -> None:
+        self.backend = backend
+        self.outage = Outage()
+        self.lease = Lease(backend, lease)
+        self.tasks = SharedTasks(backend, book, agenda, names)
+        self._book = book
+        self._agenda = agenda
+        self._wake = wake
+        self._beat = Beat(self)
+        self._outcomes = Outcomes(backend, self.lease, self.tasks, book, lambda: self._beat.hurry())
+        self._claims = Claims(backend, self.lease, self.tasks, self._outcomes)
+        self.began = self._claims.began
+        self.taken_back = self._claims.taken_back
+        self.start = self._claims.start
+        _ledgers.add(self)
+
+    # A tick.
+
+    def prepare(self, room: int | None, is_paused: bool) -> bool:
+        """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
+        if self.outage.seconds_left():
+            return False
+        tasks = self.tasks
+        try:
+            self._beat.start()
+            if self.lease.is_due():
+                self.lease.renew()
+            self._outcomes.flush()
+            self._claims.resolve(self._book)
+            tasks.push()
+            with self._book.lock, self._agenda as agenda:
+                now = tasks.now()
+                agenda.work_in(now)
+                utc = agenda.see(now)
+                found = [] if is_paused or room == 0 else agenda.set_aside(utc, room)
+                ids = {task.id for task in found if task.id not in tasks.held}
+                ids.update(*(task.depends_on for task in found if task.depends_on), agenda.waiting, tasks.elsewhere)
+            tasks.refresh(ids)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+            return False
+        tasks.tell()
+        self._note_answer()
+        return True
+
+    def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Iterator[Entry]:
+        """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started."""
+        position = 0
+        while position < len(ready):
+            size = self._claims.size(is_inline)
+            batch = ready[position : position + size]
+            position += size
+            began = monotonic()
+            try:
+                self._claims.claim(batch, now, self._book, self._agenda)
+            except BackendUnavailableError as error:
+                self._note_outage(error)
+                return
+            for entry in batch:
+                if entry.task.id in self.tasks.held:
+                    yield entry
+            if is_inline and len(batch) == size:
+                self._claims.learn(monotonic() - began)
+
+    def close(self, ready: list[Entry]) -> None:
+        """End a tick: give back what it has claimed and not started, and write the outcomes that are there."""
+        self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
+        try:
+            self._outcomes.flush()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+
+    def obtain(self, task: Task) -> bool:
+        """Tell whether a run of `task` may start now, having claimed it if no tick has."""
+        if task.id in self.tasks.held:
+            return self._claims.may_start(task.id, self._book)
+        if task.id in self.tasks.mine or not self.prepare(0, is_paused=True):
+            return False
+        entry = Entry(task, 0)
+        entry.ready_at = now = self.tasks.now()
+        try:
+            self.tasks.refresh([task.id])
+            self._claims.claim([entry], now, self._book, self._agenda)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        return task.id in self.tasks.held
+
+    def give_back(self, ids: Collection[str]) -> None:
+        """Give claims back; in an outage, they expire."""
+        if not ids:
+            return
+        try:
+            self._claims.release(ids, self._book)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+
+    def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+        """Note an outcome that stands in the fields of a task, to be written; the caller holds the registry's lock."""
+        if dict.get(self._agenda.store, run.task.id) is run.task:
+            self._outcomes.add(run, clock, result, text)
+
+    # The lease.
+
+    def seconds_to_beat(self) -> float:
+        """Return how long until `beat` has something to do, outcomes apart."""
+        due = self.lease.deadline - monotonic() - self.lease.seconds * 2 / 3
+        return max(self.outage.seconds_left(), due, 0.01)
+
+    def beat(self) -> None:
+        """Write outcomes, renew the lease if it is time, take over what others have lost."""
+        if self.outage.seconds_left():
+            return
+        try:
+            is_due = self.lease.is_due()
+            if is_due:
+                self.lease.renew()
+            self._outcomes.flush()
+            if is_due:
+                self.reap()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        except Exception as error:  # of a backend; the lease has to go on
+            self.outage.begin()
+            log(logging.ERROR, "The lease of this instance could not be renewed; it is tried again.", error)
+        else:
+            self._note_answer()
+
+    def reap(self) -> None:
+        """Record runs as FAILED whose owners have stopped renewing, if the store was healthy for a whole lease."""
+        healthy_since = self.outage.healthy_since
+        if healthy_since is None or monotonic() - healthy_since < self.lease.seconds:
+            return
+        lost = [run for run in self.backend.lost() if run.task_id not in self.tasks.unresolved]
+        if not lost:
+            return  # whether an unresolved one is tried again is up to who knows it
+        with self._book.lock:
+            verdicts = [self._judge(run) for run in lost]
+        reaped = self.backend.reap(verdicts)
+        with self._book.lock:
+            self.tasks.stale.update(task_id for task_id, _ in reaped)
+        for task_id, epoch in sorted(reaped):
+            log(logging.WARNING, f"Run {epoch} of task {task_id!r} was lost: its owner has stopped renewing its lease.")
+        if reaped:
+            self._wake()
+
+    def _judge(self, run: RunRow) -> Verdict:
+        verdict = Verdict(run.task_id, run.epoch, run.owner, attempt=run.attempt)
+        task = dict.get(self._agenda.store, run.task_id)
+        if task is None:
+            return verdict
+        slot = None if run.slot is None else from_instant(run.slot)
+        retry_at = next_retry(task, run.attempt, slot, RuntimeError(verdict.error), self.tasks.now())
+        return verdict._replace(retry_at=None if retry_at is None else instant(retry_at))
+
+    def _note_outage(self, error: BackendUnavailableError) -> None:
+        """Leave the store alone for a while; tell the log once."""
+        if self.outage.begin():
+            log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
+
+    def _note_answer(self) -> None:
+        if self.outage.end():
+            log(logging.WARNING, "The store is back.")
+            self._wake()
+
+    def leave(self) -> None:
+        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
+        self._beat.stop(_LAST_CALL)
+        try:
+            self.give_back(list(self.tasks.held))
+            self._outcomes.flush()
+            if self.lease.deadline:
+                self.lease.give_back()
+        except BackendUnavailableError as error:
+            left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
+            log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
+
+    def start_over_after_fork(self) -> None:
+        """In a child process: the lease, the claims and the outcomes are those of the parent."""
+        self.outage, self.lease = Outage(), Lease(self.backend, self.lease.seconds)
+        self._beat = Beat(self)
+        self._outcomes.clear_after_fork(self.lease)
+        self._claims.clear_after_fork(self.lease)
+        self.tasks.clear_after_fork()
+
+    # What is asked of it.
+
+    def instances(self) -> list[Instance]:
+        """Return the instances that are alive, the oldest first."""
+        return [Instance(row.owner, moment(row.since), moment(row.lease_until)) for row in self.backend.instances()]
+
+    def history(
+        self, task_id: str | None, status: TaskStatus | None, since: datetime | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return runs as dicts, the latest `limit` of them, oldest first."""
+        runs = self.backend.history(task_id, status, None if since is None else to_instant(to_utc(since)), limit)
+        return [
+            {"task_id": run.task_id}
+            | past_of(run, self._agenda.store.get(run.task_id))
+            | {
+                "epoch": run.epoch,
+                "slot": None if run.slot is None else moment(run.slot, self._agenda.store.get(run.task_id)),
+                "owner": run.owner,
+                "late": run.late,
+            }
+            for run in runs
+        ]
+
+
+_ledgers: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for ledger in list(_ledgers):
+        with suppress(Exception):
+            ledger.leave()
+
+
+atexit.register(_leave_all)

@@ -1,0 +1,117 @@
+"""What came of runs, on its way to the store."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.rows import RunOutcome
+from est_alan_scheduler.lease import Lease
+from est_alan_scheduler.log import log
+from est_alan_scheduler.recorded_state import instant
+from est_alan_scheduler.run import Run
+from est_alan_scheduler.shared_tasks import SharedTasks
+from est_alan_scheduler.task import TaskStatus
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.run_book import RunBook
+
+LARGEST_BATCH = 500
+_RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at")
+_GIVEN_BACK, _EXPIRED = "not started: ", "lease expired: "
+
+
+class Outcomes:
+    """A queue that is written together, in order; in an outage it waits.
+
+    The registry's lock guards it; `_writing` lets one thread at a time write.
+    """
+
+    def __init__(
+        self, backend: Backend, lease: Lease, tasks: SharedTasks, book: "RunBook", hurry: Callable[[], None]
+    ) -> None:
+        self._backend = backend
+        self._lease = lease
+        self._tasks = tasks
+        self._book = book
+        self._hurry = hurry
+        self._writing = threading.Lock()
+        self._queue: deque[RunOutcome] = deque()
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def add(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+        """Take in the outcome that stands in the fields of a task; the caller holds the lock."""
+        task, row = run.task, self._tasks.rows.get(run.task.id)
+        fields = task.__dict__
+        if row is not None:
+            row.fields.update({name: fields[name] for name in _RECORDED})
+        at = instant(clock)
+        outcome = RunOutcome(
+            task.id,
+            run.epoch or 0,
+            at,
+            fields["status"],
+            result=result,
+            result_text=text,
+            error=fields["error_message"],
+            last_success_at=at if fields["status"] is TaskStatus.SUCCESS else None,
+            retry_at=None if fields["retry_at"] is None else instant(fields["retry_at"]),
+            attempt=run.attempt,
+            history_limit=fields["history_limit"],
+        )
+        self._append(outcome)
+
+    def add_unstarted(self, task_id: str, epoch: int, is_expired: bool) -> None:
+        """Take in that a run was claimed and not started; the caller holds the lock."""
+        what = "did not start what it had claimed" if is_expired else "gave its claim back"
+        error = f"{_EXPIRED if is_expired else _GIVEN_BACK}owner {self._lease.owner} {what}"
+        self._append(RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error))
+
+    def flush(self) -> None:
+        """Write what is there."""
+        if not self._queue:
+            return
+        notices = []
+        with self._writing:
+            while self._queue:
+                batch = list(islice(self._queue, LARGEST_BATCH))
+                recorded = self._backend.finish(self._lease.owner, batch)
+                with self._book.lock:
+                    for outcome in batch:
+                        self._queue.popleft()
+                        if self._settle(outcome, is_late=(outcome.id, outcome.epoch) not in recorded):
+                            notices.append(
+                                f"Run {outcome.epoch} of task {outcome.id!r} ended late ({outcome.status.value}): it "
+                                "had lost its task before, and changes nothing."
+                            )
+        for notice in notices:
+            log(logging.WARNING, notice)
+
+    def clear_after_fork(self, lease: Lease) -> None:
+        """In a child process: they are for the parent to write."""
+        self._lease = lease
+        self._writing = threading.Lock()
+        self._queue.clear()
+
+    def _append(self, outcome: RunOutcome) -> None:
+        self._queue.append(outcome)
+        self._hurry()
+
+    def _settle(self, outcome: RunOutcome, is_late: bool) -> bool:
+        """Note that an outcome is written; return whether the log has to be told that it is late."""
+        tasks, error = self._tasks, outcome.error or ""
+        row = tasks.rows.get(outcome.id)
+        if tasks.mine.get(outcome.id) == outcome.epoch:
+            del tasks.mine[outcome.id]
+        if not is_late and row is not None and row.epoch == outcome.epoch:
+            row.version += 1  # each change of a row is one version
+            if not error.startswith(_EXPIRED):
+                return False
+        tasks.stale.add(outcome.id)
+        return is_late and not error.startswith((_GIVEN_BACK, _EXPIRED))

@@ -1,0 +1,85 @@
+"""How a task stands, as its fields say it and as a backend keeps it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.backends.rows import Claim, RunRow, State
+from est_alan_scheduler.local_time import from_utc, to_utc
+from est_alan_scheduler.portable import round_trip
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.zone import named
+
+MOMENTS = ("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at")
+PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
+FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested")
+"""The fields of a task that say how it stands."""
+
+_REQUESTS = (None, "ready", "force")
+
+
+def instant(moment: datetime) -> int:
+    """Return a recorded moment, naive local or aware, as a backend keeps it."""
+    if moment.tzinfo is None:
+        return to_instant(to_utc(moment))
+    return to_instant(moment.astimezone(timezone.utc).replace(tzinfo=None))
+
+
+def moment(value: int, task: Task | None = None) -> datetime:
+    """Return an instant of a backend as `task` records it: naive local time, or in its zone."""
+    utc = from_instant(value)
+    return from_utc(utc) if task is None or task.timezone is None else named(task.timezone).show(utc)
+
+
+def fields_of(state: State, task: Task) -> dict[str, Any]:
+    """Return what the fields of `task` are by its stored state."""
+    fields: dict[str, Any] = {name: getattr(state, name) for name in PLAIN}
+    for name in MOMENTS:
+        value = getattr(state, name)
+        fields[name] = None if value is None else moment(value, task)
+    fields["result"] = None if state.result is None else json.loads(state.result)
+    fields["run_requested"] = _REQUESTS[state.run_requested] if 0 <= state.run_requested < len(_REQUESTS) else "ready"
+    return fields
+
+
+def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a task as a backend keeps them."""
+    values = dict(fields)
+    for name in MOMENTS:
+        if values.get(name) is not None:
+            values[name] = instant(values[name])
+    if "result" in values:
+        values["result"] = None if values["result"] is None else round_trip(values["result"])[1]
+    if "run_requested" in values:
+        values["run_requested"] = _REQUESTS.index(values["run_requested"])
+    return values
+
+
+def claim_of(
+    task: Task, version: int, slot: datetime | None, attempt: int, started: int, first_run_at: datetime
+) -> Claim:
+    """Return the wish to start a run of `task` that is due at `slot`, in UTC."""
+    is_slot = slot is not None and slot - datetime.min > timedelta(days=1)
+    return Claim(
+        task.id,
+        version,
+        to_instant(slot) if slot is not None and is_slot else started,
+        attempt,
+        started,
+        instant(first_run_at),
+        started,
+    )
+
+
+def past_of(run: RunRow, task: Task | None) -> dict[str, Any]:
+    """Return a run as `Task.history` has it; `finished_at` is None while it goes on."""
+    return {
+        "run_at": moment(run.started, task),
+        "finished_at": None if run.finished is None else moment(run.finished, task),
+        "status": run.status.value,
+        "result": run.result,
+        "error": run.error,
+        "attempt": run.attempt,
+    }

@@ -1,0 +1,426 @@
+"""The tasks of a store, as a registry has them: what they are and how they stand goes back and forth here."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.clock import from_instant
+from est_alan_scheduler.backends.rows import Assignment, Change, Definition, State, View
+from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
+from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.local_time import from_utc
+from est_alan_scheduler.log import log
+from est_alan_scheduler.recorded_state import FIELDS, fields_of, past_of, stored
+from est_alan_scheduler.task import Task, TaskStatus
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.run_book import RunBook
+
+_RUNNING = TaskStatus.RUNNING
+_MANAGED = ("paused", "run_requested")  # fields that go to the store as a change, not as an assignment
+
+
+class Row:
+    """What is known of a task's row: as it was last read or written here."""
+
+    __slots__ = ("described", "epoch", "fields", "hash", "version")
+
+    def __init__(self, described: Described, checksum: str) -> None:
+        self.described = described
+        self.hash = checksum
+        self.version = 0
+        self.epoch = 0
+        self.fields: dict[str, Any] = {}
+
+
+class SharedTasks:
+    """What stands in the store, kept in the `Task`s of a registry, and what of theirs has to get there.
+
+    The registry's lock guards all of it; `_reading` lets one thread at a time read. The backend is never asked under
+    the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
+    """
+
+    def __init__(self, backend: Backend, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
+        self._backend = backend
+        self._book = book
+        self._agenda = agenda
+        self._names = names
+        self._names_seen = 0
+        self._reading = threading.Lock()
+        self._revision = 0
+        self.rows: dict[str, Row] = {}
+        self.unresolved: dict[str, tuple[str, Definition | None]] = {}
+        """Tasks of the store that cannot be known here: why, and what is stored."""
+        self.heard: deque[Task | tuple[str, bool] | None] = deque()
+        """What was edited: the agenda adds to it, under the lock."""
+        self.held: dict[str, tuple[int, int | None]] = {}
+        """Runs that are claimed and not started: the epoch, and since when the lease had lasted that this was under."""
+        self.mine: dict[str, int] = {}
+        """Runs that are claimed, and whose outcome is not written: the epoch."""
+        self.elsewhere: set[str] = set()
+        """RUNNING, and not here."""
+        self.stale: set[str] = set()
+        """To be looked at."""
+        self._told: dict[str, str] = {}  # what the log knows of the unresolved
+        self._adopted: set[str] = set()  # of the store, not registered here
+        self._dirty: dict[str, None] = {}  # with edits that are not in the store yet
+        self._removed: set[str] = set()
+
+    def now(self) -> datetime:
+        """Return the store's time as naive local time."""
+        return from_utc(from_instant(self._backend.now()))
+
+    def is_adopted(self, task_id: str) -> bool:
+        """Tell whether a task is there because others have registered it."""
+        return task_id in self._adopted
+
+    def own(self, task_id: str) -> None:
+        """Note that a task is registered here, too."""
+        self._adopted.discard(task_id)
+
+    def abandon(self) -> None:
+        """Take out of the registry what came from the store."""
+        with self._book.lock:
+            garbage: list[Any] = []
+            for task_id in list(self._adopted):
+                self._drop(task_id, garbage)
+
+    def join(self, tasks: Iterable[Task], put_in: Callable[[Task], None] = lambda _: None) -> None:
+        """Share tasks: write what they are if that is new, and take over how they stand.
+
+        `put_in` puts each into the registry, in the same step. ValueError if one of them cannot be shared, and nothing
+        is written then.
+        """
+        tasks = list(tasks)
+        described = {task.id: describe(task, self._names, None) for task in tasks}
+        self.refresh(described)
+        now = self._backend.now()
+        definitions = []
+        rows = {}
+        for task in tasks:
+            own, known = described[task.id], self._described(task.id)
+            armed = now
+            if known is not None:
+                if own.zone is not None and known.zone is not None:
+                    check_zone(task.id, known)
+                    own = own._replace(zone=known.zone)
+                if known.has_schedule_of(own) and known.armed is not None:
+                    armed = known.armed
+            own = own._replace(armed=armed)
+            rows[task.id] = Row(own, own.hash())
+            definitions.append(Definition(task.id, own.text(), own.hash()))
+        states = self._backend.define(definitions) if definitions else {}
+        past = {
+            task.id: self._backend.history(task.id, limit=task.history_limit) for task in tasks if states[task.id].epoch
+        }
+        with self._book.lock:
+            for task in tasks:
+                self.unresolved.pop(task.id, None)
+                task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
+                task.__dict__["history"] += [past_of(run, task) for run in past.get(task.id, ()) if run.finished]
+                self.rows[task.id] = rows[task.id]
+                self._write(task, rows[task.id], states[task.id])
+                put_in(task)
+
+    def _described(self, task_id: str) -> Described | None:
+        row = self.rows.get(task_id)
+        if row is not None:
+            return row.described
+        _, definition = self.unresolved.get(task_id, ("", None))
+        with suppress(ValueError):
+            return None if definition is None else parse(definition.json)
+        return None
+
+    def remove(self, task_id: str) -> None:
+        """Take a task out of the store."""
+        self._backend.remove([task_id])
+        with self._book.lock:
+            self._forget(task_id)
+
+    def manage(self, task: Task, field: str, value: Any) -> bool:
+        """Set a field for all instances; return whether the task is still there."""
+        if task.id not in self.rows:
+            self.push()
+        states = self._backend.change([Change(task.id, **stored({field: value}))])
+        with self._book.lock:
+            for state in states.values():
+                self._take_state(state)
+        return bool(states)
+
+    def publish(self, task: Task, replaced: dict[str, Any]) -> bool:
+        """Write an edit of a task at once; return False if others have edited it first, and theirs stands here now.
+
+        If the store is out of reach, the edit is taken back.
+        """
+        try:
+            if task.id not in self.push():
+                return True
+            self.refresh()
+        except BackendUnavailableError:
+            task._store(replaced)
+            raise
+        return False
+
+    def push(self) -> set[str]:
+        """Write what was edited here; return the ids of what others have edited first."""
+        lost: set[str] = set()
+        with self._book.lock:
+            now = self.now()
+            self._agenda.work_in(now)
+            self._listen()
+            touched = [task for task in map(self._agenda.store.get, self._dirty) if task is not None]
+            new = [task for task in touched if task.id not in self.rows]
+            removed, self._removed = self._removed, set()
+            edits = [(task, row, _edited(task, row)) for task in touched if (row := self.rows.get(task.id))]
+            self._dirty.clear()
+        try:
+            if removed:
+                self._backend.remove(removed)
+            for task in new:
+                self._share(task)
+            self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
+            self._change(edits, lost)
+        except BackendUnavailableError:
+            with self._book.lock:
+                self._dirty.update(dict.fromkeys(task.id for task in touched))
+                self._removed |= removed
+            raise
+        if lost:
+            with self._book.lock:
+                self.stale |= lost
+                self._dirty.update(dict.fromkeys(lost))
+        return lost
+
+    def _listen(self) -> None:
+        heard, store = self.heard, self._agenda.store
+        while heard:
+            note = heard.popleft()
+            if isinstance(note, Task):
+                self._dirty[note.id] = None
+            elif note is not None:
+                self._dirty[note[0]] = None
+            else:
+                self._dirty.update(dict.fromkeys(store))
+                self._dirty.update(dict.fromkeys(self.rows))
+        for task_id in [task_id for task_id in self._dirty if task_id not in store]:
+            del self._dirty[task_id]
+            if task_id in self.rows:
+                self._removed.add(task_id)
+                self._forget(task_id)
+
+    def _share(self, task: Task) -> None:
+        """Share a task that was put into the store of the registry by hand."""
+        try:
+            self.join([task])
+        except ValueError as error:
+            self.unresolved[task.id] = str(error), None
+            return
+        with self._book.lock:
+            self._agenda.reread(task, self.now())
+
+    def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
+        assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}
+        wanted = [Assignment(id_, row.version, stored(edit)) for id_, (row, edit) in assigned.items() if edit]
+        versions = self._backend.assign(wanted) if wanted else {}
+        with self._book.lock:
+            for assignment in wanted:
+                row, edit = assigned[assignment.id]
+                if assignment.id not in versions:
+                    lost.add(assignment.id)
+                    continue
+                row.version = versions[assignment.id]
+                row.fields.update(edit)
+                if "status" in edit:
+                    self.mine.pop(assignment.id, None)
+
+    def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
+        changes, described = [], {}
+        for task, row, edit in edits:
+            change = Change(task.id, **stored({name: edit[name] for name in _MANAGED if name in edit}))
+            try:
+                own = describe(task, self._names, None)
+            except ValueError as error:
+                log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
+                own = row.described
+            if own.hash() != row.hash:
+                is_same = own.has_schedule_of(row.described)
+                own = own._replace(armed=row.described.armed if is_same else self._backend.now())
+                described[task.id] = own
+                definition = Definition(task.id, own.text(), own.hash())
+                change = change._replace(definition=definition, seen_hash=row.hash)
+            if change != Change(task.id):
+                changes.append(change)
+        states = self._backend.change(changes) if changes else {}
+        with self._book.lock:
+            for change in changes:
+                kept = self.rows.get(change.id)
+                state = states.get(change.id)
+                if state is None or kept is None:
+                    lost.add(change.id)
+                    continue
+                if change.definition is not None:
+                    kept.described, kept.hash = described[change.id], change.definition.hash
+                self._take_state(state)
+
+    # Reading.
+
+    def refresh(self, ids: Iterable[str] = ()) -> None:
+        """Read what has changed, and how the tasks of these ids stand."""
+        with self._reading:
+            retried = self._names.count != self._names_seen
+            self._names_seen = self._names.count
+            wanted = {*ids, *self.stale, *(self.unresolved if retried else ())}
+            self.stale -= wanted
+            try:
+                view = self._backend.look(wanted, self._revision)
+            except BackendUnavailableError:
+                self.stale |= wanted
+                raise
+            garbage: list[Any] = []
+            with self._book.lock:
+                again = {key: kept[1] for key, kept in self.unresolved.items() if kept[1]} if retried else {}
+                self._take(view, wanted, again, garbage)
+
+    def tell(self) -> None:
+        """Tell the log, once each, of tasks that do not run here."""
+        if self.unresolved.keys() == self._told.keys():
+            return
+        with self._book.lock:
+            news = [(key, kept[0]) for key, kept in self.unresolved.items() if self._told.get(key) != kept[0]]
+            self._told = {key: kept[0] for key, kept in self.unresolved.items()}
+        for task_id, reason in news:
+            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {reason}.")
+
+    def _take(
+        self,
+        view: View,
+        wanted: set[str],
+        again: Mapping[str, Definition | None],
+        garbage: list[Any],
+    ) -> None:
+        now = self.now()
+        self._revision = view.revision
+        for task_id, definition in {**again, **view.definitions}.items():
+            reason = self._take_news(task_id, definition, view.states.get(task_id), now, garbage)
+            if reason is not None:
+                self.unresolved[task_id] = reason, definition
+            elif definition is not None:
+                self.unresolved.pop(task_id, None)
+        for task_id, reason in view.unreadable.items():
+            self.unresolved[task_id] = f"its row cannot be read: {reason}", None
+            self._drop(task_id, garbage)
+        for task_id in [task_id for task_id in wanted if task_id in self.rows and task_id in self._agenda.store]:
+            if task_id not in view.states:  # the store has lost it
+                self._forget(task_id)
+                self._dirty[task_id] = None
+        for state in view.states.values():
+            self._take_state(state, now, garbage)
+
+    def _take_news(
+        self, task_id: str, definition: Definition | None, state: State | None, now: datetime, garbage: list[Any]
+    ) -> str | None:
+        """Take in what a task is now; return why that cannot be done here, if so."""
+        store, row = self._agenda.store, self.rows.get(task_id)
+        if definition is None:
+            self._drop(task_id, garbage)
+            self.unresolved.pop(task_id, None)
+            return None
+        try:
+            described = parse(definition.json)
+            task = dict.get(store, task_id) if row is not None else None
+            if row is not None and task is not None and row.hash == definition.hash:
+                row.described = described
+                return None
+            built = build(task_id, described, self._names)
+        except ValueError as error:
+            self._drop(task_id, garbage)
+            return str(error)
+        if state is None or (task is None and task_id in store):
+            return None  # it is being registered
+        if row is None:
+            row = self.rows[task_id] = Row(described, definition.hash)
+        if task is None:
+            task = built
+            dict.__setitem__(store, task_id, task)
+            self._adopted.add(task_id)
+            self._agenda.add(task, now)
+        else:
+            news = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
+            garbage.append(task._store(news))
+        row.described, row.hash = described, definition.hash
+        if described.armed is not None:
+            task._armed = from_utc(from_instant(described.armed))
+        return None
+
+    def _take_state(self, state: State, now: datetime | None = None, garbage: list[Any] | None = None) -> None:
+        task, row = dict.get(self._agenda.store, state.id), self.rows.get(state.id)
+        if task is None or row is None or state.version <= row.version:
+            return
+        if state.id in self.mine:  # what stands here is newer, but for what others may ask
+            if state.epoch == self.mine[state.id] and state.status is _RUNNING:
+                row.version = state.version
+                news = fields_of(state, task)
+                for name in _MANAGED if state.id not in self.held else ():
+                    row.fields[name] = task.__dict__[name] = news[name]
+            return
+        old = self._write(task, row, state)
+        if garbage is not None:
+            garbage.append(old)
+        self._agenda.reread(task, self.now() if now is None else now)
+
+    def _write(self, task: Task, row: Row, state: State) -> list[Any]:
+        """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""
+        fields, news = task.__dict__, fields_of(state, task)
+        old, message = [fields["result"], fields["error"]], fields["error_message"]
+        for name, value in news.items():
+            if not row.fields or _is_same(fields[name], row.fields[name]):
+                fields[name] = value
+        if fields["error_message"] != message:
+            fields["error"] = None
+        row.version, row.epoch, row.fields = state.version, state.epoch, news
+        if state.status is _RUNNING:
+            self.elsewhere.add(task.id)
+        else:
+            self.elsewhere.discard(task.id)
+        return old
+
+    def _drop(self, task_id: str, garbage: list[Any]) -> None:
+        """Take a task out of the registry, if it came into the store by way of the backend."""
+        task = dict.get(self._agenda.store, task_id)
+        if task is not None and task_id in self.rows:
+            garbage.append(task)
+            dict.__delitem__(self._agenda.store, task_id)
+            self._agenda.drop(task_id)
+        self._forget(task_id)
+
+    def _forget(self, task_id: str) -> None:
+        self.rows.pop(task_id, None)
+        self._adopted.discard(task_id)
+        self.elsewhere.discard(task_id)
+
+    def clear_after_fork(self) -> None:
+        """In a child process: what the parent has claimed runs elsewhere."""
+        self._reading = threading.Lock()
+        self.stale.update(self.held, self.mine, self.elsewhere)
+        for task_id in self.stale:
+            row = self.rows.get(task_id)
+            if row is not None:
+                row.version, row.fields = 0, {}
+        self.held.clear()
+        self.mine.clear()
+
+
+def _edited(task: Task, row: Row) -> dict[str, Any]:
+    """Return the fields of a task's state that differ from what is known to stand in the store."""
+    fields = task.__dict__
+    return {name: fields[name] for name in FIELDS if row.fields and not _is_same(fields[name], row.fields[name])}
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    return one is other or (type(one) is type(other) and one == other)
