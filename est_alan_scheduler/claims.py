@@ -134,6 +134,7 @@ class Claims:
         """Note that the fields of a task say that its run has begun, as the store does."""
         row, fields = self._tasks.rows.get(run.task.id), run.task.__dict__
         if row is not None:
+            fields["run_requested"], row.requested = row.requested, None
             row.fields.update({name: fields[name] for name in (*_STARTED, "run_requested")})
 
     def taken_back(self, run: Run) -> None:

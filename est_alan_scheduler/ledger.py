@@ -59,6 +59,7 @@ class Ledger:
         wake: Callable[[], None],
     ) -> None:
         self.backend = backend
+        self.is_ours = False  # the backend was opened for this, and is closed with it
         self.outage = Outage()
         self.lease = Lease(backend, lease)
         self.tasks = SharedTasks(backend, book, agenda, names)
@@ -133,7 +134,7 @@ class Ledger:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""
         if task.id in self.tasks.held:
             return self._claims.may_start(task.id, self._book)
-        if task.id in self.tasks.mine or not self.prepare(0, is_paused=True):
+        if not self.prepare(0, is_paused=True) or task.id in self.tasks.mine or task.id not in self.tasks.rows:
             return False
         entry = Entry(task, 0)
         entry.ready_at = now = self.tasks.now()
@@ -155,8 +156,8 @@ class Ledger:
 
     def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Note an outcome that stands in the fields of a task, to be written; the caller holds the registry's lock."""
-        if dict.get(self._agenda.store, run.task.id) is run.task:
-            self._outcomes.add(run, clock, result, text)
+        is_registered = dict.get(self._agenda.store, run.task.id) is run.task
+        self._outcomes.add(run, clock, result, text, is_registered)
 
     # The lease.
 
@@ -229,6 +230,8 @@ class Ledger:
             self._outcomes.flush()
             if self.lease.deadline:
                 self.lease.give_back()
+            if self.is_ours:
+                self.backend.close()
         except BackendUnavailableError as error:
             left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
             log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")

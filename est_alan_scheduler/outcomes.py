@@ -45,11 +45,11 @@ class Outcomes:
     def __len__(self) -> int:
         return len(self._queue)
 
-    def add(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+    def add(self, run: Run, clock: datetime, result: str | None, text: str | None, is_registered: bool) -> None:
         """Take in the outcome that stands in the fields of a task; the caller holds the lock."""
         task, row = run.task, self._tasks.rows.get(run.task.id)
         fields = task.__dict__
-        if row is not None:
+        if row is not None and is_registered:
             row.fields.update({name: fields[name] for name in _RECORDED})
         at = instant(clock)
         outcome = RunOutcome(
@@ -110,8 +110,8 @@ class Outcomes:
         if tasks.mine.get(outcome.id) == outcome.epoch:
             del tasks.mine[outcome.id]
         if not is_late and row is not None and row.epoch == outcome.epoch:
-            row.version += 1  # each change of a row is one version
-            if not error.startswith(_EXPIRED):
+            if not error.startswith(_EXPIRED):  # that stands in the store only
+                row.version += 1  # each change of a row is one version
                 return False
         tasks.stale.add(outcome.id)
         return is_late and not error.startswith((_GIVEN_BACK, _EXPIRED))

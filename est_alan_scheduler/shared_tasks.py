@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition, State, View
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
@@ -29,7 +29,7 @@ _MANAGED = ("paused", "run_requested")  # fields that go to the store as a chang
 class Row:
     """What is known of a task's row: as it was last read or written here."""
 
-    __slots__ = ("described", "epoch", "fields", "hash", "version")
+    __slots__ = ("described", "epoch", "fields", "hash", "requested", "version")
 
     def __init__(self, described: Described, checksum: str) -> None:
         self.described = described
@@ -37,6 +37,7 @@ class Row:
         self.version = 0
         self.epoch = 0
         self.fields: dict[str, Any] = {}
+        self.requested: str | None = None  # asked for since a run was claimed that has not started yet
 
 
 class SharedTasks:
@@ -99,6 +100,7 @@ class SharedTasks:
         """
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
+        check_ids([Definition(task_id, "", "") for task_id in described])
         self.refresh(described)
         now = self._backend.now()
         definitions = []
@@ -124,8 +126,13 @@ class SharedTasks:
                 self.unresolved.pop(task.id, None)
                 task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
                 task.__dict__["history"] += [past_of(run, task) for run in past.get(task.id, ()) if run.finished]
-                self.rows[task.id] = rows[task.id]
-                self._write(task, rows[task.id], states[task.id])
+                row, state = rows[task.id], states[task.id]
+                if state.version == 1:  # it is new: how it stands is what the application says
+                    row.version, row.fields = state.version, fields_of(state, task)
+                    self._dirty[task.id] = None
+                else:
+                    self._write(task, row, state)
+                self.rows[task.id] = row
                 put_in(task)
 
     def _described(self, task_id: str) -> Described | None:
@@ -365,14 +372,21 @@ class SharedTasks:
         if state.id in self.mine:  # what stands here is newer, but for what others may ask
             if state.epoch == self.mine[state.id] and state.status is _RUNNING:
                 row.version = state.version
-                news = fields_of(state, task)
-                for name in _MANAGED if state.id not in self.held else ():
-                    row.fields[name] = task.__dict__[name] = news[name]
+                self._take_management(task, row, fields_of(state, task))
             return
         old = self._write(task, row, state)
         if garbage is not None:
             garbage.append(old)
         self._agenda.reread(task, self.now() if now is None else now)
+
+    def _take_management(self, task: Task, row: Row, news: dict[str, Any]) -> None:
+        """Take over what may be asked of a task whose run is claimed here."""
+        row.fields["paused"] = task.__dict__["paused"] = news["paused"]
+        if task.id in self.held:
+            row.requested = news["run_requested"]
+            self._agenda.changes += 1  # it may not start any more
+        else:
+            row.fields["run_requested"] = task.__dict__["run_requested"] = news["run_requested"]
 
     def _write(self, task: Task, row: Row, state: State) -> list[Any]:
         """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""
@@ -423,4 +437,4 @@ def _edited(task: Task, row: Row) -> dict[str, Any]:
 
 
 def _is_same(one: Any, other: Any) -> bool:
-    return one is other or (type(one) is type(other) and one == other)
+    return one is other or ((type(one) is type(other) or isinstance(one, datetime)) and bool(one == other))

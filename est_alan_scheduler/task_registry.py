@@ -155,6 +155,7 @@ class TaskRegistry:
             from est_alan_scheduler.ledger import Ledger
 
             ledger = Ledger(opened, lease, self._book, self._agenda, self._names, self._wake)
+            ledger.is_ours = isinstance(backend, str)
             try:
                 ledger.tasks.join(list(self.store.values()))
             except BaseException:
@@ -164,8 +165,6 @@ class TaskRegistry:
                 raise
         if former is not None:
             former.leave()
-            if isinstance(self._backend, str) and (ledger is None or ledger.backend is not former.backend):
-                former.backend.close()
         with self._lock:
             self._ledger = self._book.ledger = ledger
             self._backend = backend

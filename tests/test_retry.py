@@ -11,7 +11,7 @@ import pytest
 from freezegun import freeze_time
 from pydantic import ValidationError
 
-from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, current_run
+from est_alan_scheduler import CurrentRun, Retry, Task, TaskRegistry, TaskStatus, current_run
 from est_alan_scheduler.timing import due_retry
 from tests import jobs
 from tests.test_task_registry import START, Frozen, work

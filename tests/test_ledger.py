@@ -1,0 +1,872 @@
+"""A registry with a backend: on one store, across restarts, and beside others."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, current_run
+from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
+from est_alan_scheduler.backends.clock import from_instant
+from est_alan_scheduler.local_time import from_utc
+from tests import jobs
+from tests.backends.stores import KINDS, SHARED, Clock, Servers, Store
+
+MINUTE = {"minutes": 1}
+Join = Callable[[], TaskRegistry]
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(params=KINDS)
+def store(request: Any, servers: Servers, tmp_path: Path) -> Iterator[Store]:
+    store = servers.store(request.param, tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def join(store: Store, clock: Clock) -> Iterator[Join]:
+    """Make registries on one store, as processes of their own would."""
+    joined: list[TaskRegistry] = []
+
+    def make(**options: Any) -> TaskRegistry:
+        joined.append(TaskRegistry(backend=store.open(clock), lease=600, **options))
+        return joined[-1]
+
+    yield make
+    for registry in joined:
+        registry.shutdown(0)
+
+
+@pytest.fixture
+def alone(clock: Clock) -> Iterator[TaskRegistry]:
+    registry = TaskRegistry(backend=MemoryBackend(clock), lease=600)
+    yield registry
+    registry.shutdown(0)
+
+
+def at(clock: Clock) -> datetime:
+    return from_utc(from_instant(clock.now))
+
+
+def adder(task_id: str = "a", **fields: Any) -> Task:
+    return Task(**{"id": task_id, "every": MINUTE, "func": jobs.add, "args": (1, 2), **fields})
+
+
+def runs(registry: TaskRegistry, task_id: str) -> int:
+    return len(registry.history(task_id))
+
+
+def boom() -> None:
+    raise ValueError("boom")
+
+
+def take(dep_source: Any) -> Any:
+    return dep_source
+
+
+def give_tuple() -> tuple[int, set[int]]:
+    return 1, {2}
+
+
+class TestOneInstance:
+    def test_a_run_is_recorded_in_the_task_and_in_the_store(self, join: Join, clock: Clock) -> None:
+        registry = join()
+        task = registry.register(adder())
+        registry.tick()
+        assert (task.status, task.result, task.last_run_at) == (TaskStatus.SUCCESS, 3, at(clock))
+        (run,) = registry.history()
+        owner = registry.instances()[0].owner
+        assert run == {
+            "task_id": "a",
+            "run_at": at(clock),
+            "finished_at": at(clock),
+            "status": "success",
+            "result": "3",
+            "error": None,
+            "attempt": 1,
+            "epoch": 1,
+            "slot": at(clock),
+            "owner": owner,
+            "late": False,
+        }
+
+    def test_a_restart_finds_all_as_it_was(self, join: Join, clock: Clock) -> None:
+        first = join()
+        before = [
+            first.register(adder()),
+            first.register(adder("once", every=None, run_at=at(clock))),
+            first.register(adder("bad", func=boom, args=(), retry=2)),
+            first.register(adder("idle", paused=True)),
+        ]
+        first.tick()
+        clock.advance(30)
+        first.tick()
+        first.shutdown()
+        second = join()
+        after = [second.register(Task(**task.model_dump(include=_DEFINED | {"id"}))) for task in before]
+        exclude = {"error"}  # its words are there
+        assert [task.model_dump(exclude=exclude) for task in after] == [t.model_dump(exclude=exclude) for t in before]
+        assert (before[2].attempt, before[3].paused, before[1].last_run_at) == (
+            2,
+            True,
+            at(clock) - timedelta(seconds=30),
+        )
+        second.tick()
+        assert [runs(second, task.id) for task in after] == [1, 1, 2, 0]
+        clock.advance(29)
+        second.tick()
+        assert runs(second, "a") == 1
+        clock.advance(1)  # the grid goes on
+        second.tick()
+        assert runs(second, "a") == 2
+
+    def test_a_slot_missed_while_nothing_ran_obeys_the_grace(self, join: Join, clock: Clock) -> None:
+        join().register(adder(misfire_grace=5))
+        first = join()
+        first.register(adder(misfire_grace=5))
+        first.tick()
+        first.shutdown()
+        clock.advance(90)
+        second = join()
+        task = second.register(adder(misfire_grace=5))
+        second.tick()
+        second.tick()
+        assert (task.misfires, runs(second, "a")) == (1, 1)
+        third = join()
+        again = third.register(adder(misfire_grace=5))
+        assert (again.misfires, again.misfired_at) == (1, task.misfired_at)
+
+    def test_a_changed_schedule_takes_effect_and_the_rest_stays(self, join: Join, clock: Clock) -> None:
+        first = join()
+        first.register(adder())
+        first.tick()
+        first.shutdown()
+        second = join()
+        task = second.register(adder(every={"seconds": 10}))
+        assert (task.status, task.first_run_at) == (TaskStatus.SUCCESS, at(clock))
+        clock.advance(10)
+        second.tick()
+        assert runs(second, "a") == 2
+
+    def test_a_cron_task_that_has_never_run_counts_from_its_first_registration(self, join: Join, clock: Clock) -> None:
+        pytest.importorskip("cronsim")
+        first = join()
+        first.register(adder(every=None, cron="* * * * *"))
+        first.tick()
+        first.shutdown()
+        clock.advance(120)
+        second = join()
+        second.register(adder(every=None, cron="* * * * *"))
+        second.tick()
+        assert runs(second, "a") == 1
+
+    def test_results_are_what_json_makes_of_them(self, alone: TaskRegistry) -> None:
+        task = alone.register(adder(func=give_tuple, args=()))
+        pair = alone.register(adder("pair", func=jobs.give_back, args=([1, {"b": None}],)))
+        alone.tick()
+        assert (task.result, pair.result) == ("(1, {2})", [1, {"b": None}])
+
+    def test_func_knows_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
+        seen = []
+        alone.expose(look := lambda: seen.append(current_run()), "look")
+        alone.register(adder(func=look, args=()))
+        alone.tick()
+        clock.advance(60)
+        alone.tick()
+        assert [run and run.epoch for run in seen] == [1, 2]
+
+    def test_what_a_constructor_says_goes_into_a_new_row(self, join: Join, clock: Clock) -> None:
+        registry = join()
+        registry.register(adder(last_run_at=at(clock) - timedelta(seconds=30)))
+        registry.tick()
+        assert runs(registry, "a") == 0
+        registry.shutdown()
+        assert join().register(adder()).last_run_at == at(clock) - timedelta(seconds=30)
+
+    def test_fields_assigned_by_hand_reach_the_store(self, join: Join, clock: Clock) -> None:
+        registry = join()
+        task = registry.register(adder())
+        registry.tick()
+        task.last_run_at = at(clock) - timedelta(seconds=60)
+        task.result = {1}
+        task.kwargs = {"y": 5}
+        task.args = (1,)
+        registry.tick()
+        assert task.result == 6
+        registry.shutdown()
+        again = join().register(adder(args=(1,), kwargs={"y": 5}))
+        assert (again.result, again.first_run_at) == (6, task.first_run_at)
+
+    def test_tasks_put_into_the_store_by_hand_are_shared(self, join: Join) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.store["a"] = adder()
+        first.tick()
+        second.tick()
+        assert (runs(first, "a"), list(second.store)) == (1, ["a"])
+        del first.store["a"]
+        first.tick()
+        second.tick()
+        assert (list(first.store), list(second.store)) == ([], [])
+
+    def test_a_task_that_cannot_be_shared_says_so_and_hinders_no_other(self, alone: TaskRegistry) -> None:
+        alone.store["bad"] = Task(id="bad", every=MINUTE, func=lambda: None)
+        alone.register(adder())
+        alone.tick()
+        assert (runs(alone, "a"), runs(alone, "bad")) == (1, 0)
+        assert alone.why_not("bad").startswith("cannot run here: task 'bad': func <function")
+
+    def test_tasks_registered_before_the_backend_move_there(self, store: Store, clock: Clock) -> None:
+        registry = TaskRegistry()
+        registry.register(adder())
+        registry.configure(backend=store.open(clock), lease=600)
+        registry.tick()
+        assert runs(registry, "a") == 1
+        registry.configure(backend=None)
+        assert (registry.instances(), registry.backend, len(registry.history("a"))) == ([], None, 1)
+
+    def test_executors_run_what_is_claimed(self, join: Join) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(2) as pool:
+            registry = join(executor=pool)
+            tasks = [registry.register(adder(str(number))) for number in range(5)]
+            while not all(task.result for task in tasks):
+                registry.tick()
+            registry.shutdown()
+        assert [runs(registry, task.id) for task in tasks] == [1] * 5
+
+    def test_claims_stop_at_max_running(self, join: Join, tmp_path: Path) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(4) as pool:
+            first, second = join(executor=pool, max_running=1), join()
+            for name in ("a", "b"):
+                first.register(Task(id=name, every=MINUTE, func=jobs.hold, args=(str(tmp_path), name)))
+                jobs.let_go(str(tmp_path), "b")
+            second.expose(jobs.hold)
+            first.tick()
+            second.tick()
+            jobs.let_go(str(tmp_path), "a")
+            first.shutdown()
+        owners = {run["task_id"]: run["owner"] for run in second.history()}
+        assert owners["a"] != owners["b"]
+
+    def test_a_run_that_may_not_start_any_more_is_given_back(self, alone: TaskRegistry, clock: Clock) -> None:
+        alone.expose(lambda: alone.pause("b"), "pause b")
+        alone.register(adder("a", func=alone._names.find("pause b"), args=()))
+        task = alone.register(adder("b"))
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone.tick()
+        assert (task.status, task.last_run_at, task.paused) == (TaskStatus.PENDING, None, True)
+        (run,) = alone.history("b")
+        assert (run["status"], run["error"].partition(":")[0], run["late"]) == ("failed", "not started", True)
+        alone.resume("b")
+        alone.tick()
+        assert task.result == 3
+
+    def test_nested_ticks_start_each_run_once(self, alone: TaskRegistry) -> None:
+        alone.expose(alone.tick, "tick")
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # all in one batch
+        for number in range(4):
+            alone.register(adder(str(number), func=alone.tick, args=()))
+        alone.tick()
+        assert [runs(alone, str(number)) for number in range(4)] == [1] * 4
+
+    def test_execute_claims_by_itself(self, alone: TaskRegistry) -> None:
+        task = alone.register(adder())
+        alone._execute(task)
+        alone._execute(task)
+        alone._execute(adder("b"))
+        assert (runs(alone, "a"), runs(alone, "b")) == (2, 0)
+
+    def test_memory_has_a_history_without_a_backend(self) -> None:
+        registry = TaskRegistry()
+        registry.register(adder())
+        registry.register(adder("bad", func=boom, args=()))
+        registry.tick()
+        (bad,) = registry.history(status="failed")
+        assert (bad["task_id"], bad["error"]) == ("bad", "ValueError: boom")
+        assert [run["task_id"] for run in registry.history(limit=1)] == ["bad"]
+        assert registry.history(since=datetime.max) == registry.history(limit=0) == registry.history("c") == []
+
+
+_DEFINED = {"every", "run_at", "func", "args", "retry"}
+
+
+class TestManyInstances:
+    def test_each_slot_runs_once(self, join: Join, clock: Clock) -> None:
+        registries = [join(), join(), join()]
+        for registry in registries:
+            for number in range(20):
+                registry.register(adder(str(number)))
+        for _ in range(3):
+            threads = [threading.Thread(target=registry.tick) for registry in registries]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            for registry in registries:
+                registry.tick()
+            clock.advance(60)
+        counts = {str(number): 0 for number in range(20)}
+        for run in registries[0].history(limit=1_000):
+            counts[run["task_id"]] += run["status"] == "success"
+        assert set(counts.values()) == {3}
+
+    def test_dependents_see_successes_of_others_and_their_results(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder("source", func=jobs.give_back, args=([1, 2],)))
+        second.register(adder("sink", func=take, args=(), depends_on=["source"]))
+        second.expose(jobs.give_back)
+        second.pause_all()
+        second.tick()
+        first.tick()
+        second.resume_all()
+        second.tick()
+        assert second.store["sink"].result == [1, 2]
+
+    def test_a_task_that_runs_elsewhere_is_running_here(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        seen = []
+        first.expose(lambda: (second.tick(), seen.append(second.store["a"].status)), "look")
+        second.expose(boom, "look")
+        first.register(adder(func=first._names.find("look"), args=()))
+        first.tick()
+        second.tick()
+        assert (seen, second.store["a"].status, runs(first, "a")) == ([TaskStatus.RUNNING], TaskStatus.SUCCESS, 1)
+        clock.advance(60)
+        second.tick()
+        assert second.store["a"].status is TaskStatus.FAILED
+
+    def test_management_reaches_the_others(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        second.expose(jobs.add)
+        second.tick()
+        there = second.store["a"]
+        first.update("a", every={"seconds": 5}, args=(2, 3))
+        first.pause("a")
+        second.tick()
+        assert (there.every, there.args, there.paused) == ({"seconds": 5}, (2, 3), True)
+        second.resume("a")
+        first.tick()
+        assert (first.store["a"].paused, runs(first, "a")) == (False, 1 + 0) or runs(first, "a") == 2
+        before = runs(first, "a")
+        first.run_now("a")
+        second.tick()
+        assert (runs(second, "a"), there.result, there.run_requested) == (before + 1, 5, None)
+        first.remove("a")
+        second.tick()
+        assert list(second.store) == []
+
+    def test_edits_of_two_instances_meet(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        second.register(adder())
+        first.update("a", timeout=5)
+        second.update("a", misfire_grace=7)
+        first.tick()
+        assert [(r.store["a"].timeout, r.store["a"].misfire_grace) for r in (first, second)] == [(5, 7), (5, 7)]
+
+    def test_a_task_of_others_can_be_registered_here_too(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        first.register(adder("other"))
+        first.register(adder())
+        second.register(adder("other"))
+        second.tick()
+        mine = second.register(adder())
+        clock.advance(60)
+        second.tick()
+        assert (second.store["a"] is mine, mine.result) == (True, 3)
+        with pytest.raises(ValueError, match="^Task with id 'a' already registered.$"):
+            second.register(adder())
+
+    def test_an_unknown_function_is_told_and_hinders_no_other(
+        self, join: Join, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        first.register(adder("bad", func=boom, args=()))
+        second.expose(jobs.add)
+        second.tick()
+        second.tick()
+        reason = "its function 'tests.test_ledger:boom' is unknown here: register or expose it"
+        assert (second.unresolved(), second.store["a"].result) == ({"bad": reason}, 3)
+        assert second.why_not("bad") == f"cannot run here: {reason}"
+        told = [record.message for record in caplog.records if "unknown here" in record.message]
+        assert told == [f"Task 'bad' of the store does not run here: {reason}."]
+        second.expose(boom)
+        second.tick()
+        assert (second.unresolved(), second.store["bad"].status) == ({}, TaskStatus.FAILED)
+
+    def test_an_unreadable_row_is_set_aside(self, join: Join, store: Store) -> None:
+        first = join()
+        first.register(adder())
+        first.register(adder("b"))
+        store.spoil("b", "status", "nonsense")
+        first.tick()
+        assert (list(first.store), list(first.unresolved()), runs(first, "a")) == (["a"], ["b"], 1)
+
+    def test_another_zone_is_refused(self, join: Join, set_zone: Callable[[str], None]) -> None:
+        set_zone("Asia/Seoul")
+        first = join()
+        first.register(adder(every=None, at="12:00"))
+        first.register(adder("b"))
+        set_zone("America/New_York")
+        second = join()
+        second.register(adder("b"))
+        expected = (
+            "task 'a' was first registered where local time is Asia/Seoul, here it is America/New_York: say which one "
+            "is meant, timezone='Asia/Seoul' for example, or each zone would have slots of its own"
+        )
+        with pytest.raises(ValueError, match="^task 'a' was first registered where") as raised:
+            second.register(adder(every=None, at="12:00"))
+        assert str(raised.value) == expected
+        assert second.unresolved() == {"a": expected}
+        second.register(adder(every=None, at="12:00", timezone="Asia/Seoul"))
+        set_zone("Asia/Tokyo")  # another name, another zone, the same rules but for history
+        assert second.unresolved() == {}
+
+    def test_instances_are_listed(self, join: Join) -> None:
+        first, second = join(), join()
+        first.tick()
+        second.tick()
+        assert len({instance.owner for instance in first.instances()}) == 2
+        second.shutdown()
+        assert len(first.instances()) == 1
+
+
+class TestLease:
+    def test_what_a_dead_instance_ran_is_taken_over_after_its_lease(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+
+        task = first.register(adder(every={"hours": 1}, retry=Retry(max_retries=1, delay=5, jitter=0)))
+        _claim_and_die(first, task)
+        second.tick()
+        assert second.store["a"].status is TaskStatus.RUNNING
+        clock.advance(700)
+        _reap(second)
+        second.tick()
+        there = second.store["a"]
+        assert there.error_message is not None
+        assert there.error_message.startswith("lease expired: owner ")
+        assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
+
+    def test_an_outcome_that_comes_late_changes_nothing(
+        self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+
+        def outlive() -> int:
+            clock.advance(700)
+            _reap(second)
+            second.tick()
+            return 7
+
+        first.expose(outlive, "tests.jobs:add")
+        task = first.register(adder(func=outlive, args=(1, 2), kwargs={}).model_copy(update={"args": ()}))
+        second.expose(lambda: 5, "tests.jobs:add")
+        first.tick()
+        first.tick()
+        assert (task.result, second.store["a"].result) == (5, 5)
+        assert [(run["epoch"], run["late"], run["status"]) for run in first.history("a")] == [
+            (1, True, "failed"),
+            (2, False, "success"),
+        ]
+        assert (
+            "Run 1 of task 'a' ended late (success): it had lost its task before, and changes nothing." in caplog.text
+        )
+
+    def test_a_claim_whose_lease_has_expired_is_not_started(self, alone: TaskRegistry) -> None:
+        ledger = alone._ledger
+        assert ledger is not None
+
+        def stall() -> None:
+            ledger.lease.deadline = 0.0
+
+        alone.expose(stall, "stall")
+        ledger._claims._size = 10
+        alone.register(adder("a", func=stall, args=()))
+        task = alone.register(adder("b"))
+        alone.tick()
+        alone.tick()
+        (run,) = [run for run in alone.history("b") if run["status"] == "failed"]
+        assert run["error"] == f"lease expired: owner {ledger.lease.owner} did not start what it had claimed"
+        assert task.status is TaskStatus.FAILED
+
+    def test_a_removed_task_leaves_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
+        alone.register(adder())
+        alone.tick()
+        alone.remove("a")
+        task = alone.register(adder())
+        assert (task.status, task.last_run_at, task.history) == (TaskStatus.PENDING, None, [])
+        alone.tick()
+        assert [run["epoch"] for run in alone.history("a")] == [2]
+
+
+def _claim_and_die(registry: TaskRegistry, task: Task) -> None:
+    """Claim what is due, as a tick does, and go no further."""
+    ledger = registry._ledger
+    assert ledger is not None
+    ledger.obtain(task)
+    ledger.tasks.held.clear()
+
+
+def _reap(registry: TaskRegistry) -> None:
+    ledger = registry._ledger
+    assert ledger is not None
+    ledger.lease.renew()
+    ledger.outage.healthy_since = 0.0
+    ledger.reap()
+
+
+class Flaky(MemoryBackend):
+    """A store that goes out of reach when told to: before an operation, or after it."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self.fails_before: set[str] = set()
+        self.fails_after: set[str] = set()
+        self.asked: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        found = super().__getattribute__(name)
+        if name not in _OPERATIONS:
+            return found
+
+        def ask(*arguments: Any, **named: Any) -> Any:
+            self.asked.append(name)
+            if name in self.fails_before:
+                raise BackendUnavailableError("memory: out of reach")
+            answer = found(*arguments, **named)
+            if name in self.fails_after:
+                raise BackendUnavailableError("memory: no answer")
+            return answer
+
+        return ask
+
+
+_OPERATIONS = frozenset(Backend.__abstractmethods__) - {"open", "close"}
+
+
+class TestOutage:
+    @pytest.fixture
+    def flaky(self, clock: Clock) -> Flaky:
+        return Flaky(clock)
+
+    @pytest.fixture
+    def registry(self, flaky: Flaky) -> Iterator[TaskRegistry]:
+        registry = TaskRegistry(backend=flaky, lease=600)
+        yield registry
+        flaky.fails_before.clear()
+        flaky.fails_after.clear()
+        registry.shutdown(0)
+
+    def test_nothing_starts_and_the_log_tells_once(
+        self, flaky: Flaky, registry: TaskRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        registry.register(adder())
+        flaky.fails_before = set(_OPERATIONS)
+        for _ in range(3):
+            registry.tick()
+            _end_pause(registry)
+        assert registry.why_not("a") == "due now, it runs with the next tick"
+        flaky.fails_before.clear()
+        registry.tick()
+        assert runs(registry, "a") == 1
+        assert [record.message for record in caplog.records] == [
+            "The store is out of reach, and nothing starts until it is back: memory: out of reach",
+            "The store is back.",
+        ]
+
+    def test_it_is_left_alone_between_two_attempts(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        registry.register(adder())
+        flaky.fails_before = set(_OPERATIONS)
+        registry.tick()
+        asked = len(flaky.asked)
+        registry.tick()
+        idle = registry.idle_seconds()
+        assert (len(flaky.asked), idle is not None and 0 < idle <= 0.1) == (asked, True)
+        assert registry.why_not("a") == "nothing starts until the store, which is out of reach, is back"
+
+    @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
+    def test_outcomes_are_kept_and_written_when_it_is_back(
+        self, flaky: Flaky, registry: TaskRegistry, when: str
+    ) -> None:
+        task = registry.register(adder())
+        setattr(flaky, when, {"finish"})
+        registry.tick()
+        assert task.status is TaskStatus.SUCCESS
+        setattr(flaky, when, set())
+        _end_pause(registry)
+        registry.tick()
+        assert [(run["status"], run["late"]) for run in registry.history("a")] == [("success", False)]
+        assert task.status is TaskStatus.SUCCESS
+
+    def test_a_claim_whose_answer_is_lost_runs_once(self, flaky: Flaky, registry: TaskRegistry, clock: Clock) -> None:
+        task = registry.register(adder())
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        assert task.status is TaskStatus.PENDING
+        flaky.fails_after.clear()
+        _end_pause(registry)
+        clock.advance(1)
+        registry.tick()
+        registry.tick()
+        assert [(run["status"], run["epoch"]) for run in registry.history("a")] == [("success", 1)]
+
+    def test_management_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        task = registry.register(adder())
+        flaky.fails_before = set(_OPERATIONS)
+        for manage in (
+            lambda: registry.update("a", every={"seconds": 5}),
+            lambda: registry.pause("a"),
+            lambda: registry.remove("a"),
+            lambda: registry.register(adder("b")),
+        ):
+            with pytest.raises(BackendUnavailableError):
+                manage()
+        assert (task.every, task.paused, list(registry.store)) == (MINUTE, False, ["a"])
+
+
+def _end_pause(registry: TaskRegistry) -> None:
+    ledger = registry._ledger
+    assert ledger is not None
+    ledger.outage._until = 0.0
+
+
+class TestWhatIsRefused:
+    @pytest.mark.parametrize(
+        ("fields", "message"),
+        [
+            ({"func": lambda: None}, "task 'a': func <function"),
+            ({"func": jobs.make_lambda()}, "has no name by which other processes could find it"),
+            ({"args": ({1},)}, "args[0] of task 'a' is {1}, which JSON cannot hold: with a backend, pass texts, "),
+            ({"args": (), "kwargs": {"x": object}}, "kwargs['x'] of task 'a' is <class 'object'>, which JSON cannot"),
+        ],
+    )
+    def test_the_error_says_what_to_do(self, alone: TaskRegistry, fields: dict[str, Any], message: str) -> None:
+        with pytest.raises(ValueError, match="task 'a'") as raised:
+            alone.register(adder(**fields))
+        assert message in str(raised.value)
+        assert (list(alone.store), alone.unresolved()) == ([], {})
+
+    def test_an_id_has_to_be_given(self, alone: TaskRegistry) -> None:
+        with pytest.raises(ValueError, match=r"^a backend needs a stable id, the same after a restart: Task\(id='…', "):
+            alone.register(Task(every=MINUTE, func=jobs.add, args=(1, 2)))
+
+    def test_a_function_of_the_program_needs_a_name(self, alone: TaskRegistry) -> None:
+        def work() -> None: ...
+
+        work.__module__, work.__qualname__ = "__main__", "work"
+        with pytest.raises(ValueError, match=r"func 'work' is defined in the program itself \(__main__\)"):
+            alone.register(adder(func=work, args=()))
+        alone.expose(work, "work")
+        alone.register(adder(func=work, args=()))
+        with pytest.raises(ValueError, match=r"^only a function can be exposed, got 1$"):
+            alone.expose(1)  # type: ignore[arg-type]  # that is what is refused
+        with pytest.raises(ValueError, match="^the name of a function must be a non-empty text, got ''$"):
+            alone.expose(work, "")
+
+    def test_what_is_no_backend(self) -> None:
+        with pytest.raises(TypeError, match="^backend must be a URL, a Backend or None, got 1$"):
+            TaskRegistry(backend=1)  # type: ignore[arg-type]  # that is what is refused
+        with pytest.raises(ValueError, match="^lease must be a number of seconds from 0.1 to 86400, got 0$"):
+            TaskRegistry(lease=0)
+
+    def test_a_registry_that_cannot_move_stays(self, clock: Clock) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", every=MINUTE, func=lambda: 1))
+        with pytest.raises(ValueError, match="^task 'a': func"):
+            registry.configure(backend=MemoryBackend(clock))
+        registry.tick()
+        assert (registry.backend, registry.store["a"].result) == (None, 1)
+
+
+class TestRoundTrips:
+    @pytest.mark.parametrize("store", SHARED, indirect=True)
+    def test_an_idle_tick_is_one_and_a_thousand_due_tasks_are_a_handful(
+        self, join: Join, store: Store, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry = TaskRegistry()
+        for number in range(1_000):
+            registry.register(adder(str(number)))
+        registry.configure(backend=store.open(), lease=600)
+        backend: Any = registry.backend
+        asked: list[str] = []
+        for name in _OPERATIONS:
+            original = getattr(backend, name)
+
+            def ask(*arguments: Any, _name: str = name, _original: Any = original, **named: Any) -> Any:
+                asked.append(_name)
+                return _original(*arguments, **named)
+
+            monkeypatch.setattr(backend, name, ask)
+        registry.tick()
+        assert {run["status"] for run in registry.history(limit=2_000)} == {"success"}
+        assert len(asked) <= 25, asked
+        registry.tick()
+        asked.clear()
+        with store.round_trips(monkeypatch) as trips:
+            registry.tick()
+        assert (asked, len([trip for trip in trips if trip != "COMMIT"])) == (["look"], len(asked))
+        registry.shutdown()
+
+
+_WORKER = """
+import sys, time
+from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.backends import open_backend
+from tests import jobs
+url, name, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+backend = open_backend(url, name)
+registry = TaskRegistry(backend=backend, lease=1.5)
+for number in range(10):
+    registry.register(Task(id=str(number), every={"milliseconds": 200}, func=jobs.add, args=(1, 2)))
+print("ready", flush=True)
+end = time.monotonic() + seconds
+while time.monotonic() < end:
+    registry.tick()
+    time.sleep(0.01)
+registry.shutdown()
+backend.close()
+"""
+
+_VICTIM = """
+import sys, time
+from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.backends import open_backend
+from tests import jobs
+registry = TaskRegistry(backend=open_backend(sys.argv[1], sys.argv[2]), lease=0.5)
+registry.register(Task(id="a", every={"hours": 1}, func=jobs.hold, args=(sys.argv[3],), retry=1))
+registry.tick()
+"""
+
+
+def _spawn(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+
+
+def _await(condition: Callable[[], bool]) -> None:
+    give_up_at = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < give_up_at
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", SHARED, indirect=True)
+class TestProcesses:
+    def test_two_share_the_slots(self, store: Store) -> None:
+        workers = [_spawn(_WORKER, store.url, store.name, 2) for _ in range(2)]
+        answers = [worker.communicate(timeout=60) for worker in workers]
+        assert answers == [("ready\n", "")] * 2
+        slots: dict[tuple[str, int], int] = {}
+        owners = set()
+        for run in store.open().history(limit=10_000):
+            assert (run.status, run.late) == (TaskStatus.SUCCESS, False)
+            slot = (run.task_id, run.slot or 0)
+            slots[slot] = slots.get(slot, 0) + 1
+            owners.add(run.owner)
+        assert (set(slots.values()), len(owners)) == ({1}, 2)
+
+    def test_a_run_is_taken_over_after_kill_9(self, store: Store, tmp_path: Path) -> None:
+        victim = _spawn(_VICTIM, store.url, store.name, tmp_path)
+        _await(lambda: jobs.count(str(tmp_path), "started") == 1)
+        registry = TaskRegistry(backend=store.open(), lease=0.5)
+        task = registry.register(
+            Task(id="a", every={"hours": 1}, func=jobs.hold, args=(str(tmp_path),), retry=Retry(max_retries=1, delay=0))
+        )
+        registry.tick()
+        assert task.status is TaskStatus.RUNNING
+        victim.kill()
+        victim.communicate(timeout=60)
+        jobs.let_go(str(tmp_path))
+
+        def is_done() -> bool:
+            registry.tick()
+            return task.status is TaskStatus.SUCCESS
+
+        _await(is_done)
+        first, second = registry.history("a")
+        assert (first["status"], first["error"].partition(":")[0], second["attempt"]) == ("failed", "lease expired", 2)
+        registry.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_a_server_that_restarts_is_survived(kind: str, servers: Servers, tmp_path: Path) -> None:
+    store = servers.store(kind, tmp_path)
+    registry = TaskRegistry(backend=store.open(), lease=5)
+    task = registry.register(adder(every={"milliseconds": 50}))
+
+    def runs_on() -> bool:
+        registry.tick()
+        return len(task.history) > before
+
+    before = 0
+    _await(runs_on)
+
+    def meanwhile() -> None:
+        registry.tick()
+        registry.tick()
+
+    servers.get(kind).restart(meanwhile)
+    before = len(task.history)
+    _await(runs_on)
+    registry.shutdown()
+    assert {run.status for run in store.open().history("a")} == {TaskStatus.SUCCESS}
+    store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking with threads: that is the point
+def test_a_forked_child_is_an_instance_of_its_own(servers: Servers, tmp_path: Path) -> None:
+    store = servers.store("sqlite", tmp_path)
+    registry = TaskRegistry(backend=store.open(), lease=60)
+    registry.register(adder(every={"milliseconds": 1}))
+    registry.tick()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            before = registry.history("a")[-1]
+            registry.tick()
+            after = registry.history("a")[-1]
+            code = 0 if after["owner"] != before["owner"] and registry.shutdown() else 2
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    registry.tick()
+    registry.shutdown()
+    store.close()
