@@ -332,8 +332,10 @@ class Agenda:
                 self.horizon.learn_zone(schedule.zone)
             schedule = schedule.kind
         if isinstance(schedule, Every):
-            for covered in (task.last_run_at, task.misfired_at):
-                self.horizon.learn(schedule.step, None if covered is None else to_utc(covered))
+            self.horizon.learn(schedule.step)
+            for last in (task.last_run_at, task.misfired_at):
+                if last is not None:
+                    self.horizon.learn_last(schedule.step, to_utc(last))
         if task.depends_on:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":

@@ -25,7 +25,7 @@ from est_alan_scheduler.run import Run, current
 from est_alan_scheduler.run_book import RunBook
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, misfire, read_schedule
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, keep_schedule, misfire
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -657,7 +657,7 @@ def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:
 def _check(task: Task) -> None:
     if not isinstance(task, Task):
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
-    if read_schedule(task) is None:
+    if keep_schedule(task) is None:
         raise ValueError(
             f"Task must specify exactly one of every / at / run_at / cron, {describe_options(task)} (task {task.id!r})."
         )
