@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.description import describe
+from est_alan_scheduler.events import EVENTS, Event
 from est_alan_scheduler.preview import PlannedRun
 from est_alan_scheduler.retry import Retry
 from est_alan_scheduler.run import CurrentRun, current_run
 from est_alan_scheduler.simulation import simulate
+from est_alan_scheduler.statistics import Lateness, Statistics
+from est_alan_scheduler.store import UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -15,13 +18,18 @@ if TYPE_CHECKING:
     from est_alan_scheduler.scheduler import SchedulerThread, registry, start_scheduler
 
 __all__ = [
+    "EVENTS",
     "CurrentRun",
+    "Event",
+    "Lateness",
     "PlannedRun",
     "Retry",
     "SchedulerThread",
+    "Statistics",
     "Task",
     "TaskRegistry",
     "TaskStatus",
+    "UnknownTaskError",
     "current_run",
     "describe",
     "registry",

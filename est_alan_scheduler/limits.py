@@ -149,9 +149,9 @@ class Limited(Schedule):
         last = max(done, default=None)
         if isinstance(kind, Every):
             if task.last_run_at is None and not self._is_anchored:  # another schedule may have left a misfire
-                return self._now_if_allowed(grid, here)
+                return self._now_if_allowed(here)
             if last is not None and last - here > kind.step:
-                return self._now_if_allowed(grid, here)
+                return self._now_if_allowed(here)
         if last is None and self._is_anchored:
             last = self._anchor(task, here)
         if isinstance(kind, Daily):
@@ -171,9 +171,15 @@ class Limited(Schedule):
             _keep_armed(task, armed)
         return armed[1]  # type: ignore[no-any-return]
 
-    def _now_if_allowed(self, grid: Schedule, here: datetime) -> datetime | None:
-        allowed = self._first_from(grid, here)
-        return AT_ONCE if allowed == here else allowed
+    def _now_if_allowed(self, here: datetime) -> datetime | None:
+        """Return the first moment from `here` on that is within the limits: a grid begins there."""
+        # Whatever the grid was: as time passes, the answer must never become an earlier one.
+        moment = here if self._start is None else max(here, self._start)
+        while (day := self.zone.from_utc(moment).date()) in self._exclude:
+            moment = self._midnight(day + _DAY)
+        if self._end is not None and moment > self._end:
+            return None
+        return AT_ONCE if moment == here else moment
 
     def _first_from(self, grid: Schedule, slot: datetime | None) -> datetime | None:
         """Return `slot` or the first one after it that is within the limits."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.preview import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.task_registry import Notice, TaskRegistry
 
 
 def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:
@@ -25,6 +25,7 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
 class _VirtualRegistry(TaskRegistry):
     def __init__(self, utc: datetime) -> None:
         super().__init__()
+        self._events.is_logged = False
         self._utc = utc
         self._started: list[Task] = []
 
@@ -48,7 +49,7 @@ class _VirtualRegistry(TaskRegistry):
         self._started.append(task)
         super()._execute(task)
 
-    def _tell(self, notices: list[str]) -> None:
+    def _tell(self, notices: list[Notice]) -> None:
         """Keep what is not real out of the log."""
 
 
