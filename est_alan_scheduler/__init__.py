@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.description import describe
+from est_alan_scheduler.events import Event
 from est_alan_scheduler.preview import PlannedRun
 from est_alan_scheduler.retry import Retry
 from est_alan_scheduler.run import CurrentRun, current_run
 from est_alan_scheduler.simulation import simulate
+from est_alan_scheduler.statistics import Lateness, Statistics
+from est_alan_scheduler.store import UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -16,12 +19,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CurrentRun",
+    "Event",
+    "Lateness",
     "PlannedRun",
     "Retry",
     "SchedulerThread",
+    "Statistics",
     "Task",
     "TaskRegistry",
     "TaskStatus",
+    "UnknownTaskError",
     "current_run",
     "describe",
     "registry",

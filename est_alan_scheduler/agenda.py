@@ -9,6 +9,7 @@ from est_alan_scheduler.horizon import Horizon
 from est_alan_scheduler.limits import Limited
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.schedules import AT_ONCE, Every
+from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import arm, due_moment, keep_schedule
@@ -22,7 +23,18 @@ _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing i
 class Entry:
     """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
 
-    __slots__ = ("backlog_item", "due", "is_dropped", "order", "ready_at", "slot", "started", "task", "waits_for")
+    __slots__ = (
+        "backlog_item",
+        "due",
+        "is_dropped",
+        "order",
+        "ready_at",
+        "slot",
+        "started",
+        "tally",
+        "task",
+        "waits_for",
+    )
 
     def __init__(self, task: Task, order: int) -> None:
         self.task = task
@@ -34,6 +46,7 @@ class Entry:
         self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
         self.started = 0  # the number of its latest start, among all starts
         self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+        self.tally: Tally | None = None  # of its runs, from the first on
 
 
 _Item = tuple[datetime, int, int, Entry]  # due, order of registration, a tie-breaker
@@ -351,8 +364,10 @@ class Agenda:
                 self.horizon.learn_zone(schedule.zone)
             schedule = schedule.kind
         if isinstance(schedule, Every):
-            for covered in (task.last_run_at, task.misfired_at):
-                self.horizon.learn(schedule.step, None if covered is None else to_utc(covered))
+            self.horizon.learn(schedule.step)
+            for last in (task.last_run_at, task.misfired_at):
+                if last is not None:
+                    self.horizon.learn_last(schedule.step, to_utc(last))
         if task.depends_on:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
@@ -389,3 +404,4 @@ class Agenda:
             successor = self.entries.get(entry.task.id)
             if successor is not None and successor.task is entry.task:
                 successor.started = entry.started
+                successor.tally = entry.tally

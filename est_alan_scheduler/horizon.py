@@ -43,12 +43,14 @@ class Horizon:
         self._shortest, self._ahead = None, AT_ONCE
         self._zones.clear()
 
-    def learn(self, step: timedelta, last_run: datetime | None) -> None:
-        """Take notice of an interval, and of the UTC moment of a last run."""
+    def learn(self, step: timedelta) -> None:
+        """Take notice of an interval."""
         if self._shortest is None or step < self._shortest:
             self._shortest = step
-        if last_run is not None:
-            self._ahead = max(self._ahead, _minus(last_run, step))
+
+    def learn_last(self, step: timedelta, last: datetime) -> None:
+        """Take notice of the UTC moment of the last run or misfire of a task with that interval."""
+        self._ahead = max(self._ahead, _minus(last, step))
 
     def learn_zone(self, zone: Zone) -> None:
         """Take notice of a time zone in which dates count."""

@@ -6,6 +6,9 @@ import logging
 _logger = logging.getLogger("est_alan_scheduler")
 _logger.addHandler(logging.NullHandler())  # a library is quiet until its user says otherwise
 
+is_enabled = _logger.isEnabledFor
+"""Tell whether a line of that level goes anywhere. It costs next to nothing."""
+
 
 def log(level: int, message: str, error: BaseException | None = None) -> None:
     """Log a message, with the traceback of `error`. A handler that raises costs neither a run nor the scheduler."""

@@ -46,9 +46,9 @@ class SchedulerThread(threading.Thread):
     def stop(self, timeout: float | None = None) -> bool:
         """Let the tick under way finish, end, and wait for the runs that were started; return whether the thread ended.
 
-        It waits up to `timeout` seconds, None for as long as it takes. Runs that go on even then are named in the log
-        and recorded as FAILED, "interrupted by shutdown". A task that calls it in this very thread cannot wait for
-        itself: it gets False, and the thread ends after it.
+        It waits up to `timeout` seconds, None for as long as it takes. Runs that go on even then are recorded
+        as FAILED, "interrupted by shutdown". A task that calls it in this very thread cannot wait for itself: it gets
+        False, and the thread ends after it.
         """
         self._stopping = True
         self._wake.set()

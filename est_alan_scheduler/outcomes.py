@@ -109,9 +109,9 @@ class Outcomes:
         row = tasks.rows.get(outcome.id)
         if tasks.mine.get(outcome.id) == outcome.epoch:
             del tasks.mine[outcome.id]
-        if not is_late and row is not None and row.epoch == outcome.epoch:
-            if not error.startswith(_EXPIRED):  # that stands in the store only
-                row.version += 1  # each change of a row is one version
-                return False
+        is_known = row is not None and row.epoch == outcome.epoch
+        if row is not None and is_known and not is_late and not error.startswith(_EXPIRED):
+            row.version += 1  # each change of a row is one version
+            return False  # the task says so already
         tasks.stale.add(outcome.id)
         return is_late and not error.startswith((_GIVEN_BACK, _EXPIRED))

@@ -1,5 +1,6 @@
 """One run of a task, and what its function may know of it."""
 
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import datetime
@@ -41,14 +42,18 @@ class Run:
         "__weakref__",
         "attempt",
         "before",
+        "began",
         "call",
         "due",
+        "duration",
         "entry",
         "epoch",
         "is_call",
         "is_over",
+        "late",
         "line",
         "now",
+        "retry_at",
         "slot",
         "started_at",
         "starter",
@@ -78,6 +83,11 @@ class Run:
         self.is_call = is_call  # handed over, rather than made in that thread
         fields = task.__dict__
         self.before = _before(fields)
+        self.began = time.monotonic()
+        self.late: float | None = None  # seconds after it was due; None if nothing was
+        # What came of it, once that is recorded.
+        self.duration = 0.0
+        self.retry_at: datetime | None = None
         self.started_at = now if fields["timezone"] is None else record(task, now)  # as its task records it
         self.timeout: float | None = fields["timeout"]
         self.work = _work(fields)  # taken in one step; None once the call is made
@@ -92,8 +102,12 @@ class Run:
 
     def public(self) -> CurrentRun:
         """Return what `func` may know of it."""
-        slot = self.started_at if self.slot is None or self.slot == AT_ONCE else show(self.task, self.slot, self.now)
-        return CurrentRun(self.task.id, slot, self.attempt, self.epoch)
+        return CurrentRun(self.task.id, self.shown_slot(), self.attempt, self.epoch)
+
+    def shown_slot(self) -> datetime:
+        """Return what it was due for, as its task records moments; its start if nothing was."""
+        is_known = self.slot is not None and self.slot != AT_ONCE
+        return show(self.task, self.slot, self.now) if is_known else self.started_at  # type: ignore[arg-type]  # known
 
 
 _work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")

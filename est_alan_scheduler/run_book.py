@@ -4,16 +4,19 @@ import asyncio
 import logging
 import math
 import threading
+import time
 from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.agenda import Agenda, Entry
+from est_alan_scheduler.events import Event, Events
 from est_alan_scheduler.execution import Outcome, explained, timeout_error
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
+from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import first_run, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
@@ -48,6 +51,8 @@ class RunBook:
         self._read_clock = read_clock
         self._wake = wake
         self.ledger: Ledger | None = None  # with a backend: told of each run that was claimed there
+        self.events = Events()
+        self.tally = Tally()  # of all runs, those of tasks that are gone included
 
     def begin(self, run: Run) -> None:
         """Note under the lock that `run` starts."""
@@ -81,11 +86,19 @@ class RunBook:
                 self.ledger.taken_back(run)
         run.call = None
 
-    def finish(self, run: Run, result: Any, error: BaseException | None, has_ended: bool = True) -> bool:
-        """Record the outcome of `run`, unless it has one; return whether it was recorded.
+    def finish(
+        self,
+        run: Run,
+        result: Any,
+        error: BaseException | None,
+        has_ended: bool = True,
+        announces: bool = True,
+    ) -> bool:
+        """Record the outcome of `run`, unless it has one, and announce it; return whether it was recorded.
 
         `has_ended` tells whether the call has, too.
         """
+        ended = time.monotonic()
         agenda, under_way, task = self._agenda, self.under_way, run.task
         fields = task.__dict__
         runs = self._here.turn.runs
@@ -100,8 +113,10 @@ class RunBook:
             status, word, text, message, retry_at = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None, None
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
-            retry_at = next_retry(task, run.attempt, run.slot, error, clock)
+            retry_at = run.retry_at = next_retry(task, run.attempt, run.slot, error, clock)
         now = run.now
+        call = run.call
+        run.duration = ended - (run.began if call is None or call.began_at is None else call.began_at)
         line = {
             "run_at": run.started_at,
             "finished_at": finished_at,
@@ -150,6 +165,11 @@ class RunBook:
                     entry = agenda.entries.get(task.id)
                 if entry is not None and entry.task is task:
                     agenda.file(entry, now)
+                    tally = entry.tally
+                    if tally is None:
+                        tally = entry.tally = Tally()
+                    tally.count(run, error is None)
+                self.tally.count(run, error is None)
                 run.is_over = True
                 if has_ended:
                     under_way.end(run)
@@ -160,12 +180,46 @@ class RunBook:
         if task._watchers is not agenda.watchers:  # it is registered elsewhere, too
             for told in task._watchers:
                 told(task)
+        if announces and not (error is None and self.events.is_silent("succeeded", logging.INFO)):
+            self.announce(run, result, error)
         return True
 
-    def fail(self, run: Run, error: BaseException, has_ended: bool = True) -> None:
-        """Record `run` as failed, unless its outcome is recorded, and log it."""
-        if self.finish(run, None, error, has_ended):
-            log(logging.ERROR, f"Task {run.task.id!r} failed: {run.task.error_message}", error)
+    def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
+        """Log the outcome of `run`, which is recorded, and tell the subscribers.
+
+        Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
+        """
+        line = run.line or {}
+        event = Event(
+            name="succeeded" if error is None else "failed",
+            task_id=run.task.id,
+            slot=run.shown_slot(),
+            attempt=run.attempt,
+            started_at=run.started_at,
+            finished_at=line["finished_at"],
+            duration=run.duration,
+            result=result,
+            error=error,
+            error_message=line["error"],
+            retry_at=run.retry_at,
+        )
+        self.events.tell_outcome(event)
+
+    def announce_start(self, run: Run) -> None:
+        """Tell the subscribers that `run` has started; its call begins when they have been told."""
+        self.events.tell(
+            Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
+        )
+
+    def count_misfire(self, entry: Entry) -> None:
+        """Count a misfire, under the lock."""
+        entry.tally = entry.tally or Tally()
+        entry.tally.misfires += 1
+        self.tally.misfires += 1
+
+    def fail(self, run: Run, error: BaseException, has_ended: bool = True, announces: bool = True) -> bool:
+        """Record `run` as failed, unless its outcome is recorded, and announce it; return whether it was recorded."""
+        return self.finish(run, None, error, has_ended, announces)
 
     def complete(self, run: Run, outcome: Outcome) -> None:
         """Record what became of a call. From any thread."""
@@ -173,14 +227,20 @@ class RunBook:
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
         try:
-            if error is None:
-                self.finish(run, outcome.result, None)
-            else:
-                self.fail(run, error)
+            is_news = self.finish(run, None if error else outcome.result, error, announces=False)
         except BaseException:  # of a `repr`; nobody above could do anything about it
-            self.fail(run, RuntimeError("its outcome could not be recorded: the repr of it raised"))
+            error = RuntimeError("its outcome could not be recorded: the repr of it raised")
+            is_news = self.finish(run, None, error, announces=False)
         run.call = None  # it holds the run, and both hold the arguments
         self._wake()
+        if is_news and not (error is None and self.events.is_silent("succeeded", logging.INFO)):
+            try:
+                self.announce(run, outcome.result, error)
+            except BaseException as interruption:
+                if threading.current_thread() is threading.main_thread():
+                    raise
+                # A worker of a pool would die of it, and nobody would hear of that.
+                log(logging.ERROR, "A callback was interrupted.", interruption)
 
     def expire(self) -> None:
         """Record the runs that have taken longer than their timeout, though their calls go on."""
@@ -201,9 +261,6 @@ class RunBook:
     def shutdown(self, timeout: float | None, starters: Collection[Turn] | None) -> bool:
         """Do what `TaskRegistry.shutdown` says, but for the executor."""
         left = self._await_ends(timeout, starters)
-        if left:
-            ids = ", ".join(repr(run.task.id) for run in left)
-            log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
         for run in left:
             self.finish(run, None, RuntimeError("interrupted by shutdown"), has_ended=False)
             call = run.call

@@ -7,7 +7,7 @@ from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.task_registry import Notice, TaskRegistry
 
 
 def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:
@@ -29,6 +29,7 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
 class _VirtualRegistry(TaskRegistry):
     def __init__(self, utc: datetime) -> None:
         super().__init__()
+        self._events.is_logged = False
         self._utc = utc
         self._started: list[Task] = []
 
@@ -53,7 +54,7 @@ class _VirtualRegistry(TaskRegistry):
         self._started.append(task)
         super()._execute(task)
 
-    def _tell(self, notices: list[str]) -> None:
+    def _tell(self, notices: list[Notice]) -> None:
         """Keep what is not real out of the log."""
 
 

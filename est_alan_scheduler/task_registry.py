@@ -3,6 +3,7 @@
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
@@ -10,10 +11,11 @@ from functools import partial
 from itertools import islice, takewhile
 from operator import attrgetter, itemgetter
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
+from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
 from est_alan_scheduler.explanation import describe_misfire, describe_options, explain
 from est_alan_scheduler.function_names import FunctionNames
@@ -24,9 +26,11 @@ from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
 from est_alan_scheduler.run import Run, current
 from est_alan_scheduler.run_book import RunBook
+from est_alan_scheduler.schedules import AT_ONCE, in_utc
+from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, misfire, read_schedule
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, keep_schedule, misfire
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -43,6 +47,13 @@ _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing i
 _KEEP: Any = object()
 
 _order = attrgetter("order")
+
+
+class Notice(NamedTuple):
+    """What a tick has noticed under the lock: for the log, perhaps for subscribers, when it has released it."""
+
+    text: str
+    event: Event | None = None
 
 
 class TaskRegistry:
@@ -75,6 +86,7 @@ class TaskRegistry:
         self._book = RunBook(self._lock, self._agenda, self._now, self._wake)
         self._under_way = self._book.under_way
         self._here = self._under_way.here
+        self._events = self._book.events
         self._executor: ExecutorSource | None = None
         self._max_running: int | None = None
         self._pool: Pool | None = None
@@ -234,6 +246,7 @@ class TaskRegistry:
         if ledger is not None:
             ledger.tasks.join([task], partial(self._put_in, ledger))
         self._wake()
+        self._announce("registered", task.id)
         return task
 
     def _put_in(self, ledger: "Ledger", task: Task) -> None:
@@ -274,6 +287,7 @@ class TaskRegistry:
                 break
         del replaced  # without the lock: the `__del__` of an argument is user code
         self._wake()
+        self._announce("updated", task.id)
         return task
 
     def pause(self, task_id: str) -> Task:
@@ -281,11 +295,11 @@ class TaskRegistry:
 
         A run under way goes on, and `run_now` still works.
         """
-        return self._set(task_id, "paused", True)
+        return self._set(task_id, "paused", True, "paused")
 
     def resume(self, task_id: str) -> Task:
         """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all that was missed."""
-        return self._set(task_id, "paused", False)
+        return self._set(task_id, "paused", False, "resumed")
 
     def run_now(self, task_id: str, force: bool = False) -> Task:
         """Have the task of that id run with the next tick, due or not, and return it; `KeyError` if there is none.
@@ -338,6 +352,7 @@ class TaskRegistry:
                 agenda.drop(task_id)
         if task is None:
             raise UnknownTaskError(task_id, self.store)
+        self._announce("removed", task_id)
         return task
 
     def __len__(self) -> int:
@@ -446,6 +461,56 @@ class TaskRegistry:
         chosen.sort(key=itemgetter(0))
         return [run for _, run in chosen[-limit:]] if limit else []
 
+    # What happens.
+
+    def on(self, event: str, callback: Callback) -> Callable[[], None]:
+        """Have `callback` called with an `Event` whenever that happens (see EVENTS); return what takes that back.
+
+        It is called in the thread in which it happens, without a lock: `started` before the call of the function, the
+        outcome of a run once it is recorded. So it may do anything to the registry, but what takes long holds that
+        thread up. What it raises is logged. Editing `store` or the fields of a task is no event.
+        Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
+        """
+        check_subscription(event, callback)
+        with self._lock:
+            self._events.add(event, callback)
+        is_over = False
+
+        def off() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                with self._lock:
+                    self._events.remove(event, callback)
+
+        return off
+
+    def off(self, event: str, callback: Callback) -> None:
+        """Take back what `on` did, once; `ValueError` if there is nothing to take back."""
+        check_subscription(event, callback)
+        with self._lock:
+            was_there = self._events.remove(event, callback)
+        if not was_there:
+            raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
+
+    def statistics(self, task_id: str | None = None) -> Statistics:
+        """Return what the runs of a task come to since it was registered, by default those of all tasks ever.
+
+        Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
+        """
+        with self._lock, self._agenda as agenda:
+            agenda.work_in(self._now())
+            entry = agenda.entries.get(task_id) if task_id is not None else None
+            tally = self._book.tally if task_id is None else None if entry is None else entry.tally or Tally()
+            counts = None if tally is None else tally.statistics()
+        if counts is None:
+            raise UnknownTaskError(task_id, self.store)
+        return counts
+
+    def _announce(self, event: str, task_id: str | None) -> None:
+        if self._events.callbacks[event]:
+            self._events.tell(Event(event, task_id))
+
     # The clockwork.
 
     def tick(self) -> None:
@@ -463,28 +528,29 @@ class TaskRegistry:
         ledger = self._ledger
         if ledger is not None and not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
             return
-        notices: list[str] = []
+        notices: list[Notice] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
+            began = time.monotonic()
             agenda.work_in(now)
             ready = self._decide(now, None if runner is None else self._room(runner), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
-        if notices:
-            self._tell(notices)
-        if not ready:
+        if not ready and not notices:
             return
         turn = self._here.turn
-        outer, depth = (turn.entry, turn.now, turn.changes, turn.starts), len(turn.runs)
+        outer, depth = (turn.entry, turn.now, turn.began, turn.changes, turn.starts), len(turn.runs)
         turn.is_closed = turn.is_closed and depth > 0
         try:
-            turn.now, turn.changes, turn.starts = now, changes, starts
+            if notices:
+                self._tell(notices)
+            turn.now, turn.began, turn.changes, turn.starts = now, began, changes, starts
             for entry in ready if ledger is None else ledger.claimed(ready, now, is_inline=runner is None):
                 turn.entry = entry
                 self._execute(entry.task)
         finally:
-            turn.entry, turn.now, turn.changes, turn.starts = outer
+            turn.entry, turn.now, turn.began, turn.changes, turn.starts = outer
             self._book.close(depth)
             if ledger is not None:
                 ledger.close(ready)
@@ -562,7 +628,7 @@ class TaskRegistry:
             return str(error)
         return _closes_circle(changed, self.store) if "depends_on" in values else None
 
-    def _set(self, task_id: str, field: str, value: Any) -> Task:
+    def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
         with self._lock, self._agenda:
             task = dict.get(self.store, task_id)
@@ -574,6 +640,8 @@ class TaskRegistry:
             raise UnknownTaskError(task_id, self.store)
         if is_changed:
             self._wake()
+            if event is not None:
+                self._announce(event, task_id)
         return task
 
     def _set_paused(self, value: bool) -> None:
@@ -583,6 +651,7 @@ class TaskRegistry:
             self._agenda.changes += 1  # a tick under way has to look again
         if is_changed:
             self._wake()
+            self._announce("paused" if value else "resumed", None)
 
     def _runner(self) -> Runner | None:
         """Return who makes the calls of a tick in this thread; None for the thread itself."""
@@ -597,7 +666,7 @@ class TaskRegistry:
         limit = of_runner if self._pool is None else self._pool.limit
         return self._max_running or limit if limit else 0  # no call can be made any more: the program ends
 
-    def _decide(self, now: datetime, room: int | None, notices: list[str]) -> list[Entry]:
+    def _decide(self, now: datetime, room: int | None, notices: list[Notice]) -> list[Entry]:
         """Return what to start, as far as there is room; add what the log has to be told of to `notices`."""
         agenda, store, calls = self._agenda, self.store, self._under_way.calls
         # A subclass may ask for more than the schedule does.
@@ -612,6 +681,7 @@ class TaskRegistry:
         taken = agenda.take_aside()
         if room is None:
             taken += agenda.take(utc, None)
+            taken.sort(key=_order)
         while True:
             for entry in taken:
                 task = entry.task
@@ -629,7 +699,8 @@ class TaskRegistry:
                         fields["misfires"] += 1
                         if agenda.heard is not None:
                             agenda.heard.append(task)
-                        notices.append(describe_misfire(task, missed))
+                        self._book.count_misfire(entry)
+                        notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
                         slot = due_moment(task, now)  # a retry may be due all the same
                         is_due = slot is not None and slot <= utc
                 if not (self._should_run(task, now) if asks_more else is_due):
@@ -646,7 +717,8 @@ class TaskRegistry:
                     agenda.wait(entry, dependency)
                     if dependency not in store and dependency not in self._warned:
                         self._warned.add(dependency)
-                        notices.append(f"Task {dependency!r} is not registered, but others depend on it and wait.")
+                        text = f"Task {dependency!r} is not registered, but others depend on it and wait."
+                        notices.append(Notice(text))
                 elif room is not None and len(ready) >= room:
                     agenda.hold(entry)
                 else:
@@ -659,7 +731,8 @@ class TaskRegistry:
             if not taken:
                 break
         if ready:
-            ready.sort(key=_order)
+            if room is not None:
+                ready.sort(key=_order)
             agenda.batches.append(ready)
         return ready
 
@@ -684,6 +757,8 @@ class TaskRegistry:
                 if run is None:
                     return
                 token = current.set(run)
+                if self._events.callbacks["started"]:
+                    self._book.announce_start(run)
                 func, args, kwargs = self._call_of(run)
                 if run.timeout is None:
                     result = func(*args, **kwargs)
@@ -707,6 +782,8 @@ class TaskRegistry:
         try:
             run = self._start(task, runner)
             if run is not None:
+                if self._events.callbacks["started"]:
+                    self._book.announce_start(run)
                 pool = self._pool
                 func, args, kwargs = self._call_of(run)
                 run.call = Call(func, args, kwargs, run)
@@ -734,9 +811,10 @@ class TaskRegistry:
         agenda, turn, calls, fields = self._agenda, self._here.turn, self._under_way.calls, task.__dict__
         entry = turn.entry
         if entry is not None and entry.task is task:
-            turn.entry, now, slot = None, turn.now, entry.slot
+            turn.entry, now, began, slot = None, turn.now, turn.began, entry.slot
         else:
             entry = slot = None
+            began = time.monotonic()
         with self._lock:
             try:
                 if entry is None:
@@ -778,6 +856,8 @@ class TaskRegistry:
                     run.epoch = self._ledger.start(task)
                     if run.epoch is None:
                         return None  # it has lost its claim
+                if slot is not None and slot is not AT_ONCE:
+                    run.late = (in_utc(now) - slot).total_seconds() + run.began - began
                 self._book.begin(run)
             except BaseException:  # as `with agenda` does, without its cost
                 agenda.note_all()
@@ -802,9 +882,11 @@ class TaskRegistry:
         if runs and runs[-1].task is task:
             self._book.fail(runs[-1], error)
 
-    def _tell(self, notices: list[str]) -> None:
+    def _tell(self, notices: list[Notice]) -> None:
         for notice in notices:
-            log(logging.WARNING, notice)
+            log(logging.WARNING, notice.text)
+            if notice.event is not None:
+                self._events.tell(notice.event)
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
@@ -852,7 +934,7 @@ def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:
 def _check(task: Task) -> None:
     if not isinstance(task, Task):
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
-    if read_schedule(task) is None:
+    if keep_schedule(task) is None:
         raise ValueError(
             f"Task must specify exactly one of every / at / run_at / cron, {describe_options(task)} (task {task.id!r})."
         )

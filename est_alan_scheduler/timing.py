@@ -16,6 +16,7 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.zone import LOCAL, from_clock, named
 
 _TICK = timedelta(microseconds=1)
+_OPTIONS = 4  # `options_of` has their names
 
 _keep_schedule = Task.__dict__["_schedule"].__set__  # an assignment would pass through the validation of fields
 _keep_armed = Task.__dict__["_armed"].__set__
@@ -30,19 +31,21 @@ def options_of(task: Task) -> list[str]:
 def read_schedule(task: Task) -> Schedule | None:
     """Return what the schedule options of `task` mean; None unless exactly one stands."""
     fields = task.__dict__
-    if len(options_of(task)) != 1:
+    interval, at, run_at, expression = fields["every"], fields["at"], fields["run_at"], fields["cron"]
+    if (interval is None) + (at is None) + (run_at is None) + (expression is None) != _OPTIONS - 1:
         return None
     zone = LOCAL if fields["timezone"] is None else named(fields["timezone"])
     kind: Every | Daily | Once | Schedule
-    if task.every is not None:
-        kind = every(tuple(task.every.items()))
-    elif task.at is not None:
-        kind = daily(task.at, zone)
-    elif task.cron is not None:
-        kind = cron(task.cron, zone)
+    if interval is not None:
+        kind = every(tuple(interval.items()))
+    elif at is not None:
+        kind = daily(at, zone)
+    elif expression is not None:
+        kind = cron(expression, zone)
     else:
-        kind = Once(task.run_at, zone)  # type: ignore[arg-type]  # it is the one that is left
-    if zone is LOCAL and task.cron is None and not any(fields[name] for name in _LIMITS):
+        kind = Once(run_at, zone)
+    is_limited = fields["start_at"] or fields["end_at"] or fields["exclude"] or fields["jitter"]
+    if zone is LOCAL and expression is None and not is_limited and fields["misfire_grace"] is None:
         return kind
     return Limited(task, kind, zone)
 
@@ -191,6 +194,3 @@ def following(task: Task, run_at: datetime) -> datetime | None:
     """Return when `task` is due after a run at `run_at`; None if it will not be."""
     schedule = keep_schedule(task)
     return schedule.following(task, run_at) if isinstance(schedule, Limited) else next_run(task, run_at)
-
-
-_LIMITS = ("start_at", "end_at", "misfire_grace", "jitter", "exclude")

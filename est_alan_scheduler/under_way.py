@@ -22,11 +22,12 @@ _SPARE_DEADLINES = 64
 class Turn:
     """What a thread is doing: whose turn it is in its tick, what that tick has decided on, the runs it is in."""
 
-    __slots__ = ("changes", "entry", "is_closed", "now", "runs", "starts")
+    __slots__ = ("began", "changes", "entry", "is_closed", "now", "runs", "starts")
 
     def __init__(self) -> None:
         self.entry: Entry | None = None
         self.now = datetime.min
+        self.began = 0.0  # when `now` was, by the monotonic clock
         self.changes = 0
         self.starts = 0
         self.runs: list[Run] = []  # nested, if a task ticks or executes another one

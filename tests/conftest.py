@@ -1,6 +1,7 @@
 """What all tests share: a strict end of the run, hypothesis profiles, and the time zone of a test."""
 
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,9 @@ settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 settings.load_profile("default")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: some tests press Ctrl+C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from est_alan_scheduler import Retry
+from est_alan_scheduler import EVENTS, Retry
 from est_alan_scheduler.task import TaskStatus
 from tests.twin import IDS, ClockedRegistry, Operation, ScanningRegistry, World
 
@@ -108,11 +108,24 @@ task_parts = st.tuples(fields, st.one_of(behaviours, new_tasks))
 class TickLaw(RuleBasedStateMachine):
     """Do the same in both worlds, and compare."""
 
-    @initialize(day=st.sampled_from(DAYS), minutes=st.integers(0, 24 * 60), tasks=st.tuples(*[task_parts for _ in IDS]))
-    def begin(self, day: datetime, minutes: int, tasks: tuple[tuple[dict[str, Any], Operation], ...]) -> None:
+    @initialize(
+        day=st.sampled_from(DAYS),
+        minutes=st.integers(0, 24 * 60),
+        tasks=st.tuples(*[task_parts for _ in IDS]),
+        reactions=st.lists(st.tuples(st.sampled_from(EVENTS), st.one_of(behaviours, new_tasks)), max_size=2),
+    )
+    def begin(
+        self,
+        day: datetime,
+        minutes: int,
+        tasks: tuple[tuple[dict[str, Any], Operation], ...],
+        reactions: list[tuple[str, Operation]],
+    ) -> None:
         utc = day + timedelta(minutes=minutes)
         self.real = World(ClockedRegistry, utc)
         self.twin = World(ScanningRegistry, utc)
+        for reaction in reactions:
+            self.both("subscribe", *reaction)
         for task_id, parts in zip(IDS, tasks, strict=True):
             self.both("register", task_id, *parts)
         self.both("tick")

@@ -26,6 +26,8 @@ from est_alan_scheduler import TaskRegistry
 ROOT = Path(__file__).parent.parent
 FIRST_STEPS = ROOT / "examples" / "first_steps.py"
 LOG_DIGEST = ROOT / "examples" / "log_digest.py"
+PIPELINE = ROOT / "examples" / "pipeline.py"
+INCOMPLETE = "IncompleteError: wednesday.csv is still being written"
 CHECKSUMS = ROOT / "examples" / "checksums.py"
 WEB_APP = ROOT / "examples" / "web_app.py"
 PATIENCE = 60.0  # seconds until a process counts as stuck
@@ -268,6 +270,56 @@ def test_a_log_that_does_not_exist_yet_has_no_lines(log_digest: Any, tmp_path: P
 )
 def test_a_line_counts_for_the_first_level_that_it_names(log_digest: Any, line: str, level: str) -> None:
     assert log_digest.level_of(line) == level
+
+
+class TestPipeline:
+    def test_it_loads_a_delivery_whose_last_file_comes_late(self) -> None:
+        lines = run(PIPELINE).splitlines()
+        failed = [
+            f"extract, attempt {number}: {INCOMPLETE}"
+            for number in range(1, lines.index("deliver, attempt 1: wednesday.csv") + 1)
+        ]
+        assert len(failed) >= 1
+        assert lines[: len(failed)] == failed
+        assert re.fullmatch(r"extract, attempt \d+: took wednesday.csv", lines[len(failed) + 1])
+        assert lines[len(failed) + 2 :] == [
+            "transform, attempt 1: summed up 3 file(s)",
+            "load, attempt 1: totals of 3 product(s)",
+            *'{\n  "coffee": 6,\n  "cups": 12,\n  "tea": 9\n}'.splitlines(),
+        ]
+
+    def test_it_takes_the_files_of_an_inbox_once(self, tmp_path: Path) -> None:
+        inbox, outbox = tmp_path / "in", tmp_path / "out"
+        inbox.mkdir()
+        for name in ("a", "b"):
+            (inbox / f"{name}.csv").write_text("product,pieces\ntea,1\n")
+        assert run(PIPELINE, inbox, "--outbox", outbox).splitlines() == [
+            "extract, attempt 1: took a.csv, b.csv",
+            "transform, attempt 1: summed up 2 file(s)",
+            "load, attempt 1: totals of 1 product(s)",
+            "{",
+            '  "tea": 2',
+            "}",
+        ]
+        (inbox / "c.csv").write_text("product,pieces\ntea,1\n")
+        run(PIPELINE, inbox, "--outbox", outbox)
+        assert json.loads((outbox / "totals.json").read_text()) == {"tea": 3}
+
+    def test_a_failure_for_good_ends_it(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_text("product,pieces\ntea,many\n")
+        assert run(PIPELINE, tmp_path).splitlines()[1:] == [
+            "transform, attempt 1: ValueError: invalid literal for int() with base 10: 'many'",
+            "(nothing was loaded)",
+        ]
+
+    @needs_sigint
+    def test_ctrl_c_ends_it_early(self, tmp_path: Path) -> None:
+        (tmp_path / "wednesday.csv").write_text("product")
+        lines = run_until_ctrl_c(PIPELINE, tmp_path)
+        assert (lines[0], lines[-2:]) == (
+            f"extract, attempt 1: {INCOMPLETE}",
+            ["Stopped by Ctrl+C.", "(nothing was loaded)"],
+        )
 
 
 class TestChecksums:

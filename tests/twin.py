@@ -1,9 +1,11 @@
 """Two registries that live the same life: the real one, and one that scans its whole store on each tick."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from est_alan_scheduler.events import Event
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -51,9 +53,11 @@ class ScanningRegistry(ClockedRegistry):
         now = self._now()
         self._take_notice(now)
         earlier = len(self._started)
-        for task in self.store.values():
-            self._skip(task, now)
-        for task in self.scan(now):
+        skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
+        due = self.scan(now)
+        for event in skipped:
+            self._events.tell(event)
+        for task in due:
             self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])
             if self.store.get(task.id) is task and not has_run_since and self._may_start(task, now):
@@ -77,11 +81,16 @@ class ScanningRegistry(ClockedRegistry):
         is_idle = not self.is_paused and task.status is not TaskStatus.RUNNING
         return is_idle and (task.run_requested == "force" or self._deps_ready(task))
 
-    def _skip(self, task: Task, now: datetime) -> None:
+    def _skip(self, task: Task, now: datetime) -> Event | None:
         missed = misfire(task, now) if self._is_free(task) else None
-        if missed is not None:
-            task.misfired_at = missed.slot
-            task.misfires += 1
+        if missed is None:
+            return None
+        task.misfired_at = missed.slot
+        task.misfires += 1
+        with self._lock, self._agenda as agenda:
+            agenda.work_in(now)
+            self._book.count_misfire(agenda.entries[task.id])
+        return Event("misfired", task.id, missed.slot)
 
     def _now(self) -> datetime:
         now, self._start_at = self._start_at, None
@@ -95,6 +104,9 @@ class World:
         self.clock = Clock(utc)
         self.registry = make(self.clock)
         self.log: list[str] = []
+        self.told = Counter[str]()
+        for name in ("succeeded", "failed", "misfired"):
+            self.registry.on(name, lambda event: self.told.update([event.name]))
 
     def do(self, operation: Operation) -> str:
         """Carry out an operation, and return what it raised, if anything."""
@@ -111,7 +123,10 @@ class World:
             task.model_dump(exclude={"func", "error", "history"}) | {"runs": [run["attempt"] for run in task.history]}
             for task in self.registry
         ]
-        return [self.log, tasks]
+        counts = self.registry.statistics()
+        assert (counts.successes, counts.failures) == (self.told["succeeded"], self.told["failed"])
+        assert counts.misfires == self.told["misfired"]
+        return [self.log, tasks, [self.registry.statistics(task.id).runs for task in self.registry]]
 
     # The operations.
 
@@ -129,6 +144,22 @@ class World:
 
     def remove(self, task_id: str) -> None:
         self.registry.remove(task_id)
+
+    def subscribe(self, name: str, behaviour: Operation) -> None:
+        """Have something done on an event, but not on those that this itself brings about."""
+        is_at_it = False
+
+        def react(event: Event) -> None:
+            nonlocal is_at_it
+            if is_at_it:
+                return
+            is_at_it = True
+            try:
+                self._behave(f"{event.name} {event.task_id} {event.slot} {event.attempt}", behaviour)
+            finally:
+                is_at_it = False
+
+        self.registry.on(name, react)
 
     def manage(self, method: str, *arguments: Any) -> None:
         getattr(self.registry, method)(*arguments)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -21,6 +22,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up_at, "it never came to that"
         time.sleep(0.002)
+
+
+def without_seconds(lines: list[str]) -> list[str]:
+    """Return lines of the log, the durations in them left out."""
+    return [re.sub(r"\b[0-9]+\.[0-9]{3} s", "N s", line) for line in lines]
 
 
 class Way:

@@ -1,0 +1,140 @@
+"""What a registry tells those who subscribe to it: one small object for each thing that happens."""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from est_alan_scheduler.execution import is_coroutine_function
+from est_alan_scheduler.log import is_enabled, log
+from est_alan_scheduler.portable import error_text, short_repr
+from est_alan_scheduler.validation import near_miss
+
+EVENTS = (
+    "registered",
+    "updated",
+    "removed",
+    "paused",
+    "resumed",
+    "started",
+    "succeeded",
+    "failed",
+    "retrying",
+    "misfired",
+)
+"""`failed` comes with each attempt that fails, and `retrying` right after it if there will be another one."""
+
+_SLOW = 1.0  # seconds that a callback may take before the log tells of it
+
+
+class Event(NamedTuple):
+    """Something that happened. What does not apply is None; moments are as the task records them."""
+
+    name: str
+    """One of EVENTS."""
+    task_id: str | None
+    """None for `pause_all` and `resume_all`."""
+    slot: datetime | None = None
+    """What the run was due for, as in `current_run()`; of `misfired`, the slot that is skipped."""
+    attempt: int | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    duration: float | None = None
+    """Seconds from the start of the call to its end, by a clock that nobody sets."""
+    result: Any = None
+    error: BaseException | None = None
+    error_message: str | None = None
+    """The same in words, `"ValueError: boom"`."""
+    retry_at: datetime | None = None
+    """When it will be tried again; None after the last attempt."""
+
+
+Callback = Callable[[Event], object]
+
+
+class Events:
+    """The subscribers of a registry, the log among them.
+
+    Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
+    Who subscribes holds the registry's lock; who tells does not.
+    """
+
+    def __init__(self) -> None:
+        self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
+        self.is_logged = True
+
+    def add(self, name: str, callback: Callback) -> None:
+        """Subscribe."""
+        self.callbacks[name] = (*self.callbacks[name], callback)
+
+    def remove(self, name: str, callback: Callback) -> bool:
+        """End the latest of these subscriptions; return whether there was one."""
+        callbacks = list(self.callbacks[name])
+        for index in reversed(range(len(callbacks))):
+            if callbacks[index] == callback:
+                del callbacks[index]
+                self.callbacks[name] = tuple(callbacks)
+                return True
+        return False
+
+    def is_silent(self, name: str, level: int) -> bool:
+        """Tell whether nobody listens, not even a log of that level."""
+        return not self.callbacks[name] and not (self.is_logged and is_enabled(level))
+
+    def tell(self, event: Event) -> None:
+        """Tell all subscribers. What one of them raises is logged, and costs the others nothing.
+
+        What is neither an `Exception` nor `SystemExit` (Ctrl+C) is raised when all have been told.
+        """
+        interruption = None
+        for callback in self.callbacks[event.name]:
+            began = time.monotonic()
+            try:
+                callback(event)
+            except (Exception, SystemExit) as error:
+                message = f"{_described(callback, event)} failed: {error_text(error)}"
+                log(logging.ERROR, message, error)
+            except BaseException as error:
+                interruption = error
+            seconds = time.monotonic() - began
+            if seconds > _SLOW:
+                log(
+                    logging.WARNING,
+                    f"{_described(callback, event)} took {seconds:.3g} s, in which nobody else was told.",
+                )
+        if interruption is not None:
+            raise interruption
+
+    def tell_outcome(self, event: Event) -> None:
+        """Log the outcome of a run in one line, and tell all subscribers."""
+        if self.is_logged:
+            _log_outcome(event)
+        self.tell(event)
+        if event.retry_at is not None:
+            self.tell(event._replace(name="retrying"))
+
+
+def check_subscription(name: object, callback: object) -> None:
+    """Raise `ValueError` for an event that there is not, `TypeError` for what is no plain function."""
+    if name not in EVENTS:
+        raise ValueError(
+            f"there is no event {short_repr(name)}{near_miss(name, EVENTS)}; the events are: {', '.join(EVENTS)}"
+        )
+    if not callable(callback) or is_coroutine_function(callback):
+        raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
+
+
+def _log_outcome(event: Event) -> None:
+    attempt = "" if event.attempt == 1 else f" (attempt {event.attempt})"
+    if event.error is None:
+        if is_enabled(logging.INFO):
+            log(logging.INFO, f"Task {event.task_id!r} succeeded in {event.duration:.3f} s{attempt}")
+    elif is_enabled(logging.ERROR):
+        then = "" if event.retry_at is None else f"; next attempt at {event.retry_at}"
+        message = f"Task {event.task_id!r} failed after {event.duration:.3f} s{attempt}: {event.error_message}{then}"
+        log(logging.ERROR, message, event.error)
+
+
+def _described(callback: Callback, event: Event) -> str:
+    return f"The callback {short_repr(callback)} of the event {event.name!r} (task {event.task_id!r})"

@@ -1,0 +1,71 @@
+"""What the runs of a task, or of all tasks, come to."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.run import Run
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """How late runs started, in seconds after they were due."""
+
+    count: int
+    """Of the runs that were due at a moment: not the first one of `every`, nor those that were asked for."""
+    mean: float | None
+    """None without such runs."""
+    max: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What runs come to. Each attempt is a run."""
+
+    runs: int
+    """That have ended: successes and failures."""
+    successes: int
+    failures: int
+    retries: int
+    """Of these runs, the second and further attempts."""
+    misfires: int
+    """Slots that were skipped: those that `misfire_grace` told of."""
+    last_duration: float | None
+    """Seconds that the latest of them took; None before the first."""
+    lateness: Lateness
+
+
+class Tally:
+    """Counts, as they are kept. Guarded by the registry's lock."""
+
+    __slots__ = ("failures", "last_duration", "late", "late_max", "late_sum", "misfires", "retries", "successes")
+
+    def __init__(self) -> None:
+        self.successes = self.failures = self.retries = self.misfires = self.late = 0
+        self.late_sum = self.late_max = 0.0
+        self.last_duration: float | None = None
+
+    def count(self, run: "Run", is_success: bool) -> None:
+        """Count a run that has ended."""
+        if is_success:
+            self.successes += 1
+        else:
+            self.failures += 1
+        if run.attempt > 1:
+            self.retries += 1
+        self.last_duration = run.duration
+        late = run.late
+        if late is not None:
+            self.late += 1
+            self.late_sum += late
+            if late > self.late_max:
+                self.late_max = late
+
+    def statistics(self) -> Statistics:
+        """Return what they come to."""
+        late = self.late
+        lateness = Lateness(late, self.late_sum / late, self.late_max) if late else Lateness(0, None, None)
+        runs = self.successes + self.failures
+        return Statistics(
+            runs, self.successes, self.failures, self.retries, self.misfires, self.last_duration, lateness
+        )

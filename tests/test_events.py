@@ -1,0 +1,339 @@
+"""Events: what subscribers are told, and that they hurt nobody."""
+
+import logging
+import math
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from freezegun import freeze_time
+
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
+from est_alan_scheduler.events import EVENTS
+from tests import jobs
+from tests.test_task_registry import SECOND, START, Frozen, boom, work
+from tests.ways import wait_until, without_seconds
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+def heard(registry: TaskRegistry) -> list[str]:
+    """Return a list that fills with the names of all events and the ids of their tasks."""
+    names: list[str] = []
+    for name in EVENTS:
+        registry.on(name, lambda event: names.append(f"{event.name} {event.task_id}"))
+    return names
+
+
+class TestWhatIsTold:
+    def test_a_run_from_its_start_to_its_end(self) -> None:
+        with freeze_time(START) as frozen:
+            registry = TaskRegistry()
+            events: list[Event] = []
+            for name in ("started", "succeeded"):
+                registry.on(name, events.append)
+
+            def take_long() -> str:
+                frozen.tick(2.5)
+                return "done"
+
+            registry.register(Task(id="a", run_at=START - SECOND, func=take_long))
+            registry.tick()
+        assert events == [
+            Event("started", "a", slot=START - SECOND, attempt=1, started_at=START),
+            Event(
+                "succeeded",
+                "a",
+                slot=START - SECOND,
+                attempt=1,
+                started_at=START,
+                finished_at=START + 2.5 * SECOND,
+                duration=2.5,
+                result="done",
+            ),
+        ]
+
+    def test_each_attempt_that_fails_and_whether_it_is_tried_again(self) -> None:
+        error = ValueError("boom")
+
+        def fail() -> None:
+            raise error
+
+        with freeze_time(START) as frozen:
+            registry = TaskRegistry()
+            events: list[Event] = []
+            for name in ("failed", "retrying"):
+                registry.on(name, events.append)
+            registry.register(Task(id="a", run_at=START, func=fail, retry=Retry(max_retries=1, jitter=0)))
+            registry.tick()
+            frozen.tick(1)
+            registry.tick()
+        later = START + SECOND
+        first = Event("failed", "a", START, 1, START, START, 0.0, None, error, "ValueError: boom", later)
+        last = Event("failed", "a", START, 2, later, later, 0.0, None, error, "ValueError: boom", None)
+        assert events == [first, first._replace(name="retrying"), last]
+
+    def test_what_is_done_to_tasks(self, registry: Frozen) -> None:
+        names = heard(registry)
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.update("a", at="22:00")
+        registry.pause("a")
+        registry.pause("a")
+        registry.resume("a")
+        registry.resume("a")
+        registry.pause_all()
+        registry.pause_all()
+        registry.resume_all()
+        registry.remove("a")
+        assert names == [
+            "registered a",
+            "updated a",
+            "paused a",
+            "resumed a",
+            "paused None",
+            "resumed None",
+            "removed a",
+        ]
+
+    def test_nothing_that_was_refused(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", at="23:00", func=work))
+        names = heard(registry)
+        for method, argument in (("register", Task(id="a", at="23:00", func=work)), ("remove", "b"), ("pause", "b")):
+            with pytest.raises((ValueError, KeyError)):
+                getattr(registry, method)(argument)
+        with pytest.raises(ValueError, match="exactly one"):
+            registry.update("a", at=None)
+        assert names == []
+
+    def test_a_misfire(self, registry: Frozen) -> None:
+        events: list[Event] = []
+        registry.on("misfired", events.append)
+        registry.register(Task(id="a", at="11:00", func=work, misfire_grace=60))
+        registry.tick()
+        assert events == [Event("misfired", "a", slot=START.replace(hour=11))]
+
+    def test_a_run_in_a_pool(self) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            registry = TaskRegistry(executor=pool)
+            names = heard(registry)
+            registry.register(Task(id="a", run_at=datetime.now(), func=work))
+            registry.tick()
+            wait_until(lambda: len(names) == 3)
+        assert names == ["registered a", "started a", "succeeded a"]
+
+    def test_what_took_longer_than_its_timeout_once(self, tmp_path: Any) -> None:
+        with ThreadPoolExecutor(1) as pool:
+            registry = TaskRegistry(executor=pool)
+            names = heard(registry)
+            registry.register(Task(id="a", run_at=datetime.now(), func=jobs.hold, args=(str(tmp_path),), timeout=0.02))
+            registry.tick()
+            wait_until(lambda: registry.pending()[1] == 0 or "failed a" in names)
+            registry.tick()
+            jobs.let_go(str(tmp_path))
+        assert names == ["registered a", "started a", "failed a"]
+
+
+class TestSubscribing:
+    def test_it_can_be_taken_back_in_two_ways(self, registry: Frozen) -> None:
+        calls: list[Event] = []
+        off = registry.on("removed", calls.append)
+        registry.on("removed", print)
+        off()
+        off()  # once is enough
+        registry.off("removed", print)
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.remove("a")
+        assert calls == []
+        with pytest.raises(ValueError, match="is not called on the event 'removed'"):
+            registry.off("removed", print)
+
+    def test_who_subscribes_twice_is_called_twice(self, registry: Frozen) -> None:
+        calls: list[Event] = []
+        registry.on("registered", calls.append)
+        off = registry.on("registered", calls.append)
+        registry.register(Task(id="a", at="23:00", func=work))
+        off()
+        registry.register(Task(id="b", at="23:00", func=work))
+        assert [event.task_id for event in calls] == ["a", "a", "b"]
+
+    @pytest.mark.parametrize("method", ["on", "off"])
+    def test_an_unknown_event_suggests_the_near_miss(self, registry: Frozen, method: str) -> None:
+        with pytest.raises(ValueError, match="there is no event") as caught:
+            getattr(registry, method)("fialed", print)
+        assert str(caught.value) == (
+            "there is no event 'fialed' (did you mean 'failed'?); the events are: registered, updated, removed, "
+            "paused, resumed, started, succeeded, failed, retrying, misfired"
+        )
+
+    @pytest.mark.parametrize("callback", [None, "print", jobs.look_later])
+    def test_only_plain_functions_are_taken(self, registry: Frozen, callback: Any) -> None:
+        with pytest.raises(TypeError, match="callback must be a plain function that takes an Event, got"):
+            registry.on("failed", callback)
+
+    def test_it_needs_no_lock_to_stay_whole(self, registry: Frozen) -> None:
+        def subscribe(_: int) -> None:
+            for _ in range(200):
+                registry.on("removed", print)()
+            registry.on("updated", print)
+
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(subscribe, range(8)))
+        assert (registry._events.callbacks["removed"], registry._events.callbacks["updated"]) == ((), (print,) * 8)
+
+
+class TestIsolation:
+    @pytest.mark.parametrize("name", ["started", "succeeded", "misfired", "registered"])
+    @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3)])
+    def test_what_a_callback_raises_is_logged_and_hurts_nobody(
+        self, registry: Frozen, caplog: pytest.LogCaptureFixture, name: str, error: BaseException
+    ) -> None:
+        def fail(event: Event) -> None:
+            raise error
+
+        calls: list[Event] = []
+        registry.on(name, fail)
+        registry.on(name, calls.append)
+        registry.register(Task(id="late", at="11:00", func=work, misfire_grace=1))
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        assert (task.status, len(calls) > 0) == (TaskStatus.SUCCESS, True)
+        (record,) = [record for record in caplog.records if "callback" in record.message][:1]
+        assert f"of the event {name!r} (task " in record.message
+        assert record.message.endswith(f"failed: {type(error).__name__}: {error}")
+        assert record.exc_info is not None
+
+    @pytest.mark.parametrize("name", ["failed", "succeeded", "started", "misfired"])
+    def test_an_interruption_is_raised_when_all_are_told_and_the_run_is_recorded(
+        self, registry: Frozen, name: str
+    ) -> None:
+        def interrupt(event: Event) -> None:
+            raise KeyboardInterrupt
+
+        calls: list[Event] = []
+        registry.on(name, interrupt)
+        registry.on(name, calls.append)
+        late = registry.register(Task(id="late", at="11:00", func=work, misfire_grace=1))
+        tasks = [
+            registry.register(Task(id=task_id, every={"hours": 1}, func=func))
+            for task_id, func in (("a", boom if name == "failed" else work), ("b", work))
+        ]
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        assert [event.name for event in calls] == [name]
+        ran = 0 if name == "misfired" else 1
+        assert ([len(task.history) for task in tasks], late.misfires) == ([ran, 0], 1)
+        assert (registry._here.turn.runs, registry._agenda.batches, registry._lock.locked()) == ([], [], False)
+        registry.off(name, interrupt)
+        registry.tick()
+        assert [len(task.history) for task in tasks] == [1, 1]
+
+    def test_an_interruption_costs_a_pool_no_worker(self, caplog: pytest.LogCaptureFixture) -> None:
+        def interrupt(event: Event) -> None:
+            raise KeyboardInterrupt
+
+        pool = ThreadPoolExecutor(1)
+        registry = TaskRegistry(executor=pool)
+        registry.on("succeeded", interrupt)
+        for _ in range(3):
+            ticked = threading.Event()
+            task = registry.register(Task(run_at=datetime.now(), func=ticked.wait, args=(60,)))
+            registry.tick()
+            ticked.set()  # from now on, its end is the worker's business
+            wait_until(lambda task=task: bool(task.history))  # type: ignore[misc]  # of a lambda with a default
+        pool.shutdown()
+        assert caplog.messages == ["A callback was interrupted."] * 3
+
+    def test_a_slow_callback_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        with freeze_time(START) as frozen:
+            registry = TaskRegistry()
+            registry.on("registered", lambda event: frozen.tick(1.5))
+            registry.register(Task(id="a", at="23:00", func=work))
+        (message,) = caplog.messages
+        assert message.endswith("of the event 'registered' (task 'a') took 1.5 s, in which nobody else was told.")
+
+    def test_a_callback_that_hangs_holds_up_its_own_thread_alone(self) -> None:
+        release, entered, ticked = threading.Event(), threading.Event(), threading.Event()
+
+        def hang(event: Event) -> None:
+            entered.set()
+            assert release.wait(60)
+
+        with ThreadPoolExecutor(2) as pool:
+            registry = TaskRegistry(executor=pool)
+            hung = registry.register(Task(id="a", run_at=datetime.now(), func=ticked.wait, args=(60,)))
+            off = registry.on("succeeded", hang)
+            registry.tick()
+            ticked.set()  # from now on, its end is the worker's business
+            assert entered.wait(60)
+            off()
+            assert (hung.status, registry.pending()) == (TaskStatus.SUCCESS, ([], None))
+            other = registry.register(Task(id="b", run_at=datetime.now(), func=work))
+            registry.tick()
+            wait_until(lambda: bool(other.history))
+            assert registry.remove("a") is hung
+            release.set()
+
+    def test_callbacks_may_do_anything_to_the_registry(self, registry: Frozen) -> None:
+        def everything(event: Event) -> None:
+            registry.off("succeeded", everything)
+            registry.remove("a")
+            registry.register(Task(id="new", every={"hours": 1}, func=work))
+            registry.update("b", args=())
+            registry.pause("c")
+            registry.run_now("b")
+            registry.statistics()
+            registry.tick()
+
+        registry.on("succeeded", everything)
+        for task_id in "abc":
+            registry.register(Task(id=task_id, every={"hours": 1}, func=work))
+        registry.tick()
+        assert {task.id: len(task.history) for task in registry} == {"b": 1, "c": 0, "new": 1}
+
+
+class TestLog:
+    def test_it_gets_one_line_a_run(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "est_alan_scheduler")
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.register(Task(id="b", run_at=START, func=boom, retry=Retry(max_retries=1, jitter=0)))
+        registry.tick()
+        registry.tick_at(START + SECOND)
+        assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "ERROR"]
+        assert without_seconds(caplog.messages) == [
+            "Task 'a' succeeded in N s",
+            "Task 'b' failed after N s: ValueError: boom; next attempt at 2026-06-01 12:00:01",
+            "Task 'b' failed after N s (attempt 2): ValueError: boom",
+        ]
+
+    def test_a_simulation_leaves_no_trace_in_it(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, "est_alan_scheduler")
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        assert len(list(simulate(registry, START, START + timedelta(days=1)))) == 25
+        assert caplog.messages == []
+
+    def test_nothing_is_made_for_a_success_that_nobody_hears_of(
+        self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(registry._book, "announce", None)
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        assert task.status is TaskStatus.SUCCESS
+
+
+def test_durations_are_measured_by_a_clock_that_nobody_sets(registry: Frozen) -> None:
+    events: list[Event] = []
+    registry.on("succeeded", events.append)
+
+    def step_back() -> None:
+        time.sleep(0.005)
+        registry.now -= timedelta(hours=1)
+
+    registry.register(Task(id="a", run_at=START, func=step_back))
+    registry.tick()
+    assert 0.005 <= (events[0].duration or math.nan) < 60

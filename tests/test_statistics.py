@@ -1,0 +1,109 @@
+"""Statistics: what the runs come to."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from freezegun import freeze_time
+
+from est_alan_scheduler import Lateness, Retry, Statistics, Task, TaskRegistry
+from tests.test_task_registry import START, Frozen, boom, work
+
+SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
+NOTHING = Statistics(0, 0, 0, 0, 0, None, Lateness(0, None, None))
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+def test_before_the_first_run_there_is_nothing(registry: Frozen) -> None:
+    registry.register(Task(id="a", at="23:00", func=work))
+    assert (registry.statistics(), registry.statistics("a")) == (NOTHING, NOTHING)
+
+
+def test_runs_failures_retries_and_misfires_are_counted(registry: Frozen) -> None:
+    task = registry.register(Task(id="a", every={"hours": 1}, func=boom, retry=Retry(max_retries=1), misfire_grace=60))
+    registry.tick()
+    registry.tick_at(START + 2 * SECOND)  # the retry
+    task.func = work
+    registry.tick_at(START + HOUR)
+    registry.tick_at(START + 2 * HOUR + 61 * SECOND)  # a misfire
+    registry.tick_at(START + 3 * HOUR)
+    counts = registry.statistics("a")
+    assert (counts.runs, counts.successes, counts.failures, counts.retries, counts.misfires) == (4, 2, 2, 1, 1)
+    assert registry.statistics() == counts
+
+
+def test_lateness_and_duration() -> None:
+    with freeze_time(START) as frozen:
+        registry = TaskRegistry()
+        for late, seconds in ((1, 2), (4, 1)):
+            due = datetime.now()
+            frozen.tick(late)
+            task_id = registry.register(Task(run_at=due, func=frozen.tick, args=(seconds,))).id
+            registry.tick()
+            assert registry.statistics(task_id).lateness == Lateness(1, late, late)
+        counts = registry.statistics()
+    assert (counts.last_duration, counts.lateness) == (1, Lateness(2, 2.5, 4))
+
+
+def test_within_a_tick_who_comes_after_a_slow_one_is_late() -> None:
+    with freeze_time(START) as frozen:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", run_at=START, func=frozen.tick, args=(7,)))
+        registry.register(Task(id="b", run_at=START, func=work))
+        registry.tick()
+    assert [registry.statistics(task_id).lateness.max for task_id in "ab"] == [0, 7]
+
+
+def test_a_retry_is_late_after_its_own_moment() -> None:
+    with freeze_time(START) as frozen:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1, delay=10, jitter=0)))
+        registry.tick()
+        frozen.tick(13)
+        registry.tick()
+    assert registry.statistics("a").lateness == Lateness(2, 1.5, 3)
+
+
+def test_what_was_due_at_no_moment_is_not_late(registry: Frozen) -> None:
+    registry.register(Task(id="a", every={"hours": 1}, func=work))
+    registry.tick()
+    registry.run_now("a")
+    registry.tick_at(START + SECOND)
+    assert registry.statistics("a").lateness == Lateness(0, None, None)
+
+
+def test_totals_keep_what_is_gone_and_a_new_task_begins_anew(registry: Frozen) -> None:
+    for remove in (lambda: registry.remove("a"), registry.store.clear, lambda: None):
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        assert registry.statistics("a").runs == 1
+        remove()
+    assert registry.statistics().runs == 3
+
+
+def test_a_task_that_is_removed_in_its_own_run_counts(registry: Frozen) -> None:
+    registry.register(Task(id="a", every={"hours": 1}, func=lambda: registry.remove("a") and None))
+    registry.tick()
+    assert registry.statistics().runs == 1
+
+
+def test_what_is_not_registered_counts_in_the_totals(registry: Frozen) -> None:
+    registry._execute(Task(func=work))
+    assert registry.statistics().runs == 1
+
+
+def test_they_outlast_a_large_step_of_the_clock(registry: Frozen) -> None:
+    registry.register(Task(id="a", every={"minutes": 1}, func=work))
+    registry.tick()
+    registry.tick_at(START - timedelta(days=40))
+    assert registry.statistics("a").runs == 2
+
+
+def test_an_unknown_id_is_a_key_error(registry: Frozen) -> None:
+    registry.register(Task(id="nightly", at="23:00", func=work))
+    with pytest.raises(KeyError) as caught:
+        registry.statistics("nightl")
+    assert str(caught.value) == "no task 'nightl' is registered (did you mean 'nightly'?)"
