@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from est_alan_scheduler import EVENTS, Event, Retry, Task, TaskRegistry, TaskStatus, simulate
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
+from est_alan_scheduler.events import EVENTS
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until, without_seconds
