@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from est_alan_scheduler import EVENTS, Retry
+from est_alan_scheduler import Retry
+from est_alan_scheduler.events import EVENTS
 from est_alan_scheduler.task import TaskStatus
 from tests.twin import IDS, ClockedRegistry, Operation, ScanningRegistry, World
 
