@@ -46,9 +46,12 @@ class PostgresBackend(SqlBackend):
     def _ids(self, ids: Collection[str]) -> Any:
         return list(ids)
 
-    def _lock_schema(self, connection: Connection) -> None:
+    def _create(self, connection: Connection) -> None:
         key = zlib.crc32(self._tables.meta.encode())
-        connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+        connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": key})  # until the transaction ends
+        super()._create(connection)
+        # Room for the next version of a row beside it: no index changes with claim and finish.
+        connection.execute(sql(f"ALTER TABLE {self._tables.tasks} SET (fillfactor = 50)"))
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""

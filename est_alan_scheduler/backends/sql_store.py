@@ -39,9 +39,9 @@ class SqlStore(Backend):
     def _ids(self, ids: Collection[str]) -> Any:
         """Return that parameter."""
 
-    @abstractmethod
-    def _lock_schema(self, connection: Connection) -> None:
-        """Let one process at a time create tables."""
+    def _create(self, connection: Connection) -> None:
+        """Create the tables that are missing, one process at a time."""
+        self._tables.metadata.create_all(connection)
 
     def _times(self) -> dict[str, int]:
         """Return the parameters that `_now` refers to."""
@@ -56,8 +56,7 @@ class SqlStore(Backend):
                 found = self._schema(connection) if exists else None
             if found is None:
                 with self._engine.begin() as connection:
-                    self._lock_schema(connection)
-                    t.metadata.create_all(connection)
+                    self._create(connection)
                     found = self._schema(connection)
                     if found is None:
                         found = SCHEMA

@@ -54,8 +54,6 @@ class Tables:
             Column("run_requested", Integer, nullable=False),
             Column("owner", Text),
             Column("token", Text),
-            # Room for the next version of a row beside it: no index changes with claim and finish.
-            postgresql_with={"fillfactor": 50},
         )
         runs = Table(
             self.runs,

@@ -41,9 +41,6 @@ class SqliteBackend(SqlBackend):
     def _ids(self, ids: Collection[str]) -> Any:
         return json.dumps(list(ids))
 
-    def _lock_schema(self, connection: Connection) -> None:
-        """Nothing to do: `BEGIN IMMEDIATE` lets one in at a time."""
-
     def _times(self) -> dict[str, int]:
         return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
 

