@@ -116,10 +116,12 @@ class Ledger:
             except BackendUnavailableError as error:
                 self._note_outage(error)
                 return
+            started = 0
             for entry in batch:
                 if entry.task.id in self.tasks.held:
+                    started += 1
                     yield entry
-            if is_inline and len(batch) == size:
+            if is_inline and started == size:
                 self._claims.learn(monotonic() - began)
 
     def close(self, ready: list[Entry]) -> None:

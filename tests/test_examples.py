@@ -29,6 +29,8 @@ LOG_DIGEST = ROOT / "examples" / "log_digest.py"
 PIPELINE = ROOT / "examples" / "pipeline.py"
 INCOMPLETE = "IncompleteError: wednesday.csv is still being written"
 CHECKSUMS = ROOT / "examples" / "checksums.py"
+PERSISTENT_JOB = ROOT / "examples" / "persistent_job.py"
+WORKERS = ROOT / "examples" / "workers.py"
 WEB_APP = ROOT / "examples" / "web_app.py"
 PATIENCE = 60.0  # seconds until a process counts as stuck
 
@@ -362,3 +364,29 @@ def test_the_web_app_serves_and_schedules_until_ctrl_c() -> None:
     assert (process.returncode, "Traceback" in errors) == (0, False)
     assert (shown["probe"]["status"], shown["probe"]["error"]) == ("success", None)
     assert re.fullmatch(r"latest [0-9.]+ ms, median of 1: [0-9.]+ ms", shown["summary"]["result"])
+
+
+@pytest.mark.slow
+def test_the_persistent_job_survives_kill_9() -> None:
+    pytest.importorskip("sqlalchemy")
+    assert run(PERSISTENT_JOB).splitlines() == [
+        "The first worker:",
+        "  copying photos, attempt 1 ...",
+        "  copying films, attempt 1 ...",
+        "It is dead. The second worker:",
+        "  copying films, attempt 2 ...",
+        "photos: photos copied",
+        "  attempt 1: success",
+        "films: films copied",
+        "  attempt 1: failed lease expired",
+        "  attempt 2: success",
+    ]
+
+
+@pytest.mark.slow
+def test_the_workers_share_the_tasks() -> None:
+    pytest.importorskip("sqlalchemy")
+    *lines, total = run(WORKERS).splitlines()
+    ran = [re.fullmatch(r"worker (\d) ran ( *\d+): ([\d ]+)", line) for line in lines]
+    tasks = sorted(task for match in ran if match for task in match[3].split())
+    assert (tasks, total) == ([f"{number:02}" for number in range(50)], "50 runs of 50 tasks")
