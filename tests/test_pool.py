@@ -22,7 +22,7 @@ from freezegun import freeze_time
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, start_scheduler
 from tests import jobs
-from tests.ways import wait_until, without_seconds
+from tests.ways import logged, wait_until, without_seconds
 
 HOUR = {"hours": 1}
 
@@ -502,8 +502,11 @@ class TestShutdown:
             presser.join()
             assert main == threading.get_ident()
             assert task.error_message == "RuntimeError: interrupted by shutdown"
-            expected = ["Task 'a' failed after N s: RuntimeError: interrupted by shutdown"]
-            assert without_seconds(caplog.messages) == expected
+            expected = [
+                "Interrupted by shutdown while they ran: 'a'",
+                "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
+            ]
+            assert without_seconds(logged(caplog)) == expected
             jobs.let_go(str(tmp_path))
 
     def test_it_waits_in_real_time_though_time_is_frozen(self, tmp_path: Path) -> None:
