@@ -1,0 +1,7 @@
+"""Where state lives beyond the process."""
+
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.memory import MemoryBackend
+from est_alan_scheduler.backends.url import open_backend
+
+__all__ = ["Backend", "BackendUnavailableError", "MemoryBackend", "open_backend"]

@@ -1,0 +1,209 @@
+"""What every backend does: compare and set, and nothing that knows what a schedule means."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from est_alan_scheduler.backends.clock import StoreClock
+from est_alan_scheduler.backends.rows import (
+    ASSIGNABLE,
+    Assignment,
+    Change,
+    Claim,
+    Definition,
+    InstanceRow,
+    Renewal,
+    RunOutcome,
+    RunRow,
+    State,
+    Verdict,
+    View,
+    storable,
+)
+from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.validation import near_miss
+
+SCHEMA = 1
+"""The version of the tables and keys that this code writes."""
+
+DEFAULT_NAME = "est_alan_scheduler"
+"""What the names of all tables and keys begin with."""
+
+
+class BackendUnavailableError(ConnectionError):
+    """The store could not be reached, or did not answer in time. What was asked may or may not have been done.
+
+    Every operation may simply be asked again, with the same arguments; the next call connects anew.
+    """
+
+
+class Backend(ABC):
+    """Where the state of tasks lives beyond a process. All methods may be called from any thread.
+
+    An operation takes any number of ids, and makes a handful of round trips for them. Each row is compared and written
+    for itself, and nothing of it is half done. It raises `BackendUnavailableError` when the store cannot be reached.
+    `clock` replaces the store's clock, for tests: it returns microseconds since 1970.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], int] | None = None) -> None:
+        self.url = url  # without a password: it is part of messages
+        self.clock = StoreClock(clock)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.url}>"
+
+    def now(self) -> int:
+        """Return the time by the store's clock, as an offset to the local monotonic clock: no round trip."""
+        return self.clock.now()
+
+    @abstractmethod
+    def open(self) -> None:
+        """Create what is missing, in any number of processes at once.
+
+        RuntimeError if the store was written by a later version of this package, or cannot be trusted to keep it.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of all connections; a later call makes new ones."""
+
+    @abstractmethod
+    def look(self, ids: Collection[str] | None, seen_revision: int) -> View:
+        """Return the store's time, its revision, what changed since another one, and the states of tasks.
+
+        One round trip. `None` means all tasks. Start with revision 0, and pass the one of the last look from then on.
+        A row that makes no sense is reported as such, and hinders no other.
+        """
+
+    @abstractmethod
+    def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
+        """Write definitions whose hash is new, leave equal ones alone, and return the state of all.
+
+        What is written gets a new version, and the store a new revision, in the same transaction. A task that was
+        removed comes back with its epoch, and without anything else of its past.
+        """
+
+    @abstractmethod
+    def change(self, changes: Sequence[Change]) -> dict[str, State]:
+        """Change what tasks are, and return the states of those that were changed.
+
+        Left out are tasks that are not there, and those whose hash is another than the one that was seen. Versions and
+        the store's revision grow in the same transaction. Runs do not get in the way, nor are they disturbed.
+        """
+
+    @abstractmethod
+    def remove(self, ids: Collection[str]) -> None:
+        """Remove tasks and their finished runs; what stays is the epoch, so that a run in progress ends late."""
+
+    @abstractmethod
+    def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
+        """Write fields into rows that still have the version seen, and return the new versions of those, by id.
+
+        An assignment that is asked for again after a lost answer looks like a lost race: look, and compare.
+        """
+
+    @abstractmethod
+    def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
+        """Start runs of tasks that still have the version seen, and return the epochs of those won, by id.
+
+        Nothing is won without a live lease, of a task that is RUNNING, or of one that is gone. A `token` belongs to one
+        batch of claims: asked again with it, the answer is the same, as far as those runs still go on.
+        """
+
+    @abstractmethod
+    def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
+        """Record how runs ended, and return those (id, epoch) that still had their tasks.
+
+        The others are late: their run rows say so, and nothing else changes. Older runs than each outcome's
+        `history_limit` allows are dropped. Asked again, the answer is the same.
+        """
+
+    @abstractmethod
+    def renew(self, owner: str, lease: float) -> Renewal:
+        """Let the lease of an owner last for so many seconds from now, also when it had none or it has expired.
+
+        To be sure not to overestimate it, count from before the call, by the monotonic clock.
+        """
+
+    @abstractmethod
+    def instances(self) -> list[InstanceRow]:
+        """Return all whose lease is alive, the oldest first."""
+
+    @abstractmethod
+    def leave(self, owner: str) -> None:
+        """Give a lease back. Runs that the owner has not finished can be reaped from then on."""
+
+    @abstractmethod
+    def lost(self, limit: int = 1_000) -> list[RunRow]:
+        """Return runs without an outcome whose owner has no live lease, by id and epoch."""
+
+    @abstractmethod
+    def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
+        """Record lost runs as FAILED, `retry_at` with it, and return those (id, epoch) that were.
+
+        In two steps, `lost` and `reap`, so that a retry is decided outside and yet written in the same transaction: no
+        crash comes between. The lease is compared again in that transaction: who has renewed meanwhile keeps the run.
+        """
+
+    @abstractmethod
+    def history(
+        self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
+    ) -> list[RunRow]:
+        """Return the latest runs, the oldest of them first; `since`: started at that instant or later."""
+
+
+def check_name(name: str) -> str:
+    """Return the prefix of tables and keys; ValueError if it does not fit into the names of all stores."""
+    if not isinstance(name, str) or not re.fullmatch(r"[a-z_][a-z0-9_]{0,39}", name):
+        raise ValueError(
+            f"the name of a backend must be 1 to 40 of a-z, 0-9 and _, not beginning with a digit, got {name!r}"
+        )
+    return name
+
+
+def check_ids(definitions: Sequence[Definition]) -> None:
+    """Refuse ids that not every store can hold with ValueError."""
+    for definition in definitions:
+        try:
+            fits = "\0" not in definition.id and bool(definition.id.encode())
+        except UnicodeEncodeError:
+            fits = False
+        if not fits:
+            raise ValueError(f"the task id {definition.id!r} cannot be stored: it has a NUL or half a surrogate pair")
+
+
+def check_fields(assignment: Assignment) -> None:
+    """Refuse fields that are not assigned by hand with ValueError."""
+    for name in assignment.fields:
+        if name not in ASSIGNABLE:
+            raise ValueError(
+                f"{name!r} of task {assignment.id!r} cannot be assigned{near_miss(name, ASSIGNABLE)};"
+                f" what can: {', '.join(sorted(ASSIGNABLE))}"
+            )
+
+
+def stored_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return assigned fields as they are stored."""
+    values = dict(fields)
+    if "status" in values:
+        values["status"] = TaskStatus(values["status"]).value
+    if "error_message" in values:
+        values["error_message"] = storable(values["error_message"])
+    return values
+
+
+def renewed_since(before: InstanceRow | None, now: int) -> int:
+    """Return since when a lease that is renewed now has never expired."""
+    if before is None:
+        return now
+    return before.since if before.lease_until > now else max(now, before.since + 1)
+
+
+def check_schema(found: int, url: str) -> None:
+    """Refuse a store that a later version has written with RuntimeError."""
+    if found > SCHEMA:
+        raise RuntimeError(
+            f"{url} has schema {found}, this version of est_alan_scheduler knows {SCHEMA}: upgrade it, or give the"
+            " backend another name"
+        )

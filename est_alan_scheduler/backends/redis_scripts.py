@@ -1,0 +1,335 @@
+"""The scripts of the Redis backend. Each is atomic, and may be sent again: clients do that after a lost reply.
+
+Keys, all of them beginning with the one hash tag that KEYS[1] holds:
+
+    meta         a hash: schema, revision
+    revisions    a sorted set: task ids, removed ones too, by the revision of their last change
+    task:ID      a hash: the state and the definition of a task; an empty text is a None
+    run:ID:N     a hash: the run of epoch N
+    runs:ID      a sorted set: the epochs of the runs that are kept
+    history      a sorted set: ID, NUL, epoch in 16 digits, by the start
+    leases, since     hashes: owner to the end of its lease, and to its beginning
+    owners       a set: who has runs without an outcome
+    open:OWNER   a set: those runs, as in history
+
+Numbers go through as text, because Lua's have 14 digits when it turns them into text by itself.
+"""
+
+from est_alan_scheduler.backends.rows import RunRow, State
+
+STATE = tuple(name for name in State._fields if name != "id")
+RUN = tuple(name for name in RunRow._fields if name not in ("task_id", "epoch"))
+
+
+def _fields(names: tuple[str, ...]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+_PRELUDE = f"""
+local P = KEYS[1]
+local function now()
+    if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+    local time = redis.call('TIME')
+    return time[1] * 1000000 + time[2]
+end
+local function whole(number) return string.format('%.0f', number) end
+local function alive(owner, at)
+    local till = redis.call('HGET', P .. 'leases', owner)
+    return till and tonumber(till) > at
+end
+local function member(id, epoch) return id .. '\\0' .. string.format('%016.0f', tonumber(epoch)) end
+local function run_key(id, epoch) return P .. 'run:' .. id .. ':' .. epoch end
+local function bump(id)
+    local revision = redis.call('HINCRBY', P .. 'meta', 'revision', 1)
+    redis.call('ZADD', P .. 'revisions', revision, id)
+    redis.call('HINCRBY', P .. 'task:' .. id, 'version', 1)
+end
+local function closed(id, epoch, owner)
+    redis.call('SREM', P .. 'open:' .. owner, member(id, epoch))
+    if redis.call('EXISTS', P .. 'open:' .. owner) == 0 then redis.call('SREM', P .. 'owners', owner) end
+end
+local function drop(id, epoch)
+    redis.call('DEL', run_key(id, epoch))
+    redis.call('ZREM', P .. 'runs:' .. id, epoch)
+    redis.call('ZREM', P .. 'history', member(id, epoch))
+end
+local function drop_finished(id, last)
+    for _, epoch in ipairs(redis.call('ZRANGEBYSCORE', P .. 'runs:' .. id, '-inf', last)) do
+        if redis.call('HGET', run_key(id, epoch), 'finished') ~= '' then drop(id, epoch) end
+    end
+end
+local function blank(id)
+    redis.call('HSET', P .. 'task:' .. id, 'status', 'pending', 'first_run_at', '', 'last_run_at', '',
+        'last_success_at', '', 'retry_at', '', 'attempt', '0', 'result', '', 'error_message', '', 'misfires', '0',
+        'misfired_at', '', 'paused', '0', 'run_requested', '0', 'owner', '', 'token', '')
+end
+local function state(id) return redis.call('HMGET', P .. 'task:' .. id, {_fields(STATE)}) end
+local function run(id, epoch) return redis.call('HMGET', run_key(id, epoch), {_fields(RUN)}) end
+"""
+
+OPEN = (
+    _PRELUDE
+    + """
+redis.call('HSETNX', P .. 'meta', 'revision', 0)
+redis.call('HSETNX', P .. 'meta', 'schema', ARGV[2])
+return redis.call('HGET', P .. 'meta', 'schema')
+"""
+)
+
+LOOK = (
+    _PRELUDE
+    + """
+local revision = tonumber(redis.call('HGET', P .. 'meta', 'revision') or '0')
+local seen = tonumber(ARGV[2])
+if seen > revision then seen = 0 end
+local limit = tonumber(ARGV[3])
+local news, more = {}, 0
+if limit > 0 and revision > seen then
+    local found = redis.call('ZRANGEBYSCORE', P .. 'revisions', '(' .. whole(seen), '+inf', 'WITHSCORES',
+        'LIMIT', 0, limit)
+    for i = 1, #found, 2 do
+        local key = P .. 'task:' .. found[i]
+        news[#news + 1] = {found[i], redis.call('HMGET', key, 'removed', 'definition', 'hash'), state(found[i])}
+    end
+    if #news == limit then
+        revision = tonumber(found[#found])
+        more = 1
+    end
+end
+local states = {}
+for _, id in ipairs(cjson.decode(ARGV[4])) do
+    if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then states[#states + 1] = {id, state(id)} end
+end
+return {whole(now()), whole(revision), more, news, states}
+"""
+)
+
+DEFINE = (
+    _PRELUDE
+    + """
+local states = {}
+for _, wanted in ipairs(cjson.decode(ARGV[2])) do
+    local id, definition, hash = wanted[1], wanted[2], wanted[3]
+    local key = P .. 'task:' .. id
+    local there = redis.call('HMGET', key, 'removed', 'hash')
+    if there[1] ~= '0' or there[2] ~= hash then
+        if not there[1] then
+            redis.call('HSET', key, 'epoch', '0')
+            blank(id)
+        end
+        redis.call('HSET', key, 'definition', definition, 'hash', hash, 'removed', '0')
+        bump(id)
+    end
+    states[#states + 1] = {id, state(id)}
+end
+return states
+"""
+)
+
+CHANGE = (
+    _PRELUDE
+    + """
+local states = {}
+for _, change in ipairs(cjson.decode(ARGV[2])) do
+    local id, fields, seen = change[1], change[2], change[3]
+    local there = redis.call('HMGET', P .. 'task:' .. id, 'removed', 'hash')
+    if there[1] == '0' and (seen == '' or there[2] == seen) then
+        if #fields > 0 then redis.call('HSET', P .. 'task:' .. id, unpack(fields)) end
+        bump(id)
+        states[#states + 1] = {id, state(id)}
+    end
+end
+return states
+"""
+)
+
+REMOVE = (
+    _PRELUDE
+    + """
+for _, id in ipairs(cjson.decode(ARGV[2])) do
+    if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then
+        blank(id)
+        redis.call('HSET', P .. 'task:' .. id, 'removed', '1', 'definition', '', 'hash', '')
+        bump(id)
+        drop_finished(id, '+inf')
+    end
+end
+return 1
+"""
+)
+
+ASSIGN = (
+    _PRELUDE
+    + """
+local versions = {}
+for _, assignment in ipairs(cjson.decode(ARGV[2])) do
+    local id, seen, fields = assignment[1], assignment[2], assignment[3]
+    local there = redis.call('HMGET', P .. 'task:' .. id, 'removed', 'version')
+    if there[1] == '0' and there[2] == seen then
+        if #fields > 0 then redis.call('HSET', P .. 'task:' .. id, unpack(fields)) end
+        versions[#versions + 1] = {id, redis.call('HINCRBY', P .. 'task:' .. id, 'version', 1)}
+    end
+end
+return versions
+"""
+)
+
+CLAIM = (
+    _PRELUDE
+    + """
+local owner, token = ARGV[2], ARGV[3]
+local is_alive = alive(owner, now())
+local won = {}
+for _, claim in ipairs(cjson.decode(ARGV[4])) do
+    local id, seen, slot, attempt, started = claim[1], claim[2], claim[3], claim[4], claim[5]
+    local key = P .. 'task:' .. id
+    local there = redis.call('HMGET', key, 'removed', 'version', 'status', 'owner', 'token', 'epoch')
+    if there[3] == 'running' then
+        if there[4] == owner and there[5] == token then won[#won + 1] = {id, there[6]} end
+    elseif is_alive and there[1] == '0' and there[2] == seen then
+        local epoch = whole(redis.call('HINCRBY', key, 'epoch', 1))
+        redis.call('HINCRBY', key, 'version', 1)
+        redis.call('HSET', key, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0',
+            'attempt', attempt, 'first_run_at', claim[6], 'last_run_at', claim[7], 'retry_at', claim[8])
+        redis.call('HSET', run_key(id, epoch), 'slot', slot, 'attempt', attempt, 'owner', owner, 'started', started,
+            'finished', '', 'status', 'running', 'result', '', 'error', '', 'late', '0')
+        redis.call('ZADD', P .. 'runs:' .. id, epoch, epoch)
+        redis.call('ZADD', P .. 'history', started, member(id, epoch))
+        redis.call('SADD', P .. 'open:' .. owner, member(id, epoch))
+        redis.call('SADD', P .. 'owners', owner)
+        won[#won + 1] = {id, epoch}
+    end
+end
+return won
+"""
+)
+
+FINISH = (
+    _PRELUDE
+    + """
+local owner = ARGV[2]
+local recorded = {}
+for _, outcome in ipairs(cjson.decode(ARGV[3])) do
+    local id, epoch, finished, status, result = outcome[1], outcome[2], outcome[3], outcome[4], outcome[5]
+    local shown, error, success, retry_at, attempt = outcome[6], outcome[7], outcome[8], outcome[9], outcome[10]
+    local key = P .. 'task:' .. id
+    local there = redis.call('HMGET', key, 'epoch', 'owner', 'status')
+    local kept = there[1] == epoch and there[2] == owner and there[3] == 'running'
+    if kept then
+        redis.call('HSET', key, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt,
+            'owner', '')
+        if status == 'success' then redis.call('HSET', key, 'result', result, 'last_success_at', success) end
+        redis.call('HINCRBY', key, 'version', 1)
+    end
+    local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished', 'late')
+    if row[1] == owner then
+        if row[2] == '' or row[3] == '1' then
+            redis.call('HSET', run_key(id, epoch), 'finished', finished, 'result', shown, 'late', kept and '0' or '1')
+            if row[2] == '' then redis.call('HSET', run_key(id, epoch), 'status', status, 'error', error) end
+            closed(id, epoch, owner)
+        end
+        if redis.call('HGET', run_key(id, epoch), 'late') == '0' then recorded[#recorded + 1] = {id, epoch} end
+    elseif kept then
+        recorded[#recorded + 1] = {id, epoch}
+    end
+    drop_finished(id, outcome[11])
+end
+return recorded
+"""
+)
+
+RENEW = (
+    _PRELUDE
+    + """
+local owner, at = ARGV[2], now()
+local till = at + tonumber(ARGV[3])
+local since = redis.call('HGET', P .. 'since', owner)
+if not since then
+    since = at
+elseif alive(owner, at) then
+    since = tonumber(since)
+else
+    since = math.max(at, tonumber(since) + 1)
+end
+redis.call('HSET', P .. 'leases', owner, whole(till))
+redis.call('HSET', P .. 'since', owner, whole(since))
+for _, other in ipairs(redis.call('HKEYS', P .. 'leases')) do
+    if not alive(other, at - tonumber(ARGV[4])) then
+        redis.call('HDEL', P .. 'leases', other)
+        redis.call('HDEL', P .. 'since', other)
+    end
+end
+return {whole(at), whole(till), whole(since)}
+"""
+)
+
+INSTANCES = (
+    _PRELUDE
+    + """
+local found = {}
+for _, owner in ipairs(redis.call('HKEYS', P .. 'leases')) do
+    if alive(owner, now()) then
+        found[#found + 1] = {owner, redis.call('HGET', P .. 'since', owner), redis.call('HGET', P .. 'leases', owner)}
+    end
+end
+return found
+"""
+)
+
+LEAVE = (
+    _PRELUDE
+    + """
+redis.call('HDEL', P .. 'leases', ARGV[2])
+redis.call('HDEL', P .. 'since', ARGV[2])
+return 1
+"""
+)
+
+LOST = (
+    _PRELUDE
+    + """
+local at, left = now(), tonumber(ARGV[2])
+local found = {}
+for _, owner in ipairs(redis.call('SMEMBERS', P .. 'owners')) do
+    if not alive(owner, at) then
+        for _, open in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
+            if left == 0 then return found end
+            left = left - 1
+            local id, epoch = string.sub(open, 1, -18), whole(tonumber(string.sub(open, -16)))
+            found[#found + 1] = {id, epoch, run(id, epoch)}
+        end
+    end
+end
+return found
+"""
+)
+
+REAP = (
+    _PRELUDE
+    + """
+local at = now()
+local reaped, gone = {}, {}
+for _, verdict in ipairs(cjson.decode(ARGV[2])) do
+    local id, epoch, owner, error = verdict[1], verdict[2], verdict[3], verdict[4]
+    local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished')
+    if row[1] == owner and row[2] == '' and not alive(owner, at) then
+        gone[owner] = true
+        redis.call('HSET', run_key(id, epoch), 'finished', whole(at), 'status', 'failed', 'error', error, 'late', '1')
+        closed(id, epoch, owner)
+        local key = P .. 'task:' .. id
+        local there = redis.call('HMGET', key, 'epoch', 'owner', 'status')
+        if there[1] == epoch and there[2] == owner and there[3] == 'running' then
+            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', verdict[5],
+                'attempt', verdict[6], 'owner', '')
+            redis.call('HINCRBY', key, 'version', 1)
+        end
+        reaped[#reaped + 1] = {id, epoch}
+    end
+end
+for owner, _ in pairs(gone) do
+    redis.call('HDEL', P .. 'leases', owner)
+    redis.call('HDEL', P .. 'since', owner)
+end
+return reaped
+"""
+)

@@ -1,0 +1,141 @@
+"""SQLite: one writer at a time, so reading, comparing and writing under its lock is all there is to it."""
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from sqlalchemy import URL, Connection, create_engine, event
+
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, check_name
+from est_alan_scheduler.backends.clock import host_now
+from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
+from est_alan_scheduler.backends.sql import SqlBackend
+from est_alan_scheduler.backends.sql_tables import sql
+
+_PATIENCE = 10.0  # seconds to wait for the lock
+
+
+class SqliteBackend(SqlBackend):
+    """State in a file on a local disk, shared by the processes of one machine; the store's clock is the host's.
+
+    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory: each
+    connection would have its own.
+    """
+
+    _now = "CAST(:now AS INTEGER)"
+    _lock = _skip = ""  # the whole file is locked
+
+    def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        if url.database in (None, "", ":memory:") or "mode" in url.query:
+            raise ValueError(f"{url}: state has to be in a file, like sqlite:///tasks.db")
+        engine = create_engine(url, connect_args={"timeout": _PATIENCE})
+        event.listen(engine, "connect", _set_up)
+        event.listen(engine, "begin", _begin)
+        super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
+
+    def _among(self, column: str) -> str:
+        return f"{column} IN (SELECT value FROM json_each(:ids))"
+
+    def _ids(self, ids: Collection[str]) -> Any:
+        return json.dumps(list(ids))
+
+    def _times(self) -> dict[str, int]:
+        return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
+
+    def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
+        if parameters:  # sqlite3 knows parameters by name itself; SQLAlchemy would rewrite each set of them
+            connection.exec_driver_sql(statement, list(parameters))
+
+    def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
+        """Start runs of tasks that still have the version seen, and return the epochs of those won."""
+        t = self._tables
+        alive = f"SELECT 1 FROM {t.instances} WHERE owner = :owner AND lease_until > {self._now}"
+        start = (
+            f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = :owner,"
+            " token = :token, run_requested = 0, first_run_at = :first_run_at, last_run_at = :last_run_at,"
+            " retry_at = :retry_at, attempt = :attempt"
+            " WHERE id = :id AND version = :seen_version AND status <> 'running' AND NOT removed"
+        )
+        mine = (
+            f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')}"
+            " AND owner = :owner AND token = :token AND status = 'running'"
+        )
+        insert = (
+            f"INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)"
+            " VALUES (:id, :epoch, :slot, :attempt, :owner, :started, 'running', false) ON CONFLICT DO NOTHING"
+        )
+        me = {"owner": owner, "token": token}
+        with self._transaction() as connection:
+            if connection.execute(sql(alive), {"owner": owner, **self._times()}).scalar():
+                self._execute_all(connection, start, [{**claim._asdict(), **me} for claim in claims])
+            ids = self._ids({claim.id for claim in claims})
+            won = {row[0]: row[1] for row in connection.execute(sql(mine), {"ids": ids, **me}).all()}
+            runs = [{**claim._asdict(), **me, "epoch": won[claim.id]} for claim in claims if claim.id in won]
+            self._execute_all(connection, insert, runs)
+        return won
+
+    def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
+        """Record how runs ended, and return those that still had their tasks."""
+        t = self._tables
+        mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
+        end = (
+            f"UPDATE {t.tasks} SET status = :status, error_message = :error, retry_at = :retry_at, attempt = :attempt,"
+            " owner = NULL, version = version + 1,"
+            " result = CASE WHEN :status = 'success' THEN :result ELSE result END,"
+            " last_success_at = CASE WHEN :status = 'success' THEN :last_success_at ELSE last_success_at END"
+            " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"
+        )
+        close = (
+            f"UPDATE {t.runs} SET finished = :finished, result = :result_text, late = :late,"
+            " status = CASE WHEN finished IS NULL THEN :status ELSE status END,"
+            " error = CASE WHEN finished IS NULL THEN :error ELSE error END"
+            " WHERE task_id = :id AND epoch = :epoch AND owner = :owner AND (finished IS NULL OR late)"
+        )
+        recorded = f"SELECT task_id, epoch FROM {t.runs} WHERE {self._among('task_id')} AND owner = :owner AND NOT late"
+        prune = f"DELETE FROM {t.runs} WHERE task_id = :id AND epoch <= :last AND finished IS NOT NULL"
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
+        asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
+        with self._transaction() as connection:
+            kept = {tuple(row) for row in connection.execute(sql(mine), ids).all()} & asked
+            rows = [
+                {
+                    **outcome._asdict(),
+                    "status": outcome.status.value,
+                    "error": storable(outcome.error),
+                    "result_text": storable(outcome.result_text),
+                    "owner": owner,
+                    "late": (outcome.id, outcome.epoch) not in kept,
+                }
+                for outcome in outcomes
+            ]
+            self._execute_all(connection, end, [row for row in rows if not row["late"]])
+            self._execute_all(connection, close, rows)
+            self._execute_all(
+                connection, prune, [{"id": one.id, "last": one.prune_to} for one in outcomes if one.prune_to]
+            )
+            done = {tuple(row) for row in connection.execute(sql(recorded), ids).all()} & asked
+        return kept | done
+
+
+def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
+    connection.isolation_level = None  # so that sqlite3 begins nothing by itself: SQLAlchemy's documented remedy
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            break
+        except sqlite3.OperationalError:  # others are at it, and here SQLite does not wait
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+    if mode != "wal":
+        raise RuntimeError(f"SQLite cannot use a write-ahead log here, but {mode!r}: the file must be on a local disk")
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin(connection: Connection) -> None:
+    # A deferred transaction that goes on to write would fail at once when somebody else writes, without waiting.
+    if not connection.get_execution_options().get("single"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")

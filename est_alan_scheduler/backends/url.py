@@ -1,0 +1,58 @@
+"""Backends by URL, their libraries imported when they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend
+
+_KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, redis://host:6379/0 or valkey://…"
+
+
+def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> Backend:
+    """Return the backend of a URL, opened: its tables or keys are there.
+
+    `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql+psycopg://…` (or `postgresql://…`), `redis://…`,
+    `rediss://…`, `valkey://…`, `valkeys://…`. `name` is what all tables and keys begin with: different names are
+    different task lists. `clock` replaces the store's, for tests.
+
+    Raises ValueError for another URL or a bad name, ImportError if an extra is missing, RuntimeError for a store that
+    cannot be used, `BackendUnavailableError` if it does not answer.
+    """
+    scheme = url.partition(":")[0] if isinstance(url, str) else ""
+    backend: Backend
+    if scheme == "sqlite":
+        sqlalchemy = _library("sqlalchemy", "sql")
+        from est_alan_scheduler.backends.sqlite import SqliteBackend
+
+        backend = SqliteBackend(sqlalchemy.make_url(url), name, clock)
+    elif scheme in ("postgresql+psycopg", "postgresql"):
+        sqlalchemy = _library("sqlalchemy", "postgres")
+        _library("psycopg", "postgres")
+        from est_alan_scheduler.backends.postgres import PostgresBackend
+
+        backend = PostgresBackend(sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"), name, clock)
+    elif scheme in ("redis", "rediss", "valkey", "valkeys"):
+        _library("redis", "redis")
+        from est_alan_scheduler.backends.redis import RedisBackend
+
+        backend = RedisBackend(url.replace("valkey", "redis", 1), name, clock)
+    else:
+        raise ValueError(f"no backend for {scheme + '://…' if scheme else repr(url)}; what there is: {_KNOWN}")
+    try:
+        backend.open()
+    except BaseException:
+        backend.close()
+        raise
+    return backend
+
+
+def _library(name: str, extra: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise  # it is there, and broken
+        raise ImportError(f'this backend needs {name}: pip install "est-alan-scheduler[{extra}]"') from error

@@ -1,0 +1,116 @@
+"""A store that goes away, and comes back."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from est_alan_scheduler.backends import Backend, BackendUnavailableError, open_backend
+from tests.backends.stores import SHARED, Servers, Store, claim, define, state, success
+
+OPERATIONS: list[Callable[[Backend], object]] = [
+    lambda backend: backend.look(["a"], 0),
+    lambda backend: backend.look(None, 0),
+    lambda backend: define(backend, "a", "b"),
+    lambda backend: backend.claim("me", "token", [claim("a", 1)]),
+    lambda backend: backend.finish("me", [success("a", 1)]),
+    lambda backend: backend.renew("me", 30),
+    lambda backend: backend.leave("me"),
+    lambda backend: backend.instances(),
+    lambda backend: backend.lost(),
+    lambda backend: backend.history(),
+    lambda backend: backend.history("a"),
+    lambda backend: backend.remove(["a"]),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_every_operation_raises_one_error_and_the_next_call_connects_anew(
+    kind: str, servers: Servers, tmp_path: Path
+) -> None:
+    store = servers.store(kind, tmp_path)
+    backend = store.open()
+    define(backend, "a")
+    backend.renew("me", 600)
+
+    def meanwhile() -> None:
+        for operation in OPERATIONS:
+            with pytest.raises(BackendUnavailableError, match=r"^(postgresql\+psycopg|redis)://"):
+                operation(backend)
+
+    servers.get(kind).restart(meanwhile)
+    assert backend.claim("me", "token", [claim("a", 1)]) == {"a": 1}
+    assert backend.finish("me", [success("a", 1)]) == {("a", 1)}
+    store.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_a_restart_between_two_calls_costs_one_call_at_most(kind: str, servers: Servers, tmp_path: Path) -> None:
+    store = servers.store(kind, tmp_path)
+    backend = store.open()
+    define(backend, "a")
+    servers.get(kind).restart(lambda: None)
+    try:
+        backend.look([], 0)
+    except BackendUnavailableError:
+        assert set(backend.look([], 0).definitions) == {"a"}
+    store.close()
+
+
+def test_redis_that_has_forgotten_the_scripts_gets_them_again(servers: Servers, tmp_path: Path) -> None:
+    store = servers.store("redis", tmp_path)
+    backend = store.open()
+    backend._client.script_flush()  # type: ignore[attr-defined]  # it is a RedisBackend
+    define(backend, "a")
+    assert set(backend.look(None, 0).states) == {"a"}
+    store.close()
+
+
+def test_a_file_that_stays_locked_is_out_of_reach(
+    servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sqlalchemy")
+    monkeypatch.setattr("est_alan_scheduler.backends.sqlite._PATIENCE", 0.01)
+    store = servers.store("sqlite", tmp_path)
+    backend = store.open()
+    define(backend, "a")
+    with closing(sqlite3.connect(tmp_path / "tasks.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(BackendUnavailableError, match=r"^sqlite:////.*/tasks\.db: database is locked$"):
+            define(backend, "b")
+        assert set(backend.look(None, 0).states) == {"a"}  # reading goes on
+        other.execute("ROLLBACK")
+    assert set(define(backend, "b")) == {"b"}
+    store.close()
+
+
+def test_a_directory_that_is_not_there_is_out_of_reach(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    with pytest.raises(BackendUnavailableError, match="unable to open database file"):
+        open_backend(f"sqlite:///{tmp_path}/nowhere/tasks.db")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("store", SHARED, indirect=True)
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking with threads: that is the point
+def test_a_forked_child_makes_connections_of_its_own(store: Store) -> None:
+    backend = store.open()
+    define(backend, "a")
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            backend.renew("child", 600)
+            code = 0 if backend.claim("child", "token", [claim("a", 1)]) == {"a": 1} else 2
+        finally:
+            os._exit(code)
+    for _ in range(20):
+        backend.look(["a"], 0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert state(backend, "a").owner == "child"
