@@ -261,6 +261,9 @@ class RunBook:
     def shutdown(self, timeout: float | None, starters: Collection[Turn] | None) -> bool:
         """Do what `TaskRegistry.shutdown` says, but for the executor."""
         left = self._await_ends(timeout, starters)
+        if left:
+            ids = ", ".join(repr(run.task.id) for run in left)
+            log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
         for run in left:
             self.finish(run, None, RuntimeError("interrupted by shutdown"), has_ended=False)
             call = run.call

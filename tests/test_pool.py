@@ -22,7 +22,7 @@ from freezegun import freeze_time
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, start_scheduler
 from tests import jobs
-from tests.ways import wait_until, without_seconds
+from tests.ways import logged, wait_until, without_seconds
 
 HOUR = {"hours": 1}
 
@@ -36,6 +36,15 @@ def run(registry: TaskRegistry, *tasks: Task) -> None:
     before = [len(task.history) for task in tasks]
     registry.tick()
     wait_until(lambda: all(len(task.history) > old for task, old in zip(tasks, before, strict=True)))
+
+
+def functions_of(thread: int) -> list[str]:
+    """Return the names of the functions that a thread is in."""
+    frame, names = sys._current_frames().get(thread), []
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        frame = frame.f_back
+    return names
 
 
 def counting_factory() -> tuple[Callable[[], Executor], list[Executor]]:
@@ -492,7 +501,7 @@ class TestShutdown:
             main = threading.get_ident()
 
             def press() -> None:
-                wait_until(lambda: jobs.count(str(tmp_path), "started") == 1)
+                wait_until(lambda: jobs.count(str(tmp_path), "started") == 1 and "tick" not in functions_of(main))
                 os.kill(os.getpid(), 2)
 
             presser = threading.Thread(target=press)
@@ -502,8 +511,11 @@ class TestShutdown:
             presser.join()
             assert main == threading.get_ident()
             assert task.error_message == "RuntimeError: interrupted by shutdown"
-            expected = ["Task 'a' failed after N s: RuntimeError: interrupted by shutdown"]
-            assert without_seconds(caplog.messages) == expected
+            expected = [
+                "Interrupted by shutdown while they ran: 'a'",
+                "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
+            ]
+            assert without_seconds(logged(caplog)) == expected
             jobs.let_go(str(tmp_path))
 
     def test_it_waits_in_real_time_though_time_is_frozen(self, tmp_path: Path) -> None:

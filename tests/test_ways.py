@@ -11,7 +11,7 @@ import pytest
 
 from est_alan_scheduler import CurrentRun, Task, TaskStatus
 from tests import jobs
-from tests.ways import WAYS, Way, wait_until, without_seconds
+from tests.ways import WAYS, Way, logged, wait_until, without_seconds
 
 # Python 3.12 and later warn of forking a process that has threads, which is what this way of starting workers does.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -226,8 +226,11 @@ def test_what_goes_on_at_shutdown_is_recorded_as_interrupted(
     with way.running(registry, stop_timeout=0.03):
         wait_until(lambda: jobs.count(str(tmp_path), "started") == 1)
     assert (task.status, task.error_message) == (TaskStatus.FAILED, "RuntimeError: interrupted by shutdown")
-    expected = ["Task 'a' failed after N s: RuntimeError: interrupted by shutdown"]
-    assert without_seconds(caplog.messages) == expected
+    expected = [
+        "Interrupted by shutdown while they ran: 'a'",
+        "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
+    ]
+    assert without_seconds(logged(caplog)) == expected
     jobs.let_go(str(tmp_path))
     wait_until(lambda: jobs.count(str(tmp_path), "ended") == 1 and not registry.why_not("a").startswith("its run"))
     assert (len(task.history), task.result) == (1, None)

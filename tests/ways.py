@@ -24,6 +24,11 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what this library has logged: a cluster has its own to say."""
+    return [record.getMessage() for record in caplog.records if record.name == "est_alan_scheduler"]
+
+
 def without_seconds(lines: list[str]) -> list[str]:
     """Return lines of the log, the durations in them left out."""
     return [re.sub(r"\b[0-9]+\.[0-9]{3} s", "N s", line) for line in lines]
