@@ -235,6 +235,7 @@ class TestOneInstance:
         alone.tick()
         assert (runs(alone, "a"), runs(alone, "bad")) == (1, 0)
         assert alone.why_not("bad").startswith("cannot run here: task 'bad': func <function")
+        assert alone.idle_seconds() == 60  # it does not keep the loop busy
 
     def test_tasks_registered_before_the_backend_move_there(self, store: Store, clock: Clock) -> None:
         registry = TaskRegistry()
@@ -284,6 +285,18 @@ class TestOneInstance:
         alone.resume("b")
         alone.tick()
         assert task.result == 3
+
+    def test_a_run_asked_for_between_claim_and_start_is_one_more(self, alone: TaskRegistry) -> None:
+        def ask() -> None:
+            alone.run_now("b")
+
+        alone.expose(ask, "ask")
+        alone.register(adder("a", func=ask, args=()))
+        alone.register(adder("b"))
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        for _ in range(3):
+            alone.tick()
+        assert (runs(alone, "a"), runs(alone, "b")) == (1, 2)
 
     def test_nested_ticks_start_each_run_once(self, alone: TaskRegistry) -> None:
         alone.expose(alone.tick, "tick")
@@ -393,6 +406,17 @@ class TestManyInstances:
         second.update("a", misfire_grace=7)
         first.tick()
         assert [(r.store["a"].timeout, r.store["a"].misfire_grace) for r in (first, second)] == [(5, 7), (5, 7)]
+
+    def test_an_assignment_outlives_a_run_elsewhere(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        second.register(adder())
+        second.store["a"].misfires = 5
+        first.tick()
+        second.tick()
+        second.tick()
+        assert (second.store["a"].misfires, second.store["a"].result) == (5, 3)
+        assert join().register(adder()).misfires == 5
 
     def test_a_task_of_others_can_be_registered_here_too(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
@@ -504,6 +528,42 @@ class TestLease:
         assert (
             "Run 1 of task 'a' ended late (success): it had lost its task before, and changes nothing." in caplog.text
         )
+
+    def test_after_a_late_outcome_the_task_stands_as_the_store_has_it(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+
+        def outlive() -> int:
+            clock.advance(700)
+            _reap(second)
+            return 7
+
+        first.expose(outlive, "outlive")
+        second.expose(boom, "outlive")
+        task = first.register(adder(every={"hours": 1}, func=outlive, args=()))
+        first.tick()
+        first.tick()
+        assert task.error_message is not None
+        assert (task.status, task.result, task.error_message.partition(":")[0]) == (
+            TaskStatus.FAILED,
+            None,
+            "lease expired",
+        )
+
+    def test_nobody_is_declared_dead_after_an_outage_until_a_lease_has_passed(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        _claim_and_die(first, first.register(adder()))
+        clock.advance(700)
+        second.tick()
+        ledger = second._ledger
+        assert ledger is not None
+        ledger.lease.renew()
+        ledger.reap()
+        second.tick()
+        statuses = [second.store["a"].status]
+        _reap(second)
+        second.tick()
+        assert [*statuses, second.store["a"].status] == [TaskStatus.RUNNING, TaskStatus.SUCCESS]
 
     def test_a_claim_whose_lease_has_expired_is_not_started(self, alone: TaskRegistry) -> None:
         ledger = alone._ledger
