@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, current_run
+from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.local_time import from_utc
@@ -770,6 +770,38 @@ class TestWhatIsRefused:
             registry.configure(backend=MemoryBackend(clock))
         registry.tick()
         assert (registry.backend, registry.store["a"].result) == (None, 1)
+
+
+def test_backends_are_imported_when_one_is_asked_for() -> None:
+    code = (
+        "import sys; from est_alan_scheduler import Task, TaskRegistry; r = TaskRegistry();"
+        " r.register(Task(run_at='2020-01-01', func=print)); r.tick(); r.history(); r.expose(print);"
+        " print([name for name in sys.modules if 'backends' in name or name in ('sqlalchemy', 'redis', 'psycopg')])"
+    )
+    worker = _spawn(code)
+    assert worker.communicate(timeout=60) == ("\n[]\n", "")
+
+
+@pytest.mark.slow
+def test_an_event_loop_runs_what_is_claimed() -> None:
+    import asyncio
+
+    async def fetch() -> str:
+        await asyncio.sleep(0)
+        return "fetched"
+
+    async def main() -> None:
+        loop = asyncio.create_task(run_scheduler(0.02, registry))
+        while task.result is None:
+            await asyncio.sleep(0.01)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+    registry = TaskRegistry(backend=MemoryBackend())
+    registry.expose(fetch, "fetch")
+    task = registry.register(adder(func=fetch, args=()))
+    asyncio.run(main())
+    assert ([run["status"] for run in registry.history()], registry.instances()) == (["success"], [])
 
 
 class TestRoundTrips:

@@ -23,6 +23,8 @@ EXAMPLES = [
 def test_each_example_prints_what_stands_below_it(code: str, output: str, tmp_path: Path) -> None:
     if "cron=" in code:
         pytest.importorskip("cronsim")
+    if "sqlite:" in code:
+        pytest.importorskip("sqlalchemy")
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         capture_output=True,
