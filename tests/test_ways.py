@@ -105,9 +105,9 @@ def test_what_cannot_be_sent_there_or_back_fails_and_says_what_and_why(name: str
     assert re.fullmatch(rf"PicklingError: the result <unlocked .*> {reason}", str(back.error_message))
 
 
-@pytest.mark.parametrize("name", ["threads", "dask"])  # a pool of processes cannot take back what it has queued
-def test_what_is_still_queued_at_shutdown_never_begins(name: str, made: dict[str, Way], tmp_path: Path) -> None:
-    busy_way = made.get(name) or made.setdefault(name, WAYS[name]())
+# In threads: a pool of processes cannot take back what it has passed on, and a cluster may be slow to.
+def test_what_is_still_queued_at_shutdown_never_begins(made: dict[str, Way], tmp_path: Path) -> None:
+    busy_way = made.get("threads") or made.setdefault("threads", WAYS["threads"]())
     registry = busy_way.registry(max_running=4)
     folder = str(tmp_path)
     for number in range(4):
