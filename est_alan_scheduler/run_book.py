@@ -113,7 +113,12 @@ class RunBook:
             status, word, text, message, retry_at = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None, None
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
-            retry_at = run.retry_at = next_retry(task, run.attempt, run.slot, error, clock)
+            try:
+                retry_at = next_retry(task, run.attempt, run.slot, error, clock)
+            except Exception as failure:  # of a class in `retry.on`: the outcome has to be recorded all the same
+                log(logging.ERROR, f"Whether to retry task {task.id!r} could not be told; it is not.", failure)
+                retry_at = None
+            run.retry_at = retry_at
         now = run.now
         call = run.call
         run.duration = ended - (run.began if call is None or call.began_at is None else call.began_at)

@@ -446,3 +446,30 @@ class TestPolicy:
 
     def test_no_retry_is_due_of_a_task_that_never_ran(self) -> None:
         assert due_retry(failing_task(at="07:00")) is None
+
+
+class OddType(type):
+    """A class of classes of which nobody can ask what belongs to them."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        raise RuntimeError("do not ask")
+
+
+class OddError(Exception, metaclass=OddType):
+    """One of these."""
+
+
+def test_a_failure_is_recorded_though_the_class_in_on_cannot_be_asked(
+    registry: Frozen, caplog: pytest.LogCaptureFixture
+) -> None:
+    task = registry.register(failing_task(every={"hours": 1}, retry=Retry(on=(OddError,))))
+    registry.tick()
+    assert (task.status, task.error_message, task.retry_at) == (TaskStatus.FAILED, "ValueError: boom", None)
+    assert caplog.messages[0] == "Whether to retry task 'a' could not be told; it is not."
+
+
+def test_an_id_that_utf_8_cannot_hold_is_retried_like_any_other(registry: Frozen) -> None:
+    task = registry.register(failing_task(id="\ud800", every={"hours": 1}))
+    registry.tick()
+    assert task.status is TaskStatus.FAILED
+    assert task.retry_at is not None
