@@ -87,7 +87,8 @@ class Retry(BaseModel):
             seconds = self.max_delay
         if not self.jitter:
             return seconds
-        digest = blake2b(f"{task_id} {slot.isoformat()} {attempt}".encode(errors="surrogatepass"), digest_size=7).digest()
+        seed = f"{task_id} {slot.isoformat()} {attempt}".encode(errors="surrogatepass")
+        digest = blake2b(seed, digest_size=7).digest()
         return seconds * (1 + self.jitter * int.from_bytes(digest, "big") / 256**7)
 
 

@@ -469,7 +469,7 @@ def test_a_failure_is_recorded_though_the_class_in_on_cannot_be_asked(
 
 
 def test_an_id_that_utf_8_cannot_hold_is_retried_like_any_other(registry: Frozen) -> None:
-    task = registry.register(failing_task(id="\ud800", every={"hours": 1}))
+    task = registry.register(failing_task(id="\ud800", every={"hours": 1}, retry=Retry(jitter=0.1)))
     registry.tick()
     assert task.status is TaskStatus.FAILED
     assert task.retry_at is not None
