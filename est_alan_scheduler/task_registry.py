@@ -814,13 +814,13 @@ class TaskRegistry:
             turn.entry, now, began, slot = None, turn.now, turn.began, entry.slot
         else:
             entry = slot = None
-            began = time.monotonic()
         with self._lock:
             try:
                 if entry is None:
-                    now = self._now()
+                    now, began = self._now(), time.monotonic()
                     if fields["status"] is _RUNNING:
                         return None
+                    agenda.work_in(now)
                     utc = agenda.see(now)
                     entry = agenda.entries.get(task.id)
                     slot = due_moment(task, now)

@@ -107,3 +107,9 @@ def test_an_unknown_id_is_a_key_error(registry: Frozen) -> None:
     with pytest.raises(KeyError) as caught:
         registry.statistics("nightl")
     assert str(caught.value) == "no task 'nightl' is registered (did you mean 'nightly'?)"
+
+
+def test_a_task_that_was_put_into_the_store_and_executed_at_once_is_counted(registry: Frozen) -> None:
+    task = registry.store["a"] = Task(id="a", every={"hours": 1}, func=work)
+    registry._execute(task)
+    assert registry.statistics("a").runs == registry.statistics().runs == 1
