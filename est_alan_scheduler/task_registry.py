@@ -143,21 +143,18 @@ class TaskRegistry:
         if backend != self._backend or (self._ledger is not None and lease != self._lease):
             self._move(backend, lease)
         with self._lock:
-            ids = [repr(run.task.id) for run in self._under_way.all()]
+            ids = [run.task.id for run in self._under_way.all()]
             if not ids:
                 replaced, self._pool = self._pool, pool
                 self._executor, self._max_running = executor, max_running
-        if ids:
-            raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(ids)}")
+        _refuse_while_running(ids)
         if replaced is not None and replaced is not pool:
             replaced.close(wait=False)
         self._lease = lease
 
     def _move(self, backend: "str | Backend | None", lease: float) -> None:
         """Let the state of the tasks live elsewhere."""
-        ids = [repr(run.task.id) for run in self._under_way.all()]
-        if ids:
-            raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(ids)}")
+        _refuse_while_running([run.task.id for run in self._under_way.all()])
         ledger, former = None, self._ledger
         if former is not None and backend == self._backend:
             opened = former.backend
@@ -419,9 +416,9 @@ class TaskRegistry:
 
     def unresolved(self) -> dict[str, str]:
         """Return, by id, why tasks of the backend do not run here: an unknown function, a row that makes no sense."""
-        return (
-            {} if self._ledger is None else {key: kept[0] for key, kept in list(self._ledger.tasks.unresolved.items())}
-        )
+        if self._ledger is None:
+            return {}
+        return {task_id: reason for task_id, (reason, _) in list(self._ledger.tasks.unresolved.items())}
 
     def instances(self) -> "list[Instance]":
         """Return who ticks the tasks of the backend, the oldest first: all whose lease is alive.
@@ -900,6 +897,11 @@ class TaskRegistry:
         if self._pool is not None:
             self._pool.forget()
         self._agenda.note_all()
+
+
+def _refuse_while_running(ids: list[str]) -> None:
+    if ids:
+        raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(map(repr, ids))}")
 
 
 def _check_max_running(value: int | None) -> None:

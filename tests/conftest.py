@@ -1,12 +1,16 @@
-"""What all tests share: a strict end of the run, hypothesis profiles, and the time zone of a test."""
+"""What all tests share: a strict end of the run, hypothesis profiles, the time zone of a test, stores and servers."""
 
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.backends.stores import KINDS, Clock, Servers, Store
 
 settings.register_profile(
     "default", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
@@ -38,3 +42,22 @@ def set_zone() -> Iterator[Callable[[str], None]]:
 
     yield put
     put(before)
+
+
+@pytest.fixture(scope="session")
+def servers() -> Iterator[Servers]:
+    servers = Servers()
+    yield servers
+    servers.close()
+
+
+@pytest.fixture(params=KINDS)
+def store(request: Any, servers: Servers, tmp_path: Path) -> Iterator[Store]:
+    store = servers.store(request.param, tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()

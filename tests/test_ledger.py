@@ -17,30 +17,11 @@ from est_alan_scheduler.backends import Backend, BackendUnavailableError, Memory
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.local_time import from_utc
 from tests import jobs
-from tests.backends.stores import KINDS, SHARED, Clock, Servers, Store
+from tests.backends.stores import SHARED, Clock, Servers, Store
 
 MINUTE = {"minutes": 1}
 _LAMBDA = lambda: None  # noqa: E731  # named as if it were a function
 Join = Callable[..., TaskRegistry]
-
-
-@pytest.fixture(scope="session")
-def servers() -> Iterator[Servers]:
-    servers = Servers()
-    yield servers
-    servers.close()
-
-
-@pytest.fixture(params=KINDS)
-def store(request: Any, servers: Servers, tmp_path: Path) -> Iterator[Store]:
-    store = servers.store(request.param, tmp_path)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
