@@ -12,7 +12,7 @@ from est_alan_scheduler.schedules import AT_ONCE, Every
 from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, due_moment, keep_schedule
+from est_alan_scheduler.timing import arm, due_moment, is_steady, keep_schedule
 from est_alan_scheduler.zone import LOCAL
 
 _EMPTY_ALLOWED = 64
@@ -27,10 +27,12 @@ class Entry:
         "backlog_item",
         "due",
         "is_dropped",
+        "is_simple",
         "order",
         "ready_at",
         "slot",
         "started",
+        "sure_slot",
         "tally",
         "task",
         "waits_for",
@@ -39,9 +41,13 @@ class Entry:
     def __init__(self, task: Task, order: int) -> None:
         self.task = task
         self.is_dropped = False
+        self.is_simple = False  # its task has a steady due moment, and no dependencies
         self.order = order  # of registration
         self.due: datetime | None = None  # the moment under which it is filed
         self.backlog_item: _Item | None = None  # there, if that is where it is filed
+        # What it is filed under, if the task need not be asked again: of what is due in one tick, most lies far apart
+        # in memory, and looking at each task twice costs as much as all the rest of a short run.
+        self.sure_slot: datetime | None = None
         self.slot: datetime | None = None  # that the tick which last found it ready is about
         self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
         self.started = 0  # the number of its latest start, among all starts
@@ -241,6 +247,10 @@ class Agenda:
                 return  # it will come too early, and be filed again then
             self._unfile(entry, entry.due)
         entry.due = due
+        if entry.is_simple and due is not AT_ONCE:  # as long as the last run lies ahead, or there is none
+            fields = task.__dict__
+            if fields["retry_at"] is None and fields["run_requested"] is None:
+                entry.sure_slot = due
         found = self._filed.setdefault(due, entry)
         if found is entry:
             heappush(self._moments, due)
@@ -286,8 +296,8 @@ class Agenda:
             self.file(entry, now)
 
     def take_off(self, entry: Entry) -> None:
-        """Note that an entry is neither ready nor waiting any more."""
-        entry.ready_at = None
+        """Note that an entry is neither ready nor waiting any more, and that its task may have changed."""
+        entry.ready_at = entry.sure_slot = None
         if entry.waits_for is not None:
             others = self.waiting[entry.waits_for]
             del others[entry]
@@ -372,6 +382,8 @@ class Agenda:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
+        # With a backend, the tasks are written to without a note.
+        entry.is_simple = is_steady(task) and not task.depends_on and self.heard is None
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)

@@ -665,7 +665,7 @@ class TaskRegistry:
 
     def _decide(self, now: datetime, room: int | None, notices: list[Notice]) -> list[Entry]:
         """Return what to start, as far as there is room; add what the log has to be told of to `notices`."""
-        agenda, store, calls = self._agenda, self.store, self._under_way.calls
+        agenda, calls = self._agenda, self._under_way.calls
         # A subclass may ask for more than the schedule does.
         asks_more = (
             getattr(self._should_run, "__func__", None) is not TaskRegistry._should_run
@@ -681,46 +681,15 @@ class TaskRegistry:
             taken.sort(key=_order)
         while True:
             for entry in taken:
-                task = entry.task
-                fields = task.__dict__
-                if fields["status"] is _RUNNING or (calls and id(task) in calls):
-                    agenda.take_off(entry)
+                slot = entry.sure_slot
+                if slot is not None and not asks_more and not (calls and id(entry.task) in calls):
+                    entry.slot = slot
+                elif not self._is_ready(entry, now, utc, asks_more, notices):
                     continue
-                slot = due_moment(task, now)
-                is_due = slot is not None and slot <= utc
-                # What waits for a dependency has not misfired: nobody knows yet when it could have run.
-                if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task):
-                    missed = misfire(task, now)
-                    if missed is not None:
-                        fields["misfired_at"] = missed.slot
-                        fields["misfires"] += 1
-                        if agenda.heard is not None:
-                            agenda.heard.append(task)
-                        self._book.count_misfire(entry)
-                        notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
-                        slot = due_moment(task, now)  # a retry may be due all the same
-                        is_due = slot is not None and slot <= utc
-                if not (self._should_run(task, now) if asks_more else is_due):
-                    # A due moment is a lower bound; only a subclass can refuse a task that is due.
-                    if is_due:
-                        agenda.hold(entry)
-                    else:
-                        agenda.file_anew(entry, now)
-                elif (asks_more or fields["depends_on"]) and not self._may_go_ahead(task):
-                    dependency = first_unmet(task, store)
-                    if dependency is None:
-                        agenda.hold(entry)
-                        continue
-                    agenda.wait(entry, dependency)
-                    if dependency not in store and dependency not in self._warned:
-                        self._warned.add(dependency)
-                        text = f"Task {dependency!r} is not registered, but others depend on it and wait."
-                        notices.append(Notice(text))
-                elif room is not None and len(ready) >= room:
+                if room is not None and len(ready) >= room:
                     agenda.hold(entry)
                 else:
                     entry.ready_at = now
-                    entry.slot = slot
                     ready.append(entry)
             if room is None or len(ready) >= room:
                 break
@@ -732,6 +701,47 @@ class TaskRegistry:
                 ready.sort(key=_order)
             agenda.batches.append(ready)
         return ready
+
+    def _is_ready(self, entry: Entry, now: datetime, utc: datetime, asks_more: bool, notices: list[Notice]) -> bool:
+        """Tell whether the task of an entry that was taken is due and may go ahead; put the entry elsewhere if not."""
+        agenda, calls, task = self._agenda, self._under_way.calls, entry.task
+        fields = task.__dict__
+        if fields["status"] is _RUNNING or (calls and id(task) in calls):
+            agenda.take_off(entry)
+            return False
+        slot = due_moment(task, now)
+        is_due = slot is not None and slot <= utc
+        # What waits for a dependency has not misfired: nobody knows yet when it could have run.
+        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task):
+            missed = misfire(task, now)
+            if missed is not None:
+                fields["misfired_at"] = missed.slot
+                fields["misfires"] += 1
+                if agenda.heard is not None:
+                    agenda.heard.append(task)
+                self._book.count_misfire(entry)
+                notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
+                slot = due_moment(task, now)  # a retry may be due all the same
+                is_due = slot is not None and slot <= utc
+        if not (self._should_run(task, now) if asks_more else is_due):
+            # A due moment is a lower bound; only a subclass can refuse a task that is due.
+            if is_due:
+                agenda.hold(entry)
+            else:
+                agenda.file_anew(entry, now)
+            return False
+        if (asks_more or fields["depends_on"]) and not self._may_go_ahead(task):
+            dependency = first_unmet(task, self.store)
+            if dependency is None:
+                agenda.hold(entry)
+                return False
+            agenda.wait(entry, dependency)
+            if dependency not in self.store and dependency not in self._warned:
+                self._warned.add(dependency)
+                notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
+            return False
+        entry.slot = slot
+        return True
 
     # A run.
 
@@ -836,8 +846,8 @@ class TaskRegistry:
                         agenda.file_anew(entry, now)
                         return None
                     slot = due_moment(task, now)
-                elif entry.ready_at is not now:
-                    return None  # another tick has found it ready since: it has started it, or will
+                elif entry.ready_at is not now or fields["status"] is _RUNNING:
+                    return None  # another tick has found it ready since and has started it or will, or another registry
                 if entry is not None and entry.task is not task:
                     entry = None  # not the registered task of that id
                 is_replaced = runner is not None and runner is not self._runner()  # by `configure`, a moment ago
@@ -880,10 +890,16 @@ class TaskRegistry:
             self._book.fail(runs[-1], error)
 
     def _tell(self, notices: list[Notice]) -> None:
+        interruption = None
         for notice in notices:
             log(logging.WARNING, notice.text)
             if notice.event is not None:
-                self._events.tell(notice.event)
+                try:
+                    self._events.tell(notice.event)
+                except BaseException as error:  # a Ctrl+C: the other misfires are counted, and told, too
+                    interruption = error
+        if interruption is not None:
+            raise interruption
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""

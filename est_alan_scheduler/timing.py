@@ -78,6 +78,14 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
     return beside if slot is None or (beside is not None and beside < slot) else slot
 
 
+def is_steady(task: Task) -> bool:
+    """Tell whether a due moment of `task`, a slot of its grid, changes with a run, an assignment or a retry alone.
+
+    So it is with a bare interval that nothing has paused: what no slot of `at` is, which passes when its day is over.
+    """
+    return type(task._schedule) is Every and not task.paused
+
+
 def due_slot(task: Task, now: datetime) -> datetime | None:
     """Return the naive UTC moment of the earliest slot that no run of `task` covers; None while it is paused."""
     schedule = keep_schedule(task)

@@ -633,6 +633,24 @@ class TestClock:
         registry.tick_at(START - 3 * SECOND)
         assert (len(task.history), task.first_run_at) == (1, START - 3 * SECOND)
 
+    def test_a_step_back_that_is_made_good_before_the_next_tick_starts_nothing(self, registry: Frozen) -> None:
+        task = registry.register(Task(every={"seconds": 10}, func=work))
+        registry.tick()
+        registry.now = START - 60 * SECOND
+        assert registry.idle_seconds() == 0  # it would start its grid anew
+        registry.tick_at(START + SECOND)
+        assert len(task.history) == 1
+
+    def test_a_task_that_another_registry_is_running_is_left_to_it(self, registry: Frozen) -> None:
+        other = Frozen()
+        task = Task(every={"seconds": 10}, func=lambda: other.tick_at(registry.now))
+        registry.register(task)
+        other.register(task)
+        for seconds in (0, 10, 20):
+            registry.tick_at(START + seconds * SECOND)
+            other.tick()  # nothing is due
+        assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
+
     def test_time_can_be_frozen(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         registry = TaskRegistry()
