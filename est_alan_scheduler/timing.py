@@ -93,8 +93,13 @@ def due_beside(task: Task) -> datetime | None:
 
 
 def due_retry(task: Task) -> datetime | None:
-    """Return the naive UTC moment at which a retry of `task` is due; None if there is none."""
-    if task.retry_at is None or task.retry is None or task.paused or keep_schedule(task) is None:
+    """Return the naive UTC moment at which a retry of `task` is due; None if there is none.
+
+    `retry` may have been changed since the failure: what stands now says whether there is another attempt.
+    """
+    if task.retry_at is None or task.retry is None or task.attempt > task.retry.max_retries:
+        return None
+    if task.paused or keep_schedule(task) is None:
         return None
     return to_utc(task.retry_at)
 
