@@ -13,6 +13,7 @@ from est_alan_scheduler.timing import misfire
 
 Operation = tuple[Any, ...]
 IDS = ("a", "b", "c", "d")
+_DEEPEST = 10  # ticks in ticks: the two registries need not reach the end of the stack at the same moment
 
 
 class Clock:
@@ -104,6 +105,7 @@ class World:
         self.clock = Clock(utc)
         self.registry = make(self.clock)
         self.log: list[str] = []
+        self._depth = 0
         self.told = Counter[str]()
         for name in ("succeeded", "failed", "misfired"):
             self.registry.on(name, lambda event: self.told.update([event.name]))
@@ -198,5 +200,9 @@ class World:
             raise RuntimeError("on purpose")
         if behaviour == ("interrupt",):
             raise KeyboardInterrupt
-        if behaviour != ("work",) and len(self.log) < 10_000:
-            self.do(behaviour)
+        if behaviour != ("work",) and len(self.log) < 10_000 and self._depth < _DEEPEST:
+            self._depth += 1
+            try:
+                self.do(behaviour)
+            finally:
+                self._depth -= 1
