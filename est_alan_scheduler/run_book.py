@@ -146,7 +146,7 @@ class RunBook:
                 if error is None:
                     fields["result"] = result
                     if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
-                        agenda.changes += 1  # the clock may have gone back: what was fresh for others need not be now
+                        agenda.changes += 1  # after a step back of the clock, to the moment of a success that was used
                     fields["last_success_at"] = finished_at
                     if agenda.waiting:
                         agenda.wake(task.id, now)

@@ -24,6 +24,7 @@ from est_alan_scheduler.retry import Retry, check_retry
 from est_alan_scheduler.validation import (
     check_args,
     check_at,
+    check_consumed,
     check_cron,
     check_depends_on,
     check_error,
@@ -138,7 +139,10 @@ class Task(BaseModel):
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
-    """`"fresh"`: each of them must have succeeded since this task last started. A retry goes on with what it had."""
+    """`"fresh"`: each of them must have succeeded anew since this task took its result. A retry needs nothing new."""
+    consumed: Annotated[dict[str, datetime] | None, BeforeValidator(check_consumed)] = None
+    """Which success of each dependency this task has made use of, by id, as its `last_success_at` was: for `"fresh"`.
+    Noted when the results are taken for a call; None if that has never been."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
     """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
     retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None

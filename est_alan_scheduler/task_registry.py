@@ -14,7 +14,15 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from est_alan_scheduler.agenda import Agenda, Entry
-from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
+from est_alan_scheduler.dependencies import (
+    acceptable,
+    argument_name,
+    find_circle,
+    first_awaited,
+    first_consumed,
+    first_unmet,
+    take_results,
+)
 from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
 from est_alan_scheduler.explanation import describe_misfire, describe_options, explain
@@ -30,7 +38,7 @@ from est_alan_scheduler.schedules import AT_ONCE, in_utc
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, keep_schedule, misfire
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, keep_schedule, misfire
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -599,12 +607,14 @@ class TaskRegistry:
         return is_due(task, now)
 
     def _deps_ready(self, task: Task) -> bool:
-        """Tell whether every id in `depends_on` is registered and has succeeded: ever, or since `task` last ran."""
+        """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
         return not task.depends_on or first_unmet(task, self.store) is None
 
-    def _may_go_ahead(self, task: Task) -> bool:
-        """Tell whether its dependencies, or who asked for a run, let `task` start."""
-        return task.run_requested == "force" or self._deps_ready(task)
+    def _may_go_ahead(self, task: Task, now: datetime) -> bool:
+        """Tell whether its dependencies, or who asked for a run, let `task`, if it is due at `now`, start."""
+        if task.run_requested == "force":
+            return True
+        return self._deps_ready(task) and (first_consumed(task, self.store) is None or is_retry_due(task, now))
 
     def _refuse(self, task: Task) -> str | None:
         """Return why the store cannot take `task`, None if it can."""
@@ -689,7 +699,7 @@ class TaskRegistry:
                 slot = due_moment(task, now)
                 is_due = slot is not None and slot <= utc
                 # What waits for a dependency has not misfired: nobody knows yet when it could have run.
-                if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task):
+                if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task, now):
                     missed = misfire(task, now)
                     if missed is not None:
                         fields["misfired_at"] = missed.slot
@@ -706,12 +716,12 @@ class TaskRegistry:
                         agenda.hold(entry)
                     else:
                         agenda.file_anew(entry, now)
-                elif (asks_more or fields["depends_on"]) and not self._may_go_ahead(task):
-                    dependency = first_unmet(task, store)
+                elif (asks_more or fields["depends_on"]) and not self._may_go_ahead(task, now):
+                    dependency = first_awaited(task, store, now)
                     if dependency is None:
                         agenda.hold(entry)
                         continue
-                    agenda.wait(entry, dependency)
+                    agenda.wait(entry, dependency, now)
                     if dependency not in store and dependency not in self._warned:
                         self._warned.add(dependency)
                         text = f"Task {dependency!r} is not registered, but others depend on it and wait."
@@ -831,7 +841,7 @@ class TaskRegistry:
                         return None
                     if entry.started > turn.starts:
                         return None  # it has run since
-                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task)
+                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
                     if not may_start:
                         agenda.file_anew(entry, now)
                         return None
@@ -847,7 +857,8 @@ class TaskRegistry:
                     return None
                 attempt = 1
                 if fields["retry_at"] is not None:
-                    attempt, slot = coming_attempt(task, now, slot)
+                    lacks_input = first_consumed(task, self.store) is not None
+                    attempt, slot = coming_attempt(task, now, slot, lacks_input)
                 run = Run(task, now, slot, entry, turn, runner is not None, attempt)
                 if self._ledger is not None:
                     run.epoch = self._ledger.start(task)
@@ -866,7 +877,10 @@ class TaskRegistry:
         work, run.work = run.work, None
         func, args, kwargs, depends_on = work
         if depends_on:
-            kwargs = {**kwargs, **results_for(run.task, work, self.store)}
+            names = acceptable(run.task, work)
+            with self._lock:
+                results = take_results(run.task, depends_on, names, self.store)
+            kwargs = {**kwargs, **results}
         return func, args, kwargs
 
     def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:

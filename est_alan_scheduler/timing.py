@@ -104,6 +104,12 @@ def due_retry(task: Task) -> datetime | None:
     return to_utc(task.retry_at)
 
 
+def is_retry_due(task: Task, now: datetime) -> bool:
+    """Tell whether a retry of `task` may start at `now`: who asks for a run takes over from it."""
+    retry = due_retry(task)
+    return retry is not None and retry <= in_utc(now) and task.run_requested is None
+
+
 def is_due(task: Task, now: datetime) -> bool:
     """Tell whether a slot of `task` has come that no run has covered, and not too late; or a retry, or a request."""
     moment = due_moment(task, now)
@@ -124,16 +130,17 @@ def misfire(task: Task, now: datetime) -> Misfire | None:
     return schedule.misfire(task, now) if isinstance(schedule, Limited) and not task.paused else None
 
 
-def coming_attempt(task: Task, now: datetime, due: datetime | None) -> tuple[int, datetime | None]:
+def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input: bool) -> tuple[int, datetime | None]:
     """Return the number of the attempt that a run of `task` at `now` is, and the moment that it is due for.
 
-    Who asks for a run, and a slot that has come, take over from a retry that waits. `due` is the due moment, if any.
+    Who asks for a run, and a slot that has come, take over from a retry that waits; a slot only if it could start
+    without it, which it cannot if `task` `lacks_input` that is fresh. `due` is the due moment, if any.
     """
-    retry = due_retry(task)
-    if retry is None or retry > in_utc(now) or task.run_requested is not None:
+    if not is_retry_due(task, now):
         return 1, due
     slot = due_slot(task, now)
-    return (task.attempt + 1, retry) if slot is None or slot > in_utc(now) else (1, slot)
+    is_retry = slot is None or slot > in_utc(now) or lacks_input
+    return (task.attempt + 1, due_retry(task)) if is_retry else (1, slot)
 
 
 def next_retry(task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime) -> datetime | None:

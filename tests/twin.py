@@ -76,14 +76,14 @@ class ScanningRegistry(ClockedRegistry):
             self._agenda.see(now)
 
     def _may_start(self, task: Task, now: datetime) -> bool:
-        return self._is_free(task) and self._should_run(task, now)
+        return self._is_free(task, now) and self._should_run(task, now)
 
-    def _is_free(self, task: Task) -> bool:
+    def _is_free(self, task: Task, now: datetime) -> bool:
         is_idle = not self.is_paused and task.status is not TaskStatus.RUNNING
-        return is_idle and (task.run_requested == "force" or self._deps_ready(task))
+        return is_idle and self._may_go_ahead(task, now)
 
     def _skip(self, task: Task, now: datetime) -> Event | None:
-        missed = misfire(task, now) if self._is_free(task) else None
+        missed = misfire(task, now) if self._is_free(task, now) else None
         if missed is None:
             return None
         task.misfired_at = missed.slot
