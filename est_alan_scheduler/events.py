@@ -62,7 +62,7 @@ class Events:
 
     def __init__(self) -> None:
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
-        self.is_logged = True
+        self.callbacks["succeeded"] = self.callbacks["failed"] = (log_outcome,)
 
     def add(self, name: str, callback: Callback) -> None:
         """Subscribe."""
@@ -80,7 +80,8 @@ class Events:
 
     def is_silent(self, name: str, level: int) -> bool:
         """Tell whether nobody listens, not even a log of that level."""
-        return not self.callbacks[name] and not (self.is_logged and is_enabled(level))
+        callbacks = self.callbacks[name]
+        return not callbacks or (callbacks[-1] is log_outcome and not is_enabled(level))  # it comes first: is it alone?
 
     def tell(self, event: Event) -> None:
         """Tell all subscribers. What one of them raises is logged, and costs the others nothing.
@@ -107,9 +108,7 @@ class Events:
             raise interruption
 
     def tell_outcome(self, event: Event) -> None:
-        """Log the outcome of a run in one line, and tell all subscribers."""
-        if self.is_logged:
-            _log_outcome(event)
+        """Tell all subscribers of the outcome of a run, and of a retry that is to come."""
         self.tell(event)
         if event.retry_at is not None:
             self.tell(event._replace(name="retrying"))
@@ -125,7 +124,8 @@ def check_subscription(name: object, callback: object) -> None:
         raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
 
 
-def _log_outcome(event: Event) -> None:
+def log_outcome(event: Event) -> None:
+    """Log the outcome of a run in one line. It is the first subscriber."""
     attempt = "" if event.attempt == 1 else f" (attempt {event.attempt})"
     if event.error is None:
         if is_enabled(logging.INFO):

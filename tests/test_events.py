@@ -12,7 +12,7 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
-from est_alan_scheduler.events import EVENTS
+from est_alan_scheduler.events import EVENTS, log_outcome
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until, without_seconds
@@ -310,6 +310,47 @@ class TestLog:
             "Task 'b' failed after N s: ValueError: boom; next attempt at 2026-06-01 12:00:01",
             "Task 'b' failed after N s (attempt 2): ValueError: boom",
         ]
+
+    @pytest.mark.parametrize("error", [RuntimeError(), SystemExit(3)])
+    def test_a_handler_that_raises_costs_neither_the_tick_nor_the_other_subscribers(
+        self, registry: Frozen, error: BaseException
+    ) -> None:
+        class Bad(logging.Handler):
+            def handle(self, record: logging.LogRecord) -> bool:
+                raise error
+
+        names = heard(registry)
+        for task_id, func in (("a", boom), ("b", work)):
+            registry.register(Task(id=task_id, every={"hours": 1}, func=func))
+        handler = Bad()
+        logging.getLogger("est_alan_scheduler").addHandler(handler)
+        try:
+            registry.tick()
+        finally:
+            logging.getLogger("est_alan_scheduler").removeHandler(handler)
+        assert names[2:] == ["started a", "failed a", "started b", "succeeded b"]
+
+    def test_an_interrupted_handler_silences_no_subscriber(self, registry: Frozen) -> None:
+        class Interrupted(logging.Handler):
+            def handle(self, record: logging.LogRecord) -> bool:
+                raise KeyboardInterrupt
+
+        names = heard(registry)
+        registry.register(Task(id="a", every={"hours": 1}, func=boom))
+        handler = Interrupted()
+        logging.getLogger("est_alan_scheduler").addHandler(handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                registry.tick()
+        finally:
+            logging.getLogger("est_alan_scheduler").removeHandler(handler)
+        assert names[1:] == ["started a", "failed a"]
+
+    def test_it_can_be_taken_off_like_any_other(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
+        registry.off("failed", log_outcome)
+        registry.register(Task(id="a", every={"hours": 1}, func=boom))
+        registry.tick()
+        assert caplog.messages == []
 
     def test_a_simulation_leaves_no_trace_in_it(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "est_alan_scheduler")
