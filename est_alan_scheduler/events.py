@@ -1,9 +1,11 @@
 """What a registry tells those who subscribe to it: one small object for each thing that happens."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any, NamedTuple
 
 from est_alan_scheduler.execution import is_coroutine_function
@@ -57,26 +59,34 @@ class Events:
     """The subscribers of a registry, the log among them.
 
     Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
-    Who subscribes holds the registry's lock; who tells does not.
+    `_lock` guards that no subscription is lost; nothing is called or compared under it.
     """
 
     def __init__(self) -> None:
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
+        self._lock = threading.Lock()
         self.callbacks["succeeded"] = self.callbacks["failed"] = (log_outcome,)
 
     def add(self, name: str, callback: Callback) -> None:
         """Subscribe."""
-        self.callbacks[name] = (*self.callbacks[name], callback)
+        with self._lock:
+            self.callbacks[name] = (*self.callbacks[name], callback)
 
     def remove(self, name: str, callback: Callback) -> bool:
-        """End the latest of these subscriptions; return whether there was one."""
-        callbacks = list(self.callbacks[name])
-        for index in reversed(range(len(callbacks))):
-            if callbacks[index] == callback:
-                del callbacks[index]
-                self.callbacks[name] = tuple(callbacks)
-                return True
-        return False
+        """End the latest subscription of this very callback; return whether there was one."""
+        while True:
+            before = self.callbacks[name]
+            index = max((number for number, other in enumerate(before) if _is_same(other, callback)), default=None)
+            if index is None:
+                return False
+            with self._lock:
+                if self.callbacks[name] is before:
+                    self.callbacks[name] = before[:index] + before[index + 1 :]
+                    return True
+
+    def clear_after_fork(self) -> None:
+        """In a child process: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
 
     def is_silent(self, name: str, level: int) -> bool:
         """Tell whether nobody listens, not even a log of that level."""
@@ -112,6 +122,12 @@ class Events:
         self.tell(event)
         if event.retry_at is not None:
             self.tell(event._replace(name="retrying"))
+
+
+def _is_same(one: Callback, other: Callback) -> bool:
+    """Tell whether these are one callback. Bound methods are made anew whenever they are looked up."""
+    is_method = isinstance(one, MethodType | BuiltinMethodType | MethodWrapperType) and type(one) is type(other)
+    return one is other or (is_method and one == other)
 
 
 def check_subscription(name: object, callback: object) -> None:

@@ -477,25 +477,21 @@ class TaskRegistry:
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
-        with self._lock:
-            self._events.add(event, callback)
+        self._events.add(event, callback)
         is_over = False
 
         def off() -> None:
             nonlocal is_over
             if not is_over:
                 is_over = True
-                with self._lock:
-                    self._events.remove(event, callback)
+                self._events.remove(event, callback)
 
         return off
 
     def off(self, event: str, callback: Callback) -> None:
-        """Take back what `on` did, once; `ValueError` if there is nothing to take back."""
+        """Take back what `on` did with this very callback, once; `ValueError` if there is nothing to take back."""
         check_subscription(event, callback)
-        with self._lock:
-            was_there = self._events.remove(event, callback)
-        if not was_there:
+        if not self._events.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     def statistics(self, task_id: str | None = None) -> Statistics:
@@ -904,6 +900,7 @@ class TaskRegistry:
         self._lock = self._book.lock = threading.Lock()
         if self._ledger is not None:
             self._ledger.start_over_after_fork()
+        self._events.clear_after_fork()
         self._wakers = ()
         for run in self._under_way.clear_after_fork():
             if not run.is_over:

@@ -153,6 +153,38 @@ class TestSubscribing:
         with pytest.raises(ValueError, match="is not called on the event 'removed'"):
             registry.off("removed", print)
 
+    def test_it_is_taken_back_by_identity_whatever_its_class_says_of_equality(self, registry: Frozen) -> None:
+        class Agreeable:
+            def __call__(self, event: Event) -> None:
+                calls.append(self)
+
+            def __eq__(self, other: object) -> bool:
+                compared.append(registry._lock.locked())
+                return True
+
+            __hash__ = None  # type: ignore[assignment]  # what defines no hash beside its equality has none
+
+        calls: list[Agreeable] = []
+        compared: list[bool] = []
+        first, second, third = Agreeable(), Agreeable(), Agreeable()
+        registry.on("registered", first)
+        off = registry.on("registered", second)
+        registry.on("registered", third)
+        off()
+        registry.off("registered", third)
+        with pytest.raises(ValueError, match="is not called on the event 'registered'"):
+            registry.off("registered", Agreeable())
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert ([call is first for call in calls], compared) == ([True], [])
+
+    def test_a_bound_method_is_the_same_whenever_it_is_looked_up(self, registry: Frozen) -> None:
+        lists: list[list[Event]] = [[], []]
+        for calls in lists:
+            registry.on("registered", calls.append)
+        registry.off("registered", lists[0].append)
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert [len(calls) for calls in lists] == [0, 1]
+
     def test_who_subscribes_twice_is_called_twice(self, registry: Frozen) -> None:
         calls: list[Event] = []
         registry.on("registered", calls.append)
