@@ -5,9 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any, NamedTuple
 
+from est_alan_scheduler.callback_watch import watch
 from est_alan_scheduler.execution import is_coroutine_function
 from est_alan_scheduler.log import is_enabled, log
 from est_alan_scheduler.portable import error_text, short_repr
@@ -94,12 +96,13 @@ class Events:
         return not callbacks or (callbacks[-1] is log_outcome and not is_enabled(level))  # it comes first: is it alone?
 
     def tell(self, event: Event) -> None:
-        """Tell all subscribers. What one of them raises is logged, and costs the others nothing.
+        """Tell all subscribers. What one of them raises is logged, and costs the others nothing; so is one that hangs.
 
         What is neither an `Exception` nor `SystemExit` (Ctrl+C) is raised when all have been told.
         """
         interruption = None
         for callback in self.callbacks[event.name]:
+            watched = None if callback is log_outcome else watch.enter(partial(_described, callback, event))
             began = time.monotonic()
             try:
                 callback(event)
@@ -108,6 +111,9 @@ class Events:
                 log(logging.ERROR, message, error)
             except BaseException as error:
                 interruption = error
+            finally:
+                if watched is not None:
+                    watch.leave(watched)
             seconds = time.monotonic() - began
             if seconds > _SLOW:
                 log(

@@ -211,10 +211,11 @@ class RunBook:
         self.events.tell_outcome(event)
 
     def announce_start(self, run: Run) -> None:
-        """Tell the subscribers that `run` has started; its call begins when they have been told."""
+        """Tell the subscribers that `run` has started; its call begins, and its time counts, when they know."""
         self.events.tell(
             Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
         )
+        run.began = time.monotonic()
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""

@@ -473,7 +473,8 @@ class TaskRegistry:
 
         It is called in the thread in which it happens, without a lock: `started` before the call of the function, the
         outcome of a run once it is recorded. So it may do anything to the registry, but what takes long holds that
-        thread up. What it raises is logged. Editing `store` or the fields of a task is no event.
+        thread up, and the log tells of it: when it returns, and after 5 seconds also while it hangs. What it raises is
+        logged. Editing `store` or the fields of a task is no event.
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)

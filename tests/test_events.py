@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate, start_scheduler
 from est_alan_scheduler.events import EVENTS, log_outcome
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
@@ -310,6 +310,33 @@ class TestIsolation:
             wait_until(lambda: bool(other.history))
             assert registry.remove("a") is hung
             release.set()
+
+    @pytest.mark.parametrize("name", ["started", "succeeded"])
+    def test_a_loop_whose_callback_hangs_can_be_stopped(self, name: str) -> None:
+        release, entered = threading.Event(), threading.Event()
+
+        def hang(event: Event) -> None:
+            entered.set()
+            assert release.wait(60)
+
+        registry = TaskRegistry()
+        registry.on(name, hang)
+        registry.register(Task(id="a", run_at=datetime.now(), func=work))
+        thread = start_scheduler(registry=registry)
+        assert entered.wait(60)
+        assert thread.stop(0.01) is False
+        release.set()
+        thread.join(60)
+        assert not thread.is_alive()
+
+    @pytest.mark.parametrize("name", ["started", "succeeded"])
+    def test_the_time_that_callbacks_take_is_not_that_of_the_run(self, name: str) -> None:
+        with freeze_time(START) as frozen:
+            registry = TaskRegistry()
+            registry.on(name, lambda event: frozen.tick(2))
+            registry.register(Task(id="a", run_at=START, func=lambda: frozen.tick(0.5)))
+            registry.tick()
+            assert registry.statistics("a").last_duration == 0.5
 
     def test_callbacks_may_do_anything_to_the_registry(self, registry: Frozen) -> None:
         def everything(event: Event) -> None:
