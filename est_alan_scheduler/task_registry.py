@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
@@ -891,10 +892,11 @@ class TaskRegistry:
             self._book.fail(runs[-1], error)
 
     def _tell(self, notices: list[Notice]) -> None:
-        for notice in notices:
-            log(logging.WARNING, notice.text)
-            if notice.event is not None:
-                self._events.tell(notice.event)
+        with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
+            for notice in reversed(notices):
+                if notice.event is not None:
+                    stack.callback(self._events.tell, notice.event)
+                stack.callback(log, logging.WARNING, notice.text)
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""

@@ -265,6 +265,19 @@ class TestIsolation:
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1]
 
+    def test_an_interruption_by_one_misfire_keeps_no_other_from_being_told(self, registry: Frozen) -> None:
+        def interrupt(event: Event) -> None:
+            calls.append(event.task_id)
+            raise KeyboardInterrupt
+
+        calls: list[str | None] = []
+        registry.on("misfired", interrupt)
+        for task_id in "ab":
+            registry.register(Task(id=task_id, at="11:00", func=work, misfire_grace=1))
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        assert (calls, registry.statistics().misfires) == (["a", "b"], 2)
+
     def test_an_interruption_costs_a_pool_no_worker(self, caplog: pytest.LogCaptureFixture) -> None:
         def interrupt(event: Event) -> None:
             raise KeyboardInterrupt

@@ -8,7 +8,7 @@ from typing import Any
 from est_alan_scheduler.events import Event
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.task_registry import Notice, TaskRegistry
 from est_alan_scheduler.timing import misfire
 
 Operation = tuple[Any, ...]
@@ -56,8 +56,7 @@ class ScanningRegistry(ClockedRegistry):
         earlier = len(self._started)
         skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
         due = self.scan(now)
-        for event in skipped:
-            self._events.tell(event)
+        self._tell([Notice("skipped", event) for event in skipped])
         for task in due:
             self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])
