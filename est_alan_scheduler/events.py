@@ -123,12 +123,6 @@ class Events:
         if interruption is not None:
             raise interruption
 
-    def tell_outcome(self, event: Event) -> None:
-        """Tell all subscribers of the outcome of a run, and of a retry that is to come."""
-        self.tell(event)
-        if event.retry_at is not None:
-            self.tell(event._replace(name="retrying"))
-
 
 def _is_same(one: Callback, other: Callback) -> bool:
     """Tell whether these are one callback. Bound methods are made anew whenever they are looked up."""

@@ -13,12 +13,13 @@ from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.events import Event, Events
 from est_alan_scheduler.execution import Outcome, explained, timeout_error
 from est_alan_scheduler.interpreter import monotonic
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import first_run, next_retry, record
+from est_alan_scheduler.timing import first_run, may_retry, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ class RunBook:
         return True
 
     def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
-        """Log the outcome of `run`, which is recorded, and tell the subscribers.
+        """Tell the subscribers, the log among them, of the outcome of `run`, which is recorded, and of its retry.
 
         Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
         """
@@ -208,7 +209,16 @@ class RunBook:
             error_message=line["error"],
             retry_at=run.retry_at,
         )
-        self.events.tell_outcome(event)
+        self.events.tell(event)
+        if self._is_retry_to_come(run):  # also when all have been told of the failure
+            self.events.tell(event._replace(name="retrying"))
+
+    def _is_retry_to_come(self, run: Run) -> bool:
+        task = run.task
+        if run.retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
+            return False
+        is_registered = dict.get(self._agenda.store, task.id) is task
+        return is_registered and task.run_requested is None and may_retry(task)
 
     def announce_start(self, run: Run) -> None:
         """Tell the subscribers that `run` has started; its call begins, and its time counts, when they know."""

@@ -97,11 +97,14 @@ def due_retry(task: Task) -> datetime | None:
 
     `retry` may have been changed since the failure: what stands now says whether there is another attempt.
     """
-    if task.retry_at is None or task.retry is None or task.attempt > task.retry.max_retries:
-        return None
-    if task.paused or keep_schedule(task) is None:
+    if task.retry_at is None or task.paused or not may_retry(task):
         return None
     return to_utc(task.retry_at)
+
+
+def may_retry(task: Task) -> bool:
+    """Tell whether `task`, as it stands now, allows another attempt after the last one."""
+    return task.retry is not None and task.attempt <= task.retry.max_retries and keep_schedule(task) is not None
 
 
 def is_retry_due(task: Task, now: datetime) -> bool:

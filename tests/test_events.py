@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,6 +79,29 @@ class TestWhatIsTold:
         first = Event("failed", "a", START, 1, START, START, 0.0, None, error, "ValueError: boom", later)
         last = Event("failed", "a", START, 2, later, later, 0.0, None, error, "ValueError: boom", None)
         assert events == [first, first._replace(name="retrying"), last]
+
+    @pytest.mark.parametrize(
+        ("react", "is_told"),
+        [
+            (lambda registry: registry.update("a", args=()), True),
+            (lambda registry: registry.pause("a"), True),  # it comes when the task is resumed
+            (lambda registry: registry.update("a", timezone="Asia/Seoul"), True),
+            (lambda registry: registry.update("a", retry=None), False),
+            (lambda registry: registry.update("a", retry=0), False),
+            (lambda registry: registry.update("a", retry_at=None), False),
+            (lambda registry: registry.run_now("a"), False),
+            (lambda registry: registry.remove("a"), False),
+        ],
+    )
+    def test_a_retry_that_a_callback_has_called_off_is_not_told_of(
+        self, registry: Frozen, react: Callable[[TaskRegistry], Any], is_told: bool
+    ) -> None:
+        registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1)))
+        registry.on("failed", lambda event: react(registry))
+        events: list[Event] = []
+        registry.on("retrying", events.append)
+        registry.tick()
+        assert len(events) == is_told
 
     def test_what_is_done_to_tasks(self, registry: Frozen) -> None:
         names = heard(registry)
