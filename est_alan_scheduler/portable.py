@@ -42,6 +42,9 @@ def shorten(text: str) -> str:
 class RemoteError(Exception):
     """The words of an error that cannot leave its process: what is raised there cannot be pickled and loaded."""
 
+    classes: tuple[str, ...] = ()
+    """What it was, `"module:qualname"`: its class and those that it is derived from."""
+
 
 def error_text(error: BaseException) -> str:
     """Return an exception in words, `"ValueError: boom"`, cut to MAX_TEXT characters."""
