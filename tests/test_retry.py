@@ -443,6 +443,11 @@ class TestPolicy:
                 "on 'builtins:Nothing' cannot be found (module 'builtins' has no attribute 'Nothing'): "
                 "only a module-level class, named 'module:qualname', can be loaded",
             ),
+            (
+                "ValueError",
+                "on 'ValueError' cannot be found by name (did you mean 'builtins:ValueError'?): "
+                "only a module-level class, named 'module:qualname', can be loaded",
+            ),
             ("builtins:len", "on must be exception classes such as (OSError, TimeoutError), got ['builtins:len']"),
         ],
     )
