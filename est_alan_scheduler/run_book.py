@@ -166,6 +166,9 @@ class RunBook:
                 if surplus > 0:
                     trimmed = history[:surplus]
                     del history[:surplus]
+                run.is_over = (
+                    True  # before it is counted: what a Ctrl+C cuts off from here on is not recorded once more
+                )
                 entry = run.entry
                 if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
                     entry = agenda.entries.get(task.id)
@@ -176,7 +179,6 @@ class RunBook:
                         tally = entry.tally = Tally()
                     tally.count(run, error is None)
                 self.tally.count(run, error is None)
-                run.is_over = True
                 if has_ended:
                     under_way.end(run)
             except BaseException:
