@@ -251,7 +251,6 @@ class TaskRegistry:
             raise ValueError(refusal)
         if ledger is not None:
             ledger.tasks.join([task], partial(self._put_in, ledger))
-        self._wake()
         self._announce("registered", task.id)
         return task
 
@@ -292,7 +291,6 @@ class TaskRegistry:
             if self._ledger is None or self._ledger.tasks.publish(task, replaced or {}) or not tries:
                 break
         del replaced  # without the lock: the `__del__` of an argument is user code
-        self._wake()
         self._announce("updated", task.id)
         return task
 
@@ -312,8 +310,10 @@ class TaskRegistry:
 
         As soon as its dependencies allow it, or whatever they say with `force`; after the run under way, if there is
         one; also if it is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them; a retry
-        that waits is dropped.
+        that waits is dropped. Raises `TypeError` unless `force` is a bool.
         """
+        if not isinstance(force, bool):
+            raise TypeError(f"force must be True or False, got {short_repr(force)}")
         return self._set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
@@ -510,9 +510,13 @@ class TaskRegistry:
             raise UnknownTaskError(task_id, self.store)
         return counts
 
-    def _announce(self, event: str, task_id: str | None) -> None:
-        if self._events.callbacks[event]:
-            self._events.tell(Event(event, task_id))
+    def _announce(self, event: str | None, task_id: str | None) -> None:
+        """Tell the subscribers what was done, if that is an event, and then the loop: it may start what comes of it."""
+        try:
+            if event is not None and self._events.callbacks[event]:
+                self._events.tell(Event(event, task_id))
+        finally:
+            self._wake()
 
     # The clockwork.
 
@@ -644,9 +648,7 @@ class TaskRegistry:
         if task is None or (ledger is not None and is_changed and not ledger.tasks.manage(task, field, value)):
             raise UnknownTaskError(task_id, self.store)
         if is_changed:
-            self._wake()
-            if event is not None:
-                self._announce(event, task_id)
+            self._announce(event, task_id)
         return task
 
     def _set_paused(self, value: bool) -> None:
@@ -655,7 +657,6 @@ class TaskRegistry:
             self._is_paused = value
             self._agenda.changes += 1  # a tick under way has to look again
         if is_changed:
-            self._wake()
             self._announce("paused" if value else "resumed", None)
 
     def _runner(self) -> Runner | None:

@@ -125,6 +125,36 @@ class TestWhatIsTold:
             "removed a",
         ]
 
+    def test_before_the_loop_starts_what_comes_of_it(self, registry: Frozen) -> None:
+        names = heard(registry)
+        registry.add_waker(lambda: names.append("woken"))
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.update("a", at="22:00")
+        registry.pause("a")
+        registry.resume("a")
+        registry.pause_all()
+        registry.resume_all()
+        assert names[::2] == [
+            "registered a",
+            "updated a",
+            "paused a",
+            "resumed a",
+            "paused None",
+            "resumed None",
+        ]
+        assert set(names[1::2]) == {"woken"}
+
+    def test_the_loop_is_woken_though_a_callback_interrupts(self, registry: Frozen) -> None:
+        def interrupt(event: Event) -> None:
+            raise KeyboardInterrupt
+
+        woken: list[bool] = []
+        registry.add_waker(lambda: woken.append(True))
+        registry.on("registered", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            registry.register(Task(id="a", at="23:00", func=work))
+        assert (woken, "a" in registry) == ([True], True)
+
     def test_nothing_that_was_refused(self, registry: Frozen) -> None:
         registry.register(Task(id="a", at="23:00", func=work))
         names = heard(registry)

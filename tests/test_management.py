@@ -226,6 +226,13 @@ class TestRunNow:
             registry.tick_at(START + seconds * SECOND)
         assert run_times(task) == ["12:00:00", "12:00:20", "12:01:00", "12:02:00"]
 
+    @pytest.mark.parametrize("force", ["yes", 1, None])
+    def test_force_is_a_bool_and_nothing_that_looks_like_one(self, registry: Frozen, force: Any) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=work))
+        with pytest.raises(TypeError) as caught:
+            registry.run_now("a", force=force)
+        assert (str(caught.value), task.run_requested) == (f"force must be True or False, got {force!r}", None)
+
     def test_it_waits_for_dependencies_unless_it_is_forced(self, registry: Frozen) -> None:
         registry.register(Task(id="source", at="23:00", func=work))
         task = registry.register(Task(id="a", at="23:00", func=work, depends_on=["source"]))
