@@ -50,7 +50,7 @@ def explain(
 
 def _wait(task: Task, due: datetime, now: datetime) -> str:
     """Return how long it is until `task` is due, and for what."""
-    when = f"in {_format(due - to_utc(now))} at {show(task, due, now)}"
+    when = f"in {_format(due - to_utc(now))} at {show(task.timezone, due, now)}"
     if task.retry is None or due != due_retry(task):
         return f"due {when}{_skipped(task)}"
     return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"

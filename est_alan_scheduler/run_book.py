@@ -18,7 +18,7 @@ from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.statistics import Tally
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task import RECORDED, Task, TaskStatus
 from est_alan_scheduler.timing import first_run, may_retry, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
 
@@ -109,13 +109,14 @@ class RunBook:
         stored = None
         if run.epoch is not None and error is None:
             result, stored = round_trip(result)  # what a dependent elsewhere would see
-        finished_at = clock if fields["timezone"] is None else record(task, clock)
+        zone = run.started_at.tzinfo
+        finished_at = clock if zone is None else record(run.zone, clock)
         if error is None:
             status, word, text, message, retry_at = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None, None
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
             try:
-                retry_at = next_retry(task, run.attempt, run.slot, error, clock)
+                retry_at = next_retry(task, run.attempt, run.slot, error, clock, run.zone)
             except Exception as failure:  # of a class in `retry.on`: the outcome has to be recorded all the same
                 log(logging.ERROR, f"Whether to retry task {task.id!r} could not be told; it is not.", failure)
                 retry_at = None
@@ -154,6 +155,8 @@ class RunBook:
                 else:
                     fields["retry_at"] = retry_at
                     _keep_tried(task, run.slot)
+                if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
+                    task.keep_moments(RECORDED)  # its zone has changed since the run began
                 fields["status"] = status
                 if run.epoch is not None and self.ledger is not None:
                     self.ledger.ended(run, clock, stored, text)

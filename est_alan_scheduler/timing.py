@@ -146,15 +146,17 @@ def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input:
     return (task.attempt + 1, due_retry(task)) if is_retry else (1, slot)
 
 
-def next_retry(task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime) -> datetime | None:
-    """Return when to try `task` again, as it records moments, after `attempt` at `slot` has failed at `now`."""
+def next_retry(
+    task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime, zone: str | None
+) -> datetime | None:
+    """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`."""
     seconds = None
     if task.retry is not None:
         seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)
     if seconds is None:
         return None
     try:
-        return show(task, to_utc(now) + timedelta(seconds=seconds), now)
+        return show(zone, to_utc(now) + timedelta(seconds=seconds), now)
     except OverflowError:  # beyond the year 9999
         return None
 
@@ -170,19 +172,19 @@ def first_run(task: Task, now: datetime) -> datetime:
     return first_run_at or last_run_at or now
 
 
-def record(task: Task, now: datetime) -> datetime:
-    """Return `now` as `task` records it: in its zone if it has one."""
-    if task.timezone is None:
+def record(timezone: str | None, now: datetime) -> datetime:
+    """Return `now` as a task with this `timezone` records it: in that zone, or as it is."""
+    if timezone is None:
         return now
-    zone = named(task.timezone)
+    zone = named(timezone)
     return zone.show(zone.instant(now))
 
 
-def show(task: Task, moment: datetime, now: datetime) -> datetime:
-    """Return a due moment, seen at `now`, as `task` records moments: naive local time, or in its zone."""
-    if task.timezone is None:
+def show(timezone: str | None, moment: datetime, now: datetime) -> datetime:
+    """Return a due moment, seen at `now`, as a task with this `timezone` records it: in that zone, or in local time."""
+    if timezone is None:
         return from_utc(moment)
-    zone = named(task.timezone)
+    zone = named(timezone)
     return zone.show(from_clock(from_utc(moment), now, zone.instant(now)))
 
 
