@@ -8,11 +8,11 @@ from itertools import count
 from est_alan_scheduler.horizon import Horizon
 from est_alan_scheduler.limits import Limited
 from est_alan_scheduler.local_time import to_utc
-from est_alan_scheduler.schedules import AT_ONCE, Every
+from est_alan_scheduler.schedules import AT_ONCE, Every, in_utc
 from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.store import Store
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, due_moment, is_steady, keep_schedule
+from est_alan_scheduler.timing import arm, due_moment, due_retry, is_steady, keep_schedule
 from est_alan_scheduler.zone import LOCAL
 
 _EMPTY_ALLOWED = 64
@@ -234,12 +234,13 @@ class Agenda:
             self._empty -= 1
         return self._moments[0] if self._moments else None
 
-    def file(self, entry: Entry, now: datetime) -> None:
-        """Put an entry where the schedule of its task, as of `now`, wants it."""
+    def file(self, entry: Entry, now: datetime, due: datetime | None = None) -> None:
+        """Put an entry under `due`, or where the schedule of its task, as of `now`, wants it."""
         task = entry.task
         if task.__dict__["status"] is _RUNNING:
             return  # a running task is filed when it ends or is assigned to
-        due = due_moment(task, now)
+        if due is None:
+            due = due_moment(task, now)
         if due is None:
             return
         if entry.due is not None:
@@ -283,11 +284,14 @@ class Agenda:
         self.take_off(entry)
         self.held[entry] = None
 
-    def wait(self, entry: Entry, dependency: str) -> None:
-        """Set an entry that a tick has taken aside until `dependency` succeeds."""
+    def wait(self, entry: Entry, dependency: str, now: datetime) -> None:
+        """Set an entry that a tick has taken aside until `dependency` succeeds, or a retry is due."""
         self.take_off(entry)
         entry.waits_for = dependency
         self.waiting.setdefault(dependency, {})[entry] = None
+        retry = due_retry(entry.task)
+        if retry is not None and retry > in_utc(now):
+            self.file(entry, now, retry)
 
     def wake(self, dependency: str, now: datetime) -> None:
         """File the entries that wait for a dependency, which has succeeded."""

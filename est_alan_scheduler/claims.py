@@ -8,6 +8,7 @@ from uuid import uuid4
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.rows import Assignment, Claim
+from est_alan_scheduler.dependencies import first_consumed
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.outcomes import LARGEST_BATCH, Outcomes
 from est_alan_scheduler.recorded_state import claim_of, instant, stored
@@ -63,7 +64,8 @@ class Claims:
                 if row is None:  # it cannot be shared
                     agenda.hold(entry)
                     continue
-                attempt, slot = coming_attempt(task, now, entry.slot)
+                lacks_input = first_consumed(task, agenda.store) is not None
+                attempt, slot = coming_attempt(task, now, entry.slot, lacks_input)
                 claims.append(claim_of(task, row.version, slot, attempt, started, first_run(task, now)))
         if claims:
             self._ask(uuid4().hex, claims, book)

@@ -2,13 +2,14 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.run import Work
 from est_alan_scheduler.task import Task
+from est_alan_scheduler.timing import is_retry_due
 
 
 class Accepts:
@@ -39,44 +40,65 @@ def argument_name(task_id: str) -> str:
     return f"dep_{task_id}"
 
 
-def results_for(task: Task, work: Work, store: Mapping[str, Task]) -> dict[str, Any]:
-    """Return the results of the dependencies of `task` by argument name, as far as its function can take them."""
+def acceptable(task: Task, work: Work) -> dict[str, str]:
+    """Return the ids of the dependencies whose results the function of `task` can take, with its names for them."""
     func, args, kwargs, depends_on = work
     accepts = task._accepts
     if accepts is None or accepts.func is not func or accepts.given != len(args):
         accepts = task._accepts = Accepts(func, len(args))
-    results = {}
+    names = {task_id: argument_name(task_id) for task_id in depends_on}
+    return {task_id: name for task_id, name in names.items() if name in accepts and name not in kwargs}
+
+
+def take_results(
+    task: Task, depends_on: Iterable[str], names: Mapping[str, str], store: Mapping[str, Task]
+) -> dict[str, Any]:
+    """Return the results of dependencies by name; where `task` asks for fresh ones, note which successes they are of.
+
+    The caller holds the lock: result and success belong together.
+    """
+    results, successes = {}, {}
     for task_id in depends_on:
-        name = argument_name(task_id)
-        dependency = store.get(task_id)
-        if dependency is not None and name in accepts and name not in kwargs:
-            results[name] = dependency.result
+        fields = store[task_id].__dict__ if task_id in store else {}
+        if fields and task_id in names:
+            results[names[task_id]] = fields["result"]
+        if fields and fields["last_success_at"] is not None:
+            successes[task_id] = fields["last_success_at"]
+    if task.depends_on_mode == "fresh":
+        task.__dict__["consumed"] = successes
     return results
 
 
 def first_unmet(task: Task, store: Mapping[str, Task]) -> str | None:
-    """Return the first id in `depends_on` that is not registered or has not succeeded, be it ever or since then."""
-    since = succeeded_since(task)
+    """Return the first id in `depends_on` that is not registered or has never succeeded; None if there is none."""
     for task_id in task.depends_on:
         dependency = store.get(task_id)
-        if dependency is None or not has_succeeded(dependency, since):
+        if dependency is None or dependency.last_success_at is None:
             return task_id
     return None
 
 
-def succeeded_since(task: Task) -> datetime | None:
-    """Return the moment after which the dependencies of `task` must have succeeded; None if ever is enough.
+def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
+    """Return the first id in `depends_on` that has not succeeded anew since `task` took its result; None if all have.
 
-    With `depends_on_mode="fresh"` that is its last start: a success at that very moment has been made use of. A retry
-    goes on with what the attempt before it had.
+    Another success is a new one, whatever the clock said: it may have been set back. None unless `task` asks for that.
     """
-    return task.last_run_at if task.depends_on_mode == "fresh" and task.retry_at is None else None
+    if task.depends_on_mode != "fresh" or task.consumed is None:
+        return None
+    for task_id in task.depends_on:
+        dependency, consumed = store.get(task_id), task.consumed.get(task_id)
+        success = None if dependency is None else dependency.last_success_at
+        if success is not None and consumed is not None and to_utc(success) == to_utc(consumed):
+            return task_id
+    return None
 
 
-def has_succeeded(dependency: Task, since: datetime | None) -> bool:
-    """Tell whether a task has succeeded, `since` a moment if there is one."""
-    success = dependency.last_success_at
-    return success is not None and (since is None or to_utc(success) > to_utc(since))
+def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
+    """Return the first id that `task`, if it is due at `now`, has to wait for; None if there is none.
+
+    A retry that is due needs nothing new: it goes on with what the attempt before it had.
+    """
+    return first_unmet(task, store) or (None if is_retry_due(task, now) else first_consumed(task, store))
 
 
 def find_circle(task: Task, store: Mapping[str, Task]) -> list[str] | None:

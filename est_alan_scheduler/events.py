@@ -1,11 +1,15 @@
 """What a registry tells those who subscribe to it: one small object for each thing that happens."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
+from types import BuiltinMethodType, MethodType, MethodWrapperType
 from typing import Any, NamedTuple
 
+from est_alan_scheduler.callback_watch import watch
 from est_alan_scheduler.execution import is_coroutine_function
 from est_alan_scheduler.log import is_enabled, log
 from est_alan_scheduler.portable import error_text, short_repr
@@ -57,38 +61,48 @@ class Events:
     """The subscribers of a registry, the log among them.
 
     Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
-    Who subscribes holds the registry's lock; who tells does not.
+    `_lock` guards that no subscription is lost; nothing is called or compared under it.
     """
 
     def __init__(self) -> None:
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
-        self.is_logged = True
+        self._lock = threading.Lock()
+        self.callbacks["succeeded"] = self.callbacks["failed"] = (log_outcome,)
 
     def add(self, name: str, callback: Callback) -> None:
         """Subscribe."""
-        self.callbacks[name] = (*self.callbacks[name], callback)
+        with self._lock:
+            self.callbacks[name] = (*self.callbacks[name], callback)
 
     def remove(self, name: str, callback: Callback) -> bool:
-        """End the latest of these subscriptions; return whether there was one."""
-        callbacks = list(self.callbacks[name])
-        for index in reversed(range(len(callbacks))):
-            if callbacks[index] == callback:
-                del callbacks[index]
-                self.callbacks[name] = tuple(callbacks)
-                return True
-        return False
+        """End the latest subscription of this very callback; return whether there was one."""
+        while True:
+            before = self.callbacks[name]
+            index = max((number for number, other in enumerate(before) if _is_same(other, callback)), default=None)
+            if index is None:
+                return False
+            with self._lock:
+                if self.callbacks[name] is before:
+                    self.callbacks[name] = before[:index] + before[index + 1 :]
+                    return True
+
+    def clear_after_fork(self) -> None:
+        """In a child process: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
 
     def is_silent(self, name: str, level: int) -> bool:
         """Tell whether nobody listens, not even a log of that level."""
-        return not self.callbacks[name] and not (self.is_logged and is_enabled(level))
+        callbacks = self.callbacks[name]
+        return not callbacks or (callbacks[-1] is log_outcome and not is_enabled(level))  # it comes first: is it alone?
 
     def tell(self, event: Event) -> None:
-        """Tell all subscribers. What one of them raises is logged, and costs the others nothing.
+        """Tell all subscribers. What one of them raises is logged, and costs the others nothing; so is one that hangs.
 
         What is neither an `Exception` nor `SystemExit` (Ctrl+C) is raised when all have been told.
         """
         interruption = None
         for callback in self.callbacks[event.name]:
+            watched = None if callback is log_outcome else watch.enter(partial(_described, callback, event))
             began = time.monotonic()
             try:
                 callback(event)
@@ -97,6 +111,9 @@ class Events:
                 log(logging.ERROR, message, error)
             except BaseException as error:
                 interruption = error
+            finally:
+                if watched is not None:
+                    watch.leave(watched)
             seconds = time.monotonic() - began
             if seconds > _SLOW:
                 log(
@@ -106,13 +123,11 @@ class Events:
         if interruption is not None:
             raise interruption
 
-    def tell_outcome(self, event: Event) -> None:
-        """Log the outcome of a run in one line, and tell all subscribers."""
-        if self.is_logged:
-            _log_outcome(event)
-        self.tell(event)
-        if event.retry_at is not None:
-            self.tell(event._replace(name="retrying"))
+
+def _is_same(one: Callback, other: Callback) -> bool:
+    """Tell whether these are one callback. Bound methods are made anew whenever they are looked up."""
+    is_method = isinstance(one, MethodType | BuiltinMethodType | MethodWrapperType) and type(one) is type(other)
+    return one is other or (is_method and one == other)
 
 
 def check_subscription(name: object, callback: object) -> None:
@@ -125,7 +140,8 @@ def check_subscription(name: object, callback: object) -> None:
         raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
 
 
-def _log_outcome(event: Event) -> None:
+def log_outcome(event: Event) -> None:
+    """Log the outcome of a run in one line. It is the first subscriber."""
     attempt = "" if event.attempt == 1 else f" (attempt {event.attempt})"
     if event.error is None:
         if is_enabled(logging.INFO):

@@ -17,7 +17,7 @@ from types import CoroutineType
 from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
-from est_alan_scheduler.portable import RemoteError, error_text, short_repr
+from est_alan_scheduler.portable import RemoteError, class_name, error_text, short_repr
 from est_alan_scheduler.run import CurrentRun, Run, current
 
 _PROCESS = uuid4().hex  # with the pid, for a forked child has inherited it, and another machine may have the same pid
@@ -264,4 +264,6 @@ def _portable(error: BaseException) -> BaseException:
         loaded = pickle.loads(pickle.dumps(error))  # noqa: S301  # dumped right here
         if type(loaded) is type(error) and error_text(loaded) == error_text(error):
             return error
-    return RemoteError(error_text(error))
+    remote = RemoteError(error_text(error))
+    remote.classes = tuple(map(class_name, type(error).__mro__))
+    return remote

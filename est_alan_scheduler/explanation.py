@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from est_alan_scheduler.dependencies import find_circle, has_succeeded, succeeded_since
+from est_alan_scheduler.dependencies import find_circle, first_consumed
 from est_alan_scheduler.limits import Misfire
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, due_retry, misfire, options_of, read_schedule, show
+from est_alan_scheduler.timing import due_moment, due_retry, is_retry_due, misfire, options_of, read_schedule, show
 
 
 def explain(
@@ -42,7 +42,7 @@ def explain(
     if missed is not None:
         late = _format(missed.late)
         reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
-    reasons += _unmet(task, store) if task.run_requested != "force" else []
+    reasons += _unmet(task, store, now) if task.run_requested != "force" else []
     if not reasons and is_full:
         return "due now, but as many runs are under way as max_running allows"
     return ", and ".join(reasons) or "due now, it runs with the next tick"
@@ -50,7 +50,7 @@ def explain(
 
 def _wait(task: Task, due: datetime, now: datetime) -> str:
     """Return how long it is until `task` is due, and for what."""
-    when = f"in {_format(due - to_utc(now))} at {show(task, due, now)}"
+    when = f"in {_format(due - to_utc(now))} at {show(task.timezone, due, now)}"
     if task.retry is None or due != due_retry(task):
         return f"due {when}{_skipped(task)}"
     return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"
@@ -87,19 +87,21 @@ def describe_misfire(task: Task, missed: Misfire) -> str:
     )
 
 
-def _unmet(task: Task, store: Mapping[str, Task]) -> list[str]:
+def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
     reasons = []
     circle = find_circle(task, store)
     if circle and not all(store[task_id].last_success_at for task_id in circle):
         reasons.append(f"waits for itself: {' -> '.join(circle)}")
-    since = succeeded_since(task)
     for task_id in task.depends_on:
         dependency = store.get(task_id)
         if dependency is None:
             reasons.append(f"waits for {task_id!r}, which is not registered")
-        elif not has_succeeded(dependency, since):
-            known = dependency.last_success_at is not None
-            reasons.append(f"waits for {task_id!r}, which has not succeeded{f' since {since}' if known else ''}")
+        elif dependency.last_success_at is None:
+            reasons.append(f"waits for {task_id!r}, which has not succeeded")
+    consumed = None if is_retry_due(task, now) else first_consumed(task, store)
+    if consumed is not None:
+        success = store[consumed].last_success_at
+        reasons.append(f"waits for {consumed!r} to succeed anew: its success of {success} has been made use of")
     return reasons
 
 

@@ -12,5 +12,5 @@ is_enabled = _logger.isEnabledFor
 
 def log(level: int, message: str, error: BaseException | None = None) -> None:
     """Log a message, with the traceback of `error`. A handler that raises costs neither a run nor the scheduler."""
-    with contextlib.suppress(Exception):
+    with contextlib.suppress(Exception, SystemExit):
         _logger.log(level, message, exc_info=error)

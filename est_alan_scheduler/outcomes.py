@@ -12,7 +12,7 @@ from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.rows import RunOutcome
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import instant
+from est_alan_scheduler.recorded_state import instant, stored
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.shared_tasks import SharedTasks
 from est_alan_scheduler.task import TaskStatus
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 LARGEST_BATCH = 500
-_RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at")
+_RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
 _GIVEN_BACK, _EXPIRED = "not started: ", "lease expired: "
 
 
@@ -64,6 +64,7 @@ class Outcomes:
             retry_at=None if fields["retry_at"] is None else instant(fields["retry_at"]),
             attempt=run.attempt,
             history_limit=fields["history_limit"],
+            consumed=stored({"consumed": fields["consumed"]})["consumed"],
         )
         self._append(outcome)
 

@@ -1,5 +1,6 @@
 """How functions and values leave the process: as text, bounded, or as JSON."""
 
+import builtins
 import functools
 import inspect
 import json
@@ -41,6 +42,9 @@ def shorten(text: str) -> str:
 
 class RemoteError(Exception):
     """The words of an error that cannot leave its process: what is raised there cannot be pickled and loaded."""
+
+    classes: tuple[str, ...] = ()
+    """What it was, `"module:qualname"`: its class and those that it is derived from."""
 
 
 def error_text(error: BaseException) -> str:
@@ -100,7 +104,8 @@ def object_named(field: str, name: str, kind: str) -> Any:
     module, _, qualname = name.partition(":")
     remedy = _REMEDY.format(kind)
     if not (module and qualname) or "<" in name or " " in name:
-        raise ValueError(f"{field} {name!r} cannot be found by name: {remedy}")
+        hint = f" (did you mean 'builtins:{name}'?)" if hasattr(builtins, name) else ""
+        raise ValueError(f"{field} {name!r} cannot be found by name{hint}: {remedy}")
     try:
         return functools.reduce(getattr, qualname.split("."), import_module(module))
     except (Exception, SystemExit) as error:  # the module may do anything on import

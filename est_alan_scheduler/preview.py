@@ -50,5 +50,5 @@ def first_run_from(task: Task, now: datetime) -> datetime | None:
     if moment is None:
         return None
     if moment > to_utc(now):
-        return show(task, moment, now)
-    return record(task, now) if is_due(task, now) else next_run(task, now)
+        return show(task.timezone, moment, now)
+    return record(task.timezone, now) if is_due(task, now) else next_run(task, now)

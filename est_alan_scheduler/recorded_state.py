@@ -14,7 +14,7 @@ from est_alan_scheduler.zone import named
 
 MOMENTS = ("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at")
 PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
-FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested")
+FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
 """The fields of a task that say how it stands."""
 
 _REQUESTS = (None, "ready", "force")
@@ -40,6 +40,8 @@ def fields_of(state: State, task: Task) -> dict[str, Any]:
         value = getattr(state, name)
         fields[name] = None if value is None else moment(value, task)
     fields["result"] = None if state.result is None else json.loads(state.result)
+    consumed = None if state.consumed is None else json.loads(state.consumed).items()
+    fields["consumed"] = None if consumed is None else {task_id: moment(value) for task_id, value in consumed}
     fields["run_requested"] = _REQUESTS[state.run_requested] if 0 <= state.run_requested < len(_REQUESTS) else "ready"
     return fields
 
@@ -52,6 +54,9 @@ def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
             values[name] = instant(values[name])
     if "result" in values:
         values["result"] = None if values["result"] is None else round_trip(values["result"])[1]
+    if values.get("consumed") is not None:
+        moments = {task_id: instant(success) for task_id, success in values["consumed"].items()}
+        values["consumed"] = json.dumps(moments)
     if "run_requested" in values:
         values["run_requested"] = _REQUESTS.index(values["run_requested"])
     return values

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo, model_validator
 
-from est_alan_scheduler.portable import class_name, object_named, short_repr
+from est_alan_scheduler.portable import RemoteError, class_name, object_named, short_repr
 from est_alan_scheduler.validation import MAX_SECONDS, near_miss, number_check
 
 Errors = tuple[type[BaseException], ...]
@@ -79,7 +79,7 @@ class Retry(BaseModel):
 
     def seconds_after(self, attempt: int, error: BaseException, task_id: str, slot: datetime) -> float | None:
         """Return after how many seconds to try again when an attempt has failed; None if that was the last."""
-        if attempt > self.max_retries or not isinstance(error, self.on):
+        if attempt > self.max_retries or not self._is_for(error):
             return None
         try:
             seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
@@ -90,6 +90,11 @@ class Retry(BaseModel):
         seed = f"{task_id} {slot.isoformat()} {attempt}".encode(errors="surrogatepass")
         digest = blake2b(seed, digest_size=7).digest()
         return seconds * (1 + self.jitter * int.from_bytes(digest, "big") / 256**7)
+
+    def _is_for(self, error: BaseException) -> bool:
+        if type(error) is RemoteError:  # what it was is known by name alone
+            return any(cls is RemoteError or class_name(cls) in error.classes for cls in self.on)
+        return isinstance(error, self.on)
 
 
 def check_retry(value: object) -> object:

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.task import Task
@@ -88,7 +89,9 @@ class Run:
         # What came of it, once that is recorded.
         self.duration = 0.0
         self.retry_at: datetime | None = None
-        self.started_at = now if fields["timezone"] is None else record(task, now)  # as its task records it
+        self.started_at = (
+            now if fields["timezone"] is None else record(fields["timezone"], now)
+        )  # as its task records it
         self.timeout: float | None = fields["timeout"]
         self.work = _work(fields)  # taken in one step; None once the call is made
         self.is_over = False  # the outcome is recorded, though the call may still go on
@@ -100,6 +103,12 @@ class Run:
         """Return the fields that its start has changed, as they were before."""
         return dict(zip(_CHANGED, self.before, strict=True))
 
+    @property
+    def zone(self) -> str | None:
+        """The zone that its moments are recorded in: that of its task when it started."""
+        zone = self.started_at.tzinfo
+        return zone.key if isinstance(zone, ZoneInfo) else None
+
     def public(self) -> CurrentRun:
         """Return what `func` may know of it."""
         return CurrentRun(self.task.id, self.shown_slot(), self.attempt, self.epoch)
@@ -107,7 +116,7 @@ class Run:
     def shown_slot(self) -> datetime:
         """Return what it was due for, as its task records moments; its start if nothing was."""
         is_known = self.slot is not None and self.slot != AT_ONCE
-        return show(self.task, self.slot, self.now) if is_known else self.started_at  # type: ignore[arg-type]  # known
+        return show(self.zone, self.slot, self.now) if is_known else self.started_at  # type: ignore[arg-type]  # known
 
 
 _work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")

@@ -13,12 +13,13 @@ from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.events import Event, Events
 from est_alan_scheduler.execution import Outcome, explained, timeout_error
 from est_alan_scheduler.interpreter import monotonic
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.statistics import Tally
-from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import first_run, next_retry, record
+from est_alan_scheduler.task import RECORDED, Task, TaskStatus
+from est_alan_scheduler.timing import first_run, may_retry, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
 
 if TYPE_CHECKING:
@@ -108,13 +109,14 @@ class RunBook:
         stored = None
         if run.epoch is not None and error is None:
             result, stored = round_trip(result)  # what a dependent elsewhere would see
-        finished_at = clock if fields["timezone"] is None else record(task, clock)
+        zone = run.started_at.tzinfo
+        finished_at = clock if zone is None else record(run.zone, clock)
         if error is None:
             status, word, text, message, retry_at = _SUCCESS, _SUCCESS_TEXT, short_repr(result), None, None
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
             try:
-                retry_at = next_retry(task, run.attempt, run.slot, error, clock)
+                retry_at = next_retry(task, run.attempt, run.slot, error, clock, run.zone)
             except Exception as failure:  # of a class in `retry.on`: the outcome has to be recorded all the same
                 log(logging.ERROR, f"Whether to retry task {task.id!r} could not be told; it is not.", failure)
                 retry_at = None
@@ -146,13 +148,15 @@ class RunBook:
                 if error is None:
                     fields["result"] = result
                     if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
-                        agenda.changes += 1  # the clock may have gone back: what was fresh for others need not be now
+                        agenda.changes += 1  # after a step back of the clock, to the moment of a success that was used
                     fields["last_success_at"] = finished_at
                     if agenda.waiting:
                         agenda.wake(task.id, now)
                 else:
                     fields["retry_at"] = retry_at
                     _keep_tried(task, run.slot)
+                if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
+                    task.keep_moments(RECORDED)  # its zone has changed since the run began
                 fields["status"] = status
                 if run.epoch is not None and self.ledger is not None:
                     self.ledger.ended(run, clock, stored, text)
@@ -165,6 +169,9 @@ class RunBook:
                 if surplus > 0:
                     trimmed = history[:surplus]
                     del history[:surplus]
+                run.is_over = (
+                    True  # before it is counted: what a Ctrl+C cuts off from here on is not recorded once more
+                )
                 entry = run.entry
                 if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
                     entry = agenda.entries.get(task.id)
@@ -175,7 +182,6 @@ class RunBook:
                         tally = entry.tally = Tally()
                     tally.count(run, error is None)
                 self.tally.count(run, error is None)
-                run.is_over = True
                 if has_ended:
                     under_way.end(run)
             except BaseException:
@@ -190,7 +196,7 @@ class RunBook:
         return True
 
     def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
-        """Log the outcome of `run`, which is recorded, and tell the subscribers.
+        """Tell the subscribers, the log among them, of the outcome of `run`, which is recorded, and of its retry.
 
         Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
         """
@@ -208,13 +214,23 @@ class RunBook:
             error_message=line["error"],
             retry_at=run.retry_at,
         )
-        self.events.tell_outcome(event)
+        self.events.tell(event)
+        if self._is_retry_to_come(run):  # also when all have been told of the failure
+            self.events.tell(event._replace(name="retrying"))
+
+    def _is_retry_to_come(self, run: Run) -> bool:
+        task = run.task
+        if run.retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
+            return False
+        is_registered = dict.get(self._agenda.store, task.id) is task
+        return is_registered and task.run_requested is None and may_retry(task)
 
     def announce_start(self, run: Run) -> None:
-        """Tell the subscribers that `run` has started; its call begins when they have been told."""
+        """Tell the subscribers that `run` has started; its call begins, and its time counts, when they know."""
         self.events.tell(
             Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
         )
+        run.began = time.monotonic()
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""

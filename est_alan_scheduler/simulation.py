@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from est_alan_scheduler.events import log_outcome
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun
@@ -29,7 +30,8 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
 class _VirtualRegistry(TaskRegistry):
     def __init__(self, utc: datetime) -> None:
         super().__init__()
-        self._events.is_logged = False
+        for name in ("succeeded", "failed"):
+            self._events.remove(name, log_outcome)
         self._utc = utc
         self._started: list[Task] = []
 

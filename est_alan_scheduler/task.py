@@ -1,7 +1,7 @@
 """A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
 
-from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timezone
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
@@ -18,12 +18,13 @@ from pydantic import (
     model_validator,
 )
 
-from est_alan_scheduler.local_time import to_wall
+from est_alan_scheduler.local_time import to_utc, to_wall
 from est_alan_scheduler.portable import error_text, function_name, json_or_marked, json_or_repr, short_repr
 from est_alan_scheduler.retry import Retry, check_retry
 from est_alan_scheduler.validation import (
     check_args,
     check_at,
+    check_consumed,
     check_cron,
     check_depends_on,
     check_error,
@@ -62,11 +63,14 @@ def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
-    """Return a recorded moment as it is kept: an aware one in the zone of the task, else in naive local time."""
-    if moment is None or moment.tzinfo is None:
+    """Return a recorded moment as it is kept: in the zone of the task, if it has one, else in naive local time."""
+    if moment is None:
         return moment
     try:
-        return to_wall(moment) if zone is None else moment.astimezone(ZoneInfo(zone))
+        if zone is None:
+            return to_wall(moment)
+        utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=timezone.utc)
+        return utc.astimezone(ZoneInfo(zone))
     except OverflowError:  # the end of the calendar
         return moment
 
@@ -138,7 +142,10 @@ class Task(BaseModel):
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
-    """`"fresh"`: each of them must have succeeded since this task last started. A retry goes on with what it had."""
+    """`"fresh"`: each of them must have succeeded anew since this task took its result. A retry needs nothing new."""
+    consumed: Annotated[dict[str, datetime] | None, BeforeValidator(check_consumed)] = None
+    """Which success of each dependency this task has made use of, by id, as its `last_success_at` was: for `"fresh"`.
+    Noted when the results are taken for a call; None if that has never been."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
     """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
     retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None
@@ -206,9 +213,12 @@ class Task(BaseModel):
     def model_post_init(self, _context: Any) -> None:
         """Check and convert what takes more than one field."""
         self._check_together()
+        self.keep_moments(RECORDED & self.__pydantic_fields_set__)
+
+    def keep_moments(self, names: Iterable[str]) -> None:
+        """Convert recorded moments to the zone of the task."""
         fields = self.__dict__
-        for name in _RECORDED & self.__pydantic_fields_set__:
-            fields[name] = _in_zone(fields[name], fields["timezone"])
+        fields.update({name: _in_zone(fields[name], fields["timezone"]) for name in names})
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -245,7 +255,7 @@ class Task(BaseModel):
             copy._check_together()
         fields = copy.__dict__
         zone = fields["timezone"]
-        return {name: _in_zone(fields[name], zone) if name in _RECORDED else fields[name] for name in changes}
+        return {name: _in_zone(fields[name], zone) if name in RECORDED else fields[name] for name in changes}
 
     def _check_together(self) -> None:
         fields = self.__dict__
@@ -261,7 +271,7 @@ class Task(BaseModel):
         if "last_run_at" in values:
             values = {"first_run_at": values["last_run_at"], **values}
         if "timezone" in values:  # together, because the registry reads them together
-            moments = {name: values.get(name, fields[name]) for name in _RECORDED}
+            moments = {name: values.get(name, fields[name]) for name in RECORDED}
             values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
         replaced = {name: fields[name] for name in values}
         fields.update(values)
@@ -280,6 +290,7 @@ class Task(BaseModel):
 
 
 _set_slot = object.__setattr__
-_RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
+RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
+"""The fields that hold moments in the zone of the task."""
 _ARMING = frozenset(("every", "at", "cron", "run_at", "timezone", "start_at"))
 _SCHEDULING = _ARMING | {"end_at", "exclude", "jitter", "misfire_grace"}

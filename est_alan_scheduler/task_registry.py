@@ -6,6 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
@@ -14,7 +15,15 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from est_alan_scheduler.agenda import Agenda, Entry
-from est_alan_scheduler.dependencies import argument_name, find_circle, first_unmet, results_for
+from est_alan_scheduler.dependencies import (
+    acceptable,
+    argument_name,
+    find_circle,
+    first_awaited,
+    first_consumed,
+    first_unmet,
+    take_results,
+)
 from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
 from est_alan_scheduler.explanation import describe_misfire, describe_options, explain
@@ -30,7 +39,7 @@ from est_alan_scheduler.schedules import AT_ONCE, in_utc
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, keep_schedule, misfire
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, keep_schedule, misfire
 from est_alan_scheduler.under_way import Turn
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
@@ -242,7 +251,6 @@ class TaskRegistry:
             raise ValueError(refusal)
         if ledger is not None:
             ledger.tasks.join([task], partial(self._put_in, ledger))
-        self._wake()
         self._announce("registered", task.id)
         return task
 
@@ -283,7 +291,6 @@ class TaskRegistry:
             if self._ledger is None or self._ledger.tasks.publish(task, replaced or {}) or not tries:
                 break
         del replaced  # without the lock: the `__del__` of an argument is user code
-        self._wake()
         self._announce("updated", task.id)
         return task
 
@@ -303,8 +310,10 @@ class TaskRegistry:
 
         As soon as its dependencies allow it, or whatever they say with `force`; after the run under way, if there is
         one; also if it is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them; a retry
-        that waits is dropped.
+        that waits is dropped. Raises `TypeError` unless `force` is a bool.
         """
+        if not isinstance(force, bool):
+            raise TypeError(f"force must be True or False, got {short_repr(force)}")
         return self._set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
@@ -465,29 +474,26 @@ class TaskRegistry:
 
         It is called in the thread in which it happens, without a lock: `started` before the call of the function, the
         outcome of a run once it is recorded. So it may do anything to the registry, but what takes long holds that
-        thread up. What it raises is logged. Editing `store` or the fields of a task is no event.
+        thread up, and the log tells of it: when it returns, and after 5 seconds also while it hangs. What it raises is
+        logged. Editing `store` or the fields of a task is no event.
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
-        with self._lock:
-            self._events.add(event, callback)
+        self._events.add(event, callback)
         is_over = False
 
         def off() -> None:
             nonlocal is_over
             if not is_over:
                 is_over = True
-                with self._lock:
-                    self._events.remove(event, callback)
+                self._events.remove(event, callback)
 
         return off
 
     def off(self, event: str, callback: Callback) -> None:
-        """Take back what `on` did, once; `ValueError` if there is nothing to take back."""
+        """Take back what `on` did with this very callback, once; `ValueError` if there is nothing to take back."""
         check_subscription(event, callback)
-        with self._lock:
-            was_there = self._events.remove(event, callback)
-        if not was_there:
+        if not self._events.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     def statistics(self, task_id: str | None = None) -> Statistics:
@@ -504,9 +510,13 @@ class TaskRegistry:
             raise UnknownTaskError(task_id, self.store)
         return counts
 
-    def _announce(self, event: str, task_id: str | None) -> None:
-        if self._events.callbacks[event]:
-            self._events.tell(Event(event, task_id))
+    def _announce(self, event: str | None, task_id: str | None) -> None:
+        """Tell the subscribers what was done, if that is an event, and then the loop: it may start what comes of it."""
+        try:
+            if event is not None and self._events.callbacks[event]:
+                self._events.tell(Event(event, task_id))
+        finally:
+            self._wake()
 
     # The clockwork.
 
@@ -599,12 +609,14 @@ class TaskRegistry:
         return is_due(task, now)
 
     def _deps_ready(self, task: Task) -> bool:
-        """Tell whether every id in `depends_on` is registered and has succeeded: ever, or since `task` last ran."""
+        """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
         return not task.depends_on or first_unmet(task, self.store) is None
 
-    def _may_go_ahead(self, task: Task) -> bool:
-        """Tell whether its dependencies, or who asked for a run, let `task` start."""
-        return task.run_requested == "force" or self._deps_ready(task)
+    def _may_go_ahead(self, task: Task, now: datetime) -> bool:
+        """Tell whether its dependencies, or who asked for a run, let `task`, if it is due at `now`, start."""
+        if task.run_requested == "force":
+            return True
+        return self._deps_ready(task) and (first_consumed(task, self.store) is None or is_retry_due(task, now))
 
     def _refuse(self, task: Task) -> str | None:
         """Return why the store cannot take `task`, None if it can."""
@@ -636,9 +648,7 @@ class TaskRegistry:
         if task is None or (ledger is not None and is_changed and not ledger.tasks.manage(task, field, value)):
             raise UnknownTaskError(task_id, self.store)
         if is_changed:
-            self._wake()
-            if event is not None:
-                self._announce(event, task_id)
+            self._announce(event, task_id)
         return task
 
     def _set_paused(self, value: bool) -> None:
@@ -647,7 +657,6 @@ class TaskRegistry:
             self._is_paused = value
             self._agenda.changes += 1  # a tick under way has to look again
         if is_changed:
-            self._wake()
             self._announce("paused" if value else "resumed", None)
 
     def _runner(self) -> Runner | None:
@@ -712,7 +721,7 @@ class TaskRegistry:
         slot = due_moment(task, now)
         is_due = slot is not None and slot <= utc
         # What waits for a dependency has not misfired: nobody knows yet when it could have run.
-        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task):
+        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task, now):
             missed = misfire(task, now)
             if missed is not None:
                 fields["misfired_at"] = missed.slot
@@ -730,12 +739,12 @@ class TaskRegistry:
             else:
                 agenda.file_anew(entry, now)
             return False
-        if (asks_more or fields["depends_on"]) and not self._may_go_ahead(task):
-            dependency = first_unmet(task, self.store)
+        if (asks_more or fields["depends_on"]) and not self._may_go_ahead(task, now):
+            dependency = first_awaited(task, self.store, now)
             if dependency is None:
                 agenda.hold(entry)
                 return False
-            agenda.wait(entry, dependency)
+            agenda.wait(entry, dependency, now)
             if dependency not in self.store and dependency not in self._warned:
                 self._warned.add(dependency)
                 notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
@@ -841,7 +850,7 @@ class TaskRegistry:
                         return None
                     if entry.started > turn.starts:
                         return None  # it has run since
-                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task)
+                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
                     if not may_start:
                         agenda.file_anew(entry, now)
                         return None
@@ -857,7 +866,8 @@ class TaskRegistry:
                     return None
                 attempt = 1
                 if fields["retry_at"] is not None:
-                    attempt, slot = coming_attempt(task, now, slot)
+                    lacks_input = first_consumed(task, self.store) is not None
+                    attempt, slot = coming_attempt(task, now, slot, lacks_input)
                 run = Run(task, now, slot, entry, turn, runner is not None, attempt)
                 if self._ledger is not None:
                     run.epoch = self._ledger.start(task)
@@ -876,7 +886,10 @@ class TaskRegistry:
         work, run.work = run.work, None
         func, args, kwargs, depends_on = work
         if depends_on:
-            kwargs = {**kwargs, **results_for(run.task, work, self.store)}
+            names = acceptable(run.task, work)
+            with self._lock:
+                results = take_results(run.task, depends_on, names, self.store)
+            kwargs = {**kwargs, **results}
         return func, args, kwargs
 
     def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
@@ -890,22 +903,18 @@ class TaskRegistry:
             self._book.fail(runs[-1], error)
 
     def _tell(self, notices: list[Notice]) -> None:
-        interruption = None
-        for notice in notices:
-            log(logging.WARNING, notice.text)
-            if notice.event is not None:
-                try:
-                    self._events.tell(notice.event)
-                except BaseException as error:  # a Ctrl+C: the other misfires are counted, and told, too
-                    interruption = error
-        if interruption is not None:
-            raise interruption
+        with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
+            for notice in reversed(notices):
+                if notice.event is not None:
+                    stack.callback(self._events.tell, notice.event)
+                stack.callback(log, logging.WARNING, notice.text)
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
         self._lock = self._book.lock = threading.Lock()
         if self._ledger is not None:
             self._ledger.start_over_after_fork()
+        self._events.clear_after_fork()
         self._wakers = ()
         for run in self._under_way.clear_after_fork():
             if not run.is_over:

@@ -101,10 +101,24 @@ def due_beside(task: Task) -> datetime | None:
 
 
 def due_retry(task: Task) -> datetime | None:
-    """Return the naive UTC moment at which a retry of `task` is due; None if there is none."""
-    if task.retry_at is None or task.retry is None or task.paused or keep_schedule(task) is None:
+    """Return the naive UTC moment at which a retry of `task` is due; None if there is none.
+
+    `retry` may have been changed since the failure: what stands now says whether there is another attempt.
+    """
+    if task.retry_at is None or task.paused or not may_retry(task):
         return None
     return to_utc(task.retry_at)
+
+
+def may_retry(task: Task) -> bool:
+    """Tell whether `task`, as it stands now, allows another attempt after the last one."""
+    return task.retry is not None and task.attempt <= task.retry.max_retries and keep_schedule(task) is not None
+
+
+def is_retry_due(task: Task, now: datetime) -> bool:
+    """Tell whether a retry of `task` may start at `now`: who asks for a run takes over from it."""
+    retry = due_retry(task)
+    return retry is not None and retry <= in_utc(now) and task.run_requested is None
 
 
 def is_due(task: Task, now: datetime) -> bool:
@@ -127,27 +141,30 @@ def misfire(task: Task, now: datetime) -> Misfire | None:
     return schedule.misfire(task, now) if isinstance(schedule, Limited) and not task.paused else None
 
 
-def coming_attempt(task: Task, now: datetime, due: datetime | None) -> tuple[int, datetime | None]:
+def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input: bool) -> tuple[int, datetime | None]:
     """Return the number of the attempt that a run of `task` at `now` is, and the moment that it is due for.
 
-    Who asks for a run, and a slot that has come, take over from a retry that waits. `due` is the due moment, if any.
+    Who asks for a run, and a slot that has come, take over from a retry that waits; a slot only if it could start
+    without it, which it cannot if `task` `lacks_input` that is fresh. `due` is the due moment, if any.
     """
-    retry = due_retry(task)
-    if retry is None or retry > in_utc(now) or task.run_requested is not None:
+    if not is_retry_due(task, now):
         return 1, due
     slot = due_slot(task, now)
-    return (task.attempt + 1, retry) if slot is None or slot > in_utc(now) else (1, slot)
+    is_retry = slot is None or slot > in_utc(now) or lacks_input
+    return (task.attempt + 1, due_retry(task)) if is_retry else (1, slot)
 
 
-def next_retry(task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime) -> datetime | None:
-    """Return when to try `task` again, as it records moments, after `attempt` at `slot` has failed at `now`."""
+def next_retry(
+    task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime, zone: str | None
+) -> datetime | None:
+    """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`."""
     seconds = None
     if task.retry is not None:
         seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)
     if seconds is None:
         return None
     try:
-        return show(task, to_utc(now) + timedelta(seconds=seconds), now)
+        return show(zone, to_utc(now) + timedelta(seconds=seconds), now)
     except OverflowError:  # beyond the year 9999
         return None
 
@@ -163,19 +180,19 @@ def first_run(task: Task, now: datetime) -> datetime:
     return first_run_at or last_run_at or now
 
 
-def record(task: Task, now: datetime) -> datetime:
-    """Return `now` as `task` records it: in its zone if it has one."""
-    if task.timezone is None:
+def record(timezone: str | None, now: datetime) -> datetime:
+    """Return `now` as a task with this `timezone` records it: in that zone, or as it is."""
+    if timezone is None:
         return now
-    zone = named(task.timezone)
+    zone = named(timezone)
     return zone.show(zone.instant(now))
 
 
-def show(task: Task, moment: datetime, now: datetime) -> datetime:
-    """Return a due moment, seen at `now`, as `task` records moments: naive local time, or in its zone."""
-    if task.timezone is None:
+def show(timezone: str | None, moment: datetime, now: datetime) -> datetime:
+    """Return a due moment, seen at `now`, as a task with this `timezone` records it: in that zone, or in local time."""
+    if timezone is None:
         return from_utc(moment)
-    zone = named(task.timezone)
+    zone = named(timezone)
     return zone.show(from_clock(from_utc(moment), now, zone.instant(now)))
 
 

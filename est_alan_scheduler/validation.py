@@ -82,6 +82,16 @@ def moment_check(field: str) -> Callable[[object], object]:
     return check_moment
 
 
+def check_consumed(value: object) -> dict[str, object] | None:
+    """Return moments by task id, as a dict of its own."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
+        raise ValueError(f"consumed must be a dict of moments by task id, or None, got {short_repr(value)}")
+    check = moment_check("a moment in consumed")
+    return {task_id: check(moment) for task_id, moment in value.items()}
+
+
 def check_func(value: object, info: ValidationInfo) -> Callable[..., Any]:
     """Return the callable to run; in JSON, the one that `"module:qualname"` names."""
     if info.mode == "json" and isinstance(value, str):

@@ -5,8 +5,8 @@
 
 `extract` takes CSV files of orders out of the inbox, `transform` sums each up by product, `load` adds the sums to
 totals.json in the outbox. They are due every second, but with `depends_on_mode="fresh"` a step waits until the one
-before has succeeded since it last ran. A file that is still being written, whose last line has no end, is an error in
-`extract`, and retried: of the delivery that the program makes itself, the third file is completed half a second later.
+before has succeeded anew. A file that is still being written, whose last line has no end, is an error in `extract`, and
+retried: of the delivery that the program makes itself, the third file is completed half a second later.
 It stops by itself when all files are loaded, when a step has failed for good, or on Ctrl+C.
 """
 

@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
-from est_alan_scheduler.events import EVENTS
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate, start_scheduler
+from est_alan_scheduler.events import EVENTS, log_outcome
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until, without_seconds
@@ -79,6 +80,29 @@ class TestWhatIsTold:
         last = Event("failed", "a", START, 2, later, later, 0.0, None, error, "ValueError: boom", None)
         assert events == [first, first._replace(name="retrying"), last]
 
+    @pytest.mark.parametrize(
+        ("react", "is_told"),
+        [
+            (lambda registry: registry.update("a", args=()), True),
+            (lambda registry: registry.pause("a"), True),  # it comes when the task is resumed
+            (lambda registry: registry.update("a", timezone="Asia/Seoul"), True),
+            (lambda registry: registry.update("a", retry=None), False),
+            (lambda registry: registry.update("a", retry=0), False),
+            (lambda registry: registry.update("a", retry_at=None), False),
+            (lambda registry: registry.run_now("a"), False),
+            (lambda registry: registry.remove("a"), False),
+        ],
+    )
+    def test_a_retry_that_a_callback_has_called_off_is_not_told_of(
+        self, registry: Frozen, react: Callable[[TaskRegistry], Any], is_told: bool
+    ) -> None:
+        registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1)))
+        registry.on("failed", lambda event: react(registry))
+        events: list[Event] = []
+        registry.on("retrying", events.append)
+        registry.tick()
+        assert len(events) == is_told
+
     def test_what_is_done_to_tasks(self, registry: Frozen) -> None:
         names = heard(registry)
         registry.register(Task(id="a", at="23:00", func=work))
@@ -100,6 +124,36 @@ class TestWhatIsTold:
             "resumed None",
             "removed a",
         ]
+
+    def test_before_the_loop_starts_what_comes_of_it(self, registry: Frozen) -> None:
+        names = heard(registry)
+        registry.add_waker(lambda: names.append("woken"))
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.update("a", at="22:00")
+        registry.pause("a")
+        registry.resume("a")
+        registry.pause_all()
+        registry.resume_all()
+        assert names[::2] == [
+            "registered a",
+            "updated a",
+            "paused a",
+            "resumed a",
+            "paused None",
+            "resumed None",
+        ]
+        assert set(names[1::2]) == {"woken"}
+
+    def test_the_loop_is_woken_though_a_callback_interrupts(self, registry: Frozen) -> None:
+        def interrupt(event: Event) -> None:
+            raise KeyboardInterrupt
+
+        woken: list[bool] = []
+        registry.add_waker(lambda: woken.append(True))
+        registry.on("registered", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            registry.register(Task(id="a", at="23:00", func=work))
+        assert (woken, "a" in registry) == ([True], True)
 
     def test_nothing_that_was_refused(self, registry: Frozen) -> None:
         registry.register(Task(id="a", at="23:00", func=work))
@@ -152,6 +206,38 @@ class TestSubscribing:
         assert calls == []
         with pytest.raises(ValueError, match="is not called on the event 'removed'"):
             registry.off("removed", print)
+
+    def test_it_is_taken_back_by_identity_whatever_its_class_says_of_equality(self, registry: Frozen) -> None:
+        class Agreeable:
+            def __call__(self, event: Event) -> None:
+                calls.append(self)
+
+            def __eq__(self, other: object) -> bool:
+                compared.append(registry._lock.locked())
+                return True
+
+            __hash__ = None  # type: ignore[assignment]  # what defines no hash beside its equality has none
+
+        calls: list[Agreeable] = []
+        compared: list[bool] = []
+        first, second, third = Agreeable(), Agreeable(), Agreeable()
+        registry.on("registered", first)
+        off = registry.on("registered", second)
+        registry.on("registered", third)
+        off()
+        registry.off("registered", third)
+        with pytest.raises(ValueError, match="is not called on the event 'registered'"):
+            registry.off("registered", Agreeable())
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert ([call is first for call in calls], compared) == ([True], [])
+
+    def test_a_bound_method_is_the_same_whenever_it_is_looked_up(self, registry: Frozen) -> None:
+        lists: list[list[Event]] = [[], []]
+        for calls in lists:
+            registry.on("registered", calls.append)
+        registry.off("registered", lists[0].append)
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert [len(calls) for calls in lists] == [0, 1]
 
     def test_who_subscribes_twice_is_called_twice(self, registry: Frozen) -> None:
         calls: list[Event] = []
@@ -233,18 +319,18 @@ class TestIsolation:
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1]
 
-    def test_an_interruption_hides_no_other_misfire(self, registry: Frozen) -> None:
+    def test_an_interruption_by_one_misfire_keeps_no_other_from_being_told(self, registry: Frozen) -> None:
         def interrupt(event: Event) -> None:
-            told.append(event.task_id)
+            calls.append(event.task_id)
             raise KeyboardInterrupt
 
-        told: list[str | None] = []
+        calls: list[str | None] = []
         registry.on("misfired", interrupt)
-        for task_id in ("a", "b"):
+        for task_id in "ab":
             registry.register(Task(id=task_id, at="11:00", func=work, misfire_grace=1))
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
-        assert (told, registry.statistics().misfires) == (["a", "b"], 2)
+        assert (calls, registry.statistics().misfires) == (["a", "b"], 2)
 
     def test_an_interruption_costs_a_pool_no_worker(self, caplog: pytest.LogCaptureFixture) -> None:
         def interrupt(event: Event) -> None:
@@ -292,6 +378,33 @@ class TestIsolation:
             assert registry.remove("a") is hung
             release.set()
 
+    @pytest.mark.parametrize("name", ["started", "succeeded"])
+    def test_a_loop_whose_callback_hangs_can_be_stopped(self, name: str) -> None:
+        release, entered = threading.Event(), threading.Event()
+
+        def hang(event: Event) -> None:
+            entered.set()
+            assert release.wait(60)
+
+        registry = TaskRegistry()
+        registry.on(name, hang)
+        registry.register(Task(id="a", run_at=datetime.now(), func=work))
+        thread = start_scheduler(registry=registry)
+        assert entered.wait(60)
+        assert thread.stop(0.01) is False
+        release.set()
+        thread.join(60)
+        assert not thread.is_alive()
+
+    @pytest.mark.parametrize("name", ["started", "succeeded"])
+    def test_the_time_that_callbacks_take_is_not_that_of_the_run(self, name: str) -> None:
+        with freeze_time(START) as frozen:
+            registry = TaskRegistry()
+            registry.on(name, lambda event: frozen.tick(2))
+            registry.register(Task(id="a", run_at=START, func=lambda: frozen.tick(0.5)))
+            registry.tick()
+            assert registry.statistics("a").last_duration == 0.5
+
     def test_callbacks_may_do_anything_to_the_registry(self, registry: Frozen) -> None:
         def everything(event: Event) -> None:
             registry.off("succeeded", everything)
@@ -323,6 +436,47 @@ class TestLog:
             "Task 'b' failed after N s: ValueError: boom; next attempt at 2026-06-01 12:00:01",
             "Task 'b' failed after N s (attempt 2): ValueError: boom",
         ]
+
+    @pytest.mark.parametrize("error", [RuntimeError(), SystemExit(3)])
+    def test_a_handler_that_raises_costs_neither_the_tick_nor_the_other_subscribers(
+        self, registry: Frozen, error: BaseException
+    ) -> None:
+        class Bad(logging.Handler):
+            def handle(self, record: logging.LogRecord) -> bool:
+                raise error
+
+        names = heard(registry)
+        for task_id, func in (("a", boom), ("b", work)):
+            registry.register(Task(id=task_id, every={"hours": 1}, func=func))
+        handler = Bad()
+        logging.getLogger("est_alan_scheduler").addHandler(handler)
+        try:
+            registry.tick()
+        finally:
+            logging.getLogger("est_alan_scheduler").removeHandler(handler)
+        assert names[2:] == ["started a", "failed a", "started b", "succeeded b"]
+
+    def test_an_interrupted_handler_silences_no_subscriber(self, registry: Frozen) -> None:
+        class Interrupted(logging.Handler):
+            def handle(self, record: logging.LogRecord) -> bool:
+                raise KeyboardInterrupt
+
+        names = heard(registry)
+        registry.register(Task(id="a", every={"hours": 1}, func=boom))
+        handler = Interrupted()
+        logging.getLogger("est_alan_scheduler").addHandler(handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                registry.tick()
+        finally:
+            logging.getLogger("est_alan_scheduler").removeHandler(handler)
+        assert names[1:] == ["started a", "failed a"]
+
+    def test_it_can_be_taken_off_like_any_other(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
+        registry.off("failed", log_outcome)
+        registry.register(Task(id="a", every={"hours": 1}, func=boom))
+        registry.tick()
+        assert caplog.messages == []
 
     def test_a_simulation_leaves_no_trace_in_it(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "est_alan_scheduler")

@@ -340,6 +340,35 @@ class TestManyInstances:
         second.tick()
         assert second.store["sink"].result == [1, 2]
 
+    def test_fresh_input_is_made_use_of_once_whoever_runs_and_after_a_restart(self, join: Join, clock: Clock) -> None:
+        fresh = {
+            "every": {"seconds": 1},
+            "func": take,
+            "args": (),
+            "depends_on": ["source"],
+            "depends_on_mode": "fresh",
+        }
+
+        def start() -> TaskRegistry:
+            registry = join()
+            registry.register(adder("source"))
+            registry.register(adder("sink", **fresh))
+            return registry
+
+        first, second = start(), start()
+        first.tick()
+        first.tick()
+        consumed = first.store["sink"].consumed
+        assert consumed == {"source": first.store["source"].last_success_at}
+        clock.advance(1)
+        for registry in (second, first, start()):
+            registry.tick()
+            assert (runs(registry, "sink"), registry.store["sink"].consumed) == (1, consumed)
+        clock.advance(59)
+        for registry in (second, second, first, first):
+            registry.tick()
+        assert (runs(first, "sink"), first.store["sink"].consumed) == (2, {"source": at(clock)})
+
     def test_a_task_that_runs_elsewhere_is_running_here(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         seen = []
@@ -529,6 +558,26 @@ class TestLease:
             None,
             "lease expired",
         )
+
+    def test_a_lost_run_has_made_use_of_no_fresh_input(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        given = []
+
+        def outlive(dep_source: int) -> None:
+            given.append(dep_source)
+            if len(given) == 1:
+                clock.advance(700)
+                _reap(second)
+
+        fresh: dict[str, Any] = {"args": (), "depends_on": ["source"], "depends_on_mode": "fresh"}
+        first.expose(outlive, "outlive")
+        second.expose(outlive, "outlive")
+        first.register(adder("source", every={"days": 1}))
+        task = first.register(adder("sink", func=outlive, **fresh))
+        for _ in range(4):
+            first.tick()
+        assert (given, [run["late"] for run in first.history("sink")]) == ([3, 3], [True, False])
+        assert task.consumed == {"source": first.store["source"].last_success_at}
 
     def test_nobody_is_declared_dead_after_an_outage_until_a_lease_has_passed(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()

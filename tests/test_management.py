@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, simulate, start_scheduler
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate, start_scheduler
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
@@ -24,6 +25,10 @@ PAST, FAR = datetime(2020, 1, 1), datetime(2999, 1, 1)
 @pytest.fixture
 def registry() -> Frozen:
     return Frozen()
+
+
+def zone_of(moment: datetime | None) -> str | None:
+    return None if moment is None or moment.tzinfo is None else str(moment.tzinfo)
 
 
 def run_times(task: Task) -> list[str]:
@@ -100,6 +105,38 @@ class TestUpdate:
         task = registry.register(Task(id="a", at="07:00", func=work))
         registry.update("a", last_run_at="2026-06-01T00:00:00+00:00", timezone="Asia/Seoul")
         assert f"{task.last_run_at} {task.first_run_at}" == "2026-06-01 09:00:00+09:00 2026-06-01 09:00:00+09:00"
+
+    @pytest.mark.parametrize(("before", "after"), [(None, "Asia/Seoul"), ("Asia/Seoul", None), ("Asia/Seoul", "UTC")])
+    @pytest.mark.parametrize("func", [work, boom])
+    def test_a_zone_that_changes_during_a_run_leaves_no_mixture(
+        self, registry: Frozen, before: str | None, after: str | None, func: Callable[[], Any]
+    ) -> None:
+        def change() -> Any:
+            registry.update("a", timezone=after)
+            return func()
+
+        task = registry.register(
+            Task(id="a", every={"hours": 1}, func=change, timezone=before, retry=Retry(max_retries=1))
+        )
+        events: list[Event] = []
+        for name in ("succeeded", "failed"):
+            registry.on(name, events.append)
+        registry.tick()
+        (line,), (event,) = task.history, events
+        told = [line["run_at"], line["finished_at"], event.slot, event.started_at, event.finished_at, event.retry_at]
+        kept = [task.first_run_at, task.last_run_at, task.last_success_at, task.retry_at]
+        assert {zone_of(moment) for moment in told if moment} == {before}
+        assert {zone_of(moment) for moment in kept if moment} == {after}
+        assert {to_utc(moment) for moment in (*told, *kept) if moment} - {to_utc(START)} <= {
+            to_utc(task.retry_at or START)
+        }
+
+    def test_moments_from_before_it_had_a_zone_go_with_it(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        registry.update("a", timezone="Asia/Seoul")
+        assert task.last_run_at == task.first_run_at == task.last_success_at
+        assert (zone_of(task.last_run_at), to_utc(task.last_run_at)) == ("Asia/Seoul", to_utc(START))  # type: ignore[arg-type]  # it has run
 
     def test_what_it_replaces_is_let_go_without_the_lock(self, registry: Frozen) -> None:
         locked: list[bool] = []
@@ -225,6 +262,13 @@ class TestRunNow:
         for seconds in (20, 59, 60, 119, 120):
             registry.tick_at(START + seconds * SECOND)
         assert run_times(task) == ["12:00:00", "12:00:20", "12:01:00", "12:02:00"]
+
+    @pytest.mark.parametrize("force", ["yes", 1, None])
+    def test_force_is_a_bool_and_nothing_that_looks_like_one(self, registry: Frozen, force: Any) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=work))
+        with pytest.raises(TypeError) as caught:
+            registry.run_now("a", force=force)
+        assert (str(caught.value), task.run_requested) == (f"force must be True or False, got {force!r}", None)
 
     def test_it_waits_for_dependencies_unless_it_is_forced(self, registry: Frozen) -> None:
         registry.register(Task(id="source", at="23:00", func=work))

@@ -286,6 +286,17 @@ class TestBesideOtherFields:
         registry.tick_at(START + HOUR)
         assert (len(task.history), registry.idle_seconds()) == (1, None)
 
+    @pytest.mark.parametrize("max_retries", [0, 1])
+    def test_fewer_retries_are_obeyed_while_one_waits(self, registry: Frozen, max_retries: int) -> None:
+        task = registry.register(failing_task(every={"hours": 1}))
+        for second in (0, 1):
+            registry.tick_at(START + second * SECOND)
+        registry.update("a", retry=max_retries)
+        assert due_retry(task) is None
+        for second in (3, 7, 3600):
+            registry.tick_at(START + second * SECOND)
+        assert [run["attempt"] for run in task.history] == [1, 2, 1]
+
     def test_it_can_be_moved(self, registry: Frozen) -> None:
         task = registry.register(failing_task(1, run_at=START))
         registry.tick()
@@ -430,6 +441,11 @@ class TestPolicy:
             (
                 "builtins:Nothing",
                 "on 'builtins:Nothing' cannot be found (module 'builtins' has no attribute 'Nothing'): "
+                "only a module-level class, named 'module:qualname', can be loaded",
+            ),
+            (
+                "ValueError",
+                "on 'ValueError' cannot be found by name (did you mean 'builtins:ValueError'?): "
                 "only a module-level class, named 'module:qualname', can be loaded",
             ),
             ("builtins:len", "on must be exception classes such as (OSError, TimeoutError), got ['builtins:len']"),

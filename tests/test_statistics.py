@@ -35,6 +35,25 @@ def test_runs_failures_retries_and_misfires_are_counted(registry: Frozen) -> Non
     assert registry.statistics() == counts
 
 
+def test_a_run_that_a_ctrl_c_cuts_off_while_it_is_counted_is_not_recorded_twice(
+    registry: Frozen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+    with monkeypatch.context() as patch:
+        total = registry._book.tally
+        patch.setattr(registry._book, "tally", type("Interrupted", (), {"count": interrupt})())
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        patch.setattr(registry._book, "tally", total)
+    assert ([run["status"] for run in task.history], registry.statistics("a").runs) == (["success"], 1)
+    assert registry._here.turn.runs == []
+    registry.tick_at(START + HOUR)
+    assert registry.statistics("a").runs == 2
+
+
 def test_lateness_and_duration() -> None:
     with freeze_time(START) as frozen:
         registry = TaskRegistry()

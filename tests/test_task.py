@@ -59,6 +59,7 @@ def test_defaults() -> None:
         "kwargs": {},
         "depends_on": [],
         "depends_on_mode": "ever",
+        "consumed": None,
         "timeout": None,
         "retry": None,
         "retry_at": None,

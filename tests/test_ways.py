@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler import CurrentRun, Task, TaskStatus
+from est_alan_scheduler import CurrentRun, Retry, Task, TaskStatus
 from tests import jobs
 from tests.ways import WAYS, Way, logged, wait_until, without_seconds
 
@@ -90,6 +90,19 @@ def test_an_error_that_cannot_be_sent_is_recorded_in_its_words(way: Way) -> None
     with way.running(registry):
         wait_until(lambda: has_run(task))
     assert task.error_message == "OddError: this and that"
+
+
+@pytest.mark.parametrize(
+    ("on", "is_retried"), [(jobs.OddError, True), (Exception, True), (ValueError, False), (SystemExit, False)]
+)
+def test_an_error_that_cannot_be_sent_is_retried_like_any_other(
+    way: Way, on: type[BaseException], is_retried: bool
+) -> None:
+    registry = way.registry()
+    task = registry.register(Task(every=HOUR, func=jobs.fail_oddly, retry=Retry(delay=600, on=(on,))))
+    with way.running(registry):
+        wait_until(lambda: has_run(task))
+    assert (task.retry_at is not None) is is_retried
 
 
 @pytest.mark.parametrize("name", ["spawned processes", "forked processes", "dask"])

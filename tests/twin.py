@@ -8,11 +8,12 @@ from typing import Any
 from est_alan_scheduler.events import Event
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.task_registry import Notice, TaskRegistry
 from est_alan_scheduler.timing import misfire
 
 Operation = tuple[Any, ...]
 IDS = ("a", "b", "c", "d")
+_DEEPEST = 10  # ticks in ticks: the two registries need not reach the end of the stack at the same moment
 
 
 class Clock:
@@ -55,8 +56,7 @@ class ScanningRegistry(ClockedRegistry):
         earlier = len(self._started)
         skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
         due = self.scan(now)
-        for event in skipped:
-            self._events.tell(event)
+        self._tell([Notice("skipped", event) for event in skipped])
         for task in due:
             self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])
@@ -75,14 +75,14 @@ class ScanningRegistry(ClockedRegistry):
             self._agenda.see(now)
 
     def _may_start(self, task: Task, now: datetime) -> bool:
-        return self._is_free(task) and self._should_run(task, now)
+        return self._is_free(task, now) and self._should_run(task, now)
 
-    def _is_free(self, task: Task) -> bool:
+    def _is_free(self, task: Task, now: datetime) -> bool:
         is_idle = not self.is_paused and task.status is not TaskStatus.RUNNING
-        return is_idle and (task.run_requested == "force" or self._deps_ready(task))
+        return is_idle and self._may_go_ahead(task, now)
 
     def _skip(self, task: Task, now: datetime) -> Event | None:
-        missed = misfire(task, now) if self._is_free(task) else None
+        missed = misfire(task, now) if self._is_free(task, now) else None
         if missed is None:
             return None
         task.misfired_at = missed.slot
@@ -104,6 +104,7 @@ class World:
         self.clock = Clock(utc)
         self.registry = make(self.clock)
         self.log: list[str] = []
+        self._depth = 0
         self.told = Counter[str]()
         for name in ("succeeded", "failed", "misfired"):
             self.registry.on(name, lambda event: self.told.update([event.name]))
@@ -198,5 +199,9 @@ class World:
             raise RuntimeError("on purpose")
         if behaviour == ("interrupt",):
             raise KeyboardInterrupt
-        if behaviour != ("work",) and len(self.log) < 10_000:
-            self.do(behaviour)
+        if behaviour != ("work",) and len(self.log) < 10_000 and self._depth < _DEEPEST:
+            self._depth += 1
+            try:
+                self.do(behaviour)
+            finally:
+                self._depth -= 1

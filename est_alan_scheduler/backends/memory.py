@@ -343,5 +343,6 @@ def _end(row: _Row, outcome: RunOutcome) -> None:
         last_success_at=outcome.last_success_at if succeeded else state.last_success_at,
         retry_at=outcome.retry_at,
         attempt=outcome.attempt,
+        consumed=state.consumed if outcome.consumed is None else outcome.consumed,
         owner=None,
     )

@@ -18,7 +18,8 @@ _CLAIMS = (
 )
 _OUTCOMES = (
     "json_to_recordset(CAST(:outcomes AS json)) AS o(id text, epoch bigint, finished bigint, status text, result text,"
-    " result_text text, error text, last_success_at bigint, retry_at bigint, attempt int, prune_to bigint)"
+    " result_text text, error text, last_success_at bigint, retry_at bigint, attempt int, prune_to bigint,"
+    " consumed text)"
 )
 
 
@@ -102,6 +103,7 @@ class PostgresBackend(SqlBackend):
             kept AS (
                 UPDATE {t.tasks} t SET status = o.status, error_message = o.error, retry_at = o.retry_at,
                     attempt = o.attempt, owner = NULL, version = t.version + 1,
+                    consumed = COALESCE(o.consumed, t.consumed),
                     result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
                     last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
                 FROM held o

@@ -47,7 +47,7 @@ from est_alan_scheduler.task import TaskStatus
 
 _BATCH = 500  # tasks a script: nobody else is served meanwhile
 _KEPT = 24 * 3600 * 1_000_000  # microseconds for which the row of an expired lease is kept if there is nothing to reap
-_TEXTS = frozenset(("status", "result", "owner"))
+_TEXTS = frozenset(("status", "result", "owner", "consumed"))
 
 
 class RedisBackend(Backend):
@@ -174,6 +174,7 @@ class RedisBackend(Backend):
                 _number(one.retry_at),
                 str(one.attempt),
                 str(one.prune_to),
+                _number(one.consumed),
             ]
             for one in outcomes
         ]

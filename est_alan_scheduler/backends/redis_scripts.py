@@ -61,7 +61,7 @@ end
 local function blank(id)
     redis.call('HSET', P .. 'task:' .. id, 'status', 'pending', 'first_run_at', '', 'last_run_at', '',
         'last_success_at', '', 'retry_at', '', 'attempt', '0', 'result', '', 'error_message', '', 'misfires', '0',
-        'misfired_at', '', 'paused', '0', 'run_requested', '0', 'owner', '', 'token', '')
+        'misfired_at', '', 'paused', '0', 'run_requested', '0', 'owner', '', 'token', '', 'consumed', '')
 end
 local function state(id) return redis.call('HMGET', P .. 'task:' .. id, {_fields(STATE)}) end
 local function run(id, epoch) return redis.call('HMGET', run_key(id, epoch), {_fields(RUN)}) end
@@ -219,6 +219,7 @@ for _, outcome in ipairs(cjson.decode(ARGV[3])) do
         redis.call('HSET', key, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt,
             'owner', '')
         if status == 'success' then redis.call('HSET', key, 'result', result, 'last_success_at', success) end
+        if outcome[12] ~= '' then redis.call('HSET', key, 'consumed', outcome[12]) end
         redis.call('HINCRBY', key, 'version', 1)
     end
     local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished', 'late')

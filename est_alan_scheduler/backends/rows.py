@@ -47,6 +47,8 @@ class State(NamedTuple):
     """0: no run was asked for. What other numbers mean is up to the caller. A claim sets it to 0."""
     owner: str | None
     """Who runs it; None if nobody does."""
+    consumed: str | None = None
+    """A JSON object: the successes of dependencies that its runs have made use of."""
 
 
 class Assignment(NamedTuple):
@@ -100,6 +102,8 @@ class RunOutcome(NamedTuple):
     attempt: int = 0
     history_limit: int = 100
     """How many runs of this task the store keeps; the latest stays in any case, it tells a repeated finish."""
+    consumed: str | None = None
+    """JSON, for the state row; None leaves that alone."""
 
     @property
     def prune_to(self) -> int:
@@ -186,6 +190,7 @@ ASSIGNABLE = frozenset(
         "error_message",
         "misfires",
         "misfired_at",
+        "consumed",
     )
 )
 """The fields of `State` that may be assigned by hand."""
@@ -213,7 +218,18 @@ def to_state(values: Sequence[Any]) -> State:
             json.loads(state.result)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"the result is no JSON: {error}") from None
+    if state.consumed is not None:
+        _check_consumed(state.consumed)
     return state._replace(status=TaskStatus(state.status), paused=bool(state.paused))
+
+
+def _check_consumed(text: Any) -> None:
+    try:
+        moments = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"consumed is no JSON: {error}") from None
+    if not isinstance(moments, dict) or not all(type(moment) is int for moment in moments.values()):
+        raise ValueError(f"consumed must be a JSON object of integers, it is {text}")
 
 
 def to_runs(rows: Iterable[Sequence[Any]]) -> list[RunRow]:

@@ -14,7 +14,7 @@ RUN = ", ".join(f"r.{name}" for name in RunRow._fields)
 BLANK = (
     "status = 'pending', first_run_at = NULL, last_run_at = NULL, last_success_at = NULL, retry_at = NULL, attempt = 0,"
     " result = NULL, error_message = NULL, misfires = 0, misfired_at = NULL, paused = false, run_requested = 0,"
-    " owner = NULL, token = NULL"
+    " owner = NULL, token = NULL, consumed = NULL"
 )
 """What sets a state to that of a new task, its epoch and version apart."""
 
@@ -54,6 +54,7 @@ class Tables:
             Column("run_requested", Integer, nullable=False),
             Column("owner", Text),
             Column("token", Text),
+            Column("consumed", Text),
         )
         runs = Table(
             self.runs,

@@ -82,7 +82,7 @@ class SqliteBackend(SqlBackend):
         mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
         end = (
             f"UPDATE {t.tasks} SET status = :status, error_message = :error, retry_at = :retry_at, attempt = :attempt,"
-            " owner = NULL, version = version + 1,"
+            " owner = NULL, version = version + 1, consumed = COALESCE(:consumed, consumed),"
             " result = CASE WHEN :status = 'success' THEN :result ELSE result END,"
             " last_success_at = CASE WHEN :status = 'success' THEN :last_success_at ELSE last_success_at END"
             " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"

@@ -106,6 +106,8 @@ class TestLook:
             ("definition", "[]", "the definition must be a JSON object, it is list"),
             ("status", "banana", "'banana' is not a valid TaskStatus"),
             ("result", "nonsense", "the result is no JSON: "),
+            ("consumed", "nonsense", "consumed is no JSON: "),
+            ("consumed", '["b"]', 'consumed must be a JSON object of integers, it is ["b"]'),
         ],
     )
     def test_sets_unreadable_rows_apart(
@@ -157,7 +159,7 @@ class TestDefine:
         assert seen == sorted(seen)
 
     def test_a_removed_task_comes_back_with_its_epoch_and_nothing_else(self, backend: Backend, running: State) -> None:
-        backend.finish("me", [failure("a", 1)])
+        backend.finish("me", [failure("a", 1)._replace(consumed='{"b": 1}')])
         backend.change([Change("a", paused=True, run_requested=1)])
         backend.remove(["a"])
         back = define(backend, "a")["a"]
@@ -239,9 +241,12 @@ class TestAssign:
             "error_message": "",
             "misfires": 6,
             "misfired_at": 7,
+            "consumed": '{"b": 8}',
         }
         assert backend.assign([Assignment("a", 1, fields), Assignment("b", 1, {"retry_at": 9})]) == {"a": 2, "b": 2}
-        assert state(backend, "a") == State("a", 2, 0, SUCCESS, 1, 2, 3, 4, 5, '{"x": 1}', "", 6, 7, False, 0, None)
+        assert state(backend, "a") == State(
+            "a", 2, 0, SUCCESS, 1, 2, 3, 4, 5, '{"x": 1}', "", 6, 7, False, 0, None, '{"b": 8}'
+        )
         assert state(backend, "b") == FRESH._replace(id="b", version=2, retry_at=9)
 
     def test_a_lost_race_changes_nothing(self, backend: Backend) -> None:
@@ -389,6 +394,15 @@ class TestFinish:
         assert backend.history()[-1] == RunRow(
             "a", 2, 99, 1, "me", 100, 200, FAILED, None, "ValueError: boom", late=False
         )
+
+    def test_what_was_consumed_stays_until_other_things_are(self, backend: Backend, running: State) -> None:
+        backend.finish("me", [failure("a", 1)._replace(consumed='{"b": 1}')])
+        backend.claim("me", "two", [claim("a", 3)])
+        backend.finish("me", [success("a", 2)])
+        assert state(backend, "a").consumed == '{"b": 1}'
+        backend.claim("me", "three", [claim("a", 5)])
+        backend.finish("me", [success("a", 3)._replace(consumed='{"b": 2}')])
+        assert state(backend, "a").consumed == '{"b": 2}'
 
     def test_asked_again_it_gets_the_same_answer(self, backend: Backend, running: State) -> None:
         backend.finish("me", [success("a", 1, history_limit=0)])

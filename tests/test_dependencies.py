@@ -1,0 +1,228 @@
+"""Fresh input: what of its dependencies' successes a task has made use of."""
+
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from est_alan_scheduler import Event, Retry, Task
+from tests import jobs
+from tests.test_task_registry import SECOND, START, Frozen
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+def source(registry: Frozen, **fields: Any) -> Task:
+    """Register a task that returns 1, 2, 3, and so on."""
+    numbers = count(1)
+    options: dict[str, Any] = {"id": "source", "every": {"seconds": 1}, "func": lambda: next(numbers)}
+    return registry.register(Task(**options | fields))
+
+
+def consumer(registry: Frozen, failures: int = 0, **fields: Any) -> list[int]:
+    """Register a task that wants fresh input and fails at first; return what its calls were given."""
+    given: list[int] = []
+
+    def consume(dep_source: int) -> None:
+        given.append(dep_source)
+        if len(given) <= failures:
+            raise ValueError("boom")
+
+    options: dict[str, Any] = {
+        "id": "consumer",
+        "every": {"seconds": 1},
+        "depends_on": ["source"],
+        "depends_on_mode": "fresh",
+    }
+    registry.register(Task(func=consume, **options | fields))
+    return given
+
+
+class TestFreshInput:
+    def test_producer_and_consumer_that_are_due_in_one_tick_hand_nothing_over_twice(self, registry: Frozen) -> None:
+        numbers = count(1)
+
+        def produce() -> int:
+            registry.now += SECOND / 100  # it succeeds after the tick has begun
+            return next(numbers)
+
+        source(registry, func=produce)
+        given = consumer(registry)
+        for second in range(7):
+            registry.tick_at(START + second * SECOND)
+        assert given == [2, 4, 6]  # the newest, each time
+
+    def test_a_consumer_that_comes_first_gets_nothing_twice(self, registry: Frozen) -> None:
+        given = consumer(registry)
+        source(registry)
+        for second in range(6):
+            registry.tick_at(START + second * SECOND)
+        assert given == [1, 2, 3, 4, 5]
+
+    def test_after_the_clock_went_back_a_success_is_a_new_one(self, registry: Frozen) -> None:
+        source(registry, every={"minutes": 1})
+        given = consumer(registry)
+        registry.tick()
+        registry.tick()
+        for _ in range(2):
+            registry.now -= HOUR
+            registry.tick()
+            registry.tick()
+            registry.tick()
+        assert given == [1, 2, 3]
+
+    def test_what_is_given_is_what_counts_as_consumed(self, registry: Frozen) -> None:
+        task = source(registry, every={"hours": 1})
+        given = consumer(registry)
+        registry.tick()
+
+        def produce(event: Event) -> None:
+            if event.task_id == "consumer":
+                registry.now += SECOND / 2
+                registry._execute(task)
+
+        off = registry.on("started", produce)
+        registry.tick()
+        off()
+        registry.tick_at(START + 2 * SECOND)
+        assert (given, registry.store["consumer"].consumed) == ([2], {"source": START + SECOND / 2})
+
+    def test_each_dependency_has_to_succeed_anew(self, registry: Frozen) -> None:
+        source(registry, every={"seconds": 10})
+        registry.register(Task(id="other", every={"hours": 1}, func=jobs.process_id))
+        given = consumer(registry, depends_on=["source", "other"])
+        registry.tick()
+        registry.tick()
+        registry.tick_at(START + 10 * SECOND)
+        registry.tick()
+        assert given == [1]
+        assert registry.why_not("consumer") == (
+            "waits for 'other' to succeed anew: its success of 2026-06-01 12:00:00 has been made use of"
+        )
+        registry.run_now("other")
+        registry.tick()
+        registry.tick()
+        assert given == [1, 2]
+
+    def test_a_failure_has_made_use_of_its_input(self, registry: Frozen) -> None:
+        source(registry, every={"hours": 1})
+        given = consumer(registry, failures=1)
+        for second in range(5):
+            registry.tick_at(START + second * SECOND)
+        assert given == [1]
+
+    def test_a_dependency_that_is_registered_anew_is_new(self, registry: Frozen) -> None:
+        source(registry)
+        given = consumer(registry)
+        registry.tick()
+        registry.tick()
+        registry.remove("source")
+        registry.now += SECOND
+        source(registry)
+        registry.tick()
+        registry.tick()
+        assert given == [1, 1]
+
+    def test_it_costs_a_task_that_does_not_ask_for_it_nothing(self, registry: Frozen) -> None:
+        source(registry)
+        given = consumer(registry, depends_on_mode="ever")
+        registry.tick()
+        registry.tick_at(START + SECOND)
+        assert (given, registry.store["consumer"].consumed) == ([2], None)
+
+    @pytest.mark.parametrize("zone", [None, "Asia/Seoul"])
+    def test_it_survives_json(self, zone: str | None) -> None:
+        registry = Frozen()
+        task = Task(id="source", every={"hours": 1}, func=jobs.process_id, timezone=zone)
+        fields: dict[str, Any] = {"depends_on": ["source"], "depends_on_mode": "fresh"}
+        registry.register(task)
+        registry.register(Task(id="consumer", every={"seconds": 1}, func=jobs.give_back, args=(1,), **fields))
+        registry.tick()
+        registry.tick()
+        loaded = [Task.model_validate_json(task.model_dump_json()) for task in registry]
+        assert [task.consumed for task in loaded] == [None, {"source": task.last_success_at}]
+        other = Frozen()
+        for task in loaded:
+            other.register(task)
+        other.tick_at(START + SECOND)
+        assert len(other.store["consumer"].history) == 1
+        other.tick_at(START + HOUR)
+        other.tick()
+        assert len(other.store["consumer"].history) == 2
+
+    @pytest.mark.parametrize(
+        ("value", "message"),
+        [
+            ([], "consumed must be a dict of moments by task id, or None, got []"),
+            (
+                {"a": 5},
+                "a moment in consumed must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or "
+                "'2026-11-23T05:30:00Z', got 5",
+            ),
+        ],
+    )
+    def test_a_bad_value_is_one_clear_error(self, value: Any, message: str) -> None:
+        with pytest.raises(ValidationError) as caught:
+            Task(func=jobs.boom, consumed=value)
+        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+
+
+class TestFreshInputAndRetry:
+    """A retry goes on with what it had; nothing else does."""
+
+    RETRY = Retry(max_retries=3, delay=4, backoff=1, jitter=0)
+
+    def test_a_retry_needs_nothing_new(self, registry: Frozen) -> None:
+        source(registry, every={"hours": 1})
+        given = consumer(registry, failures=2, every={"minutes": 1}, retry=self.RETRY)
+        for second in range(20):
+            registry.tick_at(START + second * SECOND)
+        assert [(run["run_at"], run["attempt"]) for run in registry.store["consumer"].history] == [
+            (START + second * SECOND, attempt) for second, attempt in ((1, 1), (5, 2), (9, 3))
+        ]
+        assert given == [1, 1, 1]
+
+    def test_a_slot_that_comes_first_waits_for_new_input_and_the_retry_does_not(self, registry: Frozen) -> None:
+        source(registry, every={"hours": 1})
+        given = consumer(registry, failures=1, retry=self.RETRY)
+        registry.tick()
+        registry.tick()
+        registry.tick_at(START + SECOND)
+        assert (given, registry.idle_seconds()) == ([1], 3)
+        assert registry.why_not("consumer") == (
+            "waits for 'source' to succeed anew: its success of 2026-06-01 12:00:00 has been made use of"
+        )
+        registry.tick_at(START + 4 * SECOND)
+        registry.tick_at(START + 5 * SECOND)
+        assert (given, [run["attempt"] for run in registry.store["consumer"].history]) == ([1, 1], [1, 2])
+
+    def test_a_slot_that_finds_new_input_takes_over(self, registry: Frozen) -> None:
+        source(registry, every={"seconds": 2})
+        given = consumer(registry, failures=1, retry=self.RETRY)
+        registry.tick()
+        registry.tick()
+        for second in (1, 2, 2):
+            registry.tick_at(START + second * SECOND)
+        assert (given, [run["attempt"] for run in registry.store["consumer"].history]) == ([1, 2], [1, 1])
+
+    @pytest.mark.parametrize("change", [{"run_requested": "ready"}, {"retry": None}, {"retry": 0}, {"retry_at": None}])
+    def test_what_takes_over_from_a_retry_needs_new_input(self, registry: Frozen, change: dict[str, Any]) -> None:
+        source(registry, every={"hours": 1})
+        given = consumer(registry, failures=1, retry=self.RETRY)
+        registry.tick()
+        registry.tick()
+        registry.update("consumer", **change)
+        for second in range(1, 9):
+            registry.tick_at(START + second * SECOND)
+        assert given == [1]
+        registry.run_now("source")
+        registry.tick()
+        registry.tick()
+        assert (given, registry.store["consumer"].attempt) == ([1, 2], 1)
