@@ -106,10 +106,17 @@ class Events:
         if interruption is not None:
             raise interruption
 
-    def tell_outcome(self, event: Event) -> None:
-        """Log the outcome of a run in one line, and tell all subscribers."""
+    def log_outcome(self, event: Event) -> None:
+        """Log the outcome of a run in one line."""
         if self.is_logged:
             _log_outcome(event)
+
+    def has_subscribers(self, event: Event) -> bool:
+        """Tell whether `tell_outcome` would call anybody."""
+        return bool(self.callbacks[event.name] or (event.retry_at is not None and self.callbacks["retrying"]))
+
+    def tell_outcome(self, event: Event) -> None:
+        """Tell all subscribers of the outcome of a run."""
         self.tell(event)
         if event.retry_at is not None:
             self.tell(event._replace(name="retrying"))

@@ -3,6 +3,7 @@
 import atexit
 import logging
 import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -72,6 +73,7 @@ class Ledger:
         self.began = self._claims.began
         self.taken_back = self._claims.taken_back
         self.start = self._claims.start
+        self._untold: deque[Callable[[], None]] = deque()  # the registry's lock guards it
         _ledgers.add(self)
 
     # A tick.
@@ -161,6 +163,32 @@ class Ledger:
         is_registered = dict.get(self._agenda.store, run.task.id) is run.task
         self._outcomes.add(run, clock, result, text, is_registered)
 
+    def tell(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
+
+        Then a tick that finds it back calls it, or `leave` at the end. Raises what `tell` does.
+        """
+        with self._book.lock:
+            self._untold.append(tell)
+        if not self.outage.seconds_left():
+            self.tell_stored()
+
+    def tell_stored(self) -> None:
+        """Write the outcomes that are there, and tell of them, in order."""
+        if not self._untold:
+            return
+        with self._book.lock:  # what comes later may be about outcomes that this does not write
+            told, self._untold = self._untold, deque()
+        try:
+            self._outcomes.flush()
+            while told:
+                told.popleft()()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        finally:
+            with self._book.lock:
+                self._untold.extendleft(reversed(told))
+
     # The lease.
 
     def seconds_to_beat(self) -> float:
@@ -237,12 +265,15 @@ class Ledger:
         except BackendUnavailableError as error:
             left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
             log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
+        while self._untold:
+            self._untold.popleft()()
 
     def start_over_after_fork(self) -> None:
         """In a child process: the lease, the claims and the outcomes are those of the parent."""
         self.outage, self.lease = Outage(), Lease(self.backend, self.lease.seconds)
         self._beat = Beat(self)
         self._outcomes.clear_after_fork(self.lease)
+        self._untold.clear()
         self._claims.clear_after_fork(self.lease)
         self.tasks.clear_after_fork()
 

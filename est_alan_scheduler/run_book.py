@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda, Entry
@@ -190,7 +191,7 @@ class RunBook:
         return True
 
     def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
-        """Log the outcome of `run`, which is recorded, and tell the subscribers.
+        """Log the outcome of `run`, which is recorded, and tell the subscribers: with a backend, once it is stored.
 
         Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
         """
@@ -208,7 +209,11 @@ class RunBook:
             error_message=line["error"],
             retry_at=run.retry_at,
         )
-        self.events.tell_outcome(event)
+        self.events.log_outcome(event)
+        if run.epoch is None or self.ledger is None:
+            self.events.tell_outcome(event)
+        elif self.events.has_subscribers(event):
+            self.ledger.tell(partial(self.events.tell_outcome, event))
 
     def announce_start(self, run: Run) -> None:
         """Tell the subscribers that `run` has started; its call begins when they have been told."""

@@ -464,8 +464,9 @@ class TaskRegistry:
         """Have `callback` called with an `Event` whenever that happens (see EVENTS); return what takes that back.
 
         It is called in the thread in which it happens, without a lock: `started` before the call of the function, the
-        outcome of a run once it is recorded. So it may do anything to the registry, but what takes long holds that
-        thread up. What it raises is logged. Editing `store` or the fields of a task is no event.
+        outcome of a run once it is recorded, with a backend in the store. So it may do anything to the registry, but
+        what takes long holds that thread up. What it raises is logged. Editing `store` or the fields of a task is no
+        event.
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
@@ -523,8 +524,10 @@ class TaskRegistry:
         if self._pool is not None:
             self._pool.prepare()
         ledger = self._ledger
-        if ledger is not None and not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
-            return
+        if ledger is not None:
+            if not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
+                return
+            ledger.tell_stored()
         notices: list[Notice] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.local_time import from_utc
@@ -303,6 +303,43 @@ class TestOneInstance:
         assert (bad["task_id"], bad["error"]) == ("bad", "ValueError: boom")
         assert [run["task_id"] for run in registry.history(limit=1)] == ["bad"]
         assert registry.history(since=datetime.max) == registry.history(limit=0) == registry.history("c") == []
+
+
+class TestEvents:
+    def test_subscribers_hear_of_an_outcome_once_it_is_stored(self, join: Join) -> None:
+        registry, other = join(), join()
+        heard: list[tuple[str, str, str]] = []
+
+        def note(event: Event) -> None:
+            heard.append((event.name, event.task_id or "", other.history(event.task_id)[-1]["status"]))
+
+        for name in ("succeeded", "failed", "retrying"):
+            registry.on(name, note)
+        registry.register(adder())
+        registry.register(adder("bad", func=boom, args=(), retry=1))
+        registry.tick()
+        assert heard == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
+
+    def test_so_they_do_from_an_executor(self, join: Join) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        heard = []
+        with ThreadPoolExecutor(4) as pool:
+            registry = join(executor=pool)
+            registry.on("succeeded", lambda event: heard.append(registry.history(event.task_id)[-1]["status"]))
+            for number in range(20):
+                registry.register(adder(str(number)))
+            while len(heard) < 20:
+                registry.tick()
+        assert heard == ["success"] * 20
+
+    def test_a_subscriber_sees_each_run_before_the_next_one_starts(self, alone: TaskRegistry) -> None:
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone.on("failed", lambda _: alone.pause("b"))
+        alone.register(adder("a", func=boom, args=()))
+        task = alone.register(adder("b"))
+        alone.tick()
+        assert (task.status, task.paused) == (TaskStatus.PENDING, True)
 
 
 _DEFINED = {"every", "run_at", "func", "args", "retry"}
@@ -683,6 +720,31 @@ class TestOutage:
         registry.tick()
         registry.tick()
         assert [(run["status"], run["epoch"]) for run in registry.history("a")] == [("success", 1)]
+
+    def test_subscribers_are_told_in_order_when_it_is_back(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        heard: list[str | None] = []
+        registry.on("succeeded", lambda event: heard.append(event.task_id))
+        registry._ledger._claims._size = 10  # type: ignore[union-attr]  # all in one batch
+        for name in ("a", "b", "c"):
+            registry.register(adder(name))
+        flaky.fails_before = {"finish"}
+        registry.tick()
+        assert (heard, registry.store["c"].result) == ([], 3)
+        flaky.fails_before = set()
+        _end_pause(registry)
+        registry.tick()
+        assert heard == ["a", "b", "c"]
+
+    def test_subscribers_are_told_at_the_end_if_it_does_not_come_back(
+        self, flaky: Flaky, registry: TaskRegistry
+    ) -> None:
+        heard: list[str | None] = []
+        registry.on("succeeded", lambda event: heard.append(event.task_id))
+        registry.register(adder())
+        flaky.fails_before = {"finish"}
+        registry.tick()
+        registry.shutdown(0)
+        assert heard == ["a"]
 
     def test_management_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
         task = registry.register(adder())
