@@ -239,7 +239,7 @@ class Ledger:
         if task is None:
             return verdict
         slot = None if run.slot is None else from_instant(run.slot)
-        retry_at = next_retry(task, run.attempt, slot, RuntimeError(verdict.error), self.tasks.now())
+        retry_at = next_retry(task, run.attempt, slot, None, self.tasks.now())
         return verdict._replace(retry_at=None if retry_at is None else instant(retry_at))
 
     def _note_outage(self, error: BackendUnavailableError) -> None:

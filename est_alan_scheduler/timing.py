@@ -131,8 +131,13 @@ def coming_attempt(task: Task, now: datetime, due: datetime | None) -> tuple[int
     return (task.attempt + 1, retry) if slot is None or slot > in_utc(now) else (1, slot)
 
 
-def next_retry(task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime) -> datetime | None:
-    """Return when to try `task` again, as it records moments, after `attempt` at `slot` has failed at `now`."""
+def next_retry(
+    task: Task, attempt: int, slot: datetime | None, error: BaseException | None, now: datetime
+) -> datetime | None:
+    """Return when to try `task` again, as it records moments, after `attempt` at `slot` has failed at `now`.
+
+    `error` is None if nobody knows how it ended, for it was lost with its process.
+    """
     seconds = None
     if task.retry is not None:
         seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)
