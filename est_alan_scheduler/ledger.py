@@ -89,6 +89,7 @@ class Ledger:
                 self.lease.renew()
             self._outcomes.flush()
             self._claims.resolve(self._book)
+            self._claims.give_back(self._book)
             tasks.push()
             with self._book.lock, self._agenda as agenda:
                 now = tasks.now()
@@ -137,7 +138,10 @@ class Ledger:
     def obtain(self, task: Task) -> bool:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""
         if task.id in self.tasks.held:
-            return self._claims.may_start(task.id, self._book)
+            if self._claims.may_start(task.id):
+                return True
+            self._claims.release([task.id], self._book)  # its lease may have expired, and somebody else have it
+            return False
         if not self.prepare(0, is_paused=True) or task.id in self.tasks.mine or task.id not in self.tasks.rows:
             return False
         entry = Entry(task, 0)
@@ -150,11 +154,12 @@ class Ledger:
         return task.id in self.tasks.held
 
     def give_back(self, ids: Collection[str]) -> None:
-        """Give claims back; in an outage, they expire."""
-        if not ids:
+        """Give back claims of runs that have not started, and what was released; in an outage, when that is over."""
+        self._claims.release(ids, self._book)
+        if self.outage.seconds_left():
             return
         try:
-            self._claims.release(ids, self._book)
+            self._claims.give_back(self._book)
         except BackendUnavailableError as error:
             self._note_outage(error)
 
@@ -256,7 +261,8 @@ class Ledger:
         """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
         self._beat.stop(_LAST_CALL)
         try:
-            self.give_back(list(self.tasks.held))
+            self._claims.release(list(self.tasks.held), self._book)
+            self._claims.give_back(self._book)
             self._outcomes.flush()
             if self.lease.deadline:
                 self.lease.give_back()
