@@ -8,6 +8,7 @@ from uuid import uuid4
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.rows import Assignment, Change, Claim
+from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.outcomes import LARGEST_BATCH, Outcomes
 from est_alan_scheduler.recorded_state import claim_of, instant, stored
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
+_LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
 _STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
 
 
@@ -36,6 +38,7 @@ class Claims:
         self._tasks = tasks
         self._outcomes = outcomes
         self._size = 1
+        self._hold_until: float | None = None  # by the monotonic clock: the batch of an inline tick
         self._unsure: tuple[str, list[Claim]] | None = None  # asked for, and the answer was lost
         self._released: dict[str, int] = {}  # not to be started, and still to be given back: the epoch
 
@@ -50,6 +53,21 @@ class Claims:
         """Note how long a full batch of inline runs has taken."""
         is_short = seconds < min(_SHORT, self._lease.seconds / 30)
         self._size = min(self._size * 4, LARGEST_BATCH) if is_short else max(1, self._size // 4)
+
+    def hold(self) -> None:
+        """Note that an inline tick begins to work through what it holds."""
+        self._hold_until = monotonic() + min(_LONGEST, self._lease.seconds / 3)
+
+    def seconds_to_hold(self) -> float | None:
+        """Return how long what is held may be held by an inline tick; None if nothing is."""
+        return None if self._hold_until is None or not self._tasks.held else self._hold_until - monotonic()
+
+    def release_slow(self, book: "RunBook") -> None:
+        """Let go of what an inline tick, which turned slow, has held for too long. From another thread: it is busy."""
+        seconds = self.seconds_to_hold()
+        if seconds is not None and seconds <= 0:
+            self._size = 1
+            self.release(list(self._tasks.held), book)
 
     def claim(self, batch: list[Entry], now: datetime, book: "RunBook", agenda: Agenda) -> None:
         """Claim what was found ready at this very `now`."""

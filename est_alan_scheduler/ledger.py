@@ -108,23 +108,29 @@ class Ledger:
 
     def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Iterator[Entry]:
         """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started."""
-        position = 0
-        while position < len(ready):
+        held, left = self.tasks.held, deque(ready)
+        while left:
             size = self._claims.size(is_inline)
-            batch = ready[position : position + size]
-            position += size
+            batch = [left.popleft() for _ in range(min(size, len(left)))]
             began = monotonic()
             try:
                 self._claims.claim(batch, now, self._book, self._agenda)
             except BackendUnavailableError as error:
                 self._note_outage(error)
                 return
-            started = 0
-            for entry in batch:
-                if entry.task.id in self.tasks.held:
-                    started += 1
+            won = [entry for entry in batch if entry.task.id in held]
+            if is_inline and len(won) > 1:
+                self._claims.hold()
+                self._beat.hurry()
+            released = []
+            for entry in won:
+                if entry.task.id in held:
                     yield entry
-            if is_inline and started == size:
+                else:
+                    released.append(entry)
+            if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
+                left.extendleft(reversed(released))
+            elif is_inline and len(won) == size:
                 self._claims.learn(monotonic() - began)
 
     def close(self, ready: list[Entry]) -> None:
@@ -199,16 +205,19 @@ class Ledger:
     def seconds_to_beat(self) -> float:
         """Return how long until `beat` has something to do, outcomes apart."""
         due = self.lease.deadline - monotonic() - self.lease.seconds * 2 / 3
-        return max(self.outage.seconds_left(), due, 0.01)
+        hold = self._claims.seconds_to_hold()
+        return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
     def beat(self) -> None:
-        """Write outcomes, renew the lease if it is time, take over what others have lost."""
+        """Write outcomes, give back what a slow tick holds, renew the lease if it is time, take over what is lost."""
         if self.outage.seconds_left():
             return
         try:
             is_due = self.lease.is_due()
             if is_due:
                 self.lease.renew()
+            self._claims.release_slow(self._book)
+            self._claims.give_back(self._book)
             self._outcomes.flush()
             if is_due:
                 self.reap()

@@ -401,6 +401,29 @@ class TestManyInstances:
             counts[run["task_id"]] += run["status"] == "success"
         assert set(counts.values()) == {3}
 
+    @pytest.mark.parametrize("others", [0, 1])
+    def test_what_a_slow_inline_tick_holds_is_given_back_for_others_to_run(self, join: Join, others: int) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        ledger = first._ledger
+        assert ledger is not None
+
+        def dawdle() -> None:
+            ledger._claims._hold_until = 0.0  # it took as long as that
+            ledger.beat()
+            for _ in range(others):
+                second.tick()
+
+        first.expose(dawdle, "dawdle")
+        first.register(adder("a", func=dawdle, args=()))
+        for name in ("b", "c"):
+            first.register(adder(name))
+        ledger._claims._size = 10  # all in one batch
+        first.tick()
+        owners = {run["task_id"]: run["owner"] for run in first.history(status="success")}
+        mine, theirs = ledger.lease.owner, second._ledger.lease.owner  # type: ignore[union-attr]  # it has one
+        assert owners == {"a": mine, "b": theirs if others else mine, "c": theirs if others else mine}
+
     def test_dependents_see_successes_of_others_and_their_results(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder("source", func=jobs.give_back, args=([1, 2],)))
@@ -690,6 +713,18 @@ class Flaky(MemoryBackend):
 
 
 _OPERATIONS = frozenset(Backend.__abstractmethods__) - {"open", "close"}
+
+
+def test_the_beat_comes_in_time_for_what_is_held(alone: TaskRegistry) -> None:
+    ledger = alone._ledger
+    assert ledger is not None
+    seconds = []
+    alone.expose(lambda: seconds.append(ledger.seconds_to_beat()), "look")
+    for name in ("a", "b"):
+        alone.register(adder(name, func=alone._names.find("look"), args=()))
+    ledger._claims._size = 10  # both in one batch
+    alone.tick()
+    assert seconds[0] <= 1 < seconds[1]
 
 
 class TestOutage:
