@@ -96,7 +96,7 @@ class SharedTasks:
         """Share tasks: write what they are if that is new, and take over how they stand.
 
         `put_in` puts each into the registry, in the same step. ValueError if one of them cannot be shared, and nothing
-        is written then.
+        is written then. One whose row makes no sense is put in and is unresolved: removing it clears the row.
         """
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
@@ -119,10 +119,16 @@ class SharedTasks:
             definitions.append(Definition(task.id, own.text(), own.hash()))
         states = self._backend.define(definitions) if definitions else {}
         past = {
-            task.id: self._backend.history(task.id, limit=task.history_limit) for task in tasks if states[task.id].epoch
+            task.id: self._backend.history(task.id, limit=task.history_limit)
+            for task in tasks
+            if task.id in states and states[task.id].epoch
         }
         with self._book.lock:
             for task in tasks:
+                if task.id not in states:
+                    self.unresolved.setdefault(task.id, ("its row cannot be read", None))
+                    put_in(task)
+                    continue
                 self.unresolved.pop(task.id, None)
                 task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
                 task.__dict__["history"] += [past_of(run, task) for run in past.get(task.id, ()) if run.finished]
@@ -158,6 +164,8 @@ class SharedTasks:
         with self._book.lock:
             for state in states.values():
                 self._take_state(state)
+            if not states:
+                self.stale.add(task.id)
         return bool(states)
 
     def publish(self, task: Task, replaced: dict[str, Any]) -> bool:

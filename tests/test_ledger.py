@@ -534,6 +534,33 @@ class TestManyInstances:
         first.tick()
         assert (list(first.store), list(first.unresolved()), runs(first, "a")) == (["a"], ["b"], 1)
 
+    def test_a_row_that_is_unreadable_when_its_task_is_registered_is_set_aside_until_it_is_removed(
+        self, join: Join, store: Store
+    ) -> None:
+        join().register(adder("b"))
+        store.spoil("b", "result", "nonsense")
+        registry = join()
+        registry.register(adder())
+        task = registry.register(adder("b"))
+        registry.tick()
+        (reason,) = registry.unresolved().values()
+        assert reason.startswith("its row cannot be read: the result is no JSON: ")
+        assert registry.why_not("b") == f"cannot run here: {reason}"
+        assert (list(registry.store), runs(registry, "a"), runs(registry, "b")) == (["a", "b"], 1, 0)
+        registry.remove("b")
+        registry.register(task)
+        registry.tick()
+        assert (registry.unresolved(), task.result) == ({}, 3)
+
+    def test_a_row_that_is_unreadable_when_its_task_is_managed_is_set_aside(self, join: Join, store: Store) -> None:
+        registry = join()
+        registry.register(adder())
+        store.spoil("a", "status", "nonsense")
+        with pytest.raises(KeyError, match="no task 'a' is registered"):
+            registry.pause("a")
+        registry.tick()
+        assert registry.unresolved() == {"a": "its row cannot be read: 'nonsense' is not a valid TaskStatus"}
+
     def test_another_zone_is_refused(self, join: Join, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         first = join()

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha1
 from typing import Any
 from urllib.parse import urlsplit
@@ -265,8 +265,12 @@ class RedisBackend(Backend):
         return True
 
     def _states(self, script: str, rows: Sequence[Any]) -> dict[str, State]:
-        found = ((_text(task_id), values) for task_id, values in self._each(script, rows))
-        return {task_id: _state(task_id, values) for task_id, values in found}
+        states = {}
+        for raw_id, values in self._each(script, rows):
+            with suppress(ValueError):  # left out
+                task_id = _text(raw_id)
+                states[task_id] = _state(task_id, values)
+        return states
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
         """Call a script for so many rows at a time, and return the lists that it returned as one."""

@@ -7,6 +7,7 @@ and does not interpret.
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from est_alan_scheduler.log import log
@@ -214,6 +215,16 @@ def to_state(values: Sequence[Any]) -> State:
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"the result is no JSON: {error}") from None
     return state._replace(status=TaskStatus(state.status), paused=bool(state.paused))
+
+
+def to_states(rows: Iterable[Sequence[Any]]) -> dict[str, State]:
+    """Return stored states by id, without those that make no sense."""
+    states = {}
+    for row in rows:
+        with suppress(ValueError):
+            state = to_state(row)
+            states[state.id] = state
+    return states
 
 
 def to_runs(rows: Iterable[Sequence[Any]]) -> list[RunRow]:
