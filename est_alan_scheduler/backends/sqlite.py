@@ -1,20 +1,26 @@
 """SQLite: one writer at a time, so reading, comparing and writing under its lock is all there is to it."""
 
 import json
+import os
+import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import OperationalError
 
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, check_name
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError, check_name
 from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql import SqlBackend
 from est_alan_scheduler.backends.sql_tables import sql
+from est_alan_scheduler.backends.turns import turns_at
 
 _PATIENCE = 10.0  # seconds to wait for the lock
+_PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
 
 class SqliteBackend(SqlBackend):
@@ -34,6 +40,7 @@ class SqliteBackend(SqlBackend):
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
+        self._path = os.path.realpath(url.database or "")
 
     def _among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:ids))"
@@ -43,6 +50,15 @@ class SqliteBackend(SqlBackend):
 
     def _times(self) -> dict[str, int]:
         return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        # SQLite itself lets those who wait sleep for ever longer, and whoever comes along may go first.
+        try:
+            with turns_at(self._path).take(_PATIENCE), super()._transaction() as connection:
+                yield connection
+        except TimeoutError:
+            raise BackendUnavailableError(f"{self.url}: others in this process write for too long") from None
 
     def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
         if parameters:  # sqlite3 knows parameters by name itself; SQLAlchemy would rewrite each set of them
@@ -137,5 +153,17 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     # A deferred transaction that goes on to write would fail at once when somebody else writes, without waiting.
-    if not connection.get_execution_options().get("single"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("single"):
+        return
+    execute: Any = connection.connection.dbapi_connection.execute  # type: ignore[union-attr]  # it is there
+    execute("PRAGMA busy_timeout = 0")  # SQLite itself would wait longer and longer, while others go first
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            break
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
+    execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")

@@ -5,13 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import pytest
 
-from est_alan_scheduler.backends import Backend, BackendUnavailableError
+from est_alan_scheduler.backends import Backend
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -31,14 +29,6 @@ from tests.backends.stores import Clock, Store, claim, define, failure, state, s
 PENDING, RUNNING, SUCCESS, FAILED = TaskStatus
 SECOND = 1_000_000
 LEASE = 30.0
-
-
-def again_until_available(ask: Callable[[], Any]) -> Any:
-    """Ask as the contract has it: a file that all write to at once may be locked for longer than anybody waits."""
-    for _ in range(5):
-        with suppress(BackendUnavailableError):
-            return ask()
-    return ask()
 
 
 FRESH = State("a", 1, 0, PENDING, None, None, None, None, 0, None, None, 0, None, False, 0, None)
@@ -743,7 +733,7 @@ class TestManyAtOnce:
 
         def work(number: int) -> None:
             for turn in range(10):
-                again_until_available(partial(define, backends[number], f"{number}.{turn}"))
+                define(backends[number], f"{number}.{turn}")
 
         reader = store.open()
         seen: dict[str, Any] = {}
@@ -751,7 +741,7 @@ class TestManyAtOnce:
         with ThreadPoolExecutor(8) as pool:
             done = [pool.submit(work, number) for number in range(8)]
             while not all(one.done() for one in done):
-                view = again_until_available(partial(reader.look, [], revision))
+                view = reader.look([], revision)
                 seen.update(view.definitions)
                 revision = view.revision
             for one in done:
