@@ -20,7 +20,7 @@ from est_alan_scheduler.task import TaskStatus
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
-LARGEST_BATCH = 500
+LARGEST_BATCH = 1_000
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at")
 _GIVEN_BACK = "not started: "
 

@@ -60,19 +60,14 @@ class SqliteBackend(SqlBackend):
         except TimeoutError:
             raise BackendUnavailableError(f"{self.url}: others in this process write for too long") from None
 
-    def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
-        if parameters:  # sqlite3 knows parameters by name itself; SQLAlchemy would rewrite each set of them
-            connection.exec_driver_sql(statement, list(parameters))
-
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         t = self._tables
         alive = f"SELECT 1 FROM {t.instances} WHERE owner = :owner AND lease_until > {self._now}"
         start = (
-            f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = :owner,"
-            " token = :token, run_requested = 0, first_run_at = :first_run_at, last_run_at = :last_run_at,"
-            " retry_at = :retry_at, attempt = :attempt"
-            " WHERE id = :id AND version = :seen_version AND status <> 'running' AND NOT removed"
+            f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
+            " token = ?, run_requested = 0, first_run_at = ?, last_run_at = ?, retry_at = ?, attempt = ?"
+            " WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed"
         )
         mine = (
             f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')}"
@@ -80,16 +75,29 @@ class SqliteBackend(SqlBackend):
         )
         insert = (
             f"INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)"
-            " VALUES (:id, :epoch, :slot, :attempt, :owner, :started, 'running', false) ON CONFLICT DO NOTHING"
+            " VALUES (?, ?, ?, ?, ?, ?, 'running', false) ON CONFLICT DO NOTHING"
         )
         me = {"owner": owner, "token": token}
         with self._transaction() as connection:
             if connection.execute(sql(alive), {"owner": owner, **self._times()}).scalar():
-                self._execute_all(connection, start, [{**claim._asdict(), **me} for claim in claims])
+                wishes = [
+                    (
+                        owner,
+                        token,
+                        one.first_run_at,
+                        one.last_run_at,
+                        one.retry_at,
+                        one.attempt,
+                        one.id,
+                        one.seen_version,
+                    )
+                    for one in claims
+                ]
+                _execute_many(connection, start, wishes)
             ids = self._ids({claim.id for claim in claims})
             won = {row[0]: row[1] for row in connection.execute(sql(mine), {"ids": ids, **me}).all()}
-            runs = [{**claim._asdict(), **me, "epoch": won[claim.id]} for claim in claims if claim.id in won]
-            self._execute_all(connection, insert, runs)
+            runs = [(one.id, won[one.id], one.slot, one.attempt, owner, one.started) for one in claims if one.id in won]
+            _execute_many(connection, insert, runs)
         return won
 
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
@@ -97,42 +105,50 @@ class SqliteBackend(SqlBackend):
         t = self._tables
         mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
         end = (
-            f"UPDATE {t.tasks} SET status = :status, error_message = :error, retry_at = :retry_at, attempt = :attempt,"
-            " owner = NULL, version = version + 1,"
-            " result = CASE WHEN :status = 'success' THEN :result ELSE result END,"
-            " last_success_at = CASE WHEN :status = 'success' THEN :last_success_at ELSE last_success_at END"
-            " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"
+            f"UPDATE {t.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?, owner = NULL,"
+            " version = version + 1, result = CASE WHEN ? THEN ? ELSE result END,"
+            " last_success_at = CASE WHEN ? THEN ? ELSE last_success_at END"
+            " WHERE id = ? AND epoch = ? AND owner = ? AND status = 'running'"
         )
         close = (
-            f"UPDATE {t.runs} SET finished = :finished, result = :result_text, late = :late,"
-            " status = CASE WHEN finished IS NULL THEN :status ELSE status END,"
-            " error = CASE WHEN finished IS NULL THEN :error ELSE error END"
-            " WHERE task_id = :id AND epoch = :epoch AND owner = :owner AND (finished IS NULL OR late)"
+            f"UPDATE {t.runs} SET status = CASE WHEN finished IS NULL THEN ? ELSE status END,"
+            " error = CASE WHEN finished IS NULL THEN ? ELSE error END, finished = ?, result = ?, late = ?"
+            " WHERE task_id = ? AND epoch = ? AND owner = ? AND (finished IS NULL OR late)"
         )
-        recorded = f"SELECT task_id, epoch FROM {t.runs} WHERE {self._among('task_id')} AND owner = :owner AND NOT late"
-        prune = f"DELETE FROM {t.runs} WHERE task_id = :id AND epoch <= :last AND finished IS NOT NULL"
+        recorded = (
+            f"SELECT r.task_id, r.epoch FROM json_each(:missed) m JOIN {t.runs} r"
+            " ON r.task_id = json_extract(m.value, '$[0]') AND r.epoch = json_extract(m.value, '$[1]')"
+            " WHERE r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late"
+        )
+        prune = f"DELETE FROM {t.runs} WHERE task_id = ? AND epoch <= ? AND finished IS NOT NULL"
         ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
         asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
         with self._transaction() as connection:
             kept = {tuple(row) for row in connection.execute(sql(mine), ids).all()} & asked
-            rows = [
-                {
-                    **outcome._asdict(),
-                    "status": outcome.status.value,
-                    "error": storable(outcome.error),
-                    "result_text": storable(outcome.result_text),
-                    "owner": owner,
-                    "late": (outcome.id, outcome.epoch) not in kept,
-                }
-                for outcome in outcomes
-            ]
-            self._execute_all(connection, end, [row for row in rows if not row["late"]])
-            self._execute_all(connection, close, rows)
-            self._execute_all(
-                connection, prune, [{"id": one.id, "last": one.prune_to} for one in outcomes if one.prune_to]
-            )
-            done = {tuple(row) for row in connection.execute(sql(recorded), ids).all()} & asked
-        return kept | done
+            ends, closes, prunes = [], [], []
+            for one in outcomes:
+                is_late, status, error = (one.id, one.epoch) not in kept, one.status.value, storable(one.error)
+                if not is_late:
+                    is_success = status == "success"
+                    news = (is_success, one.result, is_success, one.last_success_at)
+                    ends.append((status, error, one.retry_at, one.attempt, *news, one.id, one.epoch, owner))
+                shown = storable(one.result_text)
+                closes.append((status, error, one.finished, shown, is_late, one.id, one.epoch, owner))
+                if one.prune_to:
+                    prunes.append((one.id, one.prune_to))
+            _execute_many(connection, end, ends)
+            _execute_many(connection, close, closes)
+            _execute_many(connection, prune, prunes)
+            missed = asked - kept  # asked for again, perhaps
+            if missed:
+                of_these = {"missed": json.dumps(list(missed)), "owner": owner}
+                kept |= {tuple(row) for row in connection.execute(sql(recorded), of_these).all()}
+        return kept
+
+
+def _execute_many(connection: Connection, statement: str, parameters: list[tuple[Any, ...]]) -> None:
+    if parameters:  # by place, as sqlite3 takes them fastest: these are the statements that each run has
+        connection.exec_driver_sql(statement, parameters)
 
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
