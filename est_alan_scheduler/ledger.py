@@ -2,6 +2,7 @@
 
 import atexit
 import logging
+import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _LAST_CALL = 5.0  # seconds for the thread to end
+_SOON = 0.5  # seconds for which what was prepared ahead is good
+_NOT_AHEAD = False, -math.inf
 
 
 class Instance(NamedTuple):
@@ -74,12 +77,21 @@ class Ledger:
         self.taken_back = self._claims.taken_back
         self.start = self._claims.start
         self._untold: deque[Callable[[], None]] = deque()  # the registry's lock guards it
+        self._ahead = _NOT_AHEAD  # what `prepare` has answered ahead of a tick, and when
         _ledgers.add(self)
 
     # A tick.
 
+    def prepare_ahead(self, room: int | None, is_paused: bool) -> None:
+        """Do in this thread what `prepare` would soon do in another, which must not wait for the store."""
+        with suppress(Exception):  # the tick meets it again, and tells
+            self._ahead = self.prepare(room, is_paused), monotonic()
+
     def prepare(self, room: int | None, is_paused: bool) -> bool:
         """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
+        (answer, at), self._ahead = self._ahead, _NOT_AHEAD
+        if monotonic() - at < _SOON:
+            return answer
         if self.outage.seconds_left():
             return False
         tasks = self.tasks
@@ -133,9 +145,11 @@ class Ledger:
             elif is_inline and len(won) == size:
                 self._claims.learn(monotonic() - began)
 
-    def close(self, ready: list[Entry]) -> None:
-        """End a tick: give back what it has claimed and not started, and write the outcomes that are there."""
+    def close(self, ready: list[Entry], is_inline: bool) -> None:
+        """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
         self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
+        if not is_inline:
+            return
         try:
             self._outcomes.flush()
         except BackendUnavailableError as error:

@@ -553,7 +553,7 @@ class TaskRegistry:
             turn.entry, turn.now, turn.began, turn.changes, turn.starts = outer
             self._book.close(depth)
             if ledger is not None:
-                ledger.close(ready)
+                ledger.close(ready, is_inline=runner is None)
             with self._lock, agenda:
                 agenda.close(ready, now)
 
@@ -578,6 +578,17 @@ class TaskRegistry:
             return deadline
         idle = max(outage, (moment - utc).total_seconds())
         return idle if deadline is None else min(idle, deadline)
+
+    def preparation(self) -> Callable[[], None] | None:
+        """Return what asks the backend for all that a tick in this thread has to know; None without a backend.
+
+        It is for a loop whose thread must not wait for the store: called in another thread, right before that tick.
+        """
+        if self._ledger is None:
+            return None
+        runner = self._runner()
+        room = None if runner is None else self._room(runner)
+        return partial(self._ledger.prepare_ahead, room, self._is_paused)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever a task is registered or a call has ended: it is for a loop that waits."""

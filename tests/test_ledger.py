@@ -966,6 +966,40 @@ def test_an_event_loop_runs_what_is_claimed() -> None:
     assert ([run["status"] for run in registry.history()], registry.instances()) == (["success"], [])
 
 
+@pytest.mark.slow
+def test_an_event_loop_does_not_wait_for_the_store_to_look_or_to_write() -> None:
+    import asyncio
+
+    class Noting(MemoryBackend):
+        asked: set[tuple[str, bool]] = set()  # noqa: RUF012  # there is one of it
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in _OPERATIONS:
+                self.asked.add((name, threading.current_thread() is threading.main_thread()))
+            return super().__getattribute__(name)
+
+    async def fetch() -> int:
+        return len(fetched)
+
+    async def main() -> None:
+        loop = asyncio.create_task(run_scheduler(0.005, registry))
+        while len(registry.store["a"].history) < 3:
+            await asyncio.sleep(0.01)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+    fetched: list[int] = []
+    backend = Noting()
+    registry = TaskRegistry(backend=backend)
+    registry.expose(fetch, "fetch")
+    registry.register(adder(every={"milliseconds": 100}, func=fetch, args=()))
+    backend.asked.clear()
+    asyncio.run(main())
+    here = {name for name, is_here in backend.asked if is_here}
+    there = {name for name, is_here in backend.asked if not is_here}
+    assert (here - {"leave", "finish"}, {"look", "renew", "finish"} - there) == ({"claim"}, set())
+
+
 class TestRoundTrips:
     @pytest.mark.parametrize("store", SHARED, indirect=True)
     def test_an_idle_tick_is_one_and_a_thousand_due_tasks_are_a_handful(
