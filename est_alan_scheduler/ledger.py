@@ -15,6 +15,7 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import RunRow, Verdict
 from est_alan_scheduler.claims import Claims
+from est_alan_scheduler.edits import Edits
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Beat, Lease, Outage
@@ -67,6 +68,7 @@ class Ledger:
         self.outage = Outage()
         self.lease = Lease(backend, lease)
         self.tasks = SharedTasks(backend, book, agenda, names)
+        self.edits = Edits(backend, book, agenda, names, self.tasks)
         self._book = book
         self._agenda = agenda
         self._wake = wake
@@ -102,7 +104,7 @@ class Ledger:
             self._outcomes.flush()
             self._claims.resolve(self._book)
             self._claims.give_back(self._book)
-            tasks.push()
+            self.edits.push()
             with self._book.lock, self._agenda as agenda:
                 now = tasks.now()
                 agenda.work_in(now)

@@ -177,7 +177,7 @@ class TaskRegistry:
         with self._lock:
             self._ledger = self._book.ledger = ledger
             self._backend = backend
-            self._agenda.heard = None if ledger is None else ledger.tasks.heard
+            self._agenda.heard = None if ledger is None else ledger.edits.heard
             self._agenda.note_all()
 
     def shutdown(self, timeout: float | None = None, starters: Collection[Turn] | None = None) -> bool:
@@ -280,7 +280,7 @@ class TaskRegistry:
             if refusal is not None:
                 raise ValueError(refusal)
             tries -= 1
-            if self._ledger is None or self._ledger.tasks.publish(task, replaced or {}) or not tries:
+            if self._ledger is None or self._ledger.edits.publish(task, replaced or {}) or not tries:
                 break
         del replaced  # without the lock: the `__del__` of an argument is user code
         self._wake()
@@ -647,7 +647,7 @@ class TaskRegistry:
             if task is not None and is_changed and self._ledger is None:
                 task._store({field: value})
         ledger = self._ledger
-        if task is None or (ledger is not None and is_changed and not ledger.tasks.manage(task, field, value)):
+        if task is None or (ledger is not None and is_changed and not ledger.edits.manage(task, field, value)):
             raise UnknownTaskError(task_id, self.store)
         if is_changed:
             self._wake()
