@@ -22,6 +22,14 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     Coroutine functions run as tasks of this event loop; plain functions in threads, or in the registry's executor if it
     has one; `max_running` of them at a time, by default 32 or what the executor takes. Cancelling it cancels the
     coroutines and waits for the plain functions, which cannot be cancelled; cancelling it again gives those up.
+
+    With a backend, the event loop does not wait for the store when it looks for what is due and for news, renews the
+    lease or writes outcomes: threads do that, and find out when the store is out of reach. It does wait for one round
+    trip in a tick that has something to start, right after a look that was answered, for the claim: what is claimed
+    has to start at once, in this thread, on the state that was decided on. It also waits where code on it asks the
+    store itself, by `register`, `update` or `history`, or subscribes to outcomes, which are stored before they are
+    told, and at the end.
+
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` is something that ticks.
     """
     ticked = scheduler.registry if registry is None else registry
@@ -39,6 +47,9 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     try:
         while True:
             wake.clear()
+            preparation = loop.ask(ticked, "preparation")
+            if preparation is not None:
+                await _in_a_thread(preparation)
             pause = loop.tick(ticked, interval, raised=(KeyboardInterrupt, SystemExit))
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
     finally:
@@ -50,6 +61,17 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
             loop.ask(ticked, "remove_waker", rouse)
             loop.ask(ticked, "shutdown", 0, [loop.ask(ticked, "starter")])
             runner.close()
+
+
+async def _in_a_thread(call: Callable[[], None]) -> None:
+    """Call it in a thread, and do not go on before it has returned, also when this is cancelled."""
+    job = asyncio.get_running_loop().run_in_executor(None, call)
+    try:
+        await asyncio.shield(job)
+    finally:
+        while not job.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([job])
 
 
 async def _ends(registry: TaskRegistry, wake: asyncio.Event) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from est_alan_scheduler.agenda import Agenda, Entry
-from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.rows import Assignment, Claim
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.rows import Assignment, Change, Claim
 from est_alan_scheduler.dependencies import first_consumed
+from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.outcomes import LARGEST_BATCH, Outcomes
 from est_alan_scheduler.recorded_state import claim_of, instant, stored
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
+_LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
 _STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
 
 
@@ -37,7 +39,9 @@ class Claims:
         self._tasks = tasks
         self._outcomes = outcomes
         self._size = 1
+        self._hold_until: float | None = None  # by the monotonic clock: the batch of an inline tick
         self._unsure: tuple[str, list[Claim]] | None = None  # asked for, and the answer was lost
+        self._released: dict[str, int] = {}  # not to be started, and still to be given back: the epoch
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time.
@@ -50,6 +54,21 @@ class Claims:
         """Note how long a full batch of inline runs has taken."""
         is_short = seconds < min(_SHORT, self._lease.seconds / 30)
         self._size = min(self._size * 4, LARGEST_BATCH) if is_short else max(1, self._size // 4)
+
+    def hold(self) -> None:
+        """Note that an inline tick begins to work through what it holds."""
+        self._hold_until = monotonic() + min(_LONGEST, self._lease.seconds / 3)
+
+    def seconds_to_hold(self) -> float | None:
+        """Return how long what is held may be held by an inline tick; None if nothing is."""
+        return None if self._hold_until is None or not self._tasks.held else self._hold_until - monotonic()
+
+    def release_slow(self, book: "RunBook") -> None:
+        """Let go of what an inline tick, which turned slow, has held for too long. From another thread: it is busy."""
+        seconds = self.seconds_to_hold()
+        if seconds is not None and seconds <= 0:
+            self._size = 1
+            self.release(list(self._tasks.held), book)
 
     def claim(self, batch: list[Entry], now: datetime, book: "RunBook", agenda: Agenda) -> None:
         """Claim what was found ready at this very `now`."""
@@ -92,38 +111,70 @@ class Claims:
                 tasks.mine[claim.id] = row.epoch = epoch
                 row.version = claim.seen_version + 1  # each change of a row is one version
 
-    def may_start(self, task_id: str, book: "RunBook") -> bool:
-        """Tell whether a run is claimed, under a lease that lasts; one whose lease has expired is not started."""
+    def may_start(self, task_id: str) -> bool:
+        """Tell whether a run is claimed, under a lease that lasts."""
         held = self._tasks.held.get(task_id)
-        if held is None:
-            return False
-        if self._lease.is_alive() and held[1] == self._lease.since:
-            return True
-        with book.lock:
-            if self._tasks.held.pop(task_id, None) is not None:
-                self._outcomes.add_unstarted(task_id, held[0], is_expired=True)
-        return False
+        return held is not None and self._lease.is_alive() and held[1] == self._lease.since
+
+    # What is not started.
 
     def release(self, ids: Collection[str], book: "RunBook") -> None:
-        """Give back what will not be started: the tasks stand as they did before."""
-        tasks, wanted = self._tasks, []
+        """Let go of what is claimed and not started: from now on it does not start, and `give_back` has it."""
         with book.lock:
             for task_id in ids:
-                epoch, row = tasks.mine.get(task_id), tasks.rows.get(task_id)
-                tasks.held.pop(task_id, None)
-                if epoch is None:
-                    continue
-                if row is not None:
-                    before = {name: row.fields[name] for name in _STARTED}
-                    wanted.append(Assignment(task_id, row.version, stored(before)))
-                self._outcomes.add_unstarted(task_id, epoch, is_expired=False)
-        if wanted:
-            self._backend.assign(wanted)  # the runs end late by that, and change nothing
+                held = self._tasks.held.pop(task_id, None)
+                if held is not None:
+                    self._released[task_id] = held[0]
+
+    def give_back(self, book: "RunBook") -> None:
+        """Write what was released: the tasks stand as they did before, and may be claimed by anybody."""
+        if not self._released:
+            return
+        with book.lock:
+            released, self._released = self._released, {}
+        try:
+            versions = self._assign_back(released, book)
+        except BackendUnavailableError:
+            with book.lock:
+                self._released.update(released)
+            raise
+        tasks = self._tasks
+        with book.lock:
+            for task_id, epoch in released.items():
+                row = tasks.rows.get(task_id)
+                if task_id in versions and row is not None and tasks.mine.get(task_id) == epoch:
+                    row.version = versions[task_id]
+                    del tasks.mine[task_id]
+                self._outcomes.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
+
+    def _assign_back(self, released: dict[str, int], book: "RunBook") -> dict[str, int]:
+        """Undo in the store what claims have written; return the versions of the tasks for which that was done."""
+        tasks, versions = self._tasks, dict[str, int]()
+        for is_last in (False, True):
+            with book.lock:
+                rows = {task_id: row for task_id in released if (row := tasks.rows.get(task_id)) is not None}
+                wanted = [
+                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in _STARTED}))
+                    for task_id, row in rows.items()
+                    if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
+                ]
+                asked = {task_id: row.fields["run_requested"] for task_id, row in rows.items()}
+            versions |= self._backend.assign(wanted) if wanted else {}
+            if is_last or len(versions) == len(rows):
+                break
+            tasks.refresh(rows.keys() - versions.keys())  # somebody may have paused one meanwhile
+        requests = [
+            Change(task_id, **stored({"run_requested": asked[task_id]})) for task_id in versions if asked.get(task_id)
+        ]
+        for state in self._backend.change(requests).values() if requests else ():
+            versions[state.id] = state.version
+        return versions
 
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
         self._lease = lease
         self._unsure = None
+        self._released.clear()
 
     # Runs; the caller holds the lock.
 
@@ -141,6 +192,9 @@ class Claims:
 
     def taken_back(self, run: Run) -> None:
         """Note that a run which began has not taken place."""
-        row = self._tasks.rows.get(run.task.id)
+        tasks, task_id = self._tasks, run.task.id
+        row = tasks.rows.get(task_id)
         if row is not None:
             row.fields.update(run.before_fields())
+        if run.epoch is not None:
+            tasks.held[task_id] = run.epoch, None

@@ -95,6 +95,10 @@ class Events:
         callbacks = self.callbacks[name]
         return not callbacks or (callbacks[-1] is log_outcome and not is_enabled(level))  # it comes first: is it alone?
 
+    def is_only_logged(self, event: Event) -> bool:
+        """Tell whether nobody but the log listens to an outcome, and to the retry that may come of it."""
+        return self.callbacks[event.name] == (log_outcome,) and not (event.retry_at and self.callbacks["retrying"])
+
     def tell(self, event: Event) -> None:
         """Tell all subscribers. What one of them raises is logged, and costs the others nothing; so is one that hangs.
 

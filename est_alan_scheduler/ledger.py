@@ -2,7 +2,9 @@
 
 import atexit
 import logging
+import math
 import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from datetime import datetime
@@ -13,6 +15,7 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import RunRow, Verdict
 from est_alan_scheduler.claims import Claims
+from est_alan_scheduler.edits import Edits
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Beat, Lease, Outage
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _LAST_CALL = 5.0  # seconds for the thread to end
+_SOON = 0.5  # seconds for which what was prepared ahead is good
+_NOT_AHEAD = False, -math.inf
 
 
 class Instance(NamedTuple):
@@ -63,6 +68,7 @@ class Ledger:
         self.outage = Outage()
         self.lease = Lease(backend, lease)
         self.tasks = SharedTasks(backend, book, agenda, names)
+        self.edits = Edits(backend, book, agenda, names, self.tasks)
         self._book = book
         self._agenda = agenda
         self._wake = wake
@@ -72,12 +78,22 @@ class Ledger:
         self.began = self._claims.began
         self.taken_back = self._claims.taken_back
         self.start = self._claims.start
+        self._untold: deque[Callable[[], None]] = deque()  # the registry's lock guards it
+        self._ahead = _NOT_AHEAD  # what `prepare` has answered ahead of a tick, and when
         _ledgers.add(self)
 
     # A tick.
 
+    def prepare_ahead(self, room: int | None, is_paused: bool) -> None:
+        """Do in this thread what `prepare` would soon do in another, which must not wait for the store."""
+        with suppress(Exception):  # the tick meets it again, and tells
+            self._ahead = self.prepare(room, is_paused), monotonic()
+
     def prepare(self, room: int | None, is_paused: bool) -> bool:
         """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
+        (answer, at), self._ahead = self._ahead, _NOT_AHEAD
+        if monotonic() - at < _SOON:
+            return answer
         if self.outage.seconds_left():
             return False
         tasks = self.tasks
@@ -87,7 +103,8 @@ class Ledger:
                 self.lease.renew()
             self._outcomes.flush()
             self._claims.resolve(self._book)
-            tasks.push()
+            self._claims.give_back(self._book)
+            self.edits.push()
             with self._book.lock, self._agenda as agenda:
                 now = tasks.now()
                 agenda.work_in(now)
@@ -105,28 +122,36 @@ class Ledger:
 
     def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Iterator[Entry]:
         """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started."""
-        position = 0
-        while position < len(ready):
+        held, left = self.tasks.held, deque(ready)
+        while left:
             size = self._claims.size(is_inline)
-            batch = ready[position : position + size]
-            position += size
+            batch = [left.popleft() for _ in range(min(size, len(left)))]
             began = monotonic()
             try:
                 self._claims.claim(batch, now, self._book, self._agenda)
             except BackendUnavailableError as error:
                 self._note_outage(error)
                 return
-            started = 0
-            for entry in batch:
-                if entry.task.id in self.tasks.held:
-                    started += 1
+            won = [entry for entry in batch if entry.task.id in held]
+            if is_inline and len(won) > 1:
+                self._claims.hold()
+                self._beat.hurry()
+            released = []
+            for entry in won:
+                if entry.task.id in held:
                     yield entry
-            if is_inline and started == size:
+                else:
+                    released.append(entry)
+            if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
+                left.extendleft(reversed(released))
+            elif is_inline and len(won) == size:
                 self._claims.learn(monotonic() - began)
 
-    def close(self, ready: list[Entry]) -> None:
-        """End a tick: give back what it has claimed and not started, and write the outcomes that are there."""
+    def close(self, ready: list[Entry], is_inline: bool) -> None:
+        """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
         self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
+        if not is_inline:
+            return
         try:
             self._outcomes.flush()
         except BackendUnavailableError as error:
@@ -135,7 +160,10 @@ class Ledger:
     def obtain(self, task: Task) -> bool:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""
         if task.id in self.tasks.held:
-            return self._claims.may_start(task.id, self._book)
+            if self._claims.may_start(task.id):
+                return True
+            self._claims.release([task.id], self._book)  # its lease may have expired, and somebody else have it
+            return False
         if not self.prepare(0, is_paused=True) or task.id in self.tasks.mine or task.id not in self.tasks.rows:
             return False
         entry = Entry(task, 0)
@@ -148,11 +176,12 @@ class Ledger:
         return task.id in self.tasks.held
 
     def give_back(self, ids: Collection[str]) -> None:
-        """Give claims back; in an outage, they expire."""
-        if not ids:
+        """Give back claims of runs that have not started, and what was released; in an outage, when that is over."""
+        self._claims.release(ids, self._book)
+        if self.outage.seconds_left():
             return
         try:
-            self._claims.release(ids, self._book)
+            self._claims.give_back(self._book)
         except BackendUnavailableError as error:
             self._note_outage(error)
 
@@ -161,21 +190,50 @@ class Ledger:
         is_registered = dict.get(self._agenda.store, run.task.id) is run.task
         self._outcomes.add(run, clock, result, text, is_registered)
 
+    def tell(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
+
+        Then a tick that finds it back calls it, or `leave` at the end. Raises what `tell` does.
+        """
+        with self._book.lock:
+            self._untold.append(tell)
+        if not self.outage.seconds_left():
+            self.tell_stored()
+
+    def tell_stored(self) -> None:
+        """Write the outcomes that are there, and tell of them, in order."""
+        if not self._untold:
+            return
+        with self._book.lock:  # what comes later may be about outcomes that this does not write
+            told, self._untold = self._untold, deque()
+        try:
+            self._outcomes.flush()
+            while told:
+                told.popleft()()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        finally:
+            with self._book.lock:
+                self._untold.extendleft(reversed(told))
+
     # The lease.
 
     def seconds_to_beat(self) -> float:
         """Return how long until `beat` has something to do, outcomes apart."""
         due = self.lease.deadline - monotonic() - self.lease.seconds * 2 / 3
-        return max(self.outage.seconds_left(), due, 0.01)
+        hold = self._claims.seconds_to_hold()
+        return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
     def beat(self) -> None:
-        """Write outcomes, renew the lease if it is time, take over what others have lost."""
+        """Write outcomes, give back what a slow tick holds, renew the lease if it is time, take over what is lost."""
         if self.outage.seconds_left():
             return
         try:
             is_due = self.lease.is_due()
             if is_due:
                 self.lease.renew()
+            self._claims.release_slow(self._book)
+            self._claims.give_back(self._book)
             self._outcomes.flush()
             if is_due:
                 self.reap()
@@ -211,7 +269,7 @@ class Ledger:
         if task is None:
             return verdict
         slot = None if run.slot is None else from_instant(run.slot)
-        retry_at = next_retry(task, run.attempt, slot, RuntimeError(verdict.error), self.tasks.now(), task.timezone)
+        retry_at = next_retry(task, run.attempt, slot, None, self.tasks.now(), task.timezone)
         return verdict._replace(retry_at=None if retry_at is None else instant(retry_at))
 
     def _note_outage(self, error: BackendUnavailableError) -> None:
@@ -228,7 +286,8 @@ class Ledger:
         """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
         self._beat.stop(_LAST_CALL)
         try:
-            self.give_back(list(self.tasks.held))
+            self._claims.release(list(self.tasks.held), self._book)
+            self._claims.give_back(self._book)
             self._outcomes.flush()
             if self.lease.deadline:
                 self.lease.give_back()
@@ -237,12 +296,15 @@ class Ledger:
         except BackendUnavailableError as error:
             left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
             log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
+        while self._untold:
+            self._untold.popleft()()
 
     def start_over_after_fork(self) -> None:
         """In a child process: the lease, the claims and the outcomes are those of the parent."""
         self.outage, self.lease = Outage(), Lease(self.backend, self.lease.seconds)
         self._beat = Beat(self)
         self._outcomes.clear_after_fork(self.lease)
+        self._untold.clear()
         self._claims.clear_after_fork(self.lease)
         self.tasks.clear_after_fork()
 

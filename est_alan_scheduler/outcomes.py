@@ -20,9 +20,9 @@ from est_alan_scheduler.task import TaskStatus
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
-LARGEST_BATCH = 500
+LARGEST_BATCH = 1_000
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
-_GIVEN_BACK, _EXPIRED = "not started: ", "lease expired: "
+_GIVEN_BACK = "not started: "
 
 
 class Outcomes:
@@ -68,10 +68,9 @@ class Outcomes:
         )
         self._append(outcome)
 
-    def add_unstarted(self, task_id: str, epoch: int, is_expired: bool) -> None:
+    def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Take in that a run was claimed and not started; the caller holds the lock."""
-        what = "did not start what it had claimed" if is_expired else "gave its claim back"
-        error = f"{_EXPIRED if is_expired else _GIVEN_BACK}owner {self._lease.owner} {what}"
+        error = f"{_GIVEN_BACK}owner {self._lease.owner} gave its claim back"
         self._append(RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error))
 
     def flush(self) -> None:
@@ -106,13 +105,15 @@ class Outcomes:
 
     def _settle(self, outcome: RunOutcome, is_late: bool) -> bool:
         """Note that an outcome is written; return whether the log has to be told that it is late."""
-        tasks, error = self._tasks, outcome.error or ""
+        tasks, is_unstarted = self._tasks, (outcome.error or "").startswith(_GIVEN_BACK)
         row = tasks.rows.get(outcome.id)
-        if tasks.mine.get(outcome.id) == outcome.epoch:
+        is_mine = tasks.mine.get(outcome.id) == outcome.epoch
+        if is_mine:
             del tasks.mine[outcome.id]
         is_known = row is not None and row.epoch == outcome.epoch
-        if row is not None and is_known and not is_late and not error.startswith(_EXPIRED):
+        if row is not None and is_known and not is_late and not is_unstarted:
             row.version += 1  # each change of a row is one version
             return False  # the task says so already
-        tasks.stale.add(outcome.id)
-        return is_late and not error.startswith((_GIVEN_BACK, _EXPIRED))
+        if is_mine or not is_unstarted:  # what was given back is known
+            tasks.stale.add(outcome.id)
+        return is_late and not is_unstarted

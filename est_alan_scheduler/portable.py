@@ -15,6 +15,7 @@ _FUNCTION = "function"
 _REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
 
 _MAX_DEPTH = 100  # pydantic gives up at 255
+_encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` would make an encoder each time
 
 NOT_JSON = "__not_json__"
 """The key under which an argument that JSON cannot hold is shown; such a task can be read, not loaded."""
@@ -61,17 +62,19 @@ def error_text(error: BaseException) -> str:
 
 def json_or_repr(value: object) -> object:
     """Return `value` if JSON can hold it (tuples become arrays), else its bounded `repr`."""
-    return value if _fits_json(value) else short_repr(value)
+    return value if _json_of(value) is not None else short_repr(value)
 
 
 def json_or_marked(value: object) -> object:
     """Return `value` if JSON can hold it, else its bounded `repr` under the key NOT_JSON."""
-    return value if _fits_json(value) else {NOT_JSON: short_repr(value)}
+    return value if _json_of(value) is not None else {NOT_JSON: short_repr(value)}
 
 
 def round_trip(value: object) -> tuple[Any, str]:
     """Return `value` as it comes back from JSON, its bounded `repr` if JSON cannot hold it, and the JSON."""
-    text = json.dumps(json_or_repr(value), allow_nan=False)
+    if value is None:  # most functions return nothing
+        return None, "null"
+    text = _json_of(value) or _encode(short_repr(value))
     return json.loads(text), text
 
 
@@ -112,12 +115,13 @@ def object_named(field: str, name: str, kind: str) -> Any:
         raise ValueError(f"{field} {name!r} cannot be found ({error}): {remedy}") from error
 
 
-def _fits_json(value: object) -> bool:
+def _json_of(value: object) -> str | None:
+    """Return a value as JSON; None if JSON cannot hold it."""
     try:
-        json.dumps(value, allow_nan=False)
-        return _comes_back(value, _MAX_DEPTH)
+        text = _encode(value)
+        return text if _comes_back(value, _MAX_DEPTH) else None
     except (TypeError, ValueError, RecursionError):
-        return False
+        return None
 
 
 def _comes_back(value: object, depth: int) -> bool:

@@ -34,6 +34,7 @@ class Retry(BaseModel):
 
     The n-th retry is due `delay * backoff ** (n - 1)` seconds after the failure, `max_delay` at most, and later by up
     to `jitter` times that. When all have failed, the task waits for its next slot; one that comes first takes over.
+    With a backend, a run whose process died or lost its lease is tried again whatever `on` says: it raised nothing.
     Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
     """
 
@@ -52,7 +53,8 @@ class Retry(BaseModel):
     on: Annotated[
         Errors, PlainValidator(_check_on), PlainSerializer(lambda on: [class_name(c) for c in on], when_used="json")
     ] = (Exception,)
-    """Which errors: instances of these. `TimeoutError` is that of `timeout`. In JSON they are names, as `func` is."""
+    """Which errors: instances of these. `TimeoutError`, an `OSError`, is that of `timeout`. In JSON they are names, as
+    `func` is."""
 
     @model_validator(mode="before")
     @classmethod
@@ -77,9 +79,12 @@ class Retry(BaseModel):
         """How many attempts there are at most."""
         return 1 + self.max_retries
 
-    def seconds_after(self, attempt: int, error: BaseException, task_id: str, slot: datetime) -> float | None:
-        """Return after how many seconds to try again when an attempt has failed; None if that was the last."""
-        if attempt > self.max_retries or not self._is_for(error):
+    def seconds_after(self, attempt: int, error: BaseException | None, task_id: str, slot: datetime) -> float | None:
+        """Return after how many seconds to try again when an attempt has failed; None if that was the last.
+
+        No error: it was lost, which `on` has nothing to say about.
+        """
+        if attempt > self.max_retries or not (error is None or self._is_for(error)):
             return None
         try:
             seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)

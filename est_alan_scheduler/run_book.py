@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda, Entry
@@ -196,7 +197,9 @@ class RunBook:
         return True
 
     def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
-        """Tell the subscribers, the log among them, of the outcome of `run`, which is recorded, and of its retry.
+        """Tell the subscribers, the log among them, of the outcome of `run` and of its retry: once that is recorded.
+
+        With a backend, once it is in the store, unless only the log is to be told.
 
         Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
         """
@@ -214,6 +217,12 @@ class RunBook:
             error_message=line["error"],
             retry_at=run.retry_at,
         )
+        if run.epoch is None or self.ledger is None or self.events.is_only_logged(event):
+            self._tell_outcome(run, event)
+        else:
+            self.ledger.tell(partial(self._tell_outcome, run, event))
+
+    def _tell_outcome(self, run: Run, event: Event) -> None:
         self.events.tell(event)
         if self._is_retry_to_come(run):  # also when all have been told of the failure
             self.events.tell(event._replace(name="retrying"))

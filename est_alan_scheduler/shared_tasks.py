@@ -1,8 +1,7 @@
-"""The tasks of a store, as a registry has them: what they are and how they stand goes back and forth here."""
+"""The tasks of a store, as a registry has them: what they are and how they stand."""
 
 import logging
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
@@ -11,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
 from est_alan_scheduler.backends.clock import from_instant
-from est_alan_scheduler.backends.rows import Assignment, Change, Definition, State, View
+from est_alan_scheduler.backends.rows import Definition, State, View
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import FIELDS, fields_of, past_of, stored
+from est_alan_scheduler.recorded_state import fields_of, past_of
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _RUNNING = TaskStatus.RUNNING
-_MANAGED = ("paused", "run_requested")  # fields that go to the store as a change, not as an assignment
 
 
 class Row:
@@ -41,7 +39,7 @@ class Row:
 
 
 class SharedTasks:
-    """What stands in the store, kept in the `Task`s of a registry, and what of theirs has to get there.
+    """What stands in the store, kept in the `Task`s of a registry.
 
     The registry's lock guards all of it; `_reading` lets one thread at a time read. The backend is never asked under
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
@@ -58,8 +56,6 @@ class SharedTasks:
         self.rows: dict[str, Row] = {}
         self.unresolved: dict[str, tuple[str, Definition | None]] = {}
         """Tasks of the store that cannot be known here: why, and what is stored."""
-        self.heard: deque[Task | tuple[str, bool] | None] = deque()
-        """What was edited: the agenda adds to it, under the lock."""
         self.held: dict[str, tuple[int, int | None]] = {}
         """Runs that are claimed and not started: the epoch, and since when the lease had lasted that this was under."""
         self.mine: dict[str, int] = {}
@@ -68,10 +64,10 @@ class SharedTasks:
         """RUNNING, and not here."""
         self.stale: set[str] = set()
         """To be looked at."""
+        self.dirty: dict[str, None] = {}
+        """Edited here, perhaps: what is different from the store has to get there."""
         self._told: dict[str, str] = {}  # what the log knows of the unresolved
         self._adopted: set[str] = set()  # of the store, not registered here
-        self._dirty: dict[str, None] = {}  # with edits that are not in the store yet
-        self._removed: set[str] = set()
 
     def now(self) -> datetime:
         """Return the store's time as naive local time."""
@@ -96,7 +92,7 @@ class SharedTasks:
         """Share tasks: write what they are if that is new, and take over how they stand.
 
         `put_in` puts each into the registry, in the same step. ValueError if one of them cannot be shared, and nothing
-        is written then.
+        is written then. One whose row makes no sense is put in and is unresolved: removing it clears the row.
         """
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
@@ -119,17 +115,23 @@ class SharedTasks:
             definitions.append(Definition(task.id, own.text(), own.hash()))
         states = self._backend.define(definitions) if definitions else {}
         past = {
-            task.id: self._backend.history(task.id, limit=task.history_limit) for task in tasks if states[task.id].epoch
+            task.id: self._backend.history(task.id, limit=task.history_limit)
+            for task in tasks
+            if task.id in states and states[task.id].epoch
         }
         with self._book.lock:
             for task in tasks:
+                if task.id not in states:
+                    self.unresolved.setdefault(task.id, ("its row cannot be read", None))
+                    put_in(task)
+                    continue
                 self.unresolved.pop(task.id, None)
                 task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
                 task.__dict__["history"] += [past_of(run, task) for run in past.get(task.id, ()) if run.finished]
                 row, state = rows[task.id], states[task.id]
                 if state.version == 1:  # it is new: how it stands is what the application says
                     row.version, row.fields = state.version, fields_of(state, task)
-                    self._dirty[task.id] = None
+                    self.dirty[task.id] = None
                 else:
                     self._write(task, row, state)
                 self.rows[task.id] = row
@@ -148,132 +150,7 @@ class SharedTasks:
         """Take a task out of the store."""
         self._backend.remove([task_id])
         with self._book.lock:
-            self._forget(task_id)
-
-    def manage(self, task: Task, field: str, value: Any) -> bool:
-        """Set a field for all instances; return whether the task is still there."""
-        if task.id not in self.rows:
-            self.push()
-        states = self._backend.change([Change(task.id, **stored({field: value}))])
-        with self._book.lock:
-            for state in states.values():
-                self._take_state(state)
-        return bool(states)
-
-    def publish(self, task: Task, replaced: dict[str, Any]) -> bool:
-        """Write an edit of a task at once; return False if others have edited it first, and theirs stands here now.
-
-        If the store is out of reach, the edit is taken back.
-        """
-        try:
-            if task.id not in self.push():
-                return True
-            self.refresh()
-        except BackendUnavailableError:
-            task._store(replaced)
-            raise
-        return False
-
-    def push(self) -> set[str]:
-        """Write what was edited here; return the ids of what others have edited first."""
-        lost: set[str] = set()
-        with self._book.lock:
-            now = self.now()
-            self._agenda.work_in(now)
-            self._listen()
-            touched = [task for task in map(self._agenda.store.get, self._dirty) if task is not None]
-            new = [task for task in touched if task.id not in self.rows]
-            removed, self._removed = self._removed, set()
-            edits = [(task, row, _edited(task, row)) for task in touched if (row := self.rows.get(task.id))]
-            self._dirty.clear()
-        try:
-            if removed:
-                self._backend.remove(removed)
-            for task in new:
-                self._share(task)
-            self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
-            self._change(edits, lost)
-        except BackendUnavailableError:
-            with self._book.lock:
-                self._dirty.update(dict.fromkeys(task.id for task in touched))
-                self._removed |= removed
-            raise
-        if lost:
-            with self._book.lock:
-                self.stale |= lost
-                self._dirty.update(dict.fromkeys(lost))
-        return lost
-
-    def _listen(self) -> None:
-        heard, store = self.heard, self._agenda.store
-        while heard:
-            note = heard.popleft()
-            if isinstance(note, Task):
-                self._dirty[note.id] = None
-            elif note is not None:
-                self._dirty[note[0]] = None
-            else:
-                self._dirty.update(dict.fromkeys(store))
-                self._dirty.update(dict.fromkeys(self.rows))
-        for task_id in [task_id for task_id in self._dirty if task_id not in store]:
-            del self._dirty[task_id]
-            if task_id in self.rows:
-                self._removed.add(task_id)
-                self._forget(task_id)
-
-    def _share(self, task: Task) -> None:
-        """Share a task that was put into the store of the registry by hand."""
-        try:
-            self.join([task])
-        except ValueError as error:
-            self.unresolved[task.id] = str(error), None
-            return
-        with self._book.lock:
-            self._agenda.reread(task, self.now())
-
-    def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
-        assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}
-        wanted = [Assignment(id_, row.version, stored(edit)) for id_, (row, edit) in assigned.items() if edit]
-        versions = self._backend.assign(wanted) if wanted else {}
-        with self._book.lock:
-            for assignment in wanted:
-                row, edit = assigned[assignment.id]
-                if assignment.id not in versions:
-                    lost.add(assignment.id)
-                    continue
-                row.version = versions[assignment.id]
-                row.fields.update(edit)
-                if "status" in edit:
-                    self.mine.pop(assignment.id, None)
-
-    def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
-        changes, described = [], {}
-        for task, row, edit in edits:
-            change = Change(task.id, **stored({name: edit[name] for name in _MANAGED if name in edit}))
-            try:
-                own = describe(task, self._names, None)
-            except ValueError as error:
-                log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
-                own = row.described
-            if own.hash() != row.hash:
-                is_same = own.has_schedule_of(row.described)
-                own = own._replace(armed=row.described.armed if is_same else self._backend.now())
-                described[task.id] = own
-                definition = Definition(task.id, own.text(), own.hash())
-                change = change._replace(definition=definition, seen_hash=row.hash)
-            if change != Change(task.id):
-                changes.append(change)
-        states = self._backend.change(changes) if changes else {}
-        with self._book.lock:
-            for change in changes:
-                kept = self.rows.get(change.id)
-                state = states.get(change.id)
-                if state is None or kept is None:
-                    lost.add(change.id)
-                    continue
-                if change.definition is not None:
-                    kept.described, kept.hash = described[change.id], change.definition.hash
-                self._take_state(state)
+            self.forget(task_id)
 
     # Reading.
 
@@ -324,10 +201,10 @@ class SharedTasks:
             self._drop(task_id, garbage)
         for task_id in [task_id for task_id in wanted if task_id in self.rows and task_id in self._agenda.store]:
             if task_id not in view.states:  # the store has lost it
-                self._forget(task_id)
-                self._dirty[task_id] = None
+                self.forget(task_id)
+                self.dirty[task_id] = None
         for state in view.states.values():
-            self._take_state(state, now, garbage)
+            self.take_state(state, now, garbage)
 
     def _take_news(
         self, task_id: str, definition: Definition | None, state: State | None, now: datetime, garbage: list[Any]
@@ -365,7 +242,8 @@ class SharedTasks:
             task._armed = from_utc(from_instant(described.armed))
         return None
 
-    def _take_state(self, state: State, now: datetime | None = None, garbage: list[Any] | None = None) -> None:
+    def take_state(self, state: State, now: datetime | None = None, garbage: list[Any] | None = None) -> None:
+        """Take over how a task stands, if that is news; the caller holds the lock."""
         task, row = dict.get(self._agenda.store, state.id), self.rows.get(state.id)
         if task is None or row is None or state.version <= row.version:
             return
@@ -393,7 +271,7 @@ class SharedTasks:
         fields, news = task.__dict__, fields_of(state, task)
         old, message = [fields["result"], fields["error"]], fields["error_message"]
         for name, value in news.items():
-            if not row.fields or _is_same(fields[name], row.fields[name]):
+            if not row.fields or is_same(fields[name], row.fields[name]):
                 fields[name] = value
         if fields["error_message"] != message:
             fields["error"] = None
@@ -411,9 +289,10 @@ class SharedTasks:
             garbage.append(task)
             dict.__delitem__(self._agenda.store, task_id)
             self._agenda.drop(task_id)
-        self._forget(task_id)
+        self.forget(task_id)
 
-    def _forget(self, task_id: str) -> None:
+    def forget(self, task_id: str) -> None:
+        """Know nothing of a task any more; the caller holds the lock."""
         self.rows.pop(task_id, None)
         self._adopted.discard(task_id)
         self.elsewhere.discard(task_id)
@@ -430,11 +309,6 @@ class SharedTasks:
         self.mine.clear()
 
 
-def _edited(task: Task, row: Row) -> dict[str, Any]:
-    """Return the fields of a task's state that differ from what is known to stand in the store."""
-    fields = task.__dict__
-    return {name: fields[name] for name in FIELDS if row.fields and not _is_same(fields[name], row.fields[name])}
-
-
-def _is_same(one: Any, other: Any) -> bool:
+def is_same(one: Any, other: Any) -> bool:
+    """Tell whether two values of a field are the same to a store."""
     return one is other or ((type(one) is type(other) or isinstance(one, datetime)) and bool(one == other))

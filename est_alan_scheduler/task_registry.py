@@ -186,7 +186,7 @@ class TaskRegistry:
         with self._lock:
             self._ledger = self._book.ledger = ledger
             self._backend = backend
-            self._agenda.heard = None if ledger is None else ledger.tasks.heard
+            self._agenda.heard = None if ledger is None else ledger.edits.heard
             self._agenda.note_all()
 
     def shutdown(self, timeout: float | None = None, starters: Collection[Turn] | None = None) -> bool:
@@ -288,7 +288,7 @@ class TaskRegistry:
             if refusal is not None:
                 raise ValueError(refusal)
             tries -= 1
-            if self._ledger is None or self._ledger.tasks.publish(task, replaced or {}) or not tries:
+            if self._ledger is None or self._ledger.edits.publish(task, replaced or {}) or not tries:
                 break
         del replaced  # without the lock: the `__del__` of an argument is user code
         self._announce("updated", task.id)
@@ -473,9 +473,9 @@ class TaskRegistry:
         """Have `callback` called with an `Event` whenever that happens (see EVENTS); return what takes that back.
 
         It is called in the thread in which it happens, without a lock: `started` before the call of the function, the
-        outcome of a run once it is recorded. So it may do anything to the registry, but what takes long holds that
-        thread up, and the log tells of it: when it returns, and after 5 seconds also while it hangs. What it raises is
-        logged. Editing `store` or the fields of a task is no event.
+        outcome of a run once it is recorded, with a backend in the store. So it may do anything to the registry, but
+        what takes long holds that thread up, and the log tells of it: when it returns, and after 5 seconds also while
+        it hangs. What it raises is logged. Editing `store` or the fields of a task is no event.
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
@@ -533,8 +533,10 @@ class TaskRegistry:
         if self._pool is not None:
             self._pool.prepare()
         ledger = self._ledger
-        if ledger is not None and not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
-            return
+        if ledger is not None:
+            if not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
+                return
+            ledger.tell_stored()
         notices: list[Notice] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
@@ -560,7 +562,7 @@ class TaskRegistry:
             turn.entry, turn.now, turn.began, turn.changes, turn.starts = outer
             self._book.close(depth)
             if ledger is not None:
-                ledger.close(ready)
+                ledger.close(ready, is_inline=runner is None)
             with self._lock, agenda:
                 agenda.close(ready, now)
 
@@ -585,6 +587,17 @@ class TaskRegistry:
             return deadline
         idle = max(outage, (moment - utc).total_seconds())
         return idle if deadline is None else min(idle, deadline)
+
+    def preparation(self) -> Callable[[], None] | None:
+        """Return what asks the backend for all that a tick in this thread has to know; None without a backend.
+
+        It is for a loop whose thread must not wait for the store: called in another thread, right before that tick.
+        """
+        if self._ledger is None:
+            return None
+        runner = self._runner()
+        room = None if runner is None else self._room(runner)
+        return partial(self._ledger.prepare_ahead, room, self._is_paused)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever a task is registered or a call has ended: it is for a loop that waits."""
@@ -645,7 +658,7 @@ class TaskRegistry:
             if task is not None and is_changed and self._ledger is None:
                 task._store({field: value})
         ledger = self._ledger
-        if task is None or (ledger is not None and is_changed and not ledger.tasks.manage(task, field, value)):
+        if task is None or (ledger is not None and is_changed and not ledger.edits.manage(task, field, value)):
             raise UnknownTaskError(task_id, self.store)
         if is_changed:
             self._announce(event, task_id)

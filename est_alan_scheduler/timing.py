@@ -155,9 +155,17 @@ def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input:
 
 
 def next_retry(
-    task: Task, attempt: int, slot: datetime | None, error: BaseException, now: datetime, zone: str | None
+    task: Task,
+    attempt: int,
+    slot: datetime | None,
+    error: BaseException | None,
+    now: datetime,
+    zone: str | None,
 ) -> datetime | None:
-    """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`."""
+    """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`.
+
+    `error` is None if nobody knows how it ended, for it was lost with its process.
+    """
     seconds = None
     if task.retry is not None:
         seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)

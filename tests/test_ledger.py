@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.local_time import from_utc
@@ -267,6 +267,42 @@ class TestOneInstance:
         alone.tick()
         assert task.result == 3
 
+    def test_a_run_that_was_asked_for_and_is_given_back_is_still_asked_for(
+        self, alone: TaskRegistry, clock: Clock
+    ) -> None:
+        alone.expose(lambda: alone.pause_all(), "pause all")
+        alone.register(adder("a", func=alone._names.find("pause all"), args=()))
+        task = alone.register(adder("b", last_run_at=at(clock)))
+        alone.tick()
+        alone.resume_all()
+        clock.advance(1)
+        alone.run_now("a")
+        alone.run_now("b")
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone.tick()
+        alone.resume_all()
+        alone.tick()
+        assert ([run["status"] for run in alone.history("b")], task.run_requested) == (["failed", "success"], None)
+
+    def test_what_others_change_in_between_does_not_keep_a_run_from_being_given_back(self, join: Join) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+
+        def stop() -> None:
+            second.tick()
+            second.pause("b")
+            first.pause_all()
+
+        first.expose(stop, "stop")
+        second.expose(boom, "stop")
+        first.register(adder("a", func=stop, args=()))
+        first.register(adder("b"))
+        first._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        first.tick()
+        second.resume("b")
+        second.tick()
+        assert [run["status"] for run in second.history("b")] == ["failed", "success"]
+
     def test_a_run_asked_for_between_claim_and_start_is_one_more(self, alone: TaskRegistry) -> None:
         def ask() -> None:
             alone.run_now("b")
@@ -305,6 +341,43 @@ class TestOneInstance:
         assert registry.history(since=datetime.max) == registry.history(limit=0) == registry.history("c") == []
 
 
+class TestEvents:
+    def test_subscribers_hear_of_an_outcome_once_it_is_stored(self, join: Join) -> None:
+        registry, other = join(), join()
+        heard: list[tuple[str, str, str]] = []
+
+        def note(event: Event) -> None:
+            heard.append((event.name, event.task_id or "", other.history(event.task_id)[-1]["status"]))
+
+        for name in ("succeeded", "failed", "retrying"):
+            registry.on(name, note)
+        registry.register(adder())
+        registry.register(adder("bad", func=boom, args=(), retry=1))
+        registry.tick()
+        assert heard == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
+
+    def test_so_they_do_from_an_executor(self, join: Join) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
+        heard = []
+        with ThreadPoolExecutor(4) as pool:
+            registry = join(executor=pool)
+            registry.on("succeeded", lambda event: heard.append(registry.history(event.task_id)[-1]["status"]))
+            for number in range(20):
+                registry.register(adder(str(number)))
+            while len(heard) < 20:
+                registry.tick()
+        assert heard == ["success"] * 20
+
+    def test_a_subscriber_sees_each_run_before_the_next_one_starts(self, alone: TaskRegistry) -> None:
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone.on("failed", lambda _: alone.pause("b"))
+        alone.register(adder("a", func=boom, args=()))
+        task = alone.register(adder("b"))
+        alone.tick()
+        assert (task.status, task.paused) == (TaskStatus.PENDING, True)
+
+
 _DEFINED = {"every", "run_at", "func", "args", "retry"}
 
 
@@ -327,6 +400,29 @@ class TestManyInstances:
         for run in registries[0].history(limit=1_000):
             counts[run["task_id"]] += run["status"] == "success"
         assert set(counts.values()) == {3}
+
+    @pytest.mark.parametrize("others", [0, 1])
+    def test_what_a_slow_inline_tick_holds_is_given_back_for_others_to_run(self, join: Join, others: int) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        ledger = first._ledger
+        assert ledger is not None
+
+        def dawdle() -> None:
+            ledger._claims._hold_until = 0.0  # it took as long as that
+            ledger.beat()
+            for _ in range(others):
+                second.tick()
+
+        first.expose(dawdle, "dawdle")
+        first.register(adder("a", func=dawdle, args=()))
+        for name in ("b", "c"):
+            first.register(adder(name))
+        ledger._claims._size = 10  # all in one batch
+        first.tick()
+        owners = {run["task_id"]: run["owner"] for run in first.history(status="success")}
+        mine, theirs = ledger.lease.owner, second._ledger.lease.owner  # type: ignore[union-attr]  # it has one
+        assert owners == {"a": mine, "b": theirs if others else mine, "c": theirs if others else mine}
 
     def test_dependents_see_successes_of_others_and_their_results(self, join: Join) -> None:
         first, second = join(), join()
@@ -467,6 +563,33 @@ class TestManyInstances:
         first.tick()
         assert (list(first.store), list(first.unresolved()), runs(first, "a")) == (["a"], ["b"], 1)
 
+    def test_a_row_that_is_unreadable_when_its_task_is_registered_is_set_aside_until_it_is_removed(
+        self, join: Join, store: Store
+    ) -> None:
+        join().register(adder("b"))
+        store.spoil("b", "result", "nonsense")
+        registry = join()
+        registry.register(adder())
+        task = registry.register(adder("b"))
+        registry.tick()
+        (reason,) = registry.unresolved().values()
+        assert reason.startswith("its row cannot be read: the result is no JSON: ")
+        assert registry.why_not("b") == f"cannot run here: {reason}"
+        assert (list(registry.store), runs(registry, "a"), runs(registry, "b")) == (["a", "b"], 1, 0)
+        registry.remove("b")
+        registry.register(task)
+        registry.tick()
+        assert (registry.unresolved(), task.result) == ({}, 3)
+
+    def test_a_row_that_is_unreadable_when_its_task_is_managed_is_set_aside(self, join: Join, store: Store) -> None:
+        registry = join()
+        registry.register(adder())
+        store.spoil("a", "status", "nonsense")
+        with pytest.raises(KeyError, match="no task 'a' is registered"):
+            registry.pause("a")
+        registry.tick()
+        assert registry.unresolved() == {"a": "its row cannot be read: 'nonsense' is not a valid TaskStatus"}
+
     def test_another_zone_is_refused(self, join: Join, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         first = join()
@@ -501,7 +624,8 @@ class TestLease:
         first, second = join(), join()
         second.expose(jobs.add)
 
-        task = first.register(adder(every={"hours": 1}, retry=Retry(max_retries=1, delay=5, jitter=0)))
+        retry = Retry(max_retries=1, delay=5, jitter=0, on=(KeyError,))  # a lost run raised nothing, and is tried again
+        task = first.register(adder(every={"hours": 1}, retry=retry))
         _claim_and_die(first, task)
         second.tick()
         assert second.store["a"].status is TaskStatus.RUNNING
@@ -608,9 +732,9 @@ class TestLease:
         task = alone.register(adder("b"))
         alone.tick()
         alone.tick()
-        (run,) = [run for run in alone.history("b") if run["status"] == "failed"]
-        assert run["error"] == f"lease expired: owner {ledger.lease.owner} did not start what it had claimed"
-        assert task.status is TaskStatus.FAILED
+        given_back, run = alone.history("b")
+        assert given_back["error"] == f"not started: owner {ledger.lease.owner} gave its claim back"
+        assert (run["status"], run["epoch"], task.result) == ("success", 2, 3)
 
     def test_a_removed_task_leaves_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
         alone.register(adder())
@@ -665,6 +789,18 @@ class Flaky(MemoryBackend):
 
 
 _OPERATIONS = frozenset(Backend.__abstractmethods__) - {"open", "close"}
+
+
+def test_the_beat_comes_in_time_for_what_is_held(alone: TaskRegistry) -> None:
+    ledger = alone._ledger
+    assert ledger is not None
+    seconds = []
+    alone.expose(lambda: seconds.append(ledger.seconds_to_beat()), "look")
+    for name in ("a", "b"):
+        alone.register(adder(name, func=alone._names.find("look"), args=()))
+    ledger._claims._size = 10  # both in one batch
+    alone.tick()
+    assert seconds[0] <= 1 < seconds[1]
 
 
 class TestOutage:
@@ -732,6 +868,51 @@ class TestOutage:
         registry.tick()
         registry.tick()
         assert [(run["status"], run["epoch"]) for run in registry.history("a")] == [("success", 1)]
+
+    def test_subscribers_are_told_in_order_when_it_is_back(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        heard: list[str | None] = []
+        registry.on("succeeded", lambda event: heard.append(event.task_id))
+        registry._ledger._claims._size = 10  # type: ignore[union-attr]  # all in one batch
+        for name in ("a", "b", "c"):
+            registry.register(adder(name))
+        flaky.fails_before = {"finish"}
+        registry.tick()
+        assert (heard, registry.store["c"].result) == ([], 3)
+        flaky.fails_before = set()
+        _end_pause(registry)
+        registry.tick()
+        assert heard == ["a", "b", "c"]
+
+    def test_subscribers_are_told_at_the_end_if_it_does_not_come_back(
+        self, flaky: Flaky, registry: TaskRegistry
+    ) -> None:
+        heard: list[str | None] = []
+        registry.on("succeeded", lambda event: heard.append(event.task_id))
+        registry.register(adder())
+        flaky.fails_before = {"finish"}
+        registry.tick()
+        registry.shutdown(0)
+        assert heard == ["a"]
+
+    @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
+    def test_what_was_not_started_is_given_back_when_it_is_back(
+        self, flaky: Flaky, registry: TaskRegistry, when: str
+    ) -> None:
+        def stop() -> None:
+            registry.pause_all()
+            setattr(flaky, when, {"assign"})
+
+        registry.expose(stop, "stop")
+        registry._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        registry.register(adder("a", func=stop, args=()))
+        task = registry.register(adder("b"))
+        registry.tick()
+        setattr(flaky, when, set())
+        registry.resume_all()
+        for _ in range(2):
+            _end_pause(registry)
+            registry.tick()
+        assert ([run["status"] for run in registry.history("b")], task.result) == (["failed", "success"], 3)
 
     def test_management_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
         task = registry.register(adder())
@@ -832,6 +1013,40 @@ def test_an_event_loop_runs_what_is_claimed() -> None:
     task = registry.register(adder(func=fetch, args=()))
     asyncio.run(main())
     assert ([run["status"] for run in registry.history()], registry.instances()) == (["success"], [])
+
+
+@pytest.mark.slow
+def test_an_event_loop_does_not_wait_for_the_store_to_look_or_to_write() -> None:
+    import asyncio
+
+    class Noting(MemoryBackend):
+        asked: set[tuple[str, bool]] = set()  # noqa: RUF012  # there is one of it
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in _OPERATIONS:
+                self.asked.add((name, threading.current_thread() is threading.main_thread()))
+            return super().__getattribute__(name)
+
+    async def fetch() -> int:
+        return len(fetched)
+
+    async def main() -> None:
+        loop = asyncio.create_task(run_scheduler(0.005, registry))
+        while len(registry.store["a"].history) < 3:
+            await asyncio.sleep(0.01)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+    fetched: list[int] = []
+    backend = Noting()
+    registry = TaskRegistry(backend=backend)
+    registry.expose(fetch, "fetch")
+    registry.register(adder(every={"milliseconds": 100}, func=fetch, args=()))
+    backend.asked.clear()
+    asyncio.run(main())
+    here = {name for name, is_here in backend.asked if is_here}
+    there = {name for name, is_here in backend.asked if not is_here}
+    assert (here - {"leave", "finish"}, {"look", "renew", "finish"} - there) == ({"claim"}, set())
 
 
 class TestRoundTrips:

@@ -43,6 +43,10 @@ class Backend(ABC):
 
     An operation takes any number of ids, and makes a handful of round trips for them. Each row is compared and written
     for itself, and nothing of it is half done. It raises `BackendUnavailableError` when the store cannot be reached.
+
+    A row's `version` begins at 1 and grows by exactly one with each claim, finish, reap, assignment, change, removal
+    and new definition of it, and with nothing else: who has made such a change to a version that is known knows the new
+    one. What is late, lost a race, or is asked again changes no version.
     `clock` replaces the store's clock, for tests: it returns microseconds since 1970.
     """
 
@@ -81,7 +85,8 @@ class Backend(ABC):
         """Write definitions whose hash is new, leave equal ones alone, and return the state of all.
 
         What is written gets a new version, and the store a new revision, in the same transaction. A task that was
-        removed comes back with its epoch, and without anything else of its past.
+        removed comes back with its epoch, and without anything else of its past. A row that makes no sense is left out
+        of the answer: a look tells what is wrong with it.
         """
 
     @abstractmethod
@@ -89,7 +94,8 @@ class Backend(ABC):
         """Change what tasks are, and return the states of those that were changed.
 
         Left out are tasks that are not there, and those whose hash is another than the one that was seen. Versions and
-        the store's revision grow in the same transaction. Runs do not get in the way, nor are they disturbed.
+        the store's revision grow in the same transaction. Runs do not get in the way, nor are they disturbed. A row
+        that makes no sense is left out of the answer, as by `define`.
         """
 
     @abstractmethod

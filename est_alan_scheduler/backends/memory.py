@@ -22,6 +22,7 @@ from est_alan_scheduler.backends.rows import (
     storable,
     to_definition,
     to_state,
+    to_states,
 )
 from est_alan_scheduler.task import TaskStatus
 
@@ -90,11 +91,11 @@ class MemoryBackend(Backend):
                 else:
                     continue
                 self._revision = revision
-            return {task_id: self._rows[task_id].state for task_id, _, _ in definitions}
+            return to_states(self._rows[task_id].state for task_id, _, _ in definitions)
 
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         """Change what tasks are, and return the states of those that were changed."""
-        changed = {}
+        changed = []
         with self._lock:
             revision = self._revision + 1
             for task_id, definition, seen_hash, paused, run_requested in changes:
@@ -104,13 +105,14 @@ class MemoryBackend(Backend):
                 if definition is not None:
                     row.definition, row.hash = definition.json, definition.hash
                 old = row.state
-                row.state = changed[task_id] = _next(
+                row.state = _next(
                     old,
                     paused=old.paused if paused is None else paused,
                     run_requested=old.run_requested if run_requested is None else run_requested,
                 )
                 row.revision = self._revision = revision
-        return changed
+                changed.append(row.state)
+        return to_states(changed)
 
     def remove(self, ids: Collection[str]) -> None:
         """Remove tasks and their finished runs; what stays is the epoch."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha1
 from typing import Any
 from urllib.parse import urlsplit
@@ -47,7 +47,6 @@ from est_alan_scheduler.task import TaskStatus
 
 _BATCH = 500  # tasks a script: nobody else is served meanwhile
 _KEPT = 24 * 3600 * 1_000_000  # microseconds for which the row of an expired lease is kept if there is nothing to reap
-_TEXTS = frozenset(("status", "result", "owner", "consumed"))
 
 
 class RedisBackend(Backend):
@@ -101,25 +100,24 @@ class RedisBackend(Backend):
             began = self.clock.begin()
             # The news with the first batch: what changes during the others will be news the next time.
             calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
-            replies = self._call(scripts.LOOK, calls)
+            replies = [_loaded(reply) for reply in self._call(scripts.LOOK, calls)]
             now, revision, page, news, _ = replies[0]
             self.clock.note(int(now), began)
             for _, _, _, _, states in replies:
-                for raw_id, state in states:
-                    self._show(view, raw_id, state)
-            for raw_id, (removed, definition, checksum), state in news:
-                task_id = _text(raw_id)
-                if removed == b"1":
+                for task_id, state in states:
+                    self._show(view, task_id, state)
+            for task_id, (removed, definition, checksum), state in news:
+                if removed == "1":
                     view.definitions[task_id] = None
                     view.states.pop(task_id, None)
-                elif self._show(view, raw_id, state):
+                elif self._show(view, task_id, state):
                     try:
-                        view.definitions[task_id] = to_definition(task_id, _text(definition), _text(checksum))
+                        view.definitions[task_id] = to_definition(task_id, definition, checksum)
                     except ValueError as error:
                         del view.states[task_id]
                         view.unreadable[task_id] = str(error)
             view = view._replace(now=int(now), revision=int(revision))
-            more, seen, asked = bool(page), _text(revision), [[]]
+            more, seen, asked = bool(page), revision, [[]]
         return view
 
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
@@ -152,12 +150,12 @@ class RedisBackend(Backend):
             fields = [text for name, value in values.items() for text in (name, _number(value))]
             fields += ["owner", "", "token", ""] if "status" in values else []
             rows.append([assignment.id, str(assignment.seen_version), fields])
-        return {_text(task_id): version for task_id, version in self._each(scripts.ASSIGN, rows)}
+        return {task_id: int(version) for task_id, version in self._each(scripts.ASSIGN, rows)}
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         rows = [[_number(value) for value in claim] for claim in claims]
-        return {_text(task_id): int(epoch) for task_id, epoch in self._each(scripts.CLAIM, rows, owner, token)}
+        return {task_id: int(epoch) for task_id, epoch in self._each(scripts.CLAIM, rows, owner, token)}
 
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
         """Record how runs ended, and return those that still had their tasks."""
@@ -178,7 +176,7 @@ class RedisBackend(Backend):
             ]
             for one in outcomes
         ]
-        return {(_text(task_id), int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
+        return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
 
     def renew(self, owner: str, lease: float) -> Renewal:
         """Let the lease of an owner last for so many seconds from now."""
@@ -200,8 +198,8 @@ class RedisBackend(Backend):
 
     def lost(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease."""
-        (found,) = self._call(scripts.LOST, [(str(limit),)])
-        return sorted(to_runs(_run(_text(task_id), int(epoch), values) for task_id, epoch, values in found))
+        (reply,) = self._call(scripts.LOST, [(str(limit),)])
+        return sorted(to_runs(_run(task_id, int(epoch), values) for task_id, epoch, values in _loaded(reply)))
 
     def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, and return those that were."""
@@ -209,7 +207,7 @@ class RedisBackend(Backend):
             [one.id, str(one.epoch), one.owner, _quoted(storable(one.error)), _number(one.retry_at), str(one.attempt)]
             for one in verdicts
         ]
-        return {(_text(task_id), int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
+        return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
 
     def history(
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
@@ -253,11 +251,12 @@ class RedisBackend(Backend):
                 pipe.hmget(self._key(f"run:{task_id}:{epoch}"), scripts.RUN)
             rows = pipe.execute()
         there = [(key, row) for key, row in zip(keys, rows, strict=True) if row[0] is not None]
-        return to_runs(_run(task_id, epoch, values) for (task_id, epoch), values in there)
+        return to_runs(
+            _run(task_id, epoch, [raw and _text(raw) for raw in values]) for (task_id, epoch), values in there
+        )
 
-    def _show(self, view: View, raw_id: bytes, values: Sequence[bytes | None]) -> bool:
+    def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:
         """Put a state into a view; False if it makes no sense."""
-        task_id = _text(raw_id)
         try:
             view.states[task_id] = _state(task_id, values)
         except ValueError as error:
@@ -266,13 +265,16 @@ class RedisBackend(Backend):
         return True
 
     def _states(self, script: str, rows: Sequence[Any]) -> dict[str, State]:
-        found = ((_text(task_id), values) for task_id, values in self._each(script, rows))
-        return {task_id: _state(task_id, values) for task_id, values in found}
+        states = {}
+        for task_id, values in self._each(script, rows):
+            with suppress(ValueError):  # left out
+                states[task_id] = _state(task_id, values)
+        return states
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
         """Call a script for so many rows at a time, and return the lists that it returned as one."""
         replies = self._call(script, [(*arguments, json.dumps(batch)) for batch in _batches(rows)])
-        return [row for reply in replies if isinstance(reply, list) for row in reply]
+        return [row for reply in replies for row in _loaded(reply)]
 
     def _call(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call a script with each of these arguments, in one round trip."""
@@ -334,27 +336,38 @@ def _quoted(text: str | None) -> str:
     return "" if text is None else json.dumps(text)
 
 
-def _unquoted(raw: bytes | None) -> str | None:
+def _loaded(reply: bytes) -> Any:
+    """Return what a script has returned as JSON; a stored byte that is no text does not spoil the rest."""
+    return json.loads(reply.decode(errors="replace"))
+
+
+def _as_text(raw: str) -> str | None:
+    return raw or None
+
+
+def _as_number(raw: str) -> int | None:
+    return int(raw) if raw else None
+
+
+def _unquoted(raw: str) -> str | None:
     return str(json.loads(raw)) if raw else None
 
 
-def _value(name: str, raw: bytes | None) -> Any:
+def _reader(name: str) -> Callable[[str], Any]:
+    """Return what reads a stored field: a text that is empty or not there is a None."""
     if name in ("error", "error_message"):
-        return _unquoted(raw)
-    if not raw:
-        return None
-    return raw.decode() if name in _TEXTS else int(raw)
+        return _unquoted
+    return _as_text if name in ("status", "result", "owner", "consumed") else _as_number
 
 
-def _state(task_id: str, values: Sequence[bytes | None]) -> State:
+_OF_STATE = [_reader(name) for name in scripts.STATE]
+_OF_RUN = [_unquoted if name == "result" else _reader(name) for name in scripts.RUN]
+
+
+def _state(task_id: str, values: Sequence[str]) -> State:
     """Return a state; ValueError if it makes no sense."""
-    return to_state([task_id, *(_value(name, raw) for name, raw in zip(scripts.STATE, values, strict=True))])
+    return to_state([task_id, *(read(raw) for read, raw in zip(_OF_STATE, values, strict=True))])
 
 
-def _run(task_id: str, epoch: int, values: Sequence[bytes | None]) -> list[Any]:
-    found = dict(zip(scripts.RUN, values, strict=True))
-    return [
-        task_id,
-        epoch,
-        *(_unquoted(raw) if name == "result" else _value(name, raw) for name, raw in found.items()),
-    ]
+def _run(task_id: str, epoch: int, values: Sequence[str]) -> list[Any]:
+    return [task_id, epoch, *(read(raw) for read, raw in zip(_OF_RUN, values, strict=True))]

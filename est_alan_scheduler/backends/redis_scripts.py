@@ -12,7 +12,9 @@ Keys, all of them beginning with the one hash tag that KEYS[1] holds:
     owners       a set: who has runs without an outcome
     open:OWNER   a set: those runs, as in history
 
-Numbers go through as text, because Lua's have 14 digits when it turns them into text by itself.
+Numbers go through as text, because Lua's have 14 digits when it turns them into text by itself. What may be long is
+returned as one JSON text, which redis-py passes on as it is: reading a nested reply takes it longer than all the rest.
+In it an empty list is an empty object, and a field that is not there is false.
 """
 
 from est_alan_scheduler.backends.rows import RunRow, State
@@ -100,7 +102,7 @@ local states = {}
 for _, id in ipairs(cjson.decode(ARGV[4])) do
     if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then states[#states + 1] = {id, state(id)} end
 end
-return {whole(now()), whole(revision), more, news, states}
+return cjson.encode({whole(now()), whole(revision), more, news, states})
 """
 )
 
@@ -122,7 +124,7 @@ for _, wanted in ipairs(cjson.decode(ARGV[2])) do
     end
     states[#states + 1] = {id, state(id)}
 end
-return states
+return cjson.encode(states)
 """
 )
 
@@ -139,7 +141,7 @@ for _, change in ipairs(cjson.decode(ARGV[2])) do
         states[#states + 1] = {id, state(id)}
     end
 end
-return states
+return cjson.encode(states)
 """
 )
 
@@ -154,7 +156,7 @@ for _, id in ipairs(cjson.decode(ARGV[2])) do
         drop_finished(id, '+inf')
     end
 end
-return 1
+return '{}'
 """
 )
 
@@ -170,7 +172,7 @@ for _, assignment in ipairs(cjson.decode(ARGV[2])) do
         versions[#versions + 1] = {id, redis.call('HINCRBY', P .. 'task:' .. id, 'version', 1)}
     end
 end
-return versions
+return cjson.encode(versions)
 """
 )
 
@@ -200,7 +202,7 @@ for _, claim in ipairs(cjson.decode(ARGV[4])) do
         won[#won + 1] = {id, epoch}
     end
 end
-return won
+return cjson.encode(won)
 """
 )
 
@@ -235,7 +237,7 @@ for _, outcome in ipairs(cjson.decode(ARGV[3])) do
     end
     drop_finished(id, outcome[11])
 end
-return recorded
+return cjson.encode(recorded)
 """
 )
 
@@ -294,14 +296,14 @@ local found = {}
 for _, owner in ipairs(redis.call('SMEMBERS', P .. 'owners')) do
     if not alive(owner, at) then
         for _, open in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
-            if left == 0 then return found end
+            if left == 0 then return cjson.encode(found) end
             left = left - 1
             local id, epoch = string.sub(open, 1, -18), whole(tonumber(string.sub(open, -16)))
             found[#found + 1] = {id, epoch, run(id, epoch)}
         end
     end
 end
-return found
+return cjson.encode(found)
 """
 )
 
@@ -331,6 +333,6 @@ for owner, _ in pairs(gone) do
     redis.call('HDEL', P .. 'leases', owner)
     redis.call('HDEL', P .. 'since', owner)
 end
-return reaped
+return cjson.encode(reaped)
 """
 )

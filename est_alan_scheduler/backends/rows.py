@@ -7,6 +7,8 @@ and does not interpret.
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from est_alan_scheduler.log import log
@@ -209,18 +211,35 @@ def to_definition(task_id: str, text: Any, checksum: Any) -> Definition:
 
 def to_state(values: Sequence[Any]) -> State:
     """Return a stored state, its columns in the order of `State`; ValueError if one of them makes no sense."""
-    state = State._make(values)
-    for name, value in zip(_INTEGERS, _integers(state), strict=True):
-        if value is not None and type(value) is not int:
-            raise ValueError(f"{name} must be an integer, it is {value!r}")
-    if state.result is not None:
+    columns = list(values)
+    if not _WHOLE.issuperset(map(type, _integers(columns))):
+        name, value = next(
+            (name, value)
+            for name, value in zip(_INTEGERS, _integers(columns), strict=True)
+            if type(value) not in _WHOLE
+        )
+        raise ValueError(f"{name} must be an integer, it is {value!r}")
+    columns[_STATUS] = TaskStatus(columns[_STATUS])
+    columns[_PAUSED] = bool(columns[_PAUSED])
+    state = State._make(columns)
+    if state.result is not None and state.result != "null":
         try:
             json.loads(state.result)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"the result is no JSON: {error}") from None
     if state.consumed is not None:
         _check_consumed(state.consumed)
-    return state._replace(status=TaskStatus(state.status), paused=bool(state.paused))
+    return state
+
+
+def to_states(rows: Iterable[Sequence[Any]]) -> dict[str, State]:
+    """Return stored states by id, without those that make no sense."""
+    states = {}
+    for row in rows:
+        with suppress(ValueError):
+            state = to_state(row)
+            states[state.id] = state
+    return states
 
 
 def _check_consumed(text: Any) -> None:
@@ -246,8 +265,8 @@ def to_runs(rows: Iterable[Sequence[Any]]) -> list[RunRow]:
 
 def storable(text: str | None) -> str | None:
     """Return a text without what a store cannot hold: NUL, and halves of surrogate pairs."""
-    if text is None:
-        return None
+    if text is None or (text.isascii() and "\0" not in text):
+        return text
     return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
 
 
@@ -263,18 +282,6 @@ _INTEGERS = (
     "misfired_at",
     "run_requested",
 )
-
-
-def _integers(state: State) -> tuple[Any, ...]:
-    return (
-        state.version,
-        state.epoch,
-        state.first_run_at,
-        state.last_run_at,
-        state.last_success_at,
-        state.retry_at,
-        state.attempt,
-        state.misfires,
-        state.misfired_at,
-        state.run_requested,
-    )
+_WHOLE = frozenset((int, type(None)))
+_STATUS, _PAUSED = State._fields.index("status"), State._fields.index("paused")
+_integers = itemgetter(*(State._fields.index(name) for name in _INTEGERS))

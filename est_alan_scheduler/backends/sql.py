@@ -16,6 +16,7 @@ from est_alan_scheduler.backends.rows import (
     to_definition,
     to_runs,
     to_state,
+    to_states,
 )
 from est_alan_scheduler.backends.sql_leases import SqlLeases
 from est_alan_scheduler.backends.sql_tables import BLANK, RUN, STATE, sql
@@ -95,7 +96,7 @@ class SqlBackend(SqlLeases):
                 self._execute_all(connection, insert, [values for values in new if values["id"] not in rows])
                 self._execute_all(connection, update, [values for values in new if values["id"] in rows])
                 rows = {row[2 + _ID]: row for row in connection.execute(sql(found), ids)}
-        return {task_id: to_state(rows[task_id][2:]) for task_id in wanted if task_id in rows}
+        return to_states(rows[task_id][2:] for task_id in wanted if task_id in rows)
 
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         """Change what tasks are, and return the states of those that were changed."""
@@ -128,7 +129,7 @@ class SqlBackend(SqlLeases):
             )
             changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
             rows = connection.execute(sql(changed), {"revision": revision}).all()
-        return {row[_ID]: to_state(row) for row in rows}
+        return to_states(rows)
 
     def remove(self, ids: Collection[str]) -> None:
         """Remove tasks and their finished runs; what stays is the epoch."""

@@ -1,20 +1,26 @@
 """SQLite: one writer at a time, so reading, comparing and writing under its lock is all there is to it."""
 
 import json
+import os
+import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy.exc import OperationalError
 
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, check_name
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError, check_name
 from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql import SqlBackend
 from est_alan_scheduler.backends.sql_tables import sql
+from est_alan_scheduler.backends.turns import turns_at
 
 _PATIENCE = 10.0  # seconds to wait for the lock
+_PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
 
 class SqliteBackend(SqlBackend):
@@ -34,6 +40,7 @@ class SqliteBackend(SqlBackend):
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
+        self._path = os.path.realpath(url.database or "")
 
     def _among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:ids))"
@@ -44,19 +51,23 @@ class SqliteBackend(SqlBackend):
     def _times(self) -> dict[str, int]:
         return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
 
-    def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
-        if parameters:  # sqlite3 knows parameters by name itself; SQLAlchemy would rewrite each set of them
-            connection.exec_driver_sql(statement, list(parameters))
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        # SQLite itself lets those who wait sleep for ever longer, and whoever comes along may go first.
+        try:
+            with turns_at(self._path).take(_PATIENCE), super()._transaction() as connection:
+                yield connection
+        except TimeoutError:
+            raise BackendUnavailableError(f"{self.url}: others in this process write for too long") from None
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         t = self._tables
         alive = f"SELECT 1 FROM {t.instances} WHERE owner = :owner AND lease_until > {self._now}"
         start = (
-            f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = :owner,"
-            " token = :token, run_requested = 0, first_run_at = :first_run_at, last_run_at = :last_run_at,"
-            " retry_at = :retry_at, attempt = :attempt"
-            " WHERE id = :id AND version = :seen_version AND status <> 'running' AND NOT removed"
+            f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
+            " token = ?, run_requested = 0, first_run_at = ?, last_run_at = ?, retry_at = ?, attempt = ?"
+            " WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed"
         )
         mine = (
             f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')}"
@@ -64,16 +75,29 @@ class SqliteBackend(SqlBackend):
         )
         insert = (
             f"INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)"
-            " VALUES (:id, :epoch, :slot, :attempt, :owner, :started, 'running', false) ON CONFLICT DO NOTHING"
+            " VALUES (?, ?, ?, ?, ?, ?, 'running', false) ON CONFLICT DO NOTHING"
         )
         me = {"owner": owner, "token": token}
         with self._transaction() as connection:
             if connection.execute(sql(alive), {"owner": owner, **self._times()}).scalar():
-                self._execute_all(connection, start, [{**claim._asdict(), **me} for claim in claims])
+                wishes = [
+                    (
+                        owner,
+                        token,
+                        one.first_run_at,
+                        one.last_run_at,
+                        one.retry_at,
+                        one.attempt,
+                        one.id,
+                        one.seen_version,
+                    )
+                    for one in claims
+                ]
+                _execute_many(connection, start, wishes)
             ids = self._ids({claim.id for claim in claims})
             won = {row[0]: row[1] for row in connection.execute(sql(mine), {"ids": ids, **me}).all()}
-            runs = [{**claim._asdict(), **me, "epoch": won[claim.id]} for claim in claims if claim.id in won]
-            self._execute_all(connection, insert, runs)
+            runs = [(one.id, won[one.id], one.slot, one.attempt, owner, one.started) for one in claims if one.id in won]
+            _execute_many(connection, insert, runs)
         return won
 
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
@@ -81,42 +105,50 @@ class SqliteBackend(SqlBackend):
         t = self._tables
         mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
         end = (
-            f"UPDATE {t.tasks} SET status = :status, error_message = :error, retry_at = :retry_at, attempt = :attempt,"
-            " owner = NULL, version = version + 1, consumed = COALESCE(:consumed, consumed),"
-            " result = CASE WHEN :status = 'success' THEN :result ELSE result END,"
-            " last_success_at = CASE WHEN :status = 'success' THEN :last_success_at ELSE last_success_at END"
-            " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"
+            f"UPDATE {t.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?, owner = NULL,"
+            " version = version + 1, consumed = COALESCE(?, consumed), result = CASE WHEN ? THEN ? ELSE result END,"
+            " last_success_at = CASE WHEN ? THEN ? ELSE last_success_at END"
+            " WHERE id = ? AND epoch = ? AND owner = ? AND status = 'running'"
         )
         close = (
-            f"UPDATE {t.runs} SET finished = :finished, result = :result_text, late = :late,"
-            " status = CASE WHEN finished IS NULL THEN :status ELSE status END,"
-            " error = CASE WHEN finished IS NULL THEN :error ELSE error END"
-            " WHERE task_id = :id AND epoch = :epoch AND owner = :owner AND (finished IS NULL OR late)"
+            f"UPDATE {t.runs} SET status = CASE WHEN finished IS NULL THEN ? ELSE status END,"
+            " error = CASE WHEN finished IS NULL THEN ? ELSE error END, finished = ?, result = ?, late = ?"
+            " WHERE task_id = ? AND epoch = ? AND owner = ? AND (finished IS NULL OR late)"
         )
-        recorded = f"SELECT task_id, epoch FROM {t.runs} WHERE {self._among('task_id')} AND owner = :owner AND NOT late"
-        prune = f"DELETE FROM {t.runs} WHERE task_id = :id AND epoch <= :last AND finished IS NOT NULL"
+        recorded = (
+            f"SELECT r.task_id, r.epoch FROM json_each(:missed) m JOIN {t.runs} r"
+            " ON r.task_id = json_extract(m.value, '$[0]') AND r.epoch = json_extract(m.value, '$[1]')"
+            " WHERE r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late"
+        )
+        prune = f"DELETE FROM {t.runs} WHERE task_id = ? AND epoch <= ? AND finished IS NOT NULL"
         ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
         asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
         with self._transaction() as connection:
             kept = {tuple(row) for row in connection.execute(sql(mine), ids).all()} & asked
-            rows = [
-                {
-                    **outcome._asdict(),
-                    "status": outcome.status.value,
-                    "error": storable(outcome.error),
-                    "result_text": storable(outcome.result_text),
-                    "owner": owner,
-                    "late": (outcome.id, outcome.epoch) not in kept,
-                }
-                for outcome in outcomes
-            ]
-            self._execute_all(connection, end, [row for row in rows if not row["late"]])
-            self._execute_all(connection, close, rows)
-            self._execute_all(
-                connection, prune, [{"id": one.id, "last": one.prune_to} for one in outcomes if one.prune_to]
-            )
-            done = {tuple(row) for row in connection.execute(sql(recorded), ids).all()} & asked
-        return kept | done
+            ends, closes, prunes = [], [], []
+            for one in outcomes:
+                is_late, status, error = (one.id, one.epoch) not in kept, one.status.value, storable(one.error)
+                if not is_late:
+                    is_success = status == "success"
+                    news = (one.consumed, is_success, one.result, is_success, one.last_success_at)
+                    ends.append((status, error, one.retry_at, one.attempt, *news, one.id, one.epoch, owner))
+                shown = storable(one.result_text)
+                closes.append((status, error, one.finished, shown, is_late, one.id, one.epoch, owner))
+                if one.prune_to:
+                    prunes.append((one.id, one.prune_to))
+            _execute_many(connection, end, ends)
+            _execute_many(connection, close, closes)
+            _execute_many(connection, prune, prunes)
+            missed = asked - kept  # asked for again, perhaps
+            if missed:
+                of_these = {"missed": json.dumps(list(missed)), "owner": owner}
+                kept |= {tuple(row) for row in connection.execute(sql(recorded), of_these).all()}
+        return kept
+
+
+def _execute_many(connection: Connection, statement: str, parameters: list[tuple[Any, ...]]) -> None:
+    if parameters:  # by place, as sqlite3 takes them fastest: these are the statements that each run has
+        connection.exec_driver_sql(statement, parameters)
 
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
@@ -137,5 +169,17 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
 
 def _begin(connection: Connection) -> None:
     # A deferred transaction that goes on to write would fail at once when somebody else writes, without waiting.
-    if not connection.get_execution_options().get("single"):
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("single"):
+        return
+    execute: Any = connection.connection.dbapi_connection.execute  # type: ignore[union-attr]  # it is there
+    execute("PRAGMA busy_timeout = 0")  # SQLite itself would wait longer and longer, while others go first
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            break
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
+    execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")

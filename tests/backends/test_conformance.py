@@ -5,13 +5,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import pytest
 
-from est_alan_scheduler.backends import Backend, BackendUnavailableError
+from est_alan_scheduler.backends import Backend
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -31,14 +29,6 @@ from tests.backends.stores import Clock, Store, claim, define, failure, state, s
 PENDING, RUNNING, SUCCESS, FAILED = TaskStatus
 SECOND = 1_000_000
 LEASE = 30.0
-
-
-def again_until_available(ask: Callable[[], Any]) -> Any:
-    """Ask as the contract has it: a file that all write to at once may be locked for longer than anybody waits."""
-    for _ in range(5):
-        with suppress(BackendUnavailableError):
-            return ask()
-    return ask()
 
 
 FRESH = State("a", 1, 0, PENDING, None, None, None, None, 0, None, None, 0, None, False, 0, None)
@@ -120,6 +110,18 @@ class TestLook:
         assert view.states == {"a": FRESH}
         assert set(view.unreadable) == {"b"}
         assert view.unreadable["b"].startswith(message)
+
+    def test_unreadable_rows_are_left_out_by_what_writes_them(self, store: Store, backend: Backend) -> None:
+        define(backend, "a", "b", "c")
+        store.spoil("b", "status", "banana")
+        store.spoil("c", "result", "nonsense")
+        assert define(backend, "a", "b", "c") == {"a": FRESH}
+        new = [Definition(task_id, "{}", "other") for task_id in "abc"]
+        assert set(backend.define(new)) == {"a"}
+        assert set(backend.change([Change(task_id, paused=True) for task_id in "abc"])) == {"a"}
+        assert set(backend.look(None, 0).unreadable) == {"b", "c"}
+        backend.remove(["b", "c"])
+        assert set(define(backend, "b", "c")) == {"b", "c"}
 
     def test_takes_any_id(self, backend: Backend) -> None:
         ids = ["'); DROP TABLE t; --", "a:b", 'quoted "x"', "früh 🐢", "a b\n", "{x}", "%s :name"]
@@ -627,6 +629,55 @@ class TestClock:
         assert (backend.now(), backend.look([], 0).now) == (clock.now, clock.now)
 
 
+class TestVersion:
+    def test_grows_by_one_with_each_change_of_a_row(self, backend: Backend, clock: Clock) -> None:
+        steps: list[Callable[[], object]] = [
+            lambda: define(backend, "a"),
+            lambda: backend.define([Definition("a", "{}", "other")]),
+            lambda: backend.change([Change("a", paused=True)]),
+            lambda: backend.change([Change("a", Definition("a", "{}", "third"), paused=False, run_requested=1)]),
+            lambda: backend.assign([Assignment("a", 4, {"attempt": 1, "result": "1"})]),
+            lambda: backend.claim("me", "one", [claim("a", 5)]),
+            lambda: backend.finish("me", [success("a", 1)]),
+            lambda: backend.claim("me", "two", [claim("a", 7)]),
+            lambda: backend.finish("me", [failure("a", 2)]),
+            lambda: backend.claim("me", "three", [claim("a", 9)]),
+            lambda: backend.change([Change("a", paused=True)]),  # of a task that runs
+            lambda: backend.leave("me"),
+            lambda: backend.reap([Verdict("a", 3, "me", retry_at=5, attempt=1)]),
+            lambda: backend.remove(["a"]),
+            lambda: define(backend, "a"),
+        ]
+        backend.renew("me", LEASE)
+        versions = []
+        for step in steps:
+            step()
+            view = backend.look(["a"], 0)
+            versions.append(view.states["a"].version if view.states else None)
+        assert versions == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 12, None, 14]
+
+    def test_stays_when_nothing_changes(self, backend: Backend, running: State, clock: Clock) -> None:
+        def write_what_changes_nothing() -> None:
+            backend.renew("me", LEASE)
+            backend.claim("me", "token", [claim("a", 1)])  # asked again
+            backend.claim("me", "other", [claim("a", backend.look(["a"], 0).states["a"].version)])
+            backend.assign([Assignment("a", 1, {"attempt": 5})])
+            define(backend, "a")
+            backend.change([Change("a", seen_hash="another", paused=True)])
+            backend.finish("me", [success("a", 7)])
+            backend.finish("you", [success("a", 1)])
+            backend.reap([Verdict("a", 1, "me")])
+
+        write_what_changes_nothing()
+        assert state(backend, "a") == running
+        backend.finish("me", [success("a", 1)])
+        ended = state(backend, "a")
+        backend.finish("me", [success("a", 1)])  # asked again
+        clock.advance(LEASE)
+        backend.reap([Verdict("a", 1, "me")])
+        assert (ended.version, state(backend, "a")) == (running.version + 1, ended)
+
+
 class TestManyAtOnce:
     def test_a_thousand_take_a_handful_of_round_trips(
         self, store: Store, backend: Backend, monkeypatch: pytest.MonkeyPatch
@@ -696,7 +747,7 @@ class TestManyAtOnce:
 
         def work(number: int) -> None:
             for turn in range(10):
-                again_until_available(partial(define, backends[number], f"{number}.{turn}"))
+                define(backends[number], f"{number}.{turn}")
 
         reader = store.open()
         seen: dict[str, Any] = {}
@@ -704,7 +755,7 @@ class TestManyAtOnce:
         with ThreadPoolExecutor(8) as pool:
             done = [pool.submit(work, number) for number in range(8)]
             while not all(one.done() for one in done):
-                view = again_until_available(partial(reader.look, [], revision))
+                view = reader.look([], revision)
                 seen.update(view.definitions)
                 revision = view.revision
             for one in done:

@@ -55,7 +55,7 @@ class Schedule(Contender):
         return sum(job.should_run for job in self._scheduler.get_jobs())
 
 
-class _InlineScheduler(BaseScheduler):  # type: ignore[misc]  # untyped
+class InlineScheduler(BaseScheduler):  # type: ignore[misc]  # untyped
     """APScheduler as it is, without a thread that would process the jobs behind the benchmark's back."""
 
     def shutdown(self, wait: bool = True) -> None:
@@ -72,7 +72,7 @@ class APScheduler(Contender):
 
     def __init__(self) -> None:
         self._store = MemoryJobStore()
-        self._scheduler = _InlineScheduler(
+        self._scheduler = InlineScheduler(
             jobstores={"default": self._store},
             executors={"default": DebugExecutor()},
             job_defaults={"misfire_grace_time": None},  # else a job that starts a second late is skipped, not run

@@ -175,7 +175,7 @@ class RedisFloor:
         self._client.close()
 
 
-_FLOORS: dict[str, Any] = {"sqlite": SqliteFloor, "postgres": PostgresFloor, "redis": RedisFloor}
+FLOORS: dict[str, Any] = {"sqlite": SqliteFloor, "postgres": PostgresFloor, "redis": RedisFloor}
 
 
 def per_second(run: Callable[[int], None], batch: int, batches: int) -> float:
@@ -193,7 +193,7 @@ def measure(kind: str, servers: Servers, size: int, rounds: int) -> None:
         ours = Ours(store.open(), size)
         beside = servers.store(kind, Path(directory) / "floor")
         Path(directory, "floor").mkdir()
-        floor = _FLOORS[kind](beside, size) if kind in _FLOORS else None
+        floor = FLOORS[kind](beside, size) if kind in FLOORS else None
         for batch, batches in ((size, 1), (1, _SINGLES)):
             figures: dict[str, list[float]] = {"ours": [], "floor": []}
             for _ in range(rounds):  # interleaved: what else the machine does hits both

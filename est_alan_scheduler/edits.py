@@ -1,0 +1,173 @@
+"""What is edited in a registry, on its way to the store."""
+
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.rows import Assignment, Change, Definition
+from est_alan_scheduler.definitions import describe
+from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.log import log
+from est_alan_scheduler.recorded_state import FIELDS, stored
+from est_alan_scheduler.shared_tasks import Row, SharedTasks, is_same
+from est_alan_scheduler.task import Task
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.run_book import RunBook
+
+_MANAGED = ("paused", "run_requested")  # fields that go to the store as a change, not as an assignment
+
+
+class Edits:
+    """Fields that were assigned, tasks that were put in or taken out: noticed by the agenda, and written from here.
+
+    The registry's lock guards it; the backend is never asked under that. Whatever asks it may raise
+    `BackendUnavailableError`.
+    """
+
+    def __init__(
+        self, backend: Backend, book: "RunBook", agenda: Agenda, names: FunctionNames, tasks: SharedTasks
+    ) -> None:
+        self._backend = backend
+        self._book = book
+        self._agenda = agenda
+        self._names = names
+        self._tasks = tasks
+        self.heard: deque[Task | tuple[str, bool] | None] = deque()
+        """What was edited: the agenda adds to it, under the lock."""
+        self._removed: set[str] = set()
+
+    def manage(self, task: Task, field: str, value: Any) -> bool:
+        """Set a field for all instances; return whether the task is still there."""
+        if task.id not in self._tasks.rows:
+            self.push()
+        states = self._backend.change([Change(task.id, **stored({field: value}))])
+        with self._book.lock:
+            for state in states.values():
+                self._tasks.take_state(state)
+            if not states:
+                self._tasks.stale.add(task.id)
+        return bool(states)
+
+    def publish(self, task: Task, replaced: dict[str, Any]) -> bool:
+        """Write an edit of a task at once; return False if others have edited it first, and theirs stands here now.
+
+        If the store is out of reach, the edit is taken back.
+        """
+        try:
+            if task.id not in self.push():
+                return True
+            self._tasks.refresh()
+        except BackendUnavailableError:
+            task._store(replaced)
+            raise
+        return False
+
+    def push(self) -> set[str]:
+        """Write what was edited here; return the ids of what others have edited first."""
+        lost: set[str] = set()
+        with self._book.lock:
+            now = self._tasks.now()
+            self._agenda.work_in(now)
+            self._listen()
+            touched = [task for task in map(self._agenda.store.get, self._tasks.dirty) if task is not None]
+            new = [task for task in touched if task.id not in self._tasks.rows]
+            removed, self._removed = self._removed, set()
+            edits = [(task, row, _edited(task, row)) for task in touched if (row := self._tasks.rows.get(task.id))]
+            self._tasks.dirty.clear()
+        try:
+            if removed:
+                self._backend.remove(removed)
+            for task in new:
+                self._share(task)
+            self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
+            self._change(edits, lost)
+        except BackendUnavailableError:
+            with self._book.lock:
+                self._tasks.dirty.update(dict.fromkeys(task.id for task in touched))
+                self._removed |= removed
+            raise
+        if lost:
+            with self._book.lock:
+                self._tasks.stale |= lost
+                self._tasks.dirty.update(dict.fromkeys(lost))
+        return lost
+
+    def _listen(self) -> None:
+        heard, store = self.heard, self._agenda.store
+        while heard:
+            note = heard.popleft()
+            if isinstance(note, Task):
+                self._tasks.dirty[note.id] = None
+            elif note is not None:
+                self._tasks.dirty[note[0]] = None
+            else:
+                self._tasks.dirty.update(dict.fromkeys(store))
+                self._tasks.dirty.update(dict.fromkeys(self._tasks.rows))
+        for task_id in [task_id for task_id in self._tasks.dirty if task_id not in store]:
+            del self._tasks.dirty[task_id]
+            if task_id in self._tasks.rows:
+                self._removed.add(task_id)
+                self._tasks.forget(task_id)
+
+    def _share(self, task: Task) -> None:
+        """Share a task that was put into the store of the registry by hand."""
+        try:
+            self._tasks.join([task])
+        except ValueError as error:
+            self._tasks.unresolved[task.id] = str(error), None
+            return
+        with self._book.lock:
+            self._agenda.reread(task, self._tasks.now())
+
+    def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
+        assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}
+        wanted = [Assignment(id_, row.version, stored(edit)) for id_, (row, edit) in assigned.items() if edit]
+        versions = self._backend.assign(wanted) if wanted else {}
+        with self._book.lock:
+            for assignment in wanted:
+                row, edit = assigned[assignment.id]
+                if assignment.id not in versions:
+                    lost.add(assignment.id)
+                    continue
+                row.version = versions[assignment.id]
+                row.fields.update(edit)
+                if "status" in edit:
+                    self._tasks.mine.pop(assignment.id, None)
+
+    def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
+        changes, described = [], {}
+        for task, row, edit in edits:
+            change = Change(task.id, **stored({name: edit[name] for name in _MANAGED if name in edit}))
+            try:
+                own = describe(task, self._names, None)
+            except ValueError as error:
+                log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
+                own = row.described
+            if own.hash() != row.hash:
+                is_same = own.has_schedule_of(row.described)
+                own = own._replace(armed=row.described.armed if is_same else self._backend.now())
+                described[task.id] = own
+                definition = Definition(task.id, own.text(), own.hash())
+                change = change._replace(definition=definition, seen_hash=row.hash)
+            if change != Change(task.id):
+                changes.append(change)
+        states = self._backend.change(changes) if changes else {}
+        with self._book.lock:
+            for change in changes:
+                kept = self._tasks.rows.get(change.id)
+                state = states.get(change.id)
+                if state is None or kept is None:
+                    lost.add(change.id)
+                    continue
+                if change.definition is not None:
+                    kept.described, kept.hash = described[change.id], change.definition.hash
+                self._tasks.take_state(state)
+
+
+def _edited(task: Task, row: Row) -> dict[str, Any]:
+    """Return the fields of a task's state that differ from what is known to stand in the store."""
+    fields = task.__dict__
+    return {name: fields[name] for name in FIELDS if row.fields and not is_same(fields[name], row.fields[name])}
