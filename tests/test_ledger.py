@@ -618,6 +618,29 @@ class TestManyInstances:
         second.shutdown()
         assert len(first.instances()) == 1
 
+    def test_a_retry_of_what_failed_elsewhere_is_not_for_a_slot_that_was_tried_here_before(
+        self, join: Join, clock: Clock
+    ) -> None:
+        seen = []
+
+        def fail() -> None:
+            run = current_run()
+            assert run is not None
+            seen.append(((run.slot - start).seconds, run.attempt))
+            if len(seen) > 1:
+                raise ValueError
+
+        start, registries = at(clock), [join(), join()]
+        for registry in registries:
+            registry.expose(fail, "fail")
+            retry = Retry(max_retries=1, delay=1, jitter=0)
+            registry.register(adder(func=fail, args=(), retry=retry))
+        first, second = registries
+        for registry, seconds in ((first, 0), (first, 60), (first, 1), (second, 59), (first, 1)):
+            clock.advance(seconds)
+            registry.tick()
+        assert seen == [(0, 1), (60, 1), (60, 2), (120, 1), (121, 2)]
+
 
 class TestLease:
     def test_what_a_dead_instance_ran_is_taken_over_after_its_lease(self, join: Join, clock: Clock) -> None:
@@ -636,6 +659,19 @@ class TestLease:
         assert there.error_message is not None
         assert there.error_message.startswith("lease expired: owner ")
         assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
+
+    def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        task = first.register(adder())
+        _claim_and_die(first, task)
+        clock.advance(700)
+        second.register(adder())
+        ledger = second._ledger
+        assert ledger is not None
+        ledger.lease.renew()  # so that it is not due when it beats
+        ledger.outage.healthy_since, ledger._reap_at = -600.0, 0.0
+        ledger.beat()
+        assert [run["status"] for run in second.history("a")] == ["failed"]
 
     def test_an_outcome_that_comes_late_changes_nothing(
         self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
@@ -735,6 +771,18 @@ class TestLease:
         given_back, run = alone.history("b")
         assert given_back["error"] == f"not started: owner {ledger.lease.owner} gave its claim back"
         assert (run["status"], run["epoch"], task.result) == ("success", 2, 3)
+
+    def test_a_claim_that_is_given_back_drops_no_history(self, alone: TaskRegistry, clock: Clock) -> None:
+        task, ledger = alone.register(adder(history_limit=200)), alone._ledger
+        assert ledger is not None
+        for _ in range(101):
+            ledger.lease.renew()
+            alone.tick()
+            clock.advance(60)
+        assert ledger.obtain(task)
+        ledger.give_back(["a"])
+        alone.tick()
+        assert len(alone.history("a", limit=1_000)) == 103
 
     def test_a_removed_task_leaves_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
         alone.register(adder())
