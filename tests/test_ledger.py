@@ -1134,7 +1134,7 @@ from est_alan_scheduler.backends import open_backend
 from tests import jobs
 url, name, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 backend = open_backend(url, name)
-registry = TaskRegistry(backend=backend, lease=1.5)
+registry = TaskRegistry(backend=backend, lease=30)
 for number in range(10):
     registry.register(Task(id=str(number), every={"milliseconds": 200}, func=jobs.add, args=(1, 2)))
 print("ready", flush=True)
