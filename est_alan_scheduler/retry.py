@@ -52,7 +52,8 @@ class Retry(BaseModel):
     on: Annotated[
         Errors, PlainValidator(_check_on), PlainSerializer(lambda on: [class_name(c) for c in on], when_used="json")
     ] = (Exception,)
-    """Which errors: instances of these. `TimeoutError` is that of `timeout`. In JSON they are names, as `func` is."""
+    """Which errors: instances of these. `TimeoutError` is that of `timeout`. In JSON they are names, as `func` is; by
+    name is also how an error is known that cannot be sent back from another process."""
 
     @model_validator(mode="before")
     @classmethod
