@@ -265,5 +265,6 @@ def _portable(error: BaseException) -> BaseException:
         if type(loaded) is type(error) and error_text(loaded) == error_text(error):
             return error
     remote = RemoteError(error_text(error))
-    remote.classes = tuple(map(class_name, type(error).__mro__))
+    # A spawned worker has the main program under another name.
+    remote.classes = tuple(class_name(cls).replace("__mp_main__:", "__main__:") for cls in type(error).__mro__)
     return remote

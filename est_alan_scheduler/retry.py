@@ -54,7 +54,7 @@ class Retry(BaseModel):
         Errors, PlainValidator(_check_on), PlainSerializer(lambda on: [class_name(c) for c in on], when_used="json")
     ] = (Exception,)
     """Which errors: instances of these. `TimeoutError`, an `OSError`, is that of `timeout`. In JSON they are names, as
-    `func` is."""
+    `func` is; by name is also how an error is known that cannot be sent back from another process."""
 
     @model_validator(mode="before")
     @classmethod

@@ -1,9 +1,13 @@
 """Changing plans while the registry runs: update, pause, resume, run_now, pause_all, resume_all."""
 
+import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -12,8 +16,10 @@ import pytest
 from pydantic import ValidationError
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate, start_scheduler
+from est_alan_scheduler.events import log_outcome
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.store import UnknownTaskError
+from est_alan_scheduler.timing import options_of
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until
@@ -25,6 +31,15 @@ PAST, FAR = datetime(2020, 1, 1), datetime(2999, 1, 1)
 @pytest.fixture
 def registry() -> Frozen:
     return Frozen()
+
+
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Let threads take turns so often that they get in between anything."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
 
 
 def zone_of(moment: datetime | None) -> str | None:
@@ -389,9 +404,11 @@ class TestThreads:
             wait_until(lambda: len(task.history) == 2)
 
     @pytest.mark.slow
-    def test_sixteen_threads_manage_a_running_loop(self) -> None:
+    def test_sixteen_threads_manage_a_running_loop(self, restless_threads: None) -> None:
         overlaps: list[str] = []
         inside: set[str] = set()
+        told: list[str] = []
+        calls = count()
 
         def run(task_id: str, one: int, two: int) -> None:
             if task_id in inside or one != two:  # two halves of different updates would differ
@@ -399,25 +416,37 @@ class TestThreads:
             inside.add(task_id)
             time.sleep(0.0005)
             inside.discard(task_id)
+            if task_id == "flaky" and next(calls) % 3:
+                raise ValueError("boom")
 
         with ThreadPoolExecutor(4) as executor, ThreadPoolExecutor(16) as managers:
             registry = TaskRegistry(executor=executor)
-            ids = [str(number) for number in range(20)]
+            registry._events.remove("failed", log_outcome)
+            for name in ("succeeded", "failed"):
+                registry.on(name, lambda event: told.append(event.name))
+            ids = [*(str(number) for number in range(20)), "flaky"]
             for task_id in ids:
                 registry.register(
-                    Task(id=task_id, every={"milliseconds": 3}, func=run, args=(task_id, 0), kwargs={"two": 0})
+                    Task(
+                        id=task_id,
+                        every={"milliseconds": 3},
+                        func=run,
+                        args=(task_id, 0),
+                        kwargs={"two": 0},
+                        retry=Retry(delay=0),
+                    )
                 )
+            registry.register(Task(id="plan", every={"days": 1}, func=work, paused=True))
 
-            def manage(seed: int) -> list[str]:
-                random, mine = Random(seed), f"{seed}"
-                own = registry.register(Task(id=f"own {mine}", every={"hours": 1}, func=work))
-                done = 0
+            def manage(seed: int) -> Counter[str]:
+                random, done, there = Random(seed), 0, Counter[str]()
+                own = registry.register(Task(id=f"own {seed}", every={"hours": 1}, func=work))
                 while time.monotonic() < end:
                     done += 1
                     registry.update(own.id, history_limit=done, timeout=done)
-                    assert (own.history_limit, own.timeout) == (done, done)  # no update is lost
-                    task_id = random.choice(ids)
-                    match random.randrange(6):
+                    assert (own.history_limit, own.timeout) == (done, done)
+                    task_id, other_id = random.choice(ids), random.choice(("x", "y"))
+                    match random.randrange(12):
                         case 0:
                             registry.pause(task_id)
                         case 1 | 2:
@@ -426,24 +455,63 @@ class TestThreads:
                             registry.run_now(task_id, force=random.random() < 0.5)
                         case 4:
                             registry.update(task_id, args=(task_id, done), kwargs={"two": done})
+                        case 5:
+                            registry.update("flaky", retry=Retry(max_retries=done % 4, delay=0))
+                        case 6:
+                            with suppress(ValueError):  # it is there
+                                registry.register(Task(id=other_id, every={"milliseconds": 3}, func=work))
+                                there[other_id] += 1
+                        case 7:
+                            with suppress(KeyError):  # it is not
+                                registry.remove(other_id)
+                                there[other_id] -= 1
+                        case 8 | 9 | 10:
+                            self.swap_plans(registry, random)
+                            self.come_and_go(registry)
                         case _:
                             (registry.pause_all if random.random() < 0.2 else registry.resume_all)()
                 registry.remove(own.id)
-                return [mine] * (done == 0)
+                return there
 
             end = time.monotonic() + 2
             with start_scheduler(interval=600, registry=registry):
-                assert list(managers.map(manage, range(16))) == [[]] * 16
+                there = Counter[str]()
+                for part in managers.map(manage, range(16)):
+                    there.update(part)  # a sum would leave negative counts out
                 registry.resume_all()
+                registry.update("flaky", retry=Retry(delay=0))
                 for task_id in ids:
                     registry.resume(task_id)
-                before = {task_id: len(registry.store[task_id].history) for task_id in ids}
-                wait_until(
-                    lambda: all(
-                        len(registry.store[task_id].history) > before[task_id] or before[task_id] == 100
-                        for task_id in ids
-                    )
-                )
+                before = {task_id: registry.statistics(task_id).runs for task_id in ids}
+                wait_until(lambda: all(registry.statistics(task_id).runs > before[task_id] for task_id in ids))
+                wait_until(lambda: registry.statistics("flaky").retries > 0)
         assert overlaps == []
-        assert {task.status for task in registry} == {TaskStatus.SUCCESS}
+        assert {task_id: int(task_id in registry) for task_id in ("x", "y")} == {id_: there[id_] for id_ in ("x", "y")}
+        assert registry._events.callbacks["updated"] == ()
+        counts = registry.statistics()
+        assert (counts.runs, counts.failures) == (len(told), told.count("failed"))
+        assert {task.status for task in registry if task.id not in ("flaky", "plan")} == {TaskStatus.SUCCESS}
         assert not registry._lock.locked()
+
+    @staticmethod
+    def swap_plans(registry: TaskRegistry, random: Random) -> None:
+        """Put one schedule in the place of another: of two who do so at once, one has to be refused."""
+        plans: dict[str, Any] = {"every": {"days": 1}, "at": "23:00", "run_at": FAR}
+        for _ in range(10):
+            old, new = random.sample(sorted(plans), 2)
+            with suppress(ValueError):
+                registry.update("plan", **{old: None, new: plans[new]})
+            with registry._lock:
+                assert len(options_of(registry.store["plan"])) == 1
+
+    @staticmethod
+    def come_and_go(registry: TaskRegistry) -> None:
+        """Subscribe three times, and take it back: what was lost would raise or stay."""
+
+        def callback(event: Event) -> None:
+            pass
+
+        offs = [registry.on("updated", callback) for _ in range(3)]
+        registry.off("updated", callback)
+        for off in offs[:2]:
+            off()

@@ -576,6 +576,33 @@ class TestShutdown:
         assert err.count("Traceback") <= 2  # of the one run that the end cut off
 
 
+def test_an_error_of_the_main_program_that_a_spawned_worker_cannot_send_is_retried(tmp_path: Path) -> None:
+    script = """
+        import multiprocessing, time
+        from concurrent.futures import ProcessPoolExecutor
+        from est_alan_scheduler import Retry, Task, TaskRegistry
+
+        class OddError(Exception):
+            def __init__(self, one, two):
+                super().__init__(one)
+
+        def fail():
+            raise OddError("this", "that")
+
+        if __name__ == "__main__":
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+                registry = TaskRegistry(executor=pool)
+                retry = Retry(delay=600, on=(OddError,))
+                task = registry.register(Task(run_at="2026-01-01", func=fail, retry=retry))
+                registry.tick()
+                while not task.history:
+                    time.sleep(0.01)
+            print(task.error_message, task.retry_at is not None)
+    """
+    code, out, _ = _printed(script, tmp_path)
+    assert (code, out) == (0, "OddError: this True\n")
+
+
 def _printed(script: str, folder: Path) -> tuple[int, str, str]:
     """Run a program, and return its exit code and what it printed."""
     path = folder / "program.py"
