@@ -99,9 +99,9 @@ class Ledger:
             return False
         tasks = self.tasks
         try:
-            self._beat.start()
             if self.lease.is_due():
                 self.lease.renew()
+            self._beat.start()  # after that, so that the two do not both renew at first
             self._outcomes.flush()
             self._claims.resolve(self._book)
             self._claims.give_back(self._book)

@@ -26,6 +26,7 @@ from est_alan_scheduler.backends.backend import (
     check_schema,
     stored_fields,
 )
+from est_alan_scheduler.backends.redis_fields import loaded, number, quoted, read_run, read_state, text
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -41,7 +42,6 @@ from est_alan_scheduler.backends.rows import (
     storable,
     to_definition,
     to_runs,
-    to_state,
 )
 from est_alan_scheduler.task import TaskStatus
 
@@ -92,7 +92,7 @@ class RedisBackend(Backend):
         """
         if ids is None:
             with self._guard():
-                ids = [_text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
+                ids = [text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
         view = View(0, 0, {}, {}, {})
         more, seen = True, str(seen_revision)
         asked: list[list[str]] = _batches(list(ids)) or [[]]
@@ -100,7 +100,7 @@ class RedisBackend(Backend):
             began = self.clock.begin()
             # The news with the first batch: what changes during the others will be news the next time.
             calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
-            replies = [_loaded(reply) for reply in self._call(scripts.LOOK, calls)]
+            replies = [loaded(reply) for reply in self._call(scripts.LOOK, calls)]
             now, revision, page, news, _ = replies[0]
             self.clock.note(int(now), began)
             for _, _, _, _, states in replies:
@@ -146,15 +146,15 @@ class RedisBackend(Backend):
             check_fields(assignment)
             values = stored_fields(assignment.fields)
             if "error_message" in values:
-                values["error_message"] = _quoted(values["error_message"])
-            fields = [text for name, value in values.items() for text in (name, _number(value))]
+                values["error_message"] = quoted(values["error_message"])
+            fields = [part for name, value in values.items() for part in (name, number(value))]
             fields += ["owner", "", "token", ""] if "status" in values else []
             rows.append([assignment.id, str(assignment.seen_version), fields])
         return {task_id: int(version) for task_id, version in self._each(scripts.ASSIGN, rows)}
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
-        rows = [[_number(value) for value in claim] for claim in claims]
+        rows = [[number(value) for value in claim] for claim in claims]
         return {task_id: int(epoch) for task_id, epoch in self._each(scripts.CLAIM, rows, owner, token)}
 
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
@@ -165,14 +165,14 @@ class RedisBackend(Backend):
                 str(one.epoch),
                 str(one.finished),
                 one.status.value,
-                _number(one.result),
-                _quoted(storable(one.result_text)),
-                _quoted(storable(one.error)),
-                _number(one.last_success_at),
-                _number(one.retry_at),
+                number(one.result),
+                quoted(storable(one.result_text)),
+                quoted(storable(one.error)),
+                number(one.last_success_at),
+                number(one.retry_at),
                 str(one.attempt),
                 str(one.prune_to),
-                _number(one.consumed),
+                number(one.consumed),
             ]
             for one in outcomes
         ]
@@ -189,7 +189,7 @@ class RedisBackend(Backend):
     def instances(self) -> list[InstanceRow]:
         """Return all whose lease is alive, the oldest first."""
         (found,) = self._call(scripts.INSTANCES, [()])
-        rows = [InstanceRow(_text(owner), int(since), int(until)) for owner, since, until in found]
+        rows = [InstanceRow(text(owner), int(since), int(until)) for owner, since, until in found]
         return sorted(rows, key=lambda row: (row.since, row.owner))
 
     def leave(self, owner: str) -> None:
@@ -199,12 +199,12 @@ class RedisBackend(Backend):
     def lost(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease."""
         (reply,) = self._call(scripts.LOST, [(str(limit),)])
-        return sorted(to_runs(_run(task_id, int(epoch), values) for task_id, epoch, values in _loaded(reply)))
+        return sorted(to_runs(read_run(task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
 
     def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, and return those that were."""
         rows = [
-            [one.id, str(one.epoch), one.owner, _quoted(storable(one.error)), _number(one.retry_at), str(one.attempt)]
+            [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), number(one.retry_at), str(one.attempt)]
             for one in verdicts
         ]
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
@@ -240,7 +240,7 @@ class RedisBackend(Backend):
                         self._key("history"), "+inf", "-inf" if since is None else since, start=start, num=size
                     )
                 )
-            yield [(_text(member[:-17]), int(member[-16:])) for member in members]
+            yield [(text(member[:-17]), int(member[-16:])) for member in members]
             if len(members) < size:
                 return
             start += size
@@ -252,13 +252,13 @@ class RedisBackend(Backend):
             rows = pipe.execute()
         there = [(key, row) for key, row in zip(keys, rows, strict=True) if row[0] is not None]
         return to_runs(
-            _run(task_id, epoch, [raw and _text(raw) for raw in values]) for (task_id, epoch), values in there
+            read_run(task_id, epoch, [raw and text(raw) for raw in values]) for (task_id, epoch), values in there
         )
 
     def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:
         """Put a state into a view; False if it makes no sense."""
         try:
-            view.states[task_id] = _state(task_id, values)
+            view.states[task_id] = read_state(task_id, values)
         except ValueError as error:
             view.unreadable[task_id] = str(error)
             return False
@@ -268,13 +268,13 @@ class RedisBackend(Backend):
         states = {}
         for task_id, values in self._each(script, rows):
             with suppress(ValueError):  # left out
-                states[task_id] = _state(task_id, values)
+                states[task_id] = read_state(task_id, values)
         return states
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
         """Call a script for so many rows at a time, and return the lists that it returned as one."""
         replies = self._call(script, [(*arguments, json.dumps(batch)) for batch in _batches(rows)])
-        return [row for reply in replies for row in _loaded(reply)]
+        return [row for reply in replies for row in loaded(reply)]
 
     def _call(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call a script with each of these arguments, in one round trip."""
@@ -320,54 +320,3 @@ def _without_password(url: str) -> str:
     if parts.password is None:
         return url
     return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")).geturl()
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode()
-
-
-def _number(value: object) -> str:
-    """Return a number or a text as it is stored; None is an empty text."""
-    return "" if value is None else str(value)
-
-
-def _quoted(text: str | None) -> str:
-    """Return a text so that an empty one is not a None."""
-    return "" if text is None else json.dumps(text)
-
-
-def _loaded(reply: bytes) -> Any:
-    """Return what a script has returned as JSON; a stored byte that is no text does not spoil the rest."""
-    return json.loads(reply.decode(errors="replace"))
-
-
-def _as_text(raw: str) -> str | None:
-    return raw or None
-
-
-def _as_number(raw: str) -> int | None:
-    return int(raw) if raw else None
-
-
-def _unquoted(raw: str) -> str | None:
-    return str(json.loads(raw)) if raw else None
-
-
-def _reader(name: str) -> Callable[[str], Any]:
-    """Return what reads a stored field: a text that is empty or not there is a None."""
-    if name in ("error", "error_message"):
-        return _unquoted
-    return _as_text if name in ("status", "result", "owner", "consumed") else _as_number
-
-
-_OF_STATE = [_reader(name) for name in scripts.STATE]
-_OF_RUN = [_unquoted if name == "result" else _reader(name) for name in scripts.RUN]
-
-
-def _state(task_id: str, values: Sequence[str]) -> State:
-    """Return a state; ValueError if it makes no sense."""
-    return to_state([task_id, *(read(raw) for read, raw in zip(_OF_STATE, values, strict=True))])
-
-
-def _run(task_id: str, epoch: int, values: Sequence[str]) -> list[Any]:
-    return [task_id, epoch, *(read(raw) for read, raw in zip(_OF_RUN, values, strict=True))]
