@@ -39,7 +39,8 @@ class Claims:
         self._tasks = tasks
         self._outcomes = outcomes
         self._size = 1
-        self._hold_until: float | None = None  # by the monotonic clock: the batch of an inline tick
+        self._batch: Collection[str] = ()  # that an inline tick is at
+        self._hold_until = 0.0  # by the monotonic clock
         self._unsure: tuple[str, list[Claim]] | None = None  # asked for, and the answer was lost
         self._released: dict[str, int] = {}  # not to be started, and still to be given back: the epoch
 
@@ -55,20 +56,22 @@ class Claims:
         is_short = seconds < min(_SHORT, self._lease.seconds / 30)
         self._size = min(self._size * 4, LARGEST_BATCH) if is_short else max(1, self._size // 4)
 
-    def hold(self) -> None:
-        """Note that an inline tick begins to work through what it holds."""
+    def hold(self, ids: Collection[str]) -> None:
+        """Note that an inline tick is about to claim these, and to work through them; none when it is done."""
         self._hold_until = monotonic() + min(_LONGEST, self._lease.seconds / 3)
+        self._batch = ids
 
     def seconds_to_hold(self) -> float | None:
-        """Return how long what is held may be held by an inline tick; None if nothing is."""
-        return None if self._hold_until is None or not self._tasks.held else self._hold_until - monotonic()
+        """Return how long what an inline tick holds may be held; None if it holds nothing."""
+        held = self._tasks.held
+        return self._hold_until - monotonic() if any(task_id in held for task_id in self._batch) else None
 
     def release_slow(self, book: "RunBook") -> None:
         """Let go of what an inline tick, which turned slow, has held for too long. From another thread: it is busy."""
         seconds = self.seconds_to_hold()
         if seconds is not None and seconds <= 0:
             self._size = 1
-            self.release(list(self._tasks.held), book)
+            self.release(self._batch, book)
 
     def claim(self, batch: list[Entry], now: datetime, book: "RunBook", agenda: Agenda) -> None:
         """Claim what was found ready at this very `now`."""

@@ -124,29 +124,31 @@ class Ledger:
     def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Iterator[Entry]:
         """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started."""
         held, left = self.tasks.held, deque(ready)
-        while left:
-            size = self._claims.size(is_inline)
-            batch = [left.popleft() for _ in range(min(size, len(left)))]
-            began = monotonic()
-            try:
+        try:
+            while left:
+                size = self._claims.size(is_inline)
+                batch = [left.popleft() for _ in range(min(size, len(left)))]
+                began = monotonic()
+                if is_inline and size > 1:
+                    self._claims.hold([entry.task.id for entry in batch])
+                    self._beat.hurry()
                 self._claims.claim(batch, now, self._book, self._agenda)
-            except BackendUnavailableError as error:
-                self._note_outage(error)
-                return
-            won = [entry for entry in batch if entry.task.id in held]
-            if is_inline and len(won) > 1:
-                self._claims.hold()
-                self._beat.hurry()
-            released = []
-            for entry in won:
-                if entry.task.id in held:
-                    yield entry
-                else:
-                    released.append(entry)
-            if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
-                left.extendleft(reversed(released))
-            elif is_inline and len(won) == size:
-                self._claims.learn(monotonic() - began)
+                won = [entry for entry in batch if entry.task.id in held]
+                released = []
+                for entry in won:
+                    if entry.task.id in held:
+                        yield entry
+                    else:
+                        released.append(entry)
+                if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
+                    left.extendleft(reversed(released))
+                elif is_inline and len(won) == size:
+                    self._claims.learn(monotonic() - began)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        finally:
+            if is_inline:
+                self._claims.hold(())
 
     def close(self, ready: list[Entry], is_inline: bool) -> None:
         """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""

@@ -839,6 +839,19 @@ class Flaky(MemoryBackend):
 _OPERATIONS = frozenset(Backend.__abstractmethods__) - {"open", "close"}
 
 
+def test_what_no_slow_tick_holds_is_kept(alone: TaskRegistry, clock: Clock) -> None:
+    ledger = alone._ledger
+    assert ledger is not None
+    ledger._claims._size = 10
+    task = alone.register(adder())
+    alone.tick()
+    clock.advance(60)
+    assert ledger.obtain(task)
+    ledger._claims._hold_until = 0.0
+    ledger.beat()
+    assert list(ledger.tasks.held) == ["a"]
+
+
 def test_the_beat_comes_in_time_for_what_is_held(alone: TaskRegistry) -> None:
     ledger = alone._ledger
     assert ledger is not None
