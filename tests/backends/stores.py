@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -116,12 +117,30 @@ class Postgres:
             self._server = module.get_server(self._directory, cleanup_mode="delete")
         self.url = str(self._server.get_uri(driver="psycopg"))
 
-    def restart(self, between: Callable[[], None]) -> None:
-        self._server.stop()
+    def address(self) -> str:
+        """Return the path of its socket."""
+        return f"{parse_qs(urlsplit(self.url).query)['host'][0]}/.s.PGSQL.5432"
+
+    def restart(self, between: Callable[[], None], crash: bool = False) -> None:
+        if crash:
+            process = self._server.get_postmaster_info().process
+            process.kill()
+            process.wait(60)
+        else:
+            self._server.stop()
         try:
             between()
         finally:
-            self._server.ensure_postgres_running()
+            self._start_again()
+
+    def _start_again(self) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:  # after a crash it refuses until the processes of its connections are gone
+            with suppress(subprocess.SubprocessError):
+                self._server.ensure_postgres_running()
+                return
+            time.sleep(0.2)
+        raise RuntimeError(f"{self.url} does not start again")
 
     def close(self) -> None:
         self._server.cleanup()
@@ -144,8 +163,12 @@ class Valkey:
                 return
         raise RuntimeError("no free port was found")
 
-    def restart(self, between: Callable[[], None]) -> None:
-        self._stop()
+    def address(self) -> int:
+        """Return its port."""
+        return int(self._config["port"])
+
+    def restart(self, between: Callable[[], None], crash: bool = False) -> None:
+        self._stop(crash)
         try:
             between()
         finally:
@@ -171,9 +194,12 @@ class Valkey:
                 time.sleep(0.01)
         return False
 
-    def _stop(self) -> None:
+    def _stop(self, crash: bool = False) -> None:
         atexit.unregister(self._stop)
-        self._process.terminate()
+        if crash:
+            self._process.kill()
+        else:
+            self._process.terminate()
         self._process.wait(60)
 
 

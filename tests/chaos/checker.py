@@ -1,0 +1,210 @@
+"""The laws: what must hold of any history, whatever was done to the processes and to the store.
+
+Pure functions over two accounts that know nothing of each other: the journal, which the functions and their processes
+write, and the history that the store has kept. Nothing of the library is imported here.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+
+from tests.chaos.facts import Facts, Run
+from tests.chaos.journal import Claimed, Died, End, Start
+from tests.chaos.spans import Span, covers, deaths, healthy, leases
+
+SLACK = 3.0  # seconds that a slow machine may take beyond a lease and an interval
+EARLY = 0.25  # seconds by which an instance may misjudge the store's clock
+LOST, UNSTARTED, GIVEN_BACK = "lease expired: owner ", "did not start what it had claimed", "not started: "
+
+
+def check(facts: Facts) -> list[str]:
+    """Return what violates a law, one sentence each."""
+    view = View(facts)
+    return [violation for law in LAWS for violation in law(view)]
+
+
+class View:
+    """The facts, indexed."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.jobs = {job.id: job for job in facts.jobs}
+        self.starts = [record for record in facts.records if isinstance(record, Start)]
+        self.ends = {(record.task, record.epoch): record for record in facts.records if isinstance(record, End)}
+        self.started = {(start.task, start.epoch): start for start in self.starts}
+        claims = [record for record in facts.records if isinstance(record, Claimed)]
+        self.claims = {(task, epoch): claim for claim in claims for task, epoch in claim.runs}
+        self.runs: dict[str, list[Run]] = defaultdict(list)
+        for run in sorted(facts.runs, key=lambda run: run.epoch):
+            self.runs[run.task].append(run)
+        self.rows = {(run.task, run.epoch): run for run in facts.runs}
+        self.leases = leases(facts.records)
+        self.deaths = deaths(facts.records)
+
+    def at(self, instant: int) -> float:
+        """Return an instant of the store by the clock of the journal."""
+        return instant / 1e6 - self.facts.offset
+
+    def held(self, owner: str, begin: float, end: float) -> bool:
+        """Tell whether a lease held all the time."""
+        return covers(self.leases.get(owner, []), begin, end)
+
+
+def started_once(view: View) -> Iterator[str]:
+    """No slot is started twice without retry; with it, each start is another attempt. No epoch is started twice."""
+    epochs = Counter((start.task, start.epoch) for start in view.starts)
+    for (task, epoch), number in epochs.items():
+        if number > 1:
+            yield f"{task} epoch {epoch} was started {number} times"
+    slots: dict[tuple[str, int, int], list[int]] = defaultdict(list)
+    for start in view.starts:
+        attempt = start.attempt if view.jobs[start.task].retries else 1
+        slots[start.task, start.slot, attempt].append(start.epoch)
+    for (task, slot, attempt), found in slots.items():
+        if len(set(found)) > 1:
+            what = f", attempt {attempt}," if view.jobs[task].retries else ""
+            yield f"{task} slot {slot}{what} was started more than once: epochs {', '.join(map(str, sorted(found)))}"
+
+
+def alone(view: View) -> Iterator[str]:
+    """No run starts while another one of its task goes on whose lease has held since it was claimed."""
+    under_way: dict[str, list[Start]] = defaultdict(list)
+    for start in view.starts:
+        still = []
+        for other in under_way[start.task]:
+            end = view.ends.get((other.task, other.epoch))
+            over = view.deaths.get(other.instance, float("inf")) if end is None else end.at
+            if over <= start.at:
+                continue
+            still.append(other)
+            claim = view.claims.get((other.task, other.epoch))
+            if claim is not None and view.held(claim.owner, claim.at, start.at):
+                yield (
+                    f"{start.task} epoch {start.epoch} started on {start.instance} while epoch {other.epoch}"
+                    f" went on on {other.instance}, whose lease held"
+                )
+        under_way[start.task] = [*still, start]
+
+
+def outcomes(view: View) -> Iterator[str]:
+    """Every start has one outcome: its own, unless its process died or its lease expired."""
+    for (task, epoch), number in Counter((run.task, run.epoch) for run in view.facts.runs).items():
+        if number > 1:
+            yield f"{task} epoch {epoch} has {number} rows"
+    for key in view.claims.keys() - view.rows.keys():
+        yield f"{key[0]} epoch {key[1]} was won, and is not in the history"
+    for start in view.starts:
+        name, run = f"{start.task} epoch {start.epoch}", view.rows.get((start.task, start.epoch))
+        end = view.ends.get((start.task, start.epoch))
+        error = "" if run is None else run.error or ""
+        if run is None:
+            yield f"{name} was started, and is not in the history"
+        elif run.finished is not None and (error.startswith(GIVEN_BACK) or error.endswith(UNSTARTED)):
+            yield f"{name} was started, and is recorded as {error!r}"
+        elif start.attempt == 1 and (run.attempt, run.slot) != (1, start.slot):
+            yield f"{name} was started for slot {start.slot}, the history says attempt {run.attempt} of {run.slot}"
+        elif run.finished is not None and not error.startswith(LOST):
+            seen = None if end is None else "failed" if end.failed else "success"
+            if seen != run.status:
+                yield f"{name} is recorded as {run.status} ({run.error}), its function says {seen}"
+    for run in view.facts.runs:
+        if run.finished is None:
+            yield f"{run.task} epoch {run.epoch} has no outcome"
+
+
+def starts(view: View) -> Iterator[str]:
+    """No outcome without a start, except of a claim that was given back, or whose owner lost its lease before it."""
+    for run in view.facts.runs:
+        error = run.error or ""
+        is_known = (run.task, run.epoch) in view.started or run.finished is None
+        if not is_known and not error.startswith((LOST, GIVEN_BACK)):
+            yield f"{run.task} epoch {run.epoch} is recorded as {run.status} ({run.error}), and was never started"
+
+
+def lost(view: View) -> Iterator[str]:
+    """No run is recorded as lost while the lease of its owner holds."""
+    for run in view.facts.runs:
+        if run.finished is not None and (run.error or "").startswith(LOST):
+            claim, at = view.claims.get((run.task, run.epoch)), view.at(run.finished)
+            since = view.at(run.started) if claim is None else claim.at
+            if view.held(run.owner, min(since, at), at):
+                yield f"{run.task} epoch {run.epoch} is recorded as {run.error!r}, and that lease held"
+
+
+def punctual(view: View) -> Iterator[str]:
+    """Nothing starts before its slot; and no slot is left waiting while a healthy instance lives."""
+    for start in view.starts:
+        early = view.at(start.slot) - start.at
+        if early > EARLY:
+            yield f"{start.task} epoch {start.epoch} started {early:.1f} s before its slot"
+    spans = healthy(view.facts.records, view.facts.until)
+    begin = min((first for first, _ in spans), default=view.facts.until)
+    patience = view.facts.lease + view.facts.interval + SLACK
+    for job in view.facts.jobs:
+        runs = view.runs[job.id]
+        due = begin + job.at
+        if job.after is not None:
+            done = [run.finished for run in view.runs[job.after] if run.status == "success" and run.finished]
+            due = max(due, view.at(min(done))) if done else view.facts.until
+        for run in runs:
+            yield from _waited(job.id, run.epoch, due, view.at(run.started), spans, patience)
+            over = view.facts.until if run.finished is None else view.at(run.finished)
+            due = view.facts.until if job.period is None else max(view.at(run.started) + job.period, over)
+        yield from _waited(job.id, len(runs) + 1, due, view.facts.until, spans, patience)
+
+
+def _waited(task: str, epoch: int, due: float, claimed: float, spans: Iterable[Span], patience: float) -> Iterator[str]:
+    if claimed - due <= patience:
+        return
+    longest = max((min(last, claimed) - max(first, due) for first, last in spans), default=0.0)
+    if longest > patience:
+        yield f"{task} epoch {epoch} was left waiting for {longest:.1f} s while an instance was healthy"
+
+
+def in_order(view: View) -> Iterator[str]:
+    """Epochs count up without a gap, slots go forward with them, and what stands at the end is what came last."""
+    for state in view.facts.states:
+        runs = view.runs[state.task]
+        if [run.epoch for run in runs] != list(range(1, state.epoch + 1)):
+            yield f"{state.task} is at epoch {state.epoch}, and has the rows {[run.epoch for run in runs]}"
+        kept = [run for run in runs if not (run.late and (run.error or "").startswith(GIVEN_BACK))]
+        first = [run for run in kept if run.attempt == 1 and not (run.error or "").startswith(GIVEN_BACK)]
+        for one, other in pairwise(first):
+            if (one.slot or 0) >= (other.slot or 0):
+                yield f"{state.task} epoch {other.epoch} is for slot {other.slot}, epoch {one.epoch} was for {one.slot}"
+        good = [run for run in kept if run.status == "success" and not run.late]
+        for run in good:
+            if run.result != str(run.epoch):
+                yield f"{run.task} epoch {run.epoch} has the result of epoch {run.result}"
+        stands = state.status, state.error, state.result
+        last = kept[-1] if kept else None
+        if last is not None and last.finished is not None:
+            comes = last.status, last.error, str(good[-1].epoch) if good else None
+            if stands != comes:
+                yield f"{state.task} stands at {stands}, and by its rows at {comes}"
+
+
+def at_least_once(view: View) -> Iterator[str]:
+    """With retry, a slot that nothing follows is tried until it succeeds, or no retry is left."""
+    for job in view.facts.jobs:
+        runs = [run for run in view.runs[job.id] if not (run.error or "").startswith(GIVEN_BACK)]
+        is_over = not runs or runs[-1].finished is None or any(run.status == "success" for run in runs)
+        if job.retries and job.period is None and not is_over and runs[-1].attempt <= job.retries:
+            yield (
+                f"{job.id} ended with attempt {runs[-1].attempt} of {job.retries + 1}, {runs[-1].error!r},"
+                " and nothing followed"
+            )
+
+
+def sound(view: View) -> Iterator[str]:
+    """No instance ends by itself, and no tick fails."""
+    for record in view.facts.records:
+        is_expected = isinstance(record, Died) and record.status == (-9 if record.at < view.facts.until else 0)
+        if isinstance(record, Died) and not is_expected:
+            yield f"instance {record.instance} ended by itself with status {record.status}"
+    for line in view.facts.log.splitlines():
+        if line.startswith(("A tick failed", "The lease of this instance could not", "Exception in")):
+            yield f"the log says: {line}"
+
+
+LAWS = (started_once, alone, outcomes, starts, lost, punctual, in_order, at_least_once, sound)

@@ -1,0 +1,131 @@
+"""A run of chaos from beginning to end: workers, nemesis, healing, and what the checker is given."""
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from est_alan_scheduler.backends import Backend
+from tests.backends.stores import Servers, Store
+from tests.chaos.crew import Crew
+from tests.chaos.facts import Facts, Run, State
+from tests.chaos.journal import Journal, read
+from tests.chaos.nemesis import ACTS, Nemesis
+from tests.chaos.proxy import Connect, Proxy
+from tests.chaos.worker import Config
+from tests.chaos.workload import jobs
+
+BACKENDS = {"sqlite": "sqlite", "postgresql": "postgres", "redis": "redis"}
+_PATIENCE = 120.0  # seconds for what went on at the end of the chaos to be over
+
+
+class Settings(NamedTuple):
+    """What a run is like."""
+
+    backend: str
+    seconds: float
+    seed: int
+    lease: float = 3.0
+    interval: float = 0.25
+    workers: int | None = None
+    """How many; by default, 3 to 8."""
+    threads: tuple[int, ...] | None = None
+    """Of the executors, place by place and over again; 0: inline. By default, left to chance."""
+    acts: tuple[str, ...] = tuple(ACTS)
+    broken: str | None = None
+    keep: Path | None = None
+
+
+def run(settings: Settings, servers: Servers | None = None, say: Callable[[str], None] = lambda _: None) -> Facts:
+    """Return what has happened. All that was started is stopped, whatever comes up."""
+    chance = random.Random(settings.seed)
+    workers = settings.workers or chance.randint(3, 8)
+    threads = settings.threads or (4, *(chance.choice((0, 0, 4, 8)) for _ in range(workers - 1)))
+    kind = BACKENDS[settings.backend]
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+        if servers is None:
+            servers = Servers()
+            stack.callback(servers.close)
+        store = servers.store(kind, directory)
+        backend = store.open()
+        stack.callback(store.close)
+        server: Any = None if kind == "sqlite" else servers.get(kind)
+        proxies = [] if server is None else [Proxy(_connection(server)) for _ in range(workers)]
+        for proxy in proxies:
+            stack.callback(proxy.close)
+        urls = [_url(store, proxy) for proxy in proxies] or [store.url] * workers
+        journal = Journal(directory / "journal")
+        stack.callback(journal.close)
+        began = time.time()
+        length = settings.seconds
+        config = Config(
+            "", store.name, str(directory / "journal"), "", length, settings.lease, settings.interval, began,
+            broken=settings.broken,
+        )  # fmt: skip
+        crew = Crew(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
+        stack.callback(crew.close)
+        nemesis = Nemesis(crew, proxies, server, journal, settings.lease, settings.acts, chance)
+        say(f"{workers} workers, threads {threads}")
+        for place in range(workers):
+            crew.fill(place, chance)
+        nemesis.rage(length)
+        nemesis.heal()
+        say("healed")
+        _settle(backend, nemesis, settings)
+        until = time.monotonic()
+        crew.stop(60)
+        say("stopped")
+        runs = [Run(*row[:7], row.status.value, *row[8:]) for row in backend.history(limit=10**9)]
+        states = [
+            State(one.id, one.epoch, one.status.value, one.result, one.error_message)
+            for one in backend.look(None, 0).states.values()
+        ]
+        if settings.keep is not None:
+            lines = "".join(f"{json.dumps(row)}\n" for row in (*states, *runs))
+            (directory / "history").write_text(lines)
+            shutil.copytree(directory, settings.keep)
+        return Facts(
+            jobs(length, settings.lease),
+            read(directory / "journal"),
+            runs,
+            states,
+            settings.lease,
+            settings.interval,
+            offset=time.time() - time.monotonic(),
+            until=until,
+            log=(directory / "stderr").read_text(errors="replace"),
+        )
+
+
+def _settle(backend: Backend, nemesis: Nemesis, settings: Settings) -> None:
+    """Wait until what went on has its outcome, and then for a lease and an interval."""
+    open_runs = {(run.task_id, run.epoch) for run in _open_runs(backend)}
+    end = time.monotonic() + _PATIENCE
+    while open_runs and time.monotonic() < end:
+        nemesis.watch(0.5)
+        open_runs &= {(run.task_id, run.epoch) for run in _open_runs(backend)}
+    nemesis.watch(settings.lease + settings.interval + 1.0)
+
+
+def _open_runs(backend: Backend) -> list[Any]:
+    return [run for run in backend.history(limit=1_000) if run.finished is None]
+
+
+def _connection(server: Any) -> Connect:
+    address = server.address()
+    if isinstance(address, str):
+        return lambda: asyncio.open_unix_connection(address)
+    return lambda: asyncio.open_connection("127.0.0.1", address)
+
+
+def _url(store: Store, proxy: Proxy) -> str:
+    if store.kind == "postgres":
+        return f"postgresql+psycopg://postgres@127.0.0.1:{proxy.port}/postgres"
+    return f"redis://127.0.0.1:{proxy.port}/0"

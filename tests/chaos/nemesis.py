@@ -1,0 +1,147 @@
+"""What does the harm: by chance, but by the same chance for the same seed; and all of it is in the journal."""
+
+import heapq
+import random
+import time
+from collections.abc import Callable
+from itertools import count
+
+from tests.backends.stores import Postgres, Valkey
+from tests.chaos.crew import Crew
+from tests.chaos.journal import Act, Journal
+from tests.chaos.proxy import Proxy
+from tests.chaos.watched import POINTS
+
+ACTS = {
+    "kill": 3,
+    "die": 5,  # at a trap
+    "lose": 2,  # the answer of the store, at a trap
+    "pause": 4,
+    "restart": 1,
+    "crash": 1,
+    "cut": 2,
+    "refuse": 1,
+    "deaf": 3,
+}
+"""What it does, and how often: these are weights."""
+_LOCAL = ("kill", "die", "lose", "pause")  # what needs no server
+
+
+class Nemesis:
+    """One thread drives it: it acts, then waits until it acts again or has to undo something."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        proxies: list[Proxy],
+        server: Postgres | Valkey | None,
+        journal: Journal,
+        lease: float,
+        acts: tuple[str, ...],
+        chance: random.Random,
+    ) -> None:
+        self._crew = crew
+        self._proxies = proxies
+        self._server = server
+        self._journal = journal
+        self._lease = lease
+        self._acts = [act for act in acts if server is not None or act in _LOCAL]
+        self._chance = chance
+        self._later: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    def rage(self, seconds: float) -> None:
+        """Do harm for so long, the last of it still to be undone."""
+        end = time.monotonic() + seconds
+        self._in(self._chance.uniform(0.5, 1.0), self._act)
+        while time.monotonic() < end:
+            self._go_on()
+
+    def heal(self) -> None:
+        """Undo all of it, and have all workers back."""
+        self._later.clear()
+        self._note("", "heal")
+        for proxy in self._proxies:
+            if proxy.mode != "pass":
+                proxy.mode = "pass"
+                proxy.cut()
+        for place in list(self._crew.paused):
+            self._crew.resume(place)
+        for place in range(len(self._crew)):
+            if self._crew.is_there(place):
+                self._crew.tell(place, "clear")
+        for place in self._crew.reap():
+            self._fill(place)
+        for place in range(len(self._crew)):
+            if not self._crew.is_there(place):
+                self._fill(place)
+
+    def watch(self, seconds: float) -> None:
+        """Let time pass; a worker that dies even so, in a trap that had sprung, is replaced."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        for place in self._crew.reap():
+            self._in(self._chance.uniform(0, 1.5), lambda place=place: self._fill(place))  # type: ignore[misc]  # lambda
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            heapq.heappop(self._later)[2]()
+        time.sleep(0.02)
+
+    def _fill(self, place: int) -> None:
+        if not self._crew.is_there(place):
+            self._crew.fill(place, self._chance)
+
+    def _act(self) -> None:
+        chance = self._chance
+        act = chance.choices(self._acts, [ACTS[act] for act in self._acts])[0] if self._acts else ""
+        place, seconds = chance.randrange(len(self._crew)), chance.uniform(1.2, 2.0) * self._lease
+        point, pause = chance.choice(POINTS), chance.uniform(0.2, 1.6)
+        self._in(pause, self._act)
+        if act in ("restart", "crash"):
+            self._note("", act)
+            assert self._server is not None
+            self._server.restart(lambda: time.sleep(pause / 2), crash=act == "crash")
+            self._note("", "server is back")
+        elif act and self._crew.is_there(place) and place not in self._crew.paused:
+            self._harm(act, place, seconds, point)
+
+    def _harm(self, act: str, place: int, seconds: float, point: str) -> None:
+        crew, name = self._crew, self._crew.name(place)
+        if act == "kill":
+            self._note(name, "kill")
+            crew.kill(place)
+        elif act in ("die", "lose"):
+            if act == "lose" and point.endswith(("start", "end")):
+                point = "after-claim"  # no answer to lose there
+            crew.tell(place, f"{act} {point}")
+        elif act == "pause":
+            self._note(name, f"pause {seconds:.1f} s")
+            crew.pause(place)
+            self._in(seconds, lambda: self._resume(place, name))
+        elif act == "cut":
+            self._note(name, "cut")
+            self._proxies[place].cut()
+        else:
+            self._note(name, f"{act} {seconds / 2:.1f} s")
+            self._proxies[place].mode = act
+            if act == "refuse":
+                self._proxies[place].cut()
+            self._in(seconds / 2, lambda: self._pass(place))
+
+    def _resume(self, place: int, name: str) -> None:
+        if place in self._crew.paused and self._crew.name(place) == name:
+            self._note(name, "resume")
+            self._crew.resume(place)
+
+    def _pass(self, place: int) -> None:
+        self._proxies[place].mode = "pass"
+        self._proxies[place].cut()  # what was asked meanwhile has no answer
+
+    def _in(self, seconds: float, action: Callable[[], None]) -> None:
+        heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), action))
+
+    def _note(self, instance: str, what: str) -> None:
+        self._journal.write(Act(time.monotonic(), instance, what))

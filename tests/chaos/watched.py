@@ -1,0 +1,82 @@
+"""What is put around the backend of a worker: it notes what the instance is told, and it has traps."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from est_alan_scheduler.backends import Backend, BackendUnavailableError
+from tests.chaos.journal import Act, Claimed, Journal, Leased, Trouble
+
+OPERATIONS = ("look", "define", "change", "remove", "assign", "claim", "finish", "renew", "leave", "lost", "reap")
+SLOW = 0.5  # seconds that a question to the store may take
+_PAST = 20  # runs of a task that a worker reads when it starts: a long run of the harness has thousands
+
+POINTS = (
+    *(f"{when}-{what}" for what in ("claim", "finish", "assign", "renew", "reap") for when in ("before", "after")),
+    *("before-start", "after-start", "before-end", "after-end"),
+)
+"""Where a trap can be: around the commits of the backend, and around what a function notes."""
+
+
+class Traps:
+    """Points at which the process dies, or at which the answer of the store is lost. No lock: each springs once."""
+
+    def __init__(self, journal: Journal, instance: str) -> None:
+        self._journal = journal
+        self._instance = instance
+        self._set: dict[str, str] = {}
+
+    def set(self, point: str, action: str) -> None:
+        self._set[point] = action
+
+    def clear(self) -> None:
+        self._set.clear()
+
+    def spring(self, point: str) -> None:
+        action = self._set.pop(point, None) if self._set else None
+        if action is None:
+            return
+        self._journal.write(Act(time.monotonic(), self._instance, f"{action} {point}"))
+        if action == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)
+        raise BackendUnavailableError(f"the answer is lost {point}")
+
+
+def watch(backend: Backend, journal: Journal, instance: str, traps: Traps) -> None:
+    """Note what goes through the operations of a backend, and let traps spring around them."""
+    for name in OPERATIONS:
+        setattr(backend, name, _watched(name, getattr(backend, name), journal, instance, traps))
+    history: Any = backend.history
+
+    def shorter(*arguments: Any, limit: int = _PAST, **keywords: Any) -> Any:
+        return history(*arguments, limit=min(limit, _PAST), **keywords)
+
+    setattr(backend, "history", shorter)  # noqa: B010  # mypy would refuse the assignment
+
+
+def _watched(
+    name: str, operation: Callable[..., Any], journal: Journal, instance: str, traps: Traps
+) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        began = time.monotonic()
+        try:
+            traps.spring(f"before-{name}")
+            answer = operation(*arguments)
+            traps.spring(f"after-{name}")
+        except BackendUnavailableError as error:
+            journal.write(Trouble(time.monotonic(), instance, began, f"{name}: {error}"[:200]))
+            raise
+        if time.monotonic() - began > SLOW:
+            journal.write(Trouble(time.monotonic(), instance, began, f"{name}: slow"))
+        if name == "renew":
+            journal.write(Leased(began, instance, arguments[0], began + arguments[1], answer.since))
+        elif name == "leave":
+            journal.write(Leased(began, instance, arguments[0], began, 0))
+        elif name == "claim" and answer:
+            journal.write(Claimed(began, instance, arguments[0], list(answer.items())))
+        return answer
+
+    return call

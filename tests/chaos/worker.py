@@ -1,0 +1,163 @@
+"""A worker process: an instance of the scheduler on the shared tasks, until it is told to stop, or killed.
+
+    python -m tests.chaos.worker CONFIG
+
+`CONFIG` is JSON, the fields of `Config`. It reads commands from its standard input, one a line: `die POINT` and
+`lose POINT` set a trap, `clear` takes them away; at `stop`, or when the input ends, it stops gracefully.
+"""
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from est_alan_scheduler import Retry, Task, TaskRegistry, current_run, start_scheduler
+from est_alan_scheduler.backends import open_backend
+from tests.chaos.breaks import BREAKS
+from tests.chaos.journal import Born, End, Journal, Pulse, Start
+from tests.chaos.watched import Traps, watch
+from tests.chaos.workload import Job, jobs
+
+PULSE = 0.25  # seconds
+_LAST_CALL = 30.0  # seconds for runs to end when it stops
+
+
+class Config(NamedTuple):
+    """What a worker is told at its start."""
+
+    url: str
+    name: str
+    journal: str
+    instance: str
+    seconds: float
+    lease: float
+    interval: float
+    began: float  # seconds since 1970
+    threads: int = 0
+    skew: float = 0.0
+    broken: str | None = None
+
+
+def main(config: Config) -> None:
+    if config.skew:
+        skew_clock(config.skew)
+    journal = Journal(config.journal)
+    journal.write(Born(time.monotonic(), config.instance, os.getpid(), config.threads, config.skew))
+    traps, stopping = Traps(journal, config.instance), threading.Event()
+    threading.Thread(target=_obey, args=(traps, stopping), daemon=True).start()
+    threading.Thread(target=_beat, args=(journal, config.instance), daemon=True).start()
+    executor = ThreadPoolExecutor(config.threads) if config.threads else None
+    registry = TaskRegistry(executor=executor, lease=config.lease)
+    run = _function(journal, config.instance, traps)
+    registry.expose(run, "run")
+    for job in jobs(config.seconds, config.lease):
+        registry.register(_task(job, run, config.began))
+    if not _connect(registry, config, journal, traps, stopping):
+        return
+    thread = start_scheduler(config.interval, registry=registry)
+    stopping.wait()
+    thread.stop(_LAST_CALL)
+    if executor is not None:
+        executor.shutdown()
+
+
+def _connect(registry: TaskRegistry, config: Config, journal: Journal, traps: Traps, stopping: threading.Event) -> bool:
+    """Join the others, as soon as the store can be reached; return False if it has to stop before."""
+    while not stopping.is_set():
+        try:
+            backend = open_backend(config.url, config.name)
+            if config.broken:
+                BREAKS[config.broken](backend)
+            watch(backend, journal, config.instance, traps)
+            registry.configure(backend=backend)
+            return True
+        except ConnectionError:  # noqa: PERF203  # it takes that long in any case
+            stopping.wait(0.2)
+    return False
+
+
+def _task(job: Job, run: Callable[..., int], began: float) -> Task:
+    schedule: dict[str, Any] = {"every": {"milliseconds": round((job.period or 0) * 1_000)}}
+    if job.period is None:
+        moment = datetime.fromtimestamp(began, timezone.utc).replace(tzinfo=None) + timedelta(seconds=job.at)
+        schedule = {"run_at": moment}
+    retry = Retry(max_retries=job.retries, delay=0.1, max_delay=0.5) if job.retries else None
+    return Task(
+        id=job.id,
+        func=run,
+        args=(job.seconds, job.failing),
+        retry=retry,
+        depends_on=[job.after] if job.after else [],
+        history_limit=1_000_000,
+        **schedule,
+    )
+
+
+def _function(journal: Journal, instance: str, traps: Traps) -> Callable[[float, float], int]:
+    def run(seconds: float, failing: float) -> int:
+        """Return the epoch, so that each result tells whose it is."""
+        this = current_run()
+        assert this is not None
+        assert this.epoch is not None
+        traps.spring("before-start")
+        slot = (this.slot - datetime(1970, 1, 1)) // timedelta(microseconds=1)
+        journal.write(Start(time.monotonic(), instance, os.getpid(), this.task_id, slot, this.epoch, this.attempt))
+        traps.spring("after-start")
+        time.sleep(seconds)
+        traps.spring("before-end")
+        failed = random.Random(f"{this.task_id} {this.epoch}").random() < failing
+        journal.write(End(time.monotonic(), instance, this.task_id, this.epoch, failed))
+        traps.spring("after-end")
+        if failed:
+            raise RuntimeError("now and then")
+        return this.epoch
+
+    return run
+
+
+def _obey(traps: Traps, stopping: threading.Event) -> None:
+    for line in sys.stdin:
+        command, _, point = line.strip().partition(" ")
+        if command == "stop":
+            break
+        if command == "clear":
+            traps.clear()
+        else:
+            traps.set(point, command)
+    stopping.set()
+
+
+def _beat(journal: Journal, instance: str) -> None:
+    while True:
+        journal.write(Pulse(time.monotonic(), instance))
+        time.sleep(PULSE)
+
+
+def skew_clock(seconds: float) -> None:
+    """Let all that the library can read of this machine's clock be wrong; the monotonic clock stays."""
+    read, read_ns = time.time, time.time_ns
+    time.time = lambda: read() + seconds
+    time.time_ns = lambda: read_ns() + round(seconds * 1e9)
+
+    class AnyMoment(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return isinstance(value, datetime)
+
+    class Skewed(datetime, metaclass=AnyMoment):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.now(tz) + timedelta(seconds=seconds)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("est_alan_scheduler") and getattr(module, "datetime", None) is datetime:
+            setattr(module, "datetime", Skewed)  # noqa: B010  # a name that mypy knows in no module
+
+
+if __name__ == "__main__":
+    main(Config(**json.loads(sys.argv[1])))
