@@ -270,6 +270,8 @@ class SharedTasks:
         """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""
         fields, news = task.__dict__, fields_of(state, task)
         old, message = [fields["result"], fields["error"]], fields["error_message"]
+        if not row.fields or not is_same(news["retry_at"], row.fields["retry_at"]):
+            task._tried = None  # a retry that was decided elsewhere, and the slot of that is unknown
         for name, value in news.items():
             if not row.fields or is_same(fields[name], row.fields[name]):
                 fields[name] = value

@@ -589,6 +589,29 @@ class TestManyInstances:
         second.shutdown()
         assert len(first.instances()) == 1
 
+    def test_a_retry_of_what_failed_elsewhere_is_not_for_a_slot_that_was_tried_here_before(
+        self, join: Join, clock: Clock
+    ) -> None:
+        seen = []
+
+        def fail() -> None:
+            run = current_run()
+            assert run is not None
+            seen.append(((run.slot - start).seconds, run.attempt))
+            if len(seen) > 1:
+                raise ValueError
+
+        start, registries = at(clock), [join(), join()]
+        for registry in registries:
+            registry.expose(fail, "fail")
+            retry = Retry(max_retries=1, delay=1, jitter=0)
+            registry.register(adder(func=fail, args=(), retry=retry))
+        first, second = registries
+        for registry, seconds in ((first, 0), (first, 60), (first, 1), (second, 59), (first, 1)):
+            clock.advance(seconds)
+            registry.tick()
+        assert seen == [(0, 1), (60, 1), (60, 2), (120, 1), (121, 2)]
+
 
 class TestLease:
     def test_what_a_dead_instance_ran_is_taken_over_after_its_lease(self, join: Join, clock: Clock) -> None:
