@@ -49,6 +49,12 @@ class View:
         """Tell whether a lease held all the time."""
         return covers(self.leases.get(owner, []), begin, end)
 
+    def lease_end(self, run: Run) -> float:
+        """Return until when the lease that a run was claimed under held without a break, as far as is known."""
+        claim = self.claims.get((run.task, run.epoch))
+        at = self.at(run.started) if claim is None else claim.at
+        return max((end for begin, end in self.leases.get(run.owner, []) if begin <= at < end), default=at)
+
 
 def started_once(view: View) -> Iterator[str]:
     """No slot is started twice without retry; with it, each start is another attempt. No epoch is started twice."""
@@ -122,12 +128,17 @@ def starts(view: View) -> Iterator[str]:
 
 
 def lost(view: View) -> Iterator[str]:
-    """No run is recorded as lost while the lease of its owner holds."""
+    """No run is recorded as lost while the lease of its owner holds.
+
+    Who comes back late writes when its function ended over the moment at which it was taken for lost. Then it is told
+    by the lease that held on and on: with two renewals behind it, the outcome would have been written.
+    """
     for run in view.facts.runs:
         if run.finished is not None and (run.error or "").startswith(LOST):
-            claim, at = view.claims.get((run.task, run.epoch)), view.at(run.finished)
-            since = view.at(run.started) if claim is None else claim.at
-            if view.held(run.owner, min(since, at), at):
+            end, at = view.ends.get((run.task, run.epoch)), view.at(run.finished)
+            if end is not None:
+                at = max(at, end.at) + 2 * view.facts.lease
+            if view.lease_end(run) > at:
                 yield f"{run.task} epoch {run.epoch} is recorded as {run.error!r}, and that lease held"
 
 
@@ -149,6 +160,8 @@ def punctual(view: View) -> Iterator[str]:
         for run in runs:
             yield from _waited(job.id, run.epoch, due, view.at(run.started), spans, patience)
             over = view.facts.until if run.finished is None else view.at(run.finished)
+            if (run.error or "").startswith(LOST):
+                over = view.lease_end(run)
             due = view.facts.until if job.period is None else max(view.at(run.started) + job.period, over)
         yield from _waited(job.id, len(runs) + 1, due, view.facts.until, spans, patience)
 

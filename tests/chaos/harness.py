@@ -54,7 +54,6 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
             servers = Servers()
             stack.callback(servers.close)
         store = servers.store(kind, directory)
-        backend = store.open()
         stack.callback(store.close)
         server: Any = None if kind == "sqlite" else servers.get(kind)
         proxies = [] if server is None else [Proxy(_connection(server)) for _ in range(workers)]
@@ -78,6 +77,7 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
         nemesis.rage(length)
         nemesis.heal()
         say("healed")
+        backend = store.open()
         _settle(backend, nemesis, settings)
         until = time.monotonic()
         crew.stop(60)
