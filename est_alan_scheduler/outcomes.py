@@ -70,7 +70,8 @@ class Outcomes:
     def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Take in that a run was claimed and not started; the caller holds the lock."""
         error = f"{_GIVEN_BACK}owner {self._lease.owner} gave its claim back"
-        self._append(RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error))
+        outcome = RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error, history_limit=epoch)
+        self._append(outcome)  # with that limit older runs stay: only one that took place drops them
 
     def flush(self) -> None:
         """Write what is there."""

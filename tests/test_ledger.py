@@ -710,6 +710,18 @@ class TestLease:
         assert given_back["error"] == f"not started: owner {ledger.lease.owner} gave its claim back"
         assert (run["status"], run["epoch"], task.result) == ("success", 2, 3)
 
+    def test_a_claim_that_is_given_back_drops_no_history(self, alone: TaskRegistry, clock: Clock) -> None:
+        task, ledger = alone.register(adder(history_limit=200)), alone._ledger
+        assert ledger is not None
+        for _ in range(101):
+            ledger.lease.renew()
+            alone.tick()
+            clock.advance(60)
+        assert ledger.obtain(task)
+        ledger.give_back(["a"])
+        alone.tick()
+        assert len(alone.history("a", limit=1_000)) == 103
+
     def test_a_removed_task_leaves_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
         alone.register(adder())
         alone.tick()
