@@ -24,10 +24,10 @@ def host_now() -> int:
 
 
 class StoreClock:
-    """The last reading of a store's clock, carried on by the local monotonic clock.
+    """The readings of a store's clock, carried on by the local monotonic clock.
 
-    So instances whose own clocks are wrong agree, and a step of the local clock means nothing. No lock: one reading
-    replaces the other in a single assignment.
+    So instances whose own clocks are wrong agree, and a step of the local clock means nothing. No lock: the offset is
+    replaced in a single assignment, and if two readings meet, one of them is left out.
     """
 
     def __init__(self, replacement: Callable[[], int] | None = None) -> None:
@@ -35,8 +35,13 @@ class StoreClock:
         self._offset = host_now() - _monotonic()  # until the store has been read
 
     def note(self, reading: int, began: int) -> None:
-        """Take in a reading of a question that was asked at that `instant` of `begin`."""
-        self._offset = reading - (began + _monotonic()) // 2
+        """Take in the answer to a question that was asked at that instant of `begin`.
+
+        The store has read its clock at some moment since. So the longer it took, because a process was stopped or an
+        answer got lost, the less the answer says: it corrects the clock as far as the two cannot both be right.
+        """
+        earliest, latest = reading - _monotonic(), reading - began
+        self._offset = min(max(self._offset, earliest), latest)
 
     def begin(self) -> int:
         """Return what `note` wants to know: when the store is asked."""
