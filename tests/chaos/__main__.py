@@ -31,7 +31,11 @@ def main() -> int:
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {text}", flush=True)
 
-    facts = run(settings, say=say)
+    try:
+        facts = run(settings, say=say)
+    except KeyboardInterrupt:
+        say("interrupted")
+        return 130
     violations = check(facts)
     print(summary(facts, violations))
     return 1 if violations else 0

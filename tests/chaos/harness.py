@@ -15,7 +15,7 @@ from est_alan_scheduler.backends import Backend
 from tests.backends.stores import Servers, Store
 from tests.chaos.crew import Crew
 from tests.chaos.facts import Facts, Run, State
-from tests.chaos.journal import Journal, read
+from tests.chaos.journal import Journal, Leased, read
 from tests.chaos.nemesis import ACTS, Nemesis
 from tests.chaos.proxy import Connect, Proxy
 from tests.chaos.worker import Config
@@ -74,6 +74,8 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
         say(f"{workers} workers, threads {threads}")
         for place in range(workers):
             crew.fill(place, chance)
+        _await(directory / "journal", nemesis, workers)
+        say("all are there")
         nemesis.rage(length)
         nemesis.heal()
         say("healed")
@@ -102,6 +104,15 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
             until=until,
             log=(directory / "stderr").read_text(errors="replace"),
         )
+
+
+def _await(journal: Path, nemesis: Nemesis, workers: int) -> None:
+    """Wait until each worker has a lease."""
+    end = time.monotonic() + _PATIENCE
+    while len({record.instance for record in read(journal) if isinstance(record, Leased)}) < workers:
+        nemesis.watch(0.2)
+        if time.monotonic() > end:
+            raise RuntimeError("the workers do not start")
 
 
 def _settle(backend: Backend, nemesis: Nemesis, settings: Settings) -> None:

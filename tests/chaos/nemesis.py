@@ -53,7 +53,7 @@ class Nemesis:
     def rage(self, seconds: float) -> None:
         """Do harm for so long, the last of it still to be undone."""
         end = time.monotonic() + seconds
-        self._in(self._chance.uniform(0.5, 1.0), self._act)
+        self._in(self._chance.uniform(0.2, 0.5), self._act)
         while time.monotonic() < end:
             self._go_on()
 
@@ -97,7 +97,7 @@ class Nemesis:
     def _act(self) -> None:
         chance = self._chance
         act = chance.choices(self._acts, [ACTS[act] for act in self._acts])[0] if self._acts else ""
-        place, seconds = chance.randrange(len(self._crew)), chance.uniform(1.2, 2.0) * self._lease
+        place, seconds = chance.randrange(len(self._crew)), chance.uniform(1.5, 2.5) * self._lease
         point, pause = chance.choice(POINTS), chance.uniform(0.2, 1.6)
         self._in(pause, self._act)
         if act in ("restart", "crash"):

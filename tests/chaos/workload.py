@@ -38,8 +38,8 @@ def jobs(seconds: float, lease: float) -> list[Job]:
         for number in range(50)
     ]
     found += [Job(f"tenth-{number}", 0.1, retries=number % 2, failing=0.05 * (number % 3)) for number in range(6)]
-    found += [Job(f"long-{number}", 1.0, seconds=1.5 * lease, retries=number % 2) for number in range(4)]
-    for number in range(6 * int(seconds)):
+    found += [Job(f"long-{number}", 1.0, seconds=2.0 * lease, retries=number % 2) for number in range(4)]
+    for number in range(2 * int(seconds)):
         retries = 20 * (number % 2)
         found.append(
             Job(
@@ -48,7 +48,7 @@ def jobs(seconds: float, lease: float) -> list[Job]:
                 seconds=0.02,
                 retries=retries,
                 failing=0.2 if retries else 0.0,
-                at=2.0 + number // 6,
+                at=2.0 + 3 * (number // 6),
             )
         )
     return found

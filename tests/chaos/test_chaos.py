@@ -1,0 +1,63 @@
+"""Chaos in short, on each backend; and broken backends, which the checker has to notice."""
+
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.backends.stores import Servers
+from tests.chaos.checker import check
+from tests.chaos.harness import BACKENDS, Settings, run
+from tests.chaos.summary import summary
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_law_is_broken(backend: str, servers: Servers) -> None:
+    seed = random.randrange(10**6)
+    facts = run(Settings(backend, 8.0, seed, lease=1.5, workers=4), servers)
+    violations = check(facts)
+    assert violations == [], f"seed {seed}\n{summary(facts, violations)}"
+    assert len(facts.runs) > 100
+
+
+def broken(what: str, servers: Servers, acts: tuple[str, ...] = (), threads: tuple[int, ...] = (4, 0, 0)) -> list[str]:
+    return check(run(Settings("sqlite", 8.0, 1, 1.0, workers=3, threads=threads, acts=acts, broken=what), servers))
+
+
+def test_a_claim_that_compares_nothing_is_noticed(servers: Servers) -> None:
+    assert [
+        one for one in broken("cas", servers) if one.startswith("tenth-0 slot") and "was started more than once" in one
+    ]
+
+
+def test_an_outcome_without_a_fence_is_noticed(servers: Servers) -> None:
+    """Every worker is in a long run nearly all the time, so whoever is paused comes back late."""
+    violations = broken("fencing", servers, ("pause",), threads=(0,))
+    assert [one for one in violations if one.startswith("long-") and "has the result of epoch" in one]
+
+
+def test_a_lease_that_is_not_renewed_is_noticed(servers: Servers) -> None:
+    assert [
+        one for one in broken("renewal", servers) if one.startswith("long-") and one.endswith("and that lease held")
+    ]
+
+
+def test_all_is_stopped_on_ctrl_c() -> None:
+    command = [sys.executable, "-m", "tests.chaos", "--backend", "redis", "--seed", "1", "--workers", "3"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as harness:
+        assert harness.stdout is not None
+        said = [harness.stdout.readline() for _ in range(3)]
+        children = [int(pid) for pid in Path(f"/proc/{harness.pid}/task/{harness.pid}/children").read_text().split()]
+        harness.send_signal(signal.SIGINT)
+        said += harness.stdout.readlines()
+        assert harness.wait(60) == 130
+    assert [line.split()[-1] for line in said] == ["1", "8)", "there", "interrupted"]
+    assert len(children) >= 4  # the server is one of them
+    assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []

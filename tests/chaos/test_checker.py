@@ -1,0 +1,358 @@
+"""The checker: a lawful history passes, and each law has one that breaks it and is named for it."""
+
+from typing import Any
+
+import pytest
+
+from tests.chaos.checker import check
+from tests.chaos.facts import Facts, Run, State
+from tests.chaos.journal import Act, Born, Claimed, Died, End, Leased, Pulse, Record, Start, Trouble
+from tests.chaos.spans import healthy, leases
+from tests.chaos.summary import summary
+from tests.chaos.workload import Job
+
+LEASE, INTERVAL, OFFSET = 3.0, 0.25, 1000.0
+REAPED = "lease expired: owner host:1 stopped renewing"
+GIVEN_BACK = "not started: owner host:1 gave its claim back"
+
+
+def instant(at: float) -> int:
+    return round((OFFSET + at) * 1e6)
+
+
+class History:
+    """What happened, told in a few words: instance a, owner host:1, and others likewise; task t, each second."""
+
+    def __init__(self, *jobs: Job) -> None:
+        self.jobs = jobs or (Job("t", 1.0),)
+        self.records: list[Record] = []
+        self.runs: list[Run] = []
+        self.log = ""
+        self.states: dict[str, State] = {}
+
+    def lives(self, number: int = 1, begin: float = 0.0, end: float = 30.0, since: int = 0) -> "History":
+        """An instance that renews its lease each second, and pulses, until it is dead."""
+        self.records.append(Born(begin, f"i{number}", number, 4, 0.0))
+        at = begin
+        while at < end:
+            self.records += [Leased(at, f"i{number}", f"host:{number}", at + LEASE, since), Pulse(at, f"i{number}")]
+            self.records.append(Pulse(at + 0.5, f"i{number}"))
+            at += 1.0
+        self.records.append(Died(end, f"i{number}", 0 if end >= 30.0 else -9))
+        return self
+
+    def claim(self, at: float, epoch: int, number: int = 1, task: str = "t", **columns: Any) -> None:
+        self.records.append(Claimed(at, f"i{number}", f"host:{number}", [(task, epoch)]))
+        row = Run(task, epoch, instant(at), 1, f"host:{number}", instant(at), None, "running", None, None, False)
+        self.runs.append(row._replace(**columns))
+
+    def start(self, at: float, epoch: int, number: int = 1, task: str = "t", attempt: int = 1) -> None:
+        slot = next(run.slot for run in self.runs if (run.task, run.epoch) == (task, epoch)) or 0
+        self.records.append(Start(at, f"i{number}", number, task, slot, epoch, attempt))
+
+    def end(self, at: float, epoch: int, number: int = 1, task: str = "t", **columns: Any) -> None:
+        """The function ends, and its outcome is recorded."""
+        self.records.append(End(at, f"i{number}", task, epoch, failed=columns.get("status") == "failed"))
+        self.finish(at, epoch, task, **{"status": "success", "result": str(epoch), **columns})
+
+    def finish(self, at: float, epoch: int, task: str = "t", **columns: Any) -> None:
+        """An outcome is recorded."""
+        index = next(n for n, run in enumerate(self.runs) if (run.task, run.epoch) == (task, epoch))
+        self.runs[index] = run = self.runs[index]._replace(finished=instant(at), **columns)
+        known = self.states.get(task)
+        result = run.result if run.status == "success" else known.result if known else None
+        if not (run.late and (run.error or "").startswith("not started")):
+            self.states[task] = State(task, epoch, run.status, result, run.error)
+        elif known:
+            self.states[task] = known._replace(epoch=epoch)
+
+    def run(self, at: float, epoch: int, number: int = 1, **columns: Any) -> None:
+        """A whole run, short and good."""
+        self.claim(at, epoch, number, **columns)
+        self.start(at, epoch, number)
+        self.end(at + 0.1, epoch, number)
+
+    def goes_on(self, begin: int, end: int, epoch: int = 1) -> "History":
+        """A run each second."""
+        for at in range(begin, end):
+            self.run(float(at), epoch + at - begin)
+        return self
+
+    def facts(self) -> Facts:
+        records = sorted(self.records, key=lambda record: record.at)
+        states = list(self.states.values())
+        return Facts(self.jobs, records, self.runs, states, LEASE, INTERVAL, OFFSET, 30.0, self.log)
+
+    def check(self) -> list[str]:
+        return check(self.facts())
+
+
+@pytest.fixture
+def history() -> History:
+    return History().lives()
+
+
+def once(retries: int = 0) -> History:
+    return History(Job("t", None, retries=retries)).lives()
+
+
+def test_a_lawful_history_passes(history: History) -> None:
+    assert history.goes_on(0, 30).check() == []
+
+
+def test_a_slot_that_starts_twice(history: History) -> None:
+    history.goes_on(0, 29)
+    history.run(29.0, 30, slot=history.runs[28].slot)
+    assert history.check() == [
+        f"t slot {instant(28.0)} was started more than once: epochs 29, 30",
+        f"t epoch 30 is for slot {instant(28.0)}, epoch 29 was for {instant(28.0)}",
+    ]
+
+
+def test_with_retry_an_attempt_that_starts_twice() -> None:
+    for attempt, expected in (
+        (3, []),
+        (2, ["t slot 1027000000, attempt 2, was started more than once: epochs 29, 30"]),
+    ):
+        history = History(Job("t", 1.0, retries=2)).lives().goes_on(0, 28)
+        for epoch in (29, 30):
+            history.claim(epoch - 1.0, epoch, slot=instant(27.0), attempt=2)
+            history.start(epoch - 1.0, epoch, attempt=2 if epoch == 29 else attempt)
+            history.end(epoch - 0.9, epoch)
+        assert history.check() == expected
+
+
+def test_an_epoch_that_starts_twice(history: History) -> None:
+    history.goes_on(0, 30).start(29.05, 30)
+    assert "t epoch 30 was started 2 times" in history.check()
+
+
+def test_two_live_runs_while_leases_hold(history: History) -> None:
+    history.lives(2).goes_on(0, 28)
+    history.claim(28.0, 29)
+    history.start(28.0, 29)
+    history.claim(28.5, 30, number=2)
+    history.start(28.5, 30, number=2)
+    history.end(29.0, 29)
+    history.end(29.5, 30, number=2)
+    assert history.check() == ["t epoch 30 started on i2 while epoch 29 went on on i1, whose lease held"]
+
+
+def test_a_run_that_outlives_its_lease_may_be_met_by_the_next_one() -> None:
+    history = History().lives(1, end=10.0).lives(2)
+    history.goes_on(0, 9)
+    history.claim(9.0, 10)
+    history.start(9.0, 10)
+    history.finish(12.5, 10, status="failed", error=REAPED, late=True)
+    for at in range(13, 30):
+        history.run(float(at), at - 2, number=2)
+    assert history.check() == []
+
+
+def test_a_start_without_an_outcome(history: History) -> None:
+    history.goes_on(0, 29)
+    history.claim(29.0, 30)
+    history.start(29.0, 30)
+    assert "t epoch 30 has no outcome" in history.check()
+
+
+def test_a_start_that_is_not_in_the_history(history: History) -> None:
+    history.goes_on(0, 30)
+    del history.runs[-1]
+    assert history.check() == [
+        "t epoch 30 was won, and is not in the history",
+        "t epoch 30 was started, and is not in the history",
+        f"t is at epoch 30, and has the rows {list(range(1, 30))}",
+        "t stands at ('success', None, '30'), and by its rows at ('success', None, '29')",
+    ]
+
+
+def test_a_start_with_two_outcomes(history: History) -> None:
+    history.goes_on(0, 30).runs.append(history.runs[-1])
+    assert "t epoch 30 has 2 rows" in history.check()
+
+
+def test_an_outcome_that_is_not_what_the_function_says(history: History) -> None:
+    history.goes_on(0, 29)
+    history.claim(29.0, 30)
+    history.start(29.0, 30)
+    history.end(29.1, 30, status="failed", result=None, error="ValueError")
+    assert history.check() == []
+    history.finish(29.1, 30, status="success", result="30", error=None)
+    assert history.check() == ["t epoch 30 is recorded as success (None), its function says failed"]
+
+
+def test_a_start_for_another_slot_than_the_history_says(history: History) -> None:
+    history.goes_on(0, 30)
+    history.runs[-1] = history.runs[-1]._replace(slot=instant(28.5))
+    assert history.check() == [
+        f"t epoch 30 was started for slot {instant(29.0)}, the history says attempt 1 of {instant(28.5)}"
+    ]
+
+
+def test_a_claim_that_was_given_back_and_yet_started(history: History) -> None:
+    history.goes_on(0, 30)
+    history.finish(29.2, 30, status="failed", error=GIVEN_BACK, late=True)
+    history.states["t"] = State("t", 30, "success", "29", None)
+    assert history.check() == [f"t epoch 30 was started, and is recorded as {GIVEN_BACK!r}"]
+
+
+def test_a_claim_that_was_given_back_counts_for_nothing(history: History) -> None:
+    history.goes_on(0, 29)
+    history.claim(29.0, 30)
+    history.finish(29.2, 30, status="failed", error=GIVEN_BACK, late=True)
+    history.run(29.3, 31, slot=instant(29.0))
+    assert history.check() == []
+
+
+def test_an_outcome_without_a_start(history: History) -> None:
+    history.goes_on(0, 29)
+    history.claim(29.0, 30)
+    history.finish(29.1, 30, status="success", result="30")
+    assert history.check() == ["t epoch 30 is recorded as success (None), and was never started"]
+
+
+def test_a_run_that_is_taken_for_lost_while_its_lease_holds(history: History) -> None:
+    history.goes_on(0, 29)
+    history.claim(29.0, 30)
+    history.finish(29.5, 30, status="failed", error=REAPED, late=True)
+    assert history.check() == [f"t epoch 30 is recorded as {REAPED!r}, and that lease held"]
+
+
+def test_a_late_outcome_does_not_hide_that_the_lease_held(history: History) -> None:
+    history.claim(0.0, 1)
+    history.start(0.0, 1)
+    history.end(1.0, 1, status="failed", error=REAPED, late=True)
+    for at in range(1, 30):
+        history.run(float(at), at + 1)
+    assert history.check() == [f"t epoch 1 is recorded as {REAPED!r}, and that lease held"]
+
+
+def test_a_start_before_its_slot(history: History) -> None:
+    history.goes_on(0, 29)
+    history.run(29.0, 30, slot=instant(29.5))
+    assert history.check() == ["t epoch 30 started 0.5 s before its slot"]
+
+
+def test_a_slot_that_is_missed_while_an_instance_is_healthy(history: History) -> None:
+    history.goes_on(0, 10)
+    history.run(20.0, 11)
+    for at in range(21, 30):
+        history.run(float(at), at - 9)
+    assert history.check() == ["t epoch 11 was left waiting for 10.0 s while an instance was healthy"]
+
+
+def test_a_slot_that_is_never_claimed(history: History) -> None:
+    assert history.check() == ["t epoch 1 was left waiting for 30.0 s while an instance was healthy"]
+
+
+def test_a_dead_instance_whose_run_nobody_takes_over() -> None:
+    history = History().lives(1, end=10.0).lives(2).goes_on(0, 9)
+    history.claim(9.0, 10)
+    history.finish(25.0, 10, status="failed", error=REAPED, late=True)
+    for at in range(25, 30):
+        history.run(float(at), at - 14, number=2)
+    assert history.check() == ["t epoch 11 was left waiting for 13.0 s while an instance was healthy"]
+
+
+def test_nobody_has_to_claim_without_a_healthy_instance() -> None:
+    history = History().lives(1, end=10.0).lives(2, begin=24.0)
+    history.goes_on(0, 10)
+    for at in range(25, 30):
+        history.run(float(at), at - 14, number=2)
+    assert history.check() == []
+
+
+def test_a_gap_in_the_epochs(history: History) -> None:
+    history.goes_on(0, 10).goes_on(10, 30, epoch=12)
+    expected = [*range(1, 11), *range(12, 32)]
+    assert history.check() == [f"t is at epoch 31, and has the rows {expected}"]
+
+
+def test_a_slot_that_comes_after_a_later_one(history: History) -> None:
+    history.goes_on(0, 29)
+    history.run(29.0, 30, slot=instant(27.5))
+    assert history.check() == [f"t epoch 30 is for slot {instant(27.5)}, epoch 29 was for {instant(28.0)}"]
+
+
+def test_a_result_that_belongs_to_another_run(history: History) -> None:
+    history.goes_on(0, 29)
+    history.claim(29.0, 30)
+    history.start(29.0, 30)
+    history.end(29.1, 30, result="29")
+    history.states["t"] = State("t", 30, "success", "30", None)
+    assert history.check() == ["t epoch 30 has the result of epoch 29"]
+
+
+def test_a_state_that_an_earlier_epoch_has_overwritten(history: History) -> None:
+    history.goes_on(0, 30).states["t"] = State("t", 30, "success", "29", None)
+    assert history.check() == [
+        "t stands at ('success', None, '29'), and by its rows at ('success', None, '30')",
+    ]
+
+
+def test_a_single_slot_with_retry_that_is_given_up() -> None:
+    history = once(retries=2)
+    history.claim(0.0, 1)
+    history.start(0.0, 1)
+    history.end(0.1, 1, status="failed", result=None, error="ValueError")
+    assert history.check() == ["t ended with attempt 1 of 3, 'ValueError', and nothing followed"]
+    history.claim(1.0, 2, attempt=3)
+    history.start(1.0, 2, attempt=3)
+    history.end(1.1, 2, status="failed", result=None, error="ValueError")
+    assert history.check() == []
+
+
+def test_a_single_slot_without_retry_may_die_with_its_instance() -> None:
+    history = History(Job("t", None)).lives(1, end=10.0).lives(2)
+    history.claim(0.0, 1)
+    history.finish(13.0, 1, status="failed", error=REAPED, late=True)
+    assert history.check() == []
+
+
+def test_a_dependent_waits_for_a_success_only() -> None:
+    history = History(Job("t", 1.0), Job("u", 1.0, after="t")).lives().goes_on(0, 30)
+    assert history.check() == ["u epoch 1 was left waiting for 29.9 s while an instance was healthy"]
+    history = History(Job("t", None), Job("u", 1.0, after="t")).lives()
+    history.claim(0.0, 1)
+    history.start(0.0, 1)
+    history.end(0.1, 1, status="failed", result=None, error="ValueError")
+    assert history.check() == []
+
+
+def test_an_instance_that_ends_by_itself(history: History) -> None:
+    history.goes_on(0, 30).records.append(Died(20.0, "i2", 1))
+    assert history.check() == ["instance i2 ended by itself with status 1"]
+
+
+def test_a_tick_that_fails(history: History) -> None:
+    history.goes_on(0, 30).log = "Task 't' failed\nA tick failed; the scheduler goes on.\n"
+    assert history.check() == ["the log says: A tick failed; the scheduler goes on."]
+
+
+def test_a_lease_is_unbroken_as_long_as_the_store_says_so() -> None:
+    records = [Leased(0.0, "a", "o", 3.0, 7), Leased(2.0, "a", "o", 5.0, 7), Leased(4.0, "a", "o", 7.0, 8)]
+    assert leases(records) == {"o": [(0.0, 5.0), (4.0, 7.0)]}
+    assert leases([*records, Leased(6.0, "a", "o", 6.0, 0)]) == {"o": [(0.0, 5.0), (4.0, 6.0)]}
+
+
+def test_who_is_paused_or_in_trouble_or_busy_inline_is_not_healthy() -> None:
+    leased: list[Record] = [Leased(float(at), "a", "o", at + 3.0, 0) for at in range(28)]
+    pulses: list[Record] = [Pulse(at / 2, "a") for at in range(60) if not 4 < at < 10]
+    busy: list[Record] = [
+        Born(0.0, "a", 1, 0, 0.0),
+        Start(20.0, "a", 1, "t", 0, 1, 1),
+        End(21.0, "a", "t", 1, failed=False),
+    ]
+    trouble: list[Record] = [Trouble(10.5, "a", 10.0, "claim: lost"), Trouble(18.0, "a", 17.0, "claim: slow")]
+    records: list[Record] = [*leased, *pulses, *busy, *trouble]
+    records.sort(key=lambda record: record.at)
+    assert healthy(records, 25.0) == [(0.0, 2.0), (5.0, 10.0), (15.5, 17.0), (18.0, 20.0), (21.0, 25.0)]
+
+
+def test_the_summary_counts_what_happened(history: History) -> None:
+    history.goes_on(0, 30).records += [Act(1.0, "i1", "pause 4.0 s"), Act(2.0, "", "crash")]
+    lines = summary(history.facts(), ["a law is broken"]).splitlines()
+    assert [line.split("  ")[-1].strip() for line in lines] == [
+        "30", "0", "30", "1", "0", "0", "1", "0, 1", "0, 0", "0, 0", "0, 0", "0", "0", "1", "a law is broken",
+    ]  # fmt: skip

@@ -1,0 +1,84 @@
+"""The proxy: it passes, cuts, refuses, and swallows answers."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.proxy import Proxy
+
+
+@pytest.fixture
+def heard() -> list[bytes]:
+    return []
+
+
+@pytest.fixture
+def proxy(heard: list[bytes]) -> Iterator[Proxy]:
+    """A proxy before a server that says what it hears."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve(connection: socket.socket) -> None:
+        with connection:
+            while data := connection.recv(100):
+                heard.append(data)
+                connection.sendall(data)
+
+    def accept() -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:  # it is closed
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    proxy = Proxy(lambda: asyncio.open_connection("127.0.0.1", server.getsockname()[1]))
+    yield proxy
+    proxy.close()
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join(10)
+
+
+def connect(proxy: Proxy) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+
+
+def is_over(client: socket.socket) -> bool:
+    try:
+        return client.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_it_passes_what_comes_until_it_is_cut(proxy: Proxy) -> None:
+    with connect(proxy) as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
+        proxy.cut()
+        assert is_over(client)
+
+
+def test_it_refuses_connections(proxy: Proxy) -> None:
+    proxy.mode = "refuse"
+    with connect(proxy) as client:
+        assert is_over(client)
+
+
+def test_what_is_asked_of_a_deaf_one_arrives_and_its_answer_does_not(proxy: Proxy, heard: list[bytes]) -> None:
+    with connect(proxy) as client:
+        client.sendall(b"one")
+        assert client.recv(100) == b"one"
+        proxy.mode = "deaf"
+        client.sendall(b"two")
+        with connect(proxy) as other:  # what arrives there has passed the first one
+            other.sendall(b"three")
+            while len(heard) < 3:
+                pass
+        proxy.cut()
+        assert is_over(client)
+    assert sorted(heard) == [b"one", b"three", b"two"]
