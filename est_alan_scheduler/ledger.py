@@ -73,6 +73,7 @@ class Ledger:
         self._agenda = agenda
         self._wake = wake
         self._beat = Beat(self)
+        self._reap_at = monotonic() + lease / 3
         self._outcomes = Outcomes(backend, self.lease, self.tasks, book, lambda: self._beat.hurry())
         self._claims = Claims(backend, self.lease, self.tasks, self._outcomes)
         self.began = self._claims.began
@@ -222,7 +223,7 @@ class Ledger:
 
     def seconds_to_beat(self) -> float:
         """Return how long until `beat` has something to do, outcomes apart."""
-        due = self.lease.deadline - monotonic() - self.lease.seconds * 2 / 3
+        due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self._reap_at) - monotonic()
         hold = self._claims.seconds_to_hold()
         return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
@@ -231,13 +232,13 @@ class Ledger:
         if self.outage.seconds_left():
             return
         try:
-            is_due = self.lease.is_due()
-            if is_due:
+            if self.lease.is_due():
                 self.lease.renew()
             self._claims.release_slow(self._book)
             self._claims.give_back(self._book)
             self._outcomes.flush()
-            if is_due:
+            if monotonic() >= self._reap_at:  # not with each renewal: those of a busy tick would leave none for here
+                self._reap_at = monotonic() + self.lease.seconds / 3
                 self.reap()
         except BackendUnavailableError as error:
             self._note_outage(error)

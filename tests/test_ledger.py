@@ -631,6 +631,19 @@ class TestLease:
         assert there.error_message.startswith("lease expired: owner ")
         assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
 
+    def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        task = first.register(adder())
+        _claim_and_die(first, task)
+        clock.advance(700)
+        second.register(adder())
+        ledger = second._ledger
+        assert ledger is not None
+        ledger.lease.renew()  # so that it is not due when it beats
+        ledger.outage.healthy_since, ledger._reap_at = -600.0, 0.0
+        ledger.beat()
+        assert [run["status"] for run in second.history("a")] == ["failed"]
+
     def test_an_outcome_that_comes_late_changes_nothing(
         self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
