@@ -15,7 +15,7 @@ from est_alan_scheduler.backends import Backend
 from tests.backends.stores import Servers, Store
 from tests.chaos.crew import Crew
 from tests.chaos.facts import Facts, Run, State
-from tests.chaos.journal import Journal, Leased, read
+from tests.chaos.journal import Journal, Leased, Reader, read
 from tests.chaos.nemesis import ACTS, Nemesis
 from tests.chaos.proxy import Connect, Proxy
 from tests.chaos.worker import Config
@@ -70,7 +70,8 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
         )  # fmt: skip
         crew = Crew(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
         stack.callback(crew.close)
-        nemesis = Nemesis(crew, proxies, server, journal, settings.lease, settings.acts, chance)
+        reader = Reader(directory / "journal")
+        nemesis = Nemesis(crew, proxies, server, journal, reader, settings.lease, settings.acts, chance)
         say(f"{workers} workers, threads {threads}")
         for place in range(workers):
             crew.fill(place, chance)

@@ -112,11 +112,27 @@ class Journal:
         os.close(self._file)
 
 
-def read(path: str | Path) -> list[Record]:
-    """Return all records, by their times."""
-    records: list[Record] = []
-    with open(path, encoding="utf-8") as lines:
-        for line in lines:
+class Reader:
+    """The file, read on and on while it is written."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self._position = 0
+
+    def news(self) -> list[Record]:
+        """Return what was written since the last time, by time."""
+        with open(self._path, "rb") as file:
+            file.seek(self._position)
+            data = file.read()
+        data = data[: data.rfind(b"\n") + 1]
+        self._position += len(data)
+        records: list[Record] = []
+        for line in data.splitlines():
             kind, *fields = json.loads(line)
             records.append(_KINDS[kind](*fields))
-    return sorted(records, key=lambda record: record.at)
+        return sorted(records, key=lambda record: record.at)
+
+
+def read(path: str | Path) -> list[Record]:
+    """Return all records, by time."""
+    return Reader(path).news()

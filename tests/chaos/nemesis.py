@@ -8,7 +8,7 @@ from itertools import count
 
 from tests.backends.stores import Postgres, Valkey
 from tests.chaos.crew import Crew
-from tests.chaos.journal import Act, Journal
+from tests.chaos.journal import Act, End, Journal, Reader, Start
 from tests.chaos.proxy import Proxy
 from tests.chaos.watched import POINTS
 
@@ -17,6 +17,7 @@ ACTS = {
     "die": 5,  # at a trap
     "lose": 2,  # the answer of the store, at a trap
     "pause": 4,
+    "overtake": 2,  # pause in the middle of a run, until somebody else runs that task
     "restart": 1,
     "crash": 1,
     "cut": 2,
@@ -24,7 +25,7 @@ ACTS = {
     "deaf": 3,
 }
 """What it does, and how often: these are weights."""
-_LOCAL = ("kill", "die", "lose", "pause")  # what needs no server
+_LOCAL = ("kill", "die", "lose", "pause", "overtake")  # what needs no server
 
 
 class Nemesis:
@@ -36,6 +37,7 @@ class Nemesis:
         proxies: list[Proxy],
         server: Postgres | Valkey | None,
         journal: Journal,
+        reader: Reader,
         lease: float,
         acts: tuple[str, ...],
         chance: random.Random,
@@ -44,6 +46,9 @@ class Nemesis:
         self._proxies = proxies
         self._server = server
         self._journal = journal
+        self._reader = reader
+        self._started: dict[str, Start] = {}  # the last run of each task
+        self._under_way: dict[tuple[str, int], Start] = {}
         self._lease = lease
         self._acts = [act for act in acts if server is not None or act in _LOCAL]
         self._chance = chance
@@ -100,7 +105,9 @@ class Nemesis:
         place, seconds = chance.randrange(len(self._crew)), chance.uniform(1.5, 2.5) * self._lease
         point, pause = chance.choice(POINTS), chance.uniform(0.2, 1.6)
         self._in(pause, self._act)
-        if act in ("restart", "crash"):
+        if act == "overtake":
+            self._overtake()
+        elif act in ("restart", "crash"):
             self._note("", act)
             assert self._server is not None
             self._server.restart(lambda: time.sleep(pause / 2), crash=act == "crash")
@@ -130,6 +137,32 @@ class Nemesis:
             if act == "refuse":
                 self._proxies[place].cut()
             self._in(seconds / 2, lambda: self._pass(place))
+
+    def _overtake(self) -> None:
+        self._look()
+        for run in self._under_way.values():  # the longest first
+            place = int(run.instance.partition(".")[0])
+            is_there = self._crew.is_there(place) and self._crew.name(place) == run.instance
+            if is_there and place not in self._crew.paused:
+                self._note(run.instance, f"overtake {run.task} epoch {run.epoch}")
+                self._crew.pause(place)
+                self._until_overtaken(place, run, time.monotonic() + 6 * self._lease)
+                return
+
+    def _until_overtaken(self, place: int, run: Start, end: float) -> None:
+        self._look()
+        if self._started[run.task].epoch > run.epoch or time.monotonic() > end:
+            self._resume(place, run.instance)
+        else:
+            self._in(0.1, lambda: self._until_overtaken(place, run, end))
+
+    def _look(self) -> None:
+        """Read what runs."""
+        for record in self._reader.news():
+            if isinstance(record, Start):
+                self._started[record.task] = self._under_way[record.task, record.epoch] = record
+            elif isinstance(record, End):
+                self._under_way.pop((record.task, record.epoch), None)
 
     def _resume(self, place: int, name: str) -> None:
         if place in self._crew.paused and self._crew.name(place) == name:

@@ -22,7 +22,7 @@ def summary(facts: Facts, violations: Sequence[str]) -> str:
         ("instances", sum(isinstance(record, Born) for record in facts.records)),
         ("killed at any moment", acts["kill"]),
         ("killed at a fail point", acts["die"]),
-        ("paused past the lease", acts["pause"]),
+        ("paused past the lease, until overtaken", f"{acts['pause']}, {acts['overtake']}"),
         ("server restarted, crashed", f"{acts['restart']}, {acts['crash']}"),
         ("connections cut, refused", f"{acts['cut']}, {acts['refuse']}"),
         ("answers dropped by the proxy, by a trap", f"{acts['deaf']}, {acts['lose']}"),

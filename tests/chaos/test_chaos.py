@@ -27,26 +27,21 @@ def test_no_law_is_broken(backend: str, servers: Servers) -> None:
     assert len(facts.runs) > 100
 
 
-def broken(what: str, servers: Servers, acts: tuple[str, ...] = (), threads: tuple[int, ...] = (4, 0, 0)) -> list[str]:
-    return check(run(Settings("sqlite", 8.0, 1, 1.0, workers=3, threads=threads, acts=acts, broken=what), servers))
+def broken(what: str, servers: Servers, *acts: str) -> list[str]:
+    threads = (4, 0, 0)
+    return check(run(Settings("sqlite", 6.0, 1, 1.0, workers=3, threads=threads, acts=acts, broken=what), servers))
 
 
 def test_a_claim_that_compares_nothing_is_noticed(servers: Servers) -> None:
-    assert [
-        one for one in broken("cas", servers) if one.startswith("tenth-0 slot") and "was started more than once" in one
-    ]
+    assert [one for one in broken("cas", servers) if "was started more than once" in one]
 
 
 def test_an_outcome_without_a_fence_is_noticed(servers: Servers) -> None:
-    """Every worker is in a long run nearly all the time, so whoever is paused comes back late."""
-    violations = broken("fencing", servers, ("pause",), threads=(0,))
-    assert [one for one in violations if one.startswith("long-") and "has the result of epoch" in one]
+    assert [one for one in broken("fencing", servers, "overtake") if "has the result of epoch" in one]
 
 
 def test_a_lease_that_is_not_renewed_is_noticed(servers: Servers) -> None:
-    assert [
-        one for one in broken("renewal", servers) if one.startswith("long-") and one.endswith("and that lease held")
-    ]
+    assert [one for one in broken("renewal", servers) if one.endswith("and that lease held")]
 
 
 def test_all_is_stopped_on_ctrl_c() -> None:
@@ -58,6 +53,6 @@ def test_all_is_stopped_on_ctrl_c() -> None:
         harness.send_signal(signal.SIGINT)
         said += harness.stdout.readlines()
         assert harness.wait(60) == 130
-    assert [line.split()[-1] for line in said] == ["1", "8)", "there", "interrupted"]
+    assert [line.split()[-1] for line in said] == ["1", "0)", "there", "interrupted"]
     assert len(children) >= 4  # the server is one of them
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
