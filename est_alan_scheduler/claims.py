@@ -95,7 +95,10 @@ class Claims:
     def resolve(self, book: "RunBook") -> None:
         """Find out what became of claims whose answer was lost: the store knows the token."""
         if self._unsure is not None:
-            self._ask(*self._unsure, book)
+            token, claims = self._unsure
+            self._ask(token, claims, book)
+            # Those of retries are decided on anew: a slot that has come since would be what runs.
+            self.release([claim.id for claim in claims if claim.attempt > 1], book)
 
     def _ask(self, token: str, claims: list[Claim], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since

@@ -930,6 +930,37 @@ class TestOutage:
         registry.tick()
         assert [(run["status"], run["epoch"]) for run in registry.history("a")] == [("success", 1)]
 
+    def test_a_slot_takes_over_from_a_retry_whose_claim_was_not_answered(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
+        seen = []
+
+        def fail_once() -> None:
+            run = current_run()
+            assert run is not None
+            seen.append(((run.slot - start).seconds, run.attempt))
+            if len(seen) == 1:
+                raise ValueError
+
+        start = at(clock)
+        registry.expose(fail_once, "fail_once")
+        registry.register(adder(func=fail_once, args=(), retry=Retry(max_retries=1, delay=1, jitter=0)))
+        registry.tick()
+        clock.advance(1)
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after.clear()
+        _end_pause(registry)
+        clock.advance(59)
+        for _ in range(3):
+            registry.tick()
+        assert seen == [(0, 1), (60, 1)]
+        assert [(run["status"], run["attempt"]) for run in registry.history("a")] == [
+            ("failed", 1),
+            ("failed", 2),
+            ("success", 1),
+        ]
+
     def test_subscribers_are_told_in_order_when_it_is_back(self, flaky: Flaky, registry: TaskRegistry) -> None:
         heard: list[str | None] = []
         registry.on("succeeded", lambda event: heard.append(event.task_id))

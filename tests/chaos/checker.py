@@ -9,56 +9,18 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from tests.chaos.facts import Facts, Run
-from tests.chaos.journal import Claimed, Died, End, Start
-from tests.chaos.spans import Span, covers, deaths, healthy, leases
+from tests.chaos.journal import Died, Start
+from tests.chaos.spans import Span, healthy
+from tests.chaos.view import GIVEN_BACK, LOST, View, given_back
 
 SLACK = 3.0  # seconds that a slow machine may take beyond a lease and an interval
 EARLY = 0.25  # seconds by which an instance may misjudge the store's clock
-LOST, GIVEN_BACK = "lease expired: owner ", "not started: "
 
 
 def check(facts: Facts) -> list[str]:
     """Return what violates a law, one sentence each."""
     view = View(facts)
     return [violation for law in LAWS for violation in law(view)]
-
-
-class View:
-    """The facts, indexed."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.jobs = {job.id: job for job in facts.jobs}
-        self.starts = [record for record in facts.records if isinstance(record, Start)]
-        self.ends = {(record.task, record.epoch): record for record in facts.records if isinstance(record, End)}
-        self.started = {(start.task, start.epoch): start for start in self.starts}
-        claims = [record for record in facts.records if isinstance(record, Claimed)]
-        self.claims = {(task, epoch): claim for claim in claims for task, epoch in claim.runs}
-        self.runs: dict[str, list[Run]] = defaultdict(list)
-        for run in sorted(facts.runs, key=lambda run: run.epoch):
-            self.runs[run.task].append(run)
-        self.rows = {(run.task, run.epoch): run for run in facts.runs}
-        self.leases = leases(facts.records)
-        self.deaths = deaths(facts.records)
-
-    def at(self, instant: int) -> float:
-        """Return an instant of the store by the clock of the journal."""
-        return instant / 1e6 - self.facts.offset
-
-    def held(self, owner: str, begin: float, end: float) -> bool:
-        """Tell whether a lease held all the time."""
-        return covers(self.leases.get(owner, []), begin, end)
-
-    def lease_end(self, run: Run) -> float:
-        """Return until when the lease that a run was claimed under held without a break, as far as is known."""
-        claim = self.claims.get((run.task, run.epoch))
-        at = self.at(run.started) if claim is None else claim.at
-        return max((end for begin, end in self.leases.get(run.owner, []) if begin <= at < end), default=at)
-
-
-def given_back(run: Run) -> bool:
-    """Tell whether a claim was given back, so that the task stood as before it."""
-    return run.late and (run.error or "").startswith(GIVEN_BACK)
 
 
 def started_once(view: View) -> Iterator[str]:
@@ -186,7 +148,7 @@ def in_order(view: View) -> Iterator[str]:
         if [run.epoch for run in runs] != list(range(1, state.epoch + 1)):
             yield f"{state.task} is at epoch {state.epoch}, and has the rows {[run.epoch for run in runs]}"
         kept = [run for run in runs if not given_back(run)]
-        first = [run for run in kept if run.attempt == 1 and not (run.error or "").startswith(GIVEN_BACK)]
+        first = [run for run in kept if run.attempt == 1 and (run.task, run.epoch) in view.started]
         for one, other in pairwise(first):
             if (one.slot or 0) >= (other.slot or 0):
                 yield f"{state.task} epoch {other.epoch} is for slot {other.slot}, epoch {one.epoch} was for {one.slot}"
@@ -195,11 +157,21 @@ def in_order(view: View) -> Iterator[str]:
             if run.result != str(run.epoch):
                 yield f"{run.task} epoch {run.epoch} has the result of epoch {run.result}"
         stands = state.status, state.error, state.result
-        last = kept[-1] if kept else None
-        if last is not None and last.finished is not None:
-            comes = last.status, last.error, str(good[-1].epoch) if good else None
-            if stands != comes:
-                yield f"{state.task} stands at {stands}, and by its rows at {comes}"
+        come = [(run.status, run.error, str(good[-1].epoch) if good else None) for run in _last(kept, view)]
+        if come and stands not in come:
+            yield f"{state.task} stands at {stands}, and by its rows at {come[0]}"
+
+
+def _last(runs: list[Run], view: View) -> Iterator[Run]:
+    """Yield the run by whose outcome a task may stand.
+
+    That is its last; or the one before, if its owner died between giving its claim back and recording that.
+    """
+    for run in reversed(runs):
+        if run.finished is not None:
+            yield run
+        if (run.task, run.epoch) in view.started or not (run.error or "").startswith(LOST):
+            return
 
 
 def at_least_once(view: View) -> Iterator[str]:

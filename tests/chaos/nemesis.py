@@ -140,13 +140,15 @@ class Nemesis:
 
     def _overtake(self) -> None:
         self._look()
-        for run in self._under_way.values():  # the longest first
+        before = time.monotonic() - self._lease / 4  # a short one would be over too soon
+        for run in [run for run in self._started.values() if run.at < before]:
             place = int(run.instance.partition(".")[0])
             is_there = self._crew.is_there(place) and self._crew.name(place) == run.instance
-            if is_there and place not in self._crew.paused:
+            goes_on = (run.task, run.epoch) in self._under_way
+            if is_there and goes_on and not self._crew.paused:  # the others have to overtake it
                 self._note(run.instance, f"overtake {run.task} epoch {run.epoch}")
                 self._crew.pause(place)
-                self._until_overtaken(place, run, time.monotonic() + 6 * self._lease)
+                self._until_overtaken(place, run, time.monotonic() + 2.5 * self._lease)
                 return
 
     def _until_overtaken(self, place: int, run: Start, end: float) -> None:

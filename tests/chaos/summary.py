@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from tests.chaos.checker import GIVEN_BACK, LOST
 from tests.chaos.facts import Facts, Run
 from tests.chaos.journal import Act, Born, Pulse, Start, Trouble
+from tests.chaos.view import GIVEN_BACK, LOST
 
 _SHOWN = 40  # violations
 

@@ -28,8 +28,8 @@ def test_no_law_is_broken(backend: str, servers: Servers) -> None:
 
 
 def broken(what: str, servers: Servers, *acts: str) -> list[str]:
-    threads = (4, 0, 0)
-    return check(run(Settings("sqlite", 6.0, 1, 1.0, workers=3, threads=threads, acts=acts, broken=what), servers))
+    settings = Settings("sqlite", 11.0 if acts else 5.0, 1, 1.0, workers=3, threads=(4, 0, 0), acts=acts, broken=what)
+    return check(run(settings, servers))
 
 
 def test_a_claim_that_compares_nothing_is_noticed(servers: Servers) -> None:

@@ -205,6 +205,18 @@ def test_a_claim_that_was_given_back_counts_for_nothing(history: History) -> Non
     assert history.check() == []
 
 
+@pytest.mark.parametrize("stands", [State("t", 10, "success", "9", None), State("t", 10, "failed", "9", REAPED)])
+def test_who_gives_a_claim_back_may_die_before_it_is_recorded(stands: State) -> None:
+    history = History().lives(1, end=10.0).lives(2).goes_on(0, 9)
+    history.claim(9.0, 10)
+    history.finish(12.5, 10, status="failed", error=REAPED, late=True)
+    history.states["t"] = stands
+    assert [one for one in history.check() if "stands" in one] == []
+    for at in range(13, 30):
+        history.run(float(at), at - 2, number=2, slot=instant(9.0 if at == 13 else float(at)))
+    assert history.check() == []
+
+
 def test_an_outcome_without_a_start(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)

@@ -1,0 +1,47 @@
+"""The facts as the laws look at them: indexed, in one clock, and with what the words of an outcome mean."""
+
+from collections import defaultdict
+
+from tests.chaos.facts import Facts, Run
+from tests.chaos.journal import Claimed, End, Start
+from tests.chaos.spans import covers, deaths, leases
+
+LOST, GIVEN_BACK = "lease expired: owner ", "not started: "
+
+
+def given_back(run: Run) -> bool:
+    """Tell whether a claim was given back, so that the task stood as before it."""
+    return run.late and (run.error or "").startswith(GIVEN_BACK)
+
+
+class View:
+    """The facts, indexed."""
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.jobs = {job.id: job for job in facts.jobs}
+        self.starts = [record for record in facts.records if isinstance(record, Start)]
+        self.ends = {(record.task, record.epoch): record for record in facts.records if isinstance(record, End)}
+        self.started = {(start.task, start.epoch): start for start in self.starts}
+        claims = [record for record in facts.records if isinstance(record, Claimed)]
+        self.claims = {(task, epoch): claim for claim in claims for task, epoch in claim.runs}
+        self.runs: dict[str, list[Run]] = defaultdict(list)
+        for run in sorted(facts.runs, key=lambda run: run.epoch):
+            self.runs[run.task].append(run)
+        self.rows = {(run.task, run.epoch): run for run in facts.runs}
+        self.leases = leases(facts.records)
+        self.deaths = deaths(facts.records)
+
+    def at(self, instant: int) -> float:
+        """Return an instant of the store by the clock of the journal."""
+        return instant / 1e6 - self.facts.offset
+
+    def held(self, owner: str, begin: float, end: float) -> bool:
+        """Tell whether a lease held all the time."""
+        return covers(self.leases.get(owner, []), begin, end)
+
+    def lease_end(self, run: Run) -> float:
+        """Return until when the lease that a run was claimed under held without a break, as far as is known."""
+        claim = self.claims.get((run.task, run.epoch))
+        at = self.at(run.started) if claim is None else claim.at
+        return max((end for begin, end in self.leases.get(run.owner, []) if begin <= at < end), default=at)
