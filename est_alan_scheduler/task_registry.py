@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -27,6 +27,7 @@ from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
 from est_alan_scheduler.explanation import describe_misfire, explain
 from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
@@ -40,6 +41,7 @@ from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, misfire
 from est_alan_scheduler.under_way import Turn
+from est_alan_scheduler.validation import check_count
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
@@ -141,7 +143,8 @@ class TaskRegistry:
         """
         executor = self._executor if executor is _KEEP else executor
         max_running = self._max_running if max_running is _KEEP else max_running
-        _check_max_running(max_running)
+        if max_running is not None:
+            check_count("max_running", max_running, 1, ", or None")
         backend = self._backend if backend is _KEEP else backend
         lease = self._lease if lease is _KEEP else lease
         _check_lease(lease)
@@ -399,8 +402,8 @@ class TaskRegistry:
         """
         if until is not None and not isinstance(until, datetime):
             raise TypeError(f"until must be a datetime or None, got {short_repr(until)}")
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-            raise ValueError(f"limit must be a whole number of at least 0, or None, got {short_repr(limit)}")
+        if limit is not None:
+            check_count("limit", limit, 0, ", or None")
         if self._is_paused:
             return iter(())
         end = None if until is None else to_utc(until)
@@ -450,23 +453,17 @@ class TaskRegistry:
         they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `ValueError` for what
         cannot be a status or limit, `BackendUnavailableError`.
         """
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-            raise ValueError(f"limit must be a whole number of at least 0, got {short_repr(limit)}")
+        check_count("limit", limit, 0)
         wanted = None if status is None else TaskStatus(status)
         if self._ledger is not None:
             return self._ledger.history(task_id, wanted, since, limit)
-        start = None if since is None else to_utc(since)
         with self._lock:
-            runs = [
-                (to_utc(run["run_at"]), {"task_id": task.id, **run})
+            pasts = [
+                (task.id, list(task.history))
                 for task in list(self.store.values())
                 if task_id is None or task.id == task_id
-                for run in task.history
-                if wanted is None or run["status"] == wanted
             ]
-        chosen = [(at, run) for at, run in runs if start is None or at >= start]
-        chosen.sort(key=itemgetter(0))
-        return [run for _, run in chosen[-limit:]] if limit else []
+        return latest_runs(pasts, wanted, since, limit)
 
     # What happens.
 
@@ -922,11 +919,6 @@ class TaskRegistry:
 def _refuse_while_running(ids: list[str]) -> None:
     if ids:
         raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(map(repr, ids))}")
-
-
-def _check_max_running(value: int | None) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError(f"max_running must be a whole number of at least 1, or None, got {short_repr(value)}")
 
 
 def _check_lease(value: float) -> None:
