@@ -7,15 +7,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo, model_validator
 
 from est_alan_scheduler.portable import RemoteError, class_name, object_named, short_repr
-from est_alan_scheduler.validation import MAX_SECONDS, near_miss, number_check
+from est_alan_scheduler.validation import MAX_SECONDS, check_count, near_miss, number_check
 
 Errors = tuple[type[BaseException], ...]
 
 
 def _check_max_retries(value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        return value
-    raise ValueError(f"max_retries must be a whole number of at least 0, got {short_repr(value)}")
+    return check_count("max_retries", value, 0)
 
 
 def _check_on(value: object, info: ValidationInfo) -> Errors:

@@ -10,15 +10,14 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from est_alan_scheduler.admission import check, refusal, refusal_of_change
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.dependencies import (
     acceptable,
-    argument_name,
-    find_circle,
     first_awaited,
     first_consumed,
     first_unmet,
@@ -26,8 +25,9 @@ from est_alan_scheduler.dependencies import (
 )
 from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
-from est_alan_scheduler.explanation import describe_misfire, describe_options, explain
+from est_alan_scheduler.explanation import describe_misfire, explain
 from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
@@ -39,8 +39,9 @@ from est_alan_scheduler.schedules import AT_ONCE, in_utc
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, keep_schedule, misfire
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, misfire
 from est_alan_scheduler.under_way import Turn
+from est_alan_scheduler.validation import check_count
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
@@ -142,7 +143,8 @@ class TaskRegistry:
         """
         executor = self._executor if executor is _KEEP else executor
         max_running = self._max_running if max_running is _KEEP else max_running
-        _check_max_running(max_running)
+        if max_running is not None:
+            check_count("max_running", max_running, 1, ", or None")
         backend = self._backend if backend is _KEEP else backend
         lease = self._lease if lease is _KEEP else lease
         _check_lease(lease)
@@ -235,20 +237,21 @@ class TaskRegistry:
         if its id is taken; if it closes a circle of dependencies; if a `dep_<id>` argument collides with a key of
         `kwargs`.
         """
-        _check(task)
+        check(task)
         ledger = self._ledger
         with self._lock, self._agenda as agenda:
             now = self._now()
             agenda.work_in(now)
             agenda.see(now)
-            refusal = self._refuse(task)
-            if refusal is None and ledger is None:
+            is_adopted = ledger is not None and ledger.tasks.is_adopted(task.id)
+            refused = refusal(task, self.store, agenda.wanted, is_adopted)
+            if refused is None and ledger is None:
                 dict.__setitem__(self.store, task.id, task)
                 arm(task, now)
                 agenda.add(task, now)
                 self._warned.discard(task.id)
-        if refusal is not None:
-            raise ValueError(refusal)
+        if refused is not None:
+            raise ValueError(refused)
         if ledger is not None:
             ledger.tasks.join([task], partial(self._put_in, ledger))
         self._announce("registered", task.id)
@@ -256,11 +259,12 @@ class TaskRegistry:
 
     def _put_in(self, ledger: "Ledger", task: Task) -> None:
         """Put a task into the store that the backend knows; the caller holds the lock."""
-        refusal = self._refuse(task)
-        if refusal is not None:
-            raise ValueError(refusal)
+        agenda = self._agenda
+        refused = refusal(task, self.store, agenda.wanted, ledger.tasks.is_adopted(task.id))
+        if refused is not None:
+            raise ValueError(refused)
         ledger.tasks.own(task.id)
-        agenda, now = self._agenda, self._now()
+        now = self._now()
         agenda.drop(task.id)
         dict.__setitem__(self.store, task.id, task)
         agenda.add(task, now)
@@ -276,17 +280,17 @@ class TaskRegistry:
         tries = 1 if self._ledger is None else _TRIES
         while True:
             values = self.store[task_id]._validated(changes)
-            replaced = refusal = None
+            replaced = refused = None
             with self._lock, self._agenda:
                 task = dict.get(self.store, task_id)
                 if task is not None:
-                    refusal = self._refuse_change(task, values)
-                    if refusal is None:
+                    refused = refusal_of_change(task, values, self.store)
+                    if refused is None:
                         replaced = task._store(values)
             if task is None:
                 raise UnknownTaskError(task_id, self.store)
-            if refusal is not None:
-                raise ValueError(refusal)
+            if refused is not None:
+                raise ValueError(refused)
             tries -= 1
             if self._ledger is None or self._ledger.edits.publish(task, replaced or {}) or not tries:
                 break
@@ -398,8 +402,8 @@ class TaskRegistry:
         """
         if until is not None and not isinstance(until, datetime):
             raise TypeError(f"until must be a datetime or None, got {short_repr(until)}")
-        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-            raise ValueError(f"limit must be a whole number of at least 0, or None, got {short_repr(limit)}")
+        if limit is not None:
+            check_count("limit", limit, 0, ", or None")
         if self._is_paused:
             return iter(())
         end = None if until is None else to_utc(until)
@@ -449,23 +453,17 @@ class TaskRegistry:
         they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `ValueError` for what
         cannot be a status or limit, `BackendUnavailableError`.
         """
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
-            raise ValueError(f"limit must be a whole number of at least 0, got {short_repr(limit)}")
+        check_count("limit", limit, 0)
         wanted = None if status is None else TaskStatus(status)
         if self._ledger is not None:
             return self._ledger.history(task_id, wanted, since, limit)
-        start = None if since is None else to_utc(since)
         with self._lock:
-            runs = [
-                (to_utc(run["run_at"]), {"task_id": task.id, **run})
+            pasts = [
+                (task.id, list(task.history))
                 for task in list(self.store.values())
                 if task_id is None or task.id == task_id
-                for run in task.history
-                if wanted is None or run["status"] == wanted
             ]
-        chosen = [(at, run) for at, run in runs if start is None or at >= start]
-        chosen.sort(key=itemgetter(0))
-        return [run for _, run in chosen[-limit:]] if limit else []
+        return latest_runs(pasts, wanted, since, limit)
 
     # What happens.
 
@@ -630,25 +628,6 @@ class TaskRegistry:
         if task.run_requested == "force":
             return True
         return self._deps_ready(task) and (first_consumed(task, self.store) is None or is_retry_due(task, now))
-
-    def _refuse(self, task: Task) -> str | None:
-        """Return why the store cannot take `task`, None if it can."""
-        is_adopted = self._ledger is not None and self._ledger.tasks.is_adopted(task.id)
-        if task.id in self.store and not is_adopted:
-            return f"Task with id {task.id!r} already registered."
-        # Nobody is led back to an id that nobody depends on.
-        may_close = task.id in self._agenda.wanted or task.id in task.depends_on
-        return _closes_circle(task, self.store) if may_close else None
-
-    def _refuse_change(self, task: Task, values: Mapping[str, Any]) -> str | None:
-        """Return why `task` cannot have these values, None if it can."""
-        changed = task.model_copy(update=values)
-        try:
-            changed._check_together()
-            _check(changed)
-        except ValueError as error:
-            return str(error)
-        return _closes_circle(changed, self.store) if "depends_on" in values else None
 
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
@@ -942,11 +921,6 @@ def _refuse_while_running(ids: list[str]) -> None:
         raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(map(repr, ids))}")
 
 
-def _check_max_running(value: int | None) -> None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise ValueError(f"max_running must be a whole number of at least 1, or None, got {short_repr(value)}")
-
-
 def _check_lease(value: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
@@ -964,24 +938,6 @@ def _open(backend: "str | Backend") -> "Backend":
         raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
     backend.open()
     return backend
-
-
-def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:
-    circle = find_circle(task, store)
-    return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None
-
-
-def _check(task: Task) -> None:
-    if not isinstance(task, Task):
-        raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
-    if keep_schedule(task) is None:
-        raise ValueError(
-            f"Task must specify exactly one of every / at / run_at / cron, {describe_options(task)} (task {task.id!r})."
-        )
-    for task_id in task.depends_on:
-        name = argument_name(task_id)
-        if name in task.kwargs:
-            raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()

@@ -149,6 +149,13 @@ def number_check(field: str, unit: str, least: float, most: float) -> Callable[[
     return check_number
 
 
+def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
+    """Return a whole number that is not too small; `or_else` tells what else was allowed."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    raise ValueError(f"{name} must be a whole number of at least {least}{or_else}, got {short_repr(value)}")
+
+
 def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
     """Return a check that lets one of a few words through."""
 
