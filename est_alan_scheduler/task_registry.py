@@ -10,22 +10,20 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
-from operator import attrgetter
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler.admission import check, refusal, refusal_of_change
-from est_alan_scheduler.agenda import Agenda, Entry
+from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.dependencies import (
     acceptable,
-    first_awaited,
     first_consumed,
     first_unmet,
     take_results,
 )
 from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
-from est_alan_scheduler.explanation import describe_misfire, explain
+from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.local_time import to_utc
@@ -33,13 +31,14 @@ from est_alan_scheduler.log import log
 from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
+from est_alan_scheduler.readiness import Condition, Notice, Readiness
 from est_alan_scheduler.run import Run, current
 from est_alan_scheduler.run_book import RunBook
 from est_alan_scheduler.schedules import AT_ONCE, in_utc
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, misfire
+from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due
 from est_alan_scheduler.under_way import Turn
 from est_alan_scheduler.validation import check_count
 
@@ -55,15 +54,6 @@ _SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 _KEEP: Any = object()
-
-_order = attrgetter("order")
-
-
-class Notice(NamedTuple):
-    """What a tick has noticed under the lock: for the log, perhaps for subscribers, when it has released it."""
-
-    text: str
-    event: Event | None = None
 
 
 class TaskRegistry:
@@ -97,11 +87,11 @@ class TaskRegistry:
         self._under_way = self._book.under_way
         self._here = self._under_way.here
         self._events = self._book.events
+        self._readiness = Readiness(self._agenda, self._book, self._may_go_ahead)
         self._executor: ExecutorSource | None = None
         self._max_running: int | None = None
         self._pool: Pool | None = None
         self._wakers: tuple[Callable[[], None], ...] = ()
-        self._warned: set[str] = set()  # missing dependencies that the log has told of
         self._is_paused = False
         self._names = FunctionNames()
         self._ledger: Ledger | None = None
@@ -249,7 +239,7 @@ class TaskRegistry:
                 dict.__setitem__(self.store, task.id, task)
                 arm(task, now)
                 agenda.add(task, now)
-                self._warned.discard(task.id)
+                self._readiness.forget(task.id)
         if refused is not None:
             raise ValueError(refused)
         if ledger is not None:
@@ -268,7 +258,7 @@ class TaskRegistry:
         agenda.drop(task.id)
         dict.__setitem__(self.store, task.id, task)
         agenda.add(task, now)
-        self._warned.discard(task.id)
+        self._readiness.forget(task.id)
 
     def update(self, task_id: str, /, **changes: Any) -> Task:
         """Change fields of the task of that id, and return it: all of them in one step, or none.
@@ -540,7 +530,8 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            ready = self._decide(now, None if runner is None else self._room(runner), notices)
+            room = 0 if self._is_paused else None if runner is None else self._room(runner)
+            ready = self._readiness.take(now, room, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
@@ -623,6 +614,14 @@ class TaskRegistry:
         """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
         return not task.depends_on or first_unmet(task, self.store) is None
 
+    def _stricter(self) -> Condition | None:
+        """Return the time condition if a subclass asks for more than schedule and dependencies do, None if not."""
+        is_plain = (
+            getattr(self._should_run, "__func__", None) is TaskRegistry._should_run
+            and getattr(self._deps_ready, "__func__", None) is TaskRegistry._deps_ready
+        )
+        return None if is_plain else self._should_run
+
     def _may_go_ahead(self, task: Task, now: datetime) -> bool:
         """Tell whether its dependencies, or who asked for a run, let `task`, if it is due at `now`, start."""
         if task.run_requested == "force":
@@ -663,86 +662,6 @@ class TaskRegistry:
     def _limit(self, of_runner: int) -> int:
         limit = of_runner if self._pool is None else self._pool.limit
         return self._max_running or limit if limit else 0  # no call can be made any more: the program ends
-
-    def _decide(self, now: datetime, room: int | None, notices: list[Notice]) -> list[Entry]:
-        """Return what to start, as far as there is room; add what the log has to be told of to `notices`."""
-        agenda, calls = self._agenda, self._under_way.calls
-        # A subclass may ask for more than the schedule does.
-        asks_more = (
-            getattr(self._should_run, "__func__", None) is not TaskRegistry._should_run
-            or getattr(self._deps_ready, "__func__", None) is not TaskRegistry._deps_ready
-        )
-        ready: list[Entry] = []
-        utc = agenda.see(now)
-        if room == 0 or self._is_paused:
-            return ready
-        taken = agenda.take_aside()
-        if room is None:
-            taken += agenda.take(utc, None)
-            taken.sort(key=_order)
-        while True:
-            for entry in taken:
-                slot = entry.sure_slot
-                if slot is not None and not asks_more and not (calls and id(entry.task) in calls):
-                    entry.slot = slot
-                elif not self._is_ready(entry, now, utc, asks_more, notices):
-                    continue
-                if room is not None and len(ready) >= room:
-                    agenda.hold(entry)
-                else:
-                    entry.ready_at = now
-                    ready.append(entry)
-            if room is None or len(ready) >= room:
-                break
-            taken = agenda.take(utc, room - len(ready))
-            if not taken:
-                break
-        if ready:
-            if room is not None:
-                ready.sort(key=_order)
-            agenda.batches.append(ready)
-        return ready
-
-    def _is_ready(self, entry: Entry, now: datetime, utc: datetime, asks_more: bool, notices: list[Notice]) -> bool:
-        """Tell whether the task of an entry that was taken is due and may go ahead; put the entry elsewhere if not."""
-        agenda, calls, task = self._agenda, self._under_way.calls, entry.task
-        fields = task.__dict__
-        if fields["status"] is _RUNNING or (calls and id(task) in calls):
-            agenda.take_off(entry)
-            return False
-        slot = due_moment(task, now)
-        is_due = slot is not None and slot <= utc
-        # What waits for a dependency has not misfired: nobody knows yet when it could have run.
-        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task, now):
-            missed = misfire(task, now)
-            if missed is not None:
-                fields["misfired_at"] = missed.slot
-                fields["misfires"] += 1
-                if agenda.heard is not None:
-                    agenda.heard.append(task)
-                self._book.count_misfire(entry)
-                notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
-                slot = due_moment(task, now)  # a retry may be due all the same
-                is_due = slot is not None and slot <= utc
-        if not (self._should_run(task, now) if asks_more else is_due):
-            # A due moment is a lower bound; only a subclass can refuse a task that is due.
-            if is_due:
-                agenda.hold(entry)
-            else:
-                agenda.file_anew(entry, now)
-            return False
-        if (asks_more or fields["depends_on"]) and not self._may_go_ahead(task, now):
-            dependency = first_awaited(task, self.store, now)
-            if dependency is None:
-                agenda.hold(entry)
-                return False
-            agenda.wait(entry, dependency, now)
-            if dependency not in self.store and dependency not in self._warned:
-                self._warned.add(dependency)
-                notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
-            return False
-        entry.slot = slot
-        return True
 
     # A run.
 
