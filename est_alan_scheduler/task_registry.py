@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler.admission import check, refusal, refusal_of_change
 from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.crew import Crew
 from est_alan_scheduler.dependencies import (
     acceptable,
     first_consumed,
@@ -22,7 +23,7 @@ from est_alan_scheduler.dependencies import (
     take_results,
 )
 from est_alan_scheduler.events import Callback, Event, check_subscription
-from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
+from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function
 from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.history import latest_runs
@@ -88,9 +89,7 @@ class TaskRegistry:
         self._here = self._under_way.here
         self._events = self._book.events
         self._readiness = Readiness(self._agenda, self._book, self._may_go_ahead)
-        self._executor: ExecutorSource | None = None
-        self._max_running: int | None = None
-        self._pool: Pool | None = None
+        self._crew = Crew(self, self._under_way.calls)
         self._wakers: tuple[Callable[[], None], ...] = ()
         self._is_paused = False
         self._names = FunctionNames()
@@ -105,12 +104,12 @@ class TaskRegistry:
     @property
     def executor(self) -> ExecutorSource | None:
         """What runs the tasks, as it was given: see `configure`."""
-        return self._executor
+        return self._crew.executor
 
     @property
     def max_running(self) -> int | None:
         """How many runs may be under way at a time, as it was given: see `configure`."""
-        return self._max_running
+        return self._crew.max_running
 
     @property
     def backend(self) -> "str | Backend | None":
@@ -131,25 +130,25 @@ class TaskRegistry:
         answer; `RuntimeError` while a run is under way; and changes nothing then. An executor that came from a factory
         is shut down, a backend that came from a URL is closed.
         """
-        executor = self._executor if executor is _KEEP else executor
-        max_running = self._max_running if max_running is _KEEP else max_running
+        crew = self._crew
+        executor = crew.executor if executor is _KEEP else executor
+        max_running = crew.max_running if max_running is _KEEP else max_running
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
         backend = self._backend if backend is _KEEP else backend
         lease = self._lease if lease is _KEEP else lease
         _check_lease(lease)
-        pool = self._pool
-        if executor is not self._executor:
+        pool = crew.pool
+        if executor is not crew.executor:
             pool = None if executor is None else Pool(executor)
         if backend != self._backend or (self._ledger is not None and lease != self._lease):
             self._move(backend, lease)
         with self._lock:
             ids = [run.task.id for run in self._under_way.all()]
             if not ids:
-                replaced, self._pool = self._pool, pool
-                self._executor, self._max_running = executor, max_running
+                replaced = crew.replace(executor, pool, max_running)
         _refuse_while_running(ids)
-        if replaced is not None and replaced is not pool:
+        if replaced is not None:
             replaced.close(wait=False)
         self._lease = lease
 
@@ -190,8 +189,8 @@ class TaskRegistry:
         Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
         """
         is_clean = self._book.shutdown(timeout, starters)
-        if self._pool is not None and not self._wakers:
-            self._pool.close(wait=timeout is None and not self._under_way.calls)
+        if self._crew.pool is not None and not self._wakers:
+            self._crew.pool.close(wait=timeout is None and not self._under_way.calls)
         if self._ledger is not None and not self._wakers:
             self._ledger.leave()
         return is_clean
@@ -373,7 +372,7 @@ class TaskRegistry:
         if ledger is not None and ledger.outage.seconds_left():
             return "nothing starts until the store, which is out of reach, is back"
         calls = sum(run.is_call for run in list(self._under_way.calls.values()))
-        is_full = calls > 0 and calls >= self._limit(Pool.limit)
+        is_full = calls > 0 and calls >= self._crew.limit()
         return explain(
             task,
             self.store,
@@ -517,12 +516,13 @@ class TaskRegistry:
         cancellation) and comes out of a call in this thread is raised again; the next tick runs what it cut off.
         """
         self._book.expire()
-        runner = self._runner()
-        if self._pool is not None:
-            self._pool.prepare()
+        crew = self._crew
+        runner = crew.runner()
+        if crew.pool is not None:
+            crew.pool.prepare()
         ledger = self._ledger
         if ledger is not None:
-            if not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
+            if not ledger.prepare(crew.room(runner), self._is_paused):
                 return
             ledger.tell_stored()
         notices: list[Notice] = []
@@ -530,7 +530,7 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self._is_paused else None if runner is None else self._room(runner)
+            room = 0 if self._is_paused else crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
@@ -560,10 +560,9 @@ class TaskRegistry:
 
         As long as as many runs are under way as may be, only the timeout of one is something to do.
         """
-        runner = self._runner()
         moment = deadline = None
         outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self._is_paused and (runner is None or self._room(runner)):
+        if not self._is_paused and self._crew.room(self._crew.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -584,8 +583,7 @@ class TaskRegistry:
         """
         if self._ledger is None:
             return None
-        runner = self._runner()
-        room = None if runner is None else self._room(runner)
+        room = self._crew.room(self._crew.runner())
         return partial(self._ledger.prepare_ahead, room, self._is_paused)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
@@ -650,19 +648,6 @@ class TaskRegistry:
         if is_changed:
             self._announce("paused" if value else "resumed", None)
 
-    def _runner(self) -> Runner | None:
-        """Return who makes the calls of a tick in this thread; None for the thread itself."""
-        runner = loop_runner.get()
-        return self._pool if runner is None or not runner.is_for(self) else runner
-
-    def _room(self, runner: Runner) -> int:
-        """Return how many more runs may be under way."""
-        return max(0, self._limit(runner.limit) - len(self._under_way.calls))
-
-    def _limit(self, of_runner: int) -> int:
-        limit = of_runner if self._pool is None else self._pool.limit
-        return self._max_running or limit if limit else 0  # no call can be made any more: the program ends
-
     # A run.
 
     def _execute(self, task: Task) -> None:
@@ -671,7 +656,7 @@ class TaskRegistry:
         With an executor: start it, the outcome is recorded when it comes.
         Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
-        runner = self._runner()
+        runner = self._crew.runner()
         if self._ledger is not None and not self._ledger.obtain(task):
             return
         if runner is not None:
@@ -711,7 +696,7 @@ class TaskRegistry:
             if run is not None:
                 if self._events.callbacks["started"]:
                     self._book.announce_start(run)
-                pool = self._pool
+                pool = self._crew.pool
                 func, args, kwargs = self._call_of(run)
                 run.call = Call(func, args, kwargs, run)
                 if runner is not pool and pool is not None and not is_coroutine_function(func):
@@ -770,7 +755,7 @@ class TaskRegistry:
                     return None  # another tick has found it ready since and has started it or will, or another registry
                 if entry is not None and entry.task is not task:
                     entry = None  # not the registered task of that id
-                is_replaced = runner is not None and runner is not self._runner()  # by `configure`, a moment ago
+                is_replaced = runner is not None and runner is not self._crew.runner()  # by `configure`, a moment ago
                 if turn.is_closed or is_replaced or (calls and self._is_kept_back(task, runner)):
                     if entry is not None:
                         agenda.file_anew(entry, now)
@@ -805,7 +790,7 @@ class TaskRegistry:
 
     def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
         """Tell whether calls that go on keep `task` from starting."""
-        return self._under_way.is_calling(task) or (runner is not None and not self._room(runner))
+        return self._under_way.is_calling(task) or self._crew.room(runner) == 0
 
     def _fail(self, task: Task, error: BaseException) -> None:
         """Record the run of `task` as failed, if it is still under way in this thread."""
@@ -830,8 +815,8 @@ class TaskRegistry:
         for run in self._under_way.clear_after_fork():
             if not run.is_over:
                 run.task.__dict__["status"] = run.before[0]
-        if self._pool is not None:
-            self._pool.forget()
+        if self._crew.pool is not None:
+            self._crew.pool.forget()
         self._agenda.note_all()
 
 
