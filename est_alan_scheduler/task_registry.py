@@ -10,36 +10,28 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler.admission import check, refusal, refusal_of_change
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.crew import Crew
-from est_alan_scheduler.dependencies import (
-    acceptable,
-    first_consumed,
-    first_unmet,
-    take_results,
-)
+from est_alan_scheduler.dependencies import first_consumed, first_unmet
 from est_alan_scheduler.events import Callback, Event, check_subscription
-from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function
 from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.history import latest_runs
+from est_alan_scheduler.launcher import Launcher
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
+from est_alan_scheduler.pool import ExecutorSource, Pool
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
 from est_alan_scheduler.readiness import Condition, Notice, Readiness
-from est_alan_scheduler.run import Run, current
 from est_alan_scheduler.run_book import RunBook
-from est_alan_scheduler.schedules import AT_ONCE, in_utc
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due
+from est_alan_scheduler.timing import arm, is_due, is_retry_due
 from est_alan_scheduler.under_way import Turn
 from est_alan_scheduler.validation import check_count
 
@@ -53,7 +45,6 @@ DEFAULT_LEASE = 30.0
 _TRIES = 5  # to change a task that others change at the same moment
 _SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
-_RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 _KEEP: Any = object()
 
 
@@ -90,6 +81,7 @@ class TaskRegistry:
         self._events = self._book.events
         self._readiness = Readiness(self._agenda, self._book, self._may_go_ahead)
         self._crew = Crew(self, self._under_way.calls)
+        self._launcher = Launcher(self._agenda, self._book, self._crew, self._now, self._may_still_start)
         self._wakers: tuple[Callable[[], None], ...] = ()
         self._is_paused = False
         self._names = FunctionNames()
@@ -626,6 +618,10 @@ class TaskRegistry:
             return True
         return self._deps_ready(task) and (first_consumed(task, self.store) is None or is_retry_due(task, now))
 
+    def _may_still_start(self, task: Task, now: datetime) -> bool:
+        """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
+        return not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
         with self._lock, self._agenda:
@@ -659,144 +655,10 @@ class TaskRegistry:
         runner = self._crew.runner()
         if self._ledger is not None and not self._ledger.obtain(task):
             return
-        if runner is not None:
-            self._hand_over(task, runner)
-            return
-        token = None
-        try:
-            try:
-                run = self._start(task, None)
-                if run is None:
-                    return
-                token = current.set(run)
-                if self._events.callbacks["started"]:
-                    self._book.announce_start(run)
-                func, args, kwargs = self._call_of(run)
-                if run.timeout is None:
-                    result = func(*args, **kwargs)
-                    if isinstance(result, CoroutineType):
-                        result = finish_coroutine(result)
-                else:
-                    result = call_here(func, args, kwargs, run.timeout)
-                self._book.finish(run, result, None)
-            except (Exception, SystemExit) as error:
-                self._fail(task, error)
-        except BaseException as error:  # also a Ctrl+C in the middle of a record
-            self._fail(task, error)
-            raise
-        finally:
-            if token is not None:
-                current.reset(token)
-
-    def _hand_over(self, task: Task, runner: Runner) -> None:
-        """Start a run of `task` by way of `runner`."""
-        run = None
-        try:
-            run = self._start(task, runner)
-            if run is not None:
-                if self._events.callbacks["started"]:
-                    self._book.announce_start(run)
-                pool = self._crew.pool
-                func, args, kwargs = self._call_of(run)
-                run.call = Call(func, args, kwargs, run)
-                if runner is not pool and pool is not None and not is_coroutine_function(func):
-                    runner = pool  # for what an event loop would put in a thread
-                runner.start(run.call, partial(self._book.complete, run))
-        except InterpreterEndsError:
-            if run is not None:
-                self._book.take_back(run)
-                if self._ledger is not None:
-                    self._ledger.give_back([task.id])
-        except BaseException as error:
-            if run is None:  # a Ctrl+C, before the run got here
-                run = self._under_way.calls.get(id(task))
-            if run is not None and run.starter is self._here.turn and run.task is task:
-                if run.call is not None:
-                    run.call.is_void = True  # it may be queued already
-                self._book.fail(run, error)
-                run.call = None  # as when a call has ended
-            if not isinstance(error, Exception | SystemExit):
-                raise
-
-    def _start(self, task: Task, runner: Runner | None) -> Run | None:
-        """Mark `task` as running and return its run, if it may start."""
-        agenda, turn, calls, fields = self._agenda, self._here.turn, self._under_way.calls, task.__dict__
-        entry = turn.entry
-        if entry is not None and entry.task is task:
-            turn.entry, now, began, slot = None, turn.now, turn.began, entry.slot
+        if runner is None:
+            self._launcher.run_here(task)
         else:
-            entry = slot = None
-        with self._lock:
-            try:
-                if entry is None:
-                    now, began = self._now(), time.monotonic()
-                    if fields["status"] is _RUNNING:
-                        return None
-                    agenda.work_in(now)
-                    utc = agenda.see(now)
-                    entry = agenda.entries.get(task.id)
-                    slot = due_moment(task, now)
-                    if slot is not None and slot > utc:
-                        slot = None
-                elif agenda.notes or agenda.changes != turn.changes:
-                    agenda.work_in(now)
-                    agenda.horizon.see(now, to_utc(now))  # the clock may have gone back since the tick began
-                    entry = agenda.entries.get(task.id)
-                    if entry is None or entry.task is not task or fields["status"] is _RUNNING:
-                        return None
-                    if entry.started > turn.starts:
-                        return None  # it has run since
-                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
-                    if not may_start:
-                        agenda.file_anew(entry, now)
-                        return None
-                    slot = due_moment(task, now)
-                elif entry.ready_at is not now or fields["status"] is _RUNNING:
-                    return None  # another tick has found it ready since and has started it or will, or another registry
-                if entry is not None and entry.task is not task:
-                    entry = None  # not the registered task of that id
-                is_replaced = runner is not None and runner is not self._crew.runner()  # by `configure`, a moment ago
-                if turn.is_closed or is_replaced or (calls and self._is_kept_back(task, runner)):
-                    if entry is not None:
-                        agenda.file_anew(entry, now)
-                    return None
-                attempt = 1
-                if fields["retry_at"] is not None:
-                    lacks_input = first_consumed(task, self.store) is not None
-                    attempt, slot = coming_attempt(task, now, slot, lacks_input)
-                run = Run(task, now, slot, entry, turn, runner is not None, attempt)
-                if self._ledger is not None:
-                    run.epoch = self._ledger.start(task)
-                    if run.epoch is None:
-                        return None  # it has lost its claim
-                if slot is not None and slot is not AT_ONCE:
-                    run.late = (in_utc(now) - slot).total_seconds() + run.began - began
-                self._book.begin(run)
-            except BaseException:  # as `with agenda` does, without its cost
-                agenda.note_all()
-                raise
-        return run
-
-    def _call_of(self, run: Run) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Return what is to be called for `run`, which lets go of it."""
-        work, run.work = run.work, None
-        func, args, kwargs, depends_on = work
-        if depends_on:
-            names = acceptable(run.task, work)
-            with self._lock:
-                results = take_results(run.task, depends_on, names, self.store)
-            kwargs = {**kwargs, **results}
-        return func, args, kwargs
-
-    def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
-        """Tell whether calls that go on keep `task` from starting."""
-        return self._under_way.is_calling(task) or self._crew.room(runner) == 0
-
-    def _fail(self, task: Task, error: BaseException) -> None:
-        """Record the run of `task` as failed, if it is still under way in this thread."""
-        runs = self._here.turn.runs
-        if runs and runs[-1].task is task:
-            self._book.fail(runs[-1], error)
+            self._launcher.hand_over(task, runner)
 
     def _tell(self, notices: list[Notice]) -> None:
         with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
