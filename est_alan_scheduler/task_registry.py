@@ -458,16 +458,7 @@ class TaskRegistry:
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
-        self._events.add(event, callback)
-        is_over = False
-
-        def off() -> None:
-            nonlocal is_over
-            if not is_over:
-                is_over = True
-                self._events.remove(event, callback)
-
-        return off
+        return self._events.subscribe(event, callback)
 
     def off(self, event: str, callback: Callback) -> None:
         """Take back what `on` did with this very callback, once; `ValueError` if there is nothing to take back."""
