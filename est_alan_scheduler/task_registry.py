@@ -23,6 +23,7 @@ from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.launcher import Launcher
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
+from est_alan_scheduler.membership import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.pool import ExecutorSource, Pool
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
@@ -41,9 +42,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.ledger import Instance, Ledger
 
-DEFAULT_LEASE = 30.0
 _TRIES = 5  # to change a task that others change at the same moment
-_SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
 _KEEP: Any = object()
 
@@ -129,7 +128,7 @@ class TaskRegistry:
             check_count("max_running", max_running, 1, ", or None")
         backend = self._backend if backend is _KEEP else backend
         lease = self._lease if lease is _KEEP else lease
-        _check_lease(lease)
+        check_lease(lease)
         pool = crew.pool
         if executor is not crew.executor:
             pool = None if executor is None else Pool(executor)
@@ -148,22 +147,9 @@ class TaskRegistry:
         """Let the state of the tasks live elsewhere."""
         _refuse_while_running([run.task.id for run in self._under_way.all()])
         ledger, former = None, self._ledger
-        if former is not None and backend == self._backend:
-            opened = former.backend
-        elif backend is not None:
-            opened = _open(backend)
         if backend is not None:
-            from est_alan_scheduler.ledger import Ledger
-
-            ledger = Ledger(opened, lease, self._book, self._agenda, self._names, self._wake)
-            ledger.is_ours = isinstance(backend, str)
-            try:
-                ledger.tasks.join(list(self.store.values()))
-            except BaseException:
-                ledger.tasks.abandon()
-                if isinstance(backend, str):
-                    opened.close()
-                raise
+            opened = former.backend if former is not None and backend == self._backend else None
+            ledger = join(backend, opened, lease, self._book, self._agenda, self._names, self._wake)
         if former is not None:
             former.leave()
         with self._lock:
@@ -676,25 +662,6 @@ class TaskRegistry:
 def _refuse_while_running(ids: list[str]) -> None:
     if ids:
         raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(map(repr, ids))}")
-
-
-def _check_lease(value: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
-        raise ValueError(
-            f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, got {short_repr(value)}"
-        )
-
-
-def _open(backend: "str | Backend") -> "Backend":
-    from est_alan_scheduler.backends import Backend, open_backend
-
-    if isinstance(backend, str):
-        return open_backend(backend)
-    if not isinstance(backend, Backend):
-        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
-    backend.open()
-    return backend
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()
