@@ -69,10 +69,19 @@ class Events:
         self._lock = threading.Lock()
         self.callbacks["succeeded"] = self.callbacks["failed"] = (log_outcome,)
 
-    def add(self, name: str, callback: Callback) -> None:
-        """Subscribe."""
+    def subscribe(self, name: str, callback: Callback) -> Callable[[], None]:
+        """Have `callback` called from now on, and return what ends this subscription; more than once does no harm."""
         with self._lock:
             self.callbacks[name] = (*self.callbacks[name], callback)
+        is_over = False
+
+        def end() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                self.remove(name, callback)
+
+        return end
 
     def remove(self, name: str, callback: Callback) -> bool:
         """End the latest subscription of this very callback; return whether there was one."""

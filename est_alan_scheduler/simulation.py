@@ -7,8 +7,9 @@ from est_alan_scheduler.events import log_outcome
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun
+from est_alan_scheduler.readiness import Notice
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.task_registry import Notice, TaskRegistry
+from est_alan_scheduler.task_registry import TaskRegistry
 
 
 def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:

@@ -10,36 +10,29 @@ from contextlib import ExitStack
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
-from operator import attrgetter
-from types import CoroutineType
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler.admission import check, refusal, refusal_of_change
-from est_alan_scheduler.agenda import Agenda, Entry
-from est_alan_scheduler.dependencies import (
-    acceptable,
-    first_awaited,
-    first_consumed,
-    first_unmet,
-    take_results,
-)
+from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.crew import Crew
+from est_alan_scheduler.dependencies import first_consumed, first_unmet
 from est_alan_scheduler.events import Callback, Event, check_subscription
-from est_alan_scheduler.execution import Call, Runner, call_here, finish_coroutine, is_coroutine_function, loop_runner
-from est_alan_scheduler.explanation import describe_misfire, explain
+from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.history import latest_runs
+from est_alan_scheduler.launcher import Launcher
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.pool import ExecutorSource, InterpreterEndsError, Pool
+from est_alan_scheduler.membership import DEFAULT_LEASE, check_lease, join
+from est_alan_scheduler.pool import ExecutorSource, Pool
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
-from est_alan_scheduler.run import Run, current
+from est_alan_scheduler.readiness import Condition, Notice, Readiness
 from est_alan_scheduler.run_book import RunBook
-from est_alan_scheduler.schedules import AT_ONCE, in_utc
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, coming_attempt, due_moment, is_due, is_retry_due, misfire
+from est_alan_scheduler.timing import arm, is_due, is_retry_due
 from est_alan_scheduler.under_way import Turn
 from est_alan_scheduler.validation import check_count
 
@@ -49,21 +42,9 @@ if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.ledger import Instance, Ledger
 
-DEFAULT_LEASE = 30.0
 _TRIES = 5  # to change a task that others change at the same moment
-_SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
-_RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 _KEEP: Any = object()
-
-_order = attrgetter("order")
-
-
-class Notice(NamedTuple):
-    """What a tick has noticed under the lock: for the log, perhaps for subscribers, when it has released it."""
-
-    text: str
-    event: Event | None = None
 
 
 class TaskRegistry:
@@ -97,11 +78,10 @@ class TaskRegistry:
         self._under_way = self._book.under_way
         self._here = self._under_way.here
         self._events = self._book.events
-        self._executor: ExecutorSource | None = None
-        self._max_running: int | None = None
-        self._pool: Pool | None = None
+        self._readiness = Readiness(self._agenda, self._book, self._may_go_ahead)
+        self._crew = Crew(self, self._under_way.calls)
+        self._launcher = Launcher(self._agenda, self._book, self._crew, self._now, self._may_still_start)
         self._wakers: tuple[Callable[[], None], ...] = ()
-        self._warned: set[str] = set()  # missing dependencies that the log has told of
         self._is_paused = False
         self._names = FunctionNames()
         self._ledger: Ledger | None = None
@@ -115,12 +95,12 @@ class TaskRegistry:
     @property
     def executor(self) -> ExecutorSource | None:
         """What runs the tasks, as it was given: see `configure`."""
-        return self._executor
+        return self._crew.executor
 
     @property
     def max_running(self) -> int | None:
         """How many runs may be under way at a time, as it was given: see `configure`."""
-        return self._max_running
+        return self._crew.max_running
 
     @property
     def backend(self) -> "str | Backend | None":
@@ -141,25 +121,25 @@ class TaskRegistry:
         answer; `RuntimeError` while a run is under way; and changes nothing then. An executor that came from a factory
         is shut down, a backend that came from a URL is closed.
         """
-        executor = self._executor if executor is _KEEP else executor
-        max_running = self._max_running if max_running is _KEEP else max_running
+        crew = self._crew
+        executor = crew.executor if executor is _KEEP else executor
+        max_running = crew.max_running if max_running is _KEEP else max_running
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
         backend = self._backend if backend is _KEEP else backend
         lease = self._lease if lease is _KEEP else lease
-        _check_lease(lease)
-        pool = self._pool
-        if executor is not self._executor:
+        check_lease(lease)
+        pool = crew.pool
+        if executor is not crew.executor:
             pool = None if executor is None else Pool(executor)
         if backend != self._backend or (self._ledger is not None and lease != self._lease):
             self._move(backend, lease)
         with self._lock:
             ids = [run.task.id for run in self._under_way.all()]
             if not ids:
-                replaced, self._pool = self._pool, pool
-                self._executor, self._max_running = executor, max_running
+                replaced = crew.replace(executor, pool, max_running)
         _refuse_while_running(ids)
-        if replaced is not None and replaced is not pool:
+        if replaced is not None:
             replaced.close(wait=False)
         self._lease = lease
 
@@ -167,22 +147,9 @@ class TaskRegistry:
         """Let the state of the tasks live elsewhere."""
         _refuse_while_running([run.task.id for run in self._under_way.all()])
         ledger, former = None, self._ledger
-        if former is not None and backend == self._backend:
-            opened = former.backend
-        elif backend is not None:
-            opened = _open(backend)
         if backend is not None:
-            from est_alan_scheduler.ledger import Ledger
-
-            ledger = Ledger(opened, lease, self._book, self._agenda, self._names, self._wake)
-            ledger.is_ours = isinstance(backend, str)
-            try:
-                ledger.tasks.join(list(self.store.values()))
-            except BaseException:
-                ledger.tasks.abandon()
-                if isinstance(backend, str):
-                    opened.close()
-                raise
+            opened = former.backend if former is not None and backend == self._backend else None
+            ledger = join(backend, opened, lease, self._book, self._agenda, self._names, self._wake)
         if former is not None:
             former.leave()
         with self._lock:
@@ -200,8 +167,8 @@ class TaskRegistry:
         Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
         """
         is_clean = self._book.shutdown(timeout, starters)
-        if self._pool is not None and not self._wakers:
-            self._pool.close(wait=timeout is None and not self._under_way.calls)
+        if self._crew.pool is not None and not self._wakers:
+            self._crew.pool.close(wait=timeout is None and not self._under_way.calls)
         if self._ledger is not None and not self._wakers:
             self._ledger.leave()
         return is_clean
@@ -249,7 +216,7 @@ class TaskRegistry:
                 dict.__setitem__(self.store, task.id, task)
                 arm(task, now)
                 agenda.add(task, now)
-                self._warned.discard(task.id)
+                self._readiness.forget(task.id)
         if refused is not None:
             raise ValueError(refused)
         if ledger is not None:
@@ -268,7 +235,7 @@ class TaskRegistry:
         agenda.drop(task.id)
         dict.__setitem__(self.store, task.id, task)
         agenda.add(task, now)
-        self._warned.discard(task.id)
+        self._readiness.forget(task.id)
 
     def update(self, task_id: str, /, **changes: Any) -> Task:
         """Change fields of the task of that id, and return it: all of them in one step, or none.
@@ -383,7 +350,7 @@ class TaskRegistry:
         if ledger is not None and ledger.outage.seconds_left():
             return "nothing starts until the store, which is out of reach, is back"
         calls = sum(run.is_call for run in list(self._under_way.calls.values()))
-        is_full = calls > 0 and calls >= self._limit(Pool.limit)
+        is_full = calls > 0 and calls >= self._crew.limit()
         return explain(
             task,
             self.store,
@@ -477,16 +444,7 @@ class TaskRegistry:
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
-        self._events.add(event, callback)
-        is_over = False
-
-        def off() -> None:
-            nonlocal is_over
-            if not is_over:
-                is_over = True
-                self._events.remove(event, callback)
-
-        return off
+        return self._events.subscribe(event, callback)
 
     def off(self, event: str, callback: Callback) -> None:
         """Take back what `on` did with this very callback, once; `ValueError` if there is nothing to take back."""
@@ -527,12 +485,13 @@ class TaskRegistry:
         cancellation) and comes out of a call in this thread is raised again; the next tick runs what it cut off.
         """
         self._book.expire()
-        runner = self._runner()
-        if self._pool is not None:
-            self._pool.prepare()
+        crew = self._crew
+        runner = crew.runner()
+        if crew.pool is not None:
+            crew.pool.prepare()
         ledger = self._ledger
         if ledger is not None:
-            if not ledger.prepare(None if runner is None else self._room(runner), self._is_paused):
+            if not ledger.prepare(crew.room(runner), self._is_paused):
                 return
             ledger.tell_stored()
         notices: list[Notice] = []
@@ -540,7 +499,8 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            ready = self._decide(now, None if runner is None else self._room(runner), notices)
+            room = 0 if self._is_paused else crew.room(runner)
+            ready = self._readiness.take(now, room, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
@@ -569,10 +529,9 @@ class TaskRegistry:
 
         As long as as many runs are under way as may be, only the timeout of one is something to do.
         """
-        runner = self._runner()
         moment = deadline = None
         outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self._is_paused and (runner is None or self._room(runner)):
+        if not self._is_paused and self._crew.room(self._crew.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -593,8 +552,7 @@ class TaskRegistry:
         """
         if self._ledger is None:
             return None
-        runner = self._runner()
-        room = None if runner is None else self._room(runner)
+        room = self._crew.room(self._crew.runner())
         return partial(self._ledger.prepare_ahead, room, self._is_paused)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
@@ -623,11 +581,23 @@ class TaskRegistry:
         """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
         return not task.depends_on or first_unmet(task, self.store) is None
 
+    def _stricter(self) -> Condition | None:
+        """Return the time condition if a subclass asks for more than schedule and dependencies do, None if not."""
+        is_plain = (
+            getattr(self._should_run, "__func__", None) is TaskRegistry._should_run
+            and getattr(self._deps_ready, "__func__", None) is TaskRegistry._deps_ready
+        )
+        return None if is_plain else self._should_run
+
     def _may_go_ahead(self, task: Task, now: datetime) -> bool:
         """Tell whether its dependencies, or who asked for a run, let `task`, if it is due at `now`, start."""
         if task.run_requested == "force":
             return True
         return self._deps_ready(task) and (first_consumed(task, self.store) is None or is_retry_due(task, now))
+
+    def _may_still_start(self, task: Task, now: datetime) -> bool:
+        """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
+        return not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
@@ -651,99 +621,6 @@ class TaskRegistry:
         if is_changed:
             self._announce("paused" if value else "resumed", None)
 
-    def _runner(self) -> Runner | None:
-        """Return who makes the calls of a tick in this thread; None for the thread itself."""
-        runner = loop_runner.get()
-        return self._pool if runner is None or not runner.is_for(self) else runner
-
-    def _room(self, runner: Runner) -> int:
-        """Return how many more runs may be under way."""
-        return max(0, self._limit(runner.limit) - len(self._under_way.calls))
-
-    def _limit(self, of_runner: int) -> int:
-        limit = of_runner if self._pool is None else self._pool.limit
-        return self._max_running or limit if limit else 0  # no call can be made any more: the program ends
-
-    def _decide(self, now: datetime, room: int | None, notices: list[Notice]) -> list[Entry]:
-        """Return what to start, as far as there is room; add what the log has to be told of to `notices`."""
-        agenda, calls = self._agenda, self._under_way.calls
-        # A subclass may ask for more than the schedule does.
-        asks_more = (
-            getattr(self._should_run, "__func__", None) is not TaskRegistry._should_run
-            or getattr(self._deps_ready, "__func__", None) is not TaskRegistry._deps_ready
-        )
-        ready: list[Entry] = []
-        utc = agenda.see(now)
-        if room == 0 or self._is_paused:
-            return ready
-        taken = agenda.take_aside()
-        if room is None:
-            taken += agenda.take(utc, None)
-            taken.sort(key=_order)
-        while True:
-            for entry in taken:
-                slot = entry.sure_slot
-                if slot is not None and not asks_more and not (calls and id(entry.task) in calls):
-                    entry.slot = slot
-                elif not self._is_ready(entry, now, utc, asks_more, notices):
-                    continue
-                if room is not None and len(ready) >= room:
-                    agenda.hold(entry)
-                else:
-                    entry.ready_at = now
-                    ready.append(entry)
-            if room is None or len(ready) >= room:
-                break
-            taken = agenda.take(utc, room - len(ready))
-            if not taken:
-                break
-        if ready:
-            if room is not None:
-                ready.sort(key=_order)
-            agenda.batches.append(ready)
-        return ready
-
-    def _is_ready(self, entry: Entry, now: datetime, utc: datetime, asks_more: bool, notices: list[Notice]) -> bool:
-        """Tell whether the task of an entry that was taken is due and may go ahead; put the entry elsewhere if not."""
-        agenda, calls, task = self._agenda, self._under_way.calls, entry.task
-        fields = task.__dict__
-        if fields["status"] is _RUNNING or (calls and id(task) in calls):
-            agenda.take_off(entry)
-            return False
-        slot = due_moment(task, now)
-        is_due = slot is not None and slot <= utc
-        # What waits for a dependency has not misfired: nobody knows yet when it could have run.
-        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task, now):
-            missed = misfire(task, now)
-            if missed is not None:
-                fields["misfired_at"] = missed.slot
-                fields["misfires"] += 1
-                if agenda.heard is not None:
-                    agenda.heard.append(task)
-                self._book.count_misfire(entry)
-                notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
-                slot = due_moment(task, now)  # a retry may be due all the same
-                is_due = slot is not None and slot <= utc
-        if not (self._should_run(task, now) if asks_more else is_due):
-            # A due moment is a lower bound; only a subclass can refuse a task that is due.
-            if is_due:
-                agenda.hold(entry)
-            else:
-                agenda.file_anew(entry, now)
-            return False
-        if (asks_more or fields["depends_on"]) and not self._may_go_ahead(task, now):
-            dependency = first_awaited(task, self.store, now)
-            if dependency is None:
-                agenda.hold(entry)
-                return False
-            agenda.wait(entry, dependency, now)
-            if dependency not in self.store and dependency not in self._warned:
-                self._warned.add(dependency)
-                notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
-            return False
-        entry.slot = slot
-        return True
-
     # A run.
 
     def _execute(self, task: Task) -> None:
@@ -752,147 +629,13 @@ class TaskRegistry:
         With an executor: start it, the outcome is recorded when it comes.
         Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
-        runner = self._runner()
+        runner = self._crew.runner()
         if self._ledger is not None and not self._ledger.obtain(task):
             return
-        if runner is not None:
-            self._hand_over(task, runner)
-            return
-        token = None
-        try:
-            try:
-                run = self._start(task, None)
-                if run is None:
-                    return
-                token = current.set(run)
-                if self._events.callbacks["started"]:
-                    self._book.announce_start(run)
-                func, args, kwargs = self._call_of(run)
-                if run.timeout is None:
-                    result = func(*args, **kwargs)
-                    if isinstance(result, CoroutineType):
-                        result = finish_coroutine(result)
-                else:
-                    result = call_here(func, args, kwargs, run.timeout)
-                self._book.finish(run, result, None)
-            except (Exception, SystemExit) as error:
-                self._fail(task, error)
-        except BaseException as error:  # also a Ctrl+C in the middle of a record
-            self._fail(task, error)
-            raise
-        finally:
-            if token is not None:
-                current.reset(token)
-
-    def _hand_over(self, task: Task, runner: Runner) -> None:
-        """Start a run of `task` by way of `runner`."""
-        run = None
-        try:
-            run = self._start(task, runner)
-            if run is not None:
-                if self._events.callbacks["started"]:
-                    self._book.announce_start(run)
-                pool = self._pool
-                func, args, kwargs = self._call_of(run)
-                run.call = Call(func, args, kwargs, run)
-                if runner is not pool and pool is not None and not is_coroutine_function(func):
-                    runner = pool  # for what an event loop would put in a thread
-                runner.start(run.call, partial(self._book.complete, run))
-        except InterpreterEndsError:
-            if run is not None:
-                self._book.take_back(run)
-                if self._ledger is not None:
-                    self._ledger.give_back([task.id])
-        except BaseException as error:
-            if run is None:  # a Ctrl+C, before the run got here
-                run = self._under_way.calls.get(id(task))
-            if run is not None and run.starter is self._here.turn and run.task is task:
-                if run.call is not None:
-                    run.call.is_void = True  # it may be queued already
-                self._book.fail(run, error)
-                run.call = None  # as when a call has ended
-            if not isinstance(error, Exception | SystemExit):
-                raise
-
-    def _start(self, task: Task, runner: Runner | None) -> Run | None:
-        """Mark `task` as running and return its run, if it may start."""
-        agenda, turn, calls, fields = self._agenda, self._here.turn, self._under_way.calls, task.__dict__
-        entry = turn.entry
-        if entry is not None and entry.task is task:
-            turn.entry, now, began, slot = None, turn.now, turn.began, entry.slot
+        if runner is None:
+            self._launcher.run_here(task)
         else:
-            entry = slot = None
-        with self._lock:
-            try:
-                if entry is None:
-                    now, began = self._now(), time.monotonic()
-                    if fields["status"] is _RUNNING:
-                        return None
-                    agenda.work_in(now)
-                    utc = agenda.see(now)
-                    entry = agenda.entries.get(task.id)
-                    slot = due_moment(task, now)
-                    if slot is not None and slot > utc:
-                        slot = None
-                elif agenda.notes or agenda.changes != turn.changes:
-                    agenda.work_in(now)
-                    agenda.horizon.see(now, to_utc(now))  # the clock may have gone back since the tick began
-                    entry = agenda.entries.get(task.id)
-                    if entry is None or entry.task is not task or fields["status"] is _RUNNING:
-                        return None
-                    if entry.started > turn.starts:
-                        return None  # it has run since
-                    may_start = not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
-                    if not may_start:
-                        agenda.file_anew(entry, now)
-                        return None
-                    slot = due_moment(task, now)
-                elif entry.ready_at is not now or fields["status"] is _RUNNING:
-                    return None  # another tick has found it ready since and has started it or will, or another registry
-                if entry is not None and entry.task is not task:
-                    entry = None  # not the registered task of that id
-                is_replaced = runner is not None and runner is not self._runner()  # by `configure`, a moment ago
-                if turn.is_closed or is_replaced or (calls and self._is_kept_back(task, runner)):
-                    if entry is not None:
-                        agenda.file_anew(entry, now)
-                    return None
-                attempt = 1
-                if fields["retry_at"] is not None:
-                    lacks_input = first_consumed(task, self.store) is not None
-                    attempt, slot = coming_attempt(task, now, slot, lacks_input)
-                run = Run(task, now, slot, entry, turn, runner is not None, attempt)
-                if self._ledger is not None:
-                    run.epoch = self._ledger.start(task)
-                    if run.epoch is None:
-                        return None  # it has lost its claim
-                if slot is not None and slot is not AT_ONCE:
-                    run.late = (in_utc(now) - slot).total_seconds() + run.began - began
-                self._book.begin(run)
-            except BaseException:  # as `with agenda` does, without its cost
-                agenda.note_all()
-                raise
-        return run
-
-    def _call_of(self, run: Run) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
-        """Return what is to be called for `run`, which lets go of it."""
-        work, run.work = run.work, None
-        func, args, kwargs, depends_on = work
-        if depends_on:
-            names = acceptable(run.task, work)
-            with self._lock:
-                results = take_results(run.task, depends_on, names, self.store)
-            kwargs = {**kwargs, **results}
-        return func, args, kwargs
-
-    def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
-        """Tell whether calls that go on keep `task` from starting."""
-        return self._under_way.is_calling(task) or (runner is not None and not self._room(runner))
-
-    def _fail(self, task: Task, error: BaseException) -> None:
-        """Record the run of `task` as failed, if it is still under way in this thread."""
-        runs = self._here.turn.runs
-        if runs and runs[-1].task is task:
-            self._book.fail(runs[-1], error)
+            self._launcher.hand_over(task, runner)
 
     def _tell(self, notices: list[Notice]) -> None:
         with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
@@ -911,33 +654,14 @@ class TaskRegistry:
         for run in self._under_way.clear_after_fork():
             if not run.is_over:
                 run.task.__dict__["status"] = run.before[0]
-        if self._pool is not None:
-            self._pool.forget()
+        if self._crew.pool is not None:
+            self._crew.pool.forget()
         self._agenda.note_all()
 
 
 def _refuse_while_running(ids: list[str]) -> None:
     if ids:
         raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(map(repr, ids))}")
-
-
-def _check_lease(value: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
-        raise ValueError(
-            f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, got {short_repr(value)}"
-        )
-
-
-def _open(backend: "str | Backend") -> "Backend":
-    from est_alan_scheduler.backends import Backend, open_backend
-
-    if isinstance(backend, str):
-        return open_backend(backend)
-    if not isinstance(backend, Backend):
-        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
-    backend.open()
-    return backend
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()

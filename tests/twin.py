@@ -7,8 +7,9 @@ from typing import Any
 
 from est_alan_scheduler.events import Event
 from est_alan_scheduler.local_time import from_utc
+from est_alan_scheduler.readiness import Notice
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.task_registry import Notice, TaskRegistry
+from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.timing import misfire
 
 Operation = tuple[Any, ...]
