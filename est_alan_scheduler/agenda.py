@@ -249,9 +249,7 @@ class Agenda:
             self._unfile(entry, entry.due)
         entry.due = due
         if entry.is_simple and due is not AT_ONCE:  # as long as the last run lies ahead, or there is none
-            fields = task.__dict__
-            if fields["retry_at"] is None and fields["run_requested"] is None:
-                entry.sure_slot = due
+            entry.sure_slot = due
         found = self._filed.setdefault(due, entry)
         if found is entry:
             heappush(self._moments, due)
@@ -362,7 +360,10 @@ class Agenda:
         if not task._watchers:
             _set_watchers(task, self.watchers)  # one tuple for all
         elif self.note_task not in task._watchers:
-            _set_watchers(task, (*task._watchers, self.note_task))
+            others = task._watchers
+            _set_watchers(task, (*others, self.note_task))
+            for told in others:  # it is no longer theirs alone
+                told(task)
 
     def _unwatch(self, task: Task) -> None:
         others = () if task._watchers is self.watchers else task._watchers
@@ -386,8 +387,9 @@ class Agenda:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
-        # With a backend, the tasks are written to without a note.
-        entry.is_simple = is_steady(task) and not task.depends_on and self.heard is None
+        # With a backend, and by other registries that it is in, a task is written to without a note, or before that.
+        is_ours = self.heard is None and task._watchers is self.watchers
+        entry.is_simple = is_ours and is_steady(task) and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)

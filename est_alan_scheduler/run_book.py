@@ -18,6 +18,7 @@ from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
+from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.task import RECORDED, Task, TaskStatus
 from est_alan_scheduler.timing import first_run, may_retry, next_retry, record
@@ -155,7 +156,8 @@ class RunBook:
                         agenda.wake(task.id, now)
                 else:
                     fields["retry_at"] = retry_at
-                    _keep_tried(task, run.slot)
+                    is_known = run.slot is not None and run.slot is not AT_ONCE
+                    _keep_tried(task, run.slot if is_known else to_utc(run.started_at))
                 if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
                     task.keep_moments(RECORDED)  # its zone has changed since the run began
                 fields["status"] = status
@@ -239,7 +241,10 @@ class RunBook:
         self.events.tell(
             Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
         )
-        run.began = time.monotonic()
+        began = time.monotonic()
+        if run.late is not None:
+            run.late += began - run.began
+        run.began = began
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""

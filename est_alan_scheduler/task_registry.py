@@ -281,7 +281,8 @@ class TaskRegistry:
 
         As soon as its dependencies allow it, or whatever they say with `force`; after the run under way, if there is
         one; also if it is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them; a retry
-        that waits is dropped. Raises `TypeError` unless `force` is a bool.
+        that waits is dropped. If it fails, a retry of it waits for the dependencies also after `force`. Raises
+        `TypeError` unless `force` is a bool.
         """
         if not isinstance(force, bool):
             raise TypeError(f"force must be True or False, got {short_repr(force)}")
@@ -416,6 +417,7 @@ class TaskRegistry:
     ) -> list[dict[str, Any]]:
         """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
 
+        An id that nobody has registered has none: it may be that of a task that is gone, whose runs a backend keeps.
         `status`: only with this outcome; `since`: started then or later, in naive local time, or aware. From a backend
         they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `ValueError` for what
         cannot be a status or limit, `BackendUnavailableError`.

@@ -81,9 +81,9 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
 def is_steady(task: Task) -> bool:
     """Tell whether a due moment of `task`, a slot of its grid, changes with a run, an assignment or a retry alone.
 
-    So it is with a bare interval that nothing has paused: what no slot of `at` is, which passes when its day is over.
+    So it is with a bare interval. A slot of `at`, for one, passes when its day is over.
     """
-    return type(task._schedule) is Every and not task.paused
+    return type(task._schedule) is Every
 
 
 def due_slot(task: Task, now: datetime) -> datetime | None:

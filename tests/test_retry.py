@@ -172,6 +172,25 @@ class TestOutcome:
             registry.tick_at(START + second * SECOND)
         assert seen == [CurrentRun("a", START - MINUTE, attempt) for attempt in (1, 2, 3, 4)]
 
+    @pytest.mark.parametrize("is_asked_for", [False, True], ids=["the first of every", "a run that was asked for"])
+    def test_of_what_had_no_slot_of_its_own_the_first_start_stands_for_it(
+        self, registry: Frozen, is_asked_for: bool
+    ) -> None:
+        seen = []
+
+        def look() -> None:
+            run = current_run()
+            seen.append(run and (run.slot, run.attempt))
+            raise ValueError
+
+        fields: dict[str, Any] = {"run_at": START + HOUR} if is_asked_for else {"every": {"hours": 1}}
+        registry.register(Task(id="a", func=look, retry=THREE, **fields))
+        if is_asked_for:
+            registry.run_now("a")
+        for second in (0, 1, 3):
+            registry.tick_at(START + second * SECOND)
+        assert seen == [(START, 1), (START, 2), (START, 3)]
+
     @pytest.mark.parametrize(
         ("on", "error", "is_retried"),
         [

@@ -76,6 +76,15 @@ def test_within_a_tick_who_comes_after_a_slow_one_is_late() -> None:
     assert [registry.statistics(task_id).lateness.max for task_id in "ab"] == [0, 7]
 
 
+def test_what_callbacks_take_before_the_call_makes_it_late() -> None:
+    with freeze_time(START) as frozen:
+        registry = TaskRegistry()
+        registry.on("started", lambda event: frozen.tick(3))
+        registry.register(Task(id="a", run_at=START, func=work))
+        registry.tick()
+    assert registry.statistics("a").lateness == Lateness(1, 3, 3)
+
+
 def test_a_retry_is_late_after_its_own_moment() -> None:
     with freeze_time(START) as frozen:
         registry = TaskRegistry()

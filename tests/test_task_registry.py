@@ -651,6 +651,22 @@ class TestClock:
             other.tick()  # nothing is due
         assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
 
+    def test_a_task_in_two_registries_has_each_slot_once_also_while_its_outcome_is_noted(self) -> None:
+        one, other = Frozen(), Frozen()
+
+        class Result:
+            def __del__(self) -> None:  # between the record of the next outcome and the note to the other registry
+                other.tick()
+
+        task = one.register(Task(every={"seconds": 10}, func=Result))
+        other.register(task)
+        for seconds in (0, 10, 20):
+            one.now = other.now = START + seconds * SECOND
+            one.tick()
+            other.tick()
+        assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
+        task.result = None
+
     def test_time_can_be_frozen(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         registry = TaskRegistry()
