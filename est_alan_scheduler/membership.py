@@ -47,7 +47,7 @@ def join(
         ledger.tasks.join(list(agenda.store.values()))
     except BaseException:
         ledger.tasks.abandon()
-        if ledger.is_ours:
+        if ledger.is_ours and opened is None:
             ledger.backend.close()
         raise
     return ledger

@@ -127,7 +127,8 @@ class SharedTasks:
                     continue
                 self.unresolved.pop(task.id, None)
                 task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
-                task.__dict__["history"] += [past_of(run, task) for run in past.get(task.id, ()) if run.finished]
+                if task.id in past:
+                    task.__dict__["history"] = [past_of(run, task) for run in past[task.id] if run.finished]
                 row, state = rows[task.id], states[task.id]
                 if state.version == 1:  # it is new: how it stands is what the application says
                     row.version, row.fields = state.version, fields_of(state, task)

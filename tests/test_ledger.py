@@ -227,6 +227,19 @@ class TestOneInstance:
         registry.configure(backend=None)
         assert (registry.instances(), registry.backend, len(registry.history("a"))) == ([], None, 1)
 
+    @pytest.mark.parametrize("other", [{"lease": 300}, {"backend": None}])
+    def test_what_it_remembers_is_there_once_after_it_has_joined_again(
+        self, store: Store, clock: Clock, other: dict[str, Any]
+    ) -> None:
+        backend = store.open(clock)
+        registry = TaskRegistry(backend=backend, lease=600)
+        task = registry.register(adder())
+        registry.tick()
+        history = list(task.history)
+        registry.configure(**other)
+        registry.configure(backend=backend, lease=600)
+        assert (len(history), task.history) == (1, history)
+
     def test_executors_run_what_is_claimed(self, join: Join) -> None:
         from concurrent.futures import ThreadPoolExecutor
 
