@@ -26,7 +26,7 @@ from est_alan_scheduler.backends.backend import (
     check_schema,
     stored_fields,
 )
-from est_alan_scheduler.backends.redis_fields import loaded, number, quoted, read_run, read_state, text
+from est_alan_scheduler.backends.redis_fields import loaded, number, quoted, read_runs, read_state, text
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -41,7 +41,6 @@ from est_alan_scheduler.backends.rows import (
     View,
     storable,
     to_definition,
-    to_runs,
 )
 from est_alan_scheduler.task import TaskStatus
 
@@ -199,7 +198,7 @@ class RedisBackend(Backend):
     def lost(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease."""
         (reply,) = self._call(scripts.LOST, [(str(limit),)])
-        return sorted(to_runs(read_run(task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
+        return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
 
     def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, and return those that were."""
@@ -251,8 +250,9 @@ class RedisBackend(Backend):
                 pipe.hmget(self._key(f"run:{task_id}:{epoch}"), scripts.RUN)
             rows = pipe.execute()
         there = [(key, row) for key, row in zip(keys, rows, strict=True) if row[0] is not None]
-        return to_runs(
-            read_run(task_id, epoch, [raw and text(raw) for raw in values]) for (task_id, epoch), values in there
+        return read_runs(
+            (task_id, epoch, [(raw or b"").decode(errors="replace") for raw in values])
+            for (task_id, epoch), values in there
         )
 
     def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:

@@ -1,11 +1,11 @@
 """How the fields of rows stand in Redis: as text, where an empty one is a None."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from est_alan_scheduler.backends.redis_scripts import RUN, STATE
-from est_alan_scheduler.backends.rows import State, to_state
+from est_alan_scheduler.backends.rows import RunRow, State, leave_out, to_runs, to_state
 
 
 def text(raw: bytes) -> str:
@@ -56,6 +56,15 @@ def read_state(task_id: str, values: Sequence[str]) -> State:
     return to_state([task_id, *(read(raw) for read, raw in zip(_OF_STATE, values, strict=True))])
 
 
-def read_run(task_id: str, epoch: int, values: Sequence[str]) -> list[Any]:
-    """Return a run, its columns in the order of `RunRow`."""
-    return [task_id, epoch, *(read(raw) for read, raw in zip(_OF_RUN, values, strict=True))]
+def read_runs(found: Iterable[tuple[str, int, Sequence[str]]]) -> list[RunRow]:
+    """Return runs, given their ids, epochs and fields; what makes no sense is logged and left out."""
+    rows = (_row(*one) for one in found)
+    return to_runs(row for row in rows if row is not None)
+
+
+def _row(task_id: str, epoch: int, values: Sequence[str]) -> list[Any] | None:
+    try:
+        return [task_id, epoch, *(read(raw) for read, raw in zip(_OF_RUN, values, strict=True))]
+    except ValueError as error:
+        leave_out(task_id, epoch, error)
+        return None

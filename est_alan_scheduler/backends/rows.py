@@ -259,8 +259,13 @@ def to_runs(rows: Iterable[Sequence[Any]]) -> list[RunRow]:
         try:
             runs.append(run._replace(status=TaskStatus(run.status), late=bool(run.late)))
         except ValueError as error:
-            log(logging.WARNING, f"the stored run {run.epoch} of task {run.task_id!r} is unreadable: {error}")
+            leave_out(run.task_id, run.epoch, error)
     return runs
+
+
+def leave_out(task_id: str, epoch: int, error: ValueError) -> None:
+    """Log that a stored run makes no sense."""
+    log(logging.WARNING, f"the stored run {epoch} of task {task_id!r} is unreadable: {error}")
 
 
 def storable(text: str | None) -> str | None:

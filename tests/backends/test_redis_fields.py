@@ -1,0 +1,31 @@
+"""The fields of rows as they stand in Redis."""
+
+import pytest
+
+from est_alan_scheduler.backends.redis_fields import read_runs
+from est_alan_scheduler.backends.redis_scripts import RUN
+from est_alan_scheduler.task import TaskStatus
+
+FIELDS = {
+    "slot": "5",
+    "attempt": "1",
+    "owner": "me",
+    "started": "7",
+    "status": "success",
+    "result": '"text"',
+    "late": "0",
+}
+
+
+def test_a_run_that_makes_no_sense_is_logged_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    kinds = [FIELDS, FIELDS | {"started": "soon"}, FIELDS | {"result": "{"}, FIELDS]
+    found = [("a", epoch, [kind.get(name, "") for name in RUN]) for epoch, kind in enumerate(kinds, 1)]
+    runs = read_runs(found)
+    assert [(run.epoch, run.started, run.status, run.result) for run in runs] == [
+        (epoch, 7, TaskStatus.SUCCESS, "text") for epoch in (1, 4)
+    ]
+    assert caplog.messages == [
+        "the stored run 2 of task 'a' is unreadable: invalid literal for int() with base 10: 'soon'",
+        "the stored run 3 of task 'a' is unreadable: Expecting property name enclosed in double quotes: "
+        "line 1 column 2 (char 1)",
+    ]
