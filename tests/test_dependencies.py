@@ -41,11 +41,24 @@ def consumer(registry: Frozen, failures: int = 0, **fields: Any) -> list[int]:
         "depends_on": ["source"],
         "depends_on_mode": "fresh",
     }
-    registry.register(Task(func=consume, **options | fields))
+    registry.register(Task(**{"func": consume} | options | fields))
     return given
 
 
 class TestFreshInput:
+    def test_a_forced_run_makes_use_of_no_success_before_there_is_one(self, registry: Frozen) -> None:
+        source(registry, every={"hours": 1}, start_at=START + HOUR)
+        given: list[int | None] = []
+        consumer(registry, func=lambda dep_source=None: given.append(dep_source))
+        registry.run_now("consumer", force=True)
+        registry.tick()
+        assert given == [None]
+        assert registry.store["consumer"].consumed == {}
+        registry.run_now("source")
+        registry.tick()
+        registry.tick_at(START + SECOND)
+        assert given == [None, 1]
+
     def test_producer_and_consumer_that_are_due_in_one_tick_hand_nothing_over_twice(self, registry: Frozen) -> None:
         numbers = count(1)
 

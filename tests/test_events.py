@@ -90,6 +90,7 @@ class TestWhatIsTold:
             (lambda registry: registry.update("a", retry=0), False),
             (lambda registry: registry.update("a", retry_at=None), False),
             (lambda registry: registry.run_now("a"), False),
+            (lambda registry: registry.update("a", retry_at=START + 60 * SECOND), False),
             (lambda registry: registry.remove("a"), False),
         ],
     )

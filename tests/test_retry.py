@@ -277,6 +277,12 @@ class TestBesideOtherFields:
         registry.tick_at(START + HOUR + 6 * SECOND)
         assert ([run["attempt"] for run in task.history], task.misfires) == ([1, 2], 1)
 
+    def test_it_is_due_though_a_slot_has_misfired(self, registry: Frozen) -> None:
+        task = registry.register(failing_task(1, every={"hours": 1}, misfire_grace=5))
+        registry.tick()
+        late = START + HOUR + 6 * SECOND
+        assert [registry._should_run(task, moment) for moment in (START, START + SECOND, late)] == [False, True, True]
+
     def test_the_slot_of_a_jittered_task_comes_back(self, registry: Frozen) -> None:
         task = failing_task(1, at="13:00", jitter=600)
         moments = attempts(registry, task, START + 3 * HOUR)
