@@ -39,6 +39,10 @@ class Edits:
         """What was edited: the agenda adds to it, under the lock."""
         self._removed: set[str] = set()
 
+    def check(self, task: Task) -> None:
+        """Raise `ValueError` for a task that cannot be shared."""
+        describe(task, self._names, None)
+
     def manage(self, task: Task, field: str, value: Any) -> bool:
         """Set a field for all instances; return whether the task is still there."""
         if task.id not in self._tasks.rows:

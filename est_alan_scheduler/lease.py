@@ -28,7 +28,8 @@ class Lease:
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.deadline = 0.0
         self.since: int | None = None
-        """Since when it has never expired, by the store. What was claimed in another one may be lost."""
+        """Since when it has never expired, by the store; None if it was not taken. What was claimed in another one may
+        be lost."""
 
     def renew(self) -> None:
         """Let it last from now on, also if it had expired."""
@@ -38,7 +39,7 @@ class Lease:
 
     def give_back(self) -> None:
         """End it: what has not been finished can be taken over."""
-        self.deadline = 0.0
+        self.deadline, self.since = 0.0, None
         self._backend.leave(self.owner)
 
     def is_alive(self) -> bool:

@@ -292,7 +292,7 @@ class Ledger:
             self._claims.release(list(self.tasks.held), self._book)
             self._claims.give_back(self._book)
             self._outcomes.flush()
-            if self.lease.deadline:
+            if self.lease.since is not None:
                 self.lease.give_back()
             if self.is_ours:
                 self.backend.close()

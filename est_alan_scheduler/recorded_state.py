@@ -9,7 +9,7 @@ from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Claim, RunRow, State
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.portable import round_trip
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.zone import named
 
 MOMENTS = ("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at")
@@ -17,6 +17,7 @@ PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
 FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
 """The fields of a task that say how it stands."""
 
+_FIRST_RECORDED = State._fields.index("first_run_at")
 _REQUESTS = (None, "ready", "force")
 
 
@@ -44,6 +45,11 @@ def fields_of(state: State, task: Task) -> dict[str, Any]:
     fields["consumed"] = None if consumed is None else {task_id: moment(value) for task_id, value in consumed}
     fields["run_requested"] = _REQUESTS[state.run_requested] if 0 <= state.run_requested < len(_REQUESTS) else "ready"
     return fields
+
+
+def is_blank(state: State) -> bool:
+    """Tell whether nothing has happened to a task since it was defined, perhaps anew."""
+    return state.status is TaskStatus.PENDING and not any(state[_FIRST_RECORDED:])
 
 
 def stored(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from est_alan_scheduler.definitions import DEFINING, Described, build, check_zon
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import fields_of, past_of
+from est_alan_scheduler.recorded_state import fields_of, is_blank, past_of
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -81,6 +81,10 @@ class SharedTasks:
         """Note that a task is registered here, too."""
         self._adopted.discard(task_id)
 
+    def look_anew(self) -> None:
+        """Read what all tasks are with the next look, not just what has changed."""
+        self._revision = 0
+
     def abandon(self) -> None:
         """Take out of the registry what came from the store."""
         with self._book.lock:
@@ -101,8 +105,11 @@ class SharedTasks:
         now = self._backend.now()
         definitions = []
         rows = {}
+        unknown = set()
         for task in tasks:
             own, known = described[task.id], self._described(task.id)
+            if known is None:
+                unknown.add(task.id)
             armed = now
             if known is not None:
                 if own.zone is not None and known.zone is not None:
@@ -130,7 +137,8 @@ class SharedTasks:
                 if task.id in past:
                     task.__dict__["history"] = [past_of(run, task) for run in past[task.id] if run.finished]
                 row, state = rows[task.id], states[task.id]
-                if state.version == 1:  # it is new: how it stands is what the application says
+                if state.version == 1 or (task.id in unknown and is_blank(state)):
+                    # It is new, or was removed and is new again: how it stands is what the application says.
                     row.version, row.fields = state.version, fields_of(state, task)
                     self.dirty[task.id] = None
                 else:

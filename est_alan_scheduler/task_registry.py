@@ -149,8 +149,16 @@ class TaskRegistry:
         ledger, former = None, self._ledger
         if backend is not None:
             opened = former.backend if former is not None and backend == self._backend else None
-            ledger = join(backend, opened, lease, self._book, self._agenda, self._names, self._wake)
+            if former is not None:
+                former.tasks.abandon()  # what others have registered comes back with their backend
+            try:
+                ledger = join(backend, opened, lease, self._book, self._agenda, self._names, self._wake)
+            except BaseException:
+                if former is not None:
+                    former.tasks.look_anew()
+                raise
         if former is not None:
+            former.tasks.abandon()
             former.leave()
         with self._lock:
             self._ledger = self._book.ledger = ledger
@@ -242,11 +250,16 @@ class TaskRegistry:
 
         No tick sees a part of it, and a run under way goes on as it began. The result has to be what `register` takes.
         Raises `pydantic.ValidationError` or `ValueError` that says what is wrong with it, `UnknownTaskError` (a
-        `KeyError`) if there is no such task, and changes nothing then.
+        `KeyError`) if there is no such task, with a backend `BackendUnavailableError`, and `RuntimeError` if others
+        change the task again and again; and changes nothing then.
         """
+        self._catch_up(task_id)
         tries = 1 if self._ledger is None else _TRIES
         while True:
-            values = self.store[task_id]._validated(changes)
+            before = self.store[task_id]
+            values = before._validated(changes)
+            if self._ledger is not None:
+                self._ledger.edits.check(before.model_copy(update=values))
             replaced = refused = None
             with self._lock, self._agenda:
                 task = dict.get(self.store, task_id)
@@ -258,9 +271,11 @@ class TaskRegistry:
                 raise UnknownTaskError(task_id, self.store)
             if refused is not None:
                 raise ValueError(refused)
-            tries -= 1
-            if self._ledger is None or self._ledger.edits.publish(task, replaced or {}) or not tries:
+            if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
                 break
+            tries -= 1
+            if not tries:
+                raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         del replaced  # without the lock: the `__del__` of an argument is user code
         self._announce("updated", task.id)
         return task
@@ -320,6 +335,7 @@ class TaskRegistry:
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
         has succeeded.
         """
+        self._catch_up(task_id)
         if self._ledger is not None and task_id in self.store:
             self._ledger.tasks.remove(task_id)
         with self._lock, self._agenda as agenda:
@@ -601,8 +617,14 @@ class TaskRegistry:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
         return not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
+    def _catch_up(self, task_id: str) -> None:
+        """Know how a task stands in the backend, before it is changed: others may have done so since the last tick."""
+        if self._ledger is not None:
+            self._ledger.tasks.refresh([task_id])
+
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
+        self._catch_up(task_id)
         with self._lock, self._agenda:
             task = dict.get(self.store, task_id)
             is_changed = task is not None and task.__dict__[field] not in (value, "force")

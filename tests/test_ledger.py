@@ -16,6 +16,7 @@ from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, cur
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.local_time import from_utc
+from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Servers, Store
 
@@ -395,6 +396,73 @@ _DEFINED = {"every", "run_at", "func", "args", "retry"}
 
 
 class TestManyInstances:
+    def test_who_manages_without_ticking_is_heard_each_time(self, join: Join) -> None:
+        worker, web = join(), join()
+        for registry in (worker, web):
+            registry.register(adder(every={"hours": 1}))
+        worker.tick()
+        for _ in range(3):
+            web.run_now("a")
+            worker.tick()
+        assert runs(worker, "a") == 4
+        changes: list[Callable[[], Task]] = [lambda: web.resume("a"), lambda: web.update("a", paused=False)]
+        for change in changes:
+            worker.pause("a")
+            change()
+            worker.tick()
+            assert worker.store["a"].paused is False
+        worker.register(adder("new"))
+        assert web.pause("new").paused is True
+        worker.remove("a")
+        with pytest.raises(UnknownTaskError):
+            web.remove("a")
+
+    @pytest.mark.parametrize("changes", [{"args": (object(),)}, {"func": _LAMBDA}])
+    def test_an_update_that_others_could_not_read_changes_nothing(self, join: Join, changes: dict[str, Any]) -> None:
+        registry = join()
+        task = registry.register(adder())
+        with pytest.raises(ValueError, match="task 'a'"):
+            registry.update("a", **changes)
+        assert (task.func, task.args) == (jobs.add, (1, 2))
+
+    def test_a_task_that_was_removed_starts_over_as_it_is_registered(self, join: Join, clock: Clock) -> None:
+        registry = join()
+        last = at(clock) - timedelta(seconds=30)
+        for epochs in (0, 1):
+            registry.register(adder(last_run_at=last, paused=True))
+            registry.tick()
+            task = registry.store["a"]
+            assert (task.paused, task.last_run_at, task.history[epochs:]) == (True, last, [])
+            registry.run_now("a")
+            registry.tick()
+            registry.remove("a")
+
+    def test_what_others_have_registered_is_left_behind_with_the_backend(self, join: Join) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.register(adder())
+        second.register(adder("own"))
+        second.tick()
+        assert set(second.store) == {"own", "a"}
+        second.configure(lease=300)
+        second.register(adder())
+        second.configure(lease=600)
+        first.register(adder("other"))
+        second.tick()
+        assert set(second.store) == {"own", "a", "other"}
+        second.configure(backend=None)
+        assert set(second.store) == {"own", "a"}
+
+    def test_a_backend_that_cannot_be_changed_keeps_what_others_have_registered(self, join: Join) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.register(adder())
+        second.tick()
+        with pytest.raises(TypeError, match="backend must be"):
+            second.configure(backend=5)  # type: ignore[arg-type]  # on purpose
+        second.tick()
+        assert list(second.store) == ["a"]
+
     def test_each_slot_runs_once(self, join: Join, clock: Clock) -> None:
         registries = [join(), join(), join()]
         for registry in registries:
@@ -656,6 +724,16 @@ class TestManyInstances:
 
 
 class TestLease:
+    def test_it_is_given_back_also_after_a_lost_race(self, join: Join) -> None:
+        first, second = join(), join()
+        for registry in (first, second):
+            registry.register(adder())
+            registry.tick()
+        assert second._ledger is not None
+        second._ledger.lease.deadline = 0.0  # as whoever loses a race has it
+        second.shutdown()
+        assert [instance.owner for instance in first.instances()] == [first._ledger and first._ledger.lease.owner]
+
     def test_what_a_dead_instance_ran_is_taken_over_after_its_lease(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
