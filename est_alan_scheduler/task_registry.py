@@ -391,7 +391,8 @@ class TaskRegistry:
         """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`.
 
         That is what a function of the main program, a lambda or a bound method needs, and a function of tasks that
-        only others register. Raises `ValueError` if it has no name by itself and gets none.
+        only others register. Raises `ValueError` if it has no name by itself and gets none, or if that is the name of
+        another function here.
         """
         self._names.expose(func, name)
 

@@ -690,7 +690,6 @@ class TestLease:
         self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         first, second = join(), join()
-        second.expose(jobs.add)
 
         def outlive() -> int:
             clock.advance(700)
