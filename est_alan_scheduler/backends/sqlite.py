@@ -20,6 +20,7 @@ from est_alan_scheduler.backends.sql_tables import sql
 from est_alan_scheduler.backends.turns import turns_at
 
 _PATIENCE = 10.0  # seconds to wait for the lock
+_BUSY, _LOCKED = 5, 6  # https://sqlite.org/rescode.html; `sqlite3` has names for them from Python 3.11 on
 _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
 
@@ -158,8 +159,8 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             break
-        except sqlite3.OperationalError:  # others are at it, and here SQLite does not wait
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:  # others are at it, and here SQLite does not wait
+            if not _is_taken(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
     if mode != "wal":
@@ -178,8 +179,16 @@ def _begin(connection: Connection) -> None:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             break
-        except OperationalError:
-            if time.monotonic() > deadline:
+        except OperationalError as error:
+            if not _is_taken(error.orig) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
     execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+
+
+def _is_taken(error: BaseException | None) -> bool:
+    """Tell whether others have the lock, so that it helps to wait."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # before Python 3.11
+        return any(word in str(error) for word in ("locked", "busy"))
+    return code & 0xFF in (_BUSY, _LOCKED)  # the rest of the bits says why
