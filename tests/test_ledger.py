@@ -94,6 +94,15 @@ class TestOneInstance:
             "late": False,
         }
 
+    def test_history_may_be_asked_for_anything(self, join: Join) -> None:
+        registry = join()
+        registry.register(adder(history_limit=10**30))
+        registry.tick()
+        assert [registry.history(name) for name in (*_NO_IDS, "b")] == [[], [], []]
+        assert len(registry.history(limit=10**30)) == len(registry.history("a", limit=10**30)) == 1
+        again = join()
+        assert len(again.register(adder(history_limit=10**30)).history) == 1
+
     def test_a_restart_finds_all_as_it_was(self, join: Join, clock: Clock) -> None:
         first = join()
         before = [
