@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError, check_name
 from est_alan_scheduler.backends.clock import host_now
@@ -42,6 +42,15 @@ class SqliteBackend(SqlBackend):
         event.listen(engine, "begin", _begin)
         super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
         self._path = os.path.realpath(url.database or "")
+
+    def open(self) -> None:
+        """Create the tables that are missing; RuntimeError if the file is no database."""
+        try:
+            super().open()
+        except DatabaseError as error:
+            if type(error.orig) is not sqlite3.DatabaseError:
+                raise
+            raise RuntimeError(f"{self.url}: {error.orig}; give the path of another file, or of none") from error
 
     def _among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:ids))"

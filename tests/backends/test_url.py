@@ -18,6 +18,9 @@ KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, r
         ("mysql://host/db", "mysql://…"),
         ("postgresql+asyncpg://host/db", "postgresql+asyncpg://…"),
         ("", "''"),
+        ("sqlite", "'sqlite'"),
+        ("postgresql:/me:secret@host/db", "'postgresql'"),
+        ("tasks.db", "'tasks.db'"),
         (None, "None"),
     ],
 )
