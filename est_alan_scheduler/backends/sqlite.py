@@ -27,8 +27,8 @@ _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another p
 class SqliteBackend(SqlBackend):
     """State in a file on a local disk, shared by the processes of one machine; the store's clock is the host's.
 
-    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory: each
-    connection would have its own.
+    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory, of
+    which each connection would have its own, and for options in the URL.
     """
 
     _now = "CAST(:now AS INTEGER)"
@@ -37,6 +37,8 @@ class SqliteBackend(SqlBackend):
     def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
         if url.database in (None, "", ":memory:") or "mode" in url.query:
             raise ValueError(f"{url}: state has to be in a file, like sqlite:///tasks.db")
+        if url.query:
+            raise ValueError(f"{url}: nothing can follow the path of the file, got {', '.join(map(repr, url.query))}")
         engine = create_engine(url, connect_args={"timeout": _PATIENCE})
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
