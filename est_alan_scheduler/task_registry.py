@@ -387,14 +387,15 @@ class TaskRegistry:
 
     # With a backend.
 
-    def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
-        """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`.
+    def expose(self, func: _Func, name: str | None = None) -> _Func:
+        """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`, and return it.
 
         That is what a function of the main program, a lambda or a bound method needs, and a function of tasks that
         only others register. Raises `ValueError` if it has no name by itself and gets none, or if that is the name of
         another function here.
         """
         self._names.expose(func, name)
+        return func
 
     def unresolved(self) -> dict[str, str]:
         """Return, by id, why tasks of the backend do not run here: an unknown function, a row that makes no sense."""

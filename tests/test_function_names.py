@@ -97,6 +97,10 @@ def test_the_same_function_may_be_exposed_again_and_by_other_names() -> None:
     assert (names.find("plus"), names.name_of(jobs.add)) == (jobs.add, "plus")
 
 
+def test_expose_may_decorate_a_function() -> None:
+    assert TaskRegistry().expose(jobs.add) is jobs.add
+
+
 @pytest.mark.parametrize("decorator", ["", "@wrapped\n"])
 def test_a_function_of_a_module_that_is_loaded_anew_takes_the_place_of_the_old_one(
     decorator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1108,7 +1108,7 @@ class TestWhatIsRefused:
         alone.expose(work, "work")
         alone.register(adder(func=work, args=()))
         with pytest.raises(ValueError, match=r"^only a function can be exposed, got 1$"):
-            alone.expose(1)  # type: ignore[arg-type]  # that is what is refused
+            alone.expose(1)  # type: ignore[type-var]  # that is what is refused
         with pytest.raises(ValueError, match=r"^the name of a function must be a non-empty text, got ''$"):
             alone.expose(work, "")
 
