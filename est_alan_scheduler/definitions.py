@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.portable import class_name, json_or_repr, short_repr
@@ -61,6 +62,7 @@ def describe(task: Task, names: FunctionNames, armed: int | None) -> Described:
                     f"{field}[{key!r}] of task {task.id!r} is {short_repr(value)}, which JSON cannot hold: with a "
                     "backend, pass texts, numbers, lists and dicts"
                 )
+    _check_dependencies(task)
     try:
         name = names.name_of(task.func)
     except ValueError as error:
@@ -98,7 +100,19 @@ def build(task_id: str, described: Described, names: FunctionNames) -> Task:
     unknown = sorted(fields.keys() - DEFINING)
     if unknown:
         raise ValueError(f"its fields {', '.join(map(repr, unknown))} are unknown here")
-    return Task(**{**fields, "id": task_id, "func": func})
+    task = Task(**{**fields, "id": task_id, "func": func})
+    _check_dependencies(task)
+    return task
+
+
+def _check_dependencies(task: Task) -> None:
+    """Refuse ids that a store cannot be asked for with ValueError."""
+    for task_id in task.depends_on:
+        if not is_storable(task_id):
+            raise ValueError(
+                f"depends_on of task {task.id!r} has {short_repr(task_id)}, which no task of a backend can have for an"
+                " id: it has a NUL or half a surrogate pair"
+            )
 
 
 def check_zone(task_id: str, described: Described) -> None:

@@ -1,5 +1,6 @@
 """Functions by name: a stored definition can run what this process has shown of itself, and nothing else."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +38,12 @@ class FunctionNames:
         return self._functions.get(name) if isinstance(name, str) else None
 
     def _keep(self, func: Callable[..., Any], name: str) -> None:
+        kept = self._functions.setdefault(name, func)  # in one step: of two threads, one comes second
+        if kept is not func and kept != func and not _is_reloaded(kept, func):  # a bound method is made anew each time
+            raise ValueError(
+                f"func {short_repr(func)} cannot have the name {name!r}, which is that of {short_repr(kept)}: give it"
+                " one of its own, registry.expose(func, 'another name')"
+            )
         self._functions[name] = func
         self._names[func] = name
         self.count += 1
@@ -54,3 +61,18 @@ def natural_name(func: Callable[..., Any]) -> str:
             f"{_REMEDY}"
         )
     return name
+
+
+def _is_reloaded(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Tell whether `new` is what `importlib.reload`, or a cell of a notebook that ran again, made of `old`."""
+    if (old.__class__, _place(old)) != (new.__class__, _place(new)):
+        return False
+    # Two closures of one function, or two wrappers around one, share its very code; a reload compiles it anew.
+    former, latter = (getattr(inspect.unwrap(func), "__code__", None) for func in (old, new))
+    if former is None or latter is None or former is latter:
+        return False
+    return bool(former.co_firstlineno == latter.co_firstlineno)
+
+
+def _place(func: Callable[..., Any]) -> tuple[Any, Any]:
+    return getattr(func, "__module__", None), getattr(func, "__qualname__", None)

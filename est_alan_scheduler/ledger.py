@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import RunRow, Verdict
+from est_alan_scheduler.backends.rows import RunRow, Verdict, is_storable
 from est_alan_scheduler.claims import Claims
 from est_alan_scheduler.edits import Edits
 from est_alan_scheduler.function_names import FunctionNames
@@ -321,7 +321,10 @@ class Ledger:
         self, task_id: str | None, status: TaskStatus | None, since: datetime | None, limit: int
     ) -> list[dict[str, Any]]:
         """Return runs as dicts, the latest `limit` of them, oldest first."""
-        runs = self.backend.history(task_id, status, None if since is None else to_instant(to_utc(since)), limit)
+        if task_id is not None and not is_storable(task_id):
+            return []
+        start = None if since is None else to_instant(to_utc(since))
+        runs = self.backend.history(task_id, status, start, limit)
         return [
             {"task_id": run.task_id}
             | past_of(run, self._agenda.store.get(run.task_id))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
 from est_alan_scheduler.backends.clock import from_instant
-from est_alan_scheduler.backends.rows import Definition, State, View
+from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import from_utc
@@ -168,7 +168,8 @@ class SharedTasks:
         with self._reading:
             retried = self._names.count != self._names_seen
             self._names_seen = self._names.count
-            wanted = {*ids, *self.stale, *(self.unresolved if retried else ())}
+            asked = (*ids, *self.stale, *(self.unresolved if retried else ()))
+            wanted = set(filter(is_storable, asked))  # what was put into a field by hand may be no id of any store
             self.stale -= wanted
             try:
                 view = self._backend.look(wanted, self._revision)

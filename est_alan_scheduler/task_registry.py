@@ -403,13 +403,15 @@ class TaskRegistry:
 
     # With a backend.
 
-    def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
-        """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`.
+    def expose(self, func: _Func, name: str | None = None) -> _Func:
+        """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`, and return it.
 
         That is what a function of the main program, a lambda or a bound method needs, and a function of tasks that
-        only others register. Raises `ValueError` if it has no name by itself and gets none.
+        only others register. Raises `ValueError` if it has no name by itself and gets none, or if that is the name of
+        another function here.
         """
         self._names.expose(func, name)
+        return func
 
     def unresolved(self) -> dict[str, str]:
         """Return, by id, why tasks of the backend do not run here: an unknown function, a row that makes no sense."""
@@ -435,10 +437,14 @@ class TaskRegistry:
 
         An id that nobody has registered has none: it may be that of a task that is gone, whose runs a backend keeps.
         `status`: only with this outcome; `since`: started then or later, in naive local time, or aware. From a backend
-        they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `ValueError` for what
-        cannot be a status or limit, `BackendUnavailableError`.
+        they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `TypeError` or
+        `ValueError` for what cannot be an id, a status, a moment or a limit, `BackendUnavailableError`.
         """
         check_count("limit", limit, 0)
+        if task_id is not None and not isinstance(task_id, str):
+            raise TypeError(f"task_id must be a text or None, got {short_repr(task_id)}")
+        if since is not None and not isinstance(since, datetime):
+            raise TypeError(f"since must be a datetime or None, got {short_repr(since)}")
         wanted = None if status is None else TaskStatus(status)
         if self._ledger is not None:
             return self._ledger.history(task_id, wanted, since, limit)

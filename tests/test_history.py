@@ -1,11 +1,12 @@
 """The runs that tasks remember, as one list."""
 
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from typing import Any
 
 import pytest
 
+from est_alan_scheduler.backends import Backend, MemoryBackend
 from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -63,3 +64,19 @@ def test_a_limit_is_a_whole_number(limit: Any) -> None:
     with pytest.raises(ValueError, match="limit") as caught:
         TaskRegistry().history(limit=limit)
     assert str(caught.value) == f"limit must be a whole number of at least 0, got {limit!r}"
+
+
+@pytest.mark.parametrize("backend", [None, MemoryBackend()])
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"since": "2020-01-01"}, "since must be a datetime or None, got '2020-01-01'"),
+        ({"since": date(2020, 1, 1)}, "since must be a datetime or None, got datetime.date(2020, 1, 1)"),
+        ({"task_id": 5}, "task_id must be a text or None, got 5"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_named(backend: Backend | None, asked: dict[str, Any], message: str) -> None:
+    registry = TaskRegistry(backend=backend)
+    with pytest.raises(TypeError) as caught:
+        registry.history(**asked)
+    assert str(caught.value) == message

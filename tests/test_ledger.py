@@ -1,5 +1,6 @@
 """A registry with a backend: on one store, across restarts, and beside others."""
 
+import json
 import os
 import subprocess
 import sys
@@ -22,6 +23,8 @@ from tests.backends.stores import SHARED, Clock, Servers, Store
 
 MINUTE = {"minutes": 1}
 _LAMBDA = lambda: None  # noqa: E731  # named as if it were a function
+_NO_IDS = ("x\0", "x\ud800")  # no store can hold them
+_NOT_HELD = "it has a NUL or half a surrogate pair"
 Join = Callable[..., TaskRegistry]
 
 
@@ -91,6 +94,15 @@ class TestOneInstance:
             "owner": owner,
             "late": False,
         }
+
+    def test_history_may_be_asked_for_anything(self, join: Join) -> None:
+        registry = join()
+        registry.register(adder(history_limit=10**30))
+        registry.tick()
+        assert [registry.history(name) for name in (*_NO_IDS, "b")] == [[], [], []]
+        assert len(registry.history(limit=10**30)) == len(registry.history("a", limit=10**30)) == 1
+        again = join()
+        assert len(again.register(adder(history_limit=10**30)).history) == 1
 
     def test_a_restart_finds_all_as_it_was(self, join: Join, clock: Clock) -> None:
         first = join()
@@ -636,6 +648,34 @@ class TestManyInstances:
         second.tick()
         assert (second.unresolved(), second.store["bad"].status) == ({}, TaskStatus.FAILED)
 
+    @pytest.mark.parametrize("dependency", _NO_IDS)
+    def test_a_row_that_depends_on_what_is_no_id_is_set_aside(self, join: Join, store: Store, dependency: str) -> None:
+        first = join()
+        first.register(adder("b"))
+        definition = {"task": {"every": MINUTE, "func": "tests.jobs:add", "depends_on": [dependency]}}
+        store.spoil("b", "definition", json.dumps({**definition, "armed": 0, "zone": None}))
+        second = join()
+        second.register(adder())
+        second.tick()
+        reason = (
+            f"depends_on of task 'b' has {dependency!r}, which no task of a backend can have for an id: {_NOT_HELD}"
+        )
+        assert (runs(second, "a"), second.unresolved()) == (1, {"b": reason})
+
+    @pytest.mark.parametrize("name", _NO_IDS)
+    def test_what_is_no_id_and_was_assigned_by_hand_stops_no_other_task(self, join: Join, name: str) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        task = first.register(adder("b"))
+        task.depends_on = [name]
+        first.store[name] = adder(name)
+        for _ in range(2):
+            first.tick()
+        assert (runs(first, "a"), runs(first, "b"), list(first.unresolved())) == (1, 0, [name])
+        second.expose(jobs.add)
+        second.tick()  # goes by what was registered
+        assert (runs(first, "b"), second.unresolved()) == (1, {})
+
     def test_an_unreadable_row_is_set_aside(self, join: Join, store: Store) -> None:
         first = join()
         first.register(adder())
@@ -768,7 +808,6 @@ class TestLease:
         self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         first, second = join(), join()
-        second.expose(jobs.add)
 
         def outlive() -> int:
             clock.advance(700)
@@ -1147,9 +1186,24 @@ class TestWhatIsRefused:
         alone.expose(work, "work")
         alone.register(adder(func=work, args=()))
         with pytest.raises(ValueError, match=r"^only a function can be exposed, got 1$"):
-            alone.expose(1)  # type: ignore[arg-type]  # that is what is refused
+            alone.expose(1)  # type: ignore[type-var]  # that is what is refused
         with pytest.raises(ValueError, match=r"^the name of a function must be a non-empty text, got ''$"):
             alone.expose(work, "")
+
+    @pytest.mark.parametrize("dependency", _NO_IDS)
+    def test_a_dependency_has_to_be_what_an_id_can_be(self, alone: TaskRegistry, dependency: str) -> None:
+        task = adder(depends_on=["b", dependency])
+        with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
+            alone.register(task)
+        assert str(caught.value) == (
+            f"depends_on of task 'a' has {dependency!r}, which no task of a backend can have for an id: {_NOT_HELD}"
+        )
+        assert (list(alone.store), alone.unresolved()) == ([], {})
+        registry = TaskRegistry()
+        registry.register(task)
+        with pytest.raises(ValueError, match="which no task of a backend can have for an id"):
+            registry.configure(backend=alone.backend)
+        assert registry.backend is None
 
     def test_what_is_no_backend(self) -> None:
         with pytest.raises(TypeError, match=r"^backend must be a URL, a Backend or None, got 1$"):

@@ -19,6 +19,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     Verdict,
     View,
+    is_storable,
     storable,
 )
 from est_alan_scheduler.task import TaskStatus
@@ -171,11 +172,7 @@ def check_name(name: str) -> str:
 def check_ids(definitions: Sequence[Definition]) -> None:
     """Refuse ids that not every store can hold with ValueError."""
     for definition in definitions:
-        try:
-            fits = "\0" not in definition.id and bool(definition.id.encode())
-        except UnicodeEncodeError:
-            fits = False
-        if not fits:
+        if not is_storable(definition.id):
             raise ValueError(f"the task id {definition.id!r} cannot be stored: it has a NUL or half a surrogate pair")
 
 

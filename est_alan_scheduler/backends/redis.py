@@ -1,6 +1,7 @@
 """Redis and Valkey: every operation is one script for up to 500 tasks, which the server runs as a whole."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha1
@@ -52,11 +53,18 @@ class RedisBackend(Backend):
     """State in Redis (5 or later) or Valkey, whose clock it goes by. Thread-safe: its client is.
 
     What it promises is what the server keeps: with `appendfsync always` as much as the SQL backends do; a fail-over may
-    lose the last writes. A server that may evict keys without a time to live is refused.
+    lose the last writes. A server that may evict keys without a time to live is refused. ValueError for a database that
+    is no number.
     """
 
     def __init__(self, url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
         super().__init__(_without_password(url), clock)
+        database = urlsplit(url).path.strip("/")
+        if not re.fullmatch("[0-9]*", database):  # the client would take database 0
+            raise ValueError(
+                f"{self.url}: what follows the host is the number of a database, like redis://host:6379/0,"
+                f" got {database!r}"
+            )
         self._prefix = f"{{{check_name(name)}}}:"
         self._client = redis.Redis.from_url(
             url,

@@ -268,6 +268,11 @@ def leave_out(task_id: str, epoch: int, error: ValueError) -> None:
     log(logging.WARNING, f"the stored run {epoch} of task {task_id!r} is unreadable: {error}")
 
 
+def is_storable(text: str) -> bool:
+    """Tell whether all stores can hold a text as it is."""
+    return storable(text) == text
+
+
 def storable(text: str | None) -> str | None:
     """Return a text without what a store cannot hold: NUL, and halves of surrogate pairs."""
     if text is None or (text.isascii() and "\0" not in text):

@@ -23,6 +23,7 @@ from est_alan_scheduler.backends.sql_tables import BLANK, RUN, STATE, sql
 from est_alan_scheduler.task import TaskStatus
 
 _ID = State._fields.index("id")
+_MOST = 2**63 - 1  # what a LIMIT can be
 
 
 class SqlBackend(SqlLeases):
@@ -182,7 +183,7 @@ class SqlBackend(SqlLeases):
             f"SELECT {RUN} FROM {self._tables.runs} r{where}"
             " ORDER BY r.started DESC, r.task_id DESC, r.epoch DESC LIMIT :limit"
         )
-        rows = self._read(statement, {**parameters, "limit": max(limit, 0)})
+        rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
         return to_runs(reversed(rows))
 
     def _next_revision(self, connection: Connection) -> int:

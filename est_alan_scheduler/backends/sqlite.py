@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError, check_name
 from est_alan_scheduler.backends.clock import host_now
@@ -20,14 +20,15 @@ from est_alan_scheduler.backends.sql_tables import sql
 from est_alan_scheduler.backends.turns import turns_at
 
 _PATIENCE = 10.0  # seconds to wait for the lock
+_BUSY, _LOCKED = 5, 6  # https://sqlite.org/rescode.html; `sqlite3` has names for them from Python 3.11 on
 _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
 
 class SqliteBackend(SqlBackend):
     """State in a file on a local disk, shared by the processes of one machine; the store's clock is the host's.
 
-    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory: each
-    connection would have its own.
+    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory, of
+    which each connection would have its own, and for options in the URL.
     """
 
     _now = "CAST(:now AS INTEGER)"
@@ -36,11 +37,22 @@ class SqliteBackend(SqlBackend):
     def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
         if url.database in (None, "", ":memory:") or "mode" in url.query:
             raise ValueError(f"{url}: state has to be in a file, like sqlite:///tasks.db")
+        if url.query:
+            raise ValueError(f"{url}: nothing can follow the path of the file, got {', '.join(map(repr, url.query))}")
         engine = create_engine(url, connect_args={"timeout": _PATIENCE})
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
         super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
         self._path = os.path.realpath(url.database or "")
+
+    def open(self) -> None:
+        """Create the tables that are missing; RuntimeError if the file is no database."""
+        try:
+            super().open()
+        except DatabaseError as error:
+            if type(error.orig) is not sqlite3.DatabaseError:
+                raise
+            raise RuntimeError(f"{self.url}: {error.orig}; give the path of another file, or of none") from error
 
     def _among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:ids))"
@@ -158,8 +170,8 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             break
-        except sqlite3.OperationalError:  # others are at it, and here SQLite does not wait
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:  # others are at it, and here SQLite does not wait
+            if not _is_taken(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
     if mode != "wal":
@@ -178,8 +190,16 @@ def _begin(connection: Connection) -> None:
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             break
-        except OperationalError:
-            if time.monotonic() > deadline:
+        except OperationalError as error:
+            if not _is_taken(error.orig) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
     execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+
+
+def _is_taken(error: BaseException | None) -> bool:
+    """Tell whether others have the lock, so that it helps to wait."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:  # before Python 3.11
+        return any(word in str(error) for word in ("locked", "busy"))
+    return code & 0xFF in (_BUSY, _LOCKED)  # the rest of the bits says why

@@ -7,6 +7,7 @@ from importlib import import_module
 from types import ModuleType
 
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend
+from est_alan_scheduler.portable import short_repr
 
 _KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, redis://host:6379/0 or valkey://…"
 
@@ -21,7 +22,7 @@ def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | 
     Raises ValueError for another URL or a bad name, ImportError if an extra is missing, RuntimeError for a store that
     cannot be used, `BackendUnavailableError` if it does not answer.
     """
-    scheme = url.partition(":")[0] if isinstance(url, str) else ""
+    scheme = url.partition("://")[0] if isinstance(url, str) and "://" in url else ""
     backend: Backend
     if scheme == "sqlite":
         sqlalchemy = _library("sqlalchemy", "sql")
@@ -40,7 +41,9 @@ def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | 
 
         backend = RedisBackend(url.replace("valkey", "redis", 1), name, clock)
     else:
-        raise ValueError(f"no backend for {scheme + '://…' if scheme else repr(url)}; what there is: {_KNOWN}")
+        start = url.partition(":")[0] if isinstance(url, str) else url  # the rest may have a password
+        asked = f"{scheme}://…" if scheme else short_repr(start)
+        raise ValueError(f"no backend for {asked}; what there is: {_KNOWN}")
     try:
         backend.open()
     except BaseException:

@@ -2,9 +2,12 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,3 +117,51 @@ def test_a_forked_child_makes_connections_of_its_own(store: Store) -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert state(backend, "a").owner == "child"
+
+
+def test_nobody_waits_for_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    backend: Any = open_backend(f"sqlite:///{tmp_path}/tasks.db")
+    backend.close()
+    with closing(sqlite3.connect(tmp_path / "tasks.db")) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
+    uri = f"file:{tmp_path}/tasks.db?mode=ro"
+
+    def connect(*_: Any) -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, check_same_thread=False)
+
+    sqlalchemy.event.listen(backend._engine, "do_connect", connect)
+    with pytest.raises(BackendUnavailableError, match="attempt to write a readonly database"):
+        backend.renew("me", 30)
+    backend.close()
+
+
+def test_nobody_waits_to_begin_where_that_is_no_matter_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sqlalchemy")
+    sqlite: Any = import_module("est_alan_scheduler.backends.sqlite")
+    backend: Any = open_backend(f"sqlite:///{tmp_path}/tasks.db")
+    monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
+    with pytest.raises(BackendUnavailableError, match="within a transaction"), backend._transaction() as connection:
+        sqlite._begin(connection)
+    backend.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "answer"),
+    [
+        (5, "", True),
+        (5 | 2 << 8, "", True),
+        (6, "", True),
+        (8, "", False),
+        (None, "database is locked", True),
+        (None, "attempt to write a readonly database", False),
+    ],
+)
+def test_a_lock_of_others_is_told_by_the_code_of_the_error(code: int | None, words: str, answer: bool) -> None:
+    pytest.importorskip("sqlalchemy")
+    sqlite: Any = import_module("est_alan_scheduler.backends.sqlite")
+    error: Any = sqlite3.OperationalError(words)
+    if code is not None:
+        error.sqlite_errorcode = code
+    assert sqlite._is_taken(error) is answer

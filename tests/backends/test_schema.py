@@ -67,3 +67,13 @@ def test_sqlite_writes_ahead_and_every_commit_is_on_the_disk(tmp_path: Path, ser
         found = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "synchronous")]
     assert found == ["wal", 2]
     store.close()
+
+
+def test_a_file_that_is_no_database_is_refused_and_stays(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    path = tmp_path / "tasks.db"
+    path.write_text("hello " * 1_000)
+    with pytest.raises(RuntimeError) as caught:
+        open_backend(f"sqlite:///{path}")
+    assert str(caught.value) == (f"sqlite:///{path}: file is not a database; give the path of another file, or of none")
+    assert path.read_text() == "hello " * 1_000

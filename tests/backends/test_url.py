@@ -11,6 +11,8 @@ from tests.backends.stores import SHARED, Servers, define
 
 KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, redis://host:6379/0 or valkey://…"
 
+_NO_NUMBER = "what follows the host is the number of a database, like redis://host:6379/0, got '{}'"
+
 
 @pytest.mark.parametrize(
     ("asked", "what"),
@@ -18,6 +20,9 @@ KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, r
         ("mysql://host/db", "mysql://…"),
         ("postgresql+asyncpg://host/db", "postgresql+asyncpg://…"),
         ("", "''"),
+        ("sqlite", "'sqlite'"),
+        ("postgresql:/me:secret@host/db", "'postgresql'"),
+        ("tasks.db", "'tasks.db'"),
         (None, "None"),
     ],
 )
@@ -32,6 +37,23 @@ def test_a_database_in_memory_is_refused(asked: str) -> None:
     pytest.importorskip("sqlalchemy")
     with pytest.raises(ValueError, match=r": state has to be in a file, like sqlite:///tasks\.db$"):
         open_backend(asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("sqlite:///x.db?foo=1&uri=true", "nothing can follow the path of the file, got 'foo', 'uri'"),
+        ("redis://:secret@host/one", _NO_NUMBER.format("one")),
+        ("valkey://:secret@host/1/2", _NO_NUMBER.format("1/2")),
+    ],
+)
+def test_a_part_that_would_be_ignored_is_refused(asked: str, message: str) -> None:
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("redis")
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
+        open_backend(asked)
+    shown = asked.replace("secret", "***").replace("valkey", "redis")
+    assert str(caught.value) == f"{shown}: {message}"
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "1st", "a-b", "x" * 41, "a b", None])
