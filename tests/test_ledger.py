@@ -429,7 +429,7 @@ class TestManyInstances:
         with pytest.raises(UnknownTaskError):
             web.remove("a")
 
-    @pytest.mark.parametrize("changes", [{"args": (object(),)}, {"func": _LAMBDA}])
+    @pytest.mark.parametrize("changes", [{"args": (object(),)}, {"func": _LAMBDA}, {"depends_on": ["x\0"]}])
     def test_an_update_that_others_could_not_read_changes_nothing(self, join: Join, changes: dict[str, Any]) -> None:
         registry = join()
         task = registry.register(adder())
