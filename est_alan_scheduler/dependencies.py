@@ -93,12 +93,17 @@ def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
     return None
 
 
-def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
-    """Return the first id that `task`, if it is due at `now`, has to wait for; None if there is none.
+def first_used_up(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
+    """Return the first id whose success is not new enough for `task`, if it is due at `now`; None if there is none.
 
     A retry that is due needs nothing new: it goes on with what the attempt before it had.
     """
-    return first_unmet(task, store) or (None if is_retry_due(task, now) else first_consumed(task, store))
+    return None if is_retry_due(task, now) else first_consumed(task, store)
+
+
+def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
+    """Return the first id that `task`, if it is due at `now`, has to wait for; None if there is none."""
+    return first_unmet(task, store) or first_used_up(task, store, now)
 
 
 def find_circle(task: Task, store: Mapping[str, Task]) -> list[str] | None:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from est_alan_scheduler.dependencies import find_circle, first_consumed
+from est_alan_scheduler.dependencies import find_circle, first_used_up
 from est_alan_scheduler.limits import Misfire
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import due_moment, due_retry, is_retry_due, misfire, options_of, read_schedule, show
+from est_alan_scheduler.timing import due_moment, due_retry, misfire, options_of, read_schedule, show
 
 
 def explain(
@@ -98,7 +98,7 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
             reasons.append(f"waits for {task_id!r}, which is not registered")
         elif dependency.last_success_at is None:
             reasons.append(f"waits for {task_id!r}, which has not succeeded")
-    consumed = None if is_retry_due(task, now) else first_consumed(task, store)
+    consumed = first_used_up(task, store, now)
     if consumed is not None:
         success = store[consumed].last_success_at
         reasons.append(f"waits for {consumed!r} to succeed anew: its success of {success} has been made use of")

@@ -172,9 +172,8 @@ class RunBook:
                 if surplus > 0:
                     trimmed = history[:surplus]
                     del history[:surplus]
-                run.is_over = (
-                    True  # before it is counted: what a Ctrl+C cuts off from here on is not recorded once more
-                )
+                # Before it is counted: what a Ctrl+C cuts off from here on is not recorded once more.
+                run.is_over = True
                 entry = run.entry
                 if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
                     entry = agenda.entries.get(task.id)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from est_alan_scheduler.admission import check, refusal, refusal_of_change
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.crew import Crew
-from est_alan_scheduler.dependencies import first_consumed, first_unmet
+from est_alan_scheduler.dependencies import first_unmet, first_used_up
 from est_alan_scheduler.events import Callback, Event, check_subscription
 from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
@@ -32,7 +32,7 @@ from est_alan_scheduler.run_book import RunBook
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, is_due, is_retry_due
+from est_alan_scheduler.timing import arm, is_due
 from est_alan_scheduler.under_way import Turn
 from est_alan_scheduler.validation import check_count
 
@@ -254,8 +254,7 @@ class TaskRegistry:
         change the task again and again; and changes nothing then.
         """
         self._catch_up(task_id)
-        tries = 1 if self._ledger is None else _TRIES
-        while True:
+        for _ in range(_TRIES):
             before = self.store[task_id]
             values = before._validated(changes)
             if self._ledger is not None:
@@ -273,9 +272,8 @@ class TaskRegistry:
                 raise ValueError(refused)
             if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
                 break
-            tries -= 1
-            if not tries:
-                raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
+        else:
+            raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         del replaced  # without the lock: the `__del__` of an argument is user code
         self._announce("updated", task.id)
         return task
@@ -617,7 +615,7 @@ class TaskRegistry:
         """Tell whether its dependencies, or who asked for a run, let `task`, if it is due at `now`, start."""
         if task.run_requested == "force":
             return True
-        return self._deps_ready(task) and (first_consumed(task, self.store) is None or is_retry_due(task, now))
+        return self._deps_ready(task) and first_used_up(task, self.store, now) is None
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""

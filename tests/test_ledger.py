@@ -437,6 +437,25 @@ class TestManyInstances:
             registry.update("a", **changes)
         assert (task.func, task.args) == (jobs.add, (1, 2))
 
+    def test_an_update_is_given_up_when_others_are_always_faster(
+        self, join: Join, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        task = first.register(adder())
+        second.tick()
+        assert first._ledger is not None
+        push, seconds = first._ledger.edits.push, iter(range(1, 100))
+
+        def be_slow() -> set[str]:
+            second.update("a", every={"seconds": next(seconds)})
+            return push()
+
+        monkeypatch.setattr(first._ledger.edits, "push", be_slow)
+        with pytest.raises(RuntimeError, match="task 'a' was not changed: others changed it 5 times meanwhile"):
+            first.update("a", every={"hours": 1})
+        assert task.every == {"seconds": 5}
+
     def test_a_task_that_was_removed_starts_over_as_it_is_registered(self, join: Join, clock: Clock) -> None:
         registry = join()
         last = at(clock) - timedelta(seconds=30)
