@@ -38,11 +38,11 @@ def _break_fencing(backend: Backend) -> None:
 
 
 def _break_renewal(backend: Backend) -> None:
-    """Say that the lease is renewed, and renew it only once it has expired."""
+    """Say that the lease is renewed, and renew it only once it has been expired for as long again."""
     renew, last = backend.renew, [-1e9, 0]
 
     def careless(owner: str, lease: float) -> Renewal:
-        if time.monotonic() > last[0] + lease:
+        if time.monotonic() > last[0] + 2 * lease:
             renewal = renew(owner, lease)
             last[:] = time.monotonic(), last[1] or renewal.since
         now = backend.now()
