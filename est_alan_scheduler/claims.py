@@ -12,7 +12,7 @@ from est_alan_scheduler.dependencies import first_consumed
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.outcomes import LARGEST_BATCH, Outcomes
-from est_alan_scheduler.recorded_state import claim_of, instant, stored
+from est_alan_scheduler.recorded_state import CLAIMED, claim_of, instant, stored
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.shared_tasks import SharedTasks
 from est_alan_scheduler.task import Task
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
 _LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
-_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
 
 
 class Claims:
@@ -160,7 +159,7 @@ class Claims:
             with book.lock:
                 rows = {task_id: row for task_id in released if (row := tasks.rows.get(task_id)) is not None}
                 wanted = [
-                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in _STARTED}))
+                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in CLAIMED}))
                     for task_id, row in rows.items()
                     if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
                 ]
@@ -194,7 +193,7 @@ class Claims:
         row, fields = self._tasks.rows.get(run.task.id), run.task.__dict__
         if row is not None:
             fields["run_requested"], row.requested = row.requested, None
-            row.fields.update({name: fields[name] for name in (*_STARTED, "run_requested")})
+            row.fields.update({name: fields[name] for name in (*CLAIMED, "run_requested")})
 
     def taken_back(self, run: Run) -> None:
         """Note that a run which began has not taken place."""

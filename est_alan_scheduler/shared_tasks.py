@@ -15,7 +15,7 @@ from est_alan_scheduler.definitions import DEFINING, Described, build, check_zon
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import fields_of, is_blank, past_of
+from est_alan_scheduler.recorded_state import CLAIMED, fields_of, is_blank, past_of
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -143,8 +143,22 @@ class SharedTasks:
                     self.dirty[task.id] = None
                 else:
                     self._write(task, row, state)
+                    self._keep_claim(task, row, state)
                 self.rows[task.id] = row
                 put_in(task)
+
+    def _keep_claim(self, task: Task, row: Row, state: State) -> None:
+        """Let a task whose run was claimed here while others had registered it stand as before that claim.
+
+        What was found ready is not this `task`, so the claim is given back: then the store stands so, too.
+        """
+        known = self.rows.get(task.id)
+        if known is not None and self.held.get(task.id, (None,))[0] == state.epoch and state.status is _RUNNING:
+            before = {name: known.fields[name] for name in (*CLAIMED, "run_requested")}
+            task.__dict__.update(before)
+            row.fields.update(before)
+            row.requested = known.requested
+            self.elsewhere.discard(task.id)
 
     def _described(self, task_id: str) -> Described | None:
         row = self.rows.get(task_id)

@@ -649,6 +649,45 @@ class TestManyInstances:
         with pytest.raises(ValueError, match=r"^Task with id 'a' already registered.$"):
             second.register(adder())
 
+    def test_a_task_of_others_may_be_registered_here_while_it_runs_here(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+
+        def register() -> str:
+            if not registered:
+                registered.append(second.register(Task(id="a", every=MINUTE, func=register)))
+            return "done"
+
+        registered: list[Task] = []
+        first.expose(register, "register")
+        second.expose(register, "register")
+        first.register(Task(id="a", every=MINUTE, func=register))
+        second.tick()
+        second.tick()
+        (task,) = registered
+        assert (task.status, task.result, second.store["a"] is task) == (TaskStatus.SUCCESS, "done", True)
+        clock.advance(60)
+        second.tick()
+        assert [run["status"] for run in second.history("a")] == ["success", "success"]
+
+    def test_a_task_of_others_may_be_registered_here_while_it_is_claimed_here(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+
+        def register() -> None:
+            if second._ledger._claims._tasks.is_adopted("b"):  # type: ignore[union-attr]
+                second.register(adder("b"))
+
+        first.expose(register, "register")
+        second.expose(register, "register")
+        second.expose(jobs.add)
+        first.register(Task(id="a", every=MINUTE, func=register))
+        first.register(adder("b"))
+        second._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        second.tick()
+        second.tick()
+        assert [run["status"] for run in second.history("b")] == ["failed", "success"]
+        assert (second.store["b"].status, second.store["b"].result) == (TaskStatus.SUCCESS, 3)
+        assert second.history("b")[0]["error"].partition(":")[0] == "not started"
+
     def test_an_unknown_function_is_told_and_hinders_no_other(
         self, join: Join, caplog: pytest.LogCaptureFixture
     ) -> None:
