@@ -41,7 +41,6 @@ class Claims:
         self._batch: Collection[str] = ()  # that an inline tick is at
         self._hold_until = 0.0  # by the monotonic clock
         self._unsure: tuple[str, list[Claim]] | None = None  # asked for, and the answer was lost
-        self._released: dict[str, int] = {}  # not to be started, and still to be given back: the epoch
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time.
@@ -127,23 +126,21 @@ class Claims:
         """Let go of what is claimed and not started: from now on it does not start, and `give_back` has it."""
         with book.lock:
             for task_id in ids:
-                held = self._tasks.held.pop(task_id, None)
-                if held is not None:
-                    self._released[task_id] = held[0]
+                self._tasks.release(task_id)
 
     def give_back(self, book: "RunBook") -> None:
         """Write what was released: the tasks stand as they did before, and may be claimed by anybody."""
-        if not self._released:
+        tasks = self._tasks
+        if not tasks.released:
             return
         with book.lock:
-            released, self._released = self._released, {}
+            released, tasks.released = tasks.released, {}
         try:
             versions = self._assign_back(released, book)
         except BackendUnavailableError:
             with book.lock:
-                self._released.update(released)
+                tasks.released.update(released)
             raise
-        tasks = self._tasks
         with book.lock:
             for task_id, epoch in released.items():
                 row = tasks.rows.get(task_id)
@@ -157,7 +154,7 @@ class Claims:
         tasks, versions = self._tasks, dict[str, int]()
         for is_last in (False, True):
             with book.lock:
-                rows = {task_id: row for task_id in released if (row := tasks.rows.get(task_id)) is not None}
+                rows = {id_: row for id_ in released if (row := tasks.rows.get(id_)) is not None and row.fields}
                 wanted = [
                     Assignment(task_id, row.version, stored({name: row.fields[name] for name in CLAIMED}))
                     for task_id, row in rows.items()
@@ -179,7 +176,6 @@ class Claims:
         """In a child process: they are those of the parent."""
         self._lease = lease
         self._unsure = None
-        self._released.clear()
 
     # Runs; the caller holds the lock.
 

@@ -41,7 +41,8 @@ class Row:
 class SharedTasks:
     """What stands in the store, kept in the `Task`s of a registry.
 
-    The registry's lock guards all of it; `_reading` lets one thread at a time read. The backend is never asked under
+    The registry's lock guards all of it. `turn`, which comes before that lock, lets one thread at a time read, share,
+    remove or push what was edited, so that nothing is undone by what was read before. The backend is never asked under
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
     """
 
@@ -51,13 +52,15 @@ class SharedTasks:
         self._agenda = agenda
         self._names = names
         self._names_seen = 0
-        self._reading = threading.Lock()
+        self.turn = threading.RLock()
         self._revision = 0
         self.rows: dict[str, Row] = {}
         self.unresolved: dict[str, tuple[str, Definition | None]] = {}
         """Tasks of the store that cannot be known here: why, and what is stored."""
         self.held: dict[str, tuple[int, int | None]] = {}
         """Runs that are claimed and not started: the epoch, and since when the lease had lasted that this was under."""
+        self.released: dict[str, int] = {}
+        """Runs that are claimed, will not be started, and are still to be given back: the epoch."""
         self.mine: dict[str, int] = {}
         """Runs that are claimed, and whose outcome is not written: the epoch."""
         self.elsewhere: set[str] = set()
@@ -101,7 +104,11 @@ class SharedTasks:
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
         check_ids([Definition(task_id, "", "") for task_id in described])
-        self.refresh(described)
+        with self.turn:
+            self.refresh(described)
+            self._join(tasks, described, put_in)
+
+    def _join(self, tasks: list[Task], described: dict[str, Described], put_in: Callable[[Task], None]) -> None:
         now = self._backend.now()
         definitions = []
         rows = {}
@@ -150,10 +157,11 @@ class SharedTasks:
     def _keep_claim(self, task: Task, row: Row, state: State) -> None:
         """Let a task whose run was claimed here while others had registered it stand as before that claim.
 
-        What was found ready is not this `task`, so the claim is given back: then the store stands so, too.
+        When it is given back, the store is to stand so, too. What was found ready is not this `task`.
         """
         known = self.rows.get(task.id)
-        if known is not None and self.held.get(task.id, (None,))[0] == state.epoch and state.status is _RUNNING:
+        is_claimed = self.mine.get(task.id) == state.epoch and state.status is _RUNNING
+        if is_claimed and known is not None and known.fields and known.fields["status"] is not _RUNNING:
             before = {name: known.fields[name] for name in (*CLAIMED, "run_requested")}
             task.__dict__.update(before)
             row.fields.update(before)
@@ -170,7 +178,7 @@ class SharedTasks:
         return None
 
     def remove(self, task_id: str) -> None:
-        """Take a task out of the store."""
+        """Take a task out of the store; it is for who has the `turn`, and takes it out of the registry as well."""
         self._backend.remove([task_id])
         with self._book.lock:
             self.forget(task_id)
@@ -179,7 +187,7 @@ class SharedTasks:
 
     def refresh(self, ids: Iterable[str] = ()) -> None:
         """Read what has changed, and how the tasks of these ids stand."""
-        with self._reading:
+        with self.turn:
             retried = self._names.count != self._names_seen
             self._names_seen = self._names.count
             asked = (*ids, *self.stale, *(self.unresolved if retried else ()))
@@ -275,6 +283,8 @@ class SharedTasks:
             if state.epoch == self.mine[state.id] and state.status is _RUNNING:
                 row.version = state.version
                 self._take_management(task, row, fields_of(state, task))
+            else:
+                self.release(state.id)  # somebody has taken it away
             return
         old = self._write(task, row, state)
         if garbage is not None:
@@ -320,18 +330,26 @@ class SharedTasks:
     def forget(self, task_id: str) -> None:
         """Know nothing of a task any more; the caller holds the lock."""
         self.rows.pop(task_id, None)
+        self.release(task_id)
         self._adopted.discard(task_id)
         self.elsewhere.discard(task_id)
 
+    def release(self, task_id: str) -> None:
+        """Let a run that is claimed not start any more; the caller holds the lock."""
+        held = self.held.pop(task_id, None)
+        if held is not None:
+            self.released[task_id] = held[0]
+
     def clear_after_fork(self) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""
-        self._reading = threading.Lock()
+        self.turn = threading.RLock()
         self.stale.update(self.held, self.mine, self.elsewhere)
         for task_id in self.stale:
             row = self.rows.get(task_id)
             if row is not None:
                 row.version, row.fields = 0, {}
         self.held.clear()
+        self.released.clear()
         self.mine.clear()
 
 

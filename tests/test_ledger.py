@@ -688,6 +688,77 @@ class TestManyInstances:
         assert (second.store["b"].status, second.store["b"].result) == (TaskStatus.SUCCESS, 3)
         assert second.history("b")[0]["error"].partition(":")[0] == "not started"
 
+    @pytest.mark.parametrize(("remover", "is_seen"), [("here", False), ("there", False), ("there", True)])
+    def test_a_claim_of_a_task_that_was_removed_and_registered_anew_does_not_start_it(
+        self, join: Join, clock: Clock, remover: str, is_seen: bool
+    ) -> None:
+        here, there, started = join(), join(), list[int | None]()
+
+        def note() -> None:
+            run = current_run()
+            started.append(run and run.epoch)
+
+        def replace() -> None:
+            registry = {"here": here, "there": there}[remover]
+            registry.remove("b")
+            if is_seen:
+                here.pause("c")
+            registry.register(Task(id="b", every=MINUTE, func=note))
+            if is_seen:
+                here.pause("c")
+            else:
+                here.tick()
+
+        here.expose(replace, "replace")
+        for registry in (here, there):
+            registry.expose(note, "note")
+        here.register(Task(id="a", every=MINUTE, func=replace))
+        here.register(Task(id="b", every=MINUTE, func=note))
+        here.register(adder("c", run_at=at(clock) + timedelta(1), every=None))
+        here._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        here.tick()
+        here.tick()
+        found = [(run["epoch"], (run["error"] or "").partition(":")[0]) for run in here.history("b")]
+        assert (started, found) == ([2], [(1, "not started"), (2, "")])
+
+    def test_what_is_removed_here_and_by_others_at_once_is_gone_without_an_error(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        second.register(adder())
+        backend, ticking = second._ledger.backend, threading.Thread(target=second.tick)  # type: ignore[union-attr]
+        remove = backend.remove
+
+        def meanwhile(ids: Any) -> None:
+            backend.remove = remove  # type: ignore[method-assign]  # in memory, both have the same
+            first.remove("a")
+            ticking.start()
+            ticking.join(0.03)
+            remove(ids)
+
+        backend.remove = meanwhile  # type: ignore[method-assign]
+        second.remove("a")
+        ticking.join(10)
+        assert ("a" in second.store, "a" in first.store) == (False, False)
+
+    def test_what_is_registered_while_its_removal_is_written_is_there(self, join: Join) -> None:
+        registry = join()
+        registry.register(adder())
+        backend = registry._ledger.backend  # type: ignore[union-attr]
+        registering = threading.Thread(target=registry.register, args=(adder(),))
+        remove = backend.remove
+
+        def meanwhile(ids: Any) -> None:
+            registering.start()
+            registering.join(0.03)
+            remove(ids)
+
+        backend.remove = meanwhile  # type: ignore[method-assign]
+        del registry.store["a"]
+        registry.tick()
+        registering.join(10)
+        registry.tick()
+        assert registry.store["a"].result == 3
+
     def test_an_unknown_function_is_told_and_hinders_no_other(
         self, join: Join, caplog: pytest.LogCaptureFixture
     ) -> None:
