@@ -13,6 +13,7 @@ from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.recorded_state import CLAIMED, fields_of, is_blank, past_of
@@ -37,6 +38,10 @@ class Row:
         self.fields: dict[str, Any] = {}
         self.requested: str | None = None  # asked for since a run was claimed that has not started yet
 
+    def knows_before_claim(self) -> bool:
+        """Tell whether, of a run that is claimed and has not started, it is known how the task stood before that."""
+        return self.fields.get("status", _RUNNING) is not _RUNNING
+
 
 class SharedTasks:
     """What stands in the store, kept in the `Task`s of a registry.
@@ -46,8 +51,9 @@ class SharedTasks:
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
     """
 
-    def __init__(self, backend: Backend, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
+    def __init__(self, backend: Backend, lease: Lease, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
         self._backend = backend
+        self._lease = lease
         self._book = book
         self._agenda = agenda
         self._names = names
@@ -160,8 +166,7 @@ class SharedTasks:
         When it is given back, the store is to stand so, too. What was found ready is not this `task`.
         """
         known = self.rows.get(task.id)
-        is_claimed = self.mine.get(task.id) == state.epoch and state.status is _RUNNING
-        if is_claimed and known is not None and known.fields and known.fields["status"] is not _RUNNING:
+        if self._runs_here(state) and known is not None and known.knows_before_claim():
             before = {name: known.fields[name] for name in (*CLAIMED, "run_requested")}
             task.__dict__.update(before)
             row.fields.update(before)
@@ -279,22 +284,27 @@ class SharedTasks:
         task, row = dict.get(self._agenda.store, state.id), self.rows.get(state.id)
         if task is None or row is None or state.version <= row.version:
             return
-        if state.id in self.mine:  # what stands here is newer, but for what others may ask
-            if state.epoch == self.mine[state.id] and state.status is _RUNNING:
-                row.version = state.version
-                self._take_management(task, row, fields_of(state, task))
-            else:
-                self.release(state.id)  # somebody has taken it away
+        if self._runs_here(state):  # what stands here is newer, but for what others may ask
+            row.version = state.version
+            self._take_management(task, row, fields_of(state, task))
+            return
+        if state.id in self.mine:
+            self.release(state.id)  # somebody has taken it away; it is read when that run is over
             return
         old = self._write(task, row, state)
         if garbage is not None:
             garbage.append(old)
         self._agenda.reread(task, self.now() if now is None else now)
 
+    def _runs_here(self, state: State) -> bool:
+        """Tell whether a run is claimed here, perhaps by a claim whose answer is still to come."""
+        is_running = state.status is _RUNNING and state.owner == self._lease.owner
+        return is_running and self.mine.get(state.id, state.epoch) == state.epoch
+
     def _take_management(self, task: Task, row: Row, news: dict[str, Any]) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
         row.fields["paused"] = task.__dict__["paused"] = news["paused"]
-        if task.id in self.held:
+        if task.id in self.held or task.id not in self.mine:
             row.requested = news["run_requested"]
             self._agenda.changes += 1  # it may not start any more
         else:
@@ -340,8 +350,9 @@ class SharedTasks:
         if held is not None:
             self.released[task_id] = held[0]
 
-    def clear_after_fork(self) -> None:
+    def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""
+        self._lease = lease
         self.turn = threading.RLock()
         self.stale.update(self.held, self.mine, self.elsewhere)
         for task_id in self.stale:

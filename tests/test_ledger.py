@@ -57,6 +57,10 @@ def adder(task_id: str = "a", **fields: Any) -> Task:
     return Task(**{"id": task_id, "every": MINUTE, "func": jobs.add, "args": (1, 2), **fields})
 
 
+def _noting() -> Task:
+    return Task(id="a", every=MINUTE, func=jobs.note_epoch)
+
+
 def runs(registry: TaskRegistry, task_id: str) -> int:
     return len(registry.history(task_id))
 
@@ -720,6 +724,42 @@ class TestManyInstances:
         here.tick()
         found = [(run["epoch"], (run["error"] or "").partition(":")[0]) for run in here.history("b")]
         assert (started, found) == ([2], [(1, "not started"), (2, "")])
+
+    @pytest.mark.parametrize(
+        ("meanwhile", "started", "found"),
+        [
+            (lambda here, _: (here.pause("a"), here.resume("a")), [1], ["success"]),
+            (lambda here, _: here.run_now("a"), [1, 2], ["success", "success"]),
+            (lambda here, _: here.update("a", args=()), [1], ["success"]),
+            (lambda here, _: (here.remove("a"), here.register(_noting())), [2], ["failed", "success"]),
+            (lambda here, there: (there.remove("a"), there.register(_noting())), [1, 2], ["success", "success"]),
+            (
+                lambda here, there: (there.remove("a"), there.register(_noting()), here.pause("a"), here.resume("a")),
+                [2],
+                ["failed", "success"],
+            ),
+        ],
+    )
+    def test_management_before_the_answer_to_a_claim_has_come(
+        self, join: Join, meanwhile: Callable[[TaskRegistry, TaskRegistry], Any], started: list[int], found: list[str]
+    ) -> None:
+        here, there = join(), join()
+        here.register(_noting())
+        there.expose(jobs.note_epoch)
+        backend, noted = here._ledger.backend, jobs.EPOCHS  # type: ignore[union-attr]
+        claim = backend.claim
+        noted.clear()
+
+        def late(*arguments: Any) -> Any:
+            backend.claim = claim  # type: ignore[method-assign]
+            won = claim(*arguments)
+            meanwhile(here, there)
+            return won
+
+        backend.claim = late  # type: ignore[method-assign]
+        for _ in range(3):
+            here.tick()
+        assert (noted, [run["status"] for run in here.history("a")]) == (started, found)
 
     def test_what_is_removed_here_and_by_others_at_once_is_gone_without_an_error(self, join: Join) -> None:
         first, second = join(), join()
