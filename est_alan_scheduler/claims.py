@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from est_alan_scheduler.agenda import Agenda, Entry
@@ -14,9 +14,9 @@ from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.outcomes import LARGEST_BATCH, Outcomes
 from est_alan_scheduler.recorded_state import claim_of, instant, stored
 from est_alan_scheduler.run import Run
-from est_alan_scheduler.shared_tasks import SharedTasks
+from est_alan_scheduler.shared_tasks import Row, SharedTasks
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.timing import coming_attempt, first_run
+from est_alan_scheduler.timing import coming_attempt, first_run, slot_of_retry
 
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
@@ -88,6 +88,8 @@ class Claims:
                     continue
                 lacks_input = first_consumed(task, agenda.store) is not None
                 attempt, slot = coming_attempt(task, now, entry.slot, lacks_input)
+                if slot is not None and attempt > 1:
+                    slot = slot_of_retry(task, slot)
                 claims.append(claim_of(task, row.version, slot, attempt, started, first_run(task, now)))
         if claims:
             self._ask(uuid4().hex, claims, book)
@@ -97,8 +99,9 @@ class Claims:
         if self._unsure is not None:
             token, claims = self._unsure
             self._ask(token, claims, book)
-            # Those of retries are decided on anew: a slot that has come since would be what runs.
-            self.release([claim.id for claim in claims if claim.attempt > 1], book)
+            # Decided on anew are those of retries, for a slot that has come since would be what runs, and those whose
+            # start stands for a slot, for they would start at another moment than the store has.
+            self.release([claim.id for claim in claims if claim.attempt > 1 or claim.slot == claim.started], book)
 
     def _ask(self, token: str, claims: list[Claim], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since
@@ -160,7 +163,7 @@ class Claims:
             with book.lock:
                 rows = {task_id: row for task_id in released if (row := tasks.rows.get(task_id)) is not None}
                 wanted = [
-                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in _STARTED}))
+                    Assignment(task_id, row.version, self._before(task_id, row))
                     for task_id, row in rows.items()
                     if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
                 ]
@@ -175,6 +178,10 @@ class Claims:
         for state in self._backend.change(requests).values() if requests else ():
             versions[state.id] = state.version
         return versions
+
+    def _before(self, task_id: str, row: Row) -> dict[str, Any]:
+        """Return what a claim has overwritten, as it was."""
+        return stored({name: row.fields[name] for name in _STARTED}) | {"slot": self._tasks.tried(task_id)}
 
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
