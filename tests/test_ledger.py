@@ -866,13 +866,14 @@ class TestLease:
         task = first.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
         second.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
         first.tick()
+        delays = [retry.seconds_after(attempt, None, "a", to_utc(start)) or 0 for attempt in (1, 2)]
+        assert task.retry_at == start + timedelta(seconds=delays[0])
         clock.advance(10)
         _claim_and_die(first, task)
         clock.advance(700)
         _reap(second)
         second.tick()
-        delay = retry.seconds_after(2, None, "a", to_utc(start))
-        assert second.store["a"].retry_at == at(clock) + timedelta(seconds=delay or 0)
+        assert second.store["a"].retry_at == at(clock) + timedelta(seconds=delays[1])
         clock.advance(20)
         second.tick()
         assert [(run["slot"], run["attempt"]) for run in second.history()] == [(start, 1), (start, 2), (start, 3)]

@@ -72,10 +72,10 @@ class History:
         self.start(at, epoch, number)
         self.end(at + 0.1, epoch, number)
 
-    def goes_on(self, begin: int, end: int, epoch: int = 1) -> "History":
+    def goes_on(self, begin: int, end: int, epoch: int = 1, number: int = 1) -> "History":
         """A run each second."""
         for at in range(begin, end):
-            self.run(float(at), epoch + at - begin)
+            self.run(float(at), epoch + at - begin, number)
         return self
 
     def facts(self) -> Facts:
@@ -193,6 +193,32 @@ def test_a_run_that_outlives_its_lease_may_be_met_by_the_next_one() -> None:
     for at in range(13, 30):
         history.run(float(at), at - 2, number=2)
     assert history.check() == []
+
+
+@pytest.mark.parametrize(
+    ("at", "pause", "expected"),
+    [
+        (13.2, (9.0, 13.0), []),
+        (13.7, (9.0, 13.0), ["t epoch 10 started on i1 while epoch 11 went on on i2, whose lease held"]),
+        (13.2, (9.0, 9.5), ["t epoch 10 started on i1 while epoch 11 went on on i2, whose lease held"]),
+    ],
+)
+def test_who_was_paused_right_before_a_start_until_its_lease_was_over_cannot_know(
+    at: float, pause: tuple[float, float], expected: list[str]
+) -> None:
+    history = History().lives(2).goes_on(0, 9, number=2)
+    history.lives(1, end=9.0).records.append(Pulse(pause[0], "i1"))
+    history.records += [Pulse(pause[1] + step / 2, "i1") for step in range(8)]
+    history.claim(9.0, 10)
+    history.finish(12.2, 10, status="failed", error=REAPED, late=True)
+    history.claim(13.0, 11, number=2)
+    history.start(13.0, 11, number=2)
+    history.start(at, 10)
+    history.end(14.0, 11, number=2)
+    history.end(14.1, 10, status="failed", error=REAPED, late=True)
+    for second in range(15, 30):
+        history.run(float(second), second - 3, number=2)
+    assert [line for line in history.check() if "while epoch" in line] == expected
 
 
 def test_a_start_without_an_outcome(history: History) -> None:
