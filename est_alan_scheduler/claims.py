@@ -1,5 +1,6 @@
 """The right to start runs: claimed in batches, and given back where it is not used."""
 
+from collections import deque
 from collections.abc import Collection
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -41,7 +42,7 @@ class Claims:
         self._size = 1
         self._batch: Collection[str] = ()  # that an inline tick is at
         self._hold_until = 0.0  # by the monotonic clock
-        self._unsure: tuple[str, list[Claim]] | None = None  # asked for, and the answer was lost
+        self._unsure: deque[tuple[str, list[Claim]]] = deque()  # asked for, and the answer was lost
         self._released: dict[str, int] = {}  # not to be started, and still to be given back: the epoch
 
     def size(self, is_inline: bool) -> int:
@@ -96,8 +97,8 @@ class Claims:
 
     def resolve(self, book: "RunBook") -> None:
         """Find out what became of claims whose answer was lost: the store knows the token."""
-        if self._unsure is not None:
-            token, claims = self._unsure
+        while self._unsure:
+            token, claims = self._unsure.popleft()
             self._ask(token, claims, book)
             # Decided on anew are those of retries, for a slot that has come since would be what runs, and those whose
             # start stands for a slot, for they would start at another moment than the store has.
@@ -105,9 +106,11 @@ class Claims:
 
     def _ask(self, token: str, claims: list[Claim], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since
-        self._unsure = token, claims
-        won = self._backend.claim(self._lease.owner, token, claims)
-        self._unsure = None
+        try:
+            won = self._backend.claim(self._lease.owner, token, claims)
+        except BaseException:
+            self._unsure.append((token, claims))
+            raise
         if not won:
             self._lease.deadline = 0.0  # it may be gone; if not, renewing it does no harm
         with book.lock:
@@ -186,7 +189,7 @@ class Claims:
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
         self._lease = lease
-        self._unsure = None
+        self._unsure.clear()
         self._released.clear()
 
     # Runs; the caller holds the lock.

@@ -13,6 +13,7 @@ from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.recorded_state import fields_of, is_blank, past_of
@@ -45,8 +46,9 @@ class SharedTasks:
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
     """
 
-    def __init__(self, backend: Backend, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
+    def __init__(self, backend: Backend, lease: Lease, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
         self._backend = backend
+        self._lease = lease
         self._book = book
         self._agenda = agenda
         self._names = names
@@ -146,6 +148,8 @@ class SharedTasks:
                     # It is new, or was removed and is new again: how it stands is what the application says.
                     row.version, row.fields = state.version, fields_of(state, task)
                     self.dirty[task.id] = None
+                elif self._is_ours(state) and task.id not in self.mine and task.id in self.rows:
+                    self._copy(task, row)
                 else:
                     self._write(task, row, state)
                 self.rows[task.id] = row
@@ -262,8 +266,9 @@ class SharedTasks:
         task, row = dict.get(self._agenda.store, state.id), self.rows.get(state.id)
         if task is None or row is None or state.version <= row.version:
             return
-        if state.id in self.mine:  # what stands here is newer, but for what others may ask
-            if state.epoch == self.mine[state.id] and state.status is _RUNNING:
+        is_ours = self._is_ours(state)
+        if is_ours or state.id in self.mine:  # what stands here is newer, but for what others may ask
+            if is_ours and state.epoch == self.mine.get(state.id, state.epoch):
                 row.version = state.version
                 self._take_management(task, row, fields_of(state, task))
             return
@@ -272,10 +277,21 @@ class SharedTasks:
             garbage.append(old)
         self._agenda.reread(task, self.now() if now is None else now)
 
+    def _is_ours(self, state: State) -> bool:
+        """Tell whether a task runs here, or is claimed: perhaps that is still under way, and `mine` does not know."""
+        return state.status is _RUNNING and state.owner == self._lease.owner
+
+    def _copy(self, task: Task, row: Row) -> None:
+        """Let a task, which is registered anew, stand as it did before a claim of it that is under way."""
+        known = self.rows[task.id]
+        row.version, row.epoch, row.fields = known.version, known.epoch, known.fields
+        task.__dict__.update(known.fields)
+        task._tried = self._agenda.store.get(task.id, task)._tried
+
     def _take_management(self, task: Task, row: Row, news: dict[str, Any]) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
         row.fields["paused"] = task.__dict__["paused"] = news["paused"]
-        if task.id in self.held:
+        if task.id in self.held or task.id not in self.mine:
             row.requested = news["run_requested"]
             self._agenda.changes += 1  # it may not start any more
         else:
@@ -313,8 +329,9 @@ class SharedTasks:
         self._adopted.discard(task_id)
         self.elsewhere.discard(task_id)
 
-    def clear_after_fork(self) -> None:
+    def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""
+        self._lease = lease
         self._reading = threading.Lock()
         self.stale.update(self.held, self.mine, self.elsewhere)
         for task_id in self.stale:
