@@ -91,14 +91,16 @@ class Edits:
             for task in new:
                 self._share(task)
             self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
-            self._change(edits, lost)
+            self._change([edit for edit in edits if edit[1].said is None or edit[0].id not in lost], lost)
         except BackendUnavailableError:
             with self._book.lock:
                 self._tasks.dirty.update(dict.fromkeys(task.id for task in touched))
                 self._removed |= removed
             raise
-        if lost:
+        if edits:
             with self._book.lock:
+                for task, row, _ in edits:
+                    row.said = row.said if task.id in lost else None
                 self._tasks.stale |= lost
                 self._tasks.dirty.update(dict.fromkeys(lost))
         return lost
@@ -132,10 +134,11 @@ class Edits:
 
     def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
         assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}
+        # Of a new task also what is no assignment: it is only written if nobody else has been here.
         wanted = [
             Assignment(task_id, row.version, self._stored(task_id, edit))
             for task_id, (row, edit) in assigned.items()
-            if edit
+            if edit or row.said is not None
         ]
         versions = self._backend.assign(wanted) if wanted else {}
         with self._book.lock:

@@ -147,10 +147,19 @@ def check_subscription(name: object, callback: object) -> None:
     """Raise `ValueError` for an event that there is not, `TypeError` for what is no plain function."""
     if name not in EVENTS:
         raise ValueError(
-            f"there is no event {short_repr(name)}{near_miss(name, EVENTS)}; the events are: {', '.join(EVENTS)}"
+            f"there is no event {short_repr(name)}{near_miss(_namesake(name), EVENTS)};"
+            f" the events are: {', '.join(EVENTS)}"
         )
     if not callable(callback) or is_coroutine_function(callback):
         raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
+
+
+def _namesake(name: object) -> object:
+    """Return the event that begins as `name` does, `name` if there is none.
+
+    No two events begin alike, and by its letters alone "sucess" is far from "succeeded", as "start" is from "started".
+    """
+    return next((event for event in EVENTS if event[:3] == str(name).lower()[:3]), name)
 
 
 def log_outcome(event: Event) -> None:

@@ -134,15 +134,13 @@ class Ledger:
                     self._claims.learn(monotonic() - began)
         except BackendUnavailableError as error:
             self._note_outage(error)
-        finally:
-            if is_inline:
-                self._claims.hold(())
 
     def close(self, ready: list[Entry], is_inline: bool) -> None:
         """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
         self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
         if not is_inline:
             return
+        self._claims.hold(())
         try:
             self._outcomes.flush()
         except BackendUnavailableError as error:

@@ -16,7 +16,7 @@ from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import CLAIMED, fields_of, is_blank, past_of
+from est_alan_scheduler.recorded_state import CLAIMED, FIELDS, fields_of, is_blank, past_of
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ _RUNNING = TaskStatus.RUNNING
 class Row:
     """What is known of a task's row: as it was last read or written here."""
 
-    __slots__ = ("described", "epoch", "fields", "hash", "requested", "version")
+    __slots__ = ("described", "epoch", "fields", "hash", "requested", "said", "version")
 
     def __init__(self, described: Described, checksum: str) -> None:
         self.described = described
@@ -36,6 +36,7 @@ class Row:
         self.version = 0
         self.epoch = 0
         self.fields: dict[str, Any] = {}
+        self.said: dict[str, Any] | None = None  # of a new task: how it stands, unless somebody else writes that first
         self.requested: str | None = None  # asked for since a run was claimed that has not started yet
 
     def knows_before_claim(self) -> bool:
@@ -156,8 +157,9 @@ class SharedTasks:
                     task.__dict__["history"] = [past_of(run, task) for run in past[task.id] if run.finished]
                 row, state = rows[task.id], states[task.id]
                 if state.version == 1 or (task.id in unknown and is_blank(state)):
-                    # It is new, or was removed and is new again: how it stands is what the application says.
+                    # It is new, or was removed and is new again.
                     row.version, row.fields = state.version, fields_of(state, task)
+                    row.said = {name: task.__dict__[name] for name in FIELDS}
                     self.dirty[task.id] = None
                 else:
                     self._write(task, row, state)
@@ -322,11 +324,11 @@ class SharedTasks:
         old, message = [fields["result"], fields["error"]], fields["error_message"]
         task._tried = None if state.slot is None else from_instant(state.slot)
         for name, value in news.items():
-            if not row.fields or is_same(fields[name], row.fields[name]):
+            if not row.fields or is_same(fields[name], (row.said or row.fields)[name]):
                 fields[name] = value
         if fields["error_message"] != message:
             fields["error"] = None
-        row.version, row.epoch, row.fields = state.version, state.epoch, news
+        row.version, row.epoch, row.fields, row.said = state.version, state.epoch, news, None
         if state.status is _RUNNING:
             self.elsewhere.add(task.id)
         else:

@@ -36,7 +36,7 @@ from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import arm, is_due
 from est_alan_scheduler.under_way import Turn
-from est_alan_scheduler.validation import check_count
+from est_alan_scheduler.validation import check_count, check_task_id
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
@@ -195,7 +195,7 @@ class TaskRegistry:
         runs, seconds = self._book.pending(starters)
         return [run.task for run in runs], seconds
 
-    # The tasks.
+    # The tasks. An id that is no text is a `TypeError` that says so.
 
     @property
     def store(self) -> Store:
@@ -255,6 +255,7 @@ class TaskRegistry:
         `KeyError`) if there is no such task, with a backend `BackendUnavailableError`, and `RuntimeError` if others
         change the task again and again; and changes nothing then.
         """
+        check_task_id(task_id)
         self._catch_up(task_id)
         for _ in range(_TRIES):
             before = self.store[task_id]
@@ -335,6 +336,7 @@ class TaskRegistry:
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
         has succeeded.
         """
+        check_task_id(task_id)
         with nullcontext() if self._ledger is None else self._ledger.tasks.turn:
             self._catch_up(task_id)
             if self._ledger is not None and task_id in self.store:
@@ -361,6 +363,7 @@ class TaskRegistry:
 
     def why_not(self, task_id: str) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
+        check_task_id(task_id)
         ledger = self._ledger
         if ledger is not None and task_id in ledger.tasks.unresolved:
             return f"cannot run here: {ledger.tasks.unresolved[task_id][0]}"
@@ -442,8 +445,8 @@ class TaskRegistry:
         `ValueError` for what cannot be an id, a status, a moment or a limit, `BackendUnavailableError`.
         """
         check_count("limit", limit, 0)
-        if task_id is not None and not isinstance(task_id, str):
-            raise TypeError(f"task_id must be a text or None, got {short_repr(task_id)}")
+        if task_id is not None:
+            check_task_id(task_id, " or None")
         if since is not None and not isinstance(since, datetime):
             raise TypeError(f"since must be a datetime or None, got {short_repr(since)}")
         wanted = None if status is None else TaskStatus(status)
@@ -482,6 +485,8 @@ class TaskRegistry:
 
         Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
         """
+        if task_id is not None:
+            check_task_id(task_id, " or None")
         with self._lock, self._agenda as agenda:
             agenda.work_in(self._now())
             entry = agenda.entries.get(task_id) if task_id is not None else None
@@ -647,6 +652,7 @@ class TaskRegistry:
 
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
+        check_task_id(task_id)
         self._catch_up(task_id)
         with self._lock, self._agenda:
             task = dict.get(self.store, task_id)

@@ -156,6 +156,12 @@ def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     raise ValueError(f"{name} must be a whole number of at least {least}{or_else}, got {short_repr(value)}")
 
 
+def check_task_id(value: object, or_else: str = "") -> None:
+    """Raise `TypeError` for what can be no id of any task; `or_else` tells what else was allowed."""
+    if not isinstance(value, str):
+        raise TypeError(f"task_id must be a text{or_else}, got {short_repr(value)}")
+
+
 def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
     """Return a check that lets one of a few words through."""
 

@@ -258,6 +258,31 @@ class TestSubscribing:
             "paused, resumed, started, succeeded, failed, retrying, misfired"
         )
 
+    @pytest.mark.parametrize(
+        ("slips", "meant"),
+        [
+            ("sucess success SUCCESS succes successful", "succeeded"),
+            ("fail failure Failed fails", "failed"),
+            ("start starting starts", "started"),
+            ("retry retried", "retrying"),
+            ("misfire missed", "misfired"),
+            ("pause", "paused"),
+            ("resume", "resumed"),
+            ("register registred", "registered"),
+            ("update", "updated"),
+            ("remove", "removed"),
+            ("error done banana tick x re", None),
+        ],
+    )
+    def test_what_an_event_is_often_taken_for_suggests_it_and_nonsense_nothing(
+        self, registry: Frozen, slips: str, meant: str | None
+    ) -> None:
+        hint = "" if meant is None else f" (did you mean {meant!r}?)"
+        for slip in slips.split():
+            with pytest.raises(ValueError, match="there is no event") as caught:
+                registry.on(slip, print)
+            assert str(caught.value).partition(";")[0] == f"there is no event {slip!r}{hint}"
+
     @pytest.mark.parametrize("callback", [None, "print", jobs.look_later])
     def test_only_plain_functions_are_taken(self, registry: Frozen, callback: Any) -> None:
         with pytest.raises(TypeError, match="callback must be a plain function that takes an Event, got"):

@@ -629,6 +629,47 @@ class TestManyInstances:
         first.tick()
         assert [(r.store["a"].timeout, r.store["a"].misfire_grace) for r in (first, second)] == [(5, 7), (5, 7)]
 
+    def test_the_code_of_the_latest_start_wins_over_an_earlier_update_and_a_later_one_over_that(
+        self, join: Join, clock: Clock
+    ) -> None:
+        first = join()
+        task = first.register(adder())
+        first.tick()
+        first.update("a", every={"seconds": 10}, args=(5, 6))
+        second = join()
+        again = second.register(adder())
+        first.tick()
+        assert [(one.every, one.args) for one in (task, again)] == [(MINUTE, (1, 2))] * 2
+        clock.advance(10)
+        first.tick()
+        assert runs(first, "a") == 1
+        first.update("a", every={"seconds": 10})
+        second.tick()
+        assert again.every == {"seconds": 10}
+        assert [run["slot"] for run in first.history("a")] == [at(clock) - timedelta(seconds=10), at(clock)]
+
+    @pytest.mark.parametrize("seconds", [61, 0])
+    def test_of_two_that_register_a_new_task_who_ticks_first_says_when_it_last_ran(
+        self, join: Join, clock: Clock, seconds: int
+    ) -> None:
+        first, second = join(), join()
+        tasks = [first.register(adder(last_run_at=at(clock) - timedelta(seconds=61)))]
+        tasks.append(second.register(adder(last_run_at=at(clock) - timedelta(seconds=seconds), result=7)))
+        for _ in range(3):
+            first.tick()
+            second.tick()
+        assert runs(first, "a") == 1
+        assert [(task.last_run_at, task.result) for task in tasks] == [(at(clock), 3)] * 2
+
+    def test_a_task_that_is_registered_as_paused_is_not_paused_anew_by_who_ticks_later(self, join: Join) -> None:
+        first, second = join(), join()
+        tasks = [registry.register(adder(paused=True)) for registry in (first, second)]
+        first.tick()
+        first.resume("a")
+        second.tick()
+        first.tick()
+        assert ([task.paused for task in tasks], runs(first, "a")) == ([False, False], 1)
+
     def test_an_assignment_outlives_a_run_elsewhere(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder())

@@ -357,6 +357,18 @@ class TestUnknownIds:
         assert str(caught.value) == "no task 'nightli' is registered (did you mean 'nightly'?)"
         assert (isinstance(caught.value, KeyError), caught.value.args) == (True, ("nightli",))
 
+    @pytest.mark.parametrize("task_id", [[1], {}, 3, None, b"nightly"])
+    @pytest.mark.parametrize(
+        "method", ["update", "remove", "pause", "resume", "run_now", "why_not", "statistics", "history"]
+    )
+    def test_an_id_that_is_no_text_is_refused(self, registry: Frozen, method: str, task_id: Any) -> None:
+        is_optional = method in ("statistics", "history")
+        if is_optional and task_id is None:
+            return
+        with pytest.raises(TypeError) as caught:
+            getattr(registry, method)(task_id)
+        assert str(caught.value) == f"task_id must be a text{' or None' if is_optional else ''}, got {task_id!r}"
+
     def test_the_store_says_so_too(self, registry: Frozen) -> None:
         with pytest.raises(KeyError) as caught:
             registry.store["x"]
