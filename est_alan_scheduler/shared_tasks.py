@@ -66,6 +66,8 @@ class SharedTasks:
         """To be looked at."""
         self.dirty: dict[str, None] = {}
         """Edited here, perhaps: what is different from the store has to get there."""
+        self.is_paused = False
+        """Nothing starts, here or elsewhere: as the store said last."""
         self._told: dict[str, str] = {}  # what the log knows of the unresolved
         self._adopted: set[str] = set()  # of the store, not registered here
 
@@ -161,6 +163,19 @@ class SharedTasks:
         with self._book.lock:
             self.forget(task_id)
 
+    def pause_all(self, paused: bool) -> bool:
+        """Let nothing start any more, here or elsewhere, or let it start again; return whether that is a change."""
+        with self._reading:  # or an older answer could come after this one
+            is_change = self._backend.pause_all(paused)
+            with self._book.lock:
+                self._note_paused(paused)
+        return is_change
+
+    def _note_paused(self, paused: bool) -> None:
+        if self.is_paused is not paused:
+            self.is_paused = paused
+            self._agenda.changes += 1  # a tick under way has to look again
+
     # Reading.
 
     def refresh(self, ids: Iterable[str] = ()) -> None:
@@ -200,6 +215,7 @@ class SharedTasks:
     ) -> None:
         now = self.now()
         self._revision = view.revision
+        self._note_paused(view.paused)
         for task_id, definition in {**again, **view.definitions}.items():
             reason = self._take_news(task_id, definition, view.states.get(task_id), now, garbage)
             if reason is not None:

@@ -161,6 +161,8 @@ class TaskRegistry:
             former.tasks.abandon()
             former.leave()
         with self._lock:
+            if backend != self._backend:
+                self._is_paused = self.is_paused  # also by itself from now on
             self._ledger = self._book.ledger = ledger
             self._backend = backend
             self._agenda.heard = None if ledger is None else ledger.edits.heard
@@ -302,17 +304,25 @@ class TaskRegistry:
         return self._set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
-        """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on."""
+        """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on.
+
+        With a backend, all who share it start nothing, within a tick or two, nor does who joins later or restarts. Who
+        joins while it is paused by itself stays so, without the others. Raises `BackendUnavailableError`, and changes
+        nothing then.
+        """
         self._set_paused(True)
 
     def resume_all(self) -> None:
-        """Undo `pause_all`; tasks that are paused each on their own stay so."""
+        """Undo `pause_all`, with a backend for all who share it; tasks that are paused each on their own stay so.
+
+        Raises `BackendUnavailableError`, and changes nothing then.
+        """
         self._set_paused(False)
 
     @property
     def is_paused(self) -> bool:
-        """Whether `pause_all` is in force."""
-        return self._is_paused
+        """Whether `pause_all` is in force, with a backend as far as this registry has seen it."""
+        return self._is_paused or (self._ledger is not None and self._ledger.tasks.is_paused)
 
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
@@ -372,7 +382,7 @@ class TaskRegistry:
             self._now(),
             is_calling=self._under_way.is_calling(task),
             is_full=is_full,
-            are_all_paused=self._is_paused,
+            are_all_paused=self.is_paused,
         )
 
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
@@ -386,7 +396,7 @@ class TaskRegistry:
             raise TypeError(f"until must be a datetime or None, got {short_repr(until)}")
         if limit is not None:
             check_count("limit", limit, 0, ", or None")
-        if self._is_paused:
+        if self.is_paused:
             return iter(())
         end = None if until is None else to_utc(until)
         with self._lock, self._agenda as agenda:
@@ -513,7 +523,7 @@ class TaskRegistry:
             crew.pool.prepare()
         ledger = self._ledger
         if ledger is not None:
-            if not ledger.prepare(crew.room(runner), self._is_paused):
+            if not ledger.prepare(crew.room(runner), self.is_paused):
                 return
             ledger.tell_stored()
         notices: list[Notice] = []
@@ -521,7 +531,7 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self._is_paused else crew.room(runner)
+            room = 0 if self.is_paused else crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
@@ -553,7 +563,7 @@ class TaskRegistry:
         """
         moment = deadline = None
         outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self._is_paused and self._crew.room(self._crew.runner()) != 0:
+        if not self.is_paused and self._crew.room(self._crew.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -575,7 +585,7 @@ class TaskRegistry:
         if self._ledger is None:
             return None
         room = self._crew.room(self._crew.runner())
-        return partial(self._ledger.prepare_ahead, room, self._is_paused)
+        return partial(self._ledger.prepare_ahead, room, self.is_paused)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever a task is registered or a call has ended: it is for a loop that waits."""
@@ -619,7 +629,7 @@ class TaskRegistry:
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
-        return not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+        return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     def _catch_up(self, task_id: str) -> None:
         """Know how a task stands in the backend, before it is changed: others may have done so since the last tick."""
@@ -642,9 +652,12 @@ class TaskRegistry:
         return task
 
     def _set_paused(self, value: bool) -> None:
+        ledger = self._ledger
+        is_changed = ledger is not None and ledger.tasks.pause_all(value)
         with self._lock:
-            is_changed = self._is_paused is not value
-            self._is_paused = value
+            by_itself = value and ledger is None
+            is_changed = is_changed or (by_itself is value and self._is_paused is not value)
+            self._is_paused = by_itself
             self._agenda.changes += 1  # a tick under way has to look again
         if is_changed:
             self._announce("paused" if value else "resumed", None)

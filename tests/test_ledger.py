@@ -28,27 +28,6 @@ _NOT_HELD = "it has a NUL or half a surrogate pair"
 Join = Callable[..., TaskRegistry]
 
 
-@pytest.fixture
-def join(store: Store, clock: Clock) -> Iterator[Join]:
-    """Make registries on one store, as processes of their own would."""
-    joined: list[TaskRegistry] = []
-
-    def make(**options: Any) -> TaskRegistry:
-        joined.append(TaskRegistry(backend=store.open(clock), lease=600, **options))
-        return joined[-1]
-
-    yield make
-    for registry in joined:
-        registry.shutdown(0)
-
-
-@pytest.fixture
-def alone(clock: Clock) -> Iterator[TaskRegistry]:
-    registry = TaskRegistry(backend=MemoryBackend(clock), lease=600)
-    yield registry
-    registry.shutdown(0)
-
-
 def at(clock: Clock) -> datetime:
     return from_utc(from_instant(clock.now))
 
@@ -326,6 +305,7 @@ class TestOneInstance:
         first._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
         first.tick()
         second.resume("b")
+        second.resume_all()
         second.tick()
         assert [run["status"] for run in second.history("b")] == ["failed", "success"]
 
@@ -541,10 +521,10 @@ class TestManyInstances:
         first.register(adder("source", func=jobs.give_back, args=([1, 2],)))
         second.register(adder("sink", func=take, args=(), depends_on=["source"]))
         second.expose(jobs.give_back)
-        second.pause_all()
+        second.pause("source")
         second.tick()
+        first.resume("source")
         first.tick()
-        second.resume_all()
         second.tick()
         assert second.store["sink"].result == [1, 2]
 
@@ -1163,11 +1143,12 @@ class TestOutage:
             lambda: registry.pause("a"),
             lambda: registry.remove("a"),
             lambda: registry.register(adder("b")),
+            lambda: registry.pause_all(),
         ]
         for manage in edits:
             with pytest.raises(BackendUnavailableError):
                 manage()
-        assert (task.every, task.paused, list(registry.store)) == (MINUTE, False, ["a"])
+        assert (task.every, task.paused, registry.is_paused, list(registry.store)) == (MINUTE, False, False, ["a"])
 
 
 def _end_pause(registry: TaskRegistry) -> None:

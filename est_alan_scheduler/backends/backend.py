@@ -104,6 +104,14 @@ class Backend(ABC):
         """Remove tasks and their finished runs; what stays is the epoch, so that a run in progress ends late."""
 
     @abstractmethod
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change. Runs go on, and end as usual.
+
+        The store's revision grows with it in the same transaction, the version of no task does. A claim that is won in
+        this very moment was won before.
+        """
+
+    @abstractmethod
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return the new versions of those, by id.
 
@@ -114,8 +122,9 @@ class Backend(ABC):
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won, by id.
 
-        Nothing is won without a live lease, of a task that is RUNNING, or of one that is gone. A `token` belongs to one
-        batch of claims: asked again with it, the answer is the same, as far as those runs still go on.
+        Nothing is won without a live lease, while all is paused, of a task that is RUNNING, or of one that is gone. A
+        `token` belongs to one batch of claims: asked again with it, the answer is the same, as far as those runs still
+        go on.
         """
 
     @abstractmethod

@@ -47,6 +47,7 @@ class MemoryBackend(Backend):
         super().__init__("memory", clock)
         self._lock = threading.Lock()
         self._revision = 0
+        self._is_paused = False
         self._rows: dict[str, _Row] = {}
         self._runs: dict[str, dict[int, RunRow]] = {}
         self._instances: dict[str, InstanceRow] = {}
@@ -61,7 +62,7 @@ class MemoryBackend(Backend):
         """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0
-            view = View(self._read_clock(), self._revision, {}, {}, {})
+            view = View(self._read_clock(), self._revision, {}, {}, {}, self._is_paused)
             for task_id, row in self._rows.items():
                 is_news = row.revision > seen
                 if is_news and row.removed:
@@ -129,6 +130,14 @@ class MemoryBackend(Backend):
                 for epoch in [epoch for epoch, run in runs.items() if run.finished is not None]:
                     del runs[epoch]
 
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        with self._lock:
+            is_change = self._is_paused is not paused
+            self._is_paused = paused
+            self._revision += is_change
+        return is_change
+
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""
         for assignment in assignments:
@@ -149,7 +158,7 @@ class MemoryBackend(Backend):
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         won = {}
         with self._lock:
-            is_alive = self._is_alive(owner, self._read_clock())
+            may_win = self._is_alive(owner, self._read_clock()) and not self._is_paused
             for claim in claims:
                 row = self._rows.get(claim.id)
                 if row is None:
@@ -159,7 +168,7 @@ class MemoryBackend(Backend):
                     if row.token == token and state.owner == owner:  # asked again
                         won[claim.id] = state.epoch
                     continue
-                if row.removed or state.version != claim.seen_version or not is_alive:
+                if row.removed or state.version != claim.seen_version or not may_win:
                     continue
                 row.token = token
                 row.state = _next(

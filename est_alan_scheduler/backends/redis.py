@@ -108,9 +108,9 @@ class RedisBackend(Backend):
             # The news with the first batch: what changes during the others will be news the next time.
             calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
             replies = [loaded(reply) for reply in self._call(scripts.LOOK, calls)]
-            now, revision, page, news, _ = replies[0]
+            now, revision, page, news, _, paused = replies[0]
             self.clock.note(int(now), began)
-            for _, _, _, _, states in replies:
+            for _, _, _, _, states, _ in replies:
                 for task_id, state in states:
                     self._show(view, task_id, state)
             for task_id, (removed, definition, checksum), state in news:
@@ -123,7 +123,7 @@ class RedisBackend(Backend):
                     except ValueError as error:
                         del view.states[task_id]
                         view.unreadable[task_id] = str(error)
-            view = view._replace(now=int(now), revision=int(revision))
+            view = view._replace(now=int(now), revision=int(revision), paused=paused)
             more, seen, asked = bool(page), revision, [[]]
         return view
 
@@ -145,6 +145,11 @@ class RedisBackend(Backend):
     def remove(self, ids: Collection[str]) -> None:
         """Remove tasks and their finished runs; what stays is the epoch."""
         self._each(scripts.REMOVE, list(ids))
+
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        (is_change,) = self._call(scripts.PAUSE_ALL, [(str(int(paused)),)])
+        return bool(is_change)
 
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""

@@ -178,6 +178,8 @@ class View(NamedTuple):
     """Of the ids asked for and of those in `definitions`, as far as they are there."""
     unreadable: dict[str, str]
     """Rows that make no sense, by id: what is wrong with them."""
+    paused: bool = False
+    """All is paused: no claim is won."""
 
 
 ASSIGNABLE = frozenset(

@@ -38,20 +38,20 @@ class SqlBackend(SqlLeases):
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
         statement = (
-            f"SELECT {self._now}, m.revision, {news}, t.removed, CASE WHEN {news} THEN t.definition END, t.hash,"
-            f" {STATE} FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
+            f"SELECT {self._now}, m.revision, m.paused, {news}, t.removed, CASE WHEN {news} THEN t.definition END,"
+            f" t.hash, {STATE} FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
         )
         parameters = {"seen": seen_revision, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
         if not rows:
             raise BackendUnavailableError(f"{self.url}: the row of {t.meta} is gone")
-        now, revision = rows[0][:2]
+        now, revision, paused = rows[0][:3]
         self.clock.note(now, began)
         if revision < seen_revision:  # an older state of the store was restored
             return self.look(ids, 0)
-        view = View(now, revision, {}, {}, {})
-        for _, _, is_news, removed, definition, checksum, *state in rows:
+        view = View(now, revision, {}, {}, {}, bool(paused))
+        for _, _, _, is_news, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and nothing is new
@@ -145,6 +145,12 @@ class SqlBackend(SqlLeases):
             parameters = [{"id": task_id, "revision": revision} for task_id in sorted(ids)]
             self._execute_all(connection, update, parameters)
             self._execute_all(connection, delete, [{"id": task_id} for task_id in sorted(ids)])
+
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        update = f"UPDATE {self._tables.meta} SET paused = :paused, revision = revision + 1 WHERE paused <> :paused"
+        with self._transaction() as connection:
+            return connection.execute(sql(update), {"paused": paused}).rowcount > 0
 
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""

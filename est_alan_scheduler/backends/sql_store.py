@@ -60,7 +60,8 @@ class SqlStore(Backend):
                     found = self._schema(connection)
                     if found is None:
                         found = SCHEMA
-                        insert = f"INSERT INTO {t.meta} (id, schema_version, revision) VALUES (1, :schema, 0)"
+                        columns = "id, schema_version, revision, paused"
+                        insert = f"INSERT INTO {t.meta} ({columns}) VALUES (1, :schema, 0, false)"
                         connection.execute(sql(insert), {"schema": SCHEMA})
         check_schema(found, self.url)
 

@@ -32,6 +32,7 @@ class Tables:
             Column("id", Integer, primary_key=True, autoincrement=False),
             Column("schema_version", Integer, nullable=False),
             Column("revision", BigInteger, nullable=False),
+            Column("paused", Boolean, nullable=False),
         )
         Table(
             self.tasks,

@@ -229,6 +229,37 @@ class TestRemove:
         assert backend.claim("me", "token", [claim("a", 1), claim("a", 2)]) == {}
 
 
+class TestPauseAll:
+    def test_no_claim_is_won_until_it_is_undone(self, backend: Backend, clock: Clock) -> None:
+        define(backend, "a")
+        backend.renew("me", LEASE)
+        seen = backend.look([], 0)
+        assert backend.pause_all(True)
+        view = backend.look(["a"], seen.revision)
+        assert view == View(clock.now, seen.revision + 1, {}, {"a": FRESH}, {}, paused=True)
+        assert (backend.claim("me", "token", [claim("a", 1)]), backend.history()) == ({}, [])
+        assert backend.pause_all(False)
+        assert backend.look(["a"], 0).paused is False
+        assert backend.claim("me", "token", [claim("a", 1)]) == {"a": 1}
+
+    def test_is_done_once(self, backend: Backend) -> None:
+        assert not backend.pause_all(False)
+        assert backend.pause_all(True)
+        seen = backend.look([], 0).revision
+        assert not backend.pause_all(True)
+        assert backend.look([], 0).revision == seen
+
+    def test_is_there_for_who_opens_the_store_later(self, store: Store, backend: Backend, clock: Clock) -> None:
+        backend.pause_all(True)
+        assert store.open(clock).look(None, 0).paused is True
+
+    def test_does_not_disturb_a_run(self, backend: Backend, running: State) -> None:
+        backend.pause_all(True)
+        assert state(backend, "a") == running
+        assert backend.claim("me", "token", [claim("a", 1)]) == {"a": 1}  # asked again
+        assert backend.finish("me", [success("a", 1)]) == {("a", 1)}
+
+
 class TestAssign:
     def test_writes_the_fields_if_the_version_is_the_one_seen(self, backend: Backend) -> None:
         define(backend, "a", "b")

@@ -27,6 +27,7 @@ OPERATIONS: list[Callable[[Backend], object]] = [
     lambda backend: backend.history(),
     lambda backend: backend.history("a"),
     lambda backend: backend.remove(["a"]),
+    lambda backend: backend.pause_all(False),
 ]
 
 

@@ -9,7 +9,20 @@ from typing import Any
 from est_alan_scheduler.backends import Backend, BackendUnavailableError
 from tests.chaos.journal import Act, Claimed, Journal, Leased, Trouble
 
-OPERATIONS = ("look", "define", "change", "remove", "assign", "claim", "finish", "renew", "leave", "lost", "reap")
+OPERATIONS = (
+    "look",
+    "define",
+    "change",
+    "remove",
+    "pause_all",
+    "assign",
+    "claim",
+    "finish",
+    "renew",
+    "leave",
+    "lost",
+    "reap",
+)
 SLOW = 0.5  # seconds that a question to the store may take
 
 POINTS = (
