@@ -158,10 +158,12 @@ class SharedTasks:
         return None
 
     def remove(self, task_id: str) -> None:
-        """Take a task out of the store."""
-        self._backend.remove([task_id])
+        """Take a task out of the store, also one that is unresolved."""
+        if is_storable(task_id):
+            self._backend.remove([task_id])
         with self._book.lock:
             self.forget(task_id)
+            self.unresolved.pop(task_id, None)
 
     def pause_all(self, paused: bool) -> bool:
         """Let nothing start any more, here or elsewhere, or let it start again; return whether that is a change."""

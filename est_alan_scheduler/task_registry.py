@@ -257,7 +257,9 @@ class TaskRegistry:
         """
         self._catch_up(task_id)
         for _ in range(_TRIES):
-            before = self.store[task_id]
+            before = self.store.get(task_id)
+            if before is None:
+                raise self._unknown(task_id)
             values = before._validated(changes)
             if self._ledger is not None:
                 self._ledger.edits.check(before.model_copy(update=values))
@@ -269,7 +271,7 @@ class TaskRegistry:
                     if refused is None:
                         replaced = task._store(values)
             if task is None:
-                raise UnknownTaskError(task_id, self.store)
+                raise self._unknown(task_id)
             if refused is not None:
                 raise ValueError(refused)
             if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
@@ -337,14 +339,15 @@ class TaskRegistry:
         """Return the task of that id, None if there is none."""
         return self.store.get(task_id)
 
-    def remove(self, task_id: str) -> Task:
+    def remove(self, task_id: str) -> Task | None:
         """Take out the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
 
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
-        has succeeded.
+        has succeeded. One of the backend that is `unresolved` here is taken out as well: None, if there is no `Task`.
         """
         self._catch_up(task_id)
-        if self._ledger is not None and task_id in self.store:
+        is_shared = task_id in self.unresolved()
+        if self._ledger is not None and (is_shared or task_id in self.store):
             self._ledger.tasks.remove(task_id)
         with self._lock, self._agenda as agenda:
             agenda.work_in(self._now())
@@ -352,7 +355,7 @@ class TaskRegistry:
             if task is not None:
                 dict.__delitem__(self.store, task_id)
                 agenda.drop(task_id)
-        if task is None:
+        if task is None and not is_shared:
             raise UnknownTaskError(task_id, self.store)
         self._announce("removed", task_id)
         return task
@@ -636,6 +639,9 @@ class TaskRegistry:
         if self._ledger is not None:
             self._ledger.tasks.refresh([task_id])
 
+    def _unknown(self, task_id: str) -> UnknownTaskError:
+        return UnknownTaskError(task_id, self.store, self.unresolved().get(task_id))
+
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
         self._catch_up(task_id)
@@ -646,7 +652,7 @@ class TaskRegistry:
                 task._store({field: value})
         ledger = self._ledger
         if task is None or (ledger is not None and is_changed and not ledger.edits.manage(task, field, value)):
-            raise UnknownTaskError(task_id, self.store)
+            raise self._unknown(task_id)
         if is_changed:
             self._announce(event, task_id)
         return task

@@ -1,14 +1,16 @@
 """What is managed on one instance, and holds for all who share the tasks."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from est_alan_scheduler import Event, TaskRegistry, TaskStatus
 from est_alan_scheduler.backends import MemoryBackend
+from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
-from tests.backends.stores import Clock
-from tests.test_ledger import Join, adder, runs
+from tests.backends.stores import Clock, Store
+from tests.test_ledger import Join, adder, boom, runs
 
 
 class TestPauseAll:
@@ -144,3 +146,55 @@ class TestPauseAll:
         alone.tick()
         assert not alone.is_paused
         other.shutdown(0)
+
+
+class TestUnresolved:
+    def test_an_unknown_function_is_no_reason_to_keep_a_task(self, join: Join) -> None:
+        first, second = join(), join()
+        task = first.register(adder(func=boom, args=()))
+        second.tick()
+        assert list(second.unresolved()) == ["a"]
+        heard: list[Event] = []
+        second.on("removed", heard.append)
+        assert second.remove("a") is None
+        assert (second.unresolved(), heard) == ({}, [Event("removed", "a")])
+        for registry in (first, second):
+            registry.tick()
+        assert (list(first.store), second.unresolved(), join().unresolved()) == ([], {}, {})
+        with pytest.raises(KeyError, match="no task 'a' is registered"):
+            second.remove("a")
+        assert first.register(task) is task
+
+    def test_no_more_is_a_row_that_cannot_be_read(self, join: Join, store: Store) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        store.spoil("a", "definition", "nonsense")
+        assert second.remove("a") is None
+        first.tick()
+        assert (list(first.store), first.unresolved(), join().unresolved()) == ([], {}, {})
+
+    def test_nor_an_id_that_no_store_can_hold(self, join: Join) -> None:
+        registry = join()
+        task = registry.store["x\0"] = adder("x\0")
+        registry.tick()
+        assert list(registry.unresolved()) == ["x\0"]
+        assert registry.remove("x\0") is task
+        assert registry.unresolved() == {}
+
+    def test_whatever_else_is_asked_says_what_to_do(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder(func=boom, args=()))
+        second.tick()
+        attempts: list[Callable[[], object]] = [
+            lambda: second.pause("a"),
+            lambda: second.resume("a"),
+            lambda: second.run_now("a"),
+            lambda: second.update("a", args=()),
+        ]
+        for attempt in attempts:
+            with pytest.raises(UnknownTaskError) as caught:
+                attempt()
+            assert str(caught.value) == (
+                "task 'a' of the backend can only be removed here: its function 'tests.test_ledger:boom' is unknown"
+                " here: register or expose it"
+            )
