@@ -123,11 +123,9 @@ class SharedTasks:
             rows[task.id] = Row(own, own.hash())
             definitions.append(Definition(task.id, own.text(), own.hash()))
         states = self._backend.define(definitions) if definitions else {}
-        past = {
-            task.id: self._backend.history(task.id, limit=task.history_limit)
-            for task in tasks
-            if task.id in states and states[task.id].epoch
-        }
+        limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
+        runs = self._backend.past(limits)
+        past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
         with self._book.lock:
             for task in tasks:
                 if task.id not in states:
@@ -137,7 +135,7 @@ class SharedTasks:
                 self.unresolved.pop(task.id, None)
                 task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
                 if task.id in past:
-                    task.__dict__["history"] = [past_of(run, task) for run in past[task.id] if run.finished]
+                    task.__dict__["history"] = past[task.id]
                 row, state = rows[task.id], states[task.id]
                 if state.version == 1 or (task.id in unknown and is_blank(state)):
                     # It is new, or was removed and is new again: how it stands is what the application says.

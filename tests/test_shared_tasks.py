@@ -9,7 +9,7 @@ from est_alan_scheduler import Event, TaskRegistry, TaskStatus
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
-from tests.backends.stores import Clock, Store
+from tests.backends.stores import SHARED, Clock, Store
 from tests.test_ledger import Join, adder, boom, runs
 
 
@@ -84,10 +84,14 @@ class TestPauseAll:
 
     def test_a_task_that_is_paused_on_its_own_stays_so(self, join: Join) -> None:
         first, second = join(), join()
-        first.register(adder(paused=True))
+        second.expose(jobs.add)
+        first.register(adder())
+        first.pause("a")
         first.pause_all()
+        second.tick()
         second.resume_all()
-        first.tick()
+        for registry in (second, first):
+            registry.tick()
         assert runs(first, "a") == 0
 
     def test_it_is_told_where_it_was_called_and_once(self, join: Join) -> None:
@@ -198,3 +202,30 @@ class TestUnresolved:
                 "task 'a' of the backend can only be removed here: its function 'tests.test_ledger:boom' is unknown"
                 " here: register or expose it"
             )
+
+
+class TestJoin:
+    @pytest.mark.parametrize("store", SHARED, indirect=True)
+    def test_the_past_of_a_thousand_tasks_takes_a_handful_of_round_trips(
+        self, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ids = [str(number) for number in range(1_000)]
+        backend = store.open(clock)
+
+        def start() -> TaskRegistry:
+            registry = TaskRegistry()
+            for task_id in ids:
+                registry.register(adder(task_id, history_limit=1 if task_id == "1" else 100))
+            registry.configure(backend=backend, lease=600)
+            return registry
+
+        first = start()
+        for _ in range(2):
+            first.tick()
+            clock.advance(60)
+        first.shutdown()
+        with store.round_trips(monkeypatch) as trips:
+            second = start()
+        assert len(trips) <= 12
+        assert [len(second.store[task_id].history) for task_id in ids] == [2, 1, *[2] * 998]
+        second.shutdown(0)

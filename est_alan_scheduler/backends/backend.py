@@ -168,6 +168,13 @@ class Backend(ABC):
     ) -> list[RunRow]:
         """Return the latest runs, the oldest of them first; `since`: started at that instant or later."""
 
+    @abstractmethod
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, at most so many, the oldest of them first.
+
+        Tasks without any are left out.
+        """
+
 
 def check_name(name: str) -> str:
     """Return the prefix of tables and keys; ValueError if it does not fit into the names of all stores."""

@@ -1,7 +1,7 @@
 """The backend without a store: what the others do, in its plainest form."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     Verdict,
     View,
+    newest,
     storable,
     to_definition,
     to_state,
@@ -301,6 +302,11 @@ class MemoryBackend(Backend):
                 if (status is None or run.status == status) and (since is None or run.started >= since)
             ]
         return sorted(runs, key=lambda run: (run.started, run.task_id, run.epoch))[-limit:] if limit > 0 else []
+
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs."""
+        with self._lock:
+            return newest((run for task_id in limits for run in self._runs.get(task_id, {}).values()), limits)
 
     def _read_clock(self) -> int:
         began = self.clock.begin()

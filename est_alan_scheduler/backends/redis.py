@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha1
 from typing import Any
@@ -40,6 +40,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     Verdict,
     View,
+    newest,
     storable,
     to_definition,
 )
@@ -237,6 +238,11 @@ class RedisBackend(Backend):
         runs = sorted(found.values(), key=lambda run: (run.started, run.task_id, run.epoch))
         return runs[-limit:] if limit > 0 else []
 
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, in two round trips."""
+        epochs = self._each(scripts.EPOCHS, list(limits))
+        return newest(self._runs([(task_id, int(epoch)) for task_id, epoch in epochs]), limits)
+
     def _keys_of_runs(self, task_id: str | None, since: int | None, limit: int) -> Iterator[list[tuple[str, int]]]:
         """Yield task ids and epochs, the latest start first: all at once those of one task."""
         if task_id is not None:
@@ -258,15 +264,8 @@ class RedisBackend(Backend):
             start += size
 
     def _runs(self, keys: Sequence[tuple[str, int]]) -> list[RunRow]:
-        with self._guard(), self._client.pipeline(transaction=False) as pipe:
-            for task_id, epoch in keys:
-                pipe.hmget(self._key(f"run:{task_id}:{epoch}"), scripts.RUN)
-            rows = pipe.execute()
-        there = [(key, row) for key, row in zip(keys, rows, strict=True) if row[0] is not None]
-        return read_runs(
-            (task_id, epoch, [(raw or b"").decode(errors="replace") for raw in values])
-            for (task_id, epoch), values in there
-        )
+        found = self._each(scripts.RUNS, [[task_id, str(epoch)] for task_id, epoch in keys])
+        return read_runs((task_id, int(epoch), values) for task_id, epoch, values in found)
 
     def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:
         """Put a state into a view; False if it makes no sense."""

@@ -299,6 +299,29 @@ return 1
 """
 )
 
+EPOCHS = (
+    _PRELUDE
+    + """
+local found = {}
+for _, id in ipairs(cjson.decode(ARGV[2])) do
+    for _, epoch in ipairs(redis.call('ZRANGE', P .. 'runs:' .. id, 0, -1)) do found[#found + 1] = {id, epoch} end
+end
+return cjson.encode(found)
+"""
+)
+
+RUNS = (
+    _PRELUDE
+    + """
+local found = {}
+for _, one in ipairs(cjson.decode(ARGV[2])) do
+    local row = run(one[1], one[2])
+    if row[2] then found[#found + 1] = {one[1], one[2], row} end
+end
+return cjson.encode(found)
+"""
+)
+
 LOST = (
     _PRELUDE
     + """

@@ -265,6 +265,15 @@ def to_runs(rows: Iterable[Sequence[Any]]) -> list[RunRow]:
     return runs
 
 
+def newest(runs: Iterable[RunRow], limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+    """Return the finished runs by task, as many as each may have; they come by epoch."""
+    found: dict[str, list[RunRow]] = {}
+    for run in runs:
+        if run.finished is not None and limits[run.task_id] > 0:
+            found.setdefault(run.task_id, []).append(run)
+    return {task_id: of_task[-limits[task_id] :] for task_id, of_task in found.items()}
+
+
 def leave_out(task_id: str, epoch: int, error: ValueError) -> None:
     """Log that a stored run makes no sense."""
     log(logging.WARNING, f"the stored run {epoch} of task {task_id!r} is unreadable: {error}")

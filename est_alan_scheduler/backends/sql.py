@@ -1,6 +1,6 @@
 """What the SQL backends have in common, by way of SQLAlchemy Core."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,6 +13,7 @@ from est_alan_scheduler.backends.rows import (
     RunRow,
     State,
     View,
+    newest,
     to_definition,
     to_runs,
     to_state,
@@ -191,6 +192,19 @@ class SqlBackend(SqlLeases):
         )
         rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
         return to_runs(reversed(rows))
+
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, in one statement."""
+        if not limits:
+            return {}
+        place = "row_number() OVER (PARTITION BY r.task_id ORDER BY r.epoch DESC)"
+        statement = (
+            f"SELECT {RUN} FROM (SELECT r.*, {place} AS place FROM {self._tables.runs} r"
+            f" WHERE {self._among('r.task_id')} AND r.finished IS NOT NULL) r"
+            " WHERE r.place <= :most ORDER BY r.task_id, r.epoch"
+        )
+        most = min(max(limits.values()), _MOST)
+        return newest(to_runs(self._read(statement, {"ids": self._ids(limits), "most": most})), limits)
 
     def _next_revision(self, connection: Connection) -> int:
         """Return the next management revision. It is locked until the end of the transaction, so none comes before."""

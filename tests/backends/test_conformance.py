@@ -633,6 +633,25 @@ class TestHistory:
         assert [run.started for run in backend.history(**asked)] == starts
 
 
+class TestPast:
+    def test_is_of_each_task_its_newest_finished_runs(self, backend: Backend) -> None:
+        define(backend, "a", "b", "c")
+        backend.renew("me", LEASE)
+        for epoch in (1, 2, 3):
+            for one in "ab":
+                backend.claim("me", f"{one}{epoch}", [claim(one, 2 * epoch - 1, started=epoch)])
+                backend.finish("me", [failure(one, epoch) if epoch == 2 else success(one, epoch)])
+        backend.claim("me", "goes on", [claim("a", 7), claim("c", 1)])
+        past = backend.past({"a": 2, "b": 10**30, "c": 5, "nobody": 5})
+        assert past == {"a": backend.history("a")[1:3], "b": backend.history("b")}
+        assert [(run.epoch, run.status) for run in past["a"]] == [(2, FAILED), (3, SUCCESS)]
+        assert len(past["b"]) == 3
+        assert backend.past({"a": 0}) == {}
+
+    def test_of_nobody_is_nothing(self, backend: Backend) -> None:
+        assert backend.past({}) == {}
+
+
 class TestClock:
     @pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)  # elsewhere it is this machine's
     def test_is_the_stores_whatever_this_machine_thinks(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -736,9 +755,12 @@ class TestManyAtOnce:
         count("look", lambda: backend.look(ids, revision))
         count("claim", lambda: backend.claim("me", "token", claims))
         count("finish", lambda: backend.finish("me", outcomes))
+        backend.past({"warm": 1})
+        count("past", lambda: backend.past(dict.fromkeys(ids, 100)))
         assert {run.status for run in backend.history(limit=2_000)} == {SUCCESS}
         assert counts["look"] <= 1
         assert max(counts.values()) <= 9, counts
+        assert counts["past"] <= 2
         if store.kind in ("postgres", "redis"):
             assert (counts["claim"], counts["finish"]) == (1, 1)
 
