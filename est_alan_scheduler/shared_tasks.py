@@ -53,6 +53,7 @@ class SharedTasks:
         self._names_seen = 0
         self._reading = threading.Lock()
         self._revision = 0
+        self._born: int | None = None
         self.rows: dict[str, Row] = {}
         self.unresolved: dict[str, tuple[str, Definition | None]] = {}
         """Tasks of the store that cannot be known here: why, and what is stored."""
@@ -188,11 +189,18 @@ class SharedTasks:
             self.stale -= wanted
             try:
                 view = self._backend.look(wanted, self._revision)
+                is_emptied = self._born is not None and (view.born != self._born or view.revision < self._revision)
+                if is_emptied:
+                    if self.is_paused:
+                        self._backend.pause_all(True)
+                    view = self._backend.look(None, 0)
             except BackendUnavailableError:
                 self.stale |= wanted
                 raise
             garbage: list[Any] = []
             with self._book.lock:
+                if is_emptied:
+                    self._forget_all()
                 again = {key: kept[1] for key, kept in self.unresolved.items() if kept[1]} if retried else {}
                 self._take(view, wanted, again, garbage)
 
@@ -214,7 +222,7 @@ class SharedTasks:
         garbage: list[Any],
     ) -> None:
         now = self.now()
-        self._revision = view.revision
+        self._revision, self._born = view.revision, view.born
         self._note_paused(view.paused)
         for task_id, definition in {**again, **view.definitions}.items():
             reason = self._take_news(task_id, definition, view.states.get(task_id), now, garbage)
@@ -324,6 +332,21 @@ class SharedTasks:
         self.rows.pop(task_id, None)
         self._adopted.discard(task_id)
         self.elsewhere.discard(task_id)
+
+    def _forget_all(self) -> None:
+        """Have all tasks put back into a store that has lost what it held."""
+        for task_id in self.held:  # a run that the store does not know must not start
+            self.mine.pop(task_id, None)
+        self.held.clear()
+        for task_id in self.elsewhere:  # whoever runs it ends late, and RUNNING would stand for ever
+            task = dict.get(self._agenda.store, task_id)
+            if task is not None:
+                task.__dict__.update(status=TaskStatus.FAILED, error_message="its run was lost: the store was emptied")
+                self._agenda.reread(task, self.now())
+        self.unresolved.clear()
+        for task_id in list(self.rows):
+            self.forget(task_id)
+            self.dirty[task_id] = None
 
     def clear_after_fork(self) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""

@@ -78,7 +78,7 @@ class Backend(ABC):
         """Return the store's time, its revision, what changed since another one, and the states of tasks.
 
         One round trip. `None` means all tasks. Start with revision 0, and pass the one of the last look from then on.
-        A row that makes no sense is reported as such, and hinders no other.
+        A row that makes no sense is reported as such, and hinders no other. A store that was emptied begins anew.
         """
 
     @abstractmethod

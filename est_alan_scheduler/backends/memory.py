@@ -48,6 +48,7 @@ class MemoryBackend(Backend):
         super().__init__("memory", clock)
         self._lock = threading.Lock()
         self._revision = 0
+        self._born = self._read_clock()
         self._is_paused = False
         self._rows: dict[str, _Row] = {}
         self._runs: dict[str, dict[int, RunRow]] = {}
@@ -63,7 +64,7 @@ class MemoryBackend(Backend):
         """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0
-            view = View(self._read_clock(), self._revision, {}, {}, {}, self._is_paused)
+            view = View(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
                 is_news = row.revision > seen
                 if is_news and row.removed:

@@ -109,9 +109,9 @@ class RedisBackend(Backend):
             # The news with the first batch: what changes during the others will be news the next time.
             calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
             replies = [loaded(reply) for reply in self._call(scripts.LOOK, calls)]
-            now, revision, page, news, _, paused = replies[0]
+            now, revision, page, news, _, paused, born = replies[0]
             self.clock.note(int(now), began)
-            for _, _, _, _, states, _ in replies:
+            for _, _, _, _, states, _, _ in replies:
                 for task_id, state in states:
                     self._show(view, task_id, state)
             for task_id, (removed, definition, checksum), state in news:
@@ -124,7 +124,7 @@ class RedisBackend(Backend):
                     except ValueError as error:
                         del view.states[task_id]
                         view.unreadable[task_id] = str(error)
-            view = view._replace(now=int(now), revision=int(revision), paused=paused)
+            view = view._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
             more, seen, asked = bool(page), revision, [[]]
         return view
 

@@ -2,7 +2,7 @@
 
 Keys, all of them beginning with the one hash tag that KEYS[1] holds:
 
-    meta         a hash: schema, revision, paused
+    meta         a hash: schema, revision, paused, born
     revisions    a sorted set: task ids, removed ones too, by the revision of their last change
     task:ID      a hash: the state and the definition of a task; an empty text is a None
     run:ID:N     a hash: the run of epoch N
@@ -82,6 +82,11 @@ return redis.call('HGET', P .. 'meta', 'schema')
 LOOK = (
     _PRELUDE
     + """
+local born = redis.call('HGET', P .. 'meta', 'born')
+if not born then
+    born = whole(now())
+    redis.call('HSET', P .. 'meta', 'born', born)
+end
 local revision = tonumber(redis.call('HGET', P .. 'meta', 'revision') or '0')
 local seen = tonumber(ARGV[2])
 if seen > revision then seen = 0 end
@@ -103,7 +108,7 @@ local states = {}
 for _, id in ipairs(cjson.decode(ARGV[4])) do
     if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then states[#states + 1] = {id, state(id)} end
 end
-return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused()})
+return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused(), born})
 """
 )
 

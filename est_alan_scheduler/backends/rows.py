@@ -180,6 +180,8 @@ class View(NamedTuple):
     """Rows that make no sense, by id: what is wrong with them."""
     paused: bool = False
     """All is paused: no claim is won."""
+    born: int = 0
+    """When the store began, by its clock: if that is another moment than it was, it has lost what it held."""
 
 
 ASSIGNABLE = frozenset(

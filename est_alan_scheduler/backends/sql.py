@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from est_alan_scheduler.backends.backend import BackendUnavailableError, check_fields, check_ids, stored_fields
+from est_alan_scheduler.backends.backend import check_fields, check_ids, stored_fields
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -39,20 +39,22 @@ class SqlBackend(SqlLeases):
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
         statement = (
-            f"SELECT {self._now}, m.revision, m.paused, {news}, t.removed, CASE WHEN {news} THEN t.definition END,"
-            f" t.hash, {STATE} FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
+            f"SELECT {self._now}, m.revision, m.paused, m.born, {news}, t.removed,"
+            f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
+            f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
         )
         parameters = {"seen": seen_revision, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
-        if not rows:
-            raise BackendUnavailableError(f"{self.url}: the row of {t.meta} is gone")
-        now, revision, paused = rows[0][:3]
+        if not rows:  # the store was emptied
+            self.open()
+            return self.look(ids, 0)
+        now, revision, paused, born = rows[0][:4]
         self.clock.note(now, began)
         if revision < seen_revision:  # an older state of the store was restored
             return self.look(ids, 0)
-        view = View(now, revision, {}, {}, {}, bool(paused))
-        for _, _, _, is_news, removed, definition, checksum, *state in rows:
+        view = View(now, revision, {}, {}, {}, bool(paused), born)
+        for _, _, _, _, is_news, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and nothing is new

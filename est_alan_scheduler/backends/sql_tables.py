@@ -33,6 +33,7 @@ class Tables:
             Column("schema_version", Integer, nullable=False),
             Column("revision", BigInteger, nullable=False),
             Column("paused", Boolean, nullable=False),
+            Column("born", BigInteger, nullable=False),
         )
         Table(
             self.tasks,

@@ -24,7 +24,7 @@ from est_alan_scheduler.backends.rows import (
     View,
 )
 from est_alan_scheduler.task import TaskStatus
-from tests.backends.stores import Clock, Store, claim, define, failure, state, success
+from tests.backends.stores import SHARED, Clock, Store, claim, define, failure, state, success
 
 PENDING, RUNNING, SUCCESS, FAILED = TaskStatus
 SECOND = 1_000_000
@@ -47,14 +47,13 @@ class TestLook:
     def test_shows_the_time_the_revision_and_nothing_else_when_nothing_is_new(
         self, backend: Backend, clock: Clock
     ) -> None:
-        assert backend.look([], 0) == View(clock.now, 0, {}, {}, {})
+        assert backend.look([], 0) == View(clock.now, 0, {}, {}, {}, born=clock.now)
 
     def test_shows_what_was_defined_since(self, backend: Backend, clock: Clock) -> None:
         define(backend, "a")
         view = backend.look([], 0)
-        assert view == View(
-            clock.now, view.revision, {"a": Definition("a", '{"id": "a"}', "hash of a")}, {"a": FRESH}, {}
-        )
+        definition = Definition("a", '{"id": "a"}', "hash of a")
+        assert view == View(clock.now, view.revision, {"a": definition}, {"a": FRESH}, {}, born=clock.now)
         define(backend, "b")
         assert backend.look([], view.revision).definitions == {"b": Definition("b", '{"id": "b"}', "hash of b")}
 
@@ -81,6 +80,16 @@ class TestLook:
     def test_starts_anew_when_an_older_state_of_the_store_was_restored(self, backend: Backend) -> None:
         define(backend, "a")
         assert set(backend.look([], 1_000_000).definitions) == {"a"}
+
+    @pytest.mark.parametrize("store", SHARED, indirect=True)
+    def test_tells_when_a_store_began_that_was_emptied(self, store: Store, backend: Backend, clock: Clock) -> None:
+        define(backend, "a")
+        before = backend.look([], 0)
+        clock.advance(1)
+        assert store.open(clock).look([], 0).born == before.born
+        store.empty()
+        assert backend.look(["a"], before.revision) == View(clock.now, 0, {}, {}, {}, born=clock.now)
+        assert define(backend, "a") == {"a": FRESH}
 
     def test_shows_many_in_the_first_look(self, backend: Backend) -> None:
         ids = [f"task {number:04}" for number in range(1_200)]
@@ -236,7 +245,7 @@ class TestPauseAll:
         seen = backend.look([], 0)
         assert backend.pause_all(True)
         view = backend.look(["a"], seen.revision)
-        assert view == View(clock.now, seen.revision + 1, {}, {"a": FRESH}, {}, paused=True)
+        assert view == View(clock.now, seen.revision + 1, {}, {"a": FRESH}, {}, True, clock.now)
         assert (backend.claim("me", "token", [claim("a", 1)]), backend.history()) == ({}, [])
         assert backend.pause_all(False)
         assert backend.look(["a"], 0).paused is False
@@ -646,6 +655,7 @@ class TestPast:
         assert past == {"a": backend.history("a")[1:3], "b": backend.history("b")}
         assert [(run.epoch, run.status) for run in past["a"]] == [(2, FAILED), (3, SUCCESS)]
         assert len(past["b"]) == 3
+        assert backend.past({"a": 2, "b": 1}) == {"a": past["a"], "b": past["b"][2:]}
         assert backend.past({"a": 0}) == {}
 
     def test_of_nobody_is_nothing(self, backend: Backend) -> None:
