@@ -186,6 +186,13 @@ class TestUnresolved:
         assert registry.remove("x\0") is task
         assert registry.unresolved() == {}
 
+    def test_one_that_cannot_be_shared_hinders_no_other_that_was_put_in_with_it(self, alone: TaskRegistry) -> None:
+        for task in (adder("a", func=lambda: None, args=()), adder("b")):
+            alone.store[task.id] = task
+        for _ in range(2):
+            alone.tick()
+        assert (list(alone.unresolved()), runs(alone, "b")) == (["a"], 1)
+
     def test_whatever_else_is_asked_says_what_to_do(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder(func=boom, args=()))
@@ -278,6 +285,24 @@ class TestEmptied:
         assert len(trips) <= 40
         assert len(store.open(clock).look(None, 0).states) == 1_000
         registry.shutdown(0)
+
+    def test_it_is_noticed_also_when_others_have_changed_much_since(
+        self, join: Join, store: Store, clock: Clock
+    ) -> None:
+        first, second = join(), join()
+        first.register(adder("a"))
+        second.register(adder("b", func=boom, args=()))
+        second.tick()
+        clock.advance(1)
+        store.empty()
+        first.tick()
+        first.tick()
+        for _ in range(5):
+            first.pause("a")
+            first.resume("a")
+        for _ in range(2):
+            second.tick()
+        assert set(store.open(clock).look(None, 0).states) == {"a", "b"}
 
     def test_all_stays_paused(self, join: Join, store: Store, clock: Clock) -> None:
         first, second = join(), join()

@@ -54,7 +54,7 @@ def healthy(records: Sequence[Record], until: float) -> list[Span]:
         instance = owners[owner]
         end = min(until, died.get(instance, until))
         for first, last in held:
-            spans += _without(bad[instance], first, min(last, end))
+            spans += without(bad[instance], first, min(last, end))
     return sorted(spans)
 
 
@@ -84,7 +84,7 @@ def _bad(records: Sequence[Record]) -> dict[str, list[Span]]:
     return bad
 
 
-def _without(bad: Iterable[Span], begin: float, end: float) -> list[Span]:
+def without(bad: Iterable[Span], begin: float, end: float) -> list[Span]:
     """Return what is left of a span."""
     left = []
     for first, last in sorted(bad):

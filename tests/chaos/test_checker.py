@@ -29,6 +29,7 @@ class History:
         self.runs: list[Run] = []
         self.log = ""
         self.states: dict[str, State] = {}
+        self.all_paused = False
 
     def lives(self, number: int = 1, begin: float = 0.0, end: float = 30.0, since: int = 0) -> "History":
         """An instance that renews its lease each second, and pulses, until it is dead."""
@@ -81,7 +82,7 @@ class History:
     def facts(self) -> Facts:
         records = sorted(self.records, key=lambda record: record.at)
         states = list(self.states.values())
-        return Facts(self.jobs, records, self.runs, states, LEASE, INTERVAL, OFFSET, 30.0, self.log)
+        return Facts(self.jobs, records, self.runs, states, LEASE, INTERVAL, OFFSET, 30.0, self.log, self.all_paused)
 
     def check(self) -> list[str]:
         return check(self.facts())
@@ -366,5 +367,6 @@ def test_the_summary_counts_what_happened(history: History) -> None:
     history.goes_on(0, 30).records += [Act(1.0, "i1", "pause 4.0 s"), Act(2.0, "", "crash")]
     lines = summary(history.facts(), ["a law is broken"]).splitlines()
     assert [line.split("  ")[-1].strip() for line in lines] == [
-        "30", "0", "30", "1", "0", "0", "1, 0", "0, 1", "0, 0", "0, 0", "0, 0", "0", "0", "1", "a law is broken",
+        "30", "0", "30", "1", "0", "0", "1, 0", "0, 1", "0, 0", "0, 0", "0, 0", "0, 0", "0", "0", "1",
+        "a law is broken",
     ]  # fmt: skip
