@@ -97,8 +97,9 @@ class Claims:
         if self._unsure is not None:
             token, claims = self._unsure
             self._ask(token, claims, book)
-            # Those of retries are decided on anew: a slot that has come since would be what runs.
-            self.release([claim.id for claim in claims if claim.attempt > 1], book)
+            # Decided on anew are those of retries, for a slot that has come since would be what runs, and those whose
+            # start stands for a slot, for they would start at another moment than the store has.
+            self.release([claim.id for claim in claims if claim.attempt > 1 or claim.slot == claim.started], book)
 
     def _ask(self, token: str, claims: list[Claim], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since

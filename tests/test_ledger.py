@@ -1050,7 +1050,7 @@ class TestOutage:
         assert task.status is TaskStatus.SUCCESS
 
     def test_a_claim_whose_answer_is_lost_runs_once(self, flaky: Flaky, registry: TaskRegistry, clock: Clock) -> None:
-        task = registry.register(adder())
+        task = registry.register(adder(last_run_at=at(clock) - timedelta(seconds=61)))
         flaky.fails_after = {"claim"}
         registry.tick()
         assert task.status is TaskStatus.PENDING
@@ -1136,6 +1136,26 @@ class TestOutage:
             _end_pause(registry)
             registry.tick()
         assert ([run["status"] for run in registry.history("b")], task.result) == (["failed", "success"], 3)
+
+    def test_a_start_that_stands_for_a_slot_is_the_one_in_the_store(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
+        slots = []
+
+        def note() -> None:
+            this = current_run()
+            slots.append(this and this.slot)
+
+        registry.expose(note, "note")
+        registry.register(adder(func=note, args=()))
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after = set()
+        clock.advance(5)
+        _end_pause(registry)
+        for _ in range(2):
+            registry.tick()
+        assert slots == [run["slot"] for run in registry.history(status="success")] == [at(clock)]
 
     def test_management_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
         task = registry.register(adder())
