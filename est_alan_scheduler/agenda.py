@@ -298,8 +298,10 @@ class Agenda:
             self.file(entry, now)
 
     def take_off(self, entry: Entry) -> None:
-        """Note that an entry is neither ready nor waiting any more, and that its task may have changed."""
+        """Note that an entry is neither ready, held nor waiting any more, and that its task may have changed."""
         entry.ready_at = entry.sure_slot = None
+        if self.held:
+            self.held.pop(entry, None)
         if entry.waits_for is not None:
             others = self.waiting[entry.waits_for]
             del others[entry]

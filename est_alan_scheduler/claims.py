@@ -12,9 +12,9 @@ from est_alan_scheduler.dependencies import first_consumed
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.outcomes import LARGEST_BATCH, Outcomes
-from est_alan_scheduler.recorded_state import claim_of, instant, stored
+from est_alan_scheduler.recorded_state import CLAIMED, claim_of, instant, stored
 from est_alan_scheduler.run import Run
-from est_alan_scheduler.shared_tasks import SharedTasks
+from est_alan_scheduler.shared_tasks import Row, SharedTasks
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.timing import coming_attempt, first_run
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
 _LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
-_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
+
+
+_Wish = tuple[Claim, Row]  # and on which row that was decided
 
 
 class Claims:
@@ -41,8 +43,7 @@ class Claims:
         self._size = 1
         self._batch: Collection[str] = ()  # that an inline tick is at
         self._hold_until = 0.0  # by the monotonic clock
-        self._unsure: tuple[str, list[Claim]] | None = None  # asked for, and the answer was lost
-        self._released: dict[str, int] = {}  # not to be started, and still to be given back: the epoch
+        self._unsure: tuple[str, list[_Wish]] | None = None  # asked for, and the answer was lost
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time.
@@ -77,7 +78,7 @@ class Claims:
         """Claim what was found ready at this very `now`."""
         if self._lease.is_due():
             self._lease.renew()
-        claims, tasks, started = [], self._tasks, instant(now)
+        wishes, tasks, started = [], self._tasks, instant(now)
         with book.lock:
             for entry in batch:
                 task, row = entry.task, tasks.rows.get(entry.task.id)
@@ -88,35 +89,40 @@ class Claims:
                     continue
                 lacks_input = first_consumed(task, agenda.store) is not None
                 attempt, slot = coming_attempt(task, now, entry.slot, lacks_input)
-                claims.append(claim_of(task, row.version, slot, attempt, started, first_run(task, now)))
-        if claims:
-            self._ask(uuid4().hex, claims, book)
+                wishes.append((claim_of(task, row.version, slot, attempt, started, first_run(task, now)), row))
+        if wishes:
+            self._ask(uuid4().hex, wishes, book)
 
     def resolve(self, book: "RunBook") -> None:
         """Find out what became of claims whose answer was lost: the store knows the token."""
         if self._unsure is not None:
-            token, claims = self._unsure
-            self._ask(token, claims, book)
+            token, wishes = self._unsure
+            self._ask(token, wishes, book)
             # Decided on anew are those of retries, for a slot that has come since would be what runs, and those whose
             # start stands for a slot, for they would start at another moment than the store has.
-            self.release([claim.id for claim in claims if claim.attempt > 1 or claim.slot == claim.started], book)
+            anew = [claim.id for claim, _ in wishes if claim.attempt > 1 or claim.slot == claim.started]
+            self.release(anew, book)
 
-    def _ask(self, token: str, claims: list[Claim], book: "RunBook") -> None:
+    def _ask(self, token: str, wishes: list[_Wish], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since
-        self._unsure = token, claims
-        won = self._backend.claim(self._lease.owner, token, claims)
+        self._unsure = token, wishes
+        won = self._backend.claim(self._lease.owner, token, [claim for claim, _ in wishes])
         self._unsure = None
         if not won:
             self._lease.deadline = 0.0  # it may be gone; if not, renewing it does no harm
         with book.lock:
-            for claim in claims:
-                epoch, row = won.get(claim.id), tasks.rows.get(claim.id)
-                if epoch is None or row is None:
+            for claim, row in wishes:
+                epoch = won.get(claim.id)
+                if epoch is None:
                     tasks.stale.add(claim.id)
                     continue
-                tasks.held[claim.id] = epoch, since
-                tasks.mine[claim.id] = row.epoch = epoch
-                row.version = claim.seen_version + 1  # each change of a row is one version
+                tasks.mine[claim.id] = epoch
+                if tasks.rows.get(claim.id) is row and row.epoch < epoch:
+                    tasks.held[claim.id] = epoch, since
+                    row.epoch = epoch
+                    row.version = max(row.version, claim.seen_version + 1)  # each change of a row is one version
+                else:
+                    tasks.released[claim.id] = epoch  # the task was removed, or registered anew, meanwhile
 
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is claimed, under a lease that lasts."""
@@ -129,23 +135,21 @@ class Claims:
         """Let go of what is claimed and not started: from now on it does not start, and `give_back` has it."""
         with book.lock:
             for task_id in ids:
-                held = self._tasks.held.pop(task_id, None)
-                if held is not None:
-                    self._released[task_id] = held[0]
+                self._tasks.release(task_id)
 
     def give_back(self, book: "RunBook") -> None:
         """Write what was released: the tasks stand as they did before, and may be claimed by anybody."""
-        if not self._released:
+        tasks = self._tasks
+        if not tasks.released:
             return
         with book.lock:
-            released, self._released = self._released, {}
+            released, tasks.released = tasks.released, {}
         try:
             versions = self._assign_back(released, book)
         except BackendUnavailableError:
             with book.lock:
-                self._released.update(released)
+                tasks.released.update(released)
             raise
-        tasks = self._tasks
         with book.lock:
             for task_id, epoch in released.items():
                 row = tasks.rows.get(task_id)
@@ -159,9 +163,10 @@ class Claims:
         tasks, versions = self._tasks, dict[str, int]()
         for is_last in (False, True):
             with book.lock:
-                rows = {task_id: row for task_id in released if (row := tasks.rows.get(task_id)) is not None}
+                known = [(task_id, tasks.rows.get(task_id)) for task_id in released]
+                rows = {task_id: row for task_id, row in known if row is not None and row.knows_before_claim()}
                 wanted = [
-                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in _STARTED}))
+                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in CLAIMED}))
                     for task_id, row in rows.items()
                     if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
                 ]
@@ -181,7 +186,6 @@ class Claims:
         """In a child process: they are those of the parent."""
         self._lease = lease
         self._unsure = None
-        self._released.clear()
 
     # Runs; the caller holds the lock.
 
@@ -195,7 +199,7 @@ class Claims:
         row, fields = self._tasks.rows.get(run.task.id), run.task.__dict__
         if row is not None:
             fields["run_requested"], row.requested = row.requested, None
-            row.fields.update({name: fields[name] for name in (*_STARTED, "run_requested")})
+            row.fields.update({name: fields[name] for name in (*CLAIMED, "run_requested")})
 
     def taken_back(self, run: Run) -> None:
         """Note that a run which began has not taken place."""

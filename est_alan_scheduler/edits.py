@@ -71,6 +71,10 @@ class Edits:
 
     def push(self) -> set[str]:
         """Write what was edited here; return the ids of what others have edited first."""
+        with self._tasks.turn:
+            return self._push()
+
+    def _push(self) -> set[str]:
         lost: set[str] = set()
         with self._book.lock:
             now = self._tasks.now()

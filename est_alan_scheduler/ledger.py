@@ -67,7 +67,7 @@ class Ledger:
         self.is_ours = False  # the backend was opened for this, and is closed with it
         self.outage = Outage()
         self.lease = Lease(backend, lease)
-        self.tasks = SharedTasks(backend, book, agenda, names)
+        self.tasks = SharedTasks(backend, self.lease, book, agenda, names)
         self.edits = Edits(backend, book, agenda, names, self.tasks)
         self._book = book
         self._agenda = agenda
@@ -309,7 +309,7 @@ class Ledger:
         self._outcomes.clear_after_fork(self.lease)
         self._untold.clear()
         self._claims.clear_after_fork(self.lease)
-        self.tasks.clear_after_fork()
+        self.tasks.clear_after_fork(self.lease)
 
     # What is asked of it.
 

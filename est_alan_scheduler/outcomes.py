@@ -51,6 +51,8 @@ class Outcomes:
         fields = task.__dict__
         if row is not None and is_registered:
             row.fields.update({name: fields[name] for name in _RECORDED})
+        elif self._tasks.mine.get(task.id) == run.epoch:
+            del self._tasks.mine[task.id]  # a task that was registered in its place has to be read
         at = instant(clock)
         outcome = RunOutcome(
             task.id,
@@ -111,8 +113,7 @@ class Outcomes:
         is_mine = tasks.mine.get(outcome.id) == outcome.epoch
         if is_mine:
             del tasks.mine[outcome.id]
-        is_known = row is not None and row.epoch == outcome.epoch
-        if row is not None and is_known and not is_late and not is_unstarted:
+        if row is not None and is_mine and row.epoch == outcome.epoch and not is_late and not is_unstarted:
             row.version += 1  # each change of a row is one version
             return False  # the task says so already
         if is_mine or not is_unstarted:  # what was given back is known

@@ -17,6 +17,9 @@ PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
 FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
 """The fields of a task that say how it stands."""
 
+CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
+"""Those that a claim writes; beside `run_requested`, which is up to management."""
+
 _FIRST_RECORDED = State._fields.index("first_run_at")
 _REQUESTS = (None, "ready", "force")
 

@@ -13,9 +13,10 @@ from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import fields_of, is_blank, past_of
+from est_alan_scheduler.recorded_state import CLAIMED, fields_of, is_blank, past_of
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -37,21 +38,27 @@ class Row:
         self.fields: dict[str, Any] = {}
         self.requested: str | None = None  # asked for since a run was claimed that has not started yet
 
+    def knows_before_claim(self) -> bool:
+        """Tell whether, of a run that is claimed and has not started, it is known how the task stood before that."""
+        return self.fields.get("status", _RUNNING) is not _RUNNING
+
 
 class SharedTasks:
     """What stands in the store, kept in the `Task`s of a registry.
 
-    The registry's lock guards all of it; `_reading` lets one thread at a time read. The backend is never asked under
+    The registry's lock guards all of it. `turn`, which comes before that lock, lets one thread at a time read, share,
+    remove or push what was edited, so that nothing is undone by what was read before. The backend is never asked under
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
     """
 
-    def __init__(self, backend: Backend, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
+    def __init__(self, backend: Backend, lease: Lease, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
         self._backend = backend
+        self._lease = lease
         self._book = book
         self._agenda = agenda
         self._names = names
         self._names_seen = 0
-        self._reading = threading.Lock()
+        self.turn = threading.RLock()
         self._revision = 0
         self._born: int | None = None
         self.rows: dict[str, Row] = {}
@@ -59,6 +66,8 @@ class SharedTasks:
         """Tasks of the store that cannot be known here: why, and what is stored."""
         self.held: dict[str, tuple[int, int | None]] = {}
         """Runs that are claimed and not started: the epoch, and since when the lease had lasted that this was under."""
+        self.released: dict[str, int] = {}
+        """Runs that are claimed, will not be started, and are still to be given back: the epoch."""
         self.mine: dict[str, int] = {}
         """Runs that are claimed, and whose outcome is not written: the epoch."""
         self.elsewhere: set[str] = set()
@@ -104,7 +113,11 @@ class SharedTasks:
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
         check_ids([Definition(task_id, "", "") for task_id in described])
-        self.refresh(described)
+        with self.turn:
+            self.refresh(described)
+            self._join(tasks, described, put_in)
+
+    def _join(self, tasks: list[Task], described: dict[str, Described], put_in: Callable[[Task], None]) -> None:
         now = self._backend.now()
         definitions = []
         rows = {}
@@ -144,8 +157,22 @@ class SharedTasks:
                     self.dirty[task.id] = None
                 else:
                     self._write(task, row, state)
+                    self._keep_claim(task, row, state)
                 self.rows[task.id] = row
                 put_in(task)
+
+    def _keep_claim(self, task: Task, row: Row, state: State) -> None:
+        """Let a task whose run was claimed here while others had registered it stand as before that claim.
+
+        When it is given back, the store is to stand so, too. What was found ready is not this `task`.
+        """
+        known = self.rows.get(task.id)
+        if self._runs_here(state) and known is not None and known.knows_before_claim():
+            before = {name: known.fields[name] for name in (*CLAIMED, "run_requested")}
+            task.__dict__.update(before)
+            row.fields.update(before)
+            row.requested = known.requested
+            self.elsewhere.discard(task.id)
 
     def _described(self, task_id: str) -> Described | None:
         row = self.rows.get(task_id)
@@ -157,7 +184,10 @@ class SharedTasks:
         return None
 
     def remove(self, task_id: str) -> None:
-        """Take a task out of the store, also one that is unresolved."""
+        """Take a task out of the store, also one that is unresolved; it is for who has the `turn`.
+
+        The caller takes it out of the registry as well.
+        """
         if is_storable(task_id):
             self._backend.remove([task_id])
         with self._book.lock:
@@ -166,7 +196,7 @@ class SharedTasks:
 
     def pause_all(self, paused: bool) -> bool:
         """Let nothing start any more, here or elsewhere, or let it start again; return whether that is a change."""
-        with self._reading:  # or an older answer could come after this one
+        with self.turn:  # or an older answer could come after this one
             is_change = self._backend.pause_all(paused)
             with self._book.lock:
                 self._note_paused(paused)
@@ -181,7 +211,7 @@ class SharedTasks:
 
     def refresh(self, ids: Iterable[str] = ()) -> None:
         """Read what has changed, and how the tasks of these ids stand."""
-        with self._reading:
+        with self.turn:
             retried = self._names.count != self._names_seen
             self._names_seen = self._names.count
             asked = (*ids, *self.stale, *(self.unresolved if retried else ()))
@@ -281,20 +311,27 @@ class SharedTasks:
         task, row = dict.get(self._agenda.store, state.id), self.rows.get(state.id)
         if task is None or row is None or state.version <= row.version:
             return
-        if state.id in self.mine:  # what stands here is newer, but for what others may ask
-            if state.epoch == self.mine[state.id] and state.status is _RUNNING:
-                row.version = state.version
-                self._take_management(task, row, fields_of(state, task))
+        if self._runs_here(state):  # what stands here is newer, but for what others may ask
+            row.version = state.version
+            self._take_management(task, row, fields_of(state, task))
+            return
+        if state.id in self.mine:
+            self.release(state.id)  # somebody has taken it away; it is read when that run is over
             return
         old = self._write(task, row, state)
         if garbage is not None:
             garbage.append(old)
         self._agenda.reread(task, self.now() if now is None else now)
 
+    def _runs_here(self, state: State) -> bool:
+        """Tell whether a run is claimed here, perhaps by a claim whose answer is still to come."""
+        is_running = state.status is _RUNNING and state.owner == self._lease.owner
+        return is_running and self.mine.get(state.id, state.epoch) == state.epoch
+
     def _take_management(self, task: Task, row: Row, news: dict[str, Any]) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
         row.fields["paused"] = task.__dict__["paused"] = news["paused"]
-        if task.id in self.held:
+        if task.id in self.held or task.id not in self.mine:
             row.requested = news["run_requested"]
             self._agenda.changes += 1  # it may not start any more
         else:
@@ -330,14 +367,12 @@ class SharedTasks:
     def forget(self, task_id: str) -> None:
         """Know nothing of a task any more; the caller holds the lock."""
         self.rows.pop(task_id, None)
+        self.release(task_id)
         self._adopted.discard(task_id)
         self.elsewhere.discard(task_id)
 
     def _forget_all(self) -> None:
         """Have all tasks put back into a store that has lost what it held."""
-        for task_id in self.held:  # a run that the store does not know must not start
-            self.mine.pop(task_id, None)
-        self.held.clear()
         for task_id in self.elsewhere:  # whoever runs it ends late, and RUNNING would stand for ever
             task = dict.get(self._agenda.store, task_id)
             if task is not None:
@@ -348,15 +383,23 @@ class SharedTasks:
             self.forget(task_id)
             self.dirty[task_id] = None
 
-    def clear_after_fork(self) -> None:
+    def release(self, task_id: str) -> None:
+        """Let a run that is claimed not start any more; the caller holds the lock."""
+        held = self.held.pop(task_id, None)
+        if held is not None:
+            self.released[task_id] = held[0]
+
+    def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""
-        self._reading = threading.Lock()
+        self._lease = lease
+        self.turn = threading.RLock()
         self.stale.update(self.held, self.mine, self.elsewhere)
         for task_id in self.stale:
             row = self.rows.get(task_id)
             if row is not None:
                 row.version, row.fields = 0, {}
         self.held.clear()
+        self.released.clear()
         self.mine.clear()
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
@@ -345,16 +345,17 @@ class TaskRegistry:
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
         has succeeded. One of the backend that is `unresolved` here is taken out as well: None, if there is no `Task`.
         """
-        self._catch_up(task_id)
-        is_shared = task_id in self.unresolved()
-        if self._ledger is not None and (is_shared or task_id in self.store):
-            self._ledger.tasks.remove(task_id)
-        with self._lock, self._agenda as agenda:
-            agenda.work_in(self._now())
-            task = dict.get(self.store, task_id)
-            if task is not None:
-                dict.__delitem__(self.store, task_id)
-                agenda.drop(task_id)
+        with nullcontext() if self._ledger is None else self._ledger.tasks.turn:
+            self._catch_up(task_id)
+            is_shared = task_id in self.unresolved()
+            if self._ledger is not None and (is_shared or task_id in self.store):
+                self._ledger.tasks.remove(task_id)
+            with self._lock, self._agenda as agenda:
+                agenda.work_in(self._now())
+                task = dict.get(self.store, task_id)
+                if task is not None:
+                    dict.__delitem__(self.store, task_id)
+                    agenda.drop(task_id)
         if task is None and not is_shared:
             raise UnknownTaskError(task_id, self.store)
         self._announce("removed", task_id)

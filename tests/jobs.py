@@ -98,3 +98,12 @@ def count(folder: str, what: str, name: str = "hold") -> int:
 
 def let_go(folder: str, name: str = "hold") -> None:
     (Path(folder) / f"{name}.go").touch()
+
+
+EPOCHS: list[int | None] = []
+
+
+def note_epoch() -> None:
+    """Note in EPOCHS, which the test clears, the number of this run."""
+    run = current_run()
+    EPOCHS.append(run and run.epoch)

@@ -36,6 +36,10 @@ def adder(task_id: str = "a", **fields: Any) -> Task:
     return Task(**{"id": task_id, "every": MINUTE, "func": jobs.add, "args": (1, 2), **fields})
 
 
+def _noting() -> Task:
+    return Task(id="a", every=MINUTE, func=jobs.note_epoch)
+
+
 def runs(registry: TaskRegistry, task_id: str) -> int:
     return len(registry.history(task_id))
 
@@ -628,6 +632,152 @@ class TestManyInstances:
         assert (second.store["a"] is mine, mine.result) == (True, 3)
         with pytest.raises(ValueError, match=r"^Task with id 'a' already registered.$"):
             second.register(adder())
+
+    def test_a_task_of_others_may_be_registered_here_while_it_runs_here(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+
+        def register() -> str:
+            if not registered:
+                registered.append(second.register(Task(id="a", every=MINUTE, func=register)))
+            return "done"
+
+        registered: list[Task] = []
+        first.expose(register, "register")
+        second.expose(register, "register")
+        first.register(Task(id="a", every=MINUTE, func=register))
+        second.tick()
+        second.tick()
+        (task,) = registered
+        assert (task.status, task.result, second.store["a"] is task) == (TaskStatus.SUCCESS, "done", True)
+        clock.advance(60)
+        second.tick()
+        assert [run["status"] for run in second.history("a")] == ["success", "success"]
+
+    def test_a_task_of_others_may_be_registered_here_while_it_is_claimed_here(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+
+        def register() -> None:
+            if second._ledger._claims._tasks.is_adopted("b"):  # type: ignore[union-attr]
+                second.register(adder("b"))
+
+        first.expose(register, "register")
+        second.expose(register, "register")
+        second.expose(jobs.add)
+        first.register(Task(id="a", every=MINUTE, func=register))
+        first.register(adder("b"))
+        second._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        second.tick()
+        second.tick()
+        assert [run["status"] for run in second.history("b")] == ["failed", "success"]
+        assert (second.store["b"].status, second.store["b"].result) == (TaskStatus.SUCCESS, 3)
+        assert second.history("b")[0]["error"].partition(":")[0] == "not started"
+
+    @pytest.mark.parametrize(("remover", "is_seen"), [("here", False), ("there", False), ("there", True)])
+    def test_a_claim_of_a_task_that_was_removed_and_registered_anew_does_not_start_it(
+        self, join: Join, clock: Clock, remover: str, is_seen: bool
+    ) -> None:
+        here, there, started = join(), join(), list[int | None]()
+
+        def note() -> None:
+            run = current_run()
+            started.append(run and run.epoch)
+
+        def replace() -> None:
+            registry = {"here": here, "there": there}[remover]
+            registry.remove("b")
+            if is_seen:
+                here.pause("c")
+            registry.register(Task(id="b", every=MINUTE, func=note))
+            if is_seen:
+                here.pause("c")
+            else:
+                here.tick()
+
+        here.expose(replace, "replace")
+        for registry in (here, there):
+            registry.expose(note, "note")
+        here.register(Task(id="a", every=MINUTE, func=replace))
+        here.register(Task(id="b", every=MINUTE, func=note))
+        here.register(adder("c", run_at=at(clock) + timedelta(1), every=None))
+        here._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        here.tick()
+        here.tick()
+        found = [(run["epoch"], (run["error"] or "").partition(":")[0]) for run in here.history("b")]
+        assert (started, found) == ([2], [(1, "not started"), (2, "")])
+
+    @pytest.mark.parametrize(
+        ("meanwhile", "started", "found"),
+        [
+            (lambda here, _: (here.pause("a"), here.resume("a")), [1], ["success"]),
+            (lambda here, _: here.run_now("a"), [1, 2], ["success", "success"]),
+            (lambda here, _: here.update("a", args=()), [1], ["success"]),
+            (lambda here, _: (here.remove("a"), here.register(_noting())), [2], ["failed", "success"]),
+            (lambda here, there: (there.remove("a"), there.register(_noting())), [1, 2], ["success", "success"]),
+            (
+                lambda here, there: (there.remove("a"), there.register(_noting()), here.pause("a"), here.resume("a")),
+                [2],
+                ["failed", "success"],
+            ),
+        ],
+    )
+    def test_management_before_the_answer_to_a_claim_has_come(
+        self, join: Join, meanwhile: Callable[[TaskRegistry, TaskRegistry], Any], started: list[int], found: list[str]
+    ) -> None:
+        here, there = join(), join()
+        here.register(_noting())
+        there.expose(jobs.note_epoch)
+        backend, noted = here._ledger.backend, jobs.EPOCHS  # type: ignore[union-attr]
+        claim = backend.claim
+        noted.clear()
+
+        def late(*arguments: Any) -> Any:
+            backend.claim = claim  # type: ignore[method-assign]
+            won = claim(*arguments)
+            meanwhile(here, there)
+            return won
+
+        backend.claim = late  # type: ignore[method-assign]
+        for _ in range(3):
+            here.tick()
+        assert (noted, [run["status"] for run in here.history("a")]) == (started, found)
+
+    def test_what_is_removed_here_and_by_others_at_once_is_gone_without_an_error(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder())
+        second.register(adder())
+        backend, ticking = second._ledger.backend, threading.Thread(target=second.tick)  # type: ignore[union-attr]
+        remove = backend.remove
+
+        def meanwhile(ids: Any) -> None:
+            backend.remove = remove  # type: ignore[method-assign]  # in memory, both have the same
+            first.remove("a")
+            ticking.start()
+            ticking.join(0.03)
+            remove(ids)
+
+        backend.remove = meanwhile  # type: ignore[method-assign]
+        second.remove("a")
+        ticking.join(10)
+        assert ("a" in second.store, "a" in first.store) == (False, False)
+
+    def test_what_is_registered_while_its_removal_is_written_is_there(self, join: Join) -> None:
+        registry = join()
+        registry.register(adder())
+        backend = registry._ledger.backend  # type: ignore[union-attr]
+        registering = threading.Thread(target=registry.register, args=(adder(),))
+        remove = backend.remove
+
+        def meanwhile(ids: Any) -> None:
+            registering.start()
+            registering.join(0.03)
+            remove(ids)
+
+        backend.remove = meanwhile  # type: ignore[method-assign]
+        del registry.store["a"]
+        registry.tick()
+        registering.join(10)
+        registry.tick()
+        assert registry.store["a"].result == 3
 
     def test_an_unknown_function_is_told_and_hinders_no_other(
         self, join: Join, caplog: pytest.LogCaptureFixture

@@ -93,3 +93,11 @@ def test_a_stricter_condition_has_the_last_word_and_is_asked_each_time(desk: Des
     desk.put("c", last_run_at=NOON - timedelta(minutes=1))
     assert [desk.take(stricter=lambda task, _: task.id == "b") for _ in range(2)] == ["b", "b"]
     assert desk.take() == "abc"
+
+
+def test_what_was_set_aside_and_has_changed_is_taken_once(desk: Desk) -> None:
+    task = desk.put("a", run_at=NOON)
+    desk.agenda.work_in(NOON)
+    assert desk.agenda.set_aside(NOON, None) == [task]
+    desk.agenda.reread(task, NOON)
+    assert desk.take() == "a"
