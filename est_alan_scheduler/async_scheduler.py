@@ -23,12 +23,10 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     has one; `max_running` of them at a time, by default 32 or what the executor takes. Cancelling it cancels the
     coroutines and waits for the plain functions, which cannot be cancelled; cancelling it again gives those up.
 
-    With a backend, the event loop does not wait for the store when it looks for what is due and for news, renews the
-    lease or writes outcomes: threads do that, and find out when the store is out of reach. It does wait for one round
-    trip in a tick that has something to start, right after a look that was answered, for the claim: what is claimed
-    has to start at once, in this thread, on the state that was decided on. It also waits where code on it asks the
-    store itself, by `register`, `update` or `history`, or subscribes to outcomes, which are stored before they are
-    told, and at the end.
+    With a backend, the event loop does not wait for the store: threads look for what is due and for news, claim what is
+    to start, renew the lease and write outcomes, and find out when the store is out of reach. It does wait where code
+    on it asks the store itself, by `register`, `update` or `history`, or subscribes to outcomes, which are stored
+    before they are told, and at the end. Nor is it cancelled before the store has answered.
 
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` is something that ticks.
     """
@@ -47,10 +45,7 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     try:
         while True:
             wake.clear()
-            preparation = loop.ask(ticked, "preparation")
-            if preparation is not None:
-                await _in_a_thread(preparation)
-            pause = loop.tick(ticked, interval, raised=(KeyboardInterrupt, SystemExit))
+            pause = await _tick(ticked, interval)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
     finally:
         loop_runner.reset(token)
@@ -63,11 +58,32 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
             runner.close()
 
 
-async def _in_a_thread(call: Callable[[], None]) -> None:
-    """Call it in a thread, and do not go on before it has returned, also when this is cancelled."""
-    job = asyncio.get_running_loop().run_in_executor(None, call)
+async def _tick(registry: TaskRegistry, interval: float) -> float:
+    """Tick once, a thread asking the store if there is one; return the seconds to wait before the next time."""
+    raised = KeyboardInterrupt, SystemExit
+    half = loop.ask(registry, "half_tick")
+    if half is None:
+        return loop.tick(registry, interval, raised)
+    job = asyncio.get_running_loop().run_in_executor(None, half.ask)
     try:
-        await asyncio.shield(job)
+        await _done(job)
+    except asyncio.CancelledError:
+        loop.tick(registry, interval, call=partial(_end, half.give_back, job))
+        raise
+    return loop.tick(registry, interval, raised, partial(_end, half.start, job))
+
+
+def _end(second_half: Callable[[], None], job: "asyncio.Future[None]") -> None:
+    try:
+        second_half()
+    finally:
+        job.result()  # raises what the first half has met
+
+
+async def _done(job: "asyncio.Future[None]") -> None:
+    """Wait for what a thread does, and do not go on before, also when this is cancelled."""
+    try:
+        await asyncio.wait([job])
     finally:
         while not job.done():
             with contextlib.suppress(asyncio.CancelledError):

@@ -1,8 +1,9 @@
 """The right to start runs: claimed in batches, and given back where it is not used."""
 
+from collections import deque
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from est_alan_scheduler.agenda import Agenda, Entry
@@ -16,7 +17,7 @@ from est_alan_scheduler.recorded_state import CLAIMED, claim_of, instant, stored
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.shared_tasks import Row, SharedTasks
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.timing import coming_attempt, first_run
+from est_alan_scheduler.timing import coming_attempt, first_run, slot_of_retry
 
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
@@ -43,7 +44,7 @@ class Claims:
         self._size = 1
         self._batch: Collection[str] = ()  # that an inline tick is at
         self._hold_until = 0.0  # by the monotonic clock
-        self._unsure: tuple[str, list[_Wish]] | None = None  # asked for, and the answer was lost
+        self._unsure: deque[tuple[str, list[_Wish]]] = deque()  # asked for, and the answer was lost
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time.
@@ -89,25 +90,28 @@ class Claims:
                     continue
                 lacks_input = first_consumed(task, agenda.store) is not None
                 attempt, slot = coming_attempt(task, now, entry.slot, lacks_input)
+                if slot is not None and attempt > 1:
+                    slot = slot_of_retry(task, slot)
                 wishes.append((claim_of(task, row.version, slot, attempt, started, first_run(task, now)), row))
         if wishes:
             self._ask(uuid4().hex, wishes, book)
 
     def resolve(self, book: "RunBook") -> None:
         """Find out what became of claims whose answer was lost: the store knows the token."""
-        if self._unsure is not None:
-            token, wishes = self._unsure
+        while self._unsure:
+            token, wishes = self._unsure.popleft()
             self._ask(token, wishes, book)
             # Decided on anew are those of retries, for a slot that has come since would be what runs, and those whose
             # start stands for a slot, for they would start at another moment than the store has.
-            anew = [claim.id for claim, _ in wishes if claim.attempt > 1 or claim.slot == claim.started]
-            self.release(anew, book)
+            self.release([claim.id for claim, _ in wishes if claim.attempt > 1 or claim.slot == claim.started], book)
 
     def _ask(self, token: str, wishes: list[_Wish], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since
-        self._unsure = token, wishes
-        won = self._backend.claim(self._lease.owner, token, [claim for claim, _ in wishes])
-        self._unsure = None
+        try:
+            won = self._backend.claim(self._lease.owner, token, [claim for claim, _ in wishes])
+        except BaseException:
+            self._unsure.append((token, wishes))
+            raise
         if not won:
             self._lease.deadline = 0.0  # it may be gone; if not, renewing it does no harm
         with book.lock:
@@ -166,7 +170,7 @@ class Claims:
                 known = [(task_id, tasks.rows.get(task_id)) for task_id in released]
                 rows = {task_id: row for task_id, row in known if row is not None and row.knows_before_claim()}
                 wanted = [
-                    Assignment(task_id, row.version, stored({name: row.fields[name] for name in CLAIMED}))
+                    Assignment(task_id, row.version, self._before(task_id, row))
                     for task_id, row in rows.items()
                     if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
                 ]
@@ -182,10 +186,14 @@ class Claims:
             versions[state.id] = state.version
         return versions
 
+    def _before(self, task_id: str, row: Row) -> dict[str, Any]:
+        """Return what a claim has overwritten, as it was."""
+        return stored({name: row.fields[name] for name in CLAIMED}) | {"slot": self._tasks.tried(task_id)}
+
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
         self._lease = lease
-        self._unsure = None
+        self._unsure.clear()
 
     # Runs; the caller holds the lock.
 

@@ -141,7 +141,11 @@ class Edits:
 
     def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
         assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}
-        wanted = [Assignment(id_, row.version, stored(edit)) for id_, (row, edit) in assigned.items() if edit]
+        wanted = [
+            Assignment(task_id, row.version, self._stored(task_id, edit))
+            for task_id, (row, edit) in assigned.items()
+            if edit
+        ]
         versions = self._backend.assign(wanted) if wanted else {}
         with self._book.lock:
             for assignment in wanted:
@@ -153,6 +157,13 @@ class Edits:
                 row.fields.update(edit)
                 if "status" in edit:
                     self._tasks.mine.pop(assignment.id, None)
+
+    def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
+        """Return fields as a store keeps them; with those that make a retry, what it is for."""
+        fields = stored(edit)
+        if "retry_at" in edit and task_id not in self._tasks.mine:
+            fields["slot"] = self._tasks.tried(task_id)
+        return fields
 
     def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
         changes, described = [], {}

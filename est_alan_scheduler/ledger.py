@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _LAST_CALL = 5.0  # seconds for the thread to end
-_SOON = 0.5  # seconds for which what was prepared ahead is good
-_NOT_AHEAD = False, -math.inf
 
 
 class Instance(NamedTuple):
@@ -80,21 +77,12 @@ class Ledger:
         self.taken_back = self._claims.taken_back
         self.start = self._claims.start
         self._untold: deque[Callable[[], None]] = deque()  # the registry's lock guards it
-        self._ahead = _NOT_AHEAD  # what `prepare` has answered ahead of a tick, and when
         _ledgers.add(self)
 
     # A tick.
 
-    def prepare_ahead(self, room: int | None, is_paused: bool) -> None:
-        """Do in this thread what `prepare` would soon do in another, which must not wait for the store."""
-        with suppress(Exception):  # the tick meets it again, and tells
-            self._ahead = self.prepare(room, is_paused), monotonic()
-
     def prepare(self, room: int | None, is_paused: bool) -> bool:
         """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
-        (answer, at), self._ahead = self._ahead, _NOT_AHEAD
-        if monotonic() - at < _SOON:
-            return answer
         if self.outage.seconds_left():
             return False
         tasks = self.tasks
@@ -159,6 +147,13 @@ class Ledger:
             self._outcomes.flush()
         except BackendUnavailableError as error:
             self._note_outage(error)
+
+    def let_go(self, ready: list[Entry]) -> None:
+        """End a tick whose thread must not wait for the store: the beat gives back what it has not started."""
+        ids = [entry.task.id for entry in ready if entry.task.id in self.tasks.held]
+        if ids:
+            self._claims.release(ids, self._book)
+            self._beat.hurry()
 
     def obtain(self, task: Task) -> bool:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""

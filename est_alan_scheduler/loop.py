@@ -4,6 +4,7 @@ import logging
 import math
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -96,11 +97,19 @@ def check(interval: float, registry: TaskRegistry) -> None:
         raise ValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
 
 
-def tick(registry: TaskRegistry, interval: float, raised: tuple[type[BaseException], ...] = ()) -> float:
-    """Tick once; return the seconds to wait before the next time. Errors that are not `raised` are logged."""
+def tick(
+    registry: TaskRegistry,
+    interval: float,
+    raised: tuple[type[BaseException], ...] = (),
+    call: Callable[[], None] | None = None,
+) -> float:
+    """Tick once, by `call` if it is given; return the seconds to wait before the next time.
+
+    Errors that are not `raised` are logged.
+    """
     interval = min(interval, _LONGEST_PAUSE)
     try:
-        registry.tick()
+        (registry.tick if call is None else call)()
         idle = ask(registry, "idle_seconds")
     except raised:
         raise

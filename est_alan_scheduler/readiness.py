@@ -28,6 +28,18 @@ class Notice(NamedTuple):
     event: Event | None = None
 
 
+class Decision(NamedTuple):
+    """What a tick has decided on, and the state that it did so on."""
+
+    ready: list[Entry]
+    notices: list[Notice]
+    now: datetime
+    began: float
+    """When that was, by the monotonic clock."""
+    changes: int
+    starts: int
+
+
 class Readiness:
     """Asks the tasks that the agenda says may be due, and puts back those that are not, or may not go ahead yet.
 

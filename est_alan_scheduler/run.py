@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.timing import record, show
+from est_alan_scheduler.timing import record, show, slot_of_retry
 
 if TYPE_CHECKING:
     from est_alan_scheduler.agenda import Entry
@@ -77,8 +77,7 @@ class Run:
         self.now = now  # when it started, in local time
         self.due = due  # in UTC; None for a run that nothing was due for
         self.attempt = attempt
-        # Of a retry, that of the first attempt; it is unknown if the task has come from elsewhere meanwhile.
-        self.slot = due if attempt == 1 else task._tried or due
+        self.slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
         self.entry = entry
         self.starter = starter  # the turn of the thread that started it
         self.is_call = is_call  # handed over, rather than made in that thread

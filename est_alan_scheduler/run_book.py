@@ -111,6 +111,9 @@ class RunBook:
         stored = None
         if run.epoch is not None and error is None:
             result, stored = round_trip(result)  # what a dependent elsewhere would see
+        now, slot = run.now, run.slot
+        if slot is None or slot is AT_ONCE:
+            slot = to_utc(run.started_at)  # what stands for it, also in a backend
         zone = run.started_at.tzinfo
         finished_at = clock if zone is None else record(run.zone, clock)
         if error is None:
@@ -118,12 +121,11 @@ class RunBook:
         else:
             status, word, text, message = _FAILED, _FAILED_TEXT, None, error_text(error)
             try:
-                retry_at = next_retry(task, run.attempt, run.slot, error, clock, run.zone)
+                retry_at = next_retry(task, run.attempt, slot, error, clock, run.zone)
             except Exception as failure:  # of a class in `retry.on`: the outcome has to be recorded all the same
                 log(logging.ERROR, f"Whether to retry task {task.id!r} could not be told; it is not.", failure)
                 retry_at = None
             run.retry_at = retry_at
-        now = run.now
         call = run.call
         run.duration = ended - (run.began if call is None or call.began_at is None else call.began_at)
         line = {
@@ -156,8 +158,7 @@ class RunBook:
                         agenda.wake(task.id, now)
                 else:
                     fields["retry_at"] = retry_at
-                    is_known = run.slot is not None and run.slot is not AT_ONCE
-                    _keep_tried(task, run.slot if is_known else to_utc(run.started_at))
+                _keep_tried(task, slot)
                 if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
                     task.keep_moments(RECORDED)  # its zone has changed since the run began
                 fields["status"] = status

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
-from est_alan_scheduler.backends.clock import from_instant
+from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
@@ -88,6 +88,11 @@ class SharedTasks:
     def is_adopted(self, task_id: str) -> bool:
         """Tell whether a task is there because others have registered it."""
         return task_id in self._adopted
+
+    def tried(self, task_id: str) -> int | None:
+        """Return the slot of the last run of a task that has ended, as a store keeps it; None if there is none."""
+        task = dict.get(self._agenda.store, task_id)
+        return None if task is None or task._tried is None else to_instant(task._tried)
 
     def own(self, task_id: str) -> None:
         """Note that a task is registered here, too."""
@@ -172,6 +177,7 @@ class SharedTasks:
             task.__dict__.update(before)
             row.fields.update(before)
             row.requested = known.requested
+            task._tried = self._agenda.store.get(task.id, task)._tried
             self.elsewhere.discard(task.id)
 
     def _described(self, task_id: str) -> Described | None:
@@ -341,8 +347,7 @@ class SharedTasks:
         """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""
         fields, news = task.__dict__, fields_of(state, task)
         old, message = [fields["result"], fields["error"]], fields["error_message"]
-        if not row.fields or not is_same(news["retry_at"], row.fields["retry_at"]):
-            task._tried = None  # a retry that was decided elsewhere, and the slot of that is unknown
+        task._tried = None if state.slot is None else from_instant(state.slot)
         for name, value in news.items():
             if not row.fields or is_same(fields[name], row.fields[name]):
                 fields[name] = value

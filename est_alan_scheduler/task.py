@@ -88,8 +88,9 @@ class Task(BaseModel):
 
     # `_accepts`: what `dependencies` found out about `func`; `_armed`: when its schedule was registered;
     # `_schedule`: what `timing` made of the schedule options; `_slot`: what it last worked out, and from what;
-    # `_tried`: the slot that is being retried; `_watchers`: told of each assignment. Slots, because private attributes
-    # would cost every task a dict; declared as if they were, because a type checker knows those.
+    # `_tried`: the slot of its last run, in UTC, which a retry is for; `_watchers`: told of each assignment. Slots,
+    # because private attributes would cost every task a dict; declared as if they were, because a type checker knows
+    # those.
     __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_tried", "_watchers")
     if TYPE_CHECKING:
         _accepts: Any = PrivateAttr()

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, nullcontext
 from datetime import datetime
 from functools import partial
@@ -13,12 +13,14 @@ from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler.admission import check, refusal, refusal_of_change
-from est_alan_scheduler.agenda import Agenda
+from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.crew import Crew
 from est_alan_scheduler.dependencies import first_unmet, first_used_up
 from est_alan_scheduler.events import Callback, Event, check_subscription
+from est_alan_scheduler.execution import Runner
 from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
+from est_alan_scheduler.half_tick import HalfTick
 from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.launcher import Launcher
 from est_alan_scheduler.local_time import to_utc
@@ -27,7 +29,7 @@ from est_alan_scheduler.membership import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.pool import ExecutorSource, Pool
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.preview import PlannedRun, upcoming
-from est_alan_scheduler.readiness import Condition, Notice, Readiness
+from est_alan_scheduler.readiness import Condition, Decision, Notice, Readiness
 from est_alan_scheduler.run_book import RunBook
 from est_alan_scheduler.statistics import Statistics, Tally
 from est_alan_scheduler.store import Store, UnknownTaskError
@@ -521,42 +523,68 @@ class TaskRegistry:
         cancellation) and comes out of a call in this thread is raised again; the next tick runs what it cut off.
         """
         self._book.expire()
+        runner, ledger = self._muster(), self._ledger
+        if ledger is None:
+            decision = self._decide(runner)
+            self._carry_out(decision, decision.ready, None)
+        elif ledger.prepare(self._crew.room(runner), self.is_paused):
+            ledger.tell_stored()
+            decision, is_inline = self._decide(runner), runner is None
+            claimed = ledger.claimed(decision.ready, decision.now, is_inline)
+            self._carry_out(decision, claimed, partial(ledger.close, is_inline=is_inline))
+
+    def half_tick(self) -> HalfTick | None:
+        """Return a tick of this thread in two halves; None without a backend, or if `tick` was overridden."""
+        ledger = self._ledger
+        if ledger is None or getattr(self.tick, "__func__", None) is not TaskRegistry.tick:
+            return None
+        runner = self._muster()
+        prepare = partial(ledger.prepare, self._crew.room(runner), self.is_paused)
+        return HalfTick(ledger, self._book, prepare, partial(self._decide, runner), self._carry_out)
+
+    def _muster(self) -> Runner | None:
+        """Return who makes the calls of a tick in this thread."""
         crew = self._crew
-        runner = crew.runner()
         if crew.pool is not None:
             crew.pool.prepare()
-        ledger = self._ledger
-        if ledger is not None:
-            if not ledger.prepare(crew.room(runner), self.is_paused):
-                return
-            ledger.tell_stored()
+        return crew.runner()
+
+    def _decide(self, runner: Runner | None) -> Decision:
+        """Decide what to start, on the state as it stands; `_carry_out` has to follow."""
         notices: list[Notice] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self.is_paused else crew.room(runner)
+            room = 0 if self.is_paused else self._crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
-            changes, starts = agenda.changes, agenda.starts
+            decision = Decision(ready, notices, now, began, agenda.changes, agenda.starts)
             dropped = agenda.take_dropped()
         del dropped
+        return decision
+
+    def _carry_out(
+        self, decision: Decision, entries: Iterable[Entry], end: Callable[[list[Entry]], None] | None
+    ) -> None:
+        """Start `entries`, of what was decided on; `end` is told of all of that in the end."""
+        ready, notices, now, began, changes, starts = decision
         if not ready and not notices:
             return
-        turn = self._here.turn
+        agenda, turn = self._agenda, self._here.turn
         outer, depth = (turn.entry, turn.now, turn.began, turn.changes, turn.starts), len(turn.runs)
         turn.is_closed = turn.is_closed and depth > 0
         try:
             if notices:
                 self._tell(notices)
             turn.now, turn.began, turn.changes, turn.starts = now, began, changes, starts
-            for entry in ready if ledger is None else ledger.claimed(ready, now, is_inline=runner is None):
+            for entry in entries:
                 turn.entry = entry
                 self._execute(entry.task)
         finally:
             turn.entry, turn.now, turn.began, turn.changes, turn.starts = outer
             self._book.close(depth)
-            if ledger is not None:
-                ledger.close(ready, is_inline=runner is None)
+            if end is not None:
+                end(ready)
             with self._lock, agenda:
                 agenda.close(ready, now)
 
@@ -580,16 +608,6 @@ class TaskRegistry:
             return deadline
         idle = max(outage, (moment - utc).total_seconds())
         return idle if deadline is None else min(idle, deadline)
-
-    def preparation(self) -> Callable[[], None] | None:
-        """Return what asks the backend for all that a tick in this thread has to know; None without a backend.
-
-        It is for a loop whose thread must not wait for the store: called in another thread, right before that tick.
-        """
-        if self._ledger is None:
-            return None
-        room = self._crew.room(self._crew.runner())
-        return partial(self._ledger.prepare_ahead, room, self.is_paused)
 
     def add_waker(self, wake: Callable[[], None]) -> None:
         """Have `wake` called whenever a task is registered or a call has ended: it is for a loop that waits."""

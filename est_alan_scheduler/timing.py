@@ -154,6 +154,12 @@ def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input:
     return (task.attempt + 1, due_retry(task)) if is_retry else (1, slot)
 
 
+def slot_of_retry(task: Task, due: datetime) -> datetime:
+    """Return the slot of a retry of `task` that is due: that of the first attempt; its own moment if nobody knows."""
+    tried: datetime | None = task._tried
+    return due if tried is None else tried
+
+
 def next_retry(
     task: Task,
     attempt: int,

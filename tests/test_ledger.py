@@ -15,8 +15,8 @@ import pytest
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
-from est_alan_scheduler.backends.clock import from_instant
-from est_alan_scheduler.local_time import from_utc
+from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Servers, Store
@@ -890,9 +890,7 @@ class TestManyInstances:
         second.shutdown()
         assert len(first.instances()) == 1
 
-    def test_a_retry_of_what_failed_elsewhere_is_not_for_a_slot_that_was_tried_here_before(
-        self, join: Join, clock: Clock
-    ) -> None:
+    def test_a_retry_is_for_the_slot_of_the_first_attempt_whoever_starts_it(self, join: Join, clock: Clock) -> None:
         seen = []
 
         def fail() -> None:
@@ -911,7 +909,57 @@ class TestManyInstances:
         for registry, seconds in ((first, 0), (first, 60), (first, 1), (second, 59), (first, 1)):
             clock.advance(seconds)
             registry.tick()
-        assert seen == [(0, 1), (60, 1), (60, 2), (120, 1), (121, 2)]
+        assert seen == [(0, 1), (60, 1), (60, 2), (120, 1), (120, 2)]
+        assert [((run["slot"] - start).seconds, run["attempt"]) for run in first.history()] == seen
+
+    def test_so_it_is_after_a_restart_and_its_lateness_counts_from_its_own_moment(
+        self, join: Join, clock: Clock
+    ) -> None:
+        retry = Retry(max_retries=1, delay=30, jitter=0)
+        first, start = join(), at(clock)
+        first.register(adder(func=boom, args=(), retry=retry))
+        first.tick()
+        first.shutdown()
+        second, heard = join(), list[Event]()
+        second.on("started", heard.append)
+        second.register(adder(func=boom, args=(), retry=retry))
+        clock.advance(35)
+        second.tick()
+        assert [(event.slot, event.attempt) for event in heard] == [(start, 2)]
+        assert second.statistics("a").lateness.max == pytest.approx(5, abs=4)
+
+    def test_so_it_is_after_a_claim_was_given_back(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        start = at(clock)
+        for registry in (first, second):
+            registry.register(adder("good"))
+            registry.register(adder("bad", func=boom, args=(), retry=Retry(max_retries=1, delay=60, jitter=0)))
+        for _ in range(2):
+            first.tick()
+        clock.advance(61)
+        ledger = first._ledger
+        assert ledger is not None
+        for task in first:
+            assert ledger.obtain(task)
+        ledger.give_back(["good", "bad"])
+        assert {state.slot for state in ledger.backend.look(None, 0).states.values()} == {to_instant(to_utc(start))}
+
+    def test_so_it_is_of_a_task_that_has_failed_elsewhere_before_it_was_shared(
+        self, join: Join, alone: TaskRegistry, store: Store, clock: Clock
+    ) -> None:
+        registry, start = alone, at(clock)
+        retry = Retry(max_retries=1, delay=1, jitter=0)
+        task = registry.register(adder(every=None, run_at=start, func=boom, args=(), retry=retry))
+        registry.tick()
+        registry.configure(backend=store.open(clock), lease=600)
+        registry._ledger.edits.push()  # type: ignore[union-attr]  # as a tick would, whose first run it would be
+        clock.advance(1)
+        other = join()
+        other.register(adder(every=None, run_at=start, func=boom, args=(), retry=retry))
+        other.tick()
+        registry.tick()
+        assert [(run["slot"], run["attempt"]) for run in other.history()] == [(start, 2)]
+        assert task.attempt == 2
 
 
 class TestLease:
@@ -941,6 +989,26 @@ class TestLease:
         assert there.error_message is not None
         assert there.error_message.startswith("lease expired: owner ")
         assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
+
+    def test_a_retry_of_what_was_lost_is_for_the_same_slot_and_as_late_as_its_owner_would_have_it(
+        self, join: Join, clock: Clock
+    ) -> None:
+        first, second = join(), join()
+        retry, start = Retry(max_retries=2, delay=5, jitter=1), at(clock)
+        task = first.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
+        second.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
+        first.tick()
+        delays = [retry.seconds_after(attempt, None, "a", to_utc(start)) or 0 for attempt in (1, 2)]
+        assert task.retry_at == start + timedelta(seconds=delays[0])
+        clock.advance(10)
+        _claim_and_die(first, task)
+        clock.advance(700)
+        _reap(second)
+        second.tick()
+        assert second.store["a"].retry_at == at(clock) + timedelta(seconds=delays[1])
+        clock.advance(20)
+        second.tick()
+        assert [(run["slot"], run["attempt"]) for run in second.history()] == [(start, 1), (start, 2), (start, 3)]
 
     def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
@@ -1211,6 +1279,21 @@ class TestOutage:
         registry.tick()
         assert [(run["status"], run["epoch"]) for run in registry.history("a")] == [("success", 1)]
 
+    def test_the_grid_begins_with_the_first_start_also_after_a_claim_whose_answer_was_lost(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
+        task = registry.register(adder())
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after.clear()
+        _end_pause(registry)
+        clock.advance(1)
+        for _ in range(2):
+            registry.tick()
+        given_back, run = registry.history("a")
+        assert (given_back["late"], run["status"], run["slot"]) == (True, "success", at(clock))
+        assert (flaky.look(["a"], 0).states["a"].first_run_at, task.first_run_at) == (clock.now, at(clock))
+
     def test_a_slot_takes_over_from_a_retry_whose_claim_was_not_answered(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
@@ -1425,7 +1508,7 @@ def test_an_event_loop_runs_what_is_claimed() -> None:
 
 
 @pytest.mark.slow
-def test_an_event_loop_does_not_wait_for_the_store_to_look_or_to_write() -> None:
+def test_an_event_loop_does_not_wait_for_the_store_to_look_to_claim_or_to_write() -> None:
     import asyncio
 
     class Noting(MemoryBackend):
@@ -1455,7 +1538,7 @@ def test_an_event_loop_does_not_wait_for_the_store_to_look_or_to_write() -> None
     asyncio.run(main())
     here = {name for name, is_here in backend.asked if is_here}
     there = {name for name, is_here in backend.asked if not is_here}
-    assert (here - {"leave", "finish"}, {"look", "renew", "finish"} - there) == ({"claim"}, set())
+    assert (here - {"leave", "finish"}, {"look", "renew", "claim", "finish"} - there) == (set(), set())
 
 
 class TestRoundTrips:

@@ -172,6 +172,24 @@ class TestOutcome:
             registry.tick_at(START + second * SECOND)
         assert seen == [CurrentRun("a", START - MINUTE, attempt) for attempt in (1, 2, 3, 4)]
 
+    def test_one_that_is_set_by_hand_is_for_the_slot_of_the_last_run_whatever_came_of_it(
+        self, registry: Frozen
+    ) -> None:
+        seen = []
+
+        def look() -> None:
+            run = current_run()
+            seen.append(run and (run.slot, run.attempt))
+            if len(seen) == 1:
+                raise ValueError
+
+        task = registry.register(Task(id="a", every={"hours": 1}, func=look, retry=THREE))
+        for moment in (START, START + SECOND, START + HOUR):
+            registry.tick_at(moment)
+        task.retry_at = START + HOUR + SECOND
+        registry.tick_at(START + HOUR + SECOND)
+        assert seen == [(START, 1), (START, 2), (START + HOUR, 1), (START + HOUR, 2)]
+
     @pytest.mark.parametrize("is_asked_for", [False, True], ids=["the first of every", "a run that was asked for"])
     def test_of_what_had_no_slot_of_its_own_the_first_start_stands_for_it(
         self, registry: Frozen, is_asked_for: bool

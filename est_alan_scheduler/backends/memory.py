@@ -181,6 +181,7 @@ class MemoryBackend(Backend):
                     last_run_at=claim.last_run_at,
                     retry_at=claim.retry_at,
                     attempt=claim.attempt,
+                    slot=claim.slot,
                     run_requested=0,
                     owner=owner,
                 )

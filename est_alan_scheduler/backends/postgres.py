@@ -77,7 +77,7 @@ class PostgresBackend(SqlBackend):
             won AS (
                 UPDATE {t.tasks} t SET epoch = t.epoch + 1, version = t.version + 1, status = 'running',
                     owner = :owner, token = :token, run_requested = 0, first_run_at = c.first_run_at,
-                    last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt
+                    last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt, slot = c.slot
                 FROM free c WHERE t.id = c.id AND t.version = c.seen_version
                 RETURNING t.id, t.epoch, c.slot, c.attempt, c.started
             ),

@@ -64,7 +64,7 @@ end
 local function blank(id)
     redis.call('HSET', P .. 'task:' .. id, 'status', 'pending', 'first_run_at', '', 'last_run_at', '',
         'last_success_at', '', 'retry_at', '', 'attempt', '0', 'result', '', 'error_message', '', 'misfires', '0',
-        'misfired_at', '', 'paused', '0', 'run_requested', '0', 'owner', '', 'token', '', 'consumed', '')
+        'misfired_at', '', 'paused', '0', 'run_requested', '0', 'owner', '', 'token', '', 'consumed', '', 'slot', '')
 end
 local function state(id) return redis.call('HMGET', P .. 'task:' .. id, {_fields(STATE)}) end
 local function run(id, epoch) return redis.call('HMGET', run_key(id, epoch), {_fields(RUN)}) end
@@ -208,7 +208,7 @@ for _, claim in ipairs(cjson.decode(ARGV[4])) do
         local epoch = whole(redis.call('HINCRBY', key, 'epoch', 1))
         redis.call('HINCRBY', key, 'version', 1)
         redis.call('HSET', key, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0',
-            'attempt', attempt, 'first_run_at', claim[6], 'last_run_at', claim[7], 'retry_at', claim[8])
+            'slot', slot, 'attempt', attempt, 'first_run_at', claim[6], 'last_run_at', claim[7], 'retry_at', claim[8])
         redis.call('HSET', run_key(id, epoch), 'slot', slot, 'attempt', attempt, 'owner', owner, 'started', started,
             'finished', '', 'status', 'running', 'result', '', 'error', '', 'late', '0')
         redis.call('ZADD', P .. 'runs:' .. id, epoch, epoch)

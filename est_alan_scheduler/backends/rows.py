@@ -51,6 +51,8 @@ class State(NamedTuple):
     """Who runs it; None if nobody does."""
     consumed: str | None = None
     """A JSON object: the successes of dependencies that its runs have made use of."""
+    slot: int | None = None
+    """What its last run was due for, as the claim said: a retry is for the same, whoever starts it."""
 
 
 class Assignment(NamedTuple):
@@ -197,6 +199,7 @@ ASSIGNABLE = frozenset(
         "misfires",
         "misfired_at",
         "consumed",
+        "slot",
     )
 )
 """The fields of `State` that may be assigned by hand."""
@@ -304,6 +307,7 @@ _INTEGERS = (
     "misfires",
     "misfired_at",
     "run_requested",
+    "slot",
 )
 _WHOLE = frozenset((int, type(None)))
 _STATUS, _PAUSED = State._fields.index("status"), State._fields.index("paused")

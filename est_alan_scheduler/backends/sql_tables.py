@@ -14,7 +14,7 @@ RUN = ", ".join(f"r.{name}" for name in RunRow._fields)
 BLANK = (
     "status = 'pending', first_run_at = NULL, last_run_at = NULL, last_success_at = NULL, retry_at = NULL, attempt = 0,"
     " result = NULL, error_message = NULL, misfires = 0, misfired_at = NULL, paused = false, run_requested = 0,"
-    " owner = NULL, token = NULL, consumed = NULL"
+    " owner = NULL, token = NULL, consumed = NULL, slot = NULL"
 )
 """What sets a state to that of a new task, its epoch and version apart."""
 
@@ -57,6 +57,7 @@ class Tables:
             Column("owner", Text),
             Column("token", Text),
             Column("consumed", Text),
+            Column("slot", BigInteger),
         )
         runs = Table(
             self.runs,

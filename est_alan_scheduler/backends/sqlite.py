@@ -80,7 +80,7 @@ class SqliteBackend(SqlBackend):
         )
         start = (
             f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
-            " token = ?, run_requested = 0, first_run_at = ?, last_run_at = ?, retry_at = ?, attempt = ?"
+            " token = ?, run_requested = 0, first_run_at = ?, last_run_at = ?, retry_at = ?, attempt = ?, slot = ?"
             " WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed"
         )
         mine = (
@@ -102,6 +102,7 @@ class SqliteBackend(SqlBackend):
                         one.last_run_at,
                         one.retry_at,
                         one.attempt,
+                        one.slot,
                         one.id,
                         one.seen_version,
                     )

@@ -284,10 +284,11 @@ class TestAssign:
             "misfires": 6,
             "misfired_at": 7,
             "consumed": '{"b": 8}',
+            "slot": 9,
         }
         assert backend.assign([Assignment("a", 1, fields), Assignment("b", 1, {"retry_at": 9})]) == {"a": 2, "b": 2}
         assert state(backend, "a") == State(
-            "a", 2, 0, SUCCESS, 1, 2, 3, 4, 5, '{"x": 1}', "", 6, 7, False, 0, None, '{"b": 8}'
+            "a", 2, 0, SUCCESS, 1, 2, 3, 4, 5, '{"x": 1}', "", 6, 7, False, 0, None, '{"b": 8}', 9
         )
         assert state(backend, "b") == FRESH._replace(id="b", version=2, retry_at=9)
 
@@ -336,7 +337,7 @@ class TestClaim:
         wish = Claim("a", 2, 40, 3, 42, first_run_at=41, last_run_at=42, retry_at=None)
         assert backend.claim("me", "token", [wish]) == {"a": 1}
         assert state(backend, "a") == State(
-            "a", 3, 1, RUNNING, 41, 42, None, None, 3, None, None, 0, None, False, 0, "me"
+            "a", 3, 1, RUNNING, 41, 42, None, None, 3, None, None, 0, None, False, 0, "me", slot=40
         )
         assert backend.history() == [RunRow("a", 1, 40, 3, "me", 42, None, RUNNING, None, None, late=False)]
 
@@ -345,7 +346,7 @@ class TestClaim:
         assert state(backend, "a").retry_at == 300
         backend.claim("me", "two", [Claim("a", 3, None, 2, 9, None, None, retry_at=77)])
         now = state(backend, "a")
-        assert (now.first_run_at, now.last_run_at, now.retry_at) == (None, None, 77)
+        assert (now.first_run_at, now.last_run_at, now.retry_at, now.slot) == (None, None, 77, None)
         assert backend.history()[0].slot is None
 
     def test_of_another_version_is_a_lost_race(self, backend: Backend) -> None:

@@ -53,7 +53,7 @@ class Ours:
 
 _CLAIMED = (
     "epoch = epoch + 1, version = version + 1, status = 'running', owner = 'me', token = 'token', run_requested = 0,"
-    " first_run_at = 50, last_run_at = 100, retry_at = NULL, attempt = 1"
+    " first_run_at = 50, last_run_at = 100, retry_at = NULL, attempt = 1, slot = 99"
 )
 _FINISHED = (
     "version = version + 1, status = 'success', owner = NULL, error_message = NULL, retry_at = NULL, attempt = 0,"
@@ -134,7 +134,7 @@ class RedisFloor:
         local epoch = redis.call('HINCRBY', key, 'epoch', 1)
         redis.call('HINCRBY', key, 'version', 1)
         redis.call('HSET', key, 'status', 'running', 'owner', 'me', 'token', 't', 'run_requested', '0', 'attempt', '1',
-            'first_run_at', '1', 'last_run_at', '1', 'retry_at', '')
+            'first_run_at', '1', 'last_run_at', '1', 'retry_at', '', 'slot', '1')
         redis.call('HSET', key .. epoch, 'slot', '1', 'attempt', '1', 'owner', 'me', 'started', '1', 'finished', '',
             'status', 'running', 'result', '', 'error', '', 'late', '0')
         redis.call('ZADD', key .. 'runs', epoch, epoch)

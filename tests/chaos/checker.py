@@ -26,7 +26,7 @@ def check(facts: Facts) -> list[str]:
 
 
 def started_once(view: View) -> Iterator[str]:
-    """No slot is started twice without retry; with it, each start is another attempt. No epoch is started twice."""
+    """No slot is started twice without retry; with it, no attempt of a slot is. No epoch is started twice."""
     epochs = Counter((start.task, start.epoch) for start in view.starts)
     for (task, epoch), number in epochs.items():
         if number > 1:
@@ -42,7 +42,11 @@ def started_once(view: View) -> Iterator[str]:
 
 
 def alone(view: View) -> Iterator[str]:
-    """No run starts while another one of its task goes on whose lease has held since it was claimed."""
+    """No run starts while another one of its task goes on whose lease has held since it was claimed.
+
+    Unless its process stood still from right before the start until its lease was over: nobody can look at a lease and
+    call a function in one step.
+    """
     under_way: dict[str, list[Start]] = defaultdict(list)
     for start in view.starts:
         still = []
@@ -53,7 +57,7 @@ def alone(view: View) -> Iterator[str]:
                 continue
             still.append(other)
             claim = view.claims.get((other.task, other.epoch))
-            if claim is not None and view.held(claim.owner, claim.at, start.at):
+            if claim is not None and view.held(claim.owner, claim.at, start.at) and not view.overslept(start):
                 yield (
                     f"{start.task} epoch {start.epoch} started on {start.instance} while epoch {other.epoch}"
                     f" went on on {other.instance}, whose lease held"
@@ -76,8 +80,11 @@ def outcomes(view: View) -> Iterator[str]:
             yield f"{name} was started, and is not in the history"
         elif error.startswith(GIVEN_BACK):
             yield f"{name} was started, and is recorded as {error!r}"
-        elif start.attempt == 1 and (run.attempt, run.slot) != (1, start.slot):
-            yield f"{name} was started for slot {start.slot}, the history says attempt {run.attempt} of {run.slot}"
+        elif (run.attempt, run.slot) != (start.attempt, start.slot):
+            yield (
+                f"{name} was started as attempt {start.attempt} of slot {start.slot},"
+                f" the history says attempt {run.attempt} of {run.slot}"
+            )
         elif run.finished is not None and not error.startswith(LOST):
             seen = None if end is None else "failed" if end.failed else "success"
             if seen != run.status:
@@ -167,16 +174,22 @@ def _waited(task: str, epoch: int, due: float, claimed: float, spans: Iterable[S
 
 
 def in_order(view: View) -> Iterator[str]:
-    """Epochs count up without a gap, slots go forward with them, and what stands at the end is what came last."""
+    """Epochs count up without a gap, slots and their attempts with them, and what stands at the end is what came last.
+
+    A retry follows the attempt before it, of the same slot, with nothing in between.
+    """
     for state in view.facts.states:
         runs = view.runs[state.task]
         if [run.epoch for run in runs] != list(range(1, state.epoch + 1)):
             yield f"{state.task} is at epoch {state.epoch}, and has the rows {[run.epoch for run in runs]}"
         kept = [run for run in runs if not given_back(run)]
-        first = [run for run in kept if run.attempt == 1 and (run.task, run.epoch) in view.started]
-        for one, other in pairwise(first):
-            if (one.slot or 0) >= (other.slot or 0):
-                yield f"{state.task} epoch {other.epoch} is for slot {other.slot}, epoch {one.epoch} was for {one.slot}"
+        for one, other in pairwise(run for run in kept if (run.task, run.epoch) in view.started):
+            if (one.slot or 0, one.attempt) >= (other.slot or 0, other.attempt):
+                yield (
+                    f"{state.task} epoch {other.epoch} is attempt {other.attempt} of slot {other.slot},"
+                    f" epoch {one.epoch} was attempt {one.attempt} of {one.slot}"
+                )
+        yield from _strays(kept, view)
         good = [run for run in kept if run.status == "success" and not run.late]
         for run in good:
             if run.result != str(run.epoch):
@@ -187,6 +200,21 @@ def in_order(view: View) -> Iterator[str]:
             yield f"{state.task} stands at {stands}, and by its rows at {come[0]}"
 
 
+def _strays(runs: list[Run], view: View) -> Iterator[str]:
+    """Tell of retries that do not follow the attempt before them."""
+    before: list[Run] = []  # those by whose outcome the task may have stood, as `_last` has it
+    for run in runs:
+        if run.attempt > 1 and (run.slot, run.attempt - 1) not in [(one.slot, one.attempt) for one in before]:
+            follows = f"attempt {before[-1].attempt} of {before[-1].slot}" if before else "nothing"
+            yield f"{run.task} epoch {run.epoch} is attempt {run.attempt} of slot {run.slot}, and follows {follows}"
+        before = [*before, run] if _may_be_given_back(run, view) else [run]
+
+
+def _may_be_given_back(run: Run, view: View) -> bool:
+    """Tell whether the owner of a run may have died between giving its claim back and recording that."""
+    return (run.task, run.epoch) not in view.started and (run.error or "").startswith(LOST)
+
+
 def _last(runs: list[Run], view: View) -> Iterator[Run]:
     """Yield the run by whose outcome a task may stand.
 
@@ -195,7 +223,7 @@ def _last(runs: list[Run], view: View) -> Iterator[Run]:
     for run in reversed(runs):
         if run.finished is not None:
             yield run
-        if (run.task, run.epoch) in view.started or not (run.error or "").startswith(LOST):
+        if not _may_be_given_back(run, view):
             return
 
 

@@ -58,19 +58,25 @@ def healthy(records: Sequence[Record], until: float) -> list[Span]:
     return sorted(spans)
 
 
-def _bad(records: Sequence[Record]) -> dict[str, list[Span]]:
-    bad: dict[str, list[Span]] = defaultdict(list)
+def pauses(records: Iterable[Record]) -> dict[str, list[Span]]:
+    """Return, by instance, the spans in which its process stood still, or was starved, as its pulses tell."""
+    found: dict[str, list[Span]] = defaultdict(list)
     pulses: dict[str, float] = {}
     for record in records:
-        instance = record.instance
         if isinstance(record, Pulse):
-            last = pulses.get(instance, record.at)
+            last = pulses.get(record.instance, record.at)
             if record.at - last > GAP:
-                bad[instance].append((last, record.at))
-            pulses[instance] = record.at
-        elif isinstance(record, Trouble):
+                found[record.instance].append((last, record.at))
+            pulses[record.instance] = record.at
+    return found
+
+
+def _bad(records: Sequence[Record]) -> dict[str, list[Span]]:
+    bad = pauses(records)
+    for record in records:
+        if isinstance(record, Trouble):
             is_slow = record.what.endswith("slow")
-            bad[instance].append((record.since, record.at + (0.0 if is_slow else RECOVERY)))
+            bad[record.instance].append((record.since, record.at + (0.0 if is_slow else RECOVERY)))
     return bad
 
 

@@ -73,10 +73,10 @@ class History:
         self.start(at, epoch, number)
         self.end(at + 0.1, epoch, number)
 
-    def goes_on(self, begin: int, end: int, epoch: int = 1) -> "History":
+    def goes_on(self, begin: int, end: int, epoch: int = 1, number: int = 1) -> "History":
         """A run each second."""
         for at in range(begin, end):
-            self.run(float(at), epoch + at - begin)
+            self.run(float(at), epoch + at - begin, number)
         return self
 
     def facts(self) -> Facts:
@@ -106,21 +106,67 @@ def test_a_slot_that_starts_twice(history: History) -> None:
     history.run(29.0, 30, slot=history.runs[28].slot)
     assert history.check() == [
         f"t slot {instant(28.0)} was started more than once: epochs 29, 30",
-        f"t epoch 30 is for slot {instant(28.0)}, epoch 29 was for {instant(28.0)}",
+        f"t epoch 30 is attempt 1 of slot {instant(28.0)}, epoch 29 was attempt 1 of {instant(28.0)}",
     ]
 
 
+def attempts(*tried: tuple[float, int]) -> History:
+    """A run each second up to 26, and then such attempts, as slot and number."""
+    history = History(Job("t", 1.0, retries=2)).lives().goes_on(0, 27)
+    for epoch, (slot, attempt) in enumerate(tried, 28):
+        history.claim(epoch - 1.0, epoch, slot=instant(slot), attempt=attempt)
+        history.start(epoch - 1.0, epoch, attempt=attempt)
+        history.end(epoch - 0.9, epoch)
+    return history
+
+
+def test_the_attempts_of_a_slot_follow_each_other() -> None:
+    assert attempts((27.0, 1), (27.0, 2), (27.0, 3)).check() == []
+    assert attempts((27.0, 1), (27.0, 2), (29.0, 1)).check() == []
+
+
 def test_with_retry_an_attempt_that_starts_twice() -> None:
-    for attempt, expected in (
-        (3, []),
-        (2, ["t slot 1027000000, attempt 2, was started more than once: epochs 29, 30"]),
-    ):
-        history = History(Job("t", 1.0, retries=2)).lives().goes_on(0, 28)
-        for epoch in (29, 30):
-            history.claim(epoch - 1.0, epoch, slot=instant(27.0), attempt=2)
-            history.start(epoch - 1.0, epoch, attempt=2 if epoch == 29 else attempt)
-            history.end(epoch - 0.9, epoch)
-        assert history.check() == expected
+    slot = instant(27.0)
+    assert attempts((27.0, 1), (27.0, 2), (27.0, 2)).check() == [
+        f"t slot {slot}, attempt 2, was started more than once: epochs 29, 30",
+        f"t epoch 30 is attempt 2 of slot {slot}, epoch 29 was attempt 2 of {slot}",
+        f"t epoch 30 is attempt 2 of slot {slot}, and follows attempt 2 of {slot}",
+    ]
+
+
+def test_a_retry_for_another_slot_than_the_first_attempt() -> None:
+    assert attempts((27.0, 1), (28.1, 2), (29.0, 1)).check() == [
+        f"t epoch 29 is attempt 2 of slot {instant(28.1)}, and follows attempt 1 of {instant(27.0)}"
+    ]
+
+
+def test_a_retry_after_the_next_slot() -> None:
+    assert attempts((27.0, 1), (28.0, 1), (27.0, 2)).check() == [
+        f"t epoch 30 is attempt 2 of slot {instant(27.0)}, epoch 29 was attempt 1 of {instant(28.0)}",
+        f"t epoch 30 is attempt 2 of slot {instant(27.0)}, and follows attempt 1 of {instant(28.0)}",
+    ]
+
+
+@pytest.mark.parametrize("attempt", [2, 3])
+def test_a_retry_follows_one_that_was_lost_or_given_back_by_who_died_then(attempt: int) -> None:
+    history = History(Job("t", 1.0, retries=2)).lives(1, end=10.0).lives(2).goes_on(0, 9)
+    history.end(8.1, 9, status="failed", result=None, error="ValueError")
+    history.claim(9.0, 10, slot=instant(8.0), attempt=2)
+    history.finish(12.5, 10, status="failed", error=REAPED, late=True)
+    history.claim(13.0, 11, number=2, slot=instant(8.0), attempt=attempt)
+    history.start(13.0, 11, number=2, attempt=attempt)
+    history.end(13.1, 11, number=2)
+    for at in range(14, 30):
+        history.run(float(at), at - 2, number=2)
+    assert history.check() == []
+
+
+def test_a_retry_that_nothing_was_before() -> None:
+    history = once(retries=2)
+    history.claim(0.0, 1, attempt=2)
+    history.start(0.0, 1, attempt=2)
+    history.end(0.1, 1)
+    assert history.check() == [f"t epoch 1 is attempt 2 of slot {instant(0.0)}, and follows nothing"]
 
 
 def test_an_epoch_that_starts_twice(history: History) -> None:
@@ -148,6 +194,32 @@ def test_a_run_that_outlives_its_lease_may_be_met_by_the_next_one() -> None:
     for at in range(13, 30):
         history.run(float(at), at - 2, number=2)
     assert history.check() == []
+
+
+@pytest.mark.parametrize(
+    ("at", "pause", "expected"),
+    [
+        (13.2, (9.0, 13.0), []),
+        (13.7, (9.0, 13.0), ["t epoch 10 started on i1 while epoch 11 went on on i2, whose lease held"]),
+        (13.2, (9.0, 9.5), ["t epoch 10 started on i1 while epoch 11 went on on i2, whose lease held"]),
+    ],
+)
+def test_who_was_paused_right_before_a_start_until_its_lease_was_over_cannot_know(
+    at: float, pause: tuple[float, float], expected: list[str]
+) -> None:
+    history = History().lives(2).goes_on(0, 9, number=2)
+    history.lives(1, end=9.0).records.append(Pulse(pause[0], "i1"))
+    history.records += [Pulse(pause[1] + step / 2, "i1") for step in range(8)]
+    history.claim(9.0, 10)
+    history.finish(12.2, 10, status="failed", error=REAPED, late=True)
+    history.claim(13.0, 11, number=2)
+    history.start(13.0, 11, number=2)
+    history.start(at, 10)
+    history.end(14.0, 11, number=2)
+    history.end(14.1, 10, status="failed", error=REAPED, late=True)
+    for second in range(15, 30):
+        history.run(float(second), second - 3, number=2)
+    assert [line for line in history.check() if "while epoch" in line] == expected
 
 
 def test_a_start_without_an_outcome(history: History) -> None:
@@ -187,7 +259,16 @@ def test_a_start_for_another_slot_than_the_history_says(history: History) -> Non
     history.goes_on(0, 30)
     history.runs[-1] = history.runs[-1]._replace(slot=instant(28.5))
     assert history.check() == [
-        f"t epoch 30 was started for slot {instant(29.0)}, the history says attempt 1 of {instant(28.5)}"
+        f"t epoch 30 was started as attempt 1 of slot {instant(29.0)}, the history says attempt 1 of {instant(28.5)}"
+    ]
+
+
+def test_so_it_is_of_a_retry() -> None:
+    history = attempts((27.0, 1), (27.0, 2), (29.0, 1))
+    start = next(one for one in history.records if isinstance(one, Start) and one.attempt == 2)
+    history.records[history.records.index(start)] = start._replace(slot=instant(28.0))
+    assert history.check() == [
+        f"t epoch 29 was started as attempt 2 of slot {instant(28.0)}, the history says attempt 2 of {instant(27.0)}"
     ]
 
 
@@ -285,7 +366,9 @@ def test_a_gap_in_the_epochs(history: History) -> None:
 def test_a_slot_that_comes_after_a_later_one(history: History) -> None:
     history.goes_on(0, 29)
     history.run(29.0, 30, slot=instant(27.5))
-    assert history.check() == [f"t epoch 30 is for slot {instant(27.5)}, epoch 29 was for {instant(28.0)}"]
+    assert history.check() == [
+        f"t epoch 30 is attempt 1 of slot {instant(27.5)}, epoch 29 was attempt 1 of {instant(28.0)}"
+    ]
 
 
 def test_a_result_that_belongs_to_another_run(history: History) -> None:
@@ -310,9 +393,10 @@ def test_a_single_slot_with_retry_that_is_given_up() -> None:
     history.start(0.0, 1)
     history.end(0.1, 1, status="failed", result=None, error="ValueError")
     assert history.check() == ["t ended with attempt 1 of 3, 'ValueError', and nothing followed"]
-    history.claim(1.0, 2, attempt=3)
-    history.start(1.0, 2, attempt=3)
-    history.end(1.1, 2, status="failed", result=None, error="ValueError")
+    for epoch in (2, 3):
+        history.claim(epoch - 1.0, epoch, slot=instant(0.0), attempt=epoch)
+        history.start(epoch - 1.0, epoch, attempt=epoch)
+        history.end(epoch - 0.9, epoch, status="failed", result=None, error="ValueError")
     assert history.check() == []
 
 

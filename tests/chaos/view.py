@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from tests.chaos.facts import Facts, Run
 from tests.chaos.journal import Claimed, End, Start
-from tests.chaos.spans import covers, deaths, leases
+from tests.chaos.spans import GAP, covers, deaths, leases, pauses
 
 LOST, GIVEN_BACK = "lease expired: owner ", "not started: "
 
@@ -31,6 +31,7 @@ class View:
         self.rows = {(run.task, run.epoch): run for run in facts.runs}
         self.leases = leases(facts.records)
         self.deaths = deaths(facts.records)
+        self.pauses = pauses(facts.records)
 
     def at(self, instant: int) -> float:
         """Return an instant of the store by the clock of the journal."""
@@ -39,6 +40,13 @@ class View:
     def held(self, owner: str, begin: float, end: float) -> bool:
         """Tell whether a lease held all the time."""
         return covers(self.leases.get(owner, []), begin, end)
+
+    def overslept(self, start: Start) -> bool:
+        """Tell whether a process was paused between its last look at its lease and a start, until that was over."""
+        claim = self.claims.get((start.task, start.epoch))
+        if claim is None or self.held(claim.owner, claim.at, start.at):
+            return False
+        return any(first <= start.at <= last + GAP / 2 for first, last in self.pauses.get(start.instance, ()))
 
     def lease_end(self, run: Run) -> float:
         """Return until when the lease that a run was claimed under held without a break, as far as is known."""
