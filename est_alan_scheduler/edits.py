@@ -81,17 +81,21 @@ class Edits:
             self._agenda.work_in(now)
             self._listen()
             touched = [task for task in map(self._agenda.store.get, self._tasks.dirty) if task is not None]
-            new = [task for task in touched if task.id not in self._tasks.rows]
+            unknown = [task for task in touched if task.id not in self._tasks.rows]
+            new = [task for task in unknown if task.id not in self._tasks.mine]
             removed, self._removed = self._removed, set()
             edits = [(task, row, _edited(task, row)) for task in touched if (row := self._tasks.rows.get(task.id))]
             self._tasks.dirty.clear()
+            self._tasks.dirty.update(dict.fromkeys(task.id for task in unknown if task.id in self._tasks.mine))
         try:
             if removed:
                 self._backend.remove(removed)
-            for task in new:
-                self._share(task)
+            if new:
+                self._share(new)
             self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
             self._change([edit for edit in edits if edit[1].said is None or edit[0].id not in lost], lost)
+            if new:
+                lost |= self.push()  # how they stand, or others could take them for blank
         except BackendUnavailableError:
             with self._book.lock:
                 self._tasks.dirty.update(dict.fromkeys(task.id for task in touched))
@@ -122,15 +126,20 @@ class Edits:
                 self._removed.add(task_id)
                 self._tasks.forget(task_id)
 
-    def _share(self, task: Task) -> None:
-        """Share a task that was put into the store of the registry by hand."""
+    def _share(self, tasks: list[Task]) -> None:
+        """Share tasks that were put into the store of the registry by hand, or that the store has lost."""
         try:
-            self._tasks.join([task])
+            self._tasks.join(tasks)
         except ValueError as error:
-            self._tasks.unresolved[task.id] = str(error), None
+            if len(tasks) == 1:
+                self._tasks.unresolved[tasks[0].id] = str(error), None
+                return
+            for task in tasks:
+                self._share([task])
             return
         with self._book.lock:
-            self._agenda.reread(task, self._tasks.now())
+            for task in tasks:
+                self._agenda.reread(task, self._tasks.now())
 
     def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
         assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}

@@ -113,7 +113,7 @@ class Ledger:
         """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started."""
         held, left = self.tasks.held, deque(ready)
         try:
-            while left:
+            while left and not self.tasks.is_paused:
                 size = self._claims.size(is_inline)
                 batch = [left.popleft() for _ in range(min(size, len(left)))]
                 began = monotonic()

@@ -61,6 +61,7 @@ class SharedTasks:
         self._names_seen = 0
         self.turn = threading.RLock()
         self._revision = 0
+        self._born: int | None = None
         self.rows: dict[str, Row] = {}
         self.unresolved: dict[str, tuple[str, Definition | None]] = {}
         """Tasks of the store that cannot be known here: why, and what is stored."""
@@ -76,6 +77,8 @@ class SharedTasks:
         """To be looked at."""
         self.dirty: dict[str, None] = {}
         """Edited here, perhaps: what is different from the store has to get there."""
+        self.is_paused = False
+        """Nothing starts, here or elsewhere: as the store said last."""
         self._told: dict[str, str] = {}  # what the log knows of the unresolved
         self._adopted: set[str] = set()  # of the store, not registered here
 
@@ -140,11 +143,9 @@ class SharedTasks:
             rows[task.id] = Row(own, own.hash())
             definitions.append(Definition(task.id, own.text(), own.hash()))
         states = self._backend.define(definitions) if definitions else {}
-        past = {
-            task.id: self._backend.history(task.id, limit=task.history_limit)
-            for task in tasks
-            if task.id in states and states[task.id].epoch
-        }
+        limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
+        runs = self._backend.past(limits)
+        past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
         with self._book.lock:
             for task in tasks:
                 if task.id not in states:
@@ -154,7 +155,7 @@ class SharedTasks:
                 self.unresolved.pop(task.id, None)
                 task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
                 if task.id in past:
-                    task.__dict__["history"] = [past_of(run, task) for run in past[task.id] if run.finished]
+                    task.__dict__["history"] = past[task.id]
                 row, state = rows[task.id], states[task.id]
                 if state.version == 1 or (task.id in unknown and is_blank(state)):
                     # It is new, or was removed and is new again.
@@ -191,10 +192,28 @@ class SharedTasks:
         return None
 
     def remove(self, task_id: str) -> None:
-        """Take a task out of the store; it is for who has the `turn`, and takes it out of the registry as well."""
-        self._backend.remove([task_id])
+        """Take a task out of the store, also one that is unresolved; it is for who has the `turn`.
+
+        The caller takes it out of the registry as well.
+        """
+        if is_storable(task_id):
+            self._backend.remove([task_id])
         with self._book.lock:
             self.forget(task_id)
+            self.unresolved.pop(task_id, None)
+
+    def pause_all(self, paused: bool) -> bool:
+        """Let nothing start any more, here or elsewhere, or let it start again; return whether that is a change."""
+        with self.turn:  # or an older answer could come after this one
+            is_change = self._backend.pause_all(paused)
+            with self._book.lock:
+                self._note_paused(paused)
+        return is_change
+
+    def _note_paused(self, paused: bool) -> None:
+        if self.is_paused is not paused:
+            self.is_paused = paused
+            self._agenda.changes += 1  # a tick under way has to look again
 
     # Reading.
 
@@ -208,11 +227,18 @@ class SharedTasks:
             self.stale -= wanted
             try:
                 view = self._backend.look(wanted, self._revision)
+                is_emptied = self._born is not None and (view.born != self._born or view.revision < self._revision)
+                if is_emptied:
+                    if self.is_paused:
+                        self._backend.pause_all(True)
+                    view = self._backend.look(None, 0)
             except BackendUnavailableError:
                 self.stale |= wanted
                 raise
             garbage: list[Any] = []
             with self._book.lock:
+                if is_emptied:
+                    self._forget_all()
                 again = {key: kept[1] for key, kept in self.unresolved.items() if kept[1]} if retried else {}
                 self._take(view, wanted, again, garbage)
 
@@ -234,7 +260,8 @@ class SharedTasks:
         garbage: list[Any],
     ) -> None:
         now = self.now()
-        self._revision = view.revision
+        self._revision, self._born = view.revision, view.born
+        self._note_paused(view.paused)
         for task_id, definition in {**again, **view.definitions}.items():
             reason = self._take_news(task_id, definition, view.states.get(task_id), now, garbage)
             if reason is not None:
@@ -350,6 +377,18 @@ class SharedTasks:
         self.release(task_id)
         self._adopted.discard(task_id)
         self.elsewhere.discard(task_id)
+
+    def _forget_all(self) -> None:
+        """Have all tasks put back into a store that has lost what it held."""
+        for task_id in self.elsewhere:  # whoever runs it ends late, and RUNNING would stand for ever
+            task = dict.get(self._agenda.store, task_id)
+            if task is not None:
+                task.__dict__.update(status=TaskStatus.FAILED, error_message="its run was lost: the store was emptied")
+                self._agenda.reread(task, self.now())
+        self.unresolved.clear()
+        for task_id in list(self.rows):
+            self.forget(task_id)
+            self.dirty[task_id] = None
 
     def release(self, task_id: str) -> None:
         """Let a run that is claimed not start any more; the caller holds the lock."""

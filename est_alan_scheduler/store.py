@@ -12,13 +12,19 @@ _MOST_COMPARED = 10_000  # ids: comparing a text with many others takes its time
 
 
 class UnknownTaskError(KeyError):
-    """No task of that id is registered. `args[0]` is the id; the text suggests one that is nearly the same."""
+    """No task of that id is registered. `args[0]` is the id; the text suggests one that is nearly the same.
 
-    def __init__(self, task_id: object, known: Iterable[str] = ()) -> None:
+    With a backend it may be there for others, and `reason` says why it is not here.
+    """
+
+    def __init__(self, task_id: object, known: Iterable[str] = (), reason: str | None = None) -> None:
         super().__init__(task_id)
         self._known = known
+        self._reason = reason
 
     def __str__(self) -> str:
+        if self._reason is not None:
+            return f"task {short_repr(self.args[0])} of the backend can only be removed here: {self._reason}"
         hint = near_miss(self.args[0], list(self._known)[:_MOST_COMPARED])
         return f"no task {short_repr(self.args[0])} is registered{hint}"
 

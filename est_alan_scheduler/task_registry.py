@@ -163,6 +163,8 @@ class TaskRegistry:
             former.tasks.abandon()
             former.leave()
         with self._lock:
+            if backend != self._backend:
+                self._is_paused = self.is_paused  # also by itself from now on
             self._ledger = self._book.ledger = ledger
             self._backend = backend
             self._agenda.heard = None if ledger is None else ledger.edits.heard
@@ -258,7 +260,9 @@ class TaskRegistry:
         check_task_id(task_id)
         self._catch_up(task_id)
         for _ in range(_TRIES):
-            before = self.store[task_id]
+            before = self.store.get(task_id)
+            if before is None:
+                raise self._unknown(task_id)
             values = before._validated(changes)
             if self._ledger is not None:
                 self._ledger.edits.check(before.model_copy(update=values))
@@ -270,7 +274,7 @@ class TaskRegistry:
                     if refused is None:
                         replaced = task._store(values)
             if task is None:
-                raise UnknownTaskError(task_id, self.store)
+                raise self._unknown(task_id)
             if refused is not None:
                 raise ValueError(refused)
             if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
@@ -305,17 +309,25 @@ class TaskRegistry:
         return self._set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
-        """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on."""
+        """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on.
+
+        With a backend, all who share it start nothing, within a tick or two, nor does who joins later or restarts. Who
+        joins while it is paused by itself stays so, without the others. Raises `BackendUnavailableError`, and changes
+        nothing then.
+        """
         self._set_paused(True)
 
     def resume_all(self) -> None:
-        """Undo `pause_all`; tasks that are paused each on their own stay so."""
+        """Undo `pause_all`, with a backend for all who share it; tasks that are paused each on their own stay so.
+
+        Raises `BackendUnavailableError`, and changes nothing then.
+        """
         self._set_paused(False)
 
     @property
     def is_paused(self) -> bool:
-        """Whether `pause_all` is in force."""
-        return self._is_paused
+        """Whether `pause_all` is in force, with a backend as far as this registry has seen it."""
+        return self._is_paused or (self._ledger is not None and self._ledger.tasks.is_paused)
 
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
@@ -330,16 +342,17 @@ class TaskRegistry:
         """Return the task of that id, None if there is none."""
         return self.store.get(task_id)
 
-    def remove(self, task_id: str) -> Task:
+    def remove(self, task_id: str) -> Task | None:
         """Take out the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
 
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
-        has succeeded.
+        has succeeded. One of the backend that is `unresolved` here is taken out as well: None, if there is no `Task`.
         """
         check_task_id(task_id)
         with nullcontext() if self._ledger is None else self._ledger.tasks.turn:
             self._catch_up(task_id)
-            if self._ledger is not None and task_id in self.store:
+            is_shared = task_id in self.unresolved()
+            if self._ledger is not None and (is_shared or task_id in self.store):
                 self._ledger.tasks.remove(task_id)
             with self._lock, self._agenda as agenda:
                 agenda.work_in(self._now())
@@ -347,7 +360,7 @@ class TaskRegistry:
                 if task is not None:
                     dict.__delitem__(self.store, task_id)
                     agenda.drop(task_id)
-        if task is None:
+        if task is None and not is_shared:
             raise UnknownTaskError(task_id, self.store)
         self._announce("removed", task_id)
         return task
@@ -378,7 +391,7 @@ class TaskRegistry:
             self._now(),
             is_calling=self._under_way.is_calling(task),
             is_full=is_full,
-            are_all_paused=self._is_paused,
+            are_all_paused=self.is_paused,
         )
 
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
@@ -392,7 +405,7 @@ class TaskRegistry:
             raise TypeError(f"until must be a datetime or None, got {short_repr(until)}")
         if limit is not None:
             check_count("limit", limit, 0, ", or None")
-        if self._is_paused:
+        if self.is_paused:
             return iter(())
         end = None if until is None else to_utc(until)
         with self._lock, self._agenda as agenda:
@@ -519,7 +532,7 @@ class TaskRegistry:
         if ledger is None:
             decision = self._decide(runner)
             self._carry_out(decision, decision.ready, None)
-        elif ledger.prepare(self._crew.room(runner), self._is_paused):
+        elif ledger.prepare(self._crew.room(runner), self.is_paused):
             ledger.tell_stored()
             decision, is_inline = self._decide(runner), runner is None
             claimed = ledger.claimed(decision.ready, decision.now, is_inline)
@@ -531,7 +544,7 @@ class TaskRegistry:
         if ledger is None or getattr(self.tick, "__func__", None) is not TaskRegistry.tick:
             return None
         runner = self._muster()
-        prepare = partial(ledger.prepare, self._crew.room(runner), self._is_paused)
+        prepare = partial(ledger.prepare, self._crew.room(runner), self.is_paused)
         return HalfTick(ledger, self._book, prepare, partial(self._decide, runner), self._carry_out)
 
     def _muster(self) -> Runner | None:
@@ -548,7 +561,7 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self._is_paused else self._crew.room(runner)
+            room = 0 if self.is_paused else self._crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
             decision = Decision(ready, notices, now, began, agenda.changes, agenda.starts)
             dropped = agenda.take_dropped()
@@ -587,7 +600,7 @@ class TaskRegistry:
         """
         moment = deadline = None
         outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self._is_paused and self._crew.room(self._crew.runner()) != 0:
+        if not self.is_paused and self._crew.room(self._crew.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -643,12 +656,15 @@ class TaskRegistry:
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
-        return not self._is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+        return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     def _catch_up(self, task_id: str) -> None:
         """Know how a task stands in the backend, before it is changed: others may have done so since the last tick."""
         if self._ledger is not None:
             self._ledger.tasks.refresh([task_id])
+
+    def _unknown(self, task_id: str) -> UnknownTaskError:
+        return UnknownTaskError(task_id, self.store, self.unresolved().get(task_id))
 
     def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
@@ -661,15 +677,18 @@ class TaskRegistry:
                 task._store({field: value})
         ledger = self._ledger
         if task is None or (ledger is not None and is_changed and not ledger.edits.manage(task, field, value)):
-            raise UnknownTaskError(task_id, self.store)
+            raise self._unknown(task_id)
         if is_changed:
             self._announce(event, task_id)
         return task
 
     def _set_paused(self, value: bool) -> None:
+        ledger = self._ledger
+        is_changed = ledger is not None and ledger.tasks.pause_all(value)
         with self._lock:
-            is_changed = self._is_paused is not value
-            self._is_paused = value
+            by_itself = value and ledger is None
+            is_changed = is_changed or (by_itself is value and self._is_paused is not value)
+            self._is_paused = by_itself
             self._agenda.changes += 1  # a tick under way has to look again
         if is_changed:
             self._announce("paused" if value else "resumed", None)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from est_alan_scheduler import TaskRegistry
+from est_alan_scheduler.backends import MemoryBackend
 from tests.backends.stores import KINDS, Clock, Servers, Store
 
 settings.register_profile(
@@ -61,3 +63,24 @@ def store(request: Any, servers: Servers, tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+@pytest.fixture
+def join(store: Store, clock: Clock) -> Iterator[Callable[..., TaskRegistry]]:
+    """Make registries on one store, as processes of their own would."""
+    joined: list[TaskRegistry] = []
+
+    def make(**options: Any) -> TaskRegistry:
+        joined.append(TaskRegistry(backend=store.open(clock), lease=600, **options))
+        return joined[-1]
+
+    yield make
+    for registry in joined:
+        registry.shutdown(0)
+
+
+@pytest.fixture
+def alone(clock: Clock) -> Iterator[TaskRegistry]:
+    registry = TaskRegistry(backend=MemoryBackend(clock), lease=600)
+    yield registry
+    registry.shutdown(0)

@@ -28,27 +28,6 @@ _NOT_HELD = "it has a NUL or half a surrogate pair"
 Join = Callable[..., TaskRegistry]
 
 
-@pytest.fixture
-def join(store: Store, clock: Clock) -> Iterator[Join]:
-    """Make registries on one store, as processes of their own would."""
-    joined: list[TaskRegistry] = []
-
-    def make(**options: Any) -> TaskRegistry:
-        joined.append(TaskRegistry(backend=store.open(clock), lease=600, **options))
-        return joined[-1]
-
-    yield make
-    for registry in joined:
-        registry.shutdown(0)
-
-
-@pytest.fixture
-def alone(clock: Clock) -> Iterator[TaskRegistry]:
-    registry = TaskRegistry(backend=MemoryBackend(clock), lease=600)
-    yield registry
-    registry.shutdown(0)
-
-
 def at(clock: Clock) -> datetime:
     return from_utc(from_instant(clock.now))
 
@@ -330,6 +309,7 @@ class TestOneInstance:
         first._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
         first.tick()
         second.resume("b")
+        second.resume_all()
         second.tick()
         assert [run["status"] for run in second.history("b")] == ["failed", "success"]
 
@@ -545,10 +525,10 @@ class TestManyInstances:
         first.register(adder("source", func=jobs.give_back, args=([1, 2],)))
         second.register(adder("sink", func=take, args=(), depends_on=["source"]))
         second.expose(jobs.give_back)
-        second.pause_all()
+        second.pause("source")
         second.tick()
+        first.resume("source")
         first.tick()
-        second.resume_all()
         second.tick()
         assert second.store["sink"].result == [1, 2]
 
@@ -916,7 +896,9 @@ class TestManyInstances:
         registry = join()
         registry.register(adder())
         store.spoil("a", "status", "nonsense")
-        with pytest.raises(KeyError, match="no task 'a' is registered"):
+        with pytest.raises(
+            KeyError, match="task 'a' of the backend can only be removed here: its row cannot be read: "
+        ):
             registry.pause("a")
         registry.tick()
         assert registry.unresolved() == {"a": "its row cannot be read: 'nonsense' is not a valid TaskStatus"}
@@ -1429,6 +1411,26 @@ class TestOutage:
             registry.tick()
         assert ([run["status"] for run in registry.history("b")], task.result) == (["failed", "success"], 3)
 
+    def test_a_start_that_stands_for_a_slot_is_the_one_in_the_store(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
+        slots = []
+
+        def note() -> None:
+            this = current_run()
+            slots.append(this and this.slot)
+
+        registry.expose(note, "note")
+        registry.register(adder(func=note, args=()))
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after = set()
+        clock.advance(5)
+        _end_pause(registry)
+        for _ in range(2):
+            registry.tick()
+        assert slots == [run["slot"] for run in registry.history(status="success")] == [at(clock)]
+
     def test_management_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
         task = registry.register(adder())
         flaky.fails_before = set(_OPERATIONS)
@@ -1437,11 +1439,12 @@ class TestOutage:
             lambda: registry.pause("a"),
             lambda: registry.remove("a"),
             lambda: registry.register(adder("b")),
+            lambda: registry.pause_all(),
         ]
         for manage in edits:
             with pytest.raises(BackendUnavailableError):
                 manage()
-        assert (task.every, task.paused, list(registry.store)) == (MINUTE, False, ["a"])
+        assert (task.every, task.paused, registry.is_paused, list(registry.store)) == (MINUTE, False, False, ["a"])
 
 
 def _end_pause(registry: TaskRegistry) -> None:

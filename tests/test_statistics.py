@@ -1,5 +1,6 @@
 """Statistics: what the runs come to."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -104,7 +105,8 @@ def test_what_was_due_at_no_moment_is_not_late(registry: Frozen) -> None:
 
 
 def test_totals_keep_what_is_gone_and_a_new_task_begins_anew(registry: Frozen) -> None:
-    for remove in (lambda: registry.remove("a"), registry.store.clear, lambda: None):
+    ways: list[Callable[[], object]] = [lambda: registry.remove("a"), registry.store.clear, lambda: None]
+    for remove in ways:
         registry.register(Task(id="a", every={"hours": 1}, func=work))
         registry.tick()
         assert registry.statistics("a").runs == 1

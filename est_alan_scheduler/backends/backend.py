@@ -78,7 +78,7 @@ class Backend(ABC):
         """Return the store's time, its revision, what changed since another one, and the states of tasks.
 
         One round trip. `None` means all tasks. Start with revision 0, and pass the one of the last look from then on.
-        A row that makes no sense is reported as such, and hinders no other.
+        A row that makes no sense is reported as such, and hinders no other. A store that was emptied begins anew.
         """
 
     @abstractmethod
@@ -104,6 +104,14 @@ class Backend(ABC):
         """Remove tasks and their finished runs; what stays is the epoch, so that a run in progress ends late."""
 
     @abstractmethod
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change. Runs go on, and end as usual.
+
+        The store's revision grows with it in the same transaction, the version of no task does. A claim that is won in
+        this very moment was won before.
+        """
+
+    @abstractmethod
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return the new versions of those, by id.
 
@@ -114,8 +122,9 @@ class Backend(ABC):
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won, by id.
 
-        Nothing is won without a live lease, of a task that is RUNNING, or of one that is gone. A `token` belongs to one
-        batch of claims: asked again with it, the answer is the same, as far as those runs still go on.
+        Nothing is won without a live lease, while all is paused, of a task that is RUNNING, or of one that is gone. A
+        `token` belongs to one batch of claims: asked again with it, the answer is the same, as far as those runs still
+        go on.
         """
 
     @abstractmethod
@@ -158,6 +167,13 @@ class Backend(ABC):
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
     ) -> list[RunRow]:
         """Return the latest runs, the oldest of them first; `since`: started at that instant or later."""
+
+    @abstractmethod
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, at most so many, the oldest of them first.
+
+        Tasks without any are left out.
+        """
 
 
 def check_name(name: str) -> str:

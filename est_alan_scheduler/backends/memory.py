@@ -1,7 +1,7 @@
 """The backend without a store: what the others do, in its plainest form."""
 
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     Verdict,
     View,
+    newest,
     storable,
     to_definition,
     to_state,
@@ -47,6 +48,8 @@ class MemoryBackend(Backend):
         super().__init__("memory", clock)
         self._lock = threading.Lock()
         self._revision = 0
+        self._born = self._read_clock()
+        self._is_paused = False
         self._rows: dict[str, _Row] = {}
         self._runs: dict[str, dict[int, RunRow]] = {}
         self._instances: dict[str, InstanceRow] = {}
@@ -61,7 +64,7 @@ class MemoryBackend(Backend):
         """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0
-            view = View(self._read_clock(), self._revision, {}, {}, {})
+            view = View(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
                 is_news = row.revision > seen
                 if is_news and row.removed:
@@ -129,6 +132,14 @@ class MemoryBackend(Backend):
                 for epoch in [epoch for epoch, run in runs.items() if run.finished is not None]:
                     del runs[epoch]
 
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        with self._lock:
+            is_change = self._is_paused is not paused
+            self._is_paused = paused
+            self._revision += is_change
+        return is_change
+
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""
         for assignment in assignments:
@@ -149,7 +160,7 @@ class MemoryBackend(Backend):
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         won = {}
         with self._lock:
-            is_alive = self._is_alive(owner, self._read_clock())
+            may_win = self._is_alive(owner, self._read_clock()) and not self._is_paused
             for claim in claims:
                 row = self._rows.get(claim.id)
                 if row is None:
@@ -159,7 +170,7 @@ class MemoryBackend(Backend):
                     if row.token == token and state.owner == owner:  # asked again
                         won[claim.id] = state.epoch
                     continue
-                if row.removed or state.version != claim.seen_version or not is_alive:
+                if row.removed or state.version != claim.seen_version or not may_win:
                     continue
                 row.token = token
                 row.state = _next(
@@ -293,6 +304,11 @@ class MemoryBackend(Backend):
                 if (status is None or run.status == status) and (since is None or run.started >= since)
             ]
         return sorted(runs, key=lambda run: (run.started, run.task_id, run.epoch))[-limit:] if limit > 0 else []
+
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs."""
+        with self._lock:
+            return newest((run for task_id in limits for run in self._runs.get(task_id, {}).values()), limits)
 
     def _read_clock(self) -> int:
         began = self.clock.begin()

@@ -68,7 +68,10 @@ class PostgresBackend(SqlBackend):
             free AS (
                 SELECT c.* FROM {t.tasks} t JOIN wanted c ON c.id = t.id
                 WHERE {_opaque("t.status <> 'running' AND NOT t.removed AND t.version = c.seen_version")}
-                AND EXISTS (SELECT 1 FROM {t.instances} i WHERE i.owner = :owner AND i.lease_until > {self._now})
+                AND EXISTS (
+                    SELECT 1 FROM {t.instances} i, {t.meta} m
+                    WHERE i.owner = :owner AND i.lease_until > {self._now} AND NOT m.paused
+                )
                 ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
             ),
             won AS (

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha1
 from typing import Any
@@ -40,6 +40,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     Verdict,
     View,
+    newest,
     storable,
     to_definition,
 )
@@ -108,9 +109,9 @@ class RedisBackend(Backend):
             # The news with the first batch: what changes during the others will be news the next time.
             calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
             replies = [loaded(reply) for reply in self._call(scripts.LOOK, calls)]
-            now, revision, page, news, _ = replies[0]
+            now, revision, page, news, _, paused, born = replies[0]
             self.clock.note(int(now), began)
-            for _, _, _, _, states in replies:
+            for _, _, _, _, states, _, _ in replies:
                 for task_id, state in states:
                     self._show(view, task_id, state)
             for task_id, (removed, definition, checksum), state in news:
@@ -123,7 +124,7 @@ class RedisBackend(Backend):
                     except ValueError as error:
                         del view.states[task_id]
                         view.unreadable[task_id] = str(error)
-            view = view._replace(now=int(now), revision=int(revision))
+            view = view._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
             more, seen, asked = bool(page), revision, [[]]
         return view
 
@@ -145,6 +146,11 @@ class RedisBackend(Backend):
     def remove(self, ids: Collection[str]) -> None:
         """Remove tasks and their finished runs; what stays is the epoch."""
         self._each(scripts.REMOVE, list(ids))
+
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        (is_change,) = self._call(scripts.PAUSE_ALL, [(str(int(paused)),)])
+        return bool(is_change)
 
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""
@@ -232,6 +238,11 @@ class RedisBackend(Backend):
         runs = sorted(found.values(), key=lambda run: (run.started, run.task_id, run.epoch))
         return runs[-limit:] if limit > 0 else []
 
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, in two round trips."""
+        epochs = self._each(scripts.EPOCHS, list(limits))
+        return newest(self._runs([(task_id, int(epoch)) for task_id, epoch in epochs]), limits)
+
     def _keys_of_runs(self, task_id: str | None, since: int | None, limit: int) -> Iterator[list[tuple[str, int]]]:
         """Yield task ids and epochs, the latest start first: all at once those of one task."""
         if task_id is not None:
@@ -253,15 +264,8 @@ class RedisBackend(Backend):
             start += size
 
     def _runs(self, keys: Sequence[tuple[str, int]]) -> list[RunRow]:
-        with self._guard(), self._client.pipeline(transaction=False) as pipe:
-            for task_id, epoch in keys:
-                pipe.hmget(self._key(f"run:{task_id}:{epoch}"), scripts.RUN)
-            rows = pipe.execute()
-        there = [(key, row) for key, row in zip(keys, rows, strict=True) if row[0] is not None]
-        return read_runs(
-            (task_id, epoch, [(raw or b"").decode(errors="replace") for raw in values])
-            for (task_id, epoch), values in there
-        )
+        found = self._each(scripts.RUNS, [[task_id, str(epoch)] for task_id, epoch in keys])
+        return read_runs((task_id, int(epoch), values) for task_id, epoch, values in found)
 
     def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:
         """Put a state into a view; False if it makes no sense."""

@@ -2,7 +2,7 @@
 
 Keys, all of them beginning with the one hash tag that KEYS[1] holds:
 
-    meta         a hash: schema, revision
+    meta         a hash: schema, revision, paused, born
     revisions    a sorted set: task ids, removed ones too, by the revision of their last change
     task:ID      a hash: the state and the definition of a task; an empty text is a None
     run:ID:N     a hash: the run of epoch N
@@ -39,6 +39,7 @@ local function alive(owner, at)
     local till = redis.call('HGET', P .. 'leases', owner)
     return till and tonumber(till) > at
 end
+local function all_paused() return redis.call('HGET', P .. 'meta', 'paused') == '1' end
 local function member(id, epoch) return id .. '\\0' .. string.format('%016.0f', tonumber(epoch)) end
 local function run_key(id, epoch) return P .. 'run:' .. id .. ':' .. epoch end
 local function bump(id)
@@ -81,6 +82,11 @@ return redis.call('HGET', P .. 'meta', 'schema')
 LOOK = (
     _PRELUDE
     + """
+local born = redis.call('HGET', P .. 'meta', 'born')
+if not born then
+    born = whole(now())
+    redis.call('HSET', P .. 'meta', 'born', born)
+end
 local revision = tonumber(redis.call('HGET', P .. 'meta', 'revision') or '0')
 local seen = tonumber(ARGV[2])
 if seen > revision then seen = 0 end
@@ -102,7 +108,7 @@ local states = {}
 for _, id in ipairs(cjson.decode(ARGV[4])) do
     if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then states[#states + 1] = {id, state(id)} end
 end
-return cjson.encode({whole(now()), whole(revision), more, news, states})
+return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused(), born})
 """
 )
 
@@ -160,6 +166,16 @@ return '{}'
 """
 )
 
+PAUSE_ALL = (
+    _PRELUDE
+    + """
+if all_paused() == (ARGV[2] == '1') then return 0 end
+redis.call('HSET', P .. 'meta', 'paused', ARGV[2])
+redis.call('HINCRBY', P .. 'meta', 'revision', 1)
+return 1
+"""
+)
+
 ASSIGN = (
     _PRELUDE
     + """
@@ -180,7 +196,7 @@ CLAIM = (
     _PRELUDE
     + """
 local owner, token = ARGV[2], ARGV[3]
-local is_alive = alive(owner, now())
+local may_win = alive(owner, now()) and not all_paused()
 local won = {}
 for _, claim in ipairs(cjson.decode(ARGV[4])) do
     local id, seen, slot, attempt, started = claim[1], claim[2], claim[3], claim[4], claim[5]
@@ -188,7 +204,7 @@ for _, claim in ipairs(cjson.decode(ARGV[4])) do
     local there = redis.call('HMGET', key, 'removed', 'version', 'status', 'owner', 'token', 'epoch')
     if there[3] == 'running' then
         if there[4] == owner and there[5] == token then won[#won + 1] = {id, there[6]} end
-    elseif is_alive and there[1] == '0' and there[2] == seen then
+    elseif may_win and there[1] == '0' and there[2] == seen then
         local epoch = whole(redis.call('HINCRBY', key, 'epoch', 1))
         redis.call('HINCRBY', key, 'version', 1)
         redis.call('HSET', key, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0',
@@ -285,6 +301,29 @@ LEAVE = (
 redis.call('HDEL', P .. 'leases', ARGV[2])
 redis.call('HDEL', P .. 'since', ARGV[2])
 return 1
+"""
+)
+
+EPOCHS = (
+    _PRELUDE
+    + """
+local found = {}
+for _, id in ipairs(cjson.decode(ARGV[2])) do
+    for _, epoch in ipairs(redis.call('ZRANGE', P .. 'runs:' .. id, 0, -1)) do found[#found + 1] = {id, epoch} end
+end
+return cjson.encode(found)
+"""
+)
+
+RUNS = (
+    _PRELUDE
+    + """
+local found = {}
+for _, one in ipairs(cjson.decode(ARGV[2])) do
+    local row = run(one[1], one[2])
+    if row[2] then found[#found + 1] = {one[1], one[2], row} end
+end
+return cjson.encode(found)
 """
 )
 

@@ -180,6 +180,10 @@ class View(NamedTuple):
     """Of the ids asked for and of those in `definitions`, as far as they are there."""
     unreadable: dict[str, str]
     """Rows that make no sense, by id: what is wrong with them."""
+    paused: bool = False
+    """All is paused: no claim is won."""
+    born: int = 0
+    """When the store began, by its clock: if that is another moment than it was, it has lost what it held."""
 
 
 ASSIGNABLE = frozenset(
@@ -264,6 +268,15 @@ def to_runs(rows: Iterable[Sequence[Any]]) -> list[RunRow]:
         except ValueError as error:
             leave_out(run.task_id, run.epoch, error)
     return runs
+
+
+def newest(runs: Iterable[RunRow], limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+    """Return the finished runs by task, as many as each may have; they come by epoch."""
+    found: dict[str, list[RunRow]] = {}
+    for run in runs:
+        if run.finished is not None and limits[run.task_id] > 0:
+            found.setdefault(run.task_id, []).append(run)
+    return {task_id: of_task[-limits[task_id] :] for task_id, of_task in found.items()}
 
 
 def leave_out(task_id: str, epoch: int, error: ValueError) -> None:

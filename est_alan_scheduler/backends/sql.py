@@ -1,11 +1,11 @@
 """What the SQL backends have in common, by way of SQLAlchemy Core."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
 
-from est_alan_scheduler.backends.backend import BackendUnavailableError, check_fields, check_ids, stored_fields
+from est_alan_scheduler.backends.backend import check_fields, check_ids, stored_fields
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -13,6 +13,7 @@ from est_alan_scheduler.backends.rows import (
     RunRow,
     State,
     View,
+    newest,
     to_definition,
     to_runs,
     to_state,
@@ -38,20 +39,22 @@ class SqlBackend(SqlLeases):
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
         statement = (
-            f"SELECT {self._now}, m.revision, {news}, t.removed, CASE WHEN {news} THEN t.definition END, t.hash,"
-            f" {STATE} FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
+            f"SELECT {self._now}, m.revision, m.paused, m.born, {news}, t.removed,"
+            f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
+            f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
         )
         parameters = {"seen": seen_revision, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
-        if not rows:
-            raise BackendUnavailableError(f"{self.url}: the row of {t.meta} is gone")
-        now, revision = rows[0][:2]
+        if not rows:  # the store was emptied
+            self.open()
+            return self.look(ids, 0)
+        now, revision, paused, born = rows[0][:4]
         self.clock.note(now, began)
         if revision < seen_revision:  # an older state of the store was restored
             return self.look(ids, 0)
-        view = View(now, revision, {}, {}, {})
-        for _, _, is_news, removed, definition, checksum, *state in rows:
+        view = View(now, revision, {}, {}, {}, bool(paused), born)
+        for _, _, _, _, is_news, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and nothing is new
@@ -146,6 +149,12 @@ class SqlBackend(SqlLeases):
             self._execute_all(connection, update, parameters)
             self._execute_all(connection, delete, [{"id": task_id} for task_id in sorted(ids)])
 
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        update = f"UPDATE {self._tables.meta} SET paused = :paused, revision = revision + 1 WHERE paused <> :paused"
+        with self._transaction() as connection:
+            return connection.execute(sql(update), {"paused": paused}).rowcount > 0
+
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         """Write fields into rows that still have the version seen, and return their new versions."""
         for assignment in assignments:
@@ -185,6 +194,19 @@ class SqlBackend(SqlLeases):
         )
         rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
         return to_runs(reversed(rows))
+
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, in one statement."""
+        if not limits:
+            return {}
+        place = "row_number() OVER (PARTITION BY r.task_id ORDER BY r.epoch DESC)"
+        statement = (
+            f"SELECT {RUN} FROM (SELECT r.*, {place} AS place FROM {self._tables.runs} r"
+            f" WHERE {self._among('r.task_id')} AND r.finished IS NOT NULL) r"
+            " WHERE r.place <= :most ORDER BY r.task_id, r.epoch"
+        )
+        most = min(max(limits.values()), _MOST)
+        return newest(to_runs(self._read(statement, {"ids": self._ids(limits), "most": most})), limits)
 
     def _next_revision(self, connection: Connection) -> int:
         """Return the next management revision. It is locked until the end of the transaction, so none comes before."""

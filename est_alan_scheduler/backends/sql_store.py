@@ -60,8 +60,9 @@ class SqlStore(Backend):
                     found = self._schema(connection)
                     if found is None:
                         found = SCHEMA
-                        insert = f"INSERT INTO {t.meta} (id, schema_version, revision) VALUES (1, :schema, 0)"
-                        connection.execute(sql(insert), {"schema": SCHEMA})
+                        columns = "id, schema_version, revision, paused, born"
+                        insert = f"INSERT INTO {t.meta} ({columns}) VALUES (1, :schema, 0, false, {self._now})"
+                        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
         check_schema(found, self.url)
 
     def close(self) -> None:

@@ -32,6 +32,8 @@ class Tables:
             Column("id", Integer, primary_key=True, autoincrement=False),
             Column("schema_version", Integer, nullable=False),
             Column("revision", BigInteger, nullable=False),
+            Column("paused", Boolean, nullable=False),
+            Column("born", BigInteger, nullable=False),
         )
         Table(
             self.tasks,

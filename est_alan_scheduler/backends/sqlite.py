@@ -75,7 +75,9 @@ class SqliteBackend(SqlBackend):
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         t = self._tables
-        alive = f"SELECT 1 FROM {t.instances} WHERE owner = :owner AND lease_until > {self._now}"
+        may_win = (
+            f"SELECT 1 FROM {t.instances}, {t.meta} WHERE owner = :owner AND lease_until > {self._now} AND NOT paused"
+        )
         start = (
             f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
             " token = ?, run_requested = 0, first_run_at = ?, last_run_at = ?, retry_at = ?, attempt = ?, slot = ?"
@@ -91,7 +93,7 @@ class SqliteBackend(SqlBackend):
         )
         me = {"owner": owner, "token": token}
         with self._transaction() as connection:
-            if connection.execute(sql(alive), {"owner": owner, **self._times()}).scalar():
+            if connection.execute(sql(may_win), {"owner": owner, **self._times()}).scalar():
                 wishes = [
                     (
                         owner,

@@ -72,6 +72,22 @@ class Store:
             with backend._engine.begin() as connection:
                 connection.exec_driver_sql(f"UPDATE {self.name}_tasks SET {field} = '{value}' WHERE id = '{task_id}'")
 
+    def empty(self, revision: int | None = None) -> None:
+        """Take all out of the store, with a `revision` all but the row that says it: as a backup would leave it."""
+        backend: Any = self._opened[0]
+        if self.kind == "redis":
+            meta = f"{{{self.name}}}:meta"
+            born = backend._client.hget(meta, "born")
+            backend._client.delete(*backend._client.scan_iter(f"{{{self.name}}}:*"))
+            if revision is not None:
+                backend._client.hset(meta, mapping={"revision": revision, "born": born})
+            return
+        with backend._engine.begin() as connection:
+            for table in ("tasks", "runs", "instances", *(("meta",) if revision is None else ())):
+                connection.exec_driver_sql(f"DELETE FROM {self.name}_{table}")
+            if revision is not None:
+                connection.exec_driver_sql(f"UPDATE {self.name}_meta SET revision = {revision}, paused = false")
+
     @contextmanager
     def round_trips(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         """Collect what goes to the store: one entry a round trip."""

@@ -24,7 +24,7 @@ from est_alan_scheduler.backends.rows import (
     View,
 )
 from est_alan_scheduler.task import TaskStatus
-from tests.backends.stores import Clock, Store, claim, define, failure, state, success
+from tests.backends.stores import SHARED, Clock, Store, claim, define, failure, state, success
 
 PENDING, RUNNING, SUCCESS, FAILED = TaskStatus
 SECOND = 1_000_000
@@ -47,14 +47,13 @@ class TestLook:
     def test_shows_the_time_the_revision_and_nothing_else_when_nothing_is_new(
         self, backend: Backend, clock: Clock
     ) -> None:
-        assert backend.look([], 0) == View(clock.now, 0, {}, {}, {})
+        assert backend.look([], 0) == View(clock.now, 0, {}, {}, {}, born=clock.now)
 
     def test_shows_what_was_defined_since(self, backend: Backend, clock: Clock) -> None:
         define(backend, "a")
         view = backend.look([], 0)
-        assert view == View(
-            clock.now, view.revision, {"a": Definition("a", '{"id": "a"}', "hash of a")}, {"a": FRESH}, {}
-        )
+        definition = Definition("a", '{"id": "a"}', "hash of a")
+        assert view == View(clock.now, view.revision, {"a": definition}, {"a": FRESH}, {}, born=clock.now)
         define(backend, "b")
         assert backend.look([], view.revision).definitions == {"b": Definition("b", '{"id": "b"}', "hash of b")}
 
@@ -81,6 +80,16 @@ class TestLook:
     def test_starts_anew_when_an_older_state_of_the_store_was_restored(self, backend: Backend) -> None:
         define(backend, "a")
         assert set(backend.look([], 1_000_000).definitions) == {"a"}
+
+    @pytest.mark.parametrize("store", SHARED, indirect=True)
+    def test_tells_when_a_store_began_that_was_emptied(self, store: Store, backend: Backend, clock: Clock) -> None:
+        define(backend, "a")
+        before = backend.look([], 0)
+        clock.advance(1)
+        assert store.open(clock).look([], 0).born == before.born
+        store.empty()
+        assert backend.look(["a"], before.revision) == View(clock.now, 0, {}, {}, {}, born=clock.now)
+        assert define(backend, "a") == {"a": FRESH}
 
     def test_shows_many_in_the_first_look(self, backend: Backend) -> None:
         ids = [f"task {number:04}" for number in range(1_200)]
@@ -227,6 +236,37 @@ class TestRemove:
         backend.renew("me", LEASE)
         backend.remove(["a"])
         assert backend.claim("me", "token", [claim("a", 1), claim("a", 2)]) == {}
+
+
+class TestPauseAll:
+    def test_no_claim_is_won_until_it_is_undone(self, backend: Backend, clock: Clock) -> None:
+        define(backend, "a")
+        backend.renew("me", LEASE)
+        seen = backend.look([], 0)
+        assert backend.pause_all(True)
+        view = backend.look(["a"], seen.revision)
+        assert view == View(clock.now, seen.revision + 1, {}, {"a": FRESH}, {}, True, clock.now)
+        assert (backend.claim("me", "token", [claim("a", 1)]), backend.history()) == ({}, [])
+        assert backend.pause_all(False)
+        assert backend.look(["a"], 0).paused is False
+        assert backend.claim("me", "token", [claim("a", 1)]) == {"a": 1}
+
+    def test_is_done_once(self, backend: Backend) -> None:
+        assert not backend.pause_all(False)
+        assert backend.pause_all(True)
+        seen = backend.look([], 0).revision
+        assert not backend.pause_all(True)
+        assert backend.look([], 0).revision == seen
+
+    def test_is_there_for_who_opens_the_store_later(self, store: Store, backend: Backend, clock: Clock) -> None:
+        backend.pause_all(True)
+        assert store.open(clock).look(None, 0).paused is True
+
+    def test_does_not_disturb_a_run(self, backend: Backend, running: State) -> None:
+        backend.pause_all(True)
+        assert state(backend, "a") == running
+        assert backend.claim("me", "token", [claim("a", 1)]) == {"a": 1}  # asked again
+        assert backend.finish("me", [success("a", 1)]) == {("a", 1)}
 
 
 class TestAssign:
@@ -603,6 +643,26 @@ class TestHistory:
         assert [run.started for run in backend.history(**asked)] == starts
 
 
+class TestPast:
+    def test_is_of_each_task_its_newest_finished_runs(self, backend: Backend) -> None:
+        define(backend, "a", "b", "c")
+        backend.renew("me", LEASE)
+        for epoch in (1, 2, 3):
+            for one in "ab":
+                backend.claim("me", f"{one}{epoch}", [claim(one, 2 * epoch - 1, started=epoch)])
+                backend.finish("me", [failure(one, epoch) if epoch == 2 else success(one, epoch)])
+        backend.claim("me", "goes on", [claim("a", 7), claim("c", 1)])
+        past = backend.past({"a": 2, "b": 10**30, "c": 5, "nobody": 5})
+        assert past == {"a": backend.history("a")[1:3], "b": backend.history("b")}
+        assert [(run.epoch, run.status) for run in past["a"]] == [(2, FAILED), (3, SUCCESS)]
+        assert len(past["b"]) == 3
+        assert backend.past({"a": 2, "b": 1}) == {"a": past["a"], "b": past["b"][2:]}
+        assert backend.past({"a": 0}) == {}
+
+    def test_of_nobody_is_nothing(self, backend: Backend) -> None:
+        assert backend.past({}) == {}
+
+
 class TestClock:
     @pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)  # elsewhere it is this machine's
     def test_is_the_stores_whatever_this_machine_thinks(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -706,9 +766,12 @@ class TestManyAtOnce:
         count("look", lambda: backend.look(ids, revision))
         count("claim", lambda: backend.claim("me", "token", claims))
         count("finish", lambda: backend.finish("me", outcomes))
+        backend.past({"warm": 1})
+        count("past", lambda: backend.past(dict.fromkeys(ids, 100)))
         assert {run.status for run in backend.history(limit=2_000)} == {SUCCESS}
         assert counts["look"] <= 1
         assert max(counts.values()) <= 9, counts
+        assert counts["past"] <= 2
         if store.kind in ("postgres", "redis"):
             assert (counts["claim"], counts["finish"]) == (1, 1)
 

@@ -26,7 +26,9 @@ OPERATIONS: list[Callable[[Backend], object]] = [
     lambda backend: backend.lost(),
     lambda backend: backend.history(),
     lambda backend: backend.history("a"),
+    lambda backend: backend.past({"a": 1}),
     lambda backend: backend.remove(["a"]),
+    lambda backend: backend.pause_all(False),
 ]
 
 

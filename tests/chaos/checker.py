@@ -5,12 +5,14 @@ write, and the history that the store has kept. Nothing of the library is import
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from tests.chaos.facts import Facts, Run
 from tests.chaos.journal import Died, Start
-from tests.chaos.spans import Span, healthy
+from tests.chaos.management import LAWS as OF_MANAGEMENT
+from tests.chaos.management import deeds, maybe_paused
+from tests.chaos.spans import Span, healthy, without
 from tests.chaos.view import GIVEN_BACK, LOST, View, given_back
 
 SLACK = 3.0  # seconds that a slow machine may take beyond a lease and an interval
@@ -125,8 +127,12 @@ def punctual(view: View) -> Iterator[str]:
     spans = healthy(view.facts.records, view.facts.until)
     begin = min((first for first, _ in spans), default=view.facts.until)
     patience = view.facts.lease + view.facts.interval + SLACK
+    managed = deeds(view)
+    spans = _outside(maybe_paused(managed[""]), spans)
+    unpaused = spans
     for job in view.facts.jobs:
         runs = view.runs[job.id]
+        spans = _outside(maybe_paused(managed[job.id]), unpaused) if job.id in managed else unpaused
         due = begin + job.at
         if job.after is not None:
             done = [run.finished for run in view.runs[job.after] if run.status == "success" and run.finished]
@@ -138,6 +144,25 @@ def punctual(view: View) -> Iterator[str]:
                 over = view.lease_end(run)
             due = view.facts.until if job.period is None else max(view.at(run.started) + job.period, over)
         yield from _waited(job.id, len(runs) + 1, due, view.facts.until, spans, patience)
+
+
+def asked(view: View) -> Iterator[str]:
+    """A run that was asked for comes, unless no healthy instance lives."""
+    found = deeds(view)
+    spans = _outside(maybe_paused(found[""]), healthy(view.facts.records, view.facts.until))
+    patience = view.facts.lease + view.facts.interval + SLACK
+    for task, of_one in found.items():
+        for deed in of_one:
+            if deed.what == "run_now" and deed.is_done:
+                begun = [view.at(run.started) for run in view.runs[task] if not given_back(run)]
+                came = min((at for at in begun if at > deed.begin - EARLY), default=view.facts.until)
+                longest = max((min(last, came) - max(first, deed.end) for first, last in spans), default=0.0)
+                if longest > patience:
+                    yield f"{task} was asked for, and left waiting for {longest:.1f} s while an instance was healthy"
+
+
+def _outside(bad: Sequence[Span], spans: Iterable[Span]) -> list[Span]:
+    return sorted(left for first, last in spans for left in without(bad, first, last)) if bad else list(spans)
 
 
 def _waited(task: str, epoch: int, due: float, claimed: float, spans: Iterable[Span], patience: float) -> Iterator[str]:
@@ -225,4 +250,4 @@ def sound(view: View) -> Iterator[str]:
             yield f"the log says: {line}"
 
 
-LAWS = (started_once, alone, outcomes, starts, lost, punctual, in_order, at_least_once, sound)
+LAWS = (started_once, alone, outcomes, starts, lost, punctual, in_order, at_least_once, sound, asked, *OF_MANAGEMENT)

@@ -31,6 +31,9 @@ class State(NamedTuple):
     status: str
     result: str | None
     error: str | None
+    paused: bool = False
+    word: str = ""
+    """The argument that an update has given it."""
 
 
 class Facts(NamedTuple):
@@ -49,3 +52,5 @@ class Facts(NamedTuple):
     """When the workers were told to stop."""
     log: str = ""
     """What the workers have logged."""
+    all_paused: bool = False
+    """At the end."""

@@ -15,8 +15,8 @@ from est_alan_scheduler.backends import Backend
 from tests.backends.stores import Servers, Store
 from tests.chaos.crew import Crew
 from tests.chaos.facts import Facts, Run, State
-from tests.chaos.journal import Journal, Leased, Reader, read
-from tests.chaos.nemesis import ACTS, Nemesis
+from tests.chaos.journal import Journal, Leased, Managed, Managing, Reader, read
+from tests.chaos.nemesis import ACTS, MANAGE, Nemesis
 from tests.chaos.proxy import Connect, Proxy
 from tests.chaos.worker import Config
 from tests.chaos.workload import jobs
@@ -37,7 +37,7 @@ class Settings(NamedTuple):
     """How many; by default, 3 to 8."""
     threads: tuple[int, ...] | None = None
     """Of the executors, place by place and over again; 0: inline. By default, left to chance."""
-    acts: tuple[str, ...] = tuple(ACTS)
+    acts: tuple[str, ...] = (*ACTS, MANAGE)
     broken: str | None = None
     keep: Path | None = None
 
@@ -81,15 +81,20 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
         nemesis.heal()
         say("healed")
         backend = store.open()
+        _resume_all(backend, journal)
         _settle(backend, nemesis, settings)
         until = time.monotonic()
         crew.stop(60)
         say("stopped")
         runs = [Run(*row[:7], row.status.value, *row[8:]) for row in backend.history(limit=10**9)]
+        view = backend.look(None, 0)
         states = [
-            State(one.id, one.epoch, one.status.value, one.result, one.error_message)
-            for one in backend.look(None, 0).states.values()
-        ]
+            State(
+                one.id, one.epoch, one.status.value, one.result, one.error_message,
+                one.paused, _word(view.definitions[one.id]),
+            )
+            for one in view.states.values()
+        ]  # fmt: skip
         if settings.keep is not None:
             lines = "".join(f"{json.dumps(row)}\n" for row in (*states, *runs))
             (directory / "history").write_text(lines)
@@ -103,6 +108,7 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
             settings.interval,
             offset=time.time() - time.monotonic(),
             until=until,
+            all_paused=view.paused,
             log=(directory / "stderr").read_text(errors="replace"),
         )
 
@@ -114,6 +120,17 @@ def _await(journal: Path, nemesis: Nemesis, workers: int) -> None:
         nemesis.watch(0.2)
         if time.monotonic() > end:
             raise RuntimeError("the workers do not start")
+
+
+def _resume_all(backend: Backend, journal: Journal) -> None:
+    """Let all go on, whatever was managed last: or nothing would come of what has still to be done."""
+    journal.write(Managing(time.monotonic(), "", 0, "resume_all", ""))
+    backend.pause_all(False)
+    journal.write(Managed(time.monotonic(), "", 0, is_done=True))
+
+
+def _word(definition: Any) -> str:
+    return str(json.loads(definition.json)["task"]["args"][2])
 
 
 def _settle(backend: Backend, nemesis: Nemesis, settings: Settings) -> None:

@@ -73,6 +73,7 @@ class Start(NamedTuple):
     slot: int  # microseconds since 1970
     epoch: int
     attempt: int
+    word: str = ""  # the argument that an update has given it
 
 
 class End(NamedTuple):
@@ -93,9 +94,29 @@ class Act(NamedTuple):
     what: str
 
 
-Record = Born | Died | Pulse | Leased | Claimed | Trouble | Start | End | Act
+class Managing(NamedTuple):
+    """An instance is about to manage a task, or all of them."""
+
+    at: float
+    instance: str
+    number: int  # of what this instance does
+    what: str  # the method of the registry
+    task: str  # or "", for all of them
+    word: str = ""  # the argument that an update gives
+
+
+class Managed(NamedTuple):
+    """It has done so, or failed to: then it may have been done or not."""
+
+    at: float
+    instance: str
+    number: int
+    is_done: bool
+
+
+Record = Born | Died | Pulse | Leased | Claimed | Trouble | Start | End | Act | Managing | Managed
 _KINDS: dict[str, type[Record]] = {
-    kind.__name__: kind for kind in (Born, Died, Pulse, Leased, Claimed, Trouble, Start, End, Act)
+    kind.__name__: kind for kind in (Born, Died, Pulse, Leased, Claimed, Trouble, Start, End, Act, Managing, Managed)
 }
 
 

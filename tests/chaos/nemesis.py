@@ -25,6 +25,9 @@ ACTS = {
     "deaf": 3,
 }
 """What it does, and how often: these are weights."""
+MANAGE = "manage"
+"""Beside that, and the whole time: it has instances pause, resume, update tasks, and have them run."""
+_WAYS = {"pause": 4, "resume": 4, "run_now": 4, "update": 4, "pause_all": 1}
 _LOCAL = ("kill", "die", "lose", "pause", "overtake")  # what needs no server
 
 
@@ -50,7 +53,8 @@ class Nemesis:
         self._started: dict[str, Start] = {}  # the last run of each task
         self._under_way: dict[tuple[str, int], Start] = {}
         self._lease = lease
-        self._acts = [act for act in acts if server is not None or act in _LOCAL]
+        self._acts = [act for act in acts if act in ACTS and (server is not None or act in _LOCAL)]
+        self._manages = MANAGE in acts
         self._chance = chance
         self._later: list[tuple[float, int, Callable[[], None]]] = []
         self._numbers = count()
@@ -59,6 +63,8 @@ class Nemesis:
         """Do harm for so long, the last of it still to be undone."""
         end = time.monotonic() + seconds
         self._in(self._chance.uniform(0.2, 0.5), self._act)
+        if self._manages:
+            self._in(self._chance.uniform(0.2, 0.5), self._manage)
         while time.monotonic() < end:
             self._go_on()
 
@@ -137,6 +143,25 @@ class Nemesis:
             if act == "refuse":
                 self._proxies[place].cut()
             self._in(seconds / 2, lambda: self._pass(place))
+
+    def _manage(self) -> None:
+        chance, number = self._chance, next(self._numbers)
+        self._in(chance.uniform(0.1, 0.5), self._manage)
+        what = chance.choices(list(_WAYS), list(_WAYS.values()))[0]
+        place, which = chance.randrange(len(self._crew)), chance.randrange(2)
+        if not self._crew.is_there(place):
+            return
+        if what == "pause_all":
+            self._crew.tell(place, f"{MANAGE} pause_all")
+            self._in(chance.uniform(0.5, 1.5), self._resume_all)
+            return
+        task = {"run_now": "asked", "update": "updated"}.get(what, "paused")
+        self._crew.tell(place, f"{MANAGE} {what} {task}-{which} {number}")
+
+    def _resume_all(self) -> None:
+        for place in range(len(self._crew)):  # some of them may be out of reach
+            if self._crew.is_there(place):
+                self._crew.tell(place, f"{MANAGE} resume_all")
 
     def _overtake(self) -> None:
         self._look()

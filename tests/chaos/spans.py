@@ -10,7 +10,7 @@ Span = tuple[float, float]
 
 GAP = 1.0  # seconds between two pulses from which on a process counts as paused, or the machine as too slow
 RECOVERY = 5.0  # seconds for which an instance may leave a store alone that has not answered
-LONG = 0.25  # seconds of a run that keeps an instance without an executor from ticking
+LONG = 0.25  # seconds of a run that keeps a thread from starting others, or the only one from ticking
 
 
 def leases(records: Iterable[Record]) -> dict[str, list[Span]]:
@@ -44,17 +44,17 @@ def deaths(records: Iterable[Record]) -> dict[str, float]:
 def healthy(records: Sequence[Record], until: float) -> list[Span]:
     """Return the spans in which some instance was healthy, each span of a single instance.
 
-    It is healthy while its lease holds, its pulse is regular, the store answers it, and no long run blocks its ticks.
+    It is healthy while its lease holds, its pulse is regular, the store answers it, and long runs leave it a thread.
     """
     owners = {record.owner: record.instance for record in records if isinstance(record, Leased)}
-    bad = _bad(records)
+    bad, busy = _bad(records), full(records)
     died = deaths(records)
     spans: list[Span] = []
     for owner, held in leases(records).items():
         instance = owners[owner]
         end = min(until, died.get(instance, until))
         for first, last in held:
-            spans += _without(bad[instance], first, min(last, end))
+            spans += without([*bad[instance], *busy[instance]], first, min(last, end))
     return sorted(spans)
 
 
@@ -73,25 +73,40 @@ def pauses(records: Iterable[Record]) -> dict[str, list[Span]]:
 
 def _bad(records: Sequence[Record]) -> dict[str, list[Span]]:
     bad = pauses(records)
-    inline: set[str] = set()
-    started: dict[tuple[str, str, int], float] = {}
     for record in records:
-        instance = record.instance
-        if isinstance(record, Born) and not record.threads:
-            inline.add(instance)
-        elif isinstance(record, Trouble):
+        if isinstance(record, Trouble):
             is_slow = record.what.endswith("slow")
-            bad[instance].append((record.since, record.at + (0.0 if is_slow else RECOVERY)))
-        elif isinstance(record, Start):
-            started[instance, record.task, record.epoch] = record.at
-        elif isinstance(record, Ended) and instance in inline:
-            began = started.get((instance, record.task, record.epoch), record.at)
-            if record.at - began > LONG:
-                bad[instance].append((began, record.at))
+            bad[record.instance].append((record.since, record.at + (0.0 if is_slow else RECOVERY)))
     return bad
 
 
-def _without(bad: Iterable[Span], begin: float, end: float) -> list[Span]:
+def full(records: Iterable[Record]) -> dict[str, list[Span]]:
+    """Return, by instance, the spans in which long runs took all its threads, so that nothing else could start."""
+    threads: dict[str, int] = {}
+    began: dict[tuple[str, str, int], float] = {}
+    changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
+    for record in records:
+        if isinstance(record, Born):
+            threads[record.instance] = max(record.threads, 1)
+        elif isinstance(record, Start):
+            began[record.instance, record.task, record.epoch] = record.at
+        elif isinstance(record, Ended):
+            begin = began.pop((record.instance, record.task, record.epoch), record.at)
+            if record.at - begin > LONG:
+                changes[record.instance] += [(begin, 1), (record.at, -1)]
+    for (instance, _, _), begin in began.items():  # it died in the middle of these
+        changes[instance].append((begin, 1))
+    spans: dict[str, list[Span]] = defaultdict(list)
+    for instance, of_one in changes.items():
+        taken, since = 0, 0.0
+        for at, change in sorted([*of_one, (float("inf"), 0)]):
+            if taken >= threads.get(instance, 1):
+                spans[instance].append((since, at))
+            taken, since = taken + change, at
+    return spans
+
+
+def without(bad: Iterable[Span], begin: float, end: float) -> list[Span]:
     """Return what is left of a span."""
     left = []
     for first, last in sorted(bad):

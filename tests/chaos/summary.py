@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.chaos.facts import Facts, Run
-from tests.chaos.journal import Act, Born, Pulse, Start, Trouble
+from tests.chaos.journal import Act, Born, Managed, Pulse, Start, Trouble
 from tests.chaos.view import GIVEN_BACK, LOST
 
 _SHOWN = 40  # violations
@@ -26,6 +26,7 @@ def summary(facts: Facts, violations: Sequence[str]) -> str:
         ("server restarted, crashed", f"{acts['restart']}, {acts['crash']}"),
         ("connections cut, refused", f"{acts['cut']}, {acts['refuse']}"),
         ("answers dropped by the proxy, by a trap", f"{acts['deaf']}, {acts['lose']}"),
+        ("managed, in vain", _managed(facts)),
         ("questions to the store in vain, slow", _troubles(facts)),
         ("processes starved or paused", _gaps(facts)),
         ("slots missed", sum("left waiting" in violation for violation in violations)),
@@ -51,6 +52,11 @@ def _kind(run: Run) -> str:
 def _troubles(facts: Facts) -> str:
     slow = [record.what.endswith("slow") for record in facts.records if isinstance(record, Trouble)]
     return f"{slow.count(False)}, {slow.count(True)}"
+
+
+def _managed(facts: Facts) -> str:
+    done = [record.is_done for record in facts.records if isinstance(record, Managed)]
+    return f"{done.count(True)}, {done.count(False)}"
 
 
 def _gaps(facts: Facts) -> int:

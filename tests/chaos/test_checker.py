@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.checker import check
 from tests.chaos.facts import Facts, Run, State
 from tests.chaos.journal import Act, Born, Claimed, Died, End, Leased, Pulse, Record, Start, Trouble
-from tests.chaos.spans import healthy, leases
+from tests.chaos.spans import full, healthy, leases
 from tests.chaos.summary import summary
 from tests.chaos.workload import Job
 
@@ -29,6 +29,7 @@ class History:
         self.runs: list[Run] = []
         self.log = ""
         self.states: dict[str, State] = {}
+        self.all_paused = False
 
     def lives(self, number: int = 1, begin: float = 0.0, end: float = 30.0, since: int = 0) -> "History":
         """An instance that renews its lease each second, and pulses, until it is dead."""
@@ -81,7 +82,7 @@ class History:
     def facts(self) -> Facts:
         records = sorted(self.records, key=lambda record: record.at)
         states = list(self.states.values())
-        return Facts(self.jobs, records, self.runs, states, LEASE, INTERVAL, OFFSET, 30.0, self.log)
+        return Facts(self.jobs, records, self.runs, states, LEASE, INTERVAL, OFFSET, 30.0, self.log, self.all_paused)
 
     def check(self) -> list[str]:
         return check(self.facts())
@@ -446,9 +447,26 @@ def test_who_is_paused_or_in_trouble_or_busy_inline_is_not_healthy() -> None:
     assert healthy(records, 25.0) == [(0.0, 2.0), (5.0, 10.0), (15.5, 17.0), (18.0, 20.0), (21.0, 25.0)]
 
 
+def test_nor_is_who_has_no_thread_left() -> None:
+    runs: list[Record] = [
+        Start(1.0, "a", 1, "t", 0, 1, 1),
+        Start(2.0, "a", 1, "u", 0, 1, 1),
+        Start(3.0, "a", 1, "v", 0, 1, 1),
+        End(3.1, "a", "v", 1, failed=False),  # too short to count
+        End(4.0, "a", "t", 1, failed=False),
+        Start(6.0, "a", 1, "w", 0, 1, 1),
+        End(8.0, "a", "u", 1, failed=False),
+        Start(9.0, "a", 1, "x", 0, 1, 1),
+    ]
+    never = float("inf")
+    assert full([Born(0.0, "a", 1, 2, 0.0), *runs]) == {"a": [(2.0, 4.0), (6.0, 8.0), (9.0, never)]}
+    assert full([Born(0.0, "a", 1, 3, 0.0), *runs]) == {}
+
+
 def test_the_summary_counts_what_happened(history: History) -> None:
     history.goes_on(0, 30).records += [Act(1.0, "i1", "pause 4.0 s"), Act(2.0, "", "crash")]
     lines = summary(history.facts(), ["a law is broken"]).splitlines()
     assert [line.split("  ")[-1].strip() for line in lines] == [
-        "30", "0", "30", "1", "0", "0", "1, 0", "0, 1", "0, 0", "0, 0", "0, 0", "0", "0", "1", "a law is broken",
+        "30", "0", "30", "1", "0", "0", "1, 0", "0, 1", "0, 0", "0, 0", "0, 0", "0, 0", "0", "0", "1",
+        "a law is broken",
     ]  # fmt: skip

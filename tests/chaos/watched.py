@@ -9,7 +9,20 @@ from typing import Any
 from est_alan_scheduler.backends import Backend, BackendUnavailableError
 from tests.chaos.journal import Act, Claimed, Journal, Leased, Trouble
 
-OPERATIONS = ("look", "define", "change", "remove", "assign", "claim", "finish", "renew", "leave", "lost", "reap")
+OPERATIONS = (
+    "look",
+    "define",
+    "change",
+    "remove",
+    "pause_all",
+    "assign",
+    "claim",
+    "finish",
+    "renew",
+    "leave",
+    "lost",
+    "reap",
+)
 SLOW = 0.5  # seconds that a question to the store may take
 
 POINTS = (
@@ -49,7 +62,7 @@ def watch(backend: Backend, journal: Journal, instance: str, traps: Traps) -> No
     for name in OPERATIONS:
         setattr(backend, name, _watched(name, getattr(backend, name), journal, instance, traps))
     # A worker that starts would read the past of each task, and a long run of the harness has thousands of runs.
-    setattr(backend, "history", lambda *_, **__: [])  # noqa: B010  # mypy would refuse the assignment
+    setattr(backend, "past", lambda _: {})  # noqa: B010  # mypy would refuse the assignment
 
 
 def _watched(

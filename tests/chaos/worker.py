@@ -3,7 +3,8 @@
     python -m tests.chaos.worker CONFIG
 
 `CONFIG` is JSON, the fields of `Config`. It reads commands from its standard input, one a line: `die POINT` and
-`lose POINT` set a trap, `clear` takes them away; at `stop`, or when the input ends, it stops gracefully.
+`lose POINT` set a trap, `clear` takes them away; `manage METHOD TASK WORD` calls that method of the registry; at
+`stop`, or when the input ends, it stops gracefully.
 """
 
 import json
@@ -15,16 +16,18 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
+from itertools import count
 from typing import Any, NamedTuple
 
-from est_alan_scheduler import Retry, Task, TaskRegistry, current_run, start_scheduler
+from est_alan_scheduler import Retry, Task, TaskRegistry, UnknownTaskError, current_run, start_scheduler
 from est_alan_scheduler.backends import open_backend
 from tests.chaos.breaks import BREAKS
-from tests.chaos.journal import Born, End, Journal, Pulse, Start
+from tests.chaos.journal import Born, End, Journal, Managed, Managing, Pulse, Start
 from tests.chaos.watched import Traps, watch
 from tests.chaos.workload import Job, jobs
 
 PULSE = 0.25  # seconds
+FIRST = "0.1"  # the first instance that there is
 _LAST_CALL = 30.0  # seconds for runs to end when it stops
 
 
@@ -50,13 +53,16 @@ def main(config: Config) -> None:
     journal = Journal(config.journal)
     journal.write(Born(time.monotonic(), config.instance, os.getpid(), config.threads, config.skew))
     traps, stopping = Traps(journal, config.instance), threading.Event()
-    threading.Thread(target=_obey, args=(traps, stopping), daemon=True).start()
     threading.Thread(target=_beat, args=(journal, config.instance), daemon=True).start()
     executor = ThreadPoolExecutor(config.threads) if config.threads else None
     registry = TaskRegistry(executor=executor, lease=config.lease)
     run = _function(journal, config.instance, traps)
     registry.expose(run, "run")
+    manage = _manager(registry, journal, config.instance)
+    threading.Thread(target=_obey, args=(traps, stopping, manage), daemon=True).start()
     for job in jobs(config.seconds, config.lease):
+        if job.managed == "update" and config.instance != FIRST:
+            continue  # to register it again would undo the update
         registry.register(_task(job, run, config.began))
     if not _connect(registry, config, journal, traps, stopping):
         return
@@ -91,7 +97,7 @@ def _task(job: Job, run: Callable[..., int], began: float) -> Task:
     return Task(
         id=job.id,
         func=run,
-        args=(job.seconds, job.failing),
+        args=(job.seconds, job.failing, ""),
         retry=retry,
         depends_on=[job.after] if job.after else [],
         history_limit=1_000_000,
@@ -99,15 +105,16 @@ def _task(job: Job, run: Callable[..., int], began: float) -> Task:
     )
 
 
-def _function(journal: Journal, instance: str, traps: Traps) -> Callable[[float, float], int]:
-    def run(seconds: float, failing: float) -> int:
+def _function(journal: Journal, instance: str, traps: Traps) -> Callable[[float, float, str], int]:
+    def run(seconds: float, failing: float, word: str) -> int:
         """Return the epoch, so that each result tells whose it is."""
         this = current_run()
         assert this is not None
         assert this.epoch is not None
         traps.spring("before-start")
         slot = (this.slot - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-        journal.write(Start(time.monotonic(), instance, os.getpid(), this.task_id, slot, this.epoch, this.attempt))
+        at, task = time.monotonic(), this.task_id
+        journal.write(Start(at, instance, os.getpid(), task, slot, this.epoch, this.attempt, word))
         traps.spring("after-start")
         time.sleep(seconds)
         traps.spring("before-end")
@@ -121,13 +128,36 @@ def _function(journal: Journal, instance: str, traps: Traps) -> Callable[[float,
     return run
 
 
-def _obey(traps: Traps, stopping: threading.Event) -> None:
+def _manager(registry: TaskRegistry, journal: Journal, instance: str) -> Callable[[str, str, str], None]:
+    numbers = count()
+
+    def manage(what: str, task: str, word: str) -> None:
+        if registry.backend is None:
+            return  # it has not joined the others yet
+        number, is_done = next(numbers), True
+        journal.write(Managing(time.monotonic(), instance, number, what, task, word))
+        try:
+            if what == "update":
+                registry.update(task, args=(0.0, 0.0, word))
+            else:
+                getattr(registry, what)(*([task] if task else []))
+        except (ConnectionError, UnknownTaskError, RuntimeError):  # it may be out of reach, or others may be faster
+            is_done = False
+        journal.write(Managed(time.monotonic(), instance, number, is_done))
+
+    return manage
+
+
+def _obey(traps: Traps, stopping: threading.Event, manage: Callable[[str, str, str], None]) -> None:
     for line in sys.stdin:
         command, _, point = line.strip().partition(" ")
         if command == "stop":
             break
         if command == "clear":
             traps.clear()
+        elif command == "manage":  # it may take a while, and the next command may not wait
+            what, task, word = (*point.split(), "", "")[:3]
+            threading.Thread(target=manage, args=(what, task, word), daemon=True).start()
         else:
             traps.set(point, command)
     stopping.set()

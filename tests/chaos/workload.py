@@ -18,13 +18,16 @@ class Job(NamedTuple):
     """What it depends on."""
     at: float = 0.0
     """Of a single slot: when, in seconds since the beginning."""
+    managed: str | None = None
+    """What the nemesis does to it now and then: `pause`, `run_now` or `update`."""
 
 
 def jobs(seconds: float, lease: float) -> list[Job]:
     """Return what keeps the workers busy for so many seconds.
 
     50 tasks of a second and 6 of 100 ms: with retry and without, some that fail, some that depend on another. 4 that go
-    on for longer than a lease, so that it has to be renewed. And single slots, six at a time, half of them with retry.
+    on for longer than a lease, so that it has to be renewed. Some that are managed, each in one way, so that what was
+    said last is known. And single slots, six at a time, half of them with retry.
     """
     found = [
         Job(
@@ -39,6 +42,10 @@ def jobs(seconds: float, lease: float) -> list[Job]:
     ]
     found += [Job(f"tenth-{number}", 0.1, retries=number % 2, failing=0.05 * (number % 3)) for number in range(6)]
     found += [Job(f"long-{number}", 1.0, seconds=2.0 * lease, retries=number % 2) for number in range(4)]
+    for number in range(2):
+        found.append(Job(f"paused-{number}", 0.5, managed="pause"))
+        found.append(Job(f"asked-{number}", 3600.0, managed="run_now"))
+        found.append(Job(f"updated-{number}", 0.5, managed="update"))
     for number in range(2 * int(seconds)):
         retries = 20 * (number % 2)
         found.append(
