@@ -26,7 +26,7 @@ class HalfTick:
         ledger: "Ledger",
         book: RunBook,
         prepare: Callable[[], bool],
-        decide: Callable[[], Decision],
+        decide: Callable[[], Decision | None],
         carry_out: CarryOut,
     ) -> None:
         self._ledger = ledger
@@ -34,20 +34,22 @@ class HalfTick:
         self._prepare = prepare
         self._decide = decide
         self._carry_out = carry_out
+        self._is_up_to_date = False
         self._decision: Decision | None = None
         self._won: list[Entry] = []
 
     def ask(self) -> None:
         """Do what waits for the store."""
-        if self._prepare():
-            self._decision = decision = self._decide()
+        self._is_up_to_date = self._prepare()
+        self._decision = decision = self._decide() if self._is_up_to_date else None
+        if decision is not None:
             self._won = list(self._ledger.claimed(decision.ready, decision.now, is_inline=False))
 
     def start(self) -> None:
         """Start what was claimed, as far as it may still start."""
         try:
             self._book.expire()
-            if self._decision is not None:
+            if self._is_up_to_date:
                 self._ledger.tell_stored()
         finally:
             self._end(self._won)

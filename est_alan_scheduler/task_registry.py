@@ -531,12 +531,14 @@ class TaskRegistry:
         runner, ledger = self._muster(), self._ledger
         if ledger is None:
             decision = self._decide(runner)
-            self._carry_out(decision, decision.ready, None)
+            if decision is not None:
+                self._carry_out(decision, decision.ready, None)
         elif ledger.prepare(self._crew.room(runner), self.is_paused):
             ledger.tell_stored()
             decision, is_inline = self._decide(runner), runner is None
-            claimed = ledger.claimed(decision.ready, decision.now, is_inline)
-            self._carry_out(decision, claimed, partial(ledger.close, is_inline=is_inline))
+            if decision is not None:
+                claimed = ledger.claimed(decision.ready, decision.now, is_inline)
+                self._carry_out(decision, claimed, partial(ledger.close, is_inline=is_inline))
 
     def half_tick(self) -> HalfTick | None:
         """Return a tick of this thread in two halves; None without a backend, or if `tick` was overridden."""
@@ -554,8 +556,8 @@ class TaskRegistry:
             crew.pool.prepare()
         return crew.runner()
 
-    def _decide(self, runner: Runner | None) -> Decision:
-        """Decide what to start, on the state as it stands; `_carry_out` has to follow."""
+    def _decide(self, runner: Runner | None) -> Decision | None:
+        """Decide what to start, on the state as it stands; `_carry_out` has to follow, unless it is nothing: None."""
         notices: list[Notice] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
@@ -563,18 +565,16 @@ class TaskRegistry:
             agenda.work_in(now)
             room = 0 if self.is_paused else self._crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
-            decision = Decision(ready, notices, now, began, agenda.changes, agenda.starts)
+            changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
-        return decision
+        return Decision(ready, notices, now, began, changes, starts) if ready or notices else None
 
     def _carry_out(
         self, decision: Decision, entries: Iterable[Entry], end: Callable[[list[Entry]], None] | None
     ) -> None:
         """Start `entries`, of what was decided on; `end` is told of all of that in the end."""
         ready, notices, now, began, changes, starts = decision
-        if not ready and not notices:
-            return
         agenda, turn = self._agenda, self._here.turn
         outer, depth = (turn.entry, turn.now, turn.began, turn.changes, turn.starts), len(turn.runs)
         turn.is_closed = turn.is_closed and depth > 0
