@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
+_INSTANT = 1e-6  # seconds; what takes less has not been measured
 _LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
 
 
@@ -53,10 +54,10 @@ class Claims:
         """
         return self._size if is_inline else LARGEST_BATCH
 
-    def learn(self, seconds: float) -> None:
-        """Note how long a full batch of inline runs has taken."""
-        is_short = seconds < min(_SHORT, self._lease.seconds / 30)
-        self._size = min(self._size * 4, LARGEST_BATCH) if is_short else max(1, self._size // 4)
+    def learn(self, runs: int, seconds: float) -> None:
+        """Note how long so many inline runs have taken, the claim of them apart: it gets no shorter with fewer."""
+        fitting = runs * min(_SHORT, self._lease.seconds / 30) / max(seconds, _INSTANT)
+        self._size = max(1, min(int(fitting), max(self._size, runs * 4), LARGEST_BATCH))
 
     def hold(self, ids: Collection[str]) -> None:
         """Note that an inline tick is about to claim these, and to work through them; none when it is done."""

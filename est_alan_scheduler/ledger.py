@@ -99,9 +99,10 @@ class Ledger:
                 agenda.work_in(now)
                 utc = agenda.see(now)
                 found = [] if is_paused or room == 0 else agenda.set_aside(utc, room)
-                ids = {task.id for task in found if task.id not in tasks.held}
-                ids.update(*(task.depends_on for task in found if task.depends_on), agenda.waiting, tasks.elsewhere)
-            tasks.refresh(ids)
+                due = {task.id for task in found if task.id not in tasks.held}
+                due.update(*(task.depends_on for task in found if task.depends_on))
+                ids = {*agenda.waiting, *tasks.elsewhere}
+            tasks.refresh(ids, due)
         except BackendUnavailableError as error:
             self._note_outage(error)
             return False
@@ -116,11 +117,12 @@ class Ledger:
             while left and not self.tasks.is_paused:
                 size = self._claims.size(is_inline)
                 batch = [left.popleft() for _ in range(min(size, len(left)))]
-                began = monotonic()
                 if is_inline and size > 1:
                     self._claims.hold([entry.task.id for entry in batch])
-                    self._beat.hurry()
                 self._claims.claim(batch, now, self._book, self._agenda)
+                if is_inline and size > 1:  # not before: what it gathers meanwhile would be cut in two
+                    self._beat.hurry()
+                began = monotonic()
                 won = [entry for entry in batch if entry.task.id in held]
                 released = []
                 for entry in won:
@@ -130,8 +132,8 @@ class Ledger:
                         released.append(entry)
                 if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
                     left.extendleft(reversed(released))
-                elif is_inline and len(won) == size:
-                    self._claims.learn(monotonic() - began)
+                elif is_inline and won:
+                    self._claims.learn(len(won), monotonic() - began)
         except BackendUnavailableError as error:
             self._note_outage(error)
 

@@ -217,16 +217,17 @@ class SharedTasks:
 
     # Reading.
 
-    def refresh(self, ids: Iterable[str] = ()) -> None:
-        """Read what has changed, and how the tasks of these ids stand."""
+    def refresh(self, ids: Iterable[str] = (), due: Iterable[str] = ()) -> None:
+        """Read what has changed, and how the tasks of these ids stand; of those that are `due`, if that is news."""
         with self.turn:
             retried = self._names.count != self._names_seen
             self._names_seen = self._names.count
             asked = (*ids, *self.stale, *(self.unresolved if retried else ()))
             wanted = set(filter(is_storable, asked))  # what was put into a field by hand may be no id of any store
             self.stale -= wanted
+            known = {key: row.version for key in due if key not in wanted and (row := self.rows.get(key))}
             try:
-                view = self._backend.look(wanted, self._revision)
+                view = self._backend.look(wanted, self._revision, known)
                 is_emptied = self._born is not None and (view.born != self._born or view.revision < self._revision)
                 if is_emptied:
                     if self.is_paused:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -28,9 +28,9 @@ class Slow(MemoryBackend):
         self.claims = self.looks = 0
         self.error: Exception | None = None
 
-    def look(self, ids: Collection[str] | None, seen_revision: int) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         self.looks += 1
-        return super().look(ids, seen_revision)
+        return super().look(ids, seen_revision, known)
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         self.claims += 1

@@ -74,10 +74,11 @@ class Backend(ABC):
         """Let go of all connections; a later call makes new ones."""
 
     @abstractmethod
-    def look(self, ids: Collection[str] | None, seen_revision: int) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the store's time, its revision, what changed since another one, and the states of tasks.
 
         One round trip. `None` means all tasks. Start with revision 0, and pass the one of the last look from then on.
+        Tasks that are `known` to have a version are shown as well, unless they still have it or are not there.
         A row that makes no sense is reported as such, and hinders no other. A store that was emptied begins anew.
         """
 

@@ -60,16 +60,18 @@ class MemoryBackend(Backend):
     def close(self) -> None:
         """Do nothing: it stays."""
 
-    def look(self, ids: Collection[str] | None, seen_revision: int) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0
+            known = known or {}
             view = View(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
                 is_news = row.revision > seen
                 if is_news and row.removed:
                     view.definitions[task_id] = None
-                if row.removed or not (is_news or ids is None or task_id in ids):
+                is_asked = ids is None or task_id in ids or known.get(task_id, row.state.version) != row.state.version
+                if row.removed or not (is_news or is_asked):
                     continue
                 try:
                     state = to_state(row.state)

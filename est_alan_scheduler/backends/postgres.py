@@ -47,6 +47,11 @@ class PostgresBackend(SqlBackend):
     def _ids(self, ids: Collection[str]) -> Any:
         return list(ids)
 
+    def _changed(self) -> str:
+        other = "o.version <> CAST(k.value AS bigint)"
+        known = "json_each_text(CAST(:known AS json)) k"
+        return f"t.id = ANY(ARRAY(SELECT o.id FROM {known} JOIN {self._tables.tasks} o ON o.id = k.key WHERE {other}))"
+
     def _create(self, connection: Connection) -> None:
         key = zlib.crc32(self._tables.meta.encode())
         connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": key})  # until the transaction ends

@@ -93,7 +93,7 @@ class RedisBackend(Backend):
         self._client.close()
         self._client.connection_pool.disconnect()
 
-    def look(self, ids: Collection[str] | None, seen_revision: int) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the time, the revision, what changed since another one, and the states of tasks.
 
         One round trip, and one more for every 500 changed definitions, or if the ids are not given.
@@ -103,7 +103,9 @@ class RedisBackend(Backend):
                 ids = [text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
         view = View(0, 0, {}, {}, {})
         more, seen = True, str(seen_revision)
-        asked: list[list[str]] = _batches(list(ids)) or [[]]
+        rows = [[task_id, ""] for task_id in ids]
+        rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
+        asked = _batches(rows) or [[]]
         while more:
             began = self.clock.begin()
             # The news with the first batch: what changes during the others will be news the next time.

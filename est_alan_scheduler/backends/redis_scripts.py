@@ -105,8 +105,9 @@ if limit > 0 and revision > seen then
     end
 end
 local states = {}
-for _, id in ipairs(cjson.decode(ARGV[4])) do
-    if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then states[#states + 1] = {id, state(id)} end
+for _, asked in ipairs(cjson.decode(ARGV[4])) do
+    local there = redis.call('HMGET', P .. 'task:' .. asked[1], 'removed', 'version')
+    if there[1] == '0' and there[2] ~= asked[2] then states[#states + 1] = {asked[1], state(asked[1])} end
 end
 return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused(), born})
 """

@@ -1,5 +1,6 @@
 """What the SQL backends have in common, by way of SQLAlchemy Core."""
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -33,17 +34,19 @@ class SqlBackend(SqlLeases):
     Rows are locked in one order, so that nobody waits in a circle: meta, instances, tasks by id, runs.
     """
 
-    def look(self, ids: Collection[str] | None, seen_revision: int) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the time, the revision, what changed since another one, and the states of tasks, in one statement."""
         t = self._tables
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
+        wanted = f"({wanted} OR {self._changed()})" if known else wanted
         statement = (
             f"SELECT {self._now}, m.revision, m.paused, m.born, {news}, t.removed,"
             f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
             f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
         )
         parameters = {"seen": seen_revision, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
+        parameters |= {"known": json.dumps(known)} if known else {}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
         if not rows:  # the store was emptied

@@ -39,6 +39,10 @@ class SqlStore(Backend):
     def _ids(self, ids: Collection[str]) -> Any:
         """Return that parameter."""
 
+    @abstractmethod
+    def _changed(self) -> str:
+        """Return the condition that a task called t has another version than the parameter `known` says."""
+
     def _create(self, connection: Connection) -> None:
         """Create the tables that are missing, one process at a time."""
         self._tables.metadata.create_all(connection)

@@ -60,6 +60,10 @@ class SqliteBackend(SqlBackend):
     def _ids(self, ids: Collection[str]) -> Any:
         return json.dumps(list(ids))
 
+    def _changed(self) -> str:
+        known = f"json_each(:known) k JOIN {self._tables.tasks} o ON o.id = k.key"
+        return f"t.id IN (SELECT o.id FROM {known} WHERE o.version <> k.value)"
+
     def _times(self) -> dict[str, int]:
         return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
 
