@@ -12,14 +12,26 @@ from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql import SqlBackend
 from est_alan_scheduler.backends.sql_tables import sql
 
-_CLAIMS = (
-    "json_to_recordset(CAST(:claims AS json)) AS c(id text, seen_version bigint, slot bigint, attempt int,"
-    " started bigint, first_run_at bigint, last_run_at bigint, retry_at bigint)"
+
+def _rows(parameter: str, columns: str) -> str:
+    """Return a SELECT of the rows in a parameter: JSON, a list for each of them, in the order of these columns.
+
+    Objects, as json_to_recordset takes them, keep the server busy for three times as long.
+    """
+    pairs = [column.split() for column in columns.split(", ")]
+    values = ", ".join(f"CAST(r.row ->> {place} AS {kind}) AS {name}" for place, (name, kind) in enumerate(pairs))
+    return f"SELECT {values} FROM jsonb_array_elements(CAST(:{parameter} AS jsonb)) AS r(row)"
+
+
+_CLAIMS = _rows(
+    "claims",
+    "id text, seen_version bigint, slot bigint, attempt int, started bigint, first_run_at bigint, last_run_at bigint,"
+    " retry_at bigint",
 )
-_OUTCOMES = (
-    "json_to_recordset(CAST(:outcomes AS json)) AS o(id text, epoch bigint, finished bigint, status text, result text,"
-    " result_text text, error text, last_success_at bigint, retry_at bigint, attempt int, prune_to bigint,"
-    " consumed text)"
+_OUTCOMES = _rows(
+    "outcomes",
+    "id text, epoch bigint, finished bigint, status text, result text, result_text text, error text,"
+    " last_success_at bigint, retry_at bigint, attempt int, prune_to bigint, consumed text",
 )
 
 
@@ -65,7 +77,7 @@ class PostgresBackend(SqlBackend):
             return {}
         t = self._tables
         statement = f"""
-            WITH wanted AS (SELECT * FROM {_CLAIMS}),
+            WITH wanted AS ({_CLAIMS}),
             mine AS (
                 SELECT t.id, t.epoch FROM {t.tasks} t JOIN wanted c ON c.id = t.id
                 WHERE {_opaque("t.status = 'running' AND t.owner = :owner AND t.token = :token")}
@@ -94,7 +106,7 @@ class PostgresBackend(SqlBackend):
         parameters = {
             "owner": owner,
             "token": token,
-            "claims": json.dumps([one._asdict() for one in claims]),
+            "claims": json.dumps(claims),
             **self._times(),
         }
         return {row[0]: row[1] for row in self._read(statement, parameters)}
@@ -105,7 +117,7 @@ class PostgresBackend(SqlBackend):
             return set()
         t = self._tables
         statement = f"""
-            WITH ended AS (SELECT * FROM {_OUTCOMES}),
+            WITH ended AS ({_OUTCOMES}),
             held AS (
                 SELECT o.* FROM {t.tasks} t JOIN ended o ON o.id = t.id
                 WHERE {_opaque("t.owner = :owner AND t.epoch = o.epoch AND t.status = 'running'")}
@@ -140,20 +152,20 @@ class PostgresBackend(SqlBackend):
                 AND r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late
             )"""
         rows = [
-            {
-                "id": one.id,
-                "epoch": one.epoch,
-                "finished": one.finished,
-                "status": one.status,
-                "result": one.result,
-                "result_text": storable(one.result_text),
-                "error": storable(one.error),
-                "last_success_at": one.last_success_at,
-                "retry_at": one.retry_at,
-                "attempt": one.attempt,
-                "prune_to": one.prune_to,
-                "consumed": one.consumed,
-            }
+            (
+                one.id,
+                one.epoch,
+                one.finished,
+                one.status,
+                one.result,
+                storable(one.result_text),
+                storable(one.error),
+                one.last_success_at,
+                one.retry_at,
+                one.attempt,
+                one.prune_to,
+                one.consumed,
+            )
             for one in outcomes
         ]
         late = self._read(statement, {"owner": owner, "outcomes": json.dumps(rows), **self._times()})
