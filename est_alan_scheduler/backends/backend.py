@@ -25,7 +25,7 @@ from est_alan_scheduler.backends.rows import (
 from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.validation import near_miss
 
-SCHEMA = 1
+SCHEMA = 2
 """The version of the tables and keys that this code writes."""
 
 DEFAULT_NAME = "est_alan_scheduler"
@@ -221,9 +221,10 @@ def renewed_since(before: InstanceRow | None, now: int) -> int:
 
 
 def check_schema(found: int, url: str) -> None:
-    """Refuse a store that a later version has written with RuntimeError."""
-    if found > SCHEMA:
+    """Refuse a store that another version has written, with other tables, with RuntimeError."""
+    if found != SCHEMA:
+        remedy = "upgrade it, or give" if found > SCHEMA else "earlier ones are not converted; give"
         raise RuntimeError(
-            f"{url} has schema {found}, this version of est_alan_scheduler knows {SCHEMA}: upgrade it, or give the"
-            " backend another name"
+            f"{url} has schema {found}, this version of est_alan_scheduler knows {SCHEMA}: {remedy} the backend another"
+            " name"
         )

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import open_backend
+from est_alan_scheduler.backends.backend import SCHEMA
 from tests.backends.stores import SHARED, Servers, Store, Valkey, define
 
 
@@ -19,13 +20,16 @@ def write_schema(store: Store, version: int) -> None:
 
 
 @pytest.mark.parametrize("store", SHARED, indirect=True)
-def test_one_that_a_later_version_has_written_is_refused(store: Store) -> None:
-    write_schema(store, 2)
+@pytest.mark.parametrize(
+    ("other", "remedy"), [(1, "upgrade it, or give"), (-1, "earlier ones are not converted; give")]
+)
+def test_one_that_another_version_has_written_is_refused(store: Store, other: int, remedy: str) -> None:
+    write_schema(store, SCHEMA + other)
     with pytest.raises(RuntimeError) as caught:
         store.open()
     assert str(caught.value) == (
-        f"{store._opened[0].url} has schema 2, this version of est_alan_scheduler knows 1: upgrade it,"
-        " or give the backend another name"
+        f"{store._opened[0].url} has schema {SCHEMA + other}, this version of est_alan_scheduler knows {SCHEMA}:"
+        f" {remedy} the backend another name"
     )
 
 
