@@ -28,9 +28,7 @@ class Slow(MemoryBackend):
         self.claims = self.looks = 0
         self.error: Exception | None = None
 
-    def look(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         self.looks += 1
         return super().look(ids, seen_revision, known)
 

@@ -74,9 +74,7 @@ class Backend(ABC):
         """Let go of all connections; a later call makes new ones."""
 
     @abstractmethod
-    def look(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the store's time, its revision, what changed since another one, and the states of tasks.
 
         One round trip. `None` means all tasks. Start with revision 0, and pass the one of the last look from then on.

@@ -57,9 +57,7 @@ class MemoryBackend(Backend):
     def close(self) -> None:
         """Do nothing: it stays."""
 
-    def look(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0

@@ -92,9 +92,7 @@ class RedisBackend(Backend):
         self._client.close()
         self._client.connection_pool.disconnect()
 
-    def look(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the time, the revision, what changed since another one, and the states of tasks.
 
         One round trip, and one more for every 500 changed definitions, or if the ids are not given.

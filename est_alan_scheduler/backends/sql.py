@@ -33,9 +33,7 @@ class SqlBackend(SqlLeases):
     Rows are locked in one order, so that nobody waits in a circle: meta, instances, tasks by id, runs.
     """
 
-    def look(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> View:
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
         """Return the time, the revision, what changed since another one, and the states of tasks, in one statement."""
         t = self._tables
         news = "t.revision > :seen"
@@ -54,7 +52,7 @@ class SqlBackend(SqlLeases):
         now, revision = rows[0][:2]
         self.clock.note(now, began)
         if revision < seen_revision:  # an older state of the store was restored
-            return self.look(ids, 0)
+            return self.look(ids, 0, known)
         view = View(now, revision, {}, {}, {})
         for _, _, is_news, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
