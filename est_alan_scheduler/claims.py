@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection
 from datetime import datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -27,7 +28,14 @@ _INSTANT = 1e-6  # seconds; what takes less has not been measured
 _LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
 
 
+_BEGUN = (*CLAIMED, "run_requested")
+_begun = itemgetter(*_BEGUN)
+
 _Wish = tuple[Claim, Row]  # and on which row that was decided
+
+
+def _decision(wish: _Wish) -> tuple[str, int]:
+    return wish[0].id, wish[0].seen_version
 
 
 class Claims:
@@ -45,6 +53,8 @@ class Claims:
         self._size = 1
         self._batch: Collection[str] = ()  # that an inline tick is at
         self._hold_until = 0.0  # by the monotonic clock
+        # What was not won when nothing was. Lost races show in the versions; if these stand, the lease may be gone.
+        self._refused: set[tuple[str, int]] = set()
         self._unsure: deque[tuple[str, list[_Wish]]] = deque()  # asked for, and the answer was lost
 
     def size(self, is_inline: bool) -> int:
@@ -78,8 +88,6 @@ class Claims:
 
     def claim(self, batch: list[Entry], now: datetime, book: "RunBook", agenda: Agenda) -> None:
         """Claim what was found ready at this very `now`."""
-        if self._lease.is_due():
-            self._lease.renew()
         wishes, tasks, started = [], self._tasks, instant(now)
         with book.lock:
             for entry in batch:
@@ -89,13 +97,18 @@ class Claims:
                 if row is None:  # it cannot be shared
                     agenda.hold(entry)
                     continue
-                lacks_input = first_consumed(task, agenda.store) is not None
-                attempt, slot = coming_attempt(task, now, entry.slot, lacks_input)
-                if slot is not None and attempt > 1:
-                    slot = slot_of_retry(task, slot)
+                attempt, slot = 1, entry.slot
+                if task.retry_at is not None:
+                    lacks_input = first_consumed(task, agenda.store) is not None
+                    attempt, slot = coming_attempt(task, now, slot, lacks_input)
+                    if slot is not None and attempt > 1:
+                        slot = slot_of_retry(task, slot)
                 wishes.append((claim_of(task, row.version, slot, attempt, started, first_run(task, now)), row))
-        if wishes:
-            self._ask(uuid4().hex, wishes, book)
+        if not wishes:
+            return
+        if self._lease.is_due() or (self._refused and not self._refused.isdisjoint(map(_decision, wishes))):
+            self._lease.renew()
+        self._ask(uuid4().hex, wishes, book)
 
     def resolve(self, book: "RunBook") -> None:
         """Find out what became of claims whose answer was lost: the store knows the token."""
@@ -113,8 +126,7 @@ class Claims:
         except BaseException:
             self._unsure.append((token, wishes))
             raise
-        if not won:
-            self._lease.deadline = 0.0  # it may be gone; if not, renewing it does no harm
+        self._refused = set() if won else set(map(_decision, wishes))
         with book.lock:
             for claim, row in wishes:
                 epoch = won.get(claim.id)
@@ -194,6 +206,7 @@ class Claims:
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
         self._lease = lease
+        self._refused.clear()
         self._unsure.clear()
 
     # Runs; the caller holds the lock.
@@ -208,7 +221,7 @@ class Claims:
         row, fields = self._tasks.rows.get(run.task.id), run.task.__dict__
         if row is not None:
             fields["run_requested"], row.requested = row.requested, None
-            row.fields.update({name: fields[name] for name in (*CLAIMED, "run_requested")})
+            row.fields.update(zip(_BEGUN, _begun(fields), strict=True))
 
     def taken_back(self, run: Run) -> None:
         """Note that a run which began has not taken place."""

@@ -21,6 +21,7 @@ CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
 """Those that a claim writes; beside `run_requested`, which is up to management."""
 
 _FIRST_RECORDED = State._fields.index("first_run_at")
+_NO_SLOT = datetime.min + timedelta(days=1)  # up to here, what is due at once for another reason
 _REQUESTS = (None, "ready", "force")
 
 
@@ -63,23 +64,26 @@ def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
             values[name] = instant(values[name])
     if "result" in values:
         values["result"] = None if values["result"] is None else round_trip(values["result"])[1]
-    if values.get("consumed") is not None:
-        moments = {task_id: instant(success) for task_id, success in values["consumed"].items()}
-        values["consumed"] = json.dumps(moments)
+    if "consumed" in values:
+        values["consumed"] = stored_consumed(values["consumed"])
     if "run_requested" in values:
         values["run_requested"] = _REQUESTS.index(values["run_requested"])
     return values
+
+
+def stored_consumed(successes: Mapping[str, datetime] | None) -> str | None:
+    """Return what a task has consumed as a backend keeps it."""
+    return None if successes is None else json.dumps({key: instant(success) for key, success in successes.items()})
 
 
 def claim_of(
     task: Task, version: int, slot: datetime | None, attempt: int, started: int, first_run_at: datetime
 ) -> Claim:
     """Return the wish to start a run of `task` that is due at `slot`, in UTC."""
-    is_slot = slot is not None and slot - datetime.min > timedelta(days=1)
     return Claim(
         task.id,
         version,
-        to_instant(slot) if slot is not None and is_slot else started,
+        to_instant(slot) if slot is not None and slot > _NO_SLOT else started,
         attempt,
         started,
         instant(first_run_at),

@@ -16,6 +16,7 @@ import pytest
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, claims, current_run, run_scheduler
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.backends.rows import Assignment, View
 from est_alan_scheduler.lease import Beat
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.store import UnknownTaskError
@@ -1005,13 +1006,51 @@ class TestManyInstances:
 
 
 class TestLease:
-    def test_it_is_given_back_also_after_a_lost_race(self, join: Join) -> None:
+    def test_a_lost_race_costs_no_renewal(self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second = join(), join()
+        for registry in (first, second):
+            registry.register(adder())
+            registry.tick()
+        ledger = first._ledger
+        assert ledger is not None
+        claim, renewals = ledger.backend.claim, []
+
+        def come_late(*arguments: Any) -> dict[str, int]:
+            monkeypatch.setattr(ledger.backend, "claim", claim)
+            second.tick()
+            return claim(*arguments)
+
+        monkeypatch.setattr(ledger.lease, "renew", lambda: renewals.append(1))
+        monkeypatch.setattr(ledger.backend, "claim", come_late)
+        for _ in range(3):
+            clock.advance(60)
+            first.tick()
+        owners = [run["owner"] for run in first.history()]
+        assert second._ledger is not None
+        mine, theirs = ledger.lease.owner, second._ledger.lease.owner
+        assert (owners, renewals) == ([mine, theirs, mine, mine], [])
+
+    def test_who_is_refused_what_nobody_has_taken_renews_a_lease_that_the_store_has_lost(
+        self, join: Join, clock: Clock
+    ) -> None:
+        registry = join()
+        registry.register(adder())
+        registry.tick()
+        ledger = registry._ledger
+        assert ledger is not None
+        ledger.backend.leave(ledger.lease.owner)
+        clock.advance(60)
+        for count in (1, 2):
+            registry.tick()
+            assert runs(registry, "a") == count
+
+    def test_it_is_given_back_also_when_it_may_have_expired(self, join: Join) -> None:
         first, second = join(), join()
         for registry in (first, second):
             registry.register(adder())
             registry.tick()
         assert second._ledger is not None
-        second._ledger.lease.deadline = 0.0  # as whoever loses a race has it
+        second._ledger.lease.deadline = 0.0
         second.shutdown()
         assert [instance.owner for instance in first.instances()] == [first._ledger and first._ledger.lease.owner]
 
@@ -1581,6 +1620,56 @@ def test_an_event_loop_does_not_wait_for_the_store_to_look_to_claim_or_to_write(
     here = {name for name, is_here in backend.asked if is_here}
     there = {name for name, is_here in backend.asked if not is_here}
     assert (here - {"leave", "finish"}, {"look", "renew", "claim", "finish"} - there) == (set(), set())
+
+
+def test_what_is_due_is_not_read_again_unless_it_has_changed(alone: TaskRegistry, clock: Clock) -> None:
+    backend = alone._ledger.backend  # type: ignore[union-attr]  # it has one
+    read: list[list[str]] = []
+
+    def look(*arguments: Any) -> View:
+        view = MemoryBackend.look(backend, *arguments)  # type: ignore[arg-type]  # that is what it is
+        read.append(sorted(view.states))
+        return view
+
+    alone.register(adder())
+    alone.register(adder("b"))
+    alone.tick()
+    clock.advance(60)
+    backend.look = look  # type: ignore[method-assign]
+    alone.tick()
+    clock.advance(60)
+    backend.assign([Assignment("b", backend.look(["b"], 0).states["b"].version, {"misfires": 7})])
+    alone.tick()
+    assert (read[0], read[-1], alone.store["b"].misfires, runs(alone, "b")) == ([], ["b"], 7, 3)
+
+
+@pytest.mark.parametrize(
+    ("runs_of_batch", "seconds", "size"),
+    [(64, 0.001, 256), (3, 0.001, 64), (64, 0.2, 32), (2, 1.0, 1), (64, 0.0, 256)],
+)
+def test_an_inline_batch_grows_and_shrinks_to_what_is_short(
+    alone: TaskRegistry, runs_of_batch: int, seconds: float, size: int
+) -> None:
+    claims = alone._ledger._claims  # type: ignore[union-attr]  # it has one
+    claims._size = 64
+    claims.learn(runs_of_batch, seconds)
+    assert claims.size(is_inline=True) == size
+
+
+def test_a_slow_store_makes_no_batch_smaller(alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger, seconds = alone._ledger, [0.0]
+    assert ledger is not None
+    claim = ledger.backend.claim
+
+    def dawdle(*arguments: Any) -> dict[str, int]:
+        seconds[0] += 1
+        return claim(*arguments)
+
+    monkeypatch.setattr(ledger.backend, "claim", dawdle)
+    alone.register(adder())
+    monkeypatch.setattr("est_alan_scheduler.ledger.monotonic", lambda: seconds[0])
+    alone.tick()
+    assert (seconds, ledger._claims.size(is_inline=True)) == ([1.0], 4)
 
 
 class TestRoundTrips:

@@ -51,11 +51,11 @@ class SqlBackend(SqlLeases):
         rows = self._read(statement, parameters)
         if not rows:  # the store was emptied
             self.open()
-            return self.look(ids, 0)
+            return self.look(ids, 0, known)
         now, revision, paused, born = rows[0][:4]
         self.clock.note(now, began)
         if revision < seen_revision:  # an older state of the store was restored
-            return self.look(ids, 0)
+            return self.look(ids, 0, known)
         view = View(now, revision, {}, {}, {}, bool(paused), born)
         for _, _, _, _, is_news, removed, definition, checksum, *state in rows:
             task_id = state[_ID]

@@ -63,6 +63,15 @@ class TestLook:
         assert view.definitions == {}
         assert view.states == {"a": FRESH, "c": FRESH._replace(id="c")}
 
+    def test_shows_what_is_known_only_if_it_has_changed(self, backend: Backend, running: State) -> None:
+        define(backend, "b", "c", "d", *(f"more {number:03}" for number in range(600)))
+        backend.remove(["d"])
+        seen = backend.look([], 0).revision
+        same = dict.fromkeys((f"more {number:03}" for number in range(600)), 1)
+        view = backend.look(["c"], seen, {**same, "a": running.version - 1, "b": 1, "d": 1, "nobody": 1})
+        assert (view.definitions, view.states) == ({}, {"a": running, "c": FRESH._replace(id="c")})
+        assert backend.look([], seen, {"a": running.version}).states == {}
+
     def test_shows_all_states_without_ids(self, backend: Backend) -> None:
         define(backend, "a", "b")
         backend.remove(["b"])
