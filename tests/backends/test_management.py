@@ -25,7 +25,7 @@ def manage(registries: list[TaskRegistry], seed: int, until: float) -> None:
     chance = random.Random(seed)
     while time.monotonic() < until:
         registry, task_id = chance.choice(registries), chance.choice(IDS)
-        what = chance.choice(("update", "pause", "resume", "run_now", "replace"))
+        what = chance.choice(("update", "pause", "resume", "run_now", "replace", "pause_all", "resume_all"))
         try:
             if what == "replace":
                 registry.remove(task_id)
@@ -33,7 +33,7 @@ def manage(registries: list[TaskRegistry], seed: int, until: float) -> None:
             elif what == "update":
                 registry.update(task_id, args=(1, chance.randrange(100)))
             else:
-                getattr(registry, what)(task_id)
+                getattr(registry, what)(*([] if what.endswith("_all") else [task_id]))
         except UnknownTaskError:
             pass  # somebody is replacing it
         time.sleep(0.005)
@@ -54,6 +54,7 @@ def test_many_threads_manage_two_instances(store: Store) -> None:
         with ThreadPoolExecutor(6) as managers:
             for done in [managers.submit(manage, registries, seed, until) for seed in range(6)]:
                 done.result()
+        first.resume_all()
         for task_id in IDS:
             first.resume(task_id)
         _wait_for_a_run_of_each(first)
