@@ -35,6 +35,7 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     event_loop = asyncio.get_running_loop()
     runner = _EventLoopRunner(ticked)
     wake = asyncio.Event()
+    asker = ThreadPoolExecutor(1, "est-alan-scheduler store")  # not the app's, which may be busy; it starts when needed
 
     def rouse() -> None:  # from any thread
         with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
@@ -45,7 +46,7 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     try:
         while True:
             wake.clear()
-            pause = await _tick(ticked, interval)
+            pause = await _tick(ticked, interval, asker)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
     finally:
         loop_runner.reset(token)
@@ -56,15 +57,16 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
             loop.ask(ticked, "remove_waker", rouse)
             loop.ask(ticked, "shutdown", 0, [loop.ask(ticked, "starter")])
             runner.close()
+            asker.shutdown(wait=False)
 
 
-async def _tick(registry: TaskRegistry, interval: float) -> float:
+async def _tick(registry: TaskRegistry, interval: float, asker: ThreadPoolExecutor) -> float:
     """Tick once, a thread asking the store if there is one; return the seconds to wait before the next time."""
     raised = KeyboardInterrupt, SystemExit
     half = loop.ask(registry, "half_tick")
     if half is None:
         return loop.tick(registry, interval, raised)
-    job = asyncio.get_running_loop().run_in_executor(None, half.ask)
+    job = asyncio.get_running_loop().run_in_executor(asker, half.ask)
     try:
         await _done(job)
     except asyncio.CancelledError:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from est_alan_scheduler.agenda import Agenda, Entry
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
-from est_alan_scheduler.backends.rows import Assignment, Change, Claim
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.rows import Assignment, Claim
 from est_alan_scheduler.dependencies import first_consumed
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Lease
@@ -115,9 +115,8 @@ class Claims:
         while self._unsure:
             token, wishes = self._unsure.popleft()
             self._ask(token, wishes, book)
-            # Decided on anew are those of retries, for a slot that has come since would be what runs, and those whose
-            # start stands for a slot, for they would start at another moment than the store has.
-            self.release([claim.id for claim, _ in wishes if claim.attempt > 1 or claim.slot == claim.started], book)
+            # To be decided on anew: by the store it started then, and by now it may not be due any more.
+            self.release([claim.id for claim, _ in wishes], book)
 
     def _ask(self, token: str, wishes: list[_Wish], book: "RunBook") -> None:
         tasks, since = self._tasks, self._lease.since
@@ -163,16 +162,14 @@ class Claims:
             released, tasks.released = tasks.released, {}
         try:
             versions = self._assign_back(released, book)
-        except BackendUnavailableError:
+        except BaseException:
             with book.lock:
                 tasks.released.update(released)
             raise
         with book.lock:
             for task_id, epoch in released.items():
-                row = tasks.rows.get(task_id)
-                if task_id in versions and row is not None and tasks.mine.get(task_id) == epoch:
-                    row.version = versions[task_id]
-                    del tasks.mine[task_id]
+                if task_id in versions and tasks.mine.get(task_id) == epoch:
+                    tasks.given_back(task_id, versions[task_id])
                 self._outcomes.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
 
     def _assign_back(self, released: dict[str, int], book: "RunBook") -> dict[str, int]:
@@ -187,26 +184,26 @@ class Claims:
                     for task_id, row in rows.items()
                     if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
                 ]
-                asked = {task_id: row.fields["run_requested"] for task_id, row in rows.items()}
             versions |= self._backend.assign(wanted) if wanted else {}
             if is_last or len(versions) == len(rows):
                 break
             tasks.refresh(rows.keys() - versions.keys())  # somebody may have paused one meanwhile
-        requests = [
-            Change(task_id, **stored({"run_requested": asked[task_id]})) for task_id in versions if asked.get(task_id)
-        ]
-        for state in self._backend.change(requests).values() if requests else ():
-            versions[state.id] = state.version
         return versions
 
     def _before(self, task_id: str, row: Row) -> dict[str, Any]:
-        """Return what a claim has overwritten, as it was."""
-        return stored({name: row.fields[name] for name in CLAIMED}) | {"slot": self._tasks.tried(task_id)}
+        """Return what a claim has overwritten, as it was, but for a run that was asked for since."""
+        fields = {name: row.fields[name] for name in CLAIMED}
+        fields["run_requested"] = row.requested or row.fields["run_requested"]
+        return stored(fields) | {"slot": self._tasks.tried(task_id)}
 
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
         self._lease = lease
         self._refused.clear()
+        for _, wishes in self._unsure:
+            for claim, row in wishes:
+                row.version, row.fields = 0, {}
+                self._tasks.stale.add(claim.id)
         self._unsure.clear()
 
     # Runs; the caller holds the lock.

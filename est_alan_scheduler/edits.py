@@ -95,8 +95,8 @@ class Edits:
             self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
             self._change([edit for edit in edits if edit[1].said is None or edit[0].id not in lost], lost)
             if new:
-                lost |= self.push()  # how they stand, or others could take them for blank
-        except BackendUnavailableError:
+                lost |= self._push()  # how they stand, or others could take them for blank
+        except BaseException:
             with self._book.lock:
                 self._tasks.dirty.update(dict.fromkeys(task.id for task in touched))
                 self._removed |= removed
@@ -160,6 +160,7 @@ class Edits:
                 row.fields.update(edit)
                 if "status" in edit:
                     self._tasks.mine.pop(assignment.id, None)
+                    self._tasks.release(assignment.id)
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
         """Return fields as a store keeps them; with those that make a retry, what it is for."""

@@ -289,11 +289,12 @@ class Ledger:
             self._outcomes.flush()
             if self.lease.since is not None:
                 self.lease.give_back()
-            if self.is_ours:
-                self.backend.close()
         except BackendUnavailableError as error:
             left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
             log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
+        if self.is_ours:
+            with suppress(BackendUnavailableError):
+                self.backend.close()
         while self._untold:
             self._untold.popleft()()
 

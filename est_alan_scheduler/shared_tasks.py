@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
+from est_alan_scheduler.backends.backend import Backend, check_ids
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
@@ -79,6 +79,7 @@ class SharedTasks:
         """Edited here, perhaps: what is different from the store has to get there."""
         self.is_paused = False
         """Nothing starts, here or elsewhere: as the store said last."""
+        self._is_left = False  # the tasks live elsewhere by now
         self._told: dict[str, str] = {}  # what the log knows of the unresolved
         self._adopted: set[str] = set()  # of the store, not registered here
 
@@ -95,32 +96,38 @@ class SharedTasks:
         task = dict.get(self._agenda.store, task_id)
         return None if task is None or task._tried is None else to_instant(task._tried)
 
-    def own(self, task_id: str) -> None:
-        """Note that a task is registered here, too."""
-        self._adopted.discard(task_id)
-
     def look_anew(self) -> None:
         """Read what all tasks are with the next look, not just what has changed."""
-        self._revision = 0
+        self._revision, self._is_left = 0, False
 
     def abandon(self) -> None:
-        """Take out of the registry what came from the store."""
+        """Take out of the registry what came from the store; what is read from now on is not taken in."""
         with self._book.lock:
+            self._is_left = True
             garbage: list[Any] = []
             for task_id in list(self._adopted):
                 self._drop(task_id, garbage)
 
-    def join(self, tasks: Iterable[Task], put_in: Callable[[Task], None] = lambda _: None) -> None:
+    def join(
+        self,
+        tasks: Iterable[Task],
+        refuse: Callable[[Task, bool], None] = lambda _, __: None,
+        put_in: Callable[[Task], None] = lambda _: None,
+    ) -> None:
         """Share tasks: write what they are if that is new, and take over how they stand.
 
-        `put_in` puts each into the registry, in the same step. ValueError if one of them cannot be shared, and nothing
-        is written then. One whose row makes no sense is put in and is unresolved: removing it clears the row.
+        `refuse` raises ValueError for one that the registry, as it is then, does not take, knowing whether others have
+        registered it; `put_in` puts each into the registry. ValueError also if one of them cannot be shared. Nothing is
+        written then. One whose row makes no sense is put in and is unresolved: removing it clears the row.
         """
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
         check_ids([Definition(task_id, "", "") for task_id in described])
         with self.turn:
             self.refresh(described)
+            with self._book.lock:
+                for task in tasks:
+                    refuse(task, task.id in self._adopted)
             self._join(tasks, described, put_in)
 
     def _join(self, tasks: list[Task], described: dict[str, Described], put_in: Callable[[Task], None]) -> None:
@@ -150,6 +157,7 @@ class SharedTasks:
             for task in tasks:
                 if task.id not in states:
                     self.unresolved.setdefault(task.id, ("its row cannot be read", None))
+                    self._adopted.discard(task.id)
                     put_in(task)
                     continue
                 self.unresolved.pop(task.id, None)
@@ -166,6 +174,7 @@ class SharedTasks:
                     self._write(task, row, state)
                     self._keep_claim(task, row, state)
                 self.rows[task.id] = row
+                self._adopted.discard(task.id)
                 put_in(task)
 
     def _keep_claim(self, task: Task, row: Row, state: State) -> None:
@@ -233,11 +242,13 @@ class SharedTasks:
                     if self.is_paused:
                         self._backend.pause_all(True)
                     view = self._backend.look(None, 0)
-            except BackendUnavailableError:
+            except BaseException:
                 self.stale |= wanted
                 raise
             garbage: list[Any] = []
             with self._book.lock:
+                if self._is_left:
+                    return
                 if is_emptied:
                     self._forget_all()
                 again = {key: kept[1] for key, kept in self.unresolved.items() if kept[1]} if retried else {}
@@ -325,7 +336,8 @@ class SharedTasks:
             self._take_management(task, row, fields_of(state, task))
             return
         if state.id in self.mine:
-            self.release(state.id)  # somebody has taken it away; it is read when that run is over
+            self.release(state.id)  # somebody has taken it away
+            self.stale.add(state.id)  # to be read when that run is over
             return
         old = self._write(task, row, state)
         if garbage is not None:
@@ -339,12 +351,17 @@ class SharedTasks:
 
     def _take_management(self, task: Task, row: Row, news: dict[str, Any]) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
-        row.fields["paused"] = task.__dict__["paused"] = news["paused"]
+        fields = task.__dict__
+        if is_same(fields["paused"], row.fields["paused"]):  # or it was assigned here
+            fields["paused"] = news["paused"]
+        row.fields["paused"] = news["paused"]
         if task.id in self.held or task.id not in self.mine:
             row.requested = news["run_requested"]
             self._agenda.changes += 1  # it may not start any more
         else:
-            row.fields["run_requested"] = task.__dict__["run_requested"] = news["run_requested"]
+            if is_same(fields["run_requested"], row.fields["run_requested"]):
+                fields["run_requested"] = news["run_requested"]
+            row.fields["run_requested"] = news["run_requested"]
 
     def _write(self, task: Task, row: Row, state: State) -> list[Any]:
         """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""
@@ -396,6 +413,20 @@ class SharedTasks:
         held = self.held.pop(task_id, None)
         if held is not None:
             self.released[task_id] = held[0]
+
+    def given_back(self, task_id: str, version: int) -> None:
+        """Note that a claim is undone in the store, which made this version of the row; the caller holds the lock."""
+        del self.mine[task_id]
+        task, row = dict.get(self._agenda.store, task_id), self.rows.get(task_id)
+        if row is None or task is None:
+            return
+        row.version = version
+        if row.requested:
+            row.fields["run_requested"] = task.__dict__["run_requested"] = row.requested
+        row.requested = None
+        entry = self._agenda.entries.get(task_id)
+        if entry is not None and entry.ready_at is None:  # its tick has put it off, and it may have been resumed since
+            self._agenda.reread(task, self.now())
 
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""

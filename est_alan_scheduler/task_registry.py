@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
@@ -232,18 +232,19 @@ class TaskRegistry:
         if refused is not None:
             raise ValueError(refused)
         if ledger is not None:
-            ledger.tasks.join([task], partial(self._put_in, ledger))
+            ledger.tasks.join([task], self._refuse_shared, self._put_in)
         self._announce("registered", task.id)
         return task
 
-    def _put_in(self, ledger: "Ledger", task: Task) -> None:
-        """Put a task into the store that the backend knows; the caller holds the lock."""
-        agenda = self._agenda
-        refused = refusal(task, self.store, agenda.wanted, ledger.tasks.is_adopted(task.id))
+    def _refuse_shared(self, task: Task, is_adopted: bool) -> None:
+        """Raise `ValueError` for a task that does not fit in with those of the backend; the caller holds the lock."""
+        refused = refusal(task, self.store, self._agenda.wanted, is_adopted)
         if refused is not None:
             raise ValueError(refused)
-        ledger.tasks.own(task.id)
-        now = self._now()
+
+    def _put_in(self, task: Task) -> None:
+        """Put a task into the store that the backend knows; the caller holds the lock."""
+        agenda, now = self._agenda, self._now()
         agenda.drop(task.id)
         dict.__setitem__(self.store, task.id, task)
         agenda.add(task, now)
@@ -267,18 +268,19 @@ class TaskRegistry:
             if self._ledger is not None:
                 self._ledger.edits.check(before.model_copy(update=values))
             replaced = refused = None
-            with self._lock, self._agenda:
-                task = dict.get(self.store, task_id)
-                if task is not None:
-                    refused = refusal_of_change(task, values, self.store)
-                    if refused is None:
-                        replaced = task._store(values)
-            if task is None:
-                raise self._unknown(task_id)
-            if refused is not None:
-                raise ValueError(refused)
-            if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
-                break
+            with self._turn():
+                with self._lock, self._agenda:
+                    task = dict.get(self.store, task_id)
+                    if task is not None:
+                        refused = refusal_of_change(task, values, self.store)
+                        if refused is None:
+                            replaced = task._store(values)
+                if task is None:
+                    raise self._unknown(task_id)
+                if refused is not None:
+                    raise ValueError(refused)
+                if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
+                    break
         else:
             raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         del replaced  # without the lock: the `__del__` of an argument is user code
@@ -349,7 +351,7 @@ class TaskRegistry:
         has succeeded. One of the backend that is `unresolved` here is taken out as well: None, if there is no `Task`.
         """
         check_task_id(task_id)
-        with nullcontext() if self._ledger is None else self._ledger.tasks.turn:
+        with self._turn():
             self._catch_up(task_id)
             is_shared = task_id in self.unresolved()
             if self._ledger is not None and (is_shared or task_id in self.store):
@@ -657,6 +659,10 @@ class TaskRegistry:
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
         return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+
+    def _turn(self) -> AbstractContextManager[Any]:
+        """Return what lets this thread alone change what the backend has of the tasks."""
+        return nullcontext() if self._ledger is None else self._ledger.tasks.turn
 
     def _catch_up(self, task_id: str) -> None:
         """Know how a task stands in the backend, before it is changed: others may have done so since the last tick."""

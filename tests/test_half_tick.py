@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -252,4 +253,22 @@ def test_a_registry_that_ticks_in_its_own_way_is_asked_to() -> None:
             await loop
 
     own = Own(backend=MemoryBackend())
+    asyncio.run(main())
+
+
+def test_the_threads_of_the_app_may_be_busy(registry: TaskRegistry, task: Task, backend: Slow) -> None:
+    backend.goes_on.set()
+
+    async def main() -> None:
+        event_loop, free = asyncio.get_running_loop(), threading.Event()
+        event_loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = event_loop.run_in_executor(None, free.wait, PATIENCE)
+        loop = asyncio.create_task(run_scheduler(0.02, registry))
+        await until(lambda: task.status is TaskStatus.SUCCESS)
+        free.set()
+        await busy
+        loop.cancel()
+        with suppress(asyncio.CancelledError):
+            await loop
+
     asyncio.run(main())

@@ -1358,7 +1358,36 @@ class TestOutage:
         clock.advance(1)
         registry.tick()
         registry.tick()
-        assert [(run["status"], run["epoch"]) for run in registry.history("a")] == [("success", 1)]
+        found = [((run["error"] or "").partition(":")[0], run["status"]) for run in registry.history("a")]
+        assert found == [("not started", "failed"), ("", "success")]
+        assert (registry.history("a")[-1]["run_at"], task.last_run_at) == (at(clock), at(clock))
+
+    def test_a_claim_whose_answer_is_lost_holds_no_task_that_is_paused_meanwhile(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
+        task = registry.register(adder(last_run_at=at(clock) - timedelta(seconds=61)))
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after.clear()
+        registry.pause("a")
+        _end_pause(registry)
+        registry.tick()
+        assert flaky.look(["a"], 0).states["a"].status is TaskStatus.PENDING
+        registry.run_now("a")
+        registry.tick()
+        assert (task.result, task.paused) == (3, True)
+
+    def test_a_forked_child_does_not_claim_what_its_parent_may_have(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        registry.register(adder())
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after.clear()
+        registry._catch_up("a")
+        registry._start_over_after_fork()
+        flaky.fails_before = {"claim"}
+        for _ in range(3):
+            registry.tick()
+        assert registry.why_not("a").startswith("running")
 
     def test_the_grid_begins_with_the_first_start_also_after_a_claim_whose_answer_was_lost(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock

@@ -1,5 +1,6 @@
 """What is managed on one instance, and holds for all who share the tasks."""
 
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -380,3 +381,178 @@ class TestEmptied:
         for _ in range(2):
             first.tick()
         assert (other.result, runs(first, "b")) == (3, 1)
+
+
+class TestAtTheSameMoment:
+    """What others, or other threads, do between two steps of an instance."""
+
+    def test_an_update_is_not_lost_to_another_one(self, join: Join) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.register(adder())
+        edits: Any = first._ledger and first._ledger.edits
+        publish, ticking = edits.publish, threading.Thread(target=first.tick)
+
+        def late(*arguments: Any) -> bool:
+            edits.publish = publish
+            second.update("a", args=(5, 6))
+            ticking.start()
+            ticking.join(0.03)
+            return bool(publish(*arguments))
+
+        edits.publish = late
+        first.update("a", every={"hours": 2})
+        ticking.join(10)
+        second.tick()
+        found = [(registry.store["a"].every, registry.store["a"].args) for registry in (first, second)]
+        assert found == [({"hours": 2}, (5, 6))] * 2
+
+    def test_what_closes_a_circle_with_tasks_of_others_is_not_written(self, join: Join) -> None:
+        first, second = join(), join()
+        first.register(adder("b", depends_on=["a"]))
+        with pytest.raises(ValueError, match=r"^Task 'a' would depend on itself: a -> b -> a$"):
+            second.register(adder("a", depends_on=["b"]))
+        first.tick()
+        assert list(first.store) == ["b"]
+
+    def test_what_is_managed_before_it_is_known_that_an_outcome_is_written(self, join: Join, clock: Clock) -> None:
+        here, there = join(), join()
+        there.expose(jobs.add)
+        here.register(adder())
+        here.tick()
+        here.pause("a")
+        here.run_now("a")
+        backend: Any = here._ledger and here._ledger.backend
+        finish = backend.finish
+
+        def late(*arguments: Any) -> Any:
+            backend.finish = finish
+            recorded = finish(*arguments)
+            there.resume("a")
+            here._ledger.tasks.refresh()  # type: ignore[union-attr]
+            return recorded
+
+        backend.finish = late
+        here.tick()
+        clock.advance(60)
+        here.tick()
+        here.tick()
+        assert (runs(here, "a"), here.store["a"].paused) == (3, False)
+
+    def test_a_request_that_was_made_stronger_outlives_that_its_claim_is_given_back(self, join: Join) -> None:
+        here, there = join(), join()
+
+        def stop() -> None:
+            there.run_now("b", force=True)
+            here._catch_up("b")
+            here.pause_all()
+
+        here.expose(stop, "stop")
+        there.expose(stop, "stop")
+        there.expose(jobs.add)
+        here.register(adder("a", func=stop, args=()))
+        here.register(adder("b"))
+        here.run_now("b")
+        here._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        here.tick()
+        here.tick()
+        state = here._ledger.backend.look(["b"], 0).states["b"]  # type: ignore[union-attr]
+        assert (state.status, state.run_requested, here.store["b"].run_requested) == (TaskStatus.PENDING, 2, "force")
+
+    def test_a_pause_by_assignment_in_the_middle_of_a_run_stays(self, join: Join) -> None:
+        here, there = join(), join()
+
+        def stop() -> None:
+            here.store["a"].paused = True
+            there.run_now("a")
+            here._catch_up("a")
+
+        here.expose(stop, "stop")
+        there.expose(stop, "stop")
+        here.register(adder(func=stop, args=()))
+        here.tick()
+        here.tick()
+        there.tick()
+        assert (here.store["a"].paused, there.store["a"].paused) == (True, True)
+
+    def test_a_status_that_is_assigned_takes_a_claim_away(self, join: Join) -> None:
+        registry = join()
+
+        def take_away() -> None:
+            registry.store["b"].status = TaskStatus.FAILED
+            registry.update("c", args=(3, 4))
+
+        registry.expose(take_away, "take away")
+        registry.register(adder("a", func=take_away, args=()))
+        registry.register(adder("b"))
+        registry.register(adder("c", at="00:00", every=None, paused=True))
+        registry._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        registry.tick()
+        started = runs(registry, "b")
+        registry.tick()
+        assert (started, runs(registry, "b"), registry.store["b"].result) == (1, 2, 3)
+
+    def test_who_leaves_a_backend_takes_in_no_answer_of_it(self, join: Join) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        backend: Any = second._ledger and second._ledger.backend
+        look = backend.look
+
+        def late(*arguments: Any) -> Any:
+            backend.look = look
+            first.register(adder())
+            view = look(*arguments)
+            second.configure(backend=None)
+            return view
+
+        backend.look = late
+        second.tick()
+        assert (list(first.store), list(second.store)) == (["a"], [])
+
+    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+    def test_what_is_interrupted_while_it_is_written_is_written_later(
+        self, join: Join, error: type[BaseException]
+    ) -> None:
+        here, there = join(), join()
+        there.expose(jobs.add)
+        task = here.register(adder())
+        here.tick()
+        backend: Any = here._ledger and here._ledger.backend
+        change = backend.change
+
+        def fail(_: Any) -> Any:
+            backend.change = change
+            raise error
+
+        backend.change = fail
+        task.args = (5, 6)
+        with pytest.raises(error):
+            here.tick()
+        here.tick()
+        there.tick()
+        assert there.store["a"].args == (5, 6)
+
+    @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+    def test_what_is_interrupted_while_a_claim_is_given_back_is_given_back_later(
+        self, alone: TaskRegistry, error: type[BaseException]
+    ) -> None:
+        backend: Any = alone._ledger and alone._ledger.backend
+        assign = backend.assign
+
+        def fail(_: Any) -> Any:
+            backend.assign = assign
+            raise error
+
+        def stop() -> None:
+            alone.pause("b")
+            backend.assign = fail
+
+        alone.expose(stop, "stop")
+        alone.register(adder("a", func=stop, args=()))
+        alone.register(adder("b"))
+        alone._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        with pytest.raises(error):
+            alone.tick()
+        alone.resume("b")
+        alone.tick()
+        assert alone.store["b"].result == 3

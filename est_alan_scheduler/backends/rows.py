@@ -199,6 +199,7 @@ ASSIGNABLE = frozenset(
         "misfires",
         "misfired_at",
         "consumed",
+        "run_requested",
         "slot",
     )
 )
