@@ -1672,6 +1672,17 @@ def test_what_is_due_is_not_read_again_unless_it_has_changed(alone: TaskRegistry
     assert (read[0], read[-1], alone.store["b"].misfires, runs(alone, "b")) == ([], ["b"], 7, 3)
 
 
+def test_a_row_that_the_store_has_lost_is_missed_by_its_claim_and_put_back(alone: TaskRegistry, clock: Clock) -> None:
+    backend: Any = alone._ledger.backend  # type: ignore[union-attr]  # it has one
+    alone.register(adder())
+    alone.tick()
+    clock.advance(60)
+    del backend._rows["a"]
+    for _ in range(3):  # refused, found to be gone, written anew
+        alone.tick()
+    assert (backend.look(["a"], 0).states["a"].epoch, len(alone.store["a"].history)) == (1, 2)
+
+
 @pytest.mark.parametrize(
     ("runs_of_batch", "seconds", "size"),
     [(64, 0.001, 256), (3, 0.001, 64), (64, 0.2, 32), (2, 1.0, 1), (64, 0.0, 256)],
