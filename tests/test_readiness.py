@@ -9,6 +9,7 @@ import pytest
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.dependencies import first_unmet
 from est_alan_scheduler.events import Event
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.readiness import Condition, Notice, Readiness
 from est_alan_scheduler.run_book import RunBook
 from est_alan_scheduler.task import Task, TaskStatus
@@ -98,6 +99,6 @@ def test_a_stricter_condition_has_the_last_word_and_is_asked_each_time(desk: Des
 def test_what_was_set_aside_and_has_changed_is_taken_once(desk: Desk) -> None:
     task = desk.put("a", run_at=NOON)
     desk.agenda.work_in(NOON)
-    assert desk.agenda.set_aside(NOON, None) == [task]
+    assert desk.agenda.set_aside(to_utc(NOON), None) == [task]
     desk.agenda.reread(task, NOON)
     assert desk.take() == "a"
