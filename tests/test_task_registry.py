@@ -232,7 +232,7 @@ class TestRun:
         assert (task.status, task.error_message, registry._here.turn.runs) == (TaskStatus.FAILED, message, [])
 
     def test_ticks_nested_beyond_the_stack_strand_nobody(self, registry: Frozen) -> None:
-        tasks = [registry.register(Task(every={"hours": 1}, func=registry.tick)) for _ in range(600)]
+        tasks = [registry.register(Task(every={"hours": 1}, func=registry.tick)) for _ in range(300)]
         registry.tick()
         assert {task.status for task in tasks} <= {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.PENDING}
         assert registry._here.turn.runs == []
