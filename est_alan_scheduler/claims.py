@@ -27,7 +27,6 @@ _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one t
 _INSTANT = 1e-6  # seconds; what takes less has not been measured
 _LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
 
-
 _BEGUN = (*CLAIMED, "run_requested")
 _begun = itemgetter(*_BEGUN)
 

@@ -19,7 +19,7 @@ GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
 class Lease:
     """What a store has promised: that nobody takes the runs of `owner` before `deadline`, by the monotonic clock.
 
-    No lock: each field is replaced in a single assignment, by whoever renews, which is one thread at a time.
+    No lock: each field is replaced in a single assignment. Several threads may renew at a time: each has a true answer.
     """
 
     def __init__(self, backend: Backend, seconds: float) -> None:

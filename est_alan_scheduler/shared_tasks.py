@@ -48,7 +48,8 @@ class SharedTasks:
     """What stands in the store, kept in the `Task`s of a registry.
 
     The registry's lock guards all of it. `turn`, which comes before that lock, lets one thread at a time read, share,
-    remove or push what was edited, so that nothing is undone by what was read before. The backend is never asked under
+    remove or push what was edited, so that nothing is undone by what was read before. A pause or a request to run needs
+    no turn, nor do claims and outcomes: the version in the row tells what is newer. The backend is never asked under
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
     """
 

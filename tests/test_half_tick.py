@@ -262,7 +262,7 @@ def test_the_threads_of_the_app_may_be_busy(registry: TaskRegistry, task: Task, 
     async def main() -> None:
         event_loop, free = asyncio.get_running_loop(), threading.Event()
         event_loop.set_default_executor(ThreadPoolExecutor(1))
-        busy = event_loop.run_in_executor(None, free.wait, PATIENCE)
+        busy = event_loop.run_in_executor(None, free.wait, 2 * PATIENCE)
         loop = asyncio.create_task(run_scheduler(0.02, registry))
         await until(lambda: task.status is TaskStatus.SUCCESS)
         free.set()
