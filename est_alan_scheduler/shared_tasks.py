@@ -28,12 +28,13 @@ _RUNNING = TaskStatus.RUNNING
 class Row:
     """What is known of a task's row: as it was last read or written here."""
 
-    __slots__ = ("described", "epoch", "fields", "hash", "requested", "said", "version")
+    __slots__ = ("described", "epoch", "fields", "hash", "heard", "requested", "said", "version")
 
     def __init__(self, described: Described, checksum: str) -> None:
         self.described = described
         self.hash = checksum
         self.version = 0
+        self.heard = 0  # the version of what was last asked of a task that was taken away from its run here
         self.epoch = 0
         self.fields: dict[str, Any] = {}
         self.said: dict[str, Any] | None = None  # of a new task: how it stands, unless somebody else writes that first
@@ -339,6 +340,9 @@ class SharedTasks:
         if state.id in self.mine:
             self.release(state.id)  # somebody has taken it away
             self.stale.add(state.id)  # to be read when that run is over
+            if state.version > row.heard:
+                row.heard = state.version
+                self._take_management(task, row, fields_of(state, task))
             return
         old = self._write(task, row, state)
         if garbage is not None:

@@ -12,7 +12,7 @@ from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
-from tests.test_ledger import Join, adder, boom, runs
+from tests.test_ledger import Join, _reap, adder, boom, runs
 
 
 class TestPauseAll:
@@ -556,3 +556,43 @@ class TestAtTheSameMoment:
         alone.resume("b")
         alone.tick()
         assert alone.store["b"].result == 3
+
+    def test_what_is_asked_is_known_also_of_a_run_that_has_lost_its_task(self, join: Join, clock: Clock) -> None:
+        here, there = join(), join()
+
+        def stall() -> None:
+            if runs(here, "a") > 1:
+                return
+            here.run_now("a")
+            clock.advance(700)
+            _reap(there)
+            there.tick()
+            assert (runs(there, "a"), there.store["a"].run_requested) == (2, None)
+            here.run_now("a")  # it is not the one that stood here
+
+        for registry in (here, there):
+            registry.expose(stall, "stall")
+        here.register(adder("a", func=stall, args=(), every={"hours": 2}))
+        here.tick()
+        there.tick()
+        assert runs(there, "a") == 3
+
+    def test_of_a_run_that_has_lost_its_task_what_was_asked_last_stands(self, join: Join, clock: Clock) -> None:
+        here, there = join(), join()
+        tasks: Any = here._ledger and here._ledger.tasks
+
+        def stall() -> None:
+            clock.advance(700)
+            _reap(there)
+            there.pause("a")
+            older = there._ledger.backend.look(["a"], 0).states["a"]  # type: ignore[union-attr]
+            here.resume("a")
+            with here._lock:
+                tasks.take_state(older)
+            assert here.store["a"].paused is False
+
+        for registry in (here, there):
+            registry.expose(stall, "stall")
+        here.register(adder("a", func=stall, args=()))
+        here.tick()
+        assert [run["result"] for run in here.history("a")] == ["None"]

@@ -147,18 +147,33 @@ def punctual(view: View) -> Iterator[str]:
 
 
 def asked(view: View) -> Iterator[str]:
-    """A run that was asked for comes, unless no healthy instance lives."""
+    """A run that was asked for comes, unless no healthy instance lives.
+
+    That may be one which was claimed before, or was about to be, and whose function had not been called yet.
+    """
     found = deeds(view)
     spans = _outside(maybe_paused(found[""]), healthy(view.facts.records, view.facts.until))
     patience = view.facts.lease + view.facts.interval + SLACK
     for task, of_one in found.items():
         for deed in of_one:
             if deed.what == "run_now" and deed.is_done:
-                begun = [view.at(run.started) for run in view.runs[task] if not given_back(run)]
-                came = min((at for at in begun if at > deed.begin - EARLY), default=view.facts.until)
+                came = min(
+                    (view.at(run.started) for run in view.runs[task] if _serves(run, deed.begin, view)),
+                    default=view.facts.until,
+                )
                 longest = max((min(last, came) - max(first, deed.end) for first, last in spans), default=0.0)
                 if longest > patience:
                     yield f"{task} was asked for, and left waiting for {longest:.1f} s while an instance was healthy"
+
+
+def _serves(run: Run, asked_at: float, view: View) -> bool:
+    """Tell whether the function was called after that; or if it never was, whether the run was lost after that."""
+    if given_back(run):
+        return False
+    start = view.started.get((run.task, run.epoch))
+    if start is not None:
+        return start.at > asked_at
+    return run.finished is None or view.at(run.finished) > asked_at
 
 
 def _outside(bad: Sequence[Span], spans: Iterable[Span]) -> list[Span]:

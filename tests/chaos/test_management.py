@@ -117,6 +117,28 @@ class TestAsked:
         story.run(11.0, 2)
         assert story.stands() == []
 
+    def test_it_may_have_been_decided_on_before(self, story: Story) -> None:
+        story.jobs = (story.jobs[0]._replace(period=3600.0),)
+        story.run(0.0, 1)
+        story.manage(10.0, 10.5, "run_now")
+        story.claim(8.0, 2)
+        story.start(11.0, 2)
+        story.end(11.1, 2)
+        assert story.stands() == []
+        story.manage(11.2, 11.3, "run_now")
+        assert story.stands() == ["t was asked for, and left waiting for 18.7 s while an instance was healthy"]
+
+    def test_it_may_be_lost_before_it_starts(self, story: Story) -> None:
+        story.jobs = (story.jobs[0]._replace(period=3600.0),)
+        story.run(0.0, 1)
+        story.lives(2, end=9.0)
+        story.manage(10.0, 10.5, "run_now")
+        story.claim(8.0, 2, 2, owner="host:2")
+        story.finish(12.0, 2, status="failed", error="lease expired: owner host:2 stopped renewing")
+        assert story.stands() == []
+        story.manage(12.2, 12.3, "run_now")
+        assert story.stands() == ["t was asked for, and left waiting for 17.7 s while an instance was healthy"]
+
     def test_one_that_does_not(self, story: Story) -> None:
         story.jobs = (story.jobs[0]._replace(period=3600.0),)
         story.run(0.0, 1)
