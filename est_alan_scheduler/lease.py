@@ -94,6 +94,7 @@ class Beat:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._wake = threading.Event()
+        self._due: float | None = None  # by the monotonic clock: when outcomes are to be written
 
     def start(self) -> None:
         """Let it beat, if it does not."""
@@ -116,23 +117,31 @@ class Beat:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
-    def hurry(self) -> None:
-        """Have outcomes written soon."""
-        if not self._wake.is_set():
+    def hurry(self, seconds: float = GATHER) -> None:
+        """Have outcomes written in so many seconds, or when that was asked for before; 0: now."""
+        if self._due is None or seconds == 0:
+            self._due = monotonic() + seconds
             self._wake.set()
+
+    def relax(self) -> None:
+        """Undo `hurry`: what was there before this is about to be written."""
+        self._due = None
 
     def _run(self, stop: threading.Event) -> None:
         while True:
             ledger = self._ledger()
             if ledger is None or stop.is_set():
                 return
-            pause = ledger.seconds_to_beat()
+            due, pause = self._due, ledger.seconds_to_beat()
             del ledger  # so that it can go while this waits
-            if self._wake.wait(pause):
-                stop.wait(GATHER)
+            if due is not None:
+                pause = min(pause, due - monotonic())
+            if pause > 0 and self._wake.wait(pause):
                 self._wake.clear()
+                continue
             ledger = self._ledger()
             if ledger is None or stop.is_set():
                 return
+            self._due = None
             ledger.beat()
             del ledger

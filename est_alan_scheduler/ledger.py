@@ -2,11 +2,13 @@
 
 import atexit
 import logging
+import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from est_alan_scheduler.agenda import Agenda, Entry
@@ -15,9 +17,10 @@ from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import RunRow, Verdict, is_storable
 from est_alan_scheduler.claims import Claims
 from est_alan_scheduler.edits import Edits
+from est_alan_scheduler.errand import Errand
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.interpreter import monotonic
-from est_alan_scheduler.lease import Beat, Lease, Outage
+from est_alan_scheduler.lease import GATHER, Beat, Lease, Outage
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.outcomes import Outcomes
@@ -30,7 +33,9 @@ from est_alan_scheduler.timing import next_retry
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
-_LAST_CALL = 5.0  # seconds for the thread to end
+_LAST_CALL = 5.0  # seconds for a thread to end
+_AHEAD = 200  # runs in a batch at the least, for the next one to be claimed meanwhile
+_LONG_BATCH = 0.3  # seconds of a batch after which its outcomes are written while it goes on: it should take a third
 
 
 class Instance(NamedTuple):
@@ -110,20 +115,35 @@ class Ledger:
         self._note_answer()
         return True
 
-    def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Iterator[Entry]:
-        """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started."""
-        held, left = self.tasks.held, deque(ready)
+    def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
+        """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started.
+
+        While a batch of short inline runs is started, the next one is claimed, unless that takes this process's time.
+        """
+        held, left, is_over = self.tasks.held, deque(ready), threading.Event()
+        coming: Errand[list[Entry]] | None = None
         try:
-            while left and not self.tasks.is_paused:
+            while (left or coming) and not self.tasks.is_paused:
                 size = self._claims.size(is_inline)
-                batch = [left.popleft() for _ in range(min(size, len(left)))]
-                if is_inline and size > 1:
-                    self._claims.hold([entry.task.id for entry in batch])
-                self._claims.claim(batch, now, self._book, self._agenda)
+                is_ahead = is_inline and not self.backend.is_in_process and size >= 2 * _AHEAD
+                number = max(size // 3, _AHEAD) if is_ahead else size
+                if coming:
+                    won, coming = coming.result() or [], None
+                else:
+                    batch = _take(left, number)
+                    if is_inline and size > 1:
+                        self._claims.hold([entry.task.id for entry in batch])
+                    won = self._claim(batch, now, is_over)
+                if is_ahead and left:
+                    batch = _take(left, number)
+                    self._claims.hold([entry.task.id for entry in (*won, *batch)])
+                    try:
+                        coming = Errand(partial(self._claim, batch, now, is_over))
+                    except RuntimeError:  # the interpreter ends, and has no thread for it
+                        left.extendleft(reversed(batch))
                 if is_inline and size > 1:  # not before: what it gathers meanwhile would be cut in two
-                    self._beat.hurry()
+                    self._beat.hurry(_LONG_BATCH if self.backend.is_in_process else GATHER)
                 began = monotonic()
-                won = [entry for entry in batch if entry.task.id in held]
                 released = []
                 for entry in won:
                     if entry.task.id in held:
@@ -134,15 +154,31 @@ class Ledger:
                     left.extendleft(reversed(released))
                 elif is_inline and won:
                     self._claims.learn(len(won), monotonic() - began)
+                if is_ahead:
+                    self._beat.hurry(0)
         except BackendUnavailableError as error:
             self._note_outage(error)
+        finally:
+            is_over.set()
+            if coming:
+                coming.wait(_LAST_CALL)
 
-    def close(self, ready: list[Entry], is_inline: bool) -> None:
+    def _claim(self, batch: list[Entry], now: datetime, is_over: threading.Event) -> list[Entry]:
+        """Claim a batch and return what was won; it is let go of if the tick is over meanwhile."""
+        self._claims.claim(batch, now, self._book, self._agenda)
+        won = [entry for entry in batch if entry.task.id in self.tasks.held]
+        if is_over.is_set():
+            self.let_go(won)
+        return won
+
+    def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:
         """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
+        claimed.close()
         self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
         if not is_inline:
             return
         self._claims.hold(())
+        self._beat.relax()
         try:
             self._outcomes.flush()
         except BackendUnavailableError as error:
@@ -332,6 +368,10 @@ class Ledger:
             }
             for run in runs
         ]
+
+
+def _take(left: deque[Entry], number: int) -> list[Entry]:
+    return [left.popleft() for _ in range(min(number, len(left)))]
 
 
 _ledgers: "weakref.WeakSet[Ledger]" = weakref.WeakSet()

@@ -540,7 +540,7 @@ class TaskRegistry:
             decision, is_inline = self._decide(runner), runner is None
             if decision is not None:
                 claimed = ledger.claimed(decision.ready, decision.now, is_inline)
-                self._carry_out(decision, claimed, partial(ledger.close, is_inline=is_inline))
+                self._carry_out(decision, claimed, partial(ledger.close, claimed, is_inline=is_inline))
 
     def half_tick(self) -> HalfTick | None:
         """Return a tick of this thread in two halves; None without a backend, or if `tick` was overridden."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, claims, current_run, run_scheduler
+from est_alan_scheduler import ledger as ledger_module
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Assignment, View
@@ -44,6 +45,10 @@ def _noting() -> Task:
 
 def runs(registry: TaskRegistry, task_id: str) -> int:
     return len(registry.history(task_id))
+
+
+def noop() -> None:
+    pass
 
 
 def boom() -> None:
@@ -1712,6 +1717,167 @@ def test_a_slow_store_makes_no_batch_smaller(alone: TaskRegistry, monkeypatch: p
     assert (seconds, ledger._claims.size(is_inline=True)) == ([1.0], 4)
 
 
+class TestAhead:
+    """While a batch of short inline runs is started, the next one is claimed."""
+
+    class Served(Flaky):
+        """A store that works on its own."""
+
+        is_in_process = False
+
+    @pytest.fixture
+    def served(self, clock: Clock) -> Served:
+        return self.Served(clock)
+
+    @pytest.fixture
+    def registry(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskRegistry]:
+        monkeypatch.setattr(ledger_module, "_AHEAD", 2)
+        registry = TaskRegistry(backend=served, lease=600)
+        yield registry
+        registry.shutdown(0)
+
+    def due(self, registry: TaskRegistry, func: Any, number: int = 8) -> list[Task]:
+        """Tasks that are all due, and claimed by twos."""
+        registry.expose(func, "func")
+        ledger: Any = registry._ledger
+        ledger._claims._size = 8
+        return [registry.register(Task(id=str(name), every=MINUTE, func=func)) for name in range(number)]
+
+    def test_the_next_batch_is_claimed_while_one_runs(
+        self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claimed: dict[str, list[str]] = {"here": [], "meanwhile": []}
+        second, found = threading.Event(), []
+        claim, this = served.claim, threading.current_thread()
+
+        def note(owner: str, token: str, claims: Any) -> dict[str, int]:
+            won = claim(owner, token, claims)
+            claimed["here" if threading.current_thread() is this else "meanwhile"] += won
+            if "2" in won:
+                second.set()
+            return won
+
+        monkeypatch.setattr(served, "claim", note)
+        tasks = self.due(registry, lambda: found.append(second.wait(10)))
+        registry.tick()
+        assert claimed == {"here": ["0", "1"], "meanwhile": ["2", "3", "4", "5", "6", "7"]}
+        assert found == [True] * 8
+        assert {task.status for task in tasks} == {TaskStatus.SUCCESS}
+
+    def test_a_store_in_this_process_is_asked_for_all_at_once(
+        self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(served, "is_in_process", True)
+        self.due(registry, noop)
+        served.asked.clear()
+        registry.tick()
+        assert served.asked.count("claim") == 1
+
+    def test_batches_grow_also_when_they_are_claimed_ahead(
+        self, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claims, "_SHORT", 1_000.0)  # however slow the machine is
+        self.due(registry, noop, 100)
+        ledger: Any = registry._ledger
+        ledger._claims._size = 16
+        registry.tick()
+        assert ledger._claims._size > 50
+
+    def test_what_is_claimed_ahead_is_given_back_when_the_tick_is_interrupted(self, registry: TaskRegistry) -> None:
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        tasks = self.due(registry, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        ledger: Any = registry._ledger
+        assert (ledger.tasks.held, ledger.tasks.released, ledger.tasks.mine) == ({}, {}, {})
+        states = ledger.backend.look(None, 0).states
+        assert [states[task.id].status for task in tasks] == [TaskStatus.FAILED, *[TaskStatus.PENDING] * 7]
+
+    def test_also_what_is_won_only_after_that(
+        self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_module, "_LAST_CALL", 0.001)
+        is_over, claim, this = threading.Event(), served.claim, threading.current_thread()
+
+        def late(*arguments: Any) -> Any:
+            if threading.current_thread() is not this:
+                is_over.wait(10)
+            return claim(*arguments)
+
+        def interrupt() -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(served, "claim", late)
+        self.due(registry, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        is_over.set()
+        given_back = "not started: owner"
+        deadline = time.monotonic() + 10
+        while not [run for run in registry.history("3") if run["error"]] and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [run["error"][:18] for run in registry.history("3")] == [given_back]
+        assert registry.store["3"].status is TaskStatus.PENDING
+
+    def test_nothing_of_it_starts_once_all_is_paused(self, registry: TaskRegistry) -> None:
+        tasks = self.due(registry, registry.pause_all)
+        registry.tick()
+        assert [task.id for task in tasks if task.status is TaskStatus.SUCCESS] == ["0"]
+        registry.resume_all()
+        registry.pause_all()
+        assert registry._ledger is not None
+        assert registry._ledger.tasks.held == {}
+
+    def test_an_outage_ends_the_tick_and_loses_nothing(
+        self, registry: TaskRegistry, served: Served, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        failing = {"claim"}
+        tasks = self.due(registry, lambda: served.fails_before.update(failing))
+        claimed = served.asked.count
+        registry.tick()
+        done = [task.id for task in tasks if task.status is TaskStatus.SUCCESS]
+        assert done in (["0", "1"], ["0", "1", "2", "3"])  # the next two may have been claimed by then
+        assert claimed("claim") == len(done) // 2 + 1
+        assert caplog.records[0].message == (
+            "The store is out of reach, and nothing starts until it is back: memory: out of reach"
+        )
+        failing.clear()
+        served.fails_before.clear()
+        _end_pause(registry)
+        registry.tick()
+        assert {task.status for task in tasks} == {TaskStatus.SUCCESS}
+
+    def test_at_the_end_of_the_interpreter_there_is_no_thread_for_it(
+        self, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: Any) -> None:
+            raise RuntimeError("can't start new thread at interpreter shutdown")
+
+        monkeypatch.setattr(ledger_module, "Errand", refuse)
+        tasks = self.due(registry, noop)
+        registry.tick()
+        assert {task.status for task in tasks} == {TaskStatus.SUCCESS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_in_process", [True, False])
+def test_the_outcomes_of_a_short_batch_are_written_while_it_runs_where_that_costs_no_time(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, is_in_process: bool
+) -> None:
+    flaky = Flaky(clock)
+    monkeypatch.setattr(flaky, "is_in_process", is_in_process)
+    registry = TaskRegistry(backend=flaky, lease=600)
+    registry._ledger._claims._size = 3  # type: ignore[union-attr]  # all in one batch
+    for name in "abc":
+        registry.register(Task(id=name, every=MINUTE, func=time.sleep, args=(0.06,)))
+    flaky.asked.clear()
+    registry.tick()
+    assert (flaky.asked.count("finish") == 1) is is_in_process
+    registry.shutdown(0)
+
+
 class TestRoundTrips:
     @pytest.mark.parametrize("store", SHARED, indirect=True)
     def test_an_idle_tick_is_one_and_a_thousand_due_tasks_are_a_handful(
@@ -1734,7 +1900,7 @@ class TestRoundTrips:
         # However slow the machine is: batches grow, none is given back, and outcomes are written at the end.
         monkeypatch.setattr(claims, "_SHORT", 1_000.0)
         monkeypatch.setattr(claims, "_LONGEST", 1_000.0)
-        monkeypatch.setattr(Beat, "hurry", lambda _: None)
+        monkeypatch.setattr(Beat, "hurry", lambda *_: None)
         registry.tick()
         assert {run["status"] for run in registry.history(limit=2_000)} == {"success"}
         assert len(asked) <= 12, asked
