@@ -10,14 +10,12 @@ from est_alan_scheduler.backends.rows import Assignment, Change, Definition
 from est_alan_scheduler.definitions import describe
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import FIELDS, stored
+from est_alan_scheduler.recorded_state import FIELDS, MANAGED, stored
 from est_alan_scheduler.shared_tasks import Row, SharedTasks, is_same
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
-
-_MANAGED = ("paused", "run_requested")  # fields that go to the store as a change, not as an assignment
 
 
 class Edits:
@@ -142,7 +140,7 @@ class Edits:
                 self._agenda.reread(task, self._tasks.now())
 
     def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
-        assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in _MANAGED}) for task, row, edit in edits}
+        assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in MANAGED}) for task, row, edit in edits}
         # Of a new task also what is no assignment: it is only written if nobody else has been here.
         wanted = [
             Assignment(task_id, row.version, self._stored(task_id, edit))
@@ -172,7 +170,7 @@ class Edits:
     def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
         changes, described = [], {}
         for task, row, edit in edits:
-            change = Change(task.id, **stored({name: edit[name] for name in _MANAGED if name in edit}))
+            change = Change(task.id, **stored({name: edit[name] for name in MANAGED if name in edit}))
             try:
                 own = describe(task, self._names, None)
             except ValueError as error:

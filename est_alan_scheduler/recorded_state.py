@@ -20,6 +20,9 @@ FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
 CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
 """Those that a claim writes; beside `run_requested`, which is up to management."""
 
+MANAGED = ("paused", "run_requested")
+"""Those that go to a store as a change, not as an assignment."""
+
 _FIRST_RECORDED = State._fields.index("first_run_at")
 _NO_SLOT = datetime.min + timedelta(days=1)  # up to here, what is due at once for another reason
 _REQUESTS = (None, "ready", "force")

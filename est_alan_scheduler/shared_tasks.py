@@ -16,7 +16,7 @@ from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import CLAIMED, FIELDS, fields_of, is_blank, past_of
+from est_alan_scheduler.recorded_state import CLAIMED, FIELDS, MANAGED, fields_of, is_blank, past_of
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -357,6 +357,9 @@ class SharedTasks:
     def _take_management(self, task: Task, row: Row, news: dict[str, Any]) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
         fields = task.__dict__
+        if not row.fields:  # it is new, and what runs is the one that had its id before
+            fields.update({name: news[name] for name in MANAGED})
+            return
         if is_same(fields["paused"], row.fields["paused"]):  # or it was assigned here
             fields["paused"] = news["paused"]
         row.fields["paused"] = news["paused"]

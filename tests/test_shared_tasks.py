@@ -596,3 +596,20 @@ class TestAtTheSameMoment:
         here.register(adder("a", func=stall, args=()))
         here.tick()
         assert [run["result"] for run in here.history("a")] == ["None"]
+
+    def test_what_is_asked_is_known_also_of_a_task_whose_id_a_run_here_had_before(self, join: Join) -> None:
+        here, there = join(), join()
+
+        def stall() -> None:
+            there.remove("a")
+            here._catch_up("a")
+            there.register(adder("a", func=stall, args=()))
+            there.pause("a")
+            here.resume("a")
+
+        for registry in (here, there):
+            registry.expose(stall, "stall")
+        here.register(adder("a", func=stall, args=()))
+        here.tick()
+        there._catch_up("a")
+        assert (here.store["a"].paused, there.store["a"].paused) == (False, False)
