@@ -1783,10 +1783,19 @@ class TestAhead:
         registry.tick()
         assert ledger._claims._size > 50
 
-    def test_what_is_claimed_ahead_is_given_back_when_the_tick_is_interrupted(self, registry: TaskRegistry) -> None:
+    def test_what_is_claimed_ahead_is_given_back_when_the_tick_is_interrupted(
+        self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claim, this = served.claim, threading.current_thread()
+
+        def slow(*arguments: Any) -> Any:
+            time.sleep(0.0 if threading.current_thread() is this else 0.03)
+            return claim(*arguments)
+
         def interrupt() -> None:
             raise KeyboardInterrupt
 
+        monkeypatch.setattr(served, "claim", slow)
         tasks = self.due(registry, interrupt)
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
@@ -1820,6 +1829,47 @@ class TestAhead:
             time.sleep(0.01)
         assert [run["error"][:18] for run in registry.history("3")] == [given_back]
         assert registry.store["3"].status is TaskStatus.PENDING
+
+    def test_it_is_given_back_when_a_run_takes_long(self, registry: TaskRegistry) -> None:
+        ledger: Any = registry._ledger
+        held: list[set[str]] = []
+
+        def stall() -> None:
+            if held:
+                return
+            deadline = time.monotonic() + 10
+            while "2" not in ledger.tasks.held and time.monotonic() < deadline:
+                time.sleep(0.001)
+            ledger._claims._hold_until = 0.0  # it took as long as that
+            ledger.beat()
+            held.append(set(ledger.tasks.held))
+
+        tasks = self.due(registry, stall)
+        registry.tick()
+        assert held == [set()]
+        assert [(task.status, len(registry.history(task.id))) for task in tasks] == [
+            (TaskStatus.SUCCESS, 2 if task.id in "123" else 1) for task in tasks
+        ]
+
+    def test_what_has_run_is_written_while_the_next_batch_runs(
+        self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_module, "GATHER", 3_600.0)
+        finish, is_written, found, started = served.finish, threading.Event(), [], []
+
+        def note(*arguments: Any) -> Any:
+            is_written.set()
+            return finish(*arguments)
+
+        def work() -> None:
+            started.append(None)
+            if len(started) == 3:
+                found.append(is_written.wait(10))
+
+        monkeypatch.setattr(served, "finish", note)
+        self.due(registry, work)
+        registry.tick()
+        assert found == [True]
 
     def test_nothing_of_it_starts_once_all_is_paused(self, registry: TaskRegistry) -> None:
         tasks = self.due(registry, registry.pause_all)
