@@ -1855,7 +1855,9 @@ class TestAhead:
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(ledger_module, "GATHER", 3_600.0)
-        finish, is_written, found, started = served.finish, threading.Event(), [], []
+        finish, is_written = served.finish, threading.Event()
+        found: list[bool] = []
+        started: list[None] = []
 
         def note(*arguments: Any) -> Any:
             is_written.set()
