@@ -123,10 +123,6 @@ class Beat:
             self._due = monotonic() + seconds
             self._wake.set()
 
-    def relax(self) -> None:
-        """Undo `hurry`: what was there before this is about to be written."""
-        self._due = None
-
     def _run(self, stop: threading.Event) -> None:
         while True:
             ledger = self._ledger()

@@ -20,7 +20,7 @@ from est_alan_scheduler.edits import Edits
 from est_alan_scheduler.errand import Errand
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.interpreter import monotonic
-from est_alan_scheduler.lease import GATHER, Beat, Lease, Outage
+from est_alan_scheduler.lease import Beat, Lease, Outage
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.outcomes import Outcomes
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
 _LAST_CALL = 5.0  # seconds for a thread to end
 _AHEAD = 200  # runs in a batch at the least, for the next one to be claimed meanwhile
-_LONG_BATCH = 0.3  # seconds of a batch after which its outcomes are written while it goes on: it should take a third
 
 
 class Instance(NamedTuple):
@@ -142,7 +141,7 @@ class Ledger:
                     except RuntimeError:  # the interpreter ends, and has no thread for it
                         left.extendleft(reversed(batch))
                 if is_inline and size > 1:  # not before: what it gathers meanwhile would be cut in two
-                    self._beat.hurry(_LONG_BATCH if self.backend.is_in_process else GATHER)
+                    self._beat.hurry()
                 began = monotonic()
                 released = []
                 for entry in won:
@@ -178,7 +177,6 @@ class Ledger:
         if not is_inline:
             return
         self._claims.hold(())
-        self._beat.relax()
         try:
             self._outcomes.flush()
         except BackendUnavailableError as error:

@@ -51,14 +51,6 @@ def test_to_be_hurried_again_makes_it_no_later_and_now_is_now(beat: Beat, ledger
     assert ledger.has_beaten.wait(10)
 
 
-def test_what_was_written_meanwhile_needs_no_beat(beat: Beat, ledger: Ledger) -> None:
-    beat.hurry(0.03)
-    beat.relax()
-    assert not ledger.has_beaten.wait(0.05)
-    beat.hurry(0.001)
-    assert ledger.has_beaten.wait(10)
-
-
 def test_it_ends_at_once(beat: Beat) -> None:
     began = time.monotonic()
     beat.hurry(3_600)

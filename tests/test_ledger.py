@@ -1854,7 +1854,7 @@ class TestAhead:
     def test_what_has_run_is_written_while_the_next_batch_runs(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger_module, "GATHER", 3_600.0)
+        monkeypatch.setattr(Beat.hurry, "__defaults__", (3_600.0,))
         finish, is_written = served.finish, threading.Event()
         found: list[bool] = []
         started: list[None] = []
@@ -1911,23 +1911,6 @@ class TestAhead:
         tasks = self.due(registry, noop)
         registry.tick()
         assert {task.status for task in tasks} == {TaskStatus.SUCCESS}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("is_in_process", [True, False])
-def test_the_outcomes_of_a_short_batch_are_written_while_it_runs_where_that_costs_no_time(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch, is_in_process: bool
-) -> None:
-    flaky = Flaky(clock)
-    monkeypatch.setattr(flaky, "is_in_process", is_in_process)
-    registry = TaskRegistry(backend=flaky, lease=600)
-    registry._ledger._claims._size = 3  # type: ignore[union-attr]  # all in one batch
-    for name in "abc":
-        registry.register(Task(id=name, every=MINUTE, func=time.sleep, args=(0.06,)))
-    flaky.asked.clear()
-    registry.tick()
-    assert (flaky.asked.count("finish") == 1) is is_in_process
-    registry.shutdown(0)
 
 
 class TestRoundTrips:
