@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
 _INSTANT = 1e-6  # seconds; what takes less has not been measured
+_TRIES = 5  # to give back what others manage at the same moment
 _LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
 
 _BEGUN = (*CLAIMED, "run_requested")
@@ -174,19 +175,22 @@ class Claims:
     def _assign_back(self, released: dict[str, int], book: "RunBook") -> dict[str, int]:
         """Undo in the store what claims have written; return the versions of the tasks for which that was done."""
         tasks, versions = self._tasks, dict[str, int]()
-        for is_last in (False, True):
+        for _ in range(_TRIES):
             with book.lock:
-                known = [(task_id, tasks.rows.get(task_id)) for task_id in released]
-                rows = {task_id: row for task_id, row in known if row is not None and row.knows_before_claim()}
+                rows = [(task_id, tasks.rows.get(task_id)) for task_id in released.keys() - versions.keys()]
                 wanted = [
                     Assignment(task_id, row.version, self._before(task_id, row))
-                    for task_id, row in rows.items()
-                    if task_id not in versions and tasks.mine.get(task_id) == released[task_id]
+                    for task_id, row in rows
+                    if row is not None
+                    and row.knows_before_claim()
+                    and tasks.mine.get(task_id) == released[task_id]
+                    and row.heard <= row.version  # or somebody has taken it away
                 ]
             versions |= self._backend.assign(wanted) if wanted else {}
-            if is_last or len(versions) == len(rows):
+            left = [one.id for one in wanted if one.id not in versions]
+            if not left:
                 break
-            tasks.refresh(rows.keys() - versions.keys())  # somebody may have paused one meanwhile
+            tasks.refresh(left)  # somebody may have paused one meanwhile
         return versions
 
     def _before(self, task_id: str, row: Row) -> dict[str, Any]:

@@ -320,6 +320,31 @@ class TestOneInstance:
         second.tick()
         assert [run["status"] for run in second.history("b")] == ["failed", "success"]
 
+    def test_nor_what_they_change_while_it_is_being_given_back(
+        self, join: Join, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        backend: Any = first._ledger and first._ledger.backend
+        assign, pauses = backend.assign, [second.pause, second.resume, second.pause]
+
+        def late(assignments: Any) -> Any:
+            if pauses:
+                pauses.pop()("b")
+            return assign(assignments)
+
+        def stop() -> None:
+            monkeypatch.setattr(backend, "assign", late)
+            first.pause_all()
+
+        first.expose(stop, "stop")
+        first.register(adder("a", func=stop, args=()))
+        first.register(adder("b"))
+        second._catch_up("b")
+        first._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        first.tick()
+        assert (pauses, first.store["b"].status, first.store["b"].paused) == ([], TaskStatus.PENDING, True)
+
     def test_a_run_asked_for_between_claim_and_start_is_one_more(self, alone: TaskRegistry) -> None:
         def ask() -> None:
             alone.run_now("b")
