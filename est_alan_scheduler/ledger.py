@@ -138,10 +138,10 @@ class Ledger:
                     self._claims.hold([entry.task.id for entry in (*won, *batch)])
                     try:
                         coming = Errand(partial(self._claim, batch, now, is_over))
-                    except RuntimeError:  # the interpreter ends, and has no thread for it
+                    except RuntimeError as error:  # the interpreter ends, and has no thread for it
+                        if error.__context__ is not None:  # a Ctrl+C within the locks of `threading`
+                            raise
                         left.extendleft(reversed(batch))
-                if is_inline and size > 1:  # not before: what it gathers meanwhile would be cut in two
-                    self._beat.hurry()
                 began = monotonic()
                 released = []
                 for entry in won:
@@ -163,11 +163,15 @@ class Ledger:
                 coming.wait(_LAST_CALL)
 
     def _claim(self, batch: list[Entry], now: datetime, is_over: threading.Event) -> list[Entry]:
-        """Claim a batch and return what was won; it is let go of if the tick is over meanwhile."""
+        """Claim a batch and return what was won; it is given back if the tick is over meanwhile."""
         self._claims.claim(batch, now, self._book, self._agenda)
         won = [entry for entry in batch if entry.task.id in self.tasks.held]
-        if is_over.is_set():
-            self.let_go(won)
+        if self._claims.seconds_to_hold() is not None:
+            self._beat.hurry()  # it has to know; and not before, or what it gathers would be cut in two
+        if is_over.is_set():  # here: by now the lease may be gone, and the beat
+            self.give_back([entry.task.id for entry in won])
+            with suppress(BackendUnavailableError):
+                self._outcomes.flush()
         return won
 
     def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:

@@ -370,6 +370,8 @@ class SharedTasks:
             if is_same(fields["run_requested"], row.fields["run_requested"]):
                 fields["run_requested"] = news["run_requested"]
             row.fields["run_requested"] = news["run_requested"]
+            if fields["status"] is not _RUNNING:  # its run has ended, and the outcome is still to be written
+                self._agenda.reread(task, self.now())
 
     def _write(self, task: Task, row: Row, state: State) -> list[Any]:
         """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""

@@ -1757,6 +1757,7 @@ class TestAhead:
     @pytest.fixture
     def registry(self, served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[TaskRegistry]:
         monkeypatch.setattr(ledger_module, "_AHEAD", 2)
+        monkeypatch.setattr(claims, "_SHORT", 1_000.0)  # however slow the machine is
         registry = TaskRegistry(backend=served, lease=600)
         yield registry
         registry.shutdown(0)
@@ -1798,10 +1799,7 @@ class TestAhead:
         registry.tick()
         assert served.asked.count("claim") == 1
 
-    def test_batches_grow_also_when_they_are_claimed_ahead(
-        self, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(claims, "_SHORT", 1_000.0)  # however slow the machine is
+    def test_batches_grow_also_when_they_are_claimed_ahead(self, registry: TaskRegistry) -> None:
         self.due(registry, noop, 100)
         ledger: Any = registry._ledger
         ledger._claims._size = 16
@@ -1875,6 +1873,34 @@ class TestAhead:
         assert [(task.status, len(registry.history(task.id))) for task in tasks] == [
             (TaskStatus.SUCCESS, 2 if task.id in "123" else 1) for task in tasks
         ]
+
+    @pytest.mark.slow
+    def test_so_it_is_if_it_is_won_while_nothing_was_held(
+        self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claims, "_LONGEST", 0.1)
+        ledger: Any = registry._ledger
+        claim, this = served.claim, threading.current_thread()
+        stalled: list[bool] = []
+
+        def late(*arguments: Any) -> Any:
+            if threading.current_thread() is not this:
+                time.sleep(0.3)
+            return claim(*arguments)
+
+        def stall() -> None:
+            if not stalled:
+                deadline = time.monotonic() + 10
+                while "2" not in ledger.tasks.mine and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                while "2" in ledger.tasks.held and time.monotonic() < deadline:
+                    time.sleep(0.001)
+                stalled.append(time.monotonic() < deadline)
+
+        monkeypatch.setattr(served, "claim", late)
+        self.due(registry, stall)
+        registry.tick()
+        assert stalled == [True]
 
     def test_what_has_run_is_written_while_the_next_batch_runs(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch

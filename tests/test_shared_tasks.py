@@ -1,7 +1,9 @@
 """What is managed on one instance, and holds for all who share the tasks."""
 
 import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from est_alan_scheduler import Event, TaskRegistry, TaskStatus
 from est_alan_scheduler.backends import MemoryBackend
+from est_alan_scheduler.lease import Beat
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
@@ -613,3 +616,27 @@ class TestAtTheSameMoment:
         here.tick()
         there._catch_up("a")
         assert (here.store["a"].paused, there.store["a"].paused) == (False, False)
+
+    def test_a_request_between_the_end_of_a_run_and_its_record_is_not_lost(
+        self, join: Join, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(Beat, "hurry", lambda *_: None)
+        with ThreadPoolExecutor(1) as pool:
+            here, there = join(executor=pool), join()
+            there.expose(jobs.add)
+            for number, asking in enumerate((here, there)):
+                here.register(adder(str(number), every={"hours": 1}))
+                here.tick()
+                _until_over(here, str(number))
+                asking.run_now(str(number))
+                here._catch_up(str(number))
+                here.tick()
+                here.tick()
+                _until_over(here, str(number))
+                assert runs(here, str(number)) == 2
+
+
+def _until_over(registry: TaskRegistry, task_id: str) -> None:
+    deadline = time.monotonic() + 10
+    while registry.store[task_id].status is not TaskStatus.SUCCESS and time.monotonic() < deadline:
+        time.sleep(0.001)
