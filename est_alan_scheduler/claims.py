@@ -212,8 +212,8 @@ class Claims:
     # Runs; the caller holds the lock.
 
     def start(self, task: Task) -> int | None:
-        """Return the epoch of the run of `task` that starts now, None if it is not claimed."""
-        held = self._tasks.held.pop(task.id, None)
+        """Return the epoch of the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+        held = self._tasks.held.get(task.id)
         return None if held is None else held[0]
 
     def began(self, run: Run) -> None:
@@ -222,6 +222,7 @@ class Claims:
         if row is not None:
             fields["run_requested"], row.requested = row.requested, None
             row.fields.update(zip(_BEGUN, _begun(fields), strict=True))
+        self._tasks.held.pop(run.task.id, None)  # not before: a start that is cut off is given back
 
     def taken_back(self, run: Run) -> None:
         """Note that a run which began has not taken place."""

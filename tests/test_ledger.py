@@ -345,6 +345,28 @@ class TestOneInstance:
         first.tick()
         assert (pauses, first.store["b"].status, first.store["b"].paused) == ([], TaskStatus.PENDING, True)
 
+    @pytest.mark.parametrize("cut", ["before", "after"])
+    def test_a_start_that_is_cut_off_is_given_back(
+        self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch, cut: str
+    ) -> None:
+        task, agenda = alone.register(adder()), alone._agenda
+        begin = agenda.start
+
+        def interrupt(entry: Any) -> None:
+            monkeypatch.setattr(agenda, "start", begin)
+            if cut == "after":
+                begin(entry)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(agenda, "start", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            alone.tick()
+        ledger: Any = alone._ledger
+        assert (ledger.tasks.held, ledger.tasks.mine) == ({}, {})
+        assert ledger.backend.look(["a"], 0).states["a"].status is TaskStatus.PENDING
+        alone.tick()
+        assert task.result == 3
+
     def test_a_run_asked_for_between_claim_and_start_is_one_more(self, alone: TaskRegistry) -> None:
         def ask() -> None:
             alone.run_now("b")

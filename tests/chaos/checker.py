@@ -149,7 +149,7 @@ def punctual(view: View) -> Iterator[str]:
 def asked(view: View) -> Iterator[str]:
     """A run that was asked for comes, unless no healthy instance lives.
 
-    That may be one which was claimed before, or was about to be, and whose function had not been called yet.
+    That may be one which was decided on before that; it has to be claimed after that.
     """
     found = deeds(view)
     spans = _outside(maybe_paused(found[""]), healthy(view.facts.records, view.facts.until))
@@ -167,13 +167,15 @@ def asked(view: View) -> Iterator[str]:
 
 
 def _serves(run: Run, asked_at: float, view: View) -> bool:
-    """Tell whether the function was called after that; or if it never was, whether the run was lost after that."""
+    """Tell whether a run may have been claimed after that. A request that comes later is for one more."""
     if given_back(run):
         return False
-    start = view.started.get((run.task, run.epoch))
-    if start is not None:
-        return start.at > asked_at
-    return run.finished is None or view.at(run.finished) > asked_at
+    claim = view.claims.get((run.task, run.epoch))
+    if claim is not None:
+        return view.answered(claim) > asked_at
+    # Nobody was told that it is won: its owner may have asked for it as long as it lived.
+    instance = view.owners.get(run.owner, "")
+    return view.deaths.get(instance, view.facts.until) > asked_at
 
 
 def _outside(bad: Sequence[Span], spans: Iterable[Span]) -> list[Span]:

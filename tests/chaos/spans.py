@@ -8,6 +8,7 @@ from tests.chaos.journal import End as Ended
 
 Span = tuple[float, float]
 
+SLOW = 0.5  # seconds that a question to the store may take
 GAP = 1.0  # seconds between two pulses from which on a process counts as paused, or the machine as too slow
 RECOVERY = 5.0  # seconds for which an instance may leave a store alone that has not answered
 LONG = 0.25  # seconds of a run that keeps a thread from starting others, or the only one from ticking

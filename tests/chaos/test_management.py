@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.chaos.journal import Managed, Managing, Start
+from tests.chaos.journal import Managed, Managing, Start, Trouble
 from tests.chaos.management import Deed, deeds, in_force, maybe_paused
-from tests.chaos.test_checker import LEASE, History
+from tests.chaos.test_checker import LEASE, History, instant
 from tests.chaos.view import View
 
 
@@ -117,27 +117,37 @@ class TestAsked:
         story.run(11.0, 2)
         assert story.stands() == []
 
-    def test_it_may_have_been_decided_on_before(self, story: Story) -> None:
+    def asked_once(self, story: Story, at: float) -> Story:
         story.jobs = (story.jobs[0]._replace(period=3600.0),)
         story.run(0.0, 1)
-        story.manage(10.0, 10.5, "run_now")
-        story.claim(8.0, 2)
+        story.manage(at, at + 0.5, "run_now")
+        return story
+
+    def test_it_may_have_been_decided_on_before(self, story: Story) -> None:
+        self.asked_once(story, 10.0)
+        story.claim(10.2, 2, started=instant(8.0))
         story.start(11.0, 2)
         story.end(11.1, 2)
         assert story.stands() == []
-        story.manage(11.2, 11.3, "run_now")
-        assert story.stands() == ["t was asked for, and left waiting for 18.7 s while an instance was healthy"]
 
-    def test_it_may_be_lost_before_it_starts(self, story: Story) -> None:
-        story.jobs = (story.jobs[0]._replace(period=3600.0),)
-        story.run(0.0, 1)
-        story.lives(2, end=9.0)
-        story.manage(10.0, 10.5, "run_now")
-        story.claim(8.0, 2, 2, owner="host:2")
-        story.finish(12.0, 2, status="failed", error="lease expired: owner host:2 stopped renewing")
+    def test_a_claim_that_takes_long_may_have_come_after_it(self, story: Story) -> None:
+        self.asked_once(story, 10.0)
+        story.run(9.4, 2)
+        waits = "t was asked for, and left waiting for 19.5 s while an instance was healthy"
+        assert story.stands() == [waits]
+        story.records.append(Trouble(10.1, "i1", 9.4, "claim: slow"))
         assert story.stands() == []
-        story.manage(12.2, 12.3, "run_now")
-        assert story.stands() == ["t was asked for, and left waiting for 17.7 s while an instance was healthy"]
+
+    @pytest.mark.parametrize(("died", "violations"), [(9.0, 1), (12.0, 0)])
+    def test_nobody_knows_when_who_died_has_claimed_it(self, died: float, violations: int) -> None:
+        story = self.asked_once(Story(), 10.0)
+        story.lives()
+        story.lives(2, end=died)
+        story.claim(8.0, 2, 2)
+        story.records.pop()  # it was not told
+        story.finish(15.5, 2, status="failed", error="lease expired: owner host:2 stopped renewing")
+        waits = "t was asked for, and left waiting for 19.5 s while an instance was healthy"
+        assert story.stands() == [waits] * violations
 
     def test_one_that_does_not(self, story: Story) -> None:
         story.jobs = (story.jobs[0]._replace(period=3600.0),)

@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 from tests.chaos.facts import Facts, Run
-from tests.chaos.journal import Claimed, End, Start
-from tests.chaos.spans import GAP, covers, deaths, leases, pauses
+from tests.chaos.journal import Claimed, End, Leased, Start, Trouble
+from tests.chaos.spans import GAP, SLOW, covers, deaths, leases, pauses
 
 LOST, GIVEN_BACK = "lease expired: owner ", "not started: "
 
@@ -32,10 +32,16 @@ class View:
         self.leases = leases(facts.records)
         self.deaths = deaths(facts.records)
         self.pauses = pauses(facts.records)
+        self.owners = {record.owner: record.instance for record in facts.records if isinstance(record, Leased)}
+        self._slow = {(one.instance, one.since): one.at for one in facts.records if isinstance(one, Trouble)}
 
     def at(self, instant: int) -> float:
         """Return an instant of the store by the clock of the journal."""
         return instant / 1e6 - self.facts.offset
+
+    def answered(self, claim: Claimed) -> float:
+        """Return when a claim had its answer at the latest."""
+        return self._slow.get((claim.instance, claim.at), claim.at + SLOW)
 
     def held(self, owner: str, begin: float, end: float) -> bool:
         """Tell whether a lease held all the time."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from est_alan_scheduler.backends import Backend, BackendUnavailableError
 from tests.chaos.journal import Act, Claimed, Journal, Leased, Trouble
+from tests.chaos.spans import SLOW
 
 OPERATIONS = (
     "look",
@@ -23,7 +24,6 @@ OPERATIONS = (
     "lost",
     "reap",
 )
-SLOW = 0.5  # seconds that a question to the store may take
 
 POINTS = (
     *(f"{when}-{what}" for what in ("claim", "finish", "assign", "renew", "reap") for when in ("before", "after")),
