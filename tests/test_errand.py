@@ -1,6 +1,7 @@
 """A call that another thread makes meanwhile."""
 
 import os
+import signal
 import threading
 
 import pytest
@@ -33,6 +34,17 @@ def test_nobody_waits_longer_than_asked() -> None:
     assert not go.is_set()
     go.set()
     assert errand.result() is True
+
+
+def test_ctrl_c_while_it_is_awaited_does_not_end_it() -> None:
+    go, this = threading.Event(), threading.get_ident()
+    errand = Errand(lambda: go.wait(10))
+    threading.Timer(0.02, signal.pthread_kill, (this, signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        errand.result()
+    threading.Timer(0.02, go.set).start()
+    errand.wait(10)
+    assert go.is_set()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
