@@ -19,12 +19,13 @@ class Errand(Generic[_T]):
         """Begin it; RuntimeError if no thread can be had, as at the end of the interpreter."""
         self._call = call
         self._answer: SimpleQueue[tuple[_T | None, BaseException | None]] = SimpleQueue()
+        self._is_fetched = False
         self._thread = threading.Thread(target=self._run, name="est-alan-scheduler-errand", daemon=True)
         self._thread.start()
 
     def wait(self, timeout: float) -> None:
         """Wait for it, up to `timeout` seconds; what it has come to is dropped."""
-        if self._thread.is_alive():
+        if self._thread.is_alive() and not self._is_fetched:
             try:
                 self._answer.get(timeout=timeout)
             except Empty:
@@ -40,6 +41,7 @@ class Errand(Generic[_T]):
                 if is_alive:
                     continue
                 return None
+            self._is_fetched = True
             if error is not None:
                 raise error
             return outcome

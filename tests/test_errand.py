@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
@@ -34,6 +35,15 @@ def test_nobody_waits_longer_than_asked() -> None:
     assert not go.is_set()
     go.set()
     assert errand.result() is True
+
+
+def test_nobody_waits_for_what_was_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    errand = Errand(lambda: 1)
+    assert errand.result() == 1
+    monkeypatch.setattr(errand._thread, "is_alive", lambda: True)  # it takes a moment to end after that
+    began = time.monotonic()
+    errand.wait(10)
+    assert time.monotonic() - began < 5
 
 
 def test_ctrl_c_while_it_is_awaited_does_not_end_it() -> None:
