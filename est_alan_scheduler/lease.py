@@ -86,7 +86,8 @@ class Beat:
     """A daemon thread that renews the lease, writes outcomes and takes over what others have lost.
 
     It is a thread of its own because a task that runs inline blocks the tick. It holds its ledger by a weak reference,
-    and ends with it. `_lock` guards which thread it is.
+    and ends with it. `_lock` guards which thread it is. `_due` is replaced in single assignments, after what it
+    is about was queued: whoever overwrites it is about to write that.
     """
 
     def __init__(self, ledger: "Ledger") -> None:

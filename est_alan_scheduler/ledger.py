@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _LAST_CALL = 5.0  # seconds for a thread to end
 _AHEAD = 200  # runs in a batch at the least, for the next one to be claimed meanwhile
+_PARTS = 3  # of what may be claimed at a time, where that is done; less than the 4 times by which it may grow from one
 
 
 class Instance(NamedTuple):
@@ -125,7 +126,7 @@ class Ledger:
             while (left or coming) and not self.tasks.is_paused:
                 size = self._claims.size(is_inline)
                 is_ahead = is_inline and not self.backend.is_in_process and size >= 2 * _AHEAD
-                number = max(size // 3, _AHEAD) if is_ahead else size
+                number = max(size // _PARTS, _AHEAD) if is_ahead else size
                 if coming:
                     won, coming = coming.result() or [], None
                 else:

@@ -23,6 +23,7 @@ from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Servers, Store
+from tests.ways import wait_until
 
 MINUTE = {"minutes": 1}
 _LAMBDA = lambda: None  # noqa: E731  # named as if it were a function
@@ -1869,9 +1870,7 @@ class TestAhead:
             registry.tick()
         is_over.set()
         given_back = "not started: owner"
-        deadline = time.monotonic() + 10
-        while not [run for run in registry.history("3") if run["error"]] and time.monotonic() < deadline:
-            time.sleep(0.01)
+        wait_until(lambda: any(run["error"] for run in registry.history("3")))
         assert [run["error"][:18] for run in registry.history("3")] == [given_back]
         assert registry.store["3"].status is TaskStatus.PENDING
 
@@ -1882,9 +1881,7 @@ class TestAhead:
         def stall() -> None:
             if held:
                 return
-            deadline = time.monotonic() + 10
-            while "2" not in ledger.tasks.held and time.monotonic() < deadline:
-                time.sleep(0.001)
+            wait_until(lambda: "2" in ledger.tasks.held)
             ledger._claims._hold_until = 0.0  # it took as long as that
             ledger.beat()
             held.append(set(ledger.tasks.held))
@@ -1912,12 +1909,10 @@ class TestAhead:
 
         def stall() -> None:
             if not stalled:
-                deadline = time.monotonic() + 10
-                while "2" not in ledger.tasks.mine and time.monotonic() < deadline:
-                    time.sleep(0.001)
-                while "2" in ledger.tasks.held and time.monotonic() < deadline:
-                    time.sleep(0.001)
-                stalled.append(time.monotonic() < deadline)
+                stalled.append(False)
+                wait_until(lambda: "2" in ledger.tasks.mine)
+                wait_until(lambda: "2" not in ledger.tasks.held)
+                stalled[0] = True
 
         monkeypatch.setattr(served, "claim", late)
         self.due(registry, stall)
@@ -1950,8 +1945,6 @@ class TestAhead:
         tasks = self.due(registry, registry.pause_all)
         registry.tick()
         assert [task.id for task in tasks if task.status is TaskStatus.SUCCESS] == ["0"]
-        registry.resume_all()
-        registry.pause_all()
         assert registry._ledger is not None
         assert registry._ledger.tasks.held == {}
 

@@ -1,7 +1,6 @@
 """What is managed on one instance, and holds for all who share the tasks."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -16,6 +15,7 @@ from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
 from tests.test_ledger import Join, _reap, adder, boom, runs
+from tests.ways import wait_until
 
 
 class TestPauseAll:
@@ -625,18 +625,12 @@ class TestAtTheSameMoment:
             here, there = join(executor=pool), join()
             there.expose(jobs.add)
             for number, asking in enumerate((here, there)):
-                here.register(adder(str(number), every={"hours": 1}))
+                task = here.register(adder(str(number), every={"hours": 1}))
                 here.tick()
-                _until_over(here, str(number))
+                wait_until(lambda task=task: task.status is TaskStatus.SUCCESS)  # type: ignore[misc]  # lambda
                 asking.run_now(str(number))
                 here._catch_up(str(number))
                 here.tick()
                 here.tick()
-                _until_over(here, str(number))
+                wait_until(lambda task=task: task.status is TaskStatus.SUCCESS)  # type: ignore[misc]  # lambda
                 assert runs(here, str(number)) == 2
-
-
-def _until_over(registry: TaskRegistry, task_id: str) -> None:
-    deadline = time.monotonic() + 10
-    while registry.store[task_id].status is not TaskStatus.SUCCESS and time.monotonic() < deadline:
-        time.sleep(0.001)

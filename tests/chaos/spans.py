@@ -32,6 +32,11 @@ def leases(records: Iterable[Record]) -> dict[str, list[Span]]:
     return dict(spans)
 
 
+def owners(records: Iterable[Record]) -> dict[str, str]:
+    """Return the instance of each owner."""
+    return {record.owner: record.instance for record in records if isinstance(record, Leased)}
+
+
 def covers(spans: Sequence[Span], begin: float, end: float) -> bool:
     """Tell whether one of the spans goes from `begin` to `end`."""
     return any(first <= begin and end < last for first, last in spans)
@@ -47,12 +52,12 @@ def healthy(records: Sequence[Record], until: float) -> list[Span]:
 
     It is healthy while its lease holds, its pulse is regular, the store answers it, and long runs leave it a thread.
     """
-    owners = {record.owner: record.instance for record in records if isinstance(record, Leased)}
+    instances = owners(records)
     bad, busy = _bad(records), full(records)
     died = deaths(records)
     spans: list[Span] = []
     for owner, held in leases(records).items():
-        instance = owners[owner]
+        instance = instances[owner]
         end = min(until, died.get(instance, until))
         for first, last in held:
             spans += without([*bad[instance], *busy[instance]], first, min(last, end))

@@ -3,8 +3,8 @@
 from collections import defaultdict
 
 from tests.chaos.facts import Facts, Run
-from tests.chaos.journal import Claimed, End, Leased, Start, Trouble
-from tests.chaos.spans import GAP, SLOW, covers, deaths, leases, pauses
+from tests.chaos.journal import Claimed, End, Start, Trouble
+from tests.chaos.spans import GAP, SLOW, covers, deaths, leases, owners, pauses
 
 LOST, GIVEN_BACK = "lease expired: owner ", "not started: "
 
@@ -32,7 +32,7 @@ class View:
         self.leases = leases(facts.records)
         self.deaths = deaths(facts.records)
         self.pauses = pauses(facts.records)
-        self.owners = {record.owner: record.instance for record in facts.records if isinstance(record, Leased)}
+        self.owners = owners(facts.records)
         self._slow = {(one.instance, one.since): one.at for one in facts.records if isinstance(one, Trouble)}
 
     def at(self, instant: int) -> float:
