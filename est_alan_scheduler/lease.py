@@ -4,12 +4,12 @@ import os
 import socket
 import threading
 import weakref
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.interpreter import monotonic
+from est_alan_scheduler.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from est_alan_scheduler.ledger import Ledger
@@ -95,8 +95,7 @@ class Beat:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
-        # No Event: a Ctrl+C in the middle of its `set`, which is Python code, could leave it locked for ever.
-        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._wake = Wakeup()
         self._due: float | None = None  # by the monotonic clock: when outcomes are to be written
 
     def start(self) -> None:
@@ -116,7 +115,7 @@ class Beat:
         with self._lock:
             thread, self._thread = self._thread, None
             self._stop.set()
-            self._wake.put(None)
+            self._wake.call()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
@@ -124,17 +123,7 @@ class Beat:
         """Have outcomes written in so many seconds, or when that was asked for before; 0: now."""
         if self._due is None or seconds == 0:
             self._due = monotonic() + seconds
-            self._wake.put(None)
-
-    def _is_woken(self, pause: float) -> bool:
-        """Wait, and tell whether somebody has put an end to it."""
-        try:
-            self._wake.get(timeout=pause)
-            while not self._wake.empty():
-                self._wake.get_nowait()
-        except Empty:
-            return False
-        return True
+            self._wake.call()
 
     def _run(self, stop: threading.Event) -> None:
         while True:
@@ -145,7 +134,7 @@ class Beat:
             del ledger  # so that it can go while this waits
             if due is not None:
                 pause = min(pause, due - monotonic())
-            if pause > 0 and self._is_woken(pause):
+            if pause > 0 and self._wake.wait(pause):
                 continue
             ledger = self._ledger()
             if ledger is None or stop.is_set():

@@ -12,6 +12,7 @@ from est_alan_scheduler.interpreter import is_ending, monotonic
 from est_alan_scheduler.log import log
 from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.wakeup import Wakeup
 
 _LONGEST_PAUSE = 86_400.0  # seconds; the waits of the standard library overflow at some 290 years
 
@@ -19,7 +20,7 @@ _LONGEST_PAUSE = 86_400.0  # seconds; the waits of the standard library overflow
 class SchedulerThread(threading.Thread):
     """A daemon thread that ticks a registry until `stop`; usable in `with`.
 
-    Between ticks it waits on an event, so that `stop`, a new registration and the end of a call in an executor wake it
+    Between ticks it waits for a wakeup, so that `stop`, a new registration and the end of a call in an executor wake it
     at once. Nothing that a tick raises ends it; the end of the main thread does. It holds no lock of its own.
     """
 
@@ -27,22 +28,22 @@ class SchedulerThread(threading.Thread):
         super().__init__(name="est-alan-scheduler", daemon=True)
         self._registry = registry
         self._interval = interval
-        self._wake = threading.Event()
+        self._wake = Wakeup()
         self._stopping = False
         self._starter: object = None
 
     def run(self) -> None:
         """Tick and wait, in turn."""
         self._starter = ask(self._registry, "starter")
-        ask(self._registry, "add_waker", self._wake.set)
+        ask(self._registry, "add_waker", self._wake.call)
         try:
             while not self._stopping and not is_ending():
-                self._wake.clear()
+                self._wake.wait(0)
                 pause = tick(self._registry, self._interval)
                 if not self._stopping:
                     self._wake.wait(pause)
         finally:
-            ask(self._registry, "remove_waker", self._wake.set)
+            ask(self._registry, "remove_waker", self._wake.call)
 
     def stop(self, timeout: float | None = None) -> bool:
         """Let the tick under way finish, end, and wait for the runs that were started; return whether the thread ended.
@@ -52,7 +53,7 @@ class SchedulerThread(threading.Thread):
         False, and the thread ends after it.
         """
         self._stopping = True
-        self._wake.set()
+        self._wake.call()
         if threading.current_thread() is self:
             return False
         began = monotonic()
@@ -74,18 +75,18 @@ def run_here(registry: TaskRegistry, interval: float) -> None:
 
     What goes on in an executor then is recorded as FAILED, "interrupted by shutdown".
     """
-    wake = threading.Event()
-    ask(registry, "add_waker", wake.set)
+    wake = Wakeup()
+    ask(registry, "add_waker", wake.call)
     try:
         while True:
-            wake.clear()
+            wake.wait(0)
             pause = tick(registry, interval, raised=(KeyboardInterrupt, SystemExit))
             if isinstance(registry, TaskRegistry) and registry.executor is not None:
                 wake.wait(pause)
             else:
                 time.sleep(pause)
     finally:
-        ask(registry, "remove_waker", wake.set)
+        ask(registry, "remove_waker", wake.call)
         ask(registry, "shutdown", 0, [ask(registry, "starter")])
 
 

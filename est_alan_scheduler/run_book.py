@@ -23,6 +23,7 @@ from est_alan_scheduler.statistics import Tally
 from est_alan_scheduler.task import RECORDED, Task, TaskStatus
 from est_alan_scheduler.timing import first_run, may_retry, next_retry, record
 from est_alan_scheduler.under_way import Turn, UnderWay
+from est_alan_scheduler.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from est_alan_scheduler.ledger import Ledger
@@ -315,12 +316,12 @@ class RunBook:
     def _await_ends(self, timeout: float | None, starters: Collection[Turn] | None) -> list[Run]:
         """Wait for runs to end; return those that have not in time, their threads closed for new ones."""
         give_up_at = math.inf if timeout is None else monotonic() + timeout
-        end = threading.Event()
+        end = Wakeup()
         with self.lock:
             self.under_way.ends.append(end)
         try:
             while True:
-                end.clear()
+                end.wait(0)
                 runs, deadline = self.pending(starters)
                 _refuse_to_block_an_event_loop(runs, timeout)
                 pause = give_up_at - monotonic()

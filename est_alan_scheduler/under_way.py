@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.task import Task
+from est_alan_scheduler.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from est_alan_scheduler.agenda import Entry
@@ -52,7 +53,7 @@ class UnderWay:
         # `__del__` of an argument is user code.
         self._deadlines: list[tuple[float, int, weakref.ref[Run]]] = []
         self._serial = count()
-        self.ends: list[threading.Event] = []  # set whenever a run has ended
+        self.ends: list[Wakeup] = []  # called whenever a run has ended
 
     def begin_call(self, run: Run) -> None:
         """Take in a run that is handed over."""
@@ -75,7 +76,7 @@ class UnderWay:
             was_call = True
         if self.ends:
             for end in self.ends:
-                end.set()
+                end.call()
         return was_call
 
     def give_up(self, runs: list[Run]) -> None:
