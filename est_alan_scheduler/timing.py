@@ -6,18 +6,22 @@ rules; no clock is read. `now` is naive local time; due moments are naive UTC, s
 subtracted.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from operator import itemgetter
+from typing import Any
 
 from est_alan_scheduler.cron import cron
 from est_alan_scheduler.limits import Limited, Misfire
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.schedules import AT_ONCE, Daily, Every, Once, Schedule, daily, every, in_utc
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import SCHEDULING, Task
 from est_alan_scheduler.zone import LOCAL, from_clock, named
 
 _TICK = timedelta(microseconds=1)
 _OPTIONS = 4  # `options_of` has their names
 
+_read_options: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*sorted(SCHEDULING))
 _keep_schedule = Task.__dict__["_schedule"].__set__  # an assignment would pass through the validation of fields
 _keep_armed = Task.__dict__["_armed"].__set__
 
@@ -54,8 +58,15 @@ def keep_schedule(task: Task) -> Schedule | None:
     """Return what `read_schedule` does, and keep it with `task` until one of its options is assigned."""
     schedule: Schedule | None = task._schedule
     if schedule is None:
+        options = _read_options(task.__dict__)
         schedule = read_schedule(task)
         _keep_schedule(task, schedule)
+        if options != _read_options(task.__dict__):
+            # Another thread has assigned one meanwhile: too early to clear what is kept now, and a tick may have
+            # filed the task by it already.
+            _keep_schedule(task, None)
+            for told in task._watchers:
+                told(task)
     return schedule
 
 

@@ -4,12 +4,14 @@ import copy
 import functools
 import pickle
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -390,6 +392,18 @@ class TestJson:
     def test_a_name_of_something_else_is_refused(self) -> None:
         with pytest.raises(ValidationError, match=r"'tests.test_task:UNITS' is 'weeks.*', which is not callable"):
             Task.model_validate_json('{"func": "tests.test_task:UNITS"}')
+
+    def test_the_second_pass_of_a_repeated_hour_comes_back(self, set_zone: Callable[[str], None]) -> None:
+        set_zone("Europe/Berlin")
+        second = datetime(2026, 10, 25, 2, 20, fold=1)
+        task = Task(at="02:30", func=work, last_run_at=second, retry_at=second, consumed={"a": second})
+        loaded = Task.model_validate_json(task.model_dump_json())
+        assert loaded.consumed is not None
+        assert [to_utc(moment) for moment in (loaded.last_run_at, loaded.retry_at, loaded.consumed["a"]) if moment] == [
+            datetime(2026, 10, 25, 1, 20)
+        ] * 3
+        first = Task(at="02:30", func=work, last_run_at=second.replace(fold=0))
+        assert '"last_run_at":"2026-10-25T02:20:00"' in first.model_dump_json()
 
     def test_an_argument_that_json_cannot_hold_dumps_and_fails_to_load_by_name(self) -> None:
         dumped = Task(func=work, args=(1, {2}), kwargs={"x": {3}}).model_dump_json()

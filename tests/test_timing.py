@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -9,10 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from est_alan_scheduler import timing
 from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.schedules import AT_ONCE
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.timing import due_moment, first_run, is_due
+from est_alan_scheduler.timing import due_moment, first_run, is_due, keep_schedule, read_schedule
+from tests.test_task_registry import START, Frozen
+from tests.ways import is_interrupted
 
 NOON = datetime(2026, 6, 1, 12)
 SECOND = timedelta(seconds=1)
@@ -212,6 +216,35 @@ TRANSITIONS = [
     ("America/Nuuk", datetime(2025, 3, 30, 1)),  # a gap that ends at midnight
     ("Pacific/Apia", datetime(2011, 12, 30, 10)),  # a date that does not exist
 ]
+
+
+class TestKeepingTheSchedule:
+    def test_one_that_is_assigned_while_another_thread_reads_the_former_is_not_lost(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def read_late(task: Task) -> Any:
+            schedule = read_schedule(task)
+            monkeypatch.undo()
+            task.every = {"minutes": 5}
+            return schedule
+
+        registry = Frozen()
+        task = registry.register(task_with(id="a", every={"hours": 2}))
+        registry.tick()
+        task.every = {"hours": 2}
+        monkeypatch.setattr(timing, "read_schedule", read_late)
+        registry.why_not("a")
+        registry.tick_at(START + timedelta(minutes=5))
+        assert (keep_schedule(task), len(task.history)) == (read_schedule(task), 2)
+
+    def test_a_ctrl_c_at_any_moment_of_an_assignment_leaves_it_with_the_fields(self) -> None:
+        for moment in range(5000):
+            task = task_with(every={"hours": 2})
+            keep_schedule(task)
+            if not is_interrupted(partial(task._store, {"every": {"minutes": 5}}), moment):
+                break
+            assert keep_schedule(task) == read_schedule(task), moment
+        assert 0 < moment < 4999
 
 
 @pytest.mark.parametrize(("zone", "change"), TRANSITIONS)

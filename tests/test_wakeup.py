@@ -1,13 +1,11 @@
 """A call to one thread that waits: there is something to do."""
 
-import sys
 import threading
-from types import FrameType
-from typing import Any
 
 import pytest
 
 from est_alan_scheduler.wakeup import Wakeup
+from tests.ways import is_interrupted
 
 
 def test_it_wakes_a_thread_that_waits() -> None:
@@ -39,7 +37,7 @@ def test_ctrl_c_at_any_moment_of_a_call_leaves_it_usable() -> None:
     moments = 0
     for moment in range(1000):
         wakeup = Wakeup()
-        if not _is_interrupted(wakeup, moment):
+        if not is_interrupted(wakeup.call, moment):
             break
         moments += 1
         others = threading.Thread(target=wakeup.call, daemon=True)
@@ -48,27 +46,3 @@ def test_ctrl_c_at_any_moment_of_a_call_leaves_it_usable() -> None:
         assert not others.is_alive(), moment
         assert wakeup.wait(0) is True
     assert 0 < moments < 1000
-
-
-def _is_interrupted(wakeup: Wakeup, moment: int) -> bool:
-    """Call it, with a Ctrl+C at that opcode, counted from 0; tell whether it came so far."""
-    left = moment
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        frame.f_trace_opcodes = True
-        if event == "opcode":
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        wakeup.call()
-    except KeyboardInterrupt:
-        return True
-    finally:
-        sys.settrace(before)
-    return False

@@ -4,10 +4,12 @@ import asyncio
 import logging
 import multiprocessing
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -22,6 +24,30 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < give_up_at, "it never came to that"
         time.sleep(0.002)
+
+
+def is_interrupted(call: Callable[[], object], moment: int) -> bool:
+    """Call it, with a Ctrl+C at that opcode of it, counted from 0; tell whether it came so far."""
+    left = moment
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
