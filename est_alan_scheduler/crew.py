@@ -14,7 +14,7 @@ class Crew:
     `replace` replaces: it is read without, and whoever starts a run looks at it once more under the lock.
     """
 
-    def __init__(self, registry: object, calls: Mapping[int, Run]) -> None:
+    def __init__(self, registry: object, calls: Mapping[str, Run]) -> None:
         self._registry = registry
         self._calls = calls
         self.executor: ExecutorSource | None = None

@@ -15,18 +15,20 @@ def explain(
     store: Mapping[str, Task],
     now: datetime,
     *,
-    is_calling: bool = False,
+    called: Task | None = None,
     is_full: bool = False,
     are_all_paused: bool = False,
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
-    `is_calling`: a call of it goes on. `is_full`: as many runs are under way as may be. `are_all_paused`: the registry
-    starts nothing.
+    `called`: the task of that id whose call goes on, itself or one that is gone. `is_full`: as many runs are under way
+    as may be. `are_all_paused`: the registry starts nothing.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
-    if is_calling:
+    if called is not None and called is not task:
+        return "the call of the task that had this id before still goes on"
+    if called is not None:
         return f"its run of {task.last_run_at} was given up ({task.error_message}), but that call still goes on"
     if are_all_paused:
         return "all tasks are paused: resume_all() lets them run"

@@ -99,7 +99,7 @@ class Launcher:
                     self._book.ledger.give_back([task.id])
         except BaseException as error:
             if run is None:  # a Ctrl+C, before the run got here
-                run = self._calls.get(id(task))
+                run = self._calls.get(task.id)
             if run is not None and run.starter is self._here.turn and run.task is task:
                 if run.call is not None:
                     run.call.is_void = True  # it may be queued already
@@ -168,7 +168,7 @@ class Launcher:
 
     def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
         """Tell whether calls that go on keep `task` from starting."""
-        return id(task) in self._calls or self._crew.room(runner) == 0
+        return task.id in self._calls or self._crew.room(runner) == 0
 
     def _with_results(self, task: Task, work: Work) -> dict[str, Any]:
         """Return the keyword arguments of a run, the results of the dependencies among them."""

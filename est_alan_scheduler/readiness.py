@@ -74,7 +74,7 @@ class Readiness:
         while True:
             for entry in taken:
                 slot = entry.sure_slot
-                if slot is not None and stricter is None and not (calls and id(entry.task) in calls):
+                if slot is not None and stricter is None and not (calls and entry.task.id in calls):
                     entry.slot = slot
                 elif not self._is_ready(entry, now, utc, stricter, notices):
                     continue
@@ -100,7 +100,7 @@ class Readiness:
         """Tell whether the task of an entry that was taken is due and may go ahead; put the entry elsewhere if not."""
         agenda, calls, task = self._agenda, self._calls, entry.task
         fields = task.__dict__
-        if fields["status"] is _RUNNING or (calls and id(task) in calls):
+        if fields["status"] is _RUNNING or (calls and task.id in calls):
             agenda.take_off(entry)
             return False
         slot = due_moment(task, now)

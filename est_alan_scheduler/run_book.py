@@ -83,7 +83,8 @@ class RunBook:
         with self.lock, self._agenda as agenda:
             fields.update(run.before_fields())
             run.is_over = True
-            self.under_way.end(run)
+            if self.under_way.end(run):
+                self._file_successor(run, run.now)
             if run.entry is not None and not run.entry.is_dropped:
                 agenda.file(run.entry, run.now)
             if run.epoch is not None and self.ledger is not None:
@@ -144,7 +145,7 @@ class RunBook:
                 if run.is_over:
                     if has_ended and under_way.end(run):
                         entry = agenda.entries.get(task.id)
-                        if entry is not None and entry.task is task:
+                        if entry is not None:
                             agenda.file_anew(entry, clock)  # no tick could take it while the call went on
                     return False
                 replaced = fields["result"], fields["error"]
@@ -186,8 +187,8 @@ class RunBook:
                         tally = entry.tally = Tally()
                     tally.count(run, error is None)
                 self.tally.count(run, error is None)
-                if has_ended:
-                    under_way.end(run)
+                if has_ended and under_way.end(run):
+                    self._file_successor(run, clock)
             except BaseException:
                 agenda.note_all()
                 raise
@@ -198,6 +199,12 @@ class RunBook:
         if announces and not (error is None and self.events.is_silent("succeeded", logging.INFO)):
             self.announce(run, result, error)
         return True
+
+    def _file_successor(self, run: Run, now: datetime) -> None:
+        """File the task that was registered under the id of one that is gone: no tick could take it while that ran."""
+        entry = self._agenda.entries.get(run.task.id)
+        if entry is not None and entry.task is not run.task:
+            self._agenda.file_anew(entry, now)
 
     def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
         """Tell the subscribers, the log among them, of the outcome of `run` and of its retry: once that is recorded.

@@ -391,7 +391,7 @@ class TaskRegistry:
             task,
             self.store,
             self._now(),
-            is_calling=self._under_way.is_calling(task),
+            called=self._under_way.called(task_id),
             is_full=is_full,
             are_all_paused=self.is_paused,
         )

@@ -47,7 +47,7 @@ class UnderWay:
 
     def __init__(self) -> None:
         self.turns: dict[int, Turn] = {}  # by thread
-        self.calls: dict[int, Run] = {}  # handed over, or given up while they went on; by the identity of the task
+        self.calls: dict[str, Run] = {}  # handed over, or given up while they went on; by the id of the task
         self.here = Here(self.turns)
         # A heap. Its items do not keep runs alive: the last reference to one must not go under the lock, because the
         # `__del__` of an argument is user code.
@@ -57,7 +57,7 @@ class UnderWay:
 
     def begin_call(self, run: Run) -> None:
         """Take in a run that is handed over."""
-        self.calls[id(run.task)] = run
+        self.calls[run.task.id] = run
         if run.timeout is not None:
             if len(self._deadlines) > _SPARE_DEADLINES + 2 * len(self.calls):
                 self._deadlines = [item for item in self._deadlines if not _is_over(item[-1])]
@@ -71,8 +71,8 @@ class UnderWay:
             runs = run.starter.runs
             if runs and runs[-1] is run:
                 runs.pop()
-        if self.calls and self.calls.get(id(run.task)) is run:
-            del self.calls[id(run.task)]
+        if self.calls and self.calls.get(run.task.id) is run:
+            del self.calls[run.task.id]
             was_call = True
         if self.ends:
             for end in self.ends:
@@ -83,12 +83,16 @@ class UnderWay:
         """Note that nobody waits for these runs any more, and that their threads are to start no others."""
         for run in runs:
             if not run.is_call:
-                self.calls[id(run.task)] = run
+                self.calls.setdefault(run.task.id, run)
                 run.starter.is_closed = True
 
-    def is_calling(self, task: Task) -> bool:
-        """Tell whether a call of `task` goes on, its outcome recorded or not."""
-        return id(task) in self.calls
+    def called(self, task_id: str) -> Task | None:
+        """Return the task of that id whose call goes on, its outcome recorded or not; None if there is none.
+
+        It may be gone, and its id registered anew.
+        """
+        run = self.calls.get(task_id)
+        return None if run is None else run.task
 
     def expired(self) -> list[Run]:
         """Return the runs that have taken longer than they may."""
@@ -138,7 +142,8 @@ class UnderWay:
             del self.turns[thread]
         self.calls.clear()
         self._deadlines.clear()
-        self.ends.clear()
+        for end in self.ends:  # of the thread that forked, in a signal handler: what it waits for is gone
+            end.call()
         return lost[::-1]
 
     def _set_deadline(self, run: Run, deadline: float) -> None:
