@@ -10,7 +10,7 @@ from functools import partial
 from threading import get_ident
 
 from est_alan_scheduler import loop, scheduler
-from est_alan_scheduler.execution import Call, Outcome, is_coroutine_function, loop_runner, within, work
+from est_alan_scheduler.execution import Call, Outcome, is_coroutine_function, loop_runner, within, work_and_tell
 from est_alan_scheduler.pool import DEFAULT_LIMIT
 from est_alan_scheduler.run import current
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -143,7 +143,7 @@ class _EventLoopRunner:
                 self.close()  # what was submitted still runs
                 self._number = number
                 self._threads = ThreadPoolExecutor(number, "est-alan-scheduler")
-            self._threads.submit(copy_context().run, _work, call, done)
+            self._threads.submit(copy_context().run, work_and_tell, call, done)
 
     def cancel(self) -> None:
         """Cancel the coroutines."""
@@ -180,7 +180,3 @@ class _EventLoopRunner:
         # Decided here, a step later: at the end of an event loop all tasks are cancelled, in no particular order.
         is_interrupted = not outcomes or (self._is_cancelled and isinstance(outcomes[0].error, asyncio.CancelledError))
         done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
-
-
-def _work(call: Call, done: Callable[[Outcome], None]) -> None:
-    done(work(call))

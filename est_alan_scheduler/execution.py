@@ -31,6 +31,8 @@ class Outcome(NamedTuple):
     error: BaseException | None = None
     trace: str = ""
     """The traceback in words, if `error` comes from another process: exceptions do not take theirs along."""
+    seconds: float | None = None
+    """How long the call took; None if it was not made."""
 
 
 class RemoteTraceback(Exception):  # noqa: N818  # not an error: what comes with one
@@ -56,6 +58,7 @@ class Call:
         self.thread: int | None = None  # that it runs in, in this process
         self.loop: asyncio.AbstractEventLoop | None = None  # that it runs on, if it is a coroutine
         self.is_void = False  # its run is recorded already: it must not begin
+        self.is_told = False  # who waits for the outcome has been told of it
         self.future: Future[Any] | None = None  # of the executor that it was handed to
 
     def __getstate__(self) -> dict[str, Any]:
@@ -189,15 +192,24 @@ def work(call: Call) -> Outcome:
             mark.write(repr(call.began_at))
     token = current.set(call.run)
     try:
-        return Outcome(call_here(call.func, call.args, call.kwargs, call.timeout))
+        outcome = Outcome(call_here(call.func, call.args, call.kwargs, call.timeout))
     except BaseException as error:
         if call.process == (_PROCESS, os.getpid()):
-            return Outcome(error=error)
-        return Outcome(error=_portable(error), trace="".join(traceback.format_exception(error)))
+            outcome = Outcome(error=error)
+        else:
+            outcome = Outcome(error=_portable(error), trace="".join(traceback.format_exception(error)))
     finally:
         current.reset(token)
         if call.mark is not None:  # the parent does so as well, but may have ended meanwhile
             remove(call.mark)
+    return outcome._replace(seconds=time.monotonic() - call.began_at)
+
+
+def work_and_tell(call: Call, done: Callable[[Outcome], None]) -> None:
+    """Make a call in this thread, and tell `done` here what came of it: whoever waits for it may be the ticking one."""
+    outcome = work(call)
+    call.is_told = True
+    done(outcome)
 
 
 def remove(mark: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from est_alan_scheduler.execution import Call, Outcome, pack, remove, unpack, work, work_packed
+from est_alan_scheduler.execution import Call, Outcome, pack, remove, unpack, work, work_and_tell, work_packed
 from est_alan_scheduler.interpreter import is_ending
 from est_alan_scheduler.portable import short_repr
 
@@ -64,14 +64,14 @@ class Pool:
                 self._has_failed = False
 
     def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
-        """Submit `call`; `done` gets its outcome from whatever thread the executor uses.
+        """Submit `call`; `done` gets its outcome in whatever thread the executor uses; in a thread pool, its worker.
 
         Raises what the factory or the executor raises; `BrokenExecutor` that says what to do if that is the trouble;
         `InterpreterEndsError`.
         """
         executor = self._present()
         try:
-            future = self._submit(executor, call)
+            future = self._submit(executor, call, done)
         except RuntimeError as error:  # broken, or shut down
             if is_ending():
                 self.limit = 0
@@ -83,7 +83,7 @@ class Pool:
                     raise BrokenExecutor(f"the executor is broken, {_REMEDY} ({error})") from error
                 raise RuntimeError(f"the executor was shut down, {_REMEDY} ({error})") from error
             self._discard(executor)
-            future = self._submit(self._present(), call)
+            future = self._submit(self._present(), call, done)
         call.future = future
         future.add_done_callback(partial(_pass_on, call, done))
 
@@ -133,8 +133,10 @@ class Pool:
         workers = getattr(self._executor, "_max_workers", None)  # the one place where the standard pools tell
         self.limit = workers if isinstance(workers, int) else DEFAULT_LIMIT
 
-    def _submit(self, executor: Executor, call: Call) -> "Future[Any]":
-        if call.timeout is not None and not isinstance(executor, ThreadPoolExecutor):
+    def _submit(self, executor: Executor, call: Call, done: Callable[[Outcome], None]) -> "Future[Any]":
+        if isinstance(executor, ThreadPoolExecutor):
+            return executor.submit(work_and_tell, call, done)
+        if call.timeout is not None:
             if isinstance(executor, ProcessPoolExecutor):
                 call.mark = _mark()
             if call.mark is None:
@@ -166,7 +168,8 @@ def _mark() -> str | None:
 def _pass_on(call: Call, done: Callable[[Outcome], None], future: "Future[Any]") -> None:
     if call.mark is not None:
         remove(call.mark)
-    done(_outcome(future))
+    if not call.is_told:
+        done(_outcome(future))
 
 
 def _outcome(future: "Future[Any]") -> Outcome:

@@ -129,7 +129,11 @@ class RunBook:
                 retry_at = None
             run.retry_at = retry_at
         call = run.call
-        run.duration = ended - (run.began if call is None or call.began_at is None else call.began_at)
+        if call is not None and call.began_at is not None:
+            if run.late is not None:
+                run.late += call.began_at - run.began
+            run.began = call.began_at
+        run.duration = ended - run.began
         line = {
             "run_at": run.started_at,
             "finished_at": finished_at,
@@ -267,6 +271,8 @@ class RunBook:
     def complete(self, run: Run, outcome: Outcome) -> None:
         """Record what became of a call. From any thread."""
         error = explained(outcome)
+        if outcome.seconds is not None and run.call is not None:
+            run.call.began_at = time.monotonic() - outcome.seconds
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
         try:

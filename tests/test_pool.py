@@ -12,7 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -611,3 +611,41 @@ def _printed(script: str, folder: Path) -> tuple[int, str, str]:
         [sys.executable, "-W", "ignore", str(path)], capture_output=True, text=True, timeout=60, check=False
     )
     return done.returncode, done.stdout, done.stderr
+
+
+def test_callbacks_are_called_in_the_worker_however_fast_the_call_was() -> None:
+    class Late(ThreadPoolExecutor):
+        """Its calls have ended when they have been submitted."""
+
+        def submit(self, *call: Any, **kwargs: Any) -> Future[Any]:
+            future = super().submit(*call, **kwargs)
+            wait([future])
+            return future
+
+    threads = []
+    with Late(1, "worker") as pool:
+        registry = TaskRegistry(executor=pool)
+        registry.on("succeeded", lambda _: threads.append(threading.current_thread().name))
+        registry.register(Task(run_at=datetime.now(), func=int))
+        registry.tick()
+    assert threads == ["worker_0"]
+
+
+def test_a_task_waits_for_the_call_of_the_one_that_had_its_id_before(tmp_path: Path) -> None:
+    def task() -> Task:
+        return Task(id="a", every=HOUR, func=jobs.hold, args=(str(tmp_path),))
+
+    with ThreadPoolExecutor(2) as pool:
+        registry = TaskRegistry(executor=pool)
+        registry.register(task())
+        registry.tick()
+        registry.remove("a")
+        successor = registry.register(task())
+        registry.tick()
+        registry.tick()
+        assert (successor.status, registry.idle_seconds()) == (TaskStatus.PENDING, None)
+        assert registry.why_not("a") == "the call of the task that had this id before still goes on"
+        jobs.let_go(str(tmp_path))
+        wait_until(lambda: registry.idle_seconds() == 0)
+        run(registry, successor)
+    assert successor.status is TaskStatus.SUCCESS

@@ -1,6 +1,8 @@
 """Statistics: what the runs come to."""
 
+import time
 from collections.abc import Callable
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -8,6 +10,7 @@ from freezegun import freeze_time
 
 from est_alan_scheduler import Lateness, Retry, Statistics, Task, TaskRegistry
 from tests.test_task_registry import START, Frozen, boom, work
+from tests.ways import wait_until
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOTHING = Statistics(0, 0, 0, 0, 0, None, Lateness(0, None, None))
@@ -84,6 +87,22 @@ def test_what_callbacks_take_before_the_call_makes_it_late() -> None:
         registry.register(Task(id="a", run_at=START, func=work))
         registry.tick()
     assert registry.statistics("a").lateness == Lateness(1, 3, 3)
+
+
+@pytest.mark.parametrize("timeout", [None, 60])
+@pytest.mark.parametrize("make", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_what_queues_in_a_pool_is_late_and_takes_no_longer(make: Callable[[int], Executor], timeout: float) -> None:
+    with make(1) as pool:
+        registry = TaskRegistry(executor=pool, max_running=2)
+        for task_id in "ab":
+            registry.register(Task(id=task_id, run_at=datetime.now(), func=time.sleep, args=(0.05,), timeout=timeout))
+        began = time.monotonic()
+        registry.tick()
+        wait_until(lambda: registry.statistics().runs == 2)
+        elapsed = time.monotonic() - began
+    counts = [registry.statistics(task_id) for task_id in "ab"]
+    assert (counts[1].lateness.max or 0) >= 0.05
+    assert sum(count.last_duration or 0 for count in counts) <= elapsed
 
 
 def test_a_retry_is_late_after_its_own_moment() -> None:
