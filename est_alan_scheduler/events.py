@@ -57,43 +57,60 @@ class Event(NamedTuple):
 Callback = Callable[[Event], object]
 
 
+class _Subscription:
+    """One of perhaps several of a callback."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+
+
 class Events:
     """The subscribers of a registry, the log among them.
 
     Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
-    `_lock` guards that no subscription is lost; nothing is called or compared under it.
+    `_lock` guards that no subscription is lost, and that `callbacks`, which may be read without, says what they are;
+    nothing is called or compared under it.
     """
 
     def __init__(self) -> None:
+        self._subscriptions: dict[str, tuple[_Subscription, ...]] = dict.fromkeys(EVENTS, ())
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self._lock = threading.Lock()
-        self.callbacks["succeeded"] = self.callbacks["failed"] = (log_outcome,)
+        self.subscribe("succeeded", log_outcome)
+        self.subscribe("failed", log_outcome)
 
     def subscribe(self, name: str, callback: Callback) -> Callable[[], None]:
         """Have `callback` called from now on, and return what ends this subscription; more than once does no harm."""
+        subscription = _Subscription(callback)
         with self._lock:
-            self.callbacks[name] = (*self.callbacks[name], callback)
-        is_over = False
+            self._keep(name, (*self._subscriptions[name], subscription))
 
         def end() -> None:
-            nonlocal is_over
-            if not is_over:
-                is_over = True
-                self.remove(name, callback)
+            self._end(name, subscription)
 
         return end
 
     def remove(self, name: str, callback: Callback) -> bool:
         """End the latest subscription of this very callback; return whether there was one."""
         while True:
-            before = self.callbacks[name]
-            index = max((number for number, other in enumerate(before) if _is_same(other, callback)), default=None)
-            if index is None:
+            found = [it for it in self._subscriptions[name] if _is_same(it.callback, callback)]
+            if not found:
                 return False
-            with self._lock:
-                if self.callbacks[name] is before:
-                    self.callbacks[name] = before[:index] + before[index + 1 :]
-                    return True
+            if self._end(name, found[-1]):  # else another thread has ended it meanwhile
+                return True
+
+    def _end(self, name: str, subscription: "_Subscription") -> bool:
+        with self._lock:
+            before = self._subscriptions[name]
+            left = tuple(it for it in before if it is not subscription)
+            self._keep(name, left)
+        return len(left) < len(before)
+
+    def _keep(self, name: str, subscriptions: "tuple[_Subscription, ...]") -> None:
+        self._subscriptions[name] = subscriptions
+        self.callbacks[name] = tuple(it.callback for it in subscriptions)
 
     def clear_after_fork(self) -> None:
         """In a child process: another thread of the parent may have held the lock."""
@@ -102,7 +119,7 @@ class Events:
     def is_silent(self, name: str, level: int) -> bool:
         """Tell whether nobody listens, not even a log of that level."""
         callbacks = self.callbacks[name]
-        return not callbacks or (callbacks[-1] is log_outcome and not is_enabled(level))  # it comes first: is it alone?
+        return not callbacks or (len(callbacks) == 1 and callbacks[0] is log_outcome and not is_enabled(level))
 
     def is_only_logged(self, event: Event) -> bool:
         """Tell whether nobody but the log listens to an outcome, and to the retry that may come of it."""

@@ -229,7 +229,7 @@ class RunBook:
             result=result,
             error=error,
             error_message=line["error"],
-            retry_at=run.retry_at,
+            retry_at=run.retry_at if self._is_retry_to_come(run) else None,
         )
         if run.epoch is None or self.ledger is None or self.events.is_only_logged(event):
             self._tell_outcome(run, event)
@@ -243,7 +243,9 @@ class RunBook:
 
     def _is_retry_to_come(self, run: Run) -> bool:
         task = run.task
-        if run.retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
+        if run.retry_at is None or task.attempt > run.attempt:  # meanwhile it has begun, or is over
+            return run.retry_at is not None
+        if task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
             return False
         is_registered = dict.get(self._agenda.store, task.id) is task
         return is_registered and task.run_requested is None and may_retry(task)

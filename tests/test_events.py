@@ -104,6 +104,34 @@ class TestWhatIsTold:
         registry.tick()
         assert len(events) == is_told
 
+    def test_a_retry_that_begins_while_a_callback_hears_of_the_failure_is_told_of(self) -> None:
+        go, names = threading.Event(), []
+        with ThreadPoolExecutor(2) as pool:
+            registry = TaskRegistry(executor=pool)
+            registry.on("failed", lambda event: event.attempt == 1 and go.wait(60))
+            registry.on("retrying", lambda event: names.append(f"retrying after attempt {event.attempt}"))
+            task = registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1, delay=0)))
+            registry.tick()
+            wait_until(lambda: task.retry_at is not None)
+            registry.tick()
+            wait_until(lambda: len(task.history) == 2)
+            go.set()
+        assert names == ["retrying after attempt 1"]
+
+    @pytest.mark.parametrize("change", [lambda registry: registry.remove("a"), lambda registry: registry.run_now("a")])
+    def test_a_retry_that_was_called_off_during_the_run_is_not_announced(
+        self, registry: Frozen, change: Callable[[TaskRegistry], object], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def fail() -> None:
+            change(registry)
+            raise ValueError("boom")
+
+        moments = []
+        registry.on("failed", lambda event: moments.append(event.retry_at))
+        registry.register(Task(id="a", run_at=START, func=fail, retry=Retry()))
+        registry.tick()
+        assert (moments, "next attempt" in caplog.text) == ([None], False)
+
     def test_what_is_done_to_tasks(self, registry: Frozen) -> None:
         names = heard(registry)
         registry.register(Task(id="a", at="23:00", func=work))
@@ -231,6 +259,15 @@ class TestSubscribing:
             registry.off("registered", Agreeable())
         registry.register(Task(id="a", at="23:00", func=work))
         assert ([call is first for call in calls], compared) == ([True], [])
+
+    def test_what_takes_one_back_takes_back_no_other(self, registry: Frozen) -> None:
+        calls: list[Event] = []
+        off = registry.on("registered", calls.append)
+        registry.off("registered", calls.append)
+        registry.on("registered", calls.append)
+        off()
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert len(calls) == 1
 
     def test_a_bound_method_is_the_same_whenever_it_is_looked_up(self, registry: Frozen) -> None:
         lists: list[list[Event]] = [[], []]
@@ -503,6 +540,15 @@ class TestLog:
         registry.register(Task(id="a", every={"hours": 1}, func=boom))
         registry.tick()
         assert caplog.messages == []
+
+    def test_where_it_stands_among_the_subscribers_silences_nobody(self, registry: Frozen) -> None:
+        calls: list[Event] = []
+        registry.on("succeeded", calls.append)
+        registry.off("succeeded", log_outcome)
+        registry.on("succeeded", log_outcome)
+        registry.register(Task(id="a", run_at=START, func=work))
+        registry.tick()
+        assert len(calls) == 1
 
     def test_a_simulation_leaves_no_trace_in_it(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO, "est_alan_scheduler")
