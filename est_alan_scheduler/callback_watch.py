@@ -75,7 +75,14 @@ class CallbackWatch:
                     seconds = min(seconds, PATIENCE - lasts)
                 elif not call.is_told:
                     call.is_told = True
-                    log(logging.ERROR, f"{call.describe()} has not returned for {lasts:.3g} s; its thread waits.")
+                    log(logging.ERROR, f"{_description(call)} has not returned for {lasts:.3g} s; its thread waits.")
+
+
+def _description(call: Watched) -> str:
+    try:
+        return call.describe()
+    except BaseException:  # SystemExit, for one, would end the thread for good
+        return "A callback whose repr cannot be told"
 
 
 watch = CallbackWatch()

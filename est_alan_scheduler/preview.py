@@ -36,7 +36,7 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
                 tasks[number] = task.model_copy(update={"first_run_at": at})  # where its grid will begin
         else:
             yield run
-            at = following(task, run.at)
+            at = None if task.paused else following(task, run.at)  # it was asked for, then
         if at is None:
             heappop(bounds)
         else:

@@ -87,7 +87,7 @@ class Retry(BaseModel):
         try:
             seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
         except OverflowError:
-            seconds = self.max_delay
+            seconds = self.max_delay if self.delay else 0.0
         if not self.jitter:
             return seconds
         seed = f"{task_id} {slot.isoformat()} {attempt}".encode(errors="surrogatepass")

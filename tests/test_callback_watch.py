@@ -34,6 +34,22 @@ def test_a_callback_that_hangs_is_logged_once_while_it_does(impatience: None, ca
     assert message.endswith(" s; its thread waits.")
 
 
+def test_a_callback_that_hangs_is_told_of_though_its_repr_leaves(
+    impatience: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    def leave() -> str:
+        raise SystemExit
+
+    watching = CallbackWatch()
+    calls = [watching.enter(leave), watching.enter(lambda: "It")]
+    wait_until(lambda: calls[1].is_told)
+    for call in calls:
+        watching.leave(call)
+    wait_until(lambda: watching._thread is None)
+    told = [message.partition(" has not returned")[0] for message in caplog.messages]
+    assert told == ["A callback whose repr cannot be told", "It"]
+
+
 def test_the_thread_ends_when_nothing_is_called(impatience: None) -> None:
     watching = CallbackWatch()
     for _ in range(2):

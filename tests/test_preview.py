@@ -70,6 +70,13 @@ class TestUpcoming:
         registry.register(task_with(id="a", at="11:00", misfire_grace=60))
         assert [run.at for run in registry.upcoming(limit=1)] == [NOON + 23 * HOUR]
 
+    def test_of_a_paused_task_only_what_was_asked_for_runs(self, registry: Frozen) -> None:
+        registry.register(task_with(id="a", every={"hours": 1}))
+        registry.pause("a")
+        assert list(registry.upcoming(limit=3)) == []
+        registry.run_now("a")
+        assert list(registry.upcoming(limit=3)) == [PlannedRun(NOON, "a")]
+
     def test_a_zoned_task_is_shown_in_its_zone(self) -> None:
         with freeze_time("2026-06-01 00:00:00"):
             registry = TaskRegistry()

@@ -472,6 +472,10 @@ class TestPolicy:
         retry = Retry(max_retries=10_000, backoff=1e6, jitter=0)
         assert retry.seconds_after(10_000, ValueError(), "a", START) == 60
 
+    def test_without_a_delay_there_is_none_however_many_retries(self) -> None:
+        retry = Retry(max_retries=3000, delay=0)
+        assert {retry.seconds_after(attempt, ValueError(), "a", START) for attempt in (1, 1024, 1025, 3000)} == {0.0}
+
     def test_it_makes_the_json_round_trip(self) -> None:
         task = Task(id="a", at="07:00", func=jobs.boom, retry=Retry(on=(ValueError, jobs.OddError)), retry_at=START)
         text = task.model_dump_json()
