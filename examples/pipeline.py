@@ -4,7 +4,7 @@
     python examples/pipeline.py inbox --outbox outbox
 
 `extract` takes CSV files of orders out of the inbox, `transform` sums each up by product, `load` adds the sums to
-totals.json in the outbox. They are due every second, but with `depends_on_mode="fresh"` a step waits until the one
+totals.json in the outbox. They are due every ten seconds, but with `depends_on_mode="fresh"` a step waits until the one
 before has succeeded anew. A file that is still being written, whose last line has no end, is an error in `extract`, and
 retried: of the delivery that the program makes itself, the third file is completed half a second later.
 It stops by itself when all files are loaded, when a step has failed for good, or on Ctrl+C.
@@ -87,7 +87,7 @@ def run(inbox: Path, stage: Path, outbox: Path, registry: TaskRegistry) -> None:
         registry.register(
             Task(
                 id=name,
-                every={"seconds": 1},
+                every={"seconds": 10},
                 func=func,
                 args=args,
                 depends_on=before,
