@@ -63,8 +63,10 @@ class TaskRegistry:
     alive: its runs are taken over after that.
 
     `_lock`, a plain lock, guards the agenda, the runs under way and the record of a run. It is held for moments, and
-    never while user code runs (`func`, a `repr`, a logging handler, a `__del__`). Needing no lock, the store and the
-    fields of tasks may be edited from any thread: an edit is noted, and the next tick works it in.
+    never while user code is called (`func`, a `repr`, a logging handler). Needing no lock, the store and the fields of
+    tasks may be edited from any thread: an edit is noted, and the next tick works it in. That is also how to change
+    things from a signal handler or a finalizer (`__del__`, `weakref.finalize`), which Python may run between any two
+    lines, also of ours: a method that wants the lock would wait for itself there.
     """
 
     def __init__(
