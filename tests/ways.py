@@ -40,6 +40,7 @@ def is_interrupted(call: Callable[[], object], moment: int) -> bool:
         return trace
 
     before = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks at this one
     sys.settrace(trace)
     try:
         call()
