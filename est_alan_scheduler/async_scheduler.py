@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from functools import partial
 from threading import get_ident
+from typing import Any
 
 from est_alan_scheduler import loop, scheduler
 from est_alan_scheduler.execution import Call, Outcome, is_coroutine_function, loop_runner, within, work_and_tell
@@ -160,17 +161,18 @@ class _EventLoopRunner:
         """Call a coroutine function in this event loop, and note what comes of it."""
         current.set(call.run)  # in the context of this task alone
         call.began_at = time.monotonic()
+        result: Any = None
+        raised: BaseException | None = None
         try:
             coroutine = call.func(*call.args, **call.kwargs)
             result = await (coroutine if call.timeout is None else within(coroutine, call.timeout, call.began_at))
-            outcomes.append(Outcome(result))
-        except (Exception, SystemExit) as error:
-            outcomes.append(Outcome(error=error))
-        except asyncio.CancelledError as error:
-            outcomes.append(Outcome(error=error))
+        except (Exception, SystemExit, asyncio.CancelledError) as error:
+            raised = error
         except BaseException as error:
-            outcomes.append(Outcome(error=error))
+            raised = error
             raise
+        finally:  # the end, not when the event loop comes to record it
+            outcomes.append(Outcome(result, raised, seconds=time.monotonic() - call.began_at))
 
     def _end(self, done: Callable[[Outcome], None], outcomes: list[Outcome], task: "asyncio.Task[None]") -> None:
         """Record what came of a coroutine: here, because one that is cancelled before its first step never begins."""

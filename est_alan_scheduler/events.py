@@ -51,7 +51,7 @@ class Event(NamedTuple):
     error_message: str | None = None
     """The same in words, `"ValueError: boom"`."""
     retry_at: datetime | None = None
-    """When it will be tried again; None after the last attempt."""
+    """When it will be tried again; None if it will not, or not for that: `run_now` has been called meanwhile."""
 
 
 Callback = Callable[[Event], object]

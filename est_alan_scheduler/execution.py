@@ -33,6 +33,8 @@ class Outcome(NamedTuple):
     """The traceback in words, if `error` comes from another process: exceptions do not take theirs along."""
     seconds: float | None = None
     """How long the call took; None if it was not made."""
+    began_at: float | None = None
+    """When it began, by `time.monotonic` of the machine that it was made on."""
 
 
 class RemoteTraceback(Exception):  # noqa: N818  # not an error: what comes with one
@@ -55,6 +57,8 @@ class Call:
         self.number = next(_numbers)  # no two calls are alike, not even to an executor that remembers what it computed
         self.mark: str | None = None  # a file in which a process on this machine notes when the call begins
         self.began_at: float | None = None  # by `time.monotonic`, once known
+        self.seconds: float | None = None  # that it took, once it has ended
+        self.is_near = True  # made on this machine, with the same `time.monotonic`
         self.thread: int | None = None  # that it runs in, in this process
         self.loop: asyncio.AbstractEventLoop | None = None  # that it runs on, if it is a coroutine
         self.is_void = False  # its run is recorded already: it must not begin
@@ -202,7 +206,7 @@ def work(call: Call) -> Outcome:
         current.reset(token)
         if call.mark is not None:  # the parent does so as well, but may have ended meanwhile
             remove(call.mark)
-    return outcome._replace(seconds=time.monotonic() - call.began_at)
+    return outcome._replace(seconds=time.monotonic() - call.began_at, began_at=call.began_at)
 
 
 def work_and_tell(call: Call, done: Callable[[Outcome], None]) -> None:
@@ -247,7 +251,8 @@ def work_packed(packed: bytes, dumps: Callable[[Any], bytes]) -> bytes:
     try:
         return dumps(outcome)
     except Exception as error:
-        return pickle.dumps(_described(error, f"the result {short_repr(outcome.result)} cannot be pickled"))
+        failure = _described(error, f"the result {short_repr(outcome.result)} cannot be pickled")
+        return pickle.dumps(failure._replace(seconds=outcome.seconds, began_at=outcome.began_at))
 
 
 def unpack(packed: bytes) -> Outcome:

@@ -101,10 +101,14 @@ class Launcher:
             if run is None:  # a Ctrl+C, before the run got here
                 run = self._calls.get(task.id)
             if run is not None and run.starter is self._here.turn and run.task is task:
-                if run.call is not None:
-                    run.call.is_void = True  # it may be queued already
-                self._book.fail(run, error)
-                run.call = None  # as when a call has ended
+                call = run.call
+                if call is not None:
+                    call.is_void = True  # it may be queued already
+                # A worker that looks at that after it has told its thread: so either it has begun, or never will.
+                has_begun = call is not None and call.thread is not None
+                self._book.fail(run, error, has_ended=not has_begun)
+                if not has_begun:
+                    run.call = None  # as when a call has ended
             if not isinstance(error, Exception | SystemExit):
                 raise
 

@@ -134,10 +134,12 @@ class Pool:
         self.limit = workers if isinstance(workers, int) else DEFAULT_LIMIT
 
     def _submit(self, executor: Executor, call: Call, done: Callable[[Outcome], None]) -> "Future[Any]":
-        if isinstance(executor, ThreadPoolExecutor):
+        if type(executor) is ThreadPoolExecutor:  # not a kind of it: that may send its calls elsewhere
             return executor.submit(work_and_tell, call, done)
-        if call.timeout is not None:
-            if isinstance(executor, ProcessPoolExecutor):
+        is_thread = isinstance(executor, ThreadPoolExecutor)
+        call.is_near = is_thread or isinstance(executor, ProcessPoolExecutor)
+        if call.timeout is not None and not is_thread:
+            if call.is_near:
                 call.mark = _mark()
             if call.mark is None:
                 call.began_at = time.monotonic()  # nobody will tell

@@ -51,6 +51,7 @@ class Run:
         "epoch",
         "is_call",
         "is_over",
+        "is_retried",
         "late",
         "line",
         "now",
@@ -88,6 +89,7 @@ class Run:
         # What came of it, once that is recorded.
         self.duration = 0.0
         self.retry_at: datetime | None = None
+        self.is_retried = False  # the retry has begun
         self.started_at = (
             now if fields["timezone"] is None else record(fields["timezone"], now)
         )  # as its task records it

@@ -57,6 +57,7 @@ class RunBook:
         self.ledger: Ledger | None = None  # with a backend: told of each run that was claimed there
         self.events = Events()
         self.tally = Tally()  # of all runs, those of tasks that are gone included
+        self._untold: dict[str, Run] = {}  # by task: the latest that failed, until all have been told of it
 
     def begin(self, run: Run) -> None:
         """Note under the lock that `run` starts."""
@@ -74,6 +75,8 @@ class RunBook:
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
+        if run.attempt > 1 and task.id in self._untold:
+            self._untold[task.id].is_retried = True
         if run.epoch is not None and self.ledger is not None:
             self.ledger.began(run)
 
@@ -133,7 +136,7 @@ class RunBook:
             if run.late is not None:
                 run.late += call.began_at - run.began
             run.began = call.began_at
-        run.duration = ended - run.began
+        run.duration = ended - run.began if call is None or call.seconds is None else call.seconds
         line = {
             "run_at": run.started_at,
             "finished_at": finished_at,
@@ -164,6 +167,8 @@ class RunBook:
                         agenda.wake(task.id, now)
                 else:
                     fields["retry_at"] = retry_at
+                    if retry_at is not None:
+                        self._untold[task.id] = run
                 _keep_tried(task, slot)
                 if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
                     task.keep_moments(RECORDED)  # its zone has changed since the run began
@@ -229,7 +234,7 @@ class RunBook:
             result=result,
             error=error,
             error_message=line["error"],
-            retry_at=run.retry_at if self._is_retry_to_come(run) else None,
+            retry_at=run.retry_at if self._is_retried(run) else None,
         )
         if run.epoch is None or self.ledger is None or self.events.is_only_logged(event):
             self._tell_outcome(run, event)
@@ -237,15 +242,24 @@ class RunBook:
             self.ledger.tell(partial(self._tell_outcome, run, event))
 
     def _tell_outcome(self, run: Run, event: Event) -> None:
-        self.events.tell(event)
-        if self._is_retry_to_come(run):  # also when all have been told of the failure
-            self.events.tell(event._replace(name="retrying"))
+        try:
+            self.events.tell(event)
+        finally:
+            is_retried = False
+            if run.retry_at is not None:
+                with self.lock:
+                    is_retried = self._is_retried(run)  # also when all have been told of the failure
+                    if self._untold.get(run.task.id) is run:
+                        del self._untold[run.task.id]
+        if is_retried:
+            self.events.tell(event._replace(name="retrying", retry_at=run.retry_at))
 
-    def _is_retry_to_come(self, run: Run) -> bool:
+    def _is_retried(self, run: Run) -> bool:
+        """Tell whether a failed run is tried again, as it stands now, or has been already."""
         task = run.task
-        if run.retry_at is None or task.attempt > run.attempt:  # meanwhile it has begun, or is over
-            return run.retry_at is not None
-        if task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
+        if run.is_retried:
+            return True
+        if run.retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
             return False
         is_registered = dict.get(self._agenda.store, task.id) is task
         return is_registered and task.run_requested is None and may_retry(task)
@@ -273,8 +287,11 @@ class RunBook:
     def complete(self, run: Run, outcome: Outcome) -> None:
         """Record what became of a call. From any thread."""
         error = explained(outcome)
-        if outcome.seconds is not None and run.call is not None:
-            run.call.began_at = time.monotonic() - outcome.seconds
+        call = run.call
+        if call is not None:
+            call.seconds = outcome.seconds
+            if call.is_near and outcome.began_at is not None:
+                call.began_at = outcome.began_at
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
         try:

@@ -118,6 +118,33 @@ class TestWhatIsTold:
             go.set()
         assert names == ["retrying after attempt 1"]
 
+    def test_a_retry_that_is_over_when_all_have_heard_of_the_failure_is_told_of(self, registry: Frozen) -> None:
+        def go_on(event: Event) -> None:
+            if event.started_at == START:
+                registry.tick_at(START + SECOND)  # the retry
+                registry.tick_at(START + 60 * SECOND)  # the next slot
+
+        told: list[Any] = []
+        registry.on("failed", go_on)
+        registry.on("retrying", lambda event: told.append(event.started_at))
+        registry.register(Task(id="a", every={"seconds": 60}, func=boom, retry=Retry(max_retries=1, delay=1, jitter=0)))
+        registry.tick()
+        assert told == [START + 60 * SECOND, START]
+
+    def test_a_retry_of_a_later_slot_is_not_that_of_an_earlier_one(self, registry: Frozen) -> None:
+        def call_off(event: Event) -> None:
+            if event.started_at == START:
+                registry.store["a"].retry_at = None
+                registry.tick_at(START + 60 * SECOND)
+                registry.tick_at(START + 61 * SECOND)
+
+        told: list[Any] = []
+        registry.on("failed", call_off)
+        registry.on("retrying", lambda event: told.append(event.started_at))
+        registry.register(Task(id="a", every={"seconds": 60}, func=boom, retry=Retry(max_retries=1, delay=1, jitter=0)))
+        registry.tick()
+        assert told == [START + 60 * SECOND]
+
     @pytest.mark.parametrize("change", [lambda registry: registry.remove("a"), lambda registry: registry.run_now("a")])
     def test_a_retry_that_was_called_off_during_the_run_is_not_announced(
         self, registry: Frozen, change: Callable[[TaskRegistry], object], caplog: pytest.LogCaptureFixture

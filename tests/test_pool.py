@@ -4,6 +4,7 @@ import gc
 import logging
 import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -614,16 +615,15 @@ def _printed(script: str, folder: Path) -> tuple[int, str, str]:
 
 
 def test_callbacks_are_called_in_the_worker_however_fast_the_call_was() -> None:
-    class Late(ThreadPoolExecutor):
-        """Its calls have ended when they have been submitted."""
-
-        def submit(self, *call: Any, **kwargs: Any) -> Future[Any]:
-            future = super().submit(*call, **kwargs)
-            wait([future])
-            return future
+    def submit(*call: Any) -> Future[Any]:
+        """Return when the call has ended."""
+        future = ThreadPoolExecutor.submit(pool, *call)
+        wait([future])
+        return future
 
     threads = []
-    with Late(1, "worker") as pool:
+    with ThreadPoolExecutor(1, "worker") as pool, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "submit", submit)
         registry = TaskRegistry(executor=pool)
         registry.on("succeeded", lambda _: threads.append(threading.current_thread().name))
         registry.register(Task(run_at=datetime.now(), func=int))
@@ -649,3 +649,36 @@ def test_a_task_waits_for_the_call_of_the_one_that_had_its_id_before(tmp_path: P
         wait_until(lambda: registry.idle_seconds() == 0)
         run(registry, successor)
     assert successor.status is TaskStatus.SUCCESS
+
+
+def test_a_ctrl_c_while_a_call_that_has_begun_is_handed_over_starts_no_other(tmp_path: Path) -> None:
+    def submit(*call: Any) -> None:
+        ThreadPoolExecutor.submit(pool, *call)
+        wait_until(lambda: any(tmp_path.iterdir()))
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(2) as pool:
+        registry = TaskRegistry(executor=pool)
+        task = registry.register(Task(id="a", every={"milliseconds": 1}, func=jobs.hold, args=(str(tmp_path),)))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pool, "submit", submit)
+            with pytest.raises(KeyboardInterrupt):
+                registry.tick()
+        registry.tick()
+        assert ([run["status"] for run in task.history], task.status) == (["failed"], TaskStatus.FAILED)
+        jobs.let_go(str(tmp_path))
+        wait_until(lambda: registry.why_not("a") == "due now, it runs with the next tick")
+        run(registry, task)
+    assert task.status is TaskStatus.SUCCESS
+
+
+def test_a_subclass_of_the_thread_pool_may_send_its_calls_elsewhere() -> None:
+    class Elsewhere(ThreadPoolExecutor):
+        def submit(self, func: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+            return super().submit(pickle.loads(pickle.dumps(func)), *pickle.loads(pickle.dumps(args)))
+
+    with Elsewhere(1) as pool:
+        registry = TaskRegistry(executor=pool)
+        task = registry.register(Task(run_at=datetime.now(), func=int))
+        run(registry, task)
+    assert (task.status, task.result) == (TaskStatus.SUCCESS, 0)
