@@ -15,6 +15,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     PrivateAttr,
+    field_serializer,
     model_validator,
 )
 
@@ -43,6 +44,9 @@ from est_alan_scheduler.validation import (
     seconds_check,
 )
 
+RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
+"""The fields that hold moments in the zone of the task."""
+
 
 class TaskStatus(str, Enum):
     """Where a task stands: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
@@ -62,18 +66,13 @@ def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _dump_moment(moment: datetime | None) -> Any:
-    """Return a recorded moment for JSON: in UTC in the second pass of a repeated hour, for a text has no `fold`."""
+def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
+    """Return a moment for JSON: with its offset in the second pass of a repeated hour, for a text has no `fold`."""
     if moment is None or moment.tzinfo is not None or not moment.fold:
         return moment
+    if zone is not None:
+        return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
     return to_utc(moment).replace(tzinfo=timezone.utc)
-
-
-def _dump_consumed(consumed: dict[str, datetime] | None) -> Any:
-    return consumed and {task_id: _dump_moment(moment) for task_id, moment in consumed.items()}
-
-
-_IN_JSON = PlainSerializer(_dump_moment, when_used="json")
 
 
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
@@ -158,16 +157,14 @@ class Task(BaseModel):
         Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
     """`"fresh"`: each of them must have succeeded anew since this task took its result. A retry needs nothing new."""
-    consumed: Annotated[
-        dict[str, datetime] | None, BeforeValidator(check_consumed), PlainSerializer(_dump_consumed, when_used="json")
-    ] = None
+    consumed: Annotated[dict[str, datetime] | None, BeforeValidator(check_consumed)] = None
     """Which success of each dependency this task has made use of, by id, as its `last_success_at` was: for `"fresh"`.
     Noted when the results are taken for a call; None if that has never been."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
     """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
     retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None
     """How a failed run is tried again; a number is `max_retries`. None: it is not, until the next slot."""
-    retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at")), _IN_JSON] = None
+    retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
     """When the last run, which failed, is tried again; None if it is not. A slot that comes first takes over."""
     attempt: Annotated[int, Field(strict=True, ge=0)] = 0
     """The number of the last run's attempt, or of the one under way: 1 for a slot, more for retries; 0 before any."""
@@ -180,12 +177,12 @@ class Task(BaseModel):
     """Due now, once, whatever the schedule says: as soon as the dependencies allow it, or `"force"`."""
     misfires: Annotated[int, Field(strict=True, ge=0)] = 0
     """How often slots were skipped for coming later than `misfire_grace`."""
-    misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at")), _IN_JSON] = None
+    misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
     """The latest slot that was skipped."""
     status: TaskStatus = TaskStatus.PENDING
-    last_success_at: Annotated[datetime | None, BeforeValidator(moment_check("last_success_at")), _IN_JSON] = None
+    last_success_at: Annotated[datetime | None, BeforeValidator(moment_check("last_success_at"))] = None
     """When the last successful run ended; naive local time (an aware one is converted)."""
-    last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at")), _IN_JSON] = None
+    last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at"))] = None
     """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
     result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
     """What `func` last returned; a failure leaves it alone."""
@@ -204,7 +201,7 @@ class Task(BaseModel):
     `attempt`."""
     history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
     """How many runs `history` keeps; the oldest are dropped."""
-    first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at")), _IN_JSON] = None
+    first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
     """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
@@ -226,6 +223,14 @@ class Task(BaseModel):
             unknown = next(name for name in data if name not in cls.model_fields)
             raise ValueError(cls._no_such_field(unknown))
         return data
+
+    @field_serializer("run_at", "start_at", "end_at", *sorted(RECORDED), when_used="json")
+    def _dump_own_moment(self, moment: datetime | None) -> Any:
+        return _dump_moment(moment, self.timezone)
+
+    @field_serializer("consumed", when_used="json")
+    def _dump_consumed(self, consumed: dict[str, datetime] | None) -> Any:
+        return consumed and {task_id: _dump_moment(moment, None) for task_id, moment in consumed.items()}
 
     def model_post_init(self, _context: Any) -> None:
         """Check and convert what takes more than one field."""
@@ -310,8 +315,6 @@ class Task(BaseModel):
 
 
 _set_slot = object.__setattr__
-RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
-"""The fields that hold moments in the zone of the task."""
 _ARMING = frozenset(("every", "at", "cron", "run_at", "timezone", "start_at"))
 SCHEDULING = _ARMING | {"end_at", "exclude", "jitter", "misfire_grace"}
 """The fields that say what the schedule is."""

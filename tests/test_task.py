@@ -396,14 +396,17 @@ class TestJson:
     def test_the_second_pass_of_a_repeated_hour_comes_back(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Europe/Berlin")
         second = datetime(2026, 10, 25, 2, 20, fold=1)
-        task = Task(at="02:30", func=work, last_run_at=second, retry_at=second, consumed={"a": second})
+        task = Task(func=work, run_at=second, start_at=second, end_at=second, retry_at=second, consumed={"a": second})
         loaded = Task.model_validate_json(task.model_dump_json())
-        assert loaded.consumed is not None
-        assert [to_utc(moment) for moment in (loaded.last_run_at, loaded.retry_at, loaded.consumed["a"]) if moment] == [
-            datetime(2026, 10, 25, 1, 20)
-        ] * 3
-        first = Task(at="02:30", func=work, last_run_at=second.replace(fold=0))
-        assert '"last_run_at":"2026-10-25T02:20:00"' in first.model_dump_json()
+        moments = (loaded.run_at, loaded.start_at, loaded.end_at, loaded.retry_at, (loaded.consumed or {})["a"])
+        assert [to_utc(moment) for moment in moments if moment] == [datetime(2026, 10, 25, 1, 20)] * 5
+        first = Task(func=work, run_at=second.replace(fold=0))
+        assert '"run_at":"2026-10-25T02:20:00"' in first.model_dump_json()
+
+    def test_nor_is_it_that_of_this_machine_for_a_task_in_a_zone(self, set_zone: Callable[[str], None]) -> None:
+        set_zone("UTC")
+        task = Task(func=work, run_at=datetime(2026, 10, 25, 2, 20, fold=1), timezone="Europe/Berlin")
+        assert '"run_at":"2026-10-25T02:20:00+01:00"' in task.model_dump_json()
 
     def test_an_argument_that_json_cannot_hold_dumps_and_fails_to_load_by_name(self) -> None:
         dumped = Task(func=work, args=(1, {2}), kwargs={"x": {3}}).model_dump_json()
