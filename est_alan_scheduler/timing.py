@@ -8,7 +8,7 @@ subtracted.
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from operator import itemgetter
+from operator import is_, itemgetter
 from typing import Any
 
 from est_alan_scheduler.cron import cron
@@ -61,7 +61,7 @@ def keep_schedule(task: Task) -> Schedule | None:
         options = _read_options(task.__dict__)
         schedule = read_schedule(task)
         _keep_schedule(task, schedule)
-        if options != _read_options(task.__dict__):
+        if not all(map(is_, options, _read_options(task.__dict__))):
             # Another thread has assigned one meanwhile: too early to clear what is kept now, and a tick may have
             # filed the task by it already.
             _keep_schedule(task, None)
