@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.backends.backend import Backend, check_ids
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
+from est_alan_scheduler.backends.rows import Change, Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.lease import Lease
@@ -152,6 +152,10 @@ class SharedTasks:
             rows[task.id] = Row(own, own.hash())
             definitions.append(Definition(task.id, own.text(), own.hash()))
         states = self._backend.define(definitions) if definitions else {}
+        new = {key for key, state in states.items() if state.version == 1 or (key in unknown and is_blank(state))}
+        paused = [Change(task.id, paused=True) for task in tasks if task.id in new and task.paused]
+        if paused:  # at once, or another instance could start it
+            states = {**states, **self._backend.change(paused)}
         limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
         runs = self._backend.past(limits)
         past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
@@ -167,8 +171,7 @@ class SharedTasks:
                 if task.id in past:
                     task.__dict__["history"] = past[task.id]
                 row, state = rows[task.id], states[task.id]
-                if state.version == 1 or (task.id in unknown and is_blank(state)):
-                    # It is new, or was removed and is new again.
+                if task.id in new:  # or was removed, and is new again
                     row.version, row.fields = state.version, fields_of(state, task)
                     row.said = {name: task.__dict__[name] for name in FIELDS}
                     self.dirty[task.id] = None
