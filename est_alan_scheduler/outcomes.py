@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 LARGEST_BATCH = 1_000
+_LARGEST_WRITE = 16_000_000  # characters of results; stores have limits to what they take at once
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
 _SUCCESS = TaskStatus.SUCCESS  # looking up a member costs more than comparing it
 _recorded = itemgetter(*_RECORDED)
@@ -78,7 +79,7 @@ class Outcomes:
         notices = []
         with self._writing:
             while self._queue:
-                batch = list(islice(self._queue, LARGEST_BATCH))
+                batch = self._batch()
                 recorded = self._backend.finish(self._lease.owner, batch)
                 with self._book.lock:
                     for outcome in batch:
@@ -96,6 +97,16 @@ class Outcomes:
         self._lease = lease
         self._writing = threading.Lock()
         self._queue.clear()
+
+    def _batch(self) -> list[RunOutcome]:
+        batch: list[RunOutcome] = []
+        size = 0
+        for outcome in islice(self._queue, LARGEST_BATCH):
+            size += len(outcome.result or "")
+            if batch and size > _LARGEST_WRITE:
+                break
+            batch.append(outcome)
+        return batch
 
     def _append(self, outcome: RunOutcome) -> None:
         self._queue.append(outcome)

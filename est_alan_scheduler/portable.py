@@ -14,6 +14,7 @@ MAX_TEXT = 1_000
 _FUNCTION = "function"
 _REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
 
+_LARGEST = 32_000_000  # characters of a result in JSON: more than that, not every store takes
 _MAX_DEPTH = 100  # pydantic gives up at 255
 _encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` would make an encoder each time
 
@@ -71,10 +72,12 @@ def json_or_marked(value: object) -> object:
 
 
 def round_trip(value: object) -> tuple[Any, str]:
-    """Return `value` as it comes back from JSON, its bounded `repr` if JSON cannot hold it, and the JSON."""
+    """Return `value` as it comes back from JSON, and the JSON; of its bounded `repr` if a store cannot hold it."""
     if value is None:  # most functions return nothing
         return None, "null"
-    text = _json_of(value) or _encode(short_repr(value))
+    text = _json_of(value)
+    if not text or len(text) > _LARGEST:
+        text = _encode(short_repr(value))
     return json.loads(text), text
 
 

@@ -44,6 +44,7 @@ from est_alan_scheduler.validation import (
     seconds_check,
 )
 
+_LARGEST_COUNT = 2**31 - 1  # what a column of every database holds
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
@@ -166,7 +167,7 @@ class Task(BaseModel):
     """How a failed run is tried again; a number is `max_retries`. None: it is not, until the next slot."""
     retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
     """When the last run, which failed, is tried again; None if it is not. A slot that comes first takes over."""
-    attempt: Annotated[int, Field(strict=True, ge=0)] = 0
+    attempt: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
     """The number of the last run's attempt, or of the one under way: 1 for a slot, more for retries; 0 before any."""
     paused: Annotated[bool, Field(strict=True)] = False
     """True: no slot and no retry is due. What was missed meanwhile is made up for by one run."""
@@ -175,7 +176,7 @@ class Task(BaseModel):
         PlainValidator(choice_check("run_requested", (None, "ready", "force"))),
     ] = None
     """Due now, once, whatever the schedule says: as soon as the dependencies allow it, or `"force"`."""
-    misfires: Annotated[int, Field(strict=True, ge=0)] = 0
+    misfires: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
     """How often slots were skipped for coming later than `misfire_grace`."""
     misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
     """The latest slot that was skipped."""

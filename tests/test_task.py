@@ -234,6 +234,7 @@ def test_run_at_that_does_not_exist_is_refused() -> None:
     ("fields", "message"),
     [
         ({"func": 5}, "func: func must be callable, got 5; a name is only loaded by model_validate_json"),
+        ({"attempt": 2**31}, "attempt: Input should be less than or equal to 2147483647"),
         ({"func": "os:getcwd"}, "func: func must be callable, got 'os:getcwd'; a name is only loaded by "),
         ({"args": "ab"}, "args: args must be a tuple or list of positional arguments, got 'ab'"),
         ({"args": {1}}, "args: args must be a tuple or list of positional arguments, got {1}"),

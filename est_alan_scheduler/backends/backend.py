@@ -8,6 +8,7 @@ from typing import Any
 from est_alan_scheduler.backends.clock import StoreClock
 from est_alan_scheduler.backends.rows import (
     ASSIGNABLE,
+    LONGEST_ID,
     Assignment,
     Change,
     Claim,
@@ -22,6 +23,7 @@ from est_alan_scheduler.backends.rows import (
     is_storable,
     storable,
 )
+from est_alan_scheduler.portable import short_repr
 from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.validation import near_miss
 
@@ -193,7 +195,10 @@ def check_ids(definitions: Sequence[Definition]) -> None:
     """Refuse ids that not every store can hold with ValueError."""
     for definition in definitions:
         if not is_storable(definition.id):
-            raise ValueError(f"the task id {definition.id!r} cannot be stored: it has a NUL or half a surrogate pair")
+            raise ValueError(
+                f"the task id {short_repr(definition.id)} cannot be stored: it has a NUL, half a surrogate pair, "
+                f"or more than {LONGEST_ID} bytes in UTF-8"
+            )
 
 
 def check_fields(assignment: Assignment) -> None:

@@ -44,6 +44,7 @@ from est_alan_scheduler.backends.rows import (
     storable,
     to_definition,
 )
+from est_alan_scheduler.portable import error_text
 from est_alan_scheduler.task import TaskStatus
 
 _BATCH = 500  # tasks a script: nobody else is served meanwhile
@@ -78,8 +79,11 @@ class RedisBackend(Backend):
 
     def open(self) -> None:
         """Write the schema, unless it is there, and check what the server does when memory runs out."""
-        with self._guard():
-            policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
+        try:
+            with self._guard():
+                policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
+        except (TypeError, ResponseError) as error:  # an option that the client lacks, a database that is not there
+            raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
         if str(policy).startswith("allkeys"):
             raise RuntimeError(
                 f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of tasks"

@@ -151,7 +151,7 @@ class TestLook:
 
     @pytest.mark.parametrize("task_id", ["a\0b", "half \ud800"])
     def test_ids_that_some_store_could_not_hold_are_refused(self, backend: Backend, task_id: str) -> None:
-        with pytest.raises(ValueError, match="cannot be stored: it has a NUL or half a surrogate pair"):
+        with pytest.raises(ValueError, match="cannot be stored: it has a NUL, half a surrogate pair"):
             backend.define([Definition(task_id, "{}", "h")])
         assert backend.look(None, 0).definitions == {}
 

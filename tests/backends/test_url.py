@@ -107,6 +107,18 @@ def test_a_valkey_url_reaches_the_same_server(servers: Servers, tmp_path: Path) 
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("part", "message"), [("/99", "DB index is out of range"), ("/0?no_such_option=1", "no_such_option")]
+)
+def test_what_the_server_or_its_client_does_not_know_is_refused(
+    part: str, message: str, servers: Servers, tmp_path: Path
+) -> None:
+    store = servers.store("redis", tmp_path)
+    with pytest.raises(ValueError, match=f" cannot be used: .*{message}"):
+        open_backend(store.url.rpartition("/")[0] + part)
+    store.close()
+
+
 def test_a_postgresql_url_may_leave_out_the_driver(servers: Servers, tmp_path: Path) -> None:
     store = servers.store("postgres", tmp_path)
     store.url = store.url.replace("+psycopg", "")
