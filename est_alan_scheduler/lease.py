@@ -28,6 +28,7 @@ class Lease:
         self.seconds = seconds
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.deadline = 0.0
+        self._until = 0  # by the store's clock
         self.since: int | None = None
         """Since when it has never expired, by the store; None if it was not taken. What was claimed in another one may
         be lost."""
@@ -36,7 +37,7 @@ class Lease:
         """Let it last from now on, also if it had expired."""
         began = monotonic()  # before the call, so as not to overestimate it
         renewal = self._backend.renew(self.owner, self.seconds)
-        self.since, self.deadline = renewal.since, began + self.seconds
+        self.since, self.deadline, self._until = renewal.since, began + self.seconds, renewal.lease_until
 
     def give_back(self) -> None:
         """End it: what has not been finished can be taken over."""
@@ -48,8 +49,9 @@ class Lease:
         return monotonic() < self.deadline
 
     def is_due(self) -> bool:
-        """Tell whether it is time to renew it."""
-        return self.deadline - monotonic() < self.seconds * 2 / 3
+        """Tell whether it is time to renew it: also if the store's clock was set ahead."""
+        rest = self.seconds * 2 / 3
+        return self.deadline - monotonic() < rest or self._until - self._backend.now() < rest * 1_000_000
 
 
 class Outage:

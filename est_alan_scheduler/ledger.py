@@ -33,6 +33,7 @@ from est_alan_scheduler.timing import next_retry
 if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
+_LOST = 1_000  # runs to take over at a time
 _LAST_CALL = 5.0  # seconds for a thread to end
 _AHEAD = 200  # runs in a batch at the least, for the next one to be claimed meanwhile
 _PARTS = 3  # of what may be claimed at a time, where that is done; less than the 4 times by which it may grow from one
@@ -287,18 +288,26 @@ class Ledger:
         healthy_since = self.outage.healthy_since
         if healthy_since is None or monotonic() - healthy_since < self.lease.seconds:
             return
-        lost = [run for run in self.backend.lost() if run.task_id not in self.tasks.unresolved]
+        tasks = self.tasks
+        lost = [run for run in self.backend.lost(_LOST + len(tasks.unresolved)) if not self._is_ours(run)]
+        if lost:  # whether one is tried again is up to what its task is now: a tick may be too busy to have read that
+            tasks.refresh({run.task_id for run in lost})
+            lost = [run for run in lost if run.task_id not in tasks.unresolved]  # that is up to who knows it
         if not lost:
-            return  # whether an unresolved one is tried again is up to who knows it
+            return
         with self._book.lock:
             verdicts = [self._judge(run) for run in lost]
         reaped = self.backend.reap(verdicts)
         with self._book.lock:
-            self.tasks.stale.update(task_id for task_id, _ in reaped)
+            tasks.stale.update(task_id for task_id, _ in reaped)
         for task_id, epoch in sorted(reaped):
             log(logging.WARNING, f"Run {epoch} of task {task_id!r} was lost: its owner has stopped renewing its lease.")
         if reaped:
             self._wake()
+
+    def _is_ours(self, run: RunRow) -> bool:
+        """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""
+        return run.owner == self.lease.owner and self.tasks.mine.get(run.task_id) == run.epoch
 
     def _judge(self, run: RunRow) -> Verdict:
         verdict = Verdict(run.task_id, run.epoch, run.owner, attempt=run.attempt)
@@ -319,10 +328,16 @@ class Ledger:
             log(logging.WARNING, "The store is back.")
             self._wake()
 
-    def leave(self) -> None:
-        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
+    def leave(self, pushes: bool = True) -> None:
+        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing.
+
+        `pushes`: what was edited as well.
+        """
         self._beat.stop(_LAST_CALL)
         try:
+            if pushes:
+                self.edits.push()
+            self._claims.resolve(self._book)
             self._claims.release(list(self.tasks.held), self._book)
             self._claims.give_back(self._book)
             self._outcomes.flush()
@@ -331,6 +346,8 @@ class Ledger:
         except BackendUnavailableError as error:
             left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
             log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
+        except Exception as error:  # of a backend
+            log(logging.ERROR, "What is left could not be written to the store.", error)
         if self.is_ours:
             with suppress(BackendUnavailableError):
                 self.backend.close()
@@ -383,7 +400,7 @@ _ledgers: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
 def _leave_all() -> None:
     for ledger in list(_ledgers):
         with suppress(Exception):
-            ledger.leave()
+            ledger.leave(pushes=ledger.lease.since is not None)  # or it has been left already
 
 
 atexit.register(_leave_all)

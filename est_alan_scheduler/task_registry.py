@@ -6,7 +6,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
@@ -160,10 +160,12 @@ class TaskRegistry:
             except BaseException:
                 if former is not None:
                     former.tasks.look_anew()
+                    with suppress(ConnectionError):  # then the next tick brings them back
+                        former.tasks.refresh()
                 raise
         if former is not None:
             former.tasks.abandon()
-            former.leave()
+            former.leave(pushes=False)
         with self._lock:
             if backend != self._backend:
                 self._is_paused = self.is_paused  # also by itself from now on

@@ -1,6 +1,7 @@
 """A registry with a backend: on one store, across restarts, and beside others."""
 
 import json
+import operator
 import os
 import subprocess
 import sys
@@ -13,7 +14,18 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, claims, current_run, run_scheduler
+from est_alan_scheduler import (
+    Event,
+    Retry,
+    Task,
+    TaskRegistry,
+    TaskStatus,
+    claims,
+    current_run,
+    outcomes,
+    portable,
+    run_scheduler,
+)
 from est_alan_scheduler import ledger as ledger_module
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
@@ -28,7 +40,7 @@ from tests.ways import wait_until
 MINUTE = {"minutes": 1}
 _LAMBDA = lambda: None  # noqa: E731  # named as if it were a function
 _NO_IDS = ("x\0", "x\ud800")  # no store can hold them
-_NOT_HELD = "it has a NUL or half a surrogate pair"
+_NOT_HELD = "it has a NUL, half a surrogate pair, or more than 2000 bytes in UTF-8"
 Join = Callable[..., TaskRegistry]
 
 
@@ -907,6 +919,15 @@ class TestManyInstances:
         )
         assert (runs(second, "a"), second.unresolved()) == (1, {"b": reason})
 
+    def test_an_id_that_is_too_long_is_refused(self, join: Join) -> None:
+        registry = join()
+        registry.register(adder("x" * 2_000))
+        registry.tick()
+        with pytest.raises(ValueError, match="cannot be stored") as caught:
+            registry.register(adder("é" * 1_001))
+        assert str(caught.value).endswith(_NOT_HELD)
+        assert [run["status"] for run in registry.history()] == ["success"]
+
     @pytest.mark.parametrize("name", _NO_IDS)
     def test_what_is_no_id_and_was_assigned_by_hand_stops_no_other_task(self, join: Join, name: str) -> None:
         first, second = join(), join()
@@ -1123,6 +1144,83 @@ class TestLease:
         assert there.error_message is not None
         assert there.error_message.startswith("lease expired: owner ")
         assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
+
+    def test_what_is_lost_is_judged_by_what_its_task_is_by_now(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        second.tick()  # when there was none
+        retry = Retry(max_retries=1, delay=5, jitter=0)
+        _claim_and_die(first, first.register(adder(every={"hours": 1}, retry=retry)))
+        clock.advance(700)
+        _reap(second)
+        second.tick()
+        assert second.store["a"].retry_at == at(clock) + timedelta(seconds=5)
+
+    def test_what_is_lost_is_taken_over_though_much_else_is_nobody_here_knows(
+        self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_module, "_LOST", 1)
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.expose(noop, "only here")
+        for task in (adder("a", func=noop, args=()), adder("b", func=noop, args=()), adder("c")):
+            _claim_and_die(first, first.register(task))
+        second.tick()
+        clock.advance(700)
+        _reap(second)
+        assert [run["task_id"] for run in second.history(status="failed")] == ["c"]
+
+    def test_a_run_that_goes_on_here_is_not_lost_though_the_clock_of_the_store_was_set_ahead(
+        self, alone: TaskRegistry, clock: Clock
+    ) -> None:
+        ledger = alone._ledger
+        assert ledger is not None
+
+        def outlive() -> None:
+            clock.advance(700)
+            ledger.outage.healthy_since = -600.0
+            ledger.reap()
+
+        alone.expose(outlive, "outlive")
+        alone.register(adder(func=outlive, args=()))
+        alone.tick()
+        assert [(run["status"], run["late"]) for run in alone.history()] == [("success", False)]
+
+    def test_the_first_tick_after_the_clock_was_set_ahead_runs_what_is_due(self, join: Join, clock: Clock) -> None:
+        registry = join()
+        registry.register(adder(every={"hours": 1}))
+        registry.tick()
+        clock.advance(3600)
+        registry.tick()
+        assert runs(registry, "a") == 2
+
+    def test_what_was_edited_last_is_written_at_the_end(self, join: Join) -> None:
+        first = join()
+        for task_id in "abc":
+            first.register(adder(task_id))
+        first.tick()
+        first.store["a"].paused = True
+        del first.store["b"]
+        first.store["c"].every = {"days": 9}
+        first.register(adder("d", last_run_at=datetime(2020, 1, 1)))
+        first.shutdown()
+        second = join()
+        second.expose(jobs.add)
+        second.tick()
+        assert (second.store["a"].paused, sorted(second.store), second.store["c"].every) == (
+            True,
+            ["a", "c", "d"],
+            {"days": 9},
+        )
+        assert second.store["d"].first_run_at == datetime(2020, 1, 1)
+
+    def test_what_is_registered_as_paused_is_so_for_all_at_once(self, join: Join) -> None:
+        first, second = join(), join()
+        task = first.register(adder(paused=True))
+        second.expose(jobs.add)
+        second.tick()
+        first.tick()
+        assert (task.paused, second.store["a"].paused, runs(second, "a")) == (True, True, 0)
 
     def test_a_retry_of_what_was_lost_is_for_the_same_slot_and_as_late_as_its_owner_would_have_it(
         self, join: Join, clock: Clock
@@ -1415,6 +1513,40 @@ class TestOutage:
         assert found == [("not started", "failed"), ("", "success")]
         assert (registry.history("a")[-1]["run_at"], task.last_run_at) == (at(clock), at(clock))
 
+    def test_a_claim_whose_answer_is_lost_is_given_back_at_the_end(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        registry.register(adder(every=None, run_at=datetime(2020, 1, 1)))
+        flaky.fails_after = {"claim"}
+        registry.tick()
+        flaky.fails_after.clear()
+        registry.shutdown()
+        other = TaskRegistry(backend=flaky)
+        task = other.register(adder(every=None, run_at=datetime(2020, 1, 1)))
+        other.tick()
+        assert (task.status, [run["status"] for run in other.history()]) == (TaskStatus.SUCCESS, ["failed", "success"])
+        other.shutdown()
+
+    def test_a_backend_that_cannot_be_had_leaves_all_as_it_is(self, flaky: Flaky, registry: TaskRegistry) -> None:
+        other = TaskRegistry(backend=flaky)
+        other.register(adder())
+        registry.expose(jobs.add)
+        registry.tick()
+        down = MemoryBackend()
+        down.open = _fail  # type: ignore[method-assign]
+        with pytest.raises(BackendUnavailableError):
+            registry.configure(backend=down)
+        assert (list(registry.store), registry.backend) == (["a"], flaky)
+        other.shutdown()
+
+    def test_a_failure_of_another_kind_at_the_end_is_logged(
+        self, flaky: Flaky, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        registry.register(adder())
+        registry.tick()
+        with monkeypatch.context() as patch:
+            patch.setattr(flaky, "leave", lambda _: 1 / 0)
+            registry.shutdown()
+        assert caplog.messages == ["What is left could not be written to the store."]
+
     def test_a_claim_whose_answer_is_lost_holds_no_task_that_is_paused_meanwhile(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
@@ -1567,6 +1699,10 @@ class TestOutage:
             with pytest.raises(BackendUnavailableError):
                 manage()
         assert (task.every, task.paused, registry.is_paused, list(registry.store)) == (MINUTE, False, False, ["a"])
+
+
+def _fail() -> None:
+    raise BackendUnavailableError("memory: out of reach")
 
 
 def _end_pause(registry: TaskRegistry) -> None:
@@ -1981,6 +2117,36 @@ class TestAhead:
 
 
 class TestRoundTrips:
+    def test_what_is_large_is_written_in_several(self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(outcomes, "_LARGEST_WRITE", 10)
+        ledger, backend, sizes = alone._ledger, alone.backend, []
+        assert ledger is not None
+        assert isinstance(backend, MemoryBackend)
+        finish = backend.finish
+
+        def note(owner: str, batch: Any) -> Any:
+            sizes.append(len(batch))
+            return finish(owner, batch)
+
+        monkeypatch.setattr(backend, "finish", note)
+        monkeypatch.setattr(Beat, "hurry", lambda *_: None)
+        ledger._claims._size = 10
+        for number, length in enumerate((2, 4, 20, 2)):
+            alone.register(adder(str(number), func=operator.mul, args=("x", length)))
+        alone.tick()
+        assert sizes == [2, 1, 1]
+
+    def test_a_result_that_no_store_takes_becomes_its_repr(
+        self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(portable, "_LARGEST", 2_000)
+        short, long = (
+            alone.register(adder(str(length), func=operator.mul, args=("x", length))) for length in (1_990, 2_000)
+        )
+        alone.tick()
+        alone.tick()
+        assert (short.result, long.result) == ("x" * 1_990, portable.short_repr("x" * 2_000))
+
     @pytest.mark.parametrize("store", SHARED, indirect=True)
     def test_an_idle_tick_is_one_and_a_thousand_due_tasks_are_a_handful(
         self, join: Join, store: Store, monkeypatch: pytest.MonkeyPatch
