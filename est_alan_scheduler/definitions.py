@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from est_alan_scheduler.backends.rows import LONGEST_ID, is_storable
+from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.local_time import from_utc
 from est_alan_scheduler.portable import class_name, json_or_repr, short_repr
@@ -111,7 +111,7 @@ def _check_dependencies(task: Task) -> None:
         if not is_storable(task_id):
             raise ValueError(
                 f"depends_on of task {task.id!r} has {short_repr(task_id)}, which no task of a backend can have for an"
-                f" id: it has a NUL, half a surrogate pair, or more than {LONGEST_ID} bytes in UTF-8"
+                " id: it has a NUL or half a surrogate pair"
             )
 
 

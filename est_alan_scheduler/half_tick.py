@@ -65,4 +65,4 @@ class HalfTick:
         entries = (entry for entry in won if entry.task.id in held and not is_left)
         self._carry_out(self._decision, entries, self._ledger.let_go)
         if is_left:  # the tasks live elsewhere by now, and the beat is gone
-            self._ledger.leave(pushes=False)
+            self._ledger.leave()

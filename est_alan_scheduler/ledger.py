@@ -290,10 +290,16 @@ class Ledger:
             return
         tasks = self.tasks
         lost = [run for run in self.backend.lost(_LOST + len(tasks.unresolved)) if not self._is_ours(run)]
-        if lost:  # whether one is tried again is up to what its task is now: a tick may be too busy to have read that
+        # Whether one is tried again is up to what its task is now: a tick may be too busy to have read that. Who has
+        # the turn may be busy, too, and the lease has to be renewed meanwhile.
+        if not lost or not tasks.turn.acquire(timeout=self.lease.seconds / 10):
+            return
+        try:
             tasks.refresh({run.task_id for run in lost})
-            lost = [run for run in lost if run.task_id not in tasks.unresolved]  # that is up to who knows it
-        if not lost:
+        finally:
+            tasks.turn.release()
+        lost = [run for run in lost if run.task_id not in tasks.unresolved]  # that is up to who knows it
+        if not lost or tasks.is_left:
             return
         with self._book.lock:
             verdicts = [self._judge(run) for run in lost]
@@ -328,15 +334,17 @@ class Ledger:
             log(logging.WARNING, "The store is back.")
             self._wake()
 
-    def leave(self, pushes: bool = True) -> None:
-        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing.
+    def push(self) -> None:
+        """Write what was edited, before `leave`. Raises nothing."""
+        try:
+            self.edits.push()
+        except Exception as error:  # an outage, or of a value that was assigned
+            log(logging.ERROR, "What was edited could not be written to the store.", error)
 
-        `pushes`: what was edited as well.
-        """
+    def leave(self) -> None:
+        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
         self._beat.stop(_LAST_CALL)
         try:
-            if pushes:
-                self.edits.push()
             self._claims.resolve(self._book)
             self._claims.release(list(self.tasks.held), self._book)
             self._claims.give_back(self._book)
@@ -400,7 +408,7 @@ _ledgers: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
 def _leave_all() -> None:
     for ledger in list(_ledgers):
         with suppress(Exception):
-            ledger.leave(pushes=ledger.lease.since is not None)  # or it has been left already
+            ledger.leave()
 
 
 atexit.register(_leave_all)

@@ -101,7 +101,7 @@ class Outcomes:
     def _batch(self) -> list[RunOutcome]:
         batch: list[RunOutcome] = []
         size = 0
-        for outcome in islice(self._queue, LARGEST_BATCH):
+        for outcome in list(islice(self._queue, LARGEST_BATCH)):  # in one step: others add to it
             size += len(outcome.result or "")
             if batch and size > _LARGEST_WRITE:
                 break

@@ -116,9 +116,7 @@ class RunBook:
         stored = None
         if run.epoch is not None and error is None:
             result, stored = round_trip(result)  # what a dependent elsewhere would see
-        now, slot = run.now, run.slot
-        if slot is None or slot is AT_ONCE:
-            slot = to_utc(run.started_at)  # what stands for it, also in a backend
+        now, slot = run.now, _kept_slot(run)
         zone = run.started_at.tzinfo
         finished_at = clock if zone is None else record(run.zone, clock)
         if error is None:
@@ -257,7 +255,7 @@ class RunBook:
     def _is_retried(self, run: Run) -> bool:
         """Tell whether a failed run is tried again, as it stands now, or has been already."""
         task = run.task
-        if run.is_retried:
+        if run.is_retried or (task.attempt > run.attempt and task._tried == _kept_slot(run)):  # here, or elsewhere
             return True
         if run.retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
             return False
@@ -367,6 +365,11 @@ class RunBook:
             left = self.under_way.started_by(starters)
             self.under_way.give_up(left)
         return left
+
+
+def _kept_slot(run: Run) -> datetime:
+    """Return the slot of a run, or what stands for it, also in a backend: its start."""
+    return to_utc(run.started_at) if run.slot is None or run.slot is AT_ONCE else run.slot
 
 
 def _refuse_to_block_an_event_loop(runs: list[Run], timeout: float | None) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler.agenda import Agenda
 from est_alan_scheduler.backends.backend import Backend, check_ids
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import Change, Definition, State, View, is_storable
+from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
 from est_alan_scheduler.definitions import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.lease import Lease
@@ -81,7 +81,8 @@ class SharedTasks:
         """Edited here, perhaps: what is different from the store has to get there."""
         self.is_paused = False
         """Nothing starts, here or elsewhere: as the store said last."""
-        self._is_left = False  # the tasks live elsewhere by now
+        self.is_left = False
+        """The tasks live elsewhere by now."""
         self._told: dict[str, str] = {}  # what the log knows of the unresolved
         self._adopted: set[str] = set()  # of the store, not registered here
 
@@ -100,12 +101,12 @@ class SharedTasks:
 
     def look_anew(self) -> None:
         """Read what all tasks are with the next look, not just what has changed."""
-        self._revision, self._is_left = 0, False
+        self._revision, self.is_left = 0, False
 
     def abandon(self) -> None:
         """Take out of the registry what came from the store; what is read from now on is not taken in."""
         with self._book.lock:
-            self._is_left = True
+            self.is_left = True
             garbage: list[Any] = []
             for task_id in list(self._adopted):
                 self._drop(task_id, garbage)
@@ -150,12 +151,8 @@ class SharedTasks:
                     armed = known.armed
             own = own._replace(armed=armed)
             rows[task.id] = Row(own, own.hash())
-            definitions.append(Definition(task.id, own.text(), own.hash()))
+            definitions.append(Definition(task.id, own.text(), own.hash(), task.paused))
         states = self._backend.define(definitions) if definitions else {}
-        new = {key for key, state in states.items() if state.version == 1 or (key in unknown and is_blank(state))}
-        paused = [Change(task.id, paused=True) for task in tasks if task.id in new and task.paused]
-        if paused:  # at once, or another instance could start it
-            states = {**states, **self._backend.change(paused)}
         limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
         runs = self._backend.past(limits)
         past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
@@ -171,7 +168,8 @@ class SharedTasks:
                 if task.id in past:
                     task.__dict__["history"] = past[task.id]
                 row, state = rows[task.id], states[task.id]
-                if task.id in new:  # or was removed, and is new again
+                is_unused = is_blank(state._replace(paused=False) if task.paused else state)
+                if is_unused and (state.version == 1 or task.id in unknown):  # or was removed, and is new again
                     row.version, row.fields = state.version, fields_of(state, task)
                     row.said = {name: task.__dict__[name] for name in FIELDS}
                     self.dirty[task.id] = None
@@ -252,7 +250,7 @@ class SharedTasks:
                 raise
             garbage: list[Any] = []
             with self._book.lock:
-                if self._is_left:
+                if self.is_left:
                     return
                 if is_emptied:
                     self._forget_all()

@@ -165,7 +165,7 @@ class TaskRegistry:
                 raise
         if former is not None:
             former.tasks.abandon()
-            former.leave(pushes=False)
+            former.leave()
         with self._lock:
             if backend != self._backend:
                 self._is_paused = self.is_paused  # also by itself from now on
@@ -186,6 +186,7 @@ class TaskRegistry:
         if self._crew.pool is not None and not self._wakers:
             self._crew.pool.close(wait=timeout is None and not self._under_way.calls)
         if self._ledger is not None and not self._wakers:
+            self._ledger.push()
             self._ledger.leave()
         return is_clean
 

@@ -8,7 +8,6 @@ from typing import Any
 from est_alan_scheduler.backends.clock import StoreClock
 from est_alan_scheduler.backends.rows import (
     ASSIGNABLE,
-    LONGEST_ID,
     Assignment,
     Change,
     Claim,
@@ -29,6 +28,9 @@ from est_alan_scheduler.validation import near_miss
 
 SCHEMA = 2
 """The version of the tables and keys that this code writes."""
+
+LONGEST_ID = 2_000
+"""Bytes of the id of a task: an index of PostgreSQL holds no more than 2,704 of all that it is about."""
 
 DEFAULT_NAME = "est_alan_scheduler"
 """What the names of all tables and keys begin with."""
@@ -194,7 +196,7 @@ def check_name(name: str) -> str:
 def check_ids(definitions: Sequence[Definition]) -> None:
     """Refuse ids that not every store can hold with ValueError."""
     for definition in definitions:
-        if not is_storable(definition.id):
+        if not is_storable(definition.id) or len(definition.id.encode()) > LONGEST_ID:
             raise ValueError(
                 f"the task id {short_repr(definition.id)} cannot be stored: it has a NUL, half a surrogate pair, "
                 f"or more than {LONGEST_ID} bytes in UTF-8"

@@ -89,16 +89,18 @@ class MemoryBackend(Backend):
         check_ids(definitions)
         with self._lock:
             revision = self._revision + 1
-            for task_id, text, checksum in definitions:
+            for task_id, text, checksum, paused in definitions:
                 row = self._rows.get(task_id)
                 if row is None:
-                    self._rows[task_id] = _Row(_blank(task_id, 1, 0), text, checksum, revision)
+                    state = _blank(task_id, 1, 0)._replace(paused=paused)
+                    self._rows[task_id] = _Row(state, text, checksum, revision)
                 elif row.removed or row.hash != checksum:
-                    self._rows[task_id] = _Row(_next(row.state), text, checksum, revision, token=row.token)
+                    state = _next(row.state, paused=paused if row.removed else row.state.paused)
+                    self._rows[task_id] = _Row(state, text, checksum, revision, token=row.token)
                 else:
                     continue
                 self._revision = revision
-            return to_states(self._rows[task_id].state for task_id, _, _ in definitions)
+            return to_states(self._rows[definition.id].state for definition in definitions)
 
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         """Change what tasks are, and return the states of those that were changed."""

@@ -82,14 +82,14 @@ class RedisBackend(Backend):
         try:
             with self._guard():
                 policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
+            if str(policy).startswith("allkeys"):
+                raise RuntimeError(
+                    f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
+                    " tasks with it: set maxmemory-policy noeviction"
+                )
+            (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
         except (TypeError, ResponseError) as error:  # an option that the client lacks, a database that is not there
             raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
-        if str(policy).startswith("allkeys"):
-            raise RuntimeError(
-                f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of tasks"
-                " with it: set maxmemory-policy noeviction"
-            )
-        (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
         check_schema(int(found), self.url)
 
     def close(self) -> None:
@@ -137,7 +137,7 @@ class RedisBackend(Backend):
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         """Write definitions whose hash is new, and return the state of all."""
         check_ids(definitions)
-        return self._states(scripts.DEFINE, [list(definition) for definition in definitions])
+        return self._states(scripts.DEFINE, [[*one[:3], str(int(one.paused))] for one in definitions])
 
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         """Change what tasks are, and return the states of those that were changed."""
@@ -335,6 +335,5 @@ def _batches(rows: Sequence[Any]) -> list[Any]:
 
 def _without_password(url: str) -> str:
     parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")).geturl()
+    url = url.replace(f":{parts.password}@", ":***@", 1) if parts.password is not None else url
+    return re.sub("([?&]password=)[^&]*", r"\1***", url)

@@ -118,7 +118,7 @@ DEFINE = (
     + """
 local states = {}
 for _, wanted in ipairs(cjson.decode(ARGV[2])) do
-    local id, definition, hash = wanted[1], wanted[2], wanted[3]
+    local id, definition, hash, paused = wanted[1], wanted[2], wanted[3], wanted[4]
     local key = P .. 'task:' .. id
     local there = redis.call('HMGET', key, 'removed', 'hash')
     if there[1] ~= '0' or there[2] ~= hash then
@@ -126,6 +126,7 @@ for _, wanted in ipairs(cjson.decode(ARGV[2])) do
             redis.call('HSET', key, 'epoch', '0')
             blank(id)
         end
+        if there[1] ~= '0' then redis.call('HSET', key, 'paused', paused) end
         redis.call('HSET', key, 'definition', definition, 'hash', hash, 'removed', '0')
         bump(id)
     end

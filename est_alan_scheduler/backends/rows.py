@@ -23,6 +23,8 @@ class Definition(NamedTuple):
     """A JSON object."""
     hash: str
     """Of what `json` says: equal for equal definitions."""
+    paused: bool = False
+    """How it stands if it is new. A store does not tell it: it is in the State."""
 
 
 class State(NamedTuple):
@@ -285,13 +287,9 @@ def leave_out(task_id: str, epoch: int, error: ValueError) -> None:
     log(logging.WARNING, f"the stored run {epoch} of task {task_id!r} is unreadable: {error}")
 
 
-LONGEST_ID = 2_000
-"""Bytes of the id of a task: an index of PostgreSQL holds no more than 2,704 of all that it is about."""
-
-
 def is_storable(text: str) -> bool:
-    """Tell whether all stores can hold a text as it is, and find it."""
-    return storable(text) == text and len(text.encode()) <= LONGEST_ID
+    """Tell whether all stores can hold a text as it is."""
+    return storable(text) == text
 
 
 def storable(text: str | None) -> str | None:

@@ -87,18 +87,18 @@ class SqlBackend(SqlLeases):
                 revision = self._next_revision(connection)
                 rows = {row[2 + _ID]: row for row in connection.execute(sql(found), ids)}
                 new = [
-                    {"id": task_id, "json": definition.json, "hash": definition.hash, "revision": revision}
+                    {**definition._asdict(), "revision": revision}
                     for task_id, definition in sorted(wanted.items())
                     if _is_new(rows.get(task_id), definition)
                 ]
                 insert = (
                     f"INSERT INTO {t.tasks} (id, definition, hash, revision, removed, version, epoch, status, attempt,"
                     " misfires, paused, run_requested)"
-                    " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, false, 0)"
+                    " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
                 )
                 update = (
                     f"UPDATE {t.tasks} SET definition = :json, hash = :hash, revision = :revision, removed = false,"
-                    " version = version + 1 WHERE id = :id"
+                    " paused = CASE WHEN removed THEN :paused ELSE paused END, version = version + 1 WHERE id = :id"
                 )
                 self._execute_all(connection, insert, [values for values in new if values["id"] not in rows])
                 self._execute_all(connection, update, [values for values in new if values["id"] in rows])

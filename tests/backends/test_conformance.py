@@ -149,7 +149,19 @@ class TestLook:
         assert backend.claim("me", "t", [claim(task_id, 1) for task_id in ids]) == dict.fromkeys(ids, 1)
         assert [run.task_id for run in backend.history()] == sorted(ids)
 
-    @pytest.mark.parametrize("task_id", ["a\0b", "half \ud800"])
+    def test_a_new_task_is_paused_if_that_is_said(self, backend: Backend) -> None:
+        def paused(checksum: str, value: bool) -> bool:
+            return backend.define([Definition("a", "{}", checksum, value)])["a"].paused
+
+        assert [paused("h", True), paused("h", False), paused("other", False)] == [True, True, True]
+        backend.change([Change("a", paused=False)])
+        assert [paused("other", True), paused("third", True)] == [False, False]
+        backend.remove(["a"])
+        assert paused("third", True)
+        backend.remove(["a"])
+        assert not paused("third", False)
+
+    @pytest.mark.parametrize("task_id", ["a\0b", "half \ud800", "x" * 2_001])
     def test_ids_that_some_store_could_not_hold_are_refused(self, backend: Backend, task_id: str) -> None:
         with pytest.raises(ValueError, match="cannot be stored: it has a NUL, half a surrogate pair"):
             backend.define([Definition(task_id, "{}", "h")])
