@@ -1320,7 +1320,7 @@ class TestLease:
         first, second = join(), join()
 
         def outlive() -> int:
-            clock.advance(700)
+            outlive_lease(first, clock)
             _reap(second)
             second.tick()
             return 7
@@ -1343,7 +1343,7 @@ class TestLease:
         first, second = join(), join()
 
         def outlive() -> int:
-            clock.advance(700)
+            outlive_lease(first, clock)
             _reap(second)
             return 7
 
@@ -1366,7 +1366,7 @@ class TestLease:
         def outlive(dep_source: int) -> None:
             given.append(dep_source)
             if len(given) == 1:
-                clock.advance(700)
+                outlive_lease(first, clock)
                 _reap(second)
 
         fresh: dict[str, Any] = {"args": (), "depends_on": ["source"], "depends_on_mode": "fresh"}
@@ -1440,6 +1440,14 @@ def _claim_and_die(registry: TaskRegistry, task: Task) -> None:
     assert ledger is not None
     ledger.obtain(task)
     ledger.tasks.held.clear()
+    ledger._beat.stop(60)
+
+
+def outlive_lease(registry: TaskRegistry, clock: Clock) -> None:
+    """Let the store's clock go on beyond the lease of an instance that does not renew it."""
+    assert registry._ledger is not None
+    registry._ledger._beat.stop(60)
+    clock.advance(700)
 
 
 def _reap(registry: TaskRegistry) -> None:

@@ -14,7 +14,7 @@ from est_alan_scheduler.lease import Beat
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
-from tests.test_ledger import Join, _reap, adder, boom, runs
+from tests.test_ledger import Join, _reap, adder, boom, outlive_lease, runs
 from tests.ways import wait_until
 
 
@@ -567,7 +567,7 @@ class TestAtTheSameMoment:
             if runs(here, "a") > 1:
                 return
             here.run_now("a")
-            clock.advance(700)
+            outlive_lease(here, clock)
             _reap(there)
             there.tick()
             assert (runs(there, "a"), there.store["a"].run_requested) == (2, None)
@@ -585,7 +585,7 @@ class TestAtTheSameMoment:
         tasks: Any = here._ledger and here._ledger.tasks
 
         def stall() -> None:
-            clock.advance(700)
+            outlive_lease(here, clock)
             _reap(there)
             there.pause("a")
             older = there._ledger.backend.look(["a"], 0).states["a"]  # type: ignore[union-attr]
