@@ -210,7 +210,7 @@ def work(call: Call) -> Outcome:
 
 
 def work_and_tell(call: Call, done: Callable[[Outcome], None]) -> None:
-    """Make a call in this thread, and tell `done` here what came of it: whoever waits for it may be the ticking one."""
+    """Make a call, and tell `done` of its outcome in this thread: what a future calls may run in that of `submit`."""
     outcome = work(call)
     call.is_told = True
     done(outcome)

@@ -168,6 +168,7 @@ class SharedTasks:
                 if task.id in past:
                     task.__dict__["history"] = past[task.id]
                 row, state = rows[task.id], states[task.id]
+                # A pause that this task does not say is that of somebody else.
                 is_unused = is_blank(state._replace(paused=False) if task.paused else state)
                 if is_unused and (state.version == 1 or task.id in unknown):  # or was removed, and is new again
                     row.version, row.fields = state.version, fields_of(state, task)

@@ -94,7 +94,8 @@ class Backend(ABC):
         """Write definitions whose hash is new, leave equal ones alone, and return the state of all.
 
         What is written gets a new version, and the store a new revision, in the same transaction. A task that was
-        removed comes back with its epoch, and without anything else of its past. A row that makes no sense is left out
+        removed comes back with its epoch, and without anything else of its past. That one, and a new one, is paused if
+        its definition says so. A row that makes no sense is left out
         of the answer: a look tells what is wrong with it.
         """
 
