@@ -1,6 +1,7 @@
 """The ways to run tasks, for tests that have to come out the same in all of them."""
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import re
@@ -39,7 +40,8 @@ def is_interrupted(call: Callable[[], object], moment: int) -> bool:
                 raise KeyboardInterrupt
         return trace
 
-    before = sys.gettrace()
+    before, collects = sys.gettrace(), gc.isenabled()
+    gc.disable()  # what others call at a collection is not of the call, and may not raise
     sys._getframe().f_trace_opcodes = True  # Python 3.12 looks at this one
     sys.settrace(trace)
     try:
@@ -48,6 +50,8 @@ def is_interrupted(call: Callable[[], object], moment: int) -> bool:
         return True
     finally:
         sys.settrace(before)
+        if collects:
+            gc.enable()
     return False
 
 
