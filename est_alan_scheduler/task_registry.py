@@ -6,17 +6,17 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from est_alan_scheduler.admission import check, refusal, refusal_of_change
+from est_alan_scheduler.admission import check, refusal
 from est_alan_scheduler.agenda import Agenda, Entry
 from est_alan_scheduler.crew import Crew
 from est_alan_scheduler.dependencies import first_unmet, first_used_up
-from est_alan_scheduler.events import Callback, Event, check_subscription
+from est_alan_scheduler.events import Callback, check_subscription
 from est_alan_scheduler.execution import Runner
 from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.function_names import FunctionNames
@@ -25,6 +25,7 @@ from est_alan_scheduler.history import latest_runs
 from est_alan_scheduler.launcher import Launcher
 from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.log import log
+from est_alan_scheduler.management import Management
 from est_alan_scheduler.membership import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.pool import ExecutorSource, Pool
 from est_alan_scheduler.portable import short_repr
@@ -43,8 +44,6 @@ _Func = TypeVar("_Func", bound=Callable[..., Any])
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.ledger import Instance, Ledger
-
-_TRIES = 5  # to change a task that others change at the same moment
 
 _KEEP: Any = object()
 
@@ -84,9 +83,9 @@ class TaskRegistry:
         self._events = self._book.events
         self._readiness = Readiness(self._agenda, self._book, self._may_go_ahead)
         self._crew = Crew(self, self._under_way.calls)
+        self._management = Management(self._agenda, self._book, self._now, self._wake)
         self._launcher = Launcher(self._agenda, self._book, self._crew, self._now, self._may_still_start)
         self._wakers: tuple[Callable[[], None], ...] = ()
-        self._is_paused = False
         self._names = FunctionNames()
         self._ledger: Ledger | None = None
         self._backend: str | Backend | None = None
@@ -168,7 +167,7 @@ class TaskRegistry:
             former.leave()
         with self._lock:
             if backend != self._backend:
-                self._is_paused = self.is_paused  # also by itself from now on
+                self._management.keep_paused()  # also by itself from now on
             self._ledger = self._book.ledger = ledger
             self._backend = backend
             self._agenda.heard = None if ledger is None else ledger.edits.heard
@@ -238,7 +237,7 @@ class TaskRegistry:
             raise ValueError(refused)
         if ledger is not None:
             ledger.tasks.join([task], self._refuse_shared, self._put_in)
-        self._announce("registered", task.id)
+        self._management.announce("registered", task.id)
         return task
 
     def _refuse_shared(self, task: Task, is_adopted: bool) -> None:
@@ -263,45 +262,18 @@ class TaskRegistry:
         `KeyError`) if there is no such task, with a backend `BackendUnavailableError`, and `RuntimeError` if others
         change the task again and again; and changes nothing then.
         """
-        check_task_id(task_id)
-        self._catch_up(task_id)
-        for _ in range(_TRIES):
-            before = self.store.get(task_id)
-            if before is None:
-                raise self._unknown(task_id)
-            values = before._validated(changes)
-            if self._ledger is not None:
-                self._ledger.edits.check(before.model_copy(update=values))
-            replaced = refused = None
-            with self._turn():
-                with self._lock, self._agenda:
-                    task = dict.get(self.store, task_id)
-                    if task is not None:
-                        refused = refusal_of_change(task, values, self.store)
-                        if refused is None:
-                            replaced = task._store(values)
-                if task is None:
-                    raise self._unknown(task_id)
-                if refused is not None:
-                    raise ValueError(refused)
-                if self._ledger is None or self._ledger.edits.publish(task, replaced or {}):
-                    break
-        else:
-            raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
-        del replaced  # without the lock: the `__del__` of an argument is user code
-        self._announce("updated", task.id)
-        return task
+        return self._management.update(task_id, changes)
 
     def pause(self, task_id: str) -> Task:
         """Let the task of that id have no due moments until `resume`, and return it; `KeyError` if there is none.
 
         A run under way goes on, and `run_now` still works.
         """
-        return self._set(task_id, "paused", True, "paused")
+        return self._management.set(task_id, "paused", True, "paused")
 
     def resume(self, task_id: str) -> Task:
         """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all that was missed."""
-        return self._set(task_id, "paused", False, "resumed")
+        return self._management.set(task_id, "paused", False, "resumed")
 
     def run_now(self, task_id: str, force: bool = False) -> Task:
         """Have the task of that id run with the next tick, due or not, and return it; `KeyError` if there is none.
@@ -313,7 +285,7 @@ class TaskRegistry:
         """
         if not isinstance(force, bool):
             raise TypeError(f"force must be True or False, got {short_repr(force)}")
-        return self._set(task_id, "run_requested", "force" if force else "ready")
+        return self._management.set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
         """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on.
@@ -322,19 +294,19 @@ class TaskRegistry:
         joins while it is paused by itself stays so, without the others. Raises `BackendUnavailableError`, and changes
         nothing then.
         """
-        self._set_paused(True)
+        self._management.set_all_paused(True)
 
     def resume_all(self) -> None:
         """Undo `pause_all`, with a backend for all who share it; tasks that are paused each on their own stay so.
 
         Raises `BackendUnavailableError`, and changes nothing then.
         """
-        self._set_paused(False)
+        self._management.set_all_paused(False)
 
     @property
     def is_paused(self) -> bool:
         """Whether `pause_all` is in force, with a backend as far as this registry has seen it."""
-        return self._is_paused or (self._ledger is not None and self._ledger.tasks.is_paused)
+        return self._management.is_paused
 
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
@@ -355,22 +327,7 @@ class TaskRegistry:
         A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
         has succeeded. One of the backend that is `unresolved` here is taken out as well: None, if there is no `Task`.
         """
-        check_task_id(task_id)
-        with self._turn():
-            self._catch_up(task_id)
-            is_shared = task_id in self.unresolved()
-            if self._ledger is not None and (is_shared or task_id in self.store):
-                self._ledger.tasks.remove(task_id)
-            with self._lock, self._agenda as agenda:
-                agenda.work_in(self._now())
-                task = dict.get(self.store, task_id)
-                if task is not None:
-                    dict.__delitem__(self.store, task_id)
-                    agenda.drop(task_id)
-        if task is None and not is_shared:
-            raise UnknownTaskError(task_id, self.store)
-        self._announce("removed", task_id)
-        return task
+        return self._management.remove(task_id)
 
     def __len__(self) -> int:
         return len(self.store)
@@ -439,9 +396,7 @@ class TaskRegistry:
 
     def unresolved(self) -> dict[str, str]:
         """Return, by id, why tasks of the backend do not run here: an unknown function, a row that makes no sense."""
-        if self._ledger is None:
-            return {}
-        return {task_id: reason for task_id, (reason, _) in list(self._ledger.tasks.unresolved.items())}
+        return self._management.unresolved()
 
     def instances(self) -> "list[Instance]":
         """Return who ticks the tasks of the backend, the oldest first: all whose lease is alive.
@@ -516,14 +471,6 @@ class TaskRegistry:
             raise UnknownTaskError(task_id, self.store)
         return counts
 
-    def _announce(self, event: str | None, task_id: str | None) -> None:
-        """Tell the subscribers what was done, if that is an event, and then the loop: it may start what comes of it."""
-        try:
-            if event is not None and self._events.callbacks[event]:
-                self._events.tell(Event(event, task_id))
-        finally:
-            self._wake()
-
     # The clockwork.
 
     def tick(self) -> None:
@@ -540,7 +487,7 @@ class TaskRegistry:
             decision = self._decide(runner)
             if decision is not None:
                 self._carry_out(decision, decision.ready, None)
-        elif ledger.prepare(self._crew.room(runner), self.is_paused):
+        elif ledger.prepare(self._crew.room(runner), self._management.is_paused):
             ledger.tell_stored()
             decision, is_inline = self._decide(runner), runner is None
             if decision is not None:
@@ -553,7 +500,7 @@ class TaskRegistry:
         if ledger is None or getattr(self.tick, "__func__", None) is not TaskRegistry.tick:
             return None
         runner = self._muster()
-        prepare = partial(ledger.prepare, self._crew.room(runner), self.is_paused)
+        prepare = partial(ledger.prepare, self._crew.room(runner), self._management.is_paused)
         return HalfTick(ledger, self._book, prepare, partial(self._decide, runner), self._carry_out)
 
     def _muster(self) -> Runner | None:
@@ -570,7 +517,7 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self.is_paused else self._crew.room(runner)
+            room = 0 if self._management.is_paused else self._crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
@@ -607,7 +554,7 @@ class TaskRegistry:
         """
         moment = deadline = None
         outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self.is_paused and self._crew.room(self._crew.runner()) != 0:
+        if not self._management.is_paused and self._crew.room(self._crew.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -663,46 +610,7 @@ class TaskRegistry:
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
-        return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
-
-    def _turn(self) -> AbstractContextManager[Any]:
-        """Return what lets this thread alone change what the backend has of the tasks."""
-        return nullcontext() if self._ledger is None else self._ledger.tasks.turn
-
-    def _catch_up(self, task_id: str) -> None:
-        """Know how a task stands in the backend, before it is changed: others may have done so since the last tick."""
-        if self._ledger is not None:
-            self._ledger.tasks.refresh([task_id])
-
-    def _unknown(self, task_id: str) -> UnknownTaskError:
-        return UnknownTaskError(task_id, self.store, self.unresolved().get(task_id))
-
-    def _set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
-        """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
-        check_task_id(task_id)
-        self._catch_up(task_id)
-        with self._lock, self._agenda:
-            task = dict.get(self.store, task_id)
-            is_changed = task is not None and task.__dict__[field] not in (value, "force")
-            if task is not None and is_changed and self._ledger is None:
-                task._store({field: value})
-        ledger = self._ledger
-        if task is None or (ledger is not None and is_changed and not ledger.edits.manage(task, field, value)):
-            raise self._unknown(task_id)
-        if is_changed:
-            self._announce(event, task_id)
-        return task
-
-    def _set_paused(self, value: bool) -> None:
-        ledger = self._ledger
-        is_changed = ledger is not None and ledger.tasks.pause_all(value)
-        with self._lock:
-            by_itself = value and ledger is None
-            is_changed = is_changed or (by_itself is value and self._is_paused is not value)
-            self._is_paused = by_itself
-            self._agenda.changes += 1  # a tick under way has to look again
-        if is_changed:
-            self._announce("paused" if value else "resumed", None)
+        return not self._management.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     # A run.
 

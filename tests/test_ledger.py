@@ -353,7 +353,7 @@ class TestOneInstance:
         first.expose(stop, "stop")
         first.register(adder("a", func=stop, args=()))
         first.register(adder("b"))
-        second._catch_up("b")
+        second._management.catch_up("b")
         first._ledger._claims._size = 10  # type: ignore[union-attr]  # both in one batch
         first.tick()
         assert (pauses, first.store["b"].status, first.store["b"].paused) == ([], TaskStatus.PENDING, True)
@@ -1634,7 +1634,7 @@ class TestOutage:
         flaky.fails_after = {"claim"}
         registry.tick()
         flaky.fails_after.clear()
-        registry._catch_up("a")
+        registry._management.catch_up("a")
         registry._start_over_after_fork()
         flaky.fails_before = {"claim"}
         for _ in range(3):

@@ -447,7 +447,7 @@ class TestAtTheSameMoment:
 
         def stop() -> None:
             there.run_now("b", force=True)
-            here._catch_up("b")
+            here._management.catch_up("b")
             here.pause_all()
 
         here.expose(stop, "stop")
@@ -468,7 +468,7 @@ class TestAtTheSameMoment:
         def stop() -> None:
             here.store["a"].paused = True
             there.run_now("a")
-            here._catch_up("a")
+            here._management.catch_up("a")
 
         here.expose(stop, "stop")
         there.expose(stop, "stop")
@@ -605,7 +605,7 @@ class TestAtTheSameMoment:
 
         def stall() -> None:
             there.remove("a")
-            here._catch_up("a")
+            here._management.catch_up("a")
             there.register(adder("a", func=stall, args=()))
             there.pause("a")
             here.resume("a")
@@ -614,7 +614,7 @@ class TestAtTheSameMoment:
             registry.expose(stall, "stall")
         here.register(adder("a", func=stall, args=()))
         here.tick()
-        there._catch_up("a")
+        there._management.catch_up("a")
         assert (here.store["a"].paused, there.store["a"].paused) == (False, False)
 
     def test_a_request_between_the_end_of_a_run_and_its_record_is_not_lost(
@@ -629,7 +629,7 @@ class TestAtTheSameMoment:
                 here.tick()
                 wait_until(lambda task=task: task.status is TaskStatus.SUCCESS)  # type: ignore[misc]  # lambda
                 asking.run_now(str(number))
-                here._catch_up(str(number))
+                here._management.catch_up(str(number))
                 here.tick()
                 here.tick()
                 wait_until(lambda task=task: task.status is TaskStatus.SUCCESS)  # type: ignore[misc]  # lambda
