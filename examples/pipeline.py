@@ -13,6 +13,7 @@ It stops by itself when all files are loaded, when a step has failed for good, o
 import argparse
 import csv
 import json
+import shutil
 import tempfile
 import threading
 from collections import Counter
@@ -39,7 +40,7 @@ def extract(inbox: Path, stage: Path) -> str:
     for path in sorted(inbox.glob("*.csv")):
         if not path.read_bytes().endswith(b"\n"):
             raise IncompleteError(f"{path.name} is still being written")
-        path.replace(stage / path.name)
+        shutil.move(path, stage / path.name)  # which may be another disk
         moved.append(path.name)
     return f"took {', '.join(moved) or 'nothing'}"
 
@@ -60,10 +61,15 @@ def load(stage: Path, outbox: Path) -> str:
     """Add the sums on the stage to the totals."""
     totals_path = outbox / "totals.json"
     totals = Counter(json.loads(totals_path.read_text(encoding="utf-8")) if totals_path.exists() else {})
-    for path in sorted(stage.glob("*.json")):
+    paths = sorted(stage.glob("*.json"))
+    for path in paths:
         totals.update(json.loads(path.read_text(encoding="utf-8")))
+    # In this order a failure loses nothing; who is killed right before the end adds these sums once more.
+    draft = totals_path.with_suffix(".draft")
+    draft.write_text(json.dumps(totals, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    draft.replace(totals_path)
+    for path in paths:
         path.unlink()
-    totals_path.write_text(json.dumps(totals, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     return f"totals of {len(totals)} product(s)"
 
 
