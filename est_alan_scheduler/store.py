@@ -20,13 +20,18 @@ class UnknownTaskError(KeyError):
     def __init__(self, task_id: object, known: Iterable[str] = (), reason: str | None = None) -> None:
         super().__init__(task_id)
         self._known = known
-        self._reason = reason
+        self._text: str | None = None
+        if reason is not None:
+            self._text = f"task {short_repr(task_id)} of the backend can only be removed here: {reason}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.args, {"_text": str(self)}  # not what is known: it is all that is registered
 
     def __str__(self) -> str:
-        if self._reason is not None:
-            return f"task {short_repr(self.args[0])} of the backend can only be removed here: {self._reason}"
-        hint = near_miss(self.args[0], list(self._known)[:_MOST_COMPARED])
-        return f"no task {short_repr(self.args[0])} is registered{hint}"
+        if self._text is None:  # only now: most are caught, and it takes time
+            hint = near_miss(self.args[0], list(self._known)[:_MOST_COMPARED])
+            self._text, self._known = f"no task {short_repr(self.args[0])} is registered{hint}", ()
+        return self._text
 
 
 class Store(dict[str, Task]):

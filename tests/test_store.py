@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.store import Store
+from est_alan_scheduler.store import Store, UnknownTaskError
 from est_alan_scheduler.task import Task
 
 
@@ -70,6 +70,16 @@ def test_what_does_not_belong_there_changes_nothing(
             change(store)
 
     assert edit(attempt) == (["a", "b"], [])
+
+
+def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
+    with pytest.raises(UnknownTaskError) as caught:
+        Store({"nightly": task("nightly")}, lambda key, moved: None, lambda: None)["nightli"]
+    sent = pickle.dumps(caught.value)
+    loaded = pickle.loads(sent)
+    message = "no task 'nightli' is registered (did you mean 'nightly'?)"
+    assert (type(loaded), loaded.args, str(loaded)) == (UnknownTaskError, ("nightli",), message)
+    assert b"07:00" not in sent
 
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
