@@ -29,7 +29,9 @@ def explain(
     if called is not None and called is not task:
         return "the call of the task that had this id before still goes on"
     if called is not None:
-        return f"its run of {task.last_run_at} was given up ({task.error_message}), but that call still goes on"
+        is_given_up = task.error_message is not None  # else somebody has assigned the status
+        verdict = f"was given up ({task.error_message})" if is_given_up else f"counts as {task.status.value}"
+        return f"its run of {task.last_run_at} {verdict}, but that call still goes on"
     if are_all_paused:
         return "all tasks are paused: resume_all() lets them run"
     if task.paused and task.run_requested is None:

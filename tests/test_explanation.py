@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
+from est_alan_scheduler.explanation import explain
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -45,6 +46,13 @@ def test_why_a_task_is_not_running(fields: dict[str, Any], sentence: str) -> Non
     registry.register(Task(id="a", run_at=datetime(2030, 1, 1), func=print))
     registry.register(Task(id="task", func=print, **fields))
     assert registry.why_not("task") == sentence
+
+
+def test_a_call_that_goes_on_though_its_task_was_assigned_a_status() -> None:
+    now = datetime(2026, 6, 1, 12)
+    task = Task(id="a", at="07:00", func=print, status=TaskStatus.SUCCESS, last_run_at=now)
+    expected = "its run of 2026-06-01 12:00:00 counts as success, but that call still goes on"
+    assert explain(task, {"a": task}, now, called=task) == expected
 
 
 def test_without_a_schedule_it_says_what_is_missing() -> None:
