@@ -53,7 +53,7 @@ def acceptable(task: Task, work: Work) -> dict[str, str]:
 def take_results(
     task: Task, depends_on: Iterable[str], names: Mapping[str, str], store: Mapping[str, Task]
 ) -> dict[str, Any]:
-    """Return the results of dependencies by name; where `task` asks for fresh ones, note which successes they are of.
+    """Return the results of dependencies by name, and note in `task` which successes they are of.
 
     The caller holds the lock: result and success belong together.
     """
@@ -64,8 +64,7 @@ def take_results(
             results[names[task_id]] = fields["result"]
         if fields and fields["last_success_at"] is not None:
             successes[task_id] = fields["last_success_at"]
-    if task.depends_on_mode == "fresh":
-        task.__dict__["consumed"] = successes
+    task.__dict__["consumed"] = successes  # also where none has to be fresh, which may be asked for later
     return results
 
 

@@ -159,7 +159,7 @@ class Task(BaseModel):
     ] = "ever"
     """`"fresh"`: each of them must have succeeded anew since this task took its result. A retry needs nothing new."""
     consumed: Annotated[dict[str, datetime] | None, BeforeValidator(check_consumed)] = None
-    """Which success of each dependency this task has made use of, by id, as its `last_success_at` was: for `"fresh"`.
+    """Which success of each dependency this task has made use of, by id, as its `last_success_at` was.
     Noted when the results are taken for a call; None if that has never been."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
     """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""

@@ -143,12 +143,18 @@ class TestFreshInput:
         registry.tick()
         assert given == [1, 1]
 
-    def test_it_costs_a_task_that_does_not_ask_for_it_nothing(self, registry: Frozen) -> None:
-        source(registry)
+    def test_what_was_made_use_of_before_it_was_asked_for_is_not_fresh(self, registry: Frozen) -> None:
+        source(registry, every={"hours": 1})
         given = consumer(registry, depends_on_mode="ever")
         registry.tick()
-        registry.tick_at(START + SECOND)
-        assert (given, registry.store["consumer"].consumed) == ([2], None)
+        for second in range(3):
+            registry.tick_at(START + second * SECOND)
+        registry.update("consumer", depends_on_mode="fresh")
+        registry.tick_at(START + 3 * SECOND)
+        assert given == [1, 1, 1]
+        for second in range(2):
+            registry.tick_at(START + HOUR + second * SECOND)
+        assert given == [1, 1, 1, 2]
 
     @pytest.mark.parametrize("zone", [None, "Asia/Seoul"])
     def test_it_survives_json(self, zone: str | None) -> None:
