@@ -2,6 +2,7 @@
 
 import logging
 from collections import deque
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.agenda import Agenda
@@ -53,17 +54,20 @@ class Edits:
                 self._tasks.stale.add(task.id)
         return bool(states)
 
-    def publish(self, task: Task, replaced: dict[str, Any]) -> bool:
+    def publish(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
         """Write an edit of a task at once; return False if others have edited it first, and theirs stands here now.
 
-        If the store is out of reach, the edit is taken back.
+        If the store is out of reach, the edit is taken back, `armed` with it: since when its slots count.
         """
         try:
             if task.id not in self.push():
                 return True
             self._tasks.refresh()
         except BackendUnavailableError:
-            task._store(replaced)
+            with self._book.lock:  # or a tick could count its slots from now on
+                edit = task._store(replaced)
+                task._armed = armed
+            del edit  # without the lock: the `__del__` of an argument is user code
             raise
         return False
 

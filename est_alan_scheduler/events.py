@@ -45,13 +45,13 @@ class Event(NamedTuple):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration: float | None = None
-    """Seconds from the start of the call to its end, by a clock that nobody sets."""
+    """Seconds from the start of the call to its end, by a clock that nobody sets; None if that was lost elsewhere."""
     result: Any = None
     error: BaseException | None = None
     error_message: str | None = None
     """The same in words, `"ValueError: boom"`."""
     retry_at: datetime | None = None
-    """When it will be tried again; None if it will not, or not for that: `run_now` has been called meanwhile."""
+    """When it is tried again; None if it is not, or if `run_now` was called meanwhile: that run comes instead."""
 
 
 Callback = Callable[[Event], object]
@@ -187,7 +187,8 @@ def log_outcome(event: Event) -> None:
             log(logging.INFO, f"Task {event.task_id!r} succeeded in {event.duration:.3f} s{attempt}")
     elif is_enabled(logging.ERROR):
         then = "" if event.retry_at is None else f"; next attempt at {event.retry_at}"
-        message = f"Task {event.task_id!r} failed after {event.duration:.3f} s{attempt}: {event.error_message}{then}"
+        after = "" if event.duration is None else f" after {event.duration:.3f} s"
+        message = f"Task {event.task_id!r} failed{after}{attempt}: {event.error_message}{then}"
         log(logging.ERROR, message, event.error)
 
 

@@ -21,7 +21,7 @@ from est_alan_scheduler.errand import Errand
 from est_alan_scheduler.function_names import FunctionNames
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.lease import Beat, Lease, Outage
-from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.log import log
 from est_alan_scheduler.outcomes import Outcomes
 from est_alan_scheduler.recorded_state import instant, moment, past_of
@@ -306,10 +306,30 @@ class Ledger:
         reaped = self.backend.reap(verdicts)
         with self._book.lock:
             tasks.stale.update(task_id for task_id, _ in reaped)
-        for task_id, epoch in sorted(reaped):
-            log(logging.WARNING, f"Run {epoch} of task {task_id!r} was lost: its owner has stopped renewing its lease.")
+            taken = [(row, verdict) for row, verdict in zip(lost, verdicts, strict=True) if verdict[:2] in reaped]
+            unknown = [row for row, verdict in taken if not self._take_over(row, verdict)]
+        for row in unknown:  # nobody else tells of those
+            log(logging.WARNING, f"Run {row.epoch} of task {row.task_id!r}, which is gone, was lost with its owner.")
         if reaped:
             self._wake()
+
+    def _take_over(self, row: RunRow, verdict: Verdict) -> bool:
+        """Count a run that was recorded as lost, and have a tick tell of it, which knows how its task stands then.
+
+        Return False if there is no such task. The caller holds the lock.
+        """
+        task = dict.get(self._agenda.store, row.task_id)
+        if task is None:
+            return False
+        slot = None if row.slot is None else from_instant(row.slot)
+        started, turn = from_utc(from_instant(row.started)), self._book.under_way.here.turn
+        run = Run(task, started, slot, None, turn, is_call=False, attempt=row.attempt)
+        run.duration = None
+        run.retry_at = None if verdict.retry_at is None else moment(verdict.retry_at, task)
+        ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=verdict.error)
+        self._book.take_over(run, past_of(ended, task))
+        self._untold.append(partial(self._book.announce_lost, run))
+        return True
 
     def _is_ours(self, run: RunRow) -> bool:
         """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""

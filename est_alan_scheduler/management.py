@@ -47,19 +47,20 @@ class Management:
             values = before._validated(changes)
             if ledger is not None:
                 ledger.edits.check(before.model_copy(update=values))
-            replaced = refused = None
+            replaced = refused = armed = None
             with _turn(ledger):
                 with self._book.lock, agenda:
                     task = dict.get(agenda.store, task_id)
                     if task is not None:
                         refused = refusal_of_change(task, values, agenda.store)
                         if refused is None:
+                            armed = task._armed
                             replaced = task._store(values)
                 if task is None:
                     raise self._unknown(task_id)
                 if refused is not None:
                     raise ValueError(refused)
-                if ledger is None or ledger.edits.publish(task, replaced or {}):
+                if ledger is None or ledger.edits.publish(task, replaced or {}, armed):
                     break
         else:
             raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")

@@ -10,10 +10,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.rows import RunOutcome
+from est_alan_scheduler.backends.rows import RunOutcome, RunRow, Verdict
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.log import log
-from est_alan_scheduler.recorded_state import instant, stored_consumed
+from est_alan_scheduler.recorded_state import instant, past_of, stored_consumed
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.shared_tasks import SharedTasks
 from est_alan_scheduler.task import TaskStatus
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 LARGEST_BATCH = 1_000
+_LATEST = 1_000  # runs among which a late one is looked for
 _LARGEST_WRITE = 16_000_000  # characters of results; stores have limits to what they take at once
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
 _SUCCESS = TaskStatus.SUCCESS  # looking up a member costs more than comparing it
@@ -44,7 +45,7 @@ class Outcomes:
         self._book = book
         self._hurry = hurry
         self._writing = threading.Lock()
-        self._queue: deque[RunOutcome] = deque()
+        self._queue: deque[tuple[RunOutcome, Run | None]] = deque()
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -64,13 +65,13 @@ class Outcomes:
         epoch, attempt = run.epoch or 0, run.attempt
         # By place: by name it takes three times as long, for each run.
         outcome = RunOutcome(task.id, epoch, at, status, result, text, error, success, retry, attempt, limit, consumed)
-        self._append(outcome)
+        self._append(outcome, run)
 
     def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Take in that a run was claimed and not started; the caller holds the lock."""
         error = f"{_GIVEN_BACK}owner {self._lease.owner} gave its claim back"
         outcome = RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error, history_limit=epoch)
-        self._append(outcome)  # with that limit older runs stay: only one that took place drops them
+        self._append(outcome, None)  # with that limit older runs stay: only one that took place drops them
 
     def flush(self) -> None:
         """Write what is there."""
@@ -80,11 +81,15 @@ class Outcomes:
         with self._writing:
             while self._queue:
                 batch = self._batch()
-                recorded = self._backend.finish(self._lease.owner, batch)
+                recorded = self._backend.finish(self._lease.owner, [outcome for outcome, _ in batch])
+                lost = self._lost([outcome for outcome, run in batch if run and _key(outcome) not in recorded])
                 with self._book.lock:
-                    for outcome in batch:
+                    for outcome, run in batch:
                         self._queue.popleft()
-                        if self._settle(outcome, is_late=(outcome.id, outcome.epoch) not in recorded):
+                        key = _key(outcome)
+                        if run is not None and key in lost:
+                            self._book.lose(run, past_of(lost[key], run.task), outcome.status is _SUCCESS)
+                        if self._settle(outcome, is_late=key not in recorded):
                             notices.append(
                                 f"Run {outcome.epoch} of task {outcome.id!r} ended late ({outcome.status.value}): it "
                                 "had lost its task before, and changes nothing."
@@ -98,18 +103,31 @@ class Outcomes:
         self._writing = threading.Lock()
         self._queue.clear()
 
-    def _batch(self) -> list[RunOutcome]:
-        batch: list[RunOutcome] = []
+    def _batch(self) -> list[tuple[RunOutcome, Run | None]]:
+        batch: list[tuple[RunOutcome, Run | None]] = []
         size = 0
-        for outcome in list(islice(self._queue, LARGEST_BATCH)):  # in one step: others add to it
-            size += len(outcome.result or "")
+        for pair in list(islice(self._queue, LARGEST_BATCH)):  # in one step: others add to it
+            size += len(pair[0].result or "")
             if batch and size > _LARGEST_WRITE:
                 break
-            batch.append(outcome)
+            batch.append(pair)
         return batch
 
-    def _append(self, outcome: RunOutcome) -> None:
-        self._queue.append(outcome)
+    def _lost(self, late: list[RunOutcome]) -> dict[tuple[str, int], RunRow]:
+        """Return, of outcomes that came late, the runs that others have recorded as failed when the lease had expired.
+
+        What is late for another reason, a task that was removed, stands as it ended.
+        """
+        lost = {}
+        for outcome in late:
+            verdict = Verdict(outcome.id, outcome.epoch, self._lease.owner)
+            for run in self._backend.history(outcome.id, TaskStatus.FAILED, limit=_LATEST):
+                if run.epoch == outcome.epoch and run.error == verdict.error:
+                    lost[_key(outcome)] = run
+        return lost
+
+    def _append(self, outcome: RunOutcome, run: Run | None) -> None:
+        self._queue.append((outcome, run))
         self._hurry()
 
     def _settle(self, outcome: RunOutcome, is_late: bool) -> bool:
@@ -125,3 +143,7 @@ class Outcomes:
         if is_mine or not is_unstarted:  # what was given back is known
             tasks.stale.add(outcome.id)
         return is_late and not is_unstarted
+
+
+def _key(outcome: RunOutcome) -> tuple[str, int]:
+    return outcome.id, outcome.epoch

@@ -15,6 +15,7 @@ from est_alan_scheduler.timing import record, show, slot_of_retry
 if TYPE_CHECKING:
     from est_alan_scheduler.agenda import Entry
     from est_alan_scheduler.execution import Call
+    from est_alan_scheduler.statistics import Tally
     from est_alan_scheduler.under_way import Turn
 
 
@@ -50,6 +51,7 @@ class Run:
         "entry",
         "epoch",
         "is_call",
+        "is_lost",
         "is_over",
         "is_retried",
         "late",
@@ -59,6 +61,7 @@ class Run:
         "slot",
         "started_at",
         "starter",
+        "tally",
         "task",
         "timeout",
         "work",
@@ -87,9 +90,11 @@ class Run:
         self.began = time.monotonic()
         self.late: float | None = None  # seconds after it was due; None if nothing was
         # What came of it, once that is recorded.
-        self.duration = 0.0
+        self.duration: float | None = 0.0  # None if that is not known
         self.retry_at: datetime | None = None
         self.is_retried = False  # the retry has begun
+        self.is_lost = False  # with a backend: others had recorded it as failed before
+        self.tally: Tally | None = None  # that of its task, where it is counted
         self.started_at = (
             now if fields["timezone"] is None else record(fields["timezone"], now)
         )  # as its task records it

@@ -193,6 +193,7 @@ class RunBook:
                     if tally is None:
                         tally = entry.tally = Tally()
                     tally.count(run, error is None)
+                    run.tally = tally
                 self.tally.count(run, error is None)
                 if has_ended and under_way.end(run):
                     self._file_successor(run, clock)
@@ -220,8 +221,15 @@ class RunBook:
 
         Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
         """
+        event = self._outcome(run, result, error)
+        if run.epoch is None or self.ledger is None or self.events.is_only_logged(event):
+            self._tell_outcome(run, event)
+        else:
+            self.ledger.tell(partial(self._tell_outcome, run, event))
+
+    def _outcome(self, run: Run, result: Any, error: BaseException | None) -> Event:
         line = run.line or {}
-        event = Event(
+        return Event(
             name="succeeded" if error is None else "failed",
             task_id=run.task.id,
             slot=run.shown_slot(),
@@ -234,12 +242,46 @@ class RunBook:
             error_message=line["error"],
             retry_at=run.retry_at if self._is_retried(run) else None,
         )
-        if run.epoch is None or self.ledger is None or self.events.is_only_logged(event):
-            self._tell_outcome(run, event)
-        else:
-            self.ledger.tell(partial(self._tell_outcome, run, event))
+
+    def take_over(self, run: Run, line: dict[str, Any]) -> None:
+        """Note a run that another instance has lost, and that was recorded as failed from here.
+
+        The caller holds the lock; `announce_lost` has to follow.
+        """
+        task, history = run.task, run.task.__dict__["history"]
+        run.line = line
+        history.append(line)
+        if len(history) > task.history_limit:
+            del history[0]
+        entry = self._agenda.entries.get(task.id)
+        if entry is not None:
+            entry.tally = entry.tally or Tally()
+            entry.tally.count_lost(run)
+        self.tally.count_lost(run)
+        if run.retry_at is not None:
+            self._untold[task.id] = run
+
+    def announce_lost(self, run: Run) -> None:
+        """Tell the subscribers of a run that was taken over, and of its retry."""
+        self._tell_outcome(run, self._outcome(run, None, RuntimeError((run.line or {})["error"])))
+
+    def lose(self, run: Run, line: dict[str, Any], is_success: bool) -> None:
+        """Note that others had recorded `run` as failed before its outcome came: they count it, and tell of it.
+
+        The caller holds the lock.
+        """
+        run.is_lost = True
+        if run.line is not None:
+            run.line.update(line)
+        for tally in (run.tally, self.tally):
+            if tally is not None:
+                tally.take_back(run, is_success)
+        if self._untold.get(run.task.id) is run:
+            del self._untold[run.task.id]
 
     def _tell_outcome(self, run: Run, event: Event) -> None:
+        if run.is_lost:
+            return
         try:
             self.events.tell(event)
         finally:

@@ -61,6 +61,21 @@ class Tally:
             if late > self.late_max:
                 self.late_max = late
 
+    def count_lost(self, run: "Run") -> None:
+        """Count a run that another instance has lost: how late it started, and how long it took, is not known here."""
+        self.failures += 1
+        if run.attempt > 1:
+            self.retries += 1
+
+    def take_back(self, run: "Run", is_success: bool) -> None:
+        """Undo `count` for a run that another instance has recorded as lost, but for how late it started."""
+        if is_success:
+            self.successes -= 1
+        else:
+            self.failures -= 1
+        if run.attempt > 1:
+            self.retries -= 1
+
     def statistics(self) -> Statistics:
         """Return what they come to."""
         late = self.late

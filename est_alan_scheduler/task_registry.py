@@ -458,6 +458,7 @@ class TaskRegistry:
     def statistics(self, task_id: str | None = None) -> Statistics:
         """Return what the runs of a task come to since it was registered, by default those of all tasks ever.
 
+        They are those that this registry has recorded: with a backend, none that ran elsewhere, unless they were lost.
         Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
         """
         if task_id is not None:
@@ -487,7 +488,7 @@ class TaskRegistry:
             decision = self._decide(runner)
             if decision is not None:
                 self._carry_out(decision, decision.ready, None)
-        elif ledger.prepare(self._crew.room(runner), self._management.is_paused):
+        elif ledger.prepare(self._crew.room(runner), self.is_paused):
             ledger.tell_stored()
             decision, is_inline = self._decide(runner), runner is None
             if decision is not None:
@@ -500,7 +501,7 @@ class TaskRegistry:
         if ledger is None or getattr(self.tick, "__func__", None) is not TaskRegistry.tick:
             return None
         runner = self._muster()
-        prepare = partial(ledger.prepare, self._crew.room(runner), self._management.is_paused)
+        prepare = partial(ledger.prepare, self._crew.room(runner), self.is_paused)
         return HalfTick(ledger, self._book, prepare, partial(self._decide, runner), self._carry_out)
 
     def _muster(self) -> Runner | None:
@@ -517,7 +518,7 @@ class TaskRegistry:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self._management.is_paused else self._crew.room(runner)
+            room = 0 if self.is_paused else self._crew.room(runner)
             ready = self._readiness.take(now, room, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
@@ -554,7 +555,7 @@ class TaskRegistry:
         """
         moment = deadline = None
         outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self._management.is_paused and self._crew.room(self._crew.runner()) != 0:
+        if not self.is_paused and self._crew.room(self._crew.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
@@ -610,7 +611,7 @@ class TaskRegistry:
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
-        return not self._management.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+        return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     # A run.
 

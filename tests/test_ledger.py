@@ -35,7 +35,7 @@ from est_alan_scheduler.local_time import from_utc, to_utc
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Servers, Store
-from tests.ways import wait_until
+from tests.ways import logged, wait_until
 
 MINUTE = {"minutes": 1}
 _LAMBDA = lambda: None  # noqa: E731  # named as if it were a function
@@ -453,6 +453,86 @@ class TestEvents:
         task = alone.register(adder("b"))
         alone.tick()
         assert (task.status, task.paused) == (TaskStatus.PENDING, True)
+
+    def test_who_takes_over_a_lost_run_tells_and_counts_its_failure(
+        self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first, second = join(), join()
+        heard, start = heard_by(second), at(clock)
+        retry = Retry(max_retries=1, delay=5, jitter=0)
+        for registry in (first, second):
+            registry.register(adder(every={"hours": 1}, retry=retry))
+        task = second.store["a"]
+        _claim_and_die(first, first.store["a"])
+        clock.advance(700)
+        _reap(second)
+        counts = second.statistics("a")
+        assert (counts.runs, counts.failures, counts.last_duration, counts.lateness.count) == (1, 1, None, 0)
+        assert counts == second.statistics()
+        second.tick()
+        error = task.error_message or ""
+        lost = Event("failed", "a", start, 1, start, at(clock), error_message=error, retry_at=task.retry_at)
+        (told, retried), due = heard, at(clock) + timedelta(seconds=5)
+        assert [told._replace(error=None), retried._replace(error=None)] == [lost, lost._replace(name="retrying")]
+        assert (str(told.error), told.retry_at) == (error, due)
+        assert logged(caplog) == [f"Task 'a' failed: {error}; next attempt at {due}"]
+        clock.advance(5)
+        second.tick()
+        assert [event.name for event in heard] == ["failed", "retrying", "succeeded"]
+        counts = second.statistics("a")
+        assert (counts.runs, counts.successes, counts.failures, counts.retries) == (2, 1, 1, 1)
+        assert [(line["status"], line["attempt"]) for line in task.history] == [("failed", 1), ("success", 2)]
+
+    @pytest.mark.parametrize("is_success", [True, False])
+    def test_whose_run_others_have_recorded_as_lost_neither_tells_nor_counts_its_outcome(
+        self, join: Join, clock: Clock, is_success: bool
+    ) -> None:
+        first, second = join(), join()
+        heard, heard_by_second = heard_by(first), heard_by(second)
+
+        def outlive() -> None:
+            outlive_lease(first, clock)
+            _reap(second)
+            second.tick()
+            if not is_success:
+                raise ValueError("boom")
+
+        for registry in (first, second):
+            registry.expose(outlive, "outlive")
+            registry.register(adder(every={"hours": 1}, func=outlive, args=(), retry=Retry(max_retries=1, delay=60)))
+        first.tick()
+        assert [event.name for event in heard] == []
+        assert [event.name for event in heard_by_second] == ["failed", "retrying"]
+        assert [registry.statistics("a").failures for registry in (first, second)] == [0, 1]
+        assert first.statistics().runs == first.statistics("a").runs == 0
+        (line,), (stored,) = first.store["a"].history, first.history("a")
+        assert line == {key: stored[key] for key in line}
+        assert (line["status"], line["error"].partition(":")[0]) == ("failed", "lease expired")
+
+    @pytest.mark.parametrize(("func", "name"), [(noop, "succeeded"), (boom, "failed")])
+    def test_an_outcome_of_a_task_that_others_have_removed_is_told_and_counted(
+        self, join: Join, func: Callable[[], object], name: str
+    ) -> None:
+        first, second = join(), join()
+        heard = heard_by(first)
+
+        def remove() -> None:
+            second.remove("a")
+            func()
+
+        first.expose(remove, "remove")
+        first.register(adder(func=remove, args=()))
+        first.tick()
+        assert ([event.name for event in heard], first.statistics().runs) == ([name], 1)
+
+    def test_the_history_takes_no_more_lost_runs_than_its_limit(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        for registry in (first, second):
+            registry.register(adder(history_limit=0))
+        _claim_and_die(first, first.store["a"])
+        clock.advance(700)
+        _reap(second)
+        assert second.store["a"].history == []
 
 
 _DEFINED = {"every", "run_at", "func", "args", "retry"}
@@ -1285,6 +1365,7 @@ class TestLease:
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()
+        heard = heard_by(second)
         retry, start = Retry(max_retries=2, delay=5, jitter=1), at(clock)
         task = first.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
         second.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
@@ -1300,6 +1381,8 @@ class TestLease:
         clock.advance(20)
         second.tick()
         assert [(run["slot"], run["attempt"]) for run in second.history()] == [(start, 1), (start, 2), (start, 3)]
+        told = [(event.name, event.slot, event.attempt) for event in heard]
+        assert told == [("failed", start, 2), ("retrying", start, 2), ("failed", start, 3)]
 
     def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
@@ -1441,6 +1524,14 @@ def _claim_and_die(registry: TaskRegistry, task: Task) -> None:
     ledger.obtain(task)
     ledger.tasks.held.clear()
     ledger._beat.stop(60)
+
+
+def heard_by(registry: TaskRegistry) -> list[Event]:
+    """Return what it tells of outcomes from now on, as it comes."""
+    heard: list[Event] = []
+    for name in ("succeeded", "failed", "retrying"):
+        registry.on(name, heard.append)
+    return heard
 
 
 def outlive_lease(registry: TaskRegistry, clock: Clock) -> None:
@@ -1766,6 +1857,18 @@ class TestOutage:
             with pytest.raises(BackendUnavailableError):
                 manage()
         assert (task.every, task.paused, registry.is_paused, list(registry.store)) == (MINUTE, False, False, ["a"])
+
+    def test_an_update_that_fails_skips_no_slot(self, flaky: Flaky, registry: TaskRegistry, clock: Clock) -> None:
+        due = at(clock) + timedelta(hours=1)
+        registry.register(adder(every={"hours": 2}, start_at=due))
+        clock.advance(3600 + 30)
+        flaky.fails_before = {"change"}
+        with pytest.raises(BackendUnavailableError):
+            registry.update("a", every={"hours": 3})
+        flaky.fails_before = set()
+        _end_pause(registry)
+        registry.tick()
+        assert [run["slot"] for run in registry.history("a")] == [due]
 
 
 def _fail() -> None:
@@ -2210,12 +2313,12 @@ class TestRoundTrips:
 
         class Growing(str):
             def __len__(self) -> int:
-                queue.append(outcome)
+                queue.append((outcome, None))
                 return 1
 
         outcome = RunOutcome("a", 1, 0, TaskStatus.SUCCESS, result=Growing("x"))
-        queue.append(outcome)
-        queue.append(outcome)
+        queue.append((outcome, None))
+        queue.append((outcome, None))
         assert len(ledger._outcomes._batch()) == 2
         queue.clear()
 
