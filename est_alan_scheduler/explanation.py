@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from est_alan_scheduler.dependencies import find_circle, first_used_up
 from est_alan_scheduler.limits import Misfire
 from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.timing import due_moment, due_retry, misfire, options_of, read_schedule, show
 
@@ -15,22 +16,21 @@ def explain(
     store: Mapping[str, Task],
     now: datetime,
     *,
-    called: Task | None = None,
+    called: Run | None = None,
     is_full: bool = False,
     are_all_paused: bool = False,
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
-    `called`: the task of that id whose call goes on, itself or one that is gone. `is_full`: as many runs are under way
-    as may be. `are_all_paused`: the registry starts nothing.
+    `called`: the run whose call goes on, of this task or of one that is gone and had its id. `is_full`: as many runs
+    are under way as may be. `are_all_paused`: the registry starts nothing.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
-    if called is not None and called is not task:
+    if called is not None and called.task is not task:
         return "the call of the task that had this id before still goes on"
     if called is not None:
-        is_given_up = task.error_message is not None  # else somebody has assigned the status
-        verdict = f"was given up ({task.error_message})" if is_given_up else f"counts as {task.status.value}"
+        verdict = f"was given up ({task.error_message})" if called.is_over else f"counts as {task.status.value}"
         return f"its run of {task.last_run_at} {verdict}, but that call still goes on"
     if are_all_paused:
         return "all tasks are paused: resume_all() lets them run"

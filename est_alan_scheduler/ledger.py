@@ -82,7 +82,9 @@ class Ledger:
         self.began = self._claims.began
         self.taken_back = self._claims.taken_back
         self.start = self._claims.start
-        self._untold: deque[Callable[[], None]] = deque()  # the registry's lock guards it
+        # The registry's lock guards what is to be told: now, and when a tick has read how the tasks stand.
+        self._untold: deque[Callable[[], None]] = deque()
+        self._taken: list[Callable[[], None]] = []
         _ledgers.add(self)
 
     # A tick.
@@ -108,7 +110,9 @@ class Ledger:
                 due = {task.id for task in found if task.id not in tasks.held}
                 due.update(*(task.depends_on for task in found if task.depends_on))
                 ids = {*agenda.waiting, *tasks.elsewhere}
+                taken = len(self._taken)
             tasks.refresh(ids, due)
+            self._hand_on(taken)
         except BackendUnavailableError as error:
             self._note_outage(error)
             return False
@@ -254,6 +258,13 @@ class Ledger:
             with self._book.lock:
                 self._untold.extendleft(reversed(told))
 
+    def _hand_on(self, number: int) -> None:
+        """Have the first of what was taken over told of."""
+        if number:
+            with self._book.lock:
+                self._untold.extend(self._taken[:number])
+                del self._taken[:number]
+
     # The lease.
 
     def seconds_to_beat(self) -> float:
@@ -306,30 +317,27 @@ class Ledger:
         reaped = self.backend.reap(verdicts)
         with self._book.lock:
             tasks.stale.update(task_id for task_id, _ in reaped)
-            taken = [(row, verdict) for row, verdict in zip(lost, verdicts, strict=True) if verdict[:2] in reaped]
-            unknown = [row for row, verdict in taken if not self._take_over(row, verdict)]
-        for row in unknown:  # nobody else tells of those
-            log(logging.WARNING, f"Run {row.epoch} of task {row.task_id!r}, which is gone, was lost with its owner.")
+            for row, verdict in zip(lost, verdicts, strict=True):
+                if verdict[:2] in reaped:
+                    self._take_over(row, verdict)
         if reaped:
             self._wake()
 
-    def _take_over(self, row: RunRow, verdict: Verdict) -> bool:
-        """Count a run that was recorded as lost, and have a tick tell of it, which knows how its task stands then.
-
-        Return False if there is no such task. The caller holds the lock.
-        """
-        task = dict.get(self._agenda.store, row.task_id)
-        if task is None:
-            return False
-        slot = None if row.slot is None else from_instant(row.slot)
-        started, turn = from_utc(from_instant(row.started)), self._book.under_way.here.turn
-        run = Run(task, started, slot, None, turn, is_call=False, attempt=row.attempt)
+    def _take_over(self, row: RunRow, verdict: Verdict) -> None:
+        """Count a run that was recorded as lost, and have the next tick tell of it; the caller holds the lock."""
+        task_id, retry_at = row.task_id, verdict.retry_at
+        task, known = dict.get(self._agenda.store, task_id), self.tasks.rows.get(task_id)
+        if task is None or known is None or known.epoch != row.epoch:
+            # It was removed meanwhile, and perhaps registered anew.
+            task, retry_at = Task(id=task_id, func=_gone), None
+        started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
+        turn = self._book.under_way.here.turn
+        run = Run(task, from_utc(started), slot, None, turn, is_call=False, attempt=row.attempt)
         run.duration = None
-        run.retry_at = None if verdict.retry_at is None else moment(verdict.retry_at, task)
+        run.retry_at = None if retry_at is None else moment(retry_at, task)
         ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=verdict.error)
         self._book.take_over(run, past_of(ended, task))
-        self._untold.append(partial(self._book.announce_lost, run))
-        return True
+        self._taken.append(partial(self._book.announce_lost, run))
 
     def _is_ours(self, run: RunRow) -> bool:
         """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""
@@ -379,6 +387,7 @@ class Ledger:
         if self.is_ours:
             with suppress(BackendUnavailableError):
                 self.backend.close()
+        self._hand_on(len(self._taken))
         while self._untold:
             self._untold.popleft()()
 
@@ -388,6 +397,7 @@ class Ledger:
         self._beat = Beat(self)
         self._outcomes.clear_after_fork(self.lease)
         self._untold.clear()
+        self._taken.clear()
         self._claims.clear_after_fork(self.lease)
         self.tasks.clear_after_fork(self.lease)
 
@@ -416,6 +426,10 @@ class Ledger:
             }
             for run in runs
         ]
+
+
+def _gone() -> None:
+    """Stand for the function of a task that is not there any more."""
 
 
 def _take(left: deque[Entry], number: int) -> list[Entry]:

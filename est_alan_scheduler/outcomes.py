@@ -7,10 +7,10 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from operator import itemgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.rows import RunOutcome, RunRow, Verdict
+from est_alan_scheduler.backends.rows import RunOutcome, Verdict
 from est_alan_scheduler.lease import Lease
 from est_alan_scheduler.log import log
 from est_alan_scheduler.recorded_state import instant, past_of, stored_consumed
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from est_alan_scheduler.run_book import RunBook
 
 LARGEST_BATCH = 1_000
-_LATEST = 1_000  # runs among which a late one is looked for
 _LARGEST_WRITE = 16_000_000  # characters of results; stores have limits to what they take at once
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
 _SUCCESS = TaskStatus.SUCCESS  # looking up a member costs more than comparing it
 _recorded = itemgetter(*_RECORDED)
+_ALL = 2**31 - 1
 _GIVEN_BACK = "not started: "
 
 
@@ -46,6 +46,7 @@ class Outcomes:
         self._hurry = hurry
         self._writing = threading.Lock()
         self._queue: deque[tuple[RunOutcome, Run | None]] = deque()
+        self._asked: set[tuple[str, int]] = set()  # perhaps written: by a call that was not answered
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -81,14 +82,19 @@ class Outcomes:
         with self._writing:
             while self._queue:
                 batch = self._batch()
-                recorded = self._backend.finish(self._lease.owner, [outcome for outcome, _ in batch])
-                lost = self._lost([outcome for outcome, run in batch if run and _key(outcome) not in recorded])
+                try:
+                    recorded = self._backend.finish(self._lease.owner, [outcome for outcome, _ in batch])
+                    lost = self._lost([(it, run) for it, run in batch if run and _key(it) not in recorded])
+                except BaseException:
+                    self._asked.update(_key(outcome) for outcome, _ in batch)
+                    raise
+                self._asked.clear()
                 with self._book.lock:
                     for outcome, run in batch:
                         self._queue.popleft()
                         key = _key(outcome)
                         if run is not None and key in lost:
-                            self._book.lose(run, past_of(lost[key], run.task), outcome.status is _SUCCESS)
+                            self._book.lose(run, lost[key], outcome.status is _SUCCESS)
                         if self._settle(outcome, is_late=key not in recorded):
                             notices.append(
                                 f"Run {outcome.epoch} of task {outcome.id!r} ended late ({outcome.status.value}): it "
@@ -102,6 +108,7 @@ class Outcomes:
         self._lease = lease
         self._writing = threading.Lock()
         self._queue.clear()
+        self._asked.clear()
 
     def _batch(self) -> list[tuple[RunOutcome, Run | None]]:
         batch: list[tuple[RunOutcome, Run | None]] = []
@@ -113,17 +120,22 @@ class Outcomes:
             batch.append(pair)
         return batch
 
-    def _lost(self, late: list[RunOutcome]) -> dict[tuple[str, int], RunRow]:
-        """Return, of outcomes that came late, the runs that others have recorded as failed when the lease had expired.
+    def _lost(self, late: list[tuple[RunOutcome, Run]]) -> dict[tuple[str, int], dict[str, Any] | None]:
+        """Return, of outcomes that came late, those of runs that others had recorded as failed, the lease expired.
 
-        What is late for another reason, a task that was removed, stands as it ended.
+        With each, the line of the history; None if later runs have taken its place. What is late for another reason, a
+        task that was removed, stands as it ended; so does what was written before by a call that was not answered.
         """
-        lost = {}
-        for outcome in late:
-            verdict = Verdict(outcome.id, outcome.epoch, self._lease.owner)
-            for run in self._backend.history(outcome.id, TaskStatus.FAILED, limit=_LATEST):
-                if run.epoch == outcome.epoch and run.error == verdict.error:
-                    lost[_key(outcome)] = run
+        lost: dict[tuple[str, int], dict[str, Any] | None] = {}
+        for outcome, run in late:
+            key, verdict = _key(outcome), Verdict(outcome.id, outcome.epoch, self._lease.owner)
+            claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
+            rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
+            row = rows.get(outcome.epoch)
+            if row is not None and row.error == verdict.error:
+                lost[key] = past_of(row, run.task)
+            elif row is None and max(rows, default=0) > outcome.epoch and key not in self._asked:
+                lost[key] = None  # only runs that have ended are dropped
         return lost
 
     def _append(self, outcome: RunOutcome, run: Run | None) -> None:

@@ -251,44 +251,39 @@ class RunBook:
         task, history = run.task, run.task.__dict__["history"]
         run.line = line
         history.append(line)
-        if len(history) > task.history_limit:
-            del history[0]
+        del history[: max(len(history) - task.history_limit, 0)]
         entry = self._agenda.entries.get(task.id)
-        if entry is not None:
+        if entry is not None and entry.task is task:
             entry.tally = entry.tally or Tally()
             entry.tally.count_lost(run)
         self.tally.count_lost(run)
-        if run.retry_at is not None:
-            self._untold[task.id] = run
 
     def announce_lost(self, run: Run) -> None:
         """Tell the subscribers of a run that was taken over, and of its retry."""
         self._tell_outcome(run, self._outcome(run, None, RuntimeError((run.line or {})["error"])))
 
-    def lose(self, run: Run, line: dict[str, Any], is_success: bool) -> None:
+    def lose(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
         """Note that others had recorded `run` as failed before its outcome came: they count it, and tell of it.
 
-        The caller holds the lock.
+        `line` is what the history has of it, if it still has. The caller holds the lock.
         """
         run.is_lost = True
-        if run.line is not None:
+        if run.line is not None and line is not None:
             run.line.update(line)
         for tally in (run.tally, self.tally):
             if tally is not None:
                 tally.take_back(run, is_success)
-        if self._untold.get(run.task.id) is run:
-            del self._untold[run.task.id]
 
     def _tell_outcome(self, run: Run, event: Event) -> None:
-        if run.is_lost:
-            return
         try:
-            self.events.tell(event)
+            if not run.is_lost:
+                self.events.tell(event)
         finally:
             is_retried = False
             if run.retry_at is not None:
                 with self.lock:
-                    is_retried = self._is_retried(run)  # also when all have been told of the failure
+                    # As it stands when all have been told of the failure.
+                    is_retried = not run.is_lost and self._is_retried(run)
                     if self._untold.get(run.task.id) is run:
                         del self._untold[run.task.id]
         if is_retried:

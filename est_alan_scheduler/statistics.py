@@ -68,7 +68,7 @@ class Tally:
             self.retries += 1
 
     def take_back(self, run: "Run", is_success: bool) -> None:
-        """Undo `count` for a run that another instance has recorded as lost, but for how late it started."""
+        """Undo `count` for a run that was lost, and is counted elsewhere; how late it was, and how long, stays."""
         if is_success:
             self.successes -= 1
         else:

@@ -25,7 +25,8 @@ class UnknownTaskError(KeyError):
             self._text = f"task {short_repr(task_id)} of the backend can only be removed here: {reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), self.args, {"_text": str(self)}  # not what is known: it is all that is registered
+        state = {**self.__dict__, "_text": str(self), "_known": ()}  # which was all that is registered
+        return type(self), self.args, state
 
     def __str__(self) -> str:
         if self._text is None:  # only now: most are caught, and it takes time

@@ -353,7 +353,7 @@ class TaskRegistry:
             task,
             self.store,
             self._now(),
-            called=self._under_way.called(task_id),
+            called=self._under_way.calls.get(task_id),
             is_full=is_full,
             are_all_paused=self.is_paused,
         )

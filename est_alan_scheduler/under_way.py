@@ -11,7 +11,6 @@ from threading import get_ident
 from typing import TYPE_CHECKING
 
 from est_alan_scheduler.run import Run
-from est_alan_scheduler.task import Task
 from est_alan_scheduler.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -85,14 +84,6 @@ class UnderWay:
             if not run.is_call:
                 self.calls.setdefault(run.task.id, run)
                 run.starter.is_closed = True
-
-    def called(self, task_id: str) -> Task | None:
-        """Return the task of that id whose call goes on, its outcome recorded or not; None if there is none.
-
-        It may be gone, and its id registered anew.
-        """
-        run = self.calls.get(task_id)
-        return None if run is None else run.task
 
     def expired(self) -> list[Run]:
         """Return the runs that have taken longer than they may."""

@@ -7,8 +7,10 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler.explanation import explain
+from est_alan_scheduler.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.under_way import Turn
 
 
 @pytest.mark.parametrize(
@@ -50,9 +52,11 @@ def test_why_a_task_is_not_running(fields: dict[str, Any], sentence: str) -> Non
 
 def test_a_call_that_goes_on_though_its_task_was_assigned_a_status() -> None:
     now = datetime(2026, 6, 1, 12)
-    task = Task(id="a", at="07:00", func=print, status=TaskStatus.SUCCESS, last_run_at=now)
+    task = Task(id="a", at="07:00", func=print, last_run_at=now, error_message="of an earlier run")
+    run = Run(task, now, None, None, Turn(), is_call=True, attempt=1)
+    task.status = TaskStatus.SUCCESS
     expected = "its run of 2026-06-01 12:00:00 counts as success, but that call still goes on"
-    assert explain(task, {"a": task}, now, called=task) == expected
+    assert explain(task, {"a": task}, now, called=run) == expected
 
 
 def test_without_a_schedule_it_says_what_is_missing() -> None:

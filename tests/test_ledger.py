@@ -483,6 +483,64 @@ class TestEvents:
         assert (counts.runs, counts.successes, counts.failures, counts.retries) == (2, 1, 1, 1)
         assert [(line["status"], line["attempt"]) for line in task.history] == [("failed", 1), ("success", 2)]
 
+    def test_what_is_taken_over_during_a_run_is_told_when_it_is_known_how_the_task_stands(
+        self, join: Join, clock: Clock
+    ) -> None:
+        first, second = join(), join()
+        heard = heard_by(second)
+
+        def outlive() -> None:
+            clock.advance(700)
+            _reap(second)
+
+        second.expose(outlive, "outlive")
+        for registry in (first, second):
+            registry.register(adder(every={"hours": 1}, retry=Retry(max_retries=1, delay=5, jitter=0)))
+        _claim_and_die(first, first.store["a"])
+        second.register(adder("b", every={"hours": 1}, func=outlive, args=()))
+        second.tick()
+        assert [(event.name, event.task_id) for event in heard] == [("succeeded", "b")]
+        second.tick()
+        due = at(clock) + timedelta(seconds=5)
+        assert [(event.name, event.retry_at) for event in heard[1:]] == [("failed", due), ("retrying", due)]
+
+    def test_a_lost_run_of_a_task_that_is_gone_is_told_by_its_id(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        heard, start = heard_by(second), at(clock)
+        for registry in (first, second):
+            registry.register(adder(every={"hours": 1}, retry=1))
+        _claim_and_die(first, first.store["a"])
+        second.remove("a")
+        again = second.register(adder(every={"hours": 1}, retry=1))
+        clock.advance(700)
+        _reap(second)
+        second.shutdown()
+        assert [(event.name, event.task_id, event.slot, event.attempt) for event in heard] == [
+            ("failed", "a", start, 1)
+        ]
+        assert (second.statistics().failures, second.statistics("a").failures, again.history) == (1, 0, [])
+
+    def test_who_comes_back_when_the_history_has_dropped_its_lost_run_tells_nothing(
+        self, join: Join, clock: Clock
+    ) -> None:
+        first, second = join(), join()
+        heard = heard_by(first)
+
+        def outlive() -> None:
+            outlive_lease(first, clock)
+            _reap(second)
+            for _ in range(2):
+                second.tick()
+                clock.advance(60)
+
+        first.expose(outlive, "run")
+        second.expose(noop, "run")
+        first.register(adder(func=outlive, args=(), history_limit=1))
+        second.register(adder(func=noop, args=(), history_limit=1))
+        first.tick()
+        assert ([event.name for event in heard], first.statistics().runs) == ([], 0)
+        assert second.statistics().runs == 3
+
     @pytest.mark.parametrize("is_success", [True, False])
     def test_whose_run_others_have_recorded_as_lost_neither_tells_nor_counts_its_outcome(
         self, join: Join, clock: Clock, is_success: bool
@@ -494,20 +552,47 @@ class TestEvents:
             outlive_lease(first, clock)
             _reap(second)
             second.tick()
+            clock.advance(60)
+            second.tick()
             if not is_success:
                 raise ValueError("boom")
 
-        for registry in (first, second):
-            registry.expose(outlive, "outlive")
-            registry.register(adder(every={"hours": 1}, func=outlive, args=(), retry=Retry(max_retries=1, delay=60)))
+        for registry, func in ((first, outlive), (second, noop)):
+            registry.expose(func, "func")
+            retry = Retry(max_retries=1, delay=60, jitter=0)
+            registry.register(adder(every={"hours": 1}, func=func, args=(), retry=retry))
         first.tick()
         assert [event.name for event in heard] == []
-        assert [event.name for event in heard_by_second] == ["failed", "retrying"]
+        assert [event.name for event in heard_by_second] == ["failed", "retrying", "succeeded"]
         assert [registry.statistics("a").failures for registry in (first, second)] == [0, 1]
         assert first.statistics().runs == first.statistics("a").runs == 0
-        (line,), (stored,) = first.store["a"].history, first.history("a")
+        (line,), (stored, _) = first.store["a"].history, first.history("a")
         assert line == {key: stored[key] for key in line}
         assert (line["status"], line["error"].partition(":")[0]) == ("failed", "lease expired")
+
+    def test_neither_does_who_started_it_some_time_after_the_claim(
+        self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = join(), join()
+        heard, ledger = heard_by(first), first._ledger
+        assert ledger is not None
+        claim = ledger.backend.claim
+
+        def claim_slowly(*arguments: Any) -> Any:
+            answer = claim(*arguments)
+            clock.advance(1)
+            return answer
+
+        def outlive() -> None:
+            outlive_lease(first, clock)
+            _reap(second)
+
+        monkeypatch.setattr(ledger.backend, "claim", claim_slowly)
+        first.expose(outlive, "outlive")
+        second.expose(noop, "outlive")
+        first._execute(first.register(adder(every={"hours": 1}, func=outlive, args=())))
+        first.tick()
+        assert ([event.name for event in heard], first.statistics().runs) == ([], 0)
 
     @pytest.mark.parametrize(("func", "name"), [(noop, "succeeded"), (boom, "failed")])
     def test_an_outcome_of_a_task_that_others_have_removed_is_told_and_counted(
@@ -1383,6 +1468,7 @@ class TestLease:
         assert [(run["slot"], run["attempt"]) for run in second.history()] == [(start, 1), (start, 2), (start, 3)]
         told = [(event.name, event.slot, event.attempt) for event in heard]
         assert told == [("failed", start, 2), ("retrying", start, 2), ("failed", start, 3)]
+        assert second.statistics("a").retries == 2
 
     def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
@@ -1857,6 +1943,23 @@ class TestOutage:
             with pytest.raises(BackendUnavailableError):
                 manage()
         assert (task.every, task.paused, registry.is_paused, list(registry.store)) == (MINUTE, False, False, ["a"])
+
+    def test_an_outcome_whose_write_was_not_answered_is_told_though_the_history_has_dropped_it(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
+        other, heard = TaskRegistry(backend=flaky, lease=600), heard_by(registry)
+        for each in (registry, other):
+            each.register(adder(history_limit=1))
+        flaky.fails_after = {"finish"}
+        registry.tick()
+        flaky.fails_after = set()
+        for _ in range(2):
+            clock.advance(60)
+            other.tick()
+        _end_pause(registry)
+        registry.tick()
+        assert ([event.name for event in heard], registry.statistics().runs) == (["succeeded"], 1)
+        other.shutdown()
 
     def test_an_update_that_fails_skips_no_slot(self, flaky: Flaky, registry: TaskRegistry, clock: Clock) -> None:
         due = at(clock) + timedelta(hours=1)

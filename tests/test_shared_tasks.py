@@ -14,7 +14,7 @@ from est_alan_scheduler.lease import Beat
 from est_alan_scheduler.store import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
-from tests.test_ledger import Join, _reap, adder, boom, outlive_lease, runs
+from tests.test_ledger import Join, _reap, adder, boom, heard_by, outlive_lease, runs
 from tests.ways import wait_until
 
 
@@ -358,12 +358,13 @@ class TestEmptied:
                 first.tick()
             return clock.now
 
-        began = clock.now
+        began, heard = clock.now, heard_by(first)
         first.expose(lose, "lose")
         first.register(adder(func=lose, args=()))
         for _ in range(2):
             first.tick()
         first.tick()
+        assert len(heard) == first.statistics().runs == 1
         stored = store.open(clock).look(None, 0).states["a"]
         assert (stored.status, stored.result) == (TaskStatus.SUCCESS, str(clock.now))
 

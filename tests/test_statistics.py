@@ -9,6 +9,9 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler import Lateness, Retry, Statistics, Task, TaskRegistry
+from est_alan_scheduler.run import Run
+from est_alan_scheduler.statistics import Tally
+from est_alan_scheduler.under_way import Turn
 from tests.test_task_registry import START, Frozen, boom, work
 from tests.ways import wait_until
 
@@ -69,6 +72,15 @@ def test_lateness_and_duration() -> None:
             assert registry.statistics(task_id).lateness == Lateness(1, late, late)
         counts = registry.statistics()
     assert (counts.last_duration, counts.lateness) == (1, Lateness(2, 2.5, 4))
+
+
+@pytest.mark.parametrize("is_success", [True, False])
+def test_a_run_that_is_taken_back_counts_for_nothing_but_how_late_it_was_and_how_long(is_success: bool) -> None:
+    run, tally = Run(Task(func=work), START, None, None, Turn(), is_call=False, attempt=2), Tally()
+    run.late, run.duration = 1.0, 2.0
+    tally.count(run, is_success)
+    tally.take_back(run, is_success)
+    assert tally.statistics() == Statistics(0, 0, 0, 0, 0, 2.0, Lateness(1, 1.0, 1.0))
 
 
 def test_within_a_tick_who_comes_after_a_slow_one_is_late() -> None:
