@@ -77,6 +77,8 @@ class Events:
     def __init__(self) -> None:
         self._subscriptions: dict[str, tuple[_Subscription, ...]] = dict.fromkeys(EVENTS, ())
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
+        self.tells_successes = False
+        """Somebody but the log hears of runs that have succeeded."""
         self._lock = threading.Lock()
         self.subscribe("succeeded", log_outcome)
         self.subscribe("failed", log_outcome)
@@ -110,16 +112,13 @@ class Events:
 
     def _keep(self, name: str, subscriptions: "tuple[_Subscription, ...]") -> None:
         self._subscriptions[name] = subscriptions
-        self.callbacks[name] = tuple(it.callback for it in subscriptions)
+        callbacks = self.callbacks[name] = tuple(it.callback for it in subscriptions)
+        if name == "succeeded":
+            self.tells_successes = any(callback is not log_outcome for callback in callbacks)
 
     def clear_after_fork(self) -> None:
         """In a child process: another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
-
-    def is_silent(self, name: str, level: int) -> bool:
-        """Tell whether nobody listens, not even a log of that level."""
-        callbacks = self.callbacks[name]
-        return not callbacks or (len(callbacks) == 1 and callbacks[0] is log_outcome and not is_enabled(level))
 
     def is_only_logged(self, event: Event) -> bool:
         """Tell whether nobody but the log listens to an outcome, and to the retry that may come of it."""

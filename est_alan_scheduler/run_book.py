@@ -15,7 +15,7 @@ from est_alan_scheduler.events import Event, Events
 from est_alan_scheduler.execution import Outcome, explained, timeout_error
 from est_alan_scheduler.interpreter import monotonic
 from est_alan_scheduler.local_time import to_utc
-from est_alan_scheduler.log import log
+from est_alan_scheduler.log import is_enabled, log
 from est_alan_scheduler.portable import error_text, round_trip, short_repr
 from est_alan_scheduler.run import Run
 from est_alan_scheduler.schedules import AT_ONCE
@@ -116,7 +116,9 @@ class RunBook:
         stored = None
         if run.epoch is not None and error is None:
             result, stored = round_trip(result)  # what a dependent elsewhere would see
-        now, slot = run.now, _kept_slot(run)
+        now, slot = run.now, run.slot
+        if slot is None or slot is AT_ONCE:
+            slot = _kept_slot(run)
         zone = run.started_at.tzinfo
         finished_at = clock if zone is None else record(run.zone, clock)
         if error is None:
@@ -192,9 +194,10 @@ class RunBook:
                     tally = entry.tally
                     if tally is None:
                         tally = entry.tally = Tally()
-                    tally.count(run, error is None)
-                    run.tally = tally
-                self.tally.count(run, error is None)
+                else:
+                    tally = Tally()
+                run.tally = tally
+                tally.count(run, error is None, self.tally)
                 if has_ended and under_way.end(run):
                     self._file_successor(run, clock)
             except BaseException:
@@ -204,7 +207,7 @@ class RunBook:
         if task._watchers is not agenda.watchers:  # it is registered elsewhere, too
             for told in task._watchers:
                 told(task)
-        if announces and not (error is None and self.events.is_silent("succeeded", logging.INFO)):
+        if announces and (error is not None or self.events.tells_successes or is_enabled(logging.INFO)):
             self.announce(run, result, error)
         return True
 
@@ -336,7 +339,7 @@ class RunBook:
             is_news = self.finish(run, None, error, announces=False)
         run.call = None  # it holds the run, and both hold the arguments
         self._wake()
-        if is_news and not (error is None and self.events.is_silent("succeeded", logging.INFO)):
+        if is_news and (error is not None or self.events.tells_successes or is_enabled(logging.INFO)):
             try:
                 self.announce(run, outcome.result, error)
             except BaseException as interruption:

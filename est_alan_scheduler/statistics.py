@@ -45,21 +45,28 @@ class Tally:
         self.late_sum = self.late_max = 0.0
         self.last_duration: float | None = None
 
-    def count(self, run: "Run", is_success: bool) -> None:
-        """Count a run that has ended."""
+    def count(self, run: "Run", is_success: bool, total: "Tally") -> None:
+        """Count a run that has ended, and in `total` as well: in one call, because each run pays for it."""
         if is_success:
             self.successes += 1
+            total.successes += 1
         else:
             self.failures += 1
+            total.failures += 1
         if run.attempt > 1:
             self.retries += 1
-        self.last_duration = run.duration
+            total.retries += 1
+        self.last_duration = total.last_duration = run.duration
         late = run.late
         if late is not None:
             self.late += 1
+            total.late += 1
             self.late_sum += late
+            total.late_sum += late
             if late > self.late_max:
                 self.late_max = late
+                if late > total.late_max:
+                    total.late_max = late
 
     def count_lost(self, run: "Run") -> None:
         """Count a run that another instance has lost: how late it started, and how long it took, is not known here."""
