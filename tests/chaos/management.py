@@ -80,15 +80,16 @@ def paused(view: View) -> Iterator[str]:
 
 
 def updated(view: View) -> Iterator[str]:
-    """Whoever claims a task after an update was acknowledged runs it with what the update has given."""
+    """Whoever claims a task after an update was acknowledged runs it with what that has given, or a later one since."""
     for task, of_one in deeds(view).items():
         changes = [deed for deed in of_one if deed.what == "update"]
         for deed in changes:
             span = in_force(deed, [one for one in changes if one is not deed], view.facts.until)
             for run in view.runs[task] if span else ():
                 start = view.started.get((run.task, run.epoch))
-                is_within = span is not None and span[0] + EARLY < view.at(run.started) < span[1] - EARLY
-                if start is not None and is_within and start.word != deed.word:
+                if span is None or start is None or start.at >= span[1]:
+                    continue
+                if span[0] + EARLY < view.at(run.started) and start.word != deed.word:
                     yield (
                         f"{task} epoch {run.epoch} ran with {start.word!r},"
                         f" after an update to {deed.word!r} was acknowledged"

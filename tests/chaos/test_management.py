@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.chaos.journal import Managed, Managing, Start, Trouble
+from tests.chaos.journal import End, Managed, Managing, Start, Trouble
 from tests.chaos.management import Deed, deeds, in_force, maybe_paused
 from tests.chaos.test_checker import LEASE, History, instant
 from tests.chaos.view import View
@@ -101,6 +101,16 @@ class TestUpdated:
         assert self.told(story, {13: "new"}).stands(word="new") == [
             "t epoch 12 ran with '', after an update to 'new' was acknowledged"
         ]
+
+    def test_who_starts_some_time_after_the_claim_may_run_with_a_newer_one(self, story: Story) -> None:
+        story.manage(9.3, 10.5, "update", word="new")
+        story.manage(20.3, 20.6, "update", word="newer")
+        told = self.told(story, {12: "new", 21: "newer"})
+        assert told.stands(word="newer") == ["t epoch 21 ran with 'newer', after an update to 'new' was acknowledged"]
+        for index, record in enumerate(told.records):
+            if isinstance(record, Start | End) and record.epoch == 21:
+                told.records[index] = record._replace(at=record.at + 0.7)
+        assert told.stands(word="newer") == []
 
     def test_what_stands_at_the_end_is_what_was_said_last(self, story: Story) -> None:
         story.manage(29.3, 29.4, "update", word="new")
