@@ -26,7 +26,7 @@ _LARGEST_WRITE = 16_000_000  # characters of results; stores have limits to what
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
 _SUCCESS = TaskStatus.SUCCESS  # looking up a member costs more than comparing it
 _recorded = itemgetter(*_RECORDED)
-_ALL = 2**31 - 1
+_ALL = 2**31 - 1  # runs: more than any history keeps
 _GIVEN_BACK = "not started: "
 
 

@@ -116,9 +116,7 @@ class RunBook:
         stored = None
         if run.epoch is not None and error is None:
             result, stored = round_trip(result)  # what a dependent elsewhere would see
-        now, slot = run.now, run.slot
-        if slot is None or slot is AT_ONCE:
-            slot = _kept_slot(run)
+        now, slot = run.now, _kept_slot(run)
         zone = run.started_at.tzinfo
         finished_at = clock if zone is None else record(run.zone, clock)
         if error is None:

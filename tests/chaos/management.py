@@ -85,11 +85,12 @@ def updated(view: View) -> Iterator[str]:
         changes = [deed for deed in of_one if deed.what == "update"]
         for deed in changes:
             span = in_force(deed, [one for one in changes if one is not deed], view.facts.until)
-            for run in view.runs[task] if span else ():
+            if span is None:
+                continue
+            for run in view.runs[task]:
                 start = view.started.get((run.task, run.epoch))
-                if span is None or start is None or start.at >= span[1]:
-                    continue
-                if span[0] + EARLY < view.at(run.started) and start.word != deed.word:
+                is_within = start is not None and span[0] + EARLY < view.at(run.started) and start.at < span[1]
+                if start is not None and is_within and start.word != deed.word:
                     yield (
                         f"{task} epoch {run.epoch} ran with {start.word!r},"
                         f" after an update to {deed.word!r} was acknowledged"
