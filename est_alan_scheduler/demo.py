@@ -1,10 +1,10 @@
-"""The example of the README with short times: it ticks the global registry for ten seconds, then shows the outcome."""
+"""The example of the README with short times: ten seconds of ticks, then shows the outcome."""
 
 import time
 from datetime import datetime, timedelta
 
-from est_alan_scheduler.scheduler import registry
 from est_alan_scheduler.task import Task
+from est_alan_scheduler.task_registry import TaskRegistry
 
 SECONDS = 10
 
@@ -26,8 +26,8 @@ def log_message(message: str) -> None:
     print(f"log: {message}", flush=True)
 
 
-def main() -> None:
-    """Run the example for SECONDS, then print each task's status and history."""
+def main(registry: TaskRegistry) -> None:
+    """Tick the tasks of the example in `registry` for SECONDS, then print each task's status and history."""
     now = datetime.now()
     adding = registry.register(Task(id="add", every={"seconds": 2}, func=add, args=(10, 20)))
     tasks = [
@@ -52,7 +52,3 @@ def main() -> None:
         print(f"\n{task.id}: {task.status.value}, {len(task.history)} run(s)")
         for run in task.history:
             print(f"  {run['run_at']:%H:%M:%S}  {run['status']}  result={run['result']}")
-
-
-if __name__ == "__main__":
-    main()

@@ -19,10 +19,9 @@ from pydantic import (
     model_validator,
 )
 
-from est_alan_scheduler.local_time import to_utc, to_wall
-from est_alan_scheduler.portable import error_text, function_name, json_or_marked, json_or_repr, short_repr
-from est_alan_scheduler.retry import Retry, check_retry
-from est_alan_scheduler.validation import (
+from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler.calendar.local_time import to_utc, to_wall
+from est_alan_scheduler.fields.checks import (
     check_args,
     check_at,
     check_consumed,
@@ -43,6 +42,8 @@ from est_alan_scheduler.validation import (
     near_miss,
     seconds_check,
 )
+from est_alan_scheduler.fields.retry import Retry, check_retry
+from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
 _LARGEST_COUNT = 2**31 - 1  # what a column of every database holds
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))

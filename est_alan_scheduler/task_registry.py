@@ -12,38 +12,38 @@ from functools import partial
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from est_alan_scheduler.admission import check, refusal
-from est_alan_scheduler.agenda import Agenda, Entry
-from est_alan_scheduler.crew import Crew
-from est_alan_scheduler.dependencies import first_unmet, first_used_up
-from est_alan_scheduler.events import Callback, check_subscription
-from est_alan_scheduler.execution import Runner
-from est_alan_scheduler.explanation import explain
-from est_alan_scheduler.function_names import FunctionNames
-from est_alan_scheduler.half_tick import HalfTick
-from est_alan_scheduler.history import latest_runs
-from est_alan_scheduler.launcher import Launcher
-from est_alan_scheduler.local_time import to_utc
-from est_alan_scheduler.log import log
-from est_alan_scheduler.management import Management
-from est_alan_scheduler.membership import DEFAULT_LEASE, check_lease, join
-from est_alan_scheduler.pool import ExecutorSource, Pool
-from est_alan_scheduler.portable import short_repr
-from est_alan_scheduler.preview import PlannedRun, upcoming
-from est_alan_scheduler.readiness import Condition, Decision, Notice, Readiness
-from est_alan_scheduler.run_book import RunBook
-from est_alan_scheduler.statistics import Statistics, Tally
-from est_alan_scheduler.store import Store, UnknownTaskError
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
+from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.control.management import Management
+from est_alan_scheduler.control.tick import HalfTick
+from est_alan_scheduler.events.subscribers import Callback, check_subscription
+from est_alan_scheduler.executors.call import Runner
+from est_alan_scheduler.executors.capacity import Crew
+from est_alan_scheduler.executors.pool import ExecutorSource, Pool
+from est_alan_scheduler.fields.checks import check_count, check_task_id
+from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
+from est_alan_scheduler.planning.readiness import Condition, Decision, Notice, Readiness
+from est_alan_scheduler.planning.registration import check, refusal
+from est_alan_scheduler.planning.task_dict import Store, UnknownTaskError
+from est_alan_scheduler.planning.why_not import explain
+from est_alan_scheduler.runs.counters import Statistics, Tally
+from est_alan_scheduler.runs.history import latest_runs
+from est_alan_scheduler.runs.recorder import RunBook
+from est_alan_scheduler.runs.run import Turn
+from est_alan_scheduler.runs.starter import Launcher
+from est_alan_scheduler.schedules.due import arm, is_due
+from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
 from est_alan_scheduler.task import Task, TaskStatus
-from est_alan_scheduler.timing import arm, is_due
-from est_alan_scheduler.under_way import Turn
-from est_alan_scheduler.validation import check_count, check_task_id
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
-    from est_alan_scheduler.ledger import Instance, Ledger
+    from est_alan_scheduler.cluster.session import Instance, Ledger
 
 _KEEP: Any = object()
 
@@ -81,7 +81,7 @@ class TaskRegistry:
         self._under_way = self._book.under_way
         self._here = self._under_way.here
         self._events = self._book.events
-        self._readiness = Readiness(self._agenda, self._book, self._may_go_ahead)
+        self._readiness = Readiness(self._agenda, self._under_way.calls, self._book.count_misfire, self._may_go_ahead)
         self._crew = Crew(self, self._under_way.calls)
         self._management = Management(self._agenda, self._book, self._now, self._wake)
         self._launcher = Launcher(self._agenda, self._book, self._crew, self._now, self._may_still_start)
@@ -168,7 +168,7 @@ class TaskRegistry:
         with self._lock:
             if backend != self._backend:
                 self._management.keep_paused()  # also by itself from now on
-            self._ledger = self._book.ledger = ledger
+            self._ledger = self._book.ledger = self._management.ledger = ledger
             self._backend = backend
             self._agenda.heard = None if ledger is None else ledger.edits.heard
             self._agenda.note_all()
@@ -347,13 +347,15 @@ class TaskRegistry:
         task = self.store[task_id]
         if ledger is not None and ledger.outage.seconds_left():
             return "nothing starts until the store, which is out of reach, is back"
+        run = self._under_way.calls.get(task_id)
         calls = sum(run.is_call for run in list(self._under_way.calls.values()))
         is_full = calls > 0 and calls >= self._crew.limit()
         return explain(
             task,
             self.store,
             self._now(),
-            called=self._under_way.calls.get(task_id),
+            called=None if run is None else run.task,
+            is_outcome_dropped=run is not None and run.is_over,
             is_full=is_full,
             are_all_paused=self.is_paused,
         )

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo, available_timezones
 
-from est_alan_scheduler.schedules import daily
-from est_alan_scheduler.zone import named
+from est_alan_scheduler.calendar.zones import named
+from est_alan_scheduler.schedules.schedule import daily
 
 UTC = timezone.utc
 HALF_MINUTE, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (30, 60, 3_600, 86_400))

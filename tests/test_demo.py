@@ -9,10 +9,9 @@ from est_alan_scheduler import TaskRegistry, demo
 def test_it_runs_its_tasks_for_ten_seconds_and_shows_what_came_of_them(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(demo, "registry", TaskRegistry())
     with freeze_time("2026-06-01 12:00:00") as frozen:
         monkeypatch.setattr("time.sleep", frozen.tick)
-        demo.main()
+        demo.main(TaskRegistry())
     out = capsys.readouterr().out
     assert [out.count(line) for line in ("add(10, 20) = 30\n", "multiply(7, 8) = 56\n", "log: One-off")] == [5, 1, 1]
     assert out.endswith(

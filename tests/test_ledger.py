@@ -14,25 +14,18 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import (
-    Event,
-    Retry,
-    Task,
-    TaskRegistry,
-    TaskStatus,
-    claims,
-    current_run,
-    outcomes,
-    portable,
-    run_scheduler,
-)
-from est_alan_scheduler import ledger as ledger_module
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, current_run, run_scheduler
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Assignment, RunOutcome, View
-from est_alan_scheduler.lease import Beat
-from est_alan_scheduler.local_time import from_utc, to_utc
-from est_alan_scheduler.store import UnknownTaskError
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.cluster import claims
+from est_alan_scheduler.cluster import completer as outcomes
+from est_alan_scheduler.cluster import session as ledger_module
+from est_alan_scheduler.cluster.heartbeat import Beat
+from est_alan_scheduler.fields import serialization
+from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Servers, Store
 from tests.ways import logged, wait_until
@@ -2169,7 +2162,7 @@ def test_a_slow_store_makes_no_batch_smaller(alone: TaskRegistry, monkeypatch: p
 
     monkeypatch.setattr(ledger.backend, "claim", dawdle)
     alone.register(adder())
-    monkeypatch.setattr("est_alan_scheduler.ledger.monotonic", lambda: seconds[0])
+    monkeypatch.setattr("est_alan_scheduler.cluster.session.monotonic", lambda: seconds[0])
     alone.tick()
     assert (seconds, ledger._claims.size(is_inline=True)) == ([1.0], 4)
 
@@ -2428,13 +2421,13 @@ class TestRoundTrips:
     def test_a_result_that_no_store_takes_becomes_its_repr(
         self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(portable, "_LARGEST", 2_000)
+        monkeypatch.setattr(serialization, "_LARGEST", 2_000)
         short, long = (
             alone.register(adder(str(length), func=operator.mul, args=("x", length))) for length in (1_990, 2_000)
         )
         alone.tick()
         alone.tick()
-        assert (short.result, long.result) == ("x" * 1_990, portable.short_repr("x" * 2_000))
+        assert (short.result, long.result) == ("x" * 1_990, short_repr("x" * 2_000))
 
     @pytest.mark.parametrize("store", SHARED, indirect=True)
     def test_an_idle_tick_is_one_and_a_thousand_due_tasks_are_a_handful(

@@ -10,8 +10,8 @@ import pytest
 
 from est_alan_scheduler import Event, TaskRegistry, TaskStatus
 from est_alan_scheduler.backends import MemoryBackend
-from est_alan_scheduler.lease import Beat
-from est_alan_scheduler.store import UnknownTaskError
+from est_alan_scheduler.cluster.heartbeat import Beat
+from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
 from tests.test_ledger import Join, _reap, adder, boom, heard_by, outlive_lease, runs

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from est_alan_scheduler.local_time import to_utc
+from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 

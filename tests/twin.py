@@ -5,12 +5,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from est_alan_scheduler.events import Event
-from est_alan_scheduler.local_time import from_utc
-from est_alan_scheduler.readiness import Notice
+from est_alan_scheduler.calendar.local_time import from_utc
+from est_alan_scheduler.events.event import Event
+from est_alan_scheduler.planning.readiness import Notice
+from est_alan_scheduler.schedules.due import misfire
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.timing import misfire
 
 Operation = tuple[Any, ...]
 IDS = ("a", "b", "c", "d")

@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.clock import StoreClock
 from est_alan_scheduler.backends.rows import (
     ASSIGNABLE,
@@ -22,9 +23,8 @@ from est_alan_scheduler.backends.rows import (
     is_storable,
     storable,
 )
-from est_alan_scheduler.portable import short_repr
+from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.task import TaskStatus
-from est_alan_scheduler.validation import near_miss
 
 SCHEMA = 2
 """The version of the tables and keys that this code writes."""

@@ -11,7 +11,7 @@ from contextlib import suppress
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from est_alan_scheduler.log import log
+from est_alan_scheduler._support.log import log
 from est_alan_scheduler.task import TaskStatus
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
 
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend
-from est_alan_scheduler.portable import short_repr
 
 _KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, redis://host:6379/0 or valkey://…"
 
@@ -26,18 +26,18 @@ def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | 
     backend: Backend
     if scheme == "sqlite":
         sqlalchemy = _library("sqlalchemy", "sql")
-        from est_alan_scheduler.backends.sqlite import SqliteBackend
+        from est_alan_scheduler.backends.sql.sqlite import SqliteBackend
 
         backend = SqliteBackend(sqlalchemy.make_url(url), name, clock)
     elif scheme in ("postgresql+psycopg", "postgresql"):
         sqlalchemy = _library("sqlalchemy", "postgres")
         _library("psycopg", "postgres")
-        from est_alan_scheduler.backends.postgres import PostgresBackend
+        from est_alan_scheduler.backends.sql.postgres import PostgresBackend
 
         backend = PostgresBackend(sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"), name, clock)
     elif scheme in ("redis", "rediss", "valkey", "valkeys"):
         _library("redis", "redis")
-        from est_alan_scheduler.backends.redis import RedisBackend
+        from est_alan_scheduler.backends.redis.backend import RedisBackend
 
         backend = RedisBackend(url.replace("valkey", "redis", 1), name, clock)
     else:

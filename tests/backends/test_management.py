@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, start_scheduler
-from est_alan_scheduler.store import UnknownTaskError
+from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from tests import jobs
 from tests.backends.stores import Store
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from est_alan_scheduler.backends.redis_fields import read_runs
-from est_alan_scheduler.backends.redis_scripts import RUN
+from est_alan_scheduler.backends.redis.fields import read_runs
+from est_alan_scheduler.backends.redis.scripts import RUN
 from est_alan_scheduler.task import TaskStatus
 
 FIELDS = {

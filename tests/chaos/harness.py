@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 from est_alan_scheduler.backends import Backend
 from tests.backends.stores import Servers, Store
-from tests.chaos.crew import Crew
 from tests.chaos.facts import Facts, Run, State
+from tests.chaos.fleet import Crew
 from tests.chaos.journal import Journal, Leased, Managed, Managing, Reader, read
 from tests.chaos.nemesis import ACTS, MANAGE, Nemesis
 from tests.chaos.proxy import Connect, Proxy

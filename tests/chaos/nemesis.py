@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 from tests.backends.stores import Postgres, Valkey
-from tests.chaos.crew import Crew
+from tests.chaos.fleet import Crew
 from tests.chaos.journal import Act, End, Journal, Reader, Start
 from tests.chaos.proxy import Proxy
 from tests.chaos.watched import POINTS

@@ -1,0 +1,339 @@
+"""Redis and Valkey: every operation is one script for up to 500 tasks, which the server runs as a whole."""
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from hashlib import sha1
+from typing import Any
+from urllib.parse import urlsplit
+
+import redis
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+from est_alan_scheduler._support.text import error_text
+from est_alan_scheduler.backends.backend import (
+    DEFAULT_NAME,
+    SCHEMA,
+    Backend,
+    BackendUnavailableError,
+    check_fields,
+    check_ids,
+    check_name,
+    check_schema,
+    stored_fields,
+)
+from est_alan_scheduler.backends.redis import scripts as scripts
+from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state, text
+from est_alan_scheduler.backends.rows import (
+    Assignment,
+    Change,
+    Claim,
+    Definition,
+    InstanceRow,
+    Renewal,
+    RunOutcome,
+    RunRow,
+    State,
+    Verdict,
+    View,
+    newest,
+    storable,
+    to_definition,
+)
+from est_alan_scheduler.task import TaskStatus
+
+_BATCH = 500  # tasks a script: nobody else is served meanwhile
+_KEPT = 24 * 3600 * 1_000_000  # microseconds for which the row of an expired lease is kept if there is nothing to reap
+
+
+class RedisBackend(Backend):
+    """State in Redis (5 or later) or Valkey, whose clock it goes by. Thread-safe: its client is.
+
+    What it promises is what the server keeps: with `appendfsync always` as much as the SQL backends do; a fail-over may
+    lose the last writes. A server that may evict keys without a time to live is refused. ValueError for a database that
+    is no number.
+    """
+
+    def __init__(self, url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        super().__init__(_without_password(url), clock)
+        database = urlsplit(url).path.strip("/")
+        if not re.fullmatch("[0-9]*", database):  # the client would take database 0
+            raise ValueError(
+                f"{self.url}: what follows the host is the number of a database, like redis://host:6379/0,"
+                f" got {database!r}"
+            )
+        self._prefix = f"{{{check_name(name)}}}:"
+        self._client = redis.Redis.from_url(
+            url,
+            socket_connect_timeout=5,
+            socket_timeout=10,
+            socket_keepalive=True,
+            retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
+            retry_on_error=[RedisConnectionError, RedisTimeoutError],
+        )
+
+    def open(self) -> None:
+        """Write the schema, unless it is there, and check what the server does when memory runs out."""
+        try:
+            with self._guard():
+                policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
+            if str(policy).startswith("allkeys"):
+                raise RuntimeError(
+                    f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
+                    " tasks with it: set maxmemory-policy noeviction"
+                )
+            (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
+        except (TypeError, ResponseError) as error:  # an option that the client lacks, a database that is not there
+            raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
+        check_schema(int(found), self.url)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._client.close()
+        self._client.connection_pool.disconnect()
+
+    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
+        """Return the time, the revision, what changed since another one, and the states of tasks.
+
+        One round trip, and one more for every 500 changed definitions, or if the ids are not given.
+        """
+        if ids is None:
+            with self._guard():
+                ids = [text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
+        view = View(0, 0, {}, {}, {})
+        more, seen = True, str(seen_revision)
+        rows = [[task_id, ""] for task_id in ids]
+        rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
+        asked = _batches(rows) or [[]]
+        while more:
+            began = self.clock.begin()
+            # The news with the first batch: what changes during the others will be news the next time.
+            calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
+            replies = [loaded(reply) for reply in self._call(scripts.LOOK, calls)]
+            now, revision, page, news, _, paused, born = replies[0]
+            self.clock.note(int(now), began)
+            for _, _, _, _, states, _, _ in replies:
+                for task_id, state in states:
+                    self._show(view, task_id, state)
+            for task_id, (removed, definition, checksum), state in news:
+                if removed == "1":
+                    view.definitions[task_id] = None
+                    view.states.pop(task_id, None)
+                elif self._show(view, task_id, state):
+                    try:
+                        view.definitions[task_id] = to_definition(task_id, definition, checksum)
+                    except ValueError as error:
+                        del view.states[task_id]
+                        view.unreadable[task_id] = str(error)
+            view = view._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
+            more, seen, asked = bool(page), revision, [[]]
+        return view
+
+    def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
+        """Write definitions whose hash is new, and return the state of all."""
+        check_ids(definitions)
+        return self._states(scripts.DEFINE, [[*one[:3], str(int(one.paused))] for one in definitions])
+
+    def change(self, changes: Sequence[Change]) -> dict[str, State]:
+        """Change what tasks are, and return the states of those that were changed."""
+        rows = []
+        for task_id, definition, seen_hash, paused, run_requested in changes:
+            fields = [] if definition is None else ["definition", definition.json, "hash", definition.hash]
+            fields += [] if paused is None else ["paused", str(int(paused))]
+            fields += [] if run_requested is None else ["run_requested", str(run_requested)]
+            rows.append([task_id, fields, "" if seen_hash is None else seen_hash])
+        return self._states(scripts.CHANGE, rows)
+
+    def remove(self, ids: Collection[str]) -> None:
+        """Remove tasks and their finished runs; what stays is the epoch."""
+        self._each(scripts.REMOVE, list(ids))
+
+    def pause_all(self, paused: bool) -> bool:
+        """Let no claim be won any more, or be won again; return whether that is a change."""
+        (is_change,) = self._call(scripts.PAUSE_ALL, [(str(int(paused)),)])
+        return bool(is_change)
+
+    def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
+        """Write fields into rows that still have the version seen, and return their new versions."""
+        rows = []
+        for assignment in assignments:
+            check_fields(assignment)
+            values = stored_fields(assignment.fields)
+            if "error_message" in values:
+                values["error_message"] = quoted(values["error_message"])
+            fields = [part for name, value in values.items() for part in (name, number(value))]
+            fields += ["owner", "", "token", ""] if "status" in values else []
+            rows.append([assignment.id, str(assignment.seen_version), fields])
+        return {task_id: int(version) for task_id, version in self._each(scripts.ASSIGN, rows)}
+
+    def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
+        """Start runs of tasks that still have the version seen, and return the epochs of those won."""
+        rows = [[number(value) for value in claim] for claim in claims]
+        return {task_id: int(epoch) for task_id, epoch in self._each(scripts.CLAIM, rows, owner, token)}
+
+    def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
+        """Record how runs ended, and return those that still had their tasks."""
+        rows = [
+            [
+                one.id,
+                str(one.epoch),
+                str(one.finished),
+                one.status.value,
+                number(one.result),
+                quoted(storable(one.result_text)),
+                quoted(storable(one.error)),
+                number(one.last_success_at),
+                number(one.retry_at),
+                str(one.attempt),
+                str(one.prune_to),
+                number(one.consumed),
+            ]
+            for one in outcomes
+        ]
+        return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
+
+    def renew(self, owner: str, lease: float) -> Renewal:
+        """Let the lease of an owner last for so many seconds from now."""
+        began = self.clock.begin()
+        (reply,) = self._call(scripts.RENEW, [(owner, str(round(lease * 1_000_000)), str(_KEPT))])
+        renewal = Renewal(*(int(value) for value in reply))
+        self.clock.note(renewal.now, began)
+        return renewal
+
+    def instances(self) -> list[InstanceRow]:
+        """Return all whose lease is alive, the oldest first."""
+        (found,) = self._call(scripts.INSTANCES, [()])
+        rows = [InstanceRow(text(owner), int(since), int(until)) for owner, since, until in found]
+        return sorted(rows, key=lambda row: (row.since, row.owner))
+
+    def leave(self, owner: str) -> None:
+        """Give a lease back."""
+        self._call(scripts.LEAVE, [(owner,)])
+
+    def lost(self, limit: int = 1_000) -> list[RunRow]:
+        """Return runs without an outcome whose owner has no live lease."""
+        (reply,) = self._call(scripts.LOST, [(str(limit),)])
+        return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
+
+    def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
+        """Record lost runs as FAILED, and return those that were."""
+        rows = [
+            [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), number(one.retry_at), str(one.attempt)]
+            for one in verdicts
+        ]
+        return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
+
+    def history(
+        self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
+    ) -> list[RunRow]:
+        """Return the latest runs, the oldest of them first."""
+        found: dict[tuple[str, int], RunRow] = {}
+        for keys in self._keys_of_runs(task_id, since, limit):
+            found.update(
+                ((run.task_id, run.epoch), run)
+                for run in self._runs(keys)
+                if (status is None or run.status == status) and (since is None or run.started >= since)
+            )
+            if len(found) >= limit:
+                break
+        runs = sorted(found.values(), key=lambda run: (run.started, run.task_id, run.epoch))
+        return runs[-limit:] if limit > 0 else []
+
+    def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
+        """Return, of each of these tasks, its newest finished runs, in two round trips."""
+        epochs = self._each(scripts.EPOCHS, list(limits))
+        return newest(self._runs([(task_id, int(epoch)) for task_id, epoch in epochs]), limits)
+
+    def _keys_of_runs(self, task_id: str | None, since: int | None, limit: int) -> Iterator[list[tuple[str, int]]]:
+        """Yield task ids and epochs, the latest start first: all at once those of one task."""
+        if task_id is not None:
+            with self._guard():
+                epochs = self._list(self._client.zrange(self._key(f"runs:{task_id}"), 0, -1))
+            yield [(task_id, int(epoch)) for epoch in epochs]
+            return
+        size, start = min(max(limit, 100), 1_000), 0
+        while True:
+            with self._guard():
+                members = self._list(
+                    self._client.zrevrangebyscore(
+                        self._key("history"), "+inf", "-inf" if since is None else since, start=start, num=size
+                    )
+                )
+            yield [(text(member[:-17]), int(member[-16:])) for member in members]
+            if len(members) < size:
+                return
+            start += size
+
+    def _runs(self, keys: Sequence[tuple[str, int]]) -> list[RunRow]:
+        found = self._each(scripts.RUNS, [[task_id, str(epoch)] for task_id, epoch in keys])
+        return read_runs((task_id, int(epoch), values) for task_id, epoch, values in found)
+
+    def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:
+        """Put a state into a view; False if it makes no sense."""
+        try:
+            view.states[task_id] = read_state(task_id, values)
+        except ValueError as error:
+            view.unreadable[task_id] = str(error)
+            return False
+        return True
+
+    def _states(self, script: str, rows: Sequence[Any]) -> dict[str, State]:
+        states = {}
+        for task_id, values in self._each(script, rows):
+            with suppress(ValueError):  # left out
+                states[task_id] = read_state(task_id, values)
+        return states
+
+    def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
+        """Call a script for so many rows at a time, and return the lists that it returned as one."""
+        replies = self._call(script, [(*arguments, json.dumps(batch)) for batch in _batches(rows)])
+        return [row for reply in replies for row in loaded(reply)]
+
+    def _call(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
+        """Call a script with each of these arguments, in one round trip."""
+        digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
+        now = "" if self.clock.replacement is None else str(self.clock.replacement())
+        with self._guard():
+            for _ in range(2):
+                with self._client.pipeline(transaction=False) as pipe:
+                    for arguments in calls:
+                        pipe.evalsha(digest, 1, self._prefix, now, *arguments)
+                    try:
+                        return pipe.execute()
+                    except NoScriptError:  # a new server, or one that was told to forget: nothing has been done
+                        self._client.script_load(script)
+        raise BackendUnavailableError(f"{self.url}: it forgets scripts at once")
+
+    def _key(self, name: str) -> str:
+        return self._prefix + name
+
+    @staticmethod
+    def _list(reply: Any) -> list[bytes]:
+        return list(reply)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Turn what says that the server is not available into one error."""
+        try:
+            yield
+        except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
+            raise BackendUnavailableError(f"{self.url}: {error}") from error
+        except ResponseError as error:
+            if not str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY")):
+                raise
+            raise BackendUnavailableError(f"{self.url}: {error}") from error
+
+
+def _batches(rows: Sequence[Any]) -> list[Any]:
+    return [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    url = url.replace(f":{parts.password}@", ":***@", 1) if parts.password is not None else url
+    return re.sub("([?&]password=)[^&]*", r"\1***", url)

@@ -1,0 +1,1 @@
+"""Backends on SQL: SQLite and PostgreSQL."""

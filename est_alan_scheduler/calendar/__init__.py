@@ -1,0 +1,1 @@
+"""Wall time and instants: zones, clock changes, cron expressions."""

@@ -1,0 +1,1 @@
+"""The cluster: one registry among many on one backend."""

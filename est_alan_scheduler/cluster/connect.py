@@ -1,0 +1,64 @@
+"""How a registry comes to share its tasks with all who use the same backend."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.runs.recorder import RunBook
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.backends import Backend
+    from est_alan_scheduler.cluster.session import Ledger
+
+DEFAULT_LEASE = 30.0
+_SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
+
+
+def check_lease(value: float) -> None:
+    """Raise `ValueError` for what cannot be a lease in seconds."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
+        raise ValueError(
+            f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, got {short_repr(value)}"
+        )
+
+
+def join(
+    backend: "str | Backend",
+    opened: "Backend | None",
+    lease: float,
+    book: RunBook,
+    agenda: Agenda,
+    names: FunctionNames,
+    wake: Callable[[], None],
+) -> "Ledger":
+    """Share all tasks of a registry through `backend`, which is opened unless it is, and return the ledger of that.
+
+    Raises `TypeError` or `ValueError` for what is no backend, or a task that it cannot take; `ImportError` if it needs
+    an extra; `BackendUnavailableError`. Nothing is shared then.
+    """
+    from est_alan_scheduler.cluster.session import Ledger  # here, so that who has no backend imports none
+
+    ledger = Ledger(_open(backend) if opened is None else opened, lease, book, agenda, names, wake)
+    ledger.is_ours = isinstance(backend, str)
+    try:
+        ledger.tasks.join(list(agenda.store.values()))
+    except BaseException:
+        ledger.tasks.abandon()
+        if ledger.is_ours and opened is None:
+            ledger.backend.close()
+        raise
+    return ledger
+
+
+def _open(backend: "str | Backend") -> "Backend":
+    from est_alan_scheduler.backends import Backend, open_backend
+
+    if isinstance(backend, str):
+        return open_backend(backend)
+    if not isinstance(backend, Backend):
+        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
+    backend.open()
+    return backend

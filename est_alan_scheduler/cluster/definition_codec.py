@@ -1,0 +1,193 @@
+"""What a task is, as JSON that other processes can read, with a hash that tells whether it is the same."""
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from est_alan_scheduler._support.text import class_name, short_repr
+from est_alan_scheduler.backends.rows import is_storable
+from est_alan_scheduler.calendar.local_time import from_utc
+from est_alan_scheduler.calendar.zones import named
+from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.cluster.state_codec import FIELDS
+from est_alan_scheduler.fields.serialization import json_or_repr
+from est_alan_scheduler.task import Task
+
+DEFINING = frozenset(Task.model_fields) - frozenset(FIELDS) - {"id", "error", "history"}
+"""The fields that say what a task is, rather than how it stands."""
+
+_SCHEDULE = ("every", "at", "cron", "run_at", "timezone", "start_at")  # what a first registration counts from
+_YEARS = range(2020, 2038)  # in which the rules of two zones are compared
+
+
+class Described(NamedTuple):
+    """A definition in words."""
+
+    task: dict[str, Any]
+    """Fields that are not the default, as JSON has them."""
+    armed: int | None
+    """When a schedule was registered: slots before that do not count. Not part of the hash."""
+    zone: dict[str, Any] | None
+    """The zone of the machine that registered it first, if the schedule depends on it. Not part of the hash."""
+
+    def text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(self._asdict(), sort_keys=True, separators=(",", ":"))
+
+    def hash(self) -> str:
+        """Return what is equal for equal tasks."""
+        return sha256(json.dumps(self.task, sort_keys=True).encode()).hexdigest()
+
+    def has_schedule_of(self, other: "Described") -> bool:
+        """Tell whether the schedules are the same."""
+        return all(self.task.get(name) == other.task.get(name) for name in _SCHEDULE)
+
+
+def describe(task: Task, names: FunctionNames, armed: int | None) -> Described:
+    """Return what `task` is; ValueError if other processes could not know it by that, with what to do about it."""
+    if "id" not in task.model_fields_set:
+        raise ValueError(
+            f"a backend needs a stable id, the same after a restart: Task(id='…', func={short_repr(task.func)})"
+        )
+    for field, items in (("args", enumerate(task.args)), ("kwargs", task.kwargs.items())):
+        for key, value in items:
+            if json_or_repr(value) is not value:
+                raise ValueError(
+                    f"{field}[{key!r}] of task {task.id!r} is {short_repr(value)}, which JSON cannot hold: with a "
+                    "backend, pass texts, numbers, lists and dicts"
+                )
+    _check_dependencies(task)
+    try:
+        name = names.name_of(task.func)
+    except ValueError as error:
+        raise ValueError(f"task {task.id!r}: {error}") from None
+    fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
+    for cls in task.retry.on if task.retry is not None else ():
+        if _loaded(class_name(cls)) is not cls:
+            raise ValueError(f"task {task.id!r}: retry.on has {cls.__name__}, which no other process finds by name")
+    return Described({**fields, "func": name}, armed, local_zone() if depends_on_local_zone(task) else None)
+
+
+def parse(text: str) -> Described:
+    """Return a stored definition; ValueError if it is none."""
+    try:
+        values = json.loads(text)
+        described = Described(values["task"], values["armed"], values["zone"])
+    except (TypeError, KeyError, ValueError, RecursionError) as error:
+        raise ValueError(f"its definition cannot be read ({type(error).__name__}: {error})") from None
+    if not isinstance(described.task, dict) or not isinstance(described.armed, int | None):
+        raise ValueError("its definition cannot be read")
+    return described
+
+
+def build(task_id: str, described: Described, names: FunctionNames) -> Task:
+    """Return the task that was described; ValueError that says why it cannot be one here."""
+    fields = dict(described.task)
+    func = names.find(fields.get("func"))
+    if func is None:
+        raise ValueError(f"its function {fields.get('func')!r} is unknown here: register or expose it")
+    retry = fields.get("retry")
+    if isinstance(retry, dict) and "on" in retry:
+        on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
+        fields["retry"] = {**retry, "on": [_loaded(name) or name for name in on]}
+    check_zone(task_id, described)
+    unknown = sorted(fields.keys() - DEFINING)
+    if unknown:
+        raise ValueError(f"its fields {', '.join(map(repr, unknown))} are unknown here")
+    task = Task(**{**fields, "id": task_id, "func": func})
+    _check_dependencies(task)
+    return task
+
+
+def _check_dependencies(task: Task) -> None:
+    """Refuse ids that a store cannot be asked for with ValueError."""
+    for task_id in task.depends_on:
+        if not is_storable(task_id):
+            raise ValueError(
+                f"depends_on of task {task.id!r} has {short_repr(task_id)}, which no task of a backend can have for an"
+                " id: it has a NUL or half a surrogate pair"
+            )
+
+
+def check_zone(task_id: str, described: Described) -> None:
+    """Refuse a schedule in the local time of another zone with ValueError."""
+    zone = described.zone
+    if zone is None or _is_local(zone):
+        return
+    raise ValueError(
+        f"task {task_id!r} was first registered where local time is {zone['name']}, here it is {local_zone()['name']}: "
+        f"say which one is meant, timezone={zone['name']!r} for example, or each zone would have slots of its own"
+    )
+
+
+def depends_on_local_zone(task: Task) -> bool:
+    """Tell whether the schedule of `task` means another time on a machine in another zone."""
+    if task.timezone is not None:
+        return False
+    moments = (task.run_at, task.start_at, task.end_at)
+    is_naive = any(moment is not None and moment.tzinfo is None for moment in moments)
+    return task.at is not None or task.cron is not None or bool(task.exclude) or is_naive
+
+
+def local_zone() -> dict[str, Any]:
+    """Return the name of this machine's zone, if it has one, and its offsets from UTC in seconds."""
+    offsets = _offsets(time.tzname, os.environ.get("TZ"))
+    return {
+        "name": _local_name() or "/".join(f"UTC{offset / 3600:+g}" for offset in sorted(set(offsets[-2:]))),
+        "offsets": list(offsets[-2:]),
+    }
+
+
+def _is_local(zone: Mapping[str, Any]) -> bool:
+    here = local_zone()
+    if zone["name"] == here["name"]:
+        return True
+    try:
+        other = named(zone["name"])
+    except (KeyError, OSError, ValueError):  # known by its offsets only
+        return bool(zone["offsets"] == here["offsets"])
+    return _offsets(time.tzname, os.environ.get("TZ")) == tuple(
+        _seconds(other.from_utc(moment) - moment) for moment in _moments()
+    )
+
+
+def _local_name() -> str | None:
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if not name:
+        path = str(Path("/etc/localtime").resolve())
+        name = path.partition("zoneinfo/")[2]
+    try:
+        named(name)
+    except (KeyError, OSError, ValueError):  # a POSIX rule, a copied file
+        return None
+    return name
+
+
+@functools.lru_cache(maxsize=4)
+def _offsets(_names: tuple[str, str], _setting: str | None) -> tuple[int, ...]:
+    """Return the offsets of local time, in seconds; the arguments change when the zone does."""
+    return tuple(_seconds(from_utc(moment) - moment) for moment in _moments())
+
+
+def _moments() -> list[datetime]:
+    return [datetime(year, month, 1) for year in _YEARS for month in (4, 10, 1, 7)]
+
+
+def _seconds(offset: timedelta) -> int:
+    return round(offset.total_seconds())
+
+
+def _loaded(name: object) -> Any:
+    """Return what `"module:qualname"` names in a module that is imported already, None if there is none."""
+    module, _, qualname = str(name).partition(":")
+    try:
+        return functools.reduce(getattr, qualname.split("."), sys.modules[module])
+    except (KeyError, AttributeError):
+        return None

@@ -1,0 +1,79 @@
+"""Functions by name: a stored definition can run what this process has shown of itself, and nothing else."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.fields.serialization import function_name
+
+_REMEDY = "use a function at the top of an importable module, or give it a name: registry.expose(func, 'name')"
+
+
+class FunctionNames:
+    """The functions that were registered or exposed, by name. Nothing is ever imported because of a name."""
+
+    def __init__(self) -> None:
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._names: dict[Callable[..., Any], str] = {}
+        self.count = 0  # of what was learnt so far: who has missed a name may look again
+
+    def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
+        """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another has that."""
+        if not callable(func):
+            raise ValueError(f"only a function can be exposed, got {short_repr(func)}")
+        if name is not None and (not isinstance(name, str) or not name):
+            raise ValueError(f"the name of a function must be a non-empty text, got {short_repr(name)}")
+        self._keep(func, natural_name(func) if name is None else name)
+
+    def name_of(self, func: Callable[..., Any]) -> str:
+        """Return the name of a function, and let it be found by that; ValueError if it has none."""
+        name = self._names.get(func)
+        if name is None:
+            name = natural_name(func)
+            self._keep(func, name)
+        return name
+
+    def find(self, name: object) -> Callable[..., Any] | None:
+        """Return the function of that name, None if this process has shown none."""
+        return self._functions.get(name) if isinstance(name, str) else None
+
+    def _keep(self, func: Callable[..., Any], name: str) -> None:
+        kept = self._functions.setdefault(name, func)  # in one step: of two threads, one comes second
+        if kept is not func and kept != func and not _is_reloaded(kept, func):  # a bound method is made anew each time
+            raise ValueError(
+                f"func {short_repr(func)} cannot have the name {name!r}, which is that of {short_repr(kept)}: give it"
+                " one of its own, registry.expose(func, 'another name')"
+            )
+        self._functions[name] = func
+        self._names[func] = name
+        self.count += 1
+
+
+def natural_name(func: Callable[..., Any]) -> str:
+    """Return `"module:qualname"` of a function that any process finds there; ValueError for others."""
+    name = function_name(func)
+    module, _, qualname = name.partition(":")
+    if not qualname or "<" in name or " " in name:
+        raise ValueError(f"func {short_repr(func)} has no name by which other processes could find it: {_REMEDY}")
+    if module == "__main__":
+        raise ValueError(
+            f"func {qualname!r} is defined in the program itself (__main__), which is another one in every process: "
+            f"{_REMEDY}"
+        )
+    return name
+
+
+def _is_reloaded(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
+    """Tell whether `new` is what `importlib.reload`, or a cell of a notebook that ran again, made of `old`."""
+    if (old.__class__, _place(old)) != (new.__class__, _place(new)):
+        return False
+    # Two closures of one function, or two wrappers around one, share its very code; a reload compiles it anew.
+    former, latter = (getattr(inspect.unwrap(func), "__code__", None) for func in (old, new))
+    if former is None or latter is None or former is latter:
+        return False
+    return bool(former.co_firstlineno == latter.co_firstlineno)
+
+
+def _place(func: Callable[..., Any]) -> tuple[Any, Any]:
+    return getattr(func, "__module__", None), getattr(func, "__qualname__", None)

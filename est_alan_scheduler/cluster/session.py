@@ -1,0 +1,449 @@
+"""A registry's side of a backend: what a tick does there, the beat of its lease, and what it tells."""
+
+import atexit
+import logging
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Collection, Generator
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from est_alan_scheduler._support.background_call import Errand
+from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.backends.rows import RunRow, Verdict, is_storable
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.cluster.claims import Claims
+from est_alan_scheduler.cluster.completer import Outcomes
+from est_alan_scheduler.cluster.edits import Edits
+from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.cluster.heartbeat import Beat
+from est_alan_scheduler.cluster.lease import Lease, Outage
+from est_alan_scheduler.cluster.replica import SharedTasks
+from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
+from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.runs.run import Run
+from est_alan_scheduler.schedules.due import next_retry
+from est_alan_scheduler.task import Task, TaskStatus
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.runs.recorder import RunBook
+
+_LOST = 1_000  # runs to take over at a time
+_LAST_CALL = 5.0  # seconds for a thread to end
+_AHEAD = 200  # runs in a batch at the least, for the next one to be claimed meanwhile
+_PARTS = 3  # of what may be claimed at a time, where that is done; less than the 4 times by which it may grow from one
+
+
+class Instance(NamedTuple):
+    """A process, or one registry in it, that ticks the tasks of a backend."""
+
+    owner: str
+    """Host, process id, and a random part."""
+    since: datetime
+    """Since when it has been alive without a break, in naive local time."""
+    lease_until: datetime
+    """When it counts as dead unless it renews its lease before."""
+
+
+class Ledger:
+    """All that a registry does with a backend: the tasks, the claims, the outcomes and the lease, put together.
+
+    What a tick and the beat call notes an outage, and raises nothing; all else may raise `BackendUnavailableError`.
+    The backend is never asked under the registry's lock.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        lease: float,
+        book: "RunBook",
+        agenda: Agenda,
+        names: FunctionNames,
+        wake: Callable[[], None],
+    ) -> None:
+        self.backend = backend
+        self.is_ours = False  # the backend was opened for this, and is closed with it
+        self.outage = Outage()
+        self.lease = Lease(backend, lease)
+        self.tasks = SharedTasks(backend, self.lease, book, agenda, names)
+        self.edits = Edits(backend, book, agenda, names, self.tasks)
+        self._book = book
+        self._agenda = agenda
+        self._wake = wake
+        self._beat = Beat(self.beat, self.seconds_to_beat)
+        self._reap_at = monotonic() + lease / 3
+        self._outcomes = Outcomes(backend, self.lease, self.tasks, book, lambda: self._beat.hurry())
+        self._claims = Claims(backend, self.lease, self.tasks, self._outcomes)
+        self.began = self._claims.began
+        self.taken_back = self._claims.taken_back
+        self.start = self._claims.start
+        # The registry's lock guards what is to be told: now, and when a tick has read how the tasks stand.
+        self._untold: deque[Callable[[], None]] = deque()
+        self._taken: list[Callable[[], None]] = []
+        _ledgers.add(self)
+
+    # A tick.
+
+    def prepare(self, room: int | None, is_paused: bool) -> bool:
+        """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
+        if self.outage.seconds_left():
+            return False
+        tasks = self.tasks
+        try:
+            if self.lease.is_due():
+                self.lease.renew()
+            self._beat.start()  # after that, so that the two do not both renew at first
+            self._outcomes.flush()
+            self._claims.resolve(self._book)
+            self._claims.give_back(self._book)
+            self.edits.push()
+            with self._book.lock, self._agenda as agenda:
+                now = tasks.now()
+                agenda.work_in(now)
+                utc = agenda.see(now)
+                found = [] if is_paused or room == 0 else agenda.set_aside(utc, room)
+                due = {task.id for task in found if task.id not in tasks.held}
+                due.update(*(task.depends_on for task in found if task.depends_on))
+                ids = {*agenda.waiting, *tasks.elsewhere}
+                taken = len(self._taken)
+            tasks.refresh(ids, due)
+            self._hand_on(taken)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+            return False
+        tasks.tell()
+        self._note_answer()
+        return True
+
+    def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
+        """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started.
+
+        While a batch of short inline runs is started, the next one is claimed, unless that takes this process's time.
+        """
+        held, left, is_over = self.tasks.held, deque(ready), threading.Event()
+        coming: Errand[list[Entry]] | None = None
+        try:
+            while (left or coming) and not self.tasks.is_paused:
+                size = self._claims.size(is_inline)
+                is_ahead = is_inline and not self.backend.is_in_process and size >= 2 * _AHEAD
+                number = max(size // _PARTS, _AHEAD) if is_ahead else size
+                if coming:
+                    won, coming = coming.result() or [], None
+                else:
+                    batch = _take(left, number)
+                    if is_inline and size > 1:
+                        self._claims.hold([entry.task.id for entry in batch])
+                    won = self._claim(batch, now, is_over)
+                if is_ahead and left:
+                    batch = _take(left, number)
+                    self._claims.hold([entry.task.id for entry in (*won, *batch)])
+                    try:
+                        coming = Errand(partial(self._claim, batch, now, is_over))
+                    except RuntimeError as error:  # the interpreter ends, and has no thread for it
+                        if error.__context__ is not None:  # a Ctrl+C within the locks of `threading`
+                            raise
+                        left.extendleft(reversed(batch))
+                began = monotonic()
+                released = []
+                for entry in won:
+                    if entry.task.id in held:
+                        yield entry
+                    else:
+                        released.append(entry)
+                if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
+                    left.extendleft(reversed(released))
+                elif is_inline and won:
+                    self._claims.learn(len(won), monotonic() - began)
+                if is_ahead:
+                    self._beat.hurry(0)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        finally:
+            is_over.set()
+            if coming:
+                coming.wait(_LAST_CALL)
+
+    def _claim(self, batch: list[Entry], now: datetime, is_over: threading.Event) -> list[Entry]:
+        """Claim a batch and return what was won; it is given back if the tick is over meanwhile."""
+        self._claims.claim(batch, now, self._book, self._agenda)
+        won = [entry for entry in batch if entry.task.id in self.tasks.held]
+        if self._claims.seconds_to_hold() is not None:
+            self._beat.hurry()  # it has to know; and not before, or what it gathers would be cut in two
+        if is_over.is_set():  # here: by now the lease may be gone, and the beat
+            self.give_back([entry.task.id for entry in won])
+            with suppress(BackendUnavailableError):
+                self._outcomes.flush()
+        return won
+
+    def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:
+        """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
+        claimed.close()
+        self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
+        if not is_inline:
+            return
+        self._claims.hold(())
+        try:
+            self._outcomes.flush()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+
+    def let_go(self, ready: list[Entry]) -> None:
+        """End a tick whose thread must not wait for the store: the beat gives back what it has not started."""
+        ids = [entry.task.id for entry in ready if entry.task.id in self.tasks.held]
+        if ids:
+            self._claims.release(ids, self._book)
+            self._beat.hurry()
+
+    def obtain(self, task: Task) -> bool:
+        """Tell whether a run of `task` may start now, having claimed it if no tick has."""
+        if task.id in self.tasks.held:
+            if self._claims.may_start(task.id):
+                return True
+            self._claims.release([task.id], self._book)  # its lease may have expired, and somebody else have it
+            return False
+        if not self.prepare(0, is_paused=True) or task.id in self.tasks.mine or task.id not in self.tasks.rows:
+            return False
+        entry = Entry(task, 0)
+        entry.ready_at = now = self.tasks.now()
+        try:
+            self.tasks.refresh([task.id])
+            self._claims.claim([entry], now, self._book, self._agenda)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        return task.id in self.tasks.held
+
+    def give_back(self, ids: Collection[str]) -> None:
+        """Give back claims of runs that have not started, and what was released; in an outage, when that is over."""
+        self._claims.release(ids, self._book)
+        if self.outage.seconds_left():
+            return
+        try:
+            self._claims.give_back(self._book)
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+
+    def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+        """Note an outcome that stands in the fields of a task, to be written; the caller holds the registry's lock."""
+        is_registered = dict.get(self._agenda.store, run.task.id) is run.task
+        self._outcomes.add(run, clock, result, text, is_registered)
+
+    def tell(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
+
+        Then a tick that finds it back calls it, or `leave` at the end. Raises what `tell` does.
+        """
+        with self._book.lock:
+            self._untold.append(tell)
+        if not self.outage.seconds_left():
+            self.tell_stored()
+
+    def tell_stored(self) -> None:
+        """Write the outcomes that are there, and tell of them, in order."""
+        if not self._untold:
+            return
+        with self._book.lock:  # what comes later may be about outcomes that this does not write
+            told, self._untold = self._untold, deque()
+        try:
+            self._outcomes.flush()
+            while told:
+                told.popleft()()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        finally:
+            with self._book.lock:
+                self._untold.extendleft(reversed(told))
+
+    def _hand_on(self, number: int) -> None:
+        """Have the first of what was taken over told of."""
+        if number:
+            with self._book.lock:
+                self._untold.extend(self._taken[:number])
+                del self._taken[:number]
+
+    # The lease.
+
+    def seconds_to_beat(self) -> float:
+        """Return how long until `beat` has something to do, outcomes apart."""
+        due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self._reap_at) - monotonic()
+        hold = self._claims.seconds_to_hold()
+        return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
+
+    def beat(self) -> None:
+        """Write outcomes, give back what a slow tick holds, renew the lease if it is time, take over what is lost."""
+        if self.outage.seconds_left():
+            return
+        try:
+            if self.lease.is_due():
+                self.lease.renew()
+            self._claims.release_slow(self._book)
+            self._claims.give_back(self._book)
+            self._outcomes.flush()
+            if monotonic() >= self._reap_at:  # not with each renewal: those of a busy tick would leave none for here
+                self._reap_at = monotonic() + self.lease.seconds / 3
+                self.reap()
+        except BackendUnavailableError as error:
+            self._note_outage(error)
+        except Exception as error:  # of a backend; the lease has to go on
+            self.outage.begin()
+            log(logging.ERROR, "The lease of this instance could not be renewed; it is tried again.", error)
+        else:
+            self._note_answer()
+
+    def reap(self) -> None:
+        """Record runs as FAILED whose owners have stopped renewing, if the store was healthy for a whole lease."""
+        healthy_since = self.outage.healthy_since
+        if healthy_since is None or monotonic() - healthy_since < self.lease.seconds:
+            return
+        tasks = self.tasks
+        lost = [run for run in self.backend.lost(_LOST + len(tasks.unresolved)) if not self._is_ours(run)]
+        # Whether one is tried again is up to what its task is now: a tick may be too busy to have read that. Who has
+        # the turn may be busy, too, and the lease has to be renewed meanwhile.
+        if not lost or not tasks.turn.acquire(timeout=self.lease.seconds / 10):
+            return
+        try:
+            tasks.refresh({run.task_id for run in lost})
+        finally:
+            tasks.turn.release()
+        lost = [run for run in lost if run.task_id not in tasks.unresolved]  # that is up to who knows it
+        if not lost or tasks.is_left:
+            return
+        with self._book.lock:
+            verdicts = [self._judge(run) for run in lost]
+        reaped = self.backend.reap(verdicts)
+        with self._book.lock:
+            tasks.stale.update(task_id for task_id, _ in reaped)
+            for row, verdict in zip(lost, verdicts, strict=True):
+                if verdict[:2] in reaped:
+                    self._take_over(row, verdict)
+        if reaped:
+            self._wake()
+
+    def _take_over(self, row: RunRow, verdict: Verdict) -> None:
+        """Count a run that was recorded as lost, and have the next tick tell of it; the caller holds the lock."""
+        task_id, retry_at = row.task_id, verdict.retry_at
+        task, known = dict.get(self._agenda.store, task_id), self.tasks.rows.get(task_id)
+        if task is None or known is None or known.epoch != row.epoch:
+            # It was removed meanwhile, and perhaps registered anew.
+            task, retry_at = Task(id=task_id, func=_gone), None
+        started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
+        turn = self._book.under_way.here.turn
+        run = Run(task, from_utc(started), slot, None, turn, is_call=False, attempt=row.attempt)
+        run.duration = None
+        run.retry_at = None if retry_at is None else moment(retry_at, task)
+        ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=verdict.error)
+        self._book.take_over(run, past_of(ended, task))
+        self._taken.append(partial(self._book.announce_lost, run))
+
+    def _is_ours(self, run: RunRow) -> bool:
+        """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""
+        return run.owner == self.lease.owner and self.tasks.mine.get(run.task_id) == run.epoch
+
+    def _judge(self, run: RunRow) -> Verdict:
+        verdict = Verdict(run.task_id, run.epoch, run.owner, attempt=run.attempt)
+        task = dict.get(self._agenda.store, run.task_id)
+        if task is None:
+            return verdict
+        slot = None if run.slot is None else from_instant(run.slot)
+        retry_at = next_retry(task, run.attempt, slot, None, self.tasks.now(), task.timezone)
+        return verdict._replace(retry_at=None if retry_at is None else instant(retry_at))
+
+    def _note_outage(self, error: BackendUnavailableError) -> None:
+        """Leave the store alone for a while; tell the log once."""
+        if self.outage.begin():
+            log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
+
+    def _note_answer(self) -> None:
+        if self.outage.end():
+            log(logging.WARNING, "The store is back.")
+            self._wake()
+
+    def push(self) -> None:
+        """Write what was edited, before `leave`. Raises nothing."""
+        try:
+            self.edits.push()
+        except Exception as error:  # an outage, or of a value that was assigned
+            log(logging.ERROR, "What was edited could not be written to the store.", error)
+
+    def leave(self) -> None:
+        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
+        self._beat.stop(_LAST_CALL)
+        try:
+            self._claims.resolve(self._book)
+            self._claims.release(list(self.tasks.held), self._book)
+            self._claims.give_back(self._book)
+            self._outcomes.flush()
+            if self.lease.since is not None:
+                self.lease.give_back()
+        except BackendUnavailableError as error:
+            left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
+            log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
+        except Exception as error:  # of a backend
+            log(logging.ERROR, "What is left could not be written to the store.", error)
+        if self.is_ours:
+            with suppress(BackendUnavailableError):
+                self.backend.close()
+        self._hand_on(len(self._taken))
+        while self._untold:
+            self._untold.popleft()()
+
+    def start_over_after_fork(self) -> None:
+        """In a child process: the lease, the claims and the outcomes are those of the parent."""
+        self.outage, self.lease = Outage(), Lease(self.backend, self.lease.seconds)
+        self._beat = Beat(self.beat, self.seconds_to_beat)
+        self._outcomes.clear_after_fork(self.lease)
+        self._untold.clear()
+        self._taken.clear()
+        self._claims.clear_after_fork(self.lease)
+        self.tasks.clear_after_fork(self.lease)
+
+    # What is asked of it.
+
+    def instances(self) -> list[Instance]:
+        """Return the instances that are alive, the oldest first."""
+        return [Instance(row.owner, moment(row.since), moment(row.lease_until)) for row in self.backend.instances()]
+
+    def history(
+        self, task_id: str | None, status: TaskStatus | None, since: datetime | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Return runs as dicts, the latest `limit` of them, oldest first."""
+        if task_id is not None and not is_storable(task_id):
+            return []
+        start = None if since is None else to_instant(to_utc(since))
+        runs = self.backend.history(task_id, status, start, limit)
+        return [
+            {"task_id": run.task_id}
+            | past_of(run, self._agenda.store.get(run.task_id))
+            | {
+                "epoch": run.epoch,
+                "slot": None if run.slot is None else moment(run.slot, self._agenda.store.get(run.task_id)),
+                "owner": run.owner,
+                "late": run.late,
+            }
+            for run in runs
+        ]
+
+
+def _gone() -> None:
+    """Stand for the function of a task that is not there any more."""
+
+
+def _take(left: deque[Entry], number: int) -> list[Entry]:
+    return [left.popleft() for _ in range(min(number, len(left)))]
+
+
+_ledgers: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
+
+
+def _leave_all() -> None:
+    for ledger in list(_ledgers):
+        with suppress(Exception):
+            ledger.leave()
+
+
+atexit.register(_leave_all)

@@ -1,0 +1,106 @@
+"""How a task stands, as its fields say it and as a backend keeps it."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.backends.rows import Claim, RunRow, State
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.calendar.zones import named
+from est_alan_scheduler.fields.serialization import round_trip
+from est_alan_scheduler.task import Task, TaskStatus
+
+MOMENTS = ("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at")
+PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
+FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
+"""The fields of a task that say how it stands."""
+
+CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
+"""Those that a claim writes; beside `run_requested`, which is up to management."""
+
+MANAGED = ("paused", "run_requested")
+"""Those that go to a store as a change, not as an assignment."""
+
+_FIRST_RECORDED = State._fields.index("first_run_at")
+_NO_SLOT = datetime.min + timedelta(days=1)  # up to here, what is due at once for another reason
+_REQUESTS = (None, "ready", "force")
+
+
+def instant(moment: datetime) -> int:
+    """Return a recorded moment, naive local or aware, as a backend keeps it."""
+    if moment.tzinfo is None:
+        return to_instant(to_utc(moment))
+    return to_instant(moment.astimezone(timezone.utc).replace(tzinfo=None))
+
+
+def moment(value: int, task: Task | None = None) -> datetime:
+    """Return an instant of a backend as `task` records it: naive local time, or in its zone."""
+    utc = from_instant(value)
+    return from_utc(utc) if task is None or task.timezone is None else named(task.timezone).show(utc)
+
+
+def fields_of(state: State, task: Task) -> dict[str, Any]:
+    """Return what the fields of `task` are by its stored state."""
+    fields: dict[str, Any] = {name: getattr(state, name) for name in PLAIN}
+    for name in MOMENTS:
+        value = getattr(state, name)
+        fields[name] = None if value is None else moment(value, task)
+    fields["result"] = None if state.result is None else json.loads(state.result)
+    consumed = None if state.consumed is None else json.loads(state.consumed).items()
+    fields["consumed"] = None if consumed is None else {task_id: moment(value) for task_id, value in consumed}
+    fields["run_requested"] = _REQUESTS[state.run_requested] if 0 <= state.run_requested < len(_REQUESTS) else "ready"
+    return fields
+
+
+def is_blank(state: State) -> bool:
+    """Tell whether nothing has happened to a task since it was defined, perhaps anew."""
+    return state.status is TaskStatus.PENDING and not any(state[_FIRST_RECORDED:])
+
+
+def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a task as a backend keeps them."""
+    values = dict(fields)
+    for name in MOMENTS:
+        if values.get(name) is not None:
+            values[name] = instant(values[name])
+    if "result" in values:
+        values["result"] = None if values["result"] is None else round_trip(values["result"])[1]
+    if "consumed" in values:
+        values["consumed"] = stored_consumed(values["consumed"])
+    if "run_requested" in values:
+        values["run_requested"] = _REQUESTS.index(values["run_requested"])
+    return values
+
+
+def stored_consumed(successes: Mapping[str, datetime] | None) -> str | None:
+    """Return what a task has consumed as a backend keeps it."""
+    return None if successes is None else json.dumps({key: instant(success) for key, success in successes.items()})
+
+
+def claim_of(
+    task: Task, version: int, slot: datetime | None, attempt: int, started: int, first_run_at: datetime
+) -> Claim:
+    """Return the wish to start a run of `task` that is due at `slot`, in UTC."""
+    return Claim(
+        task.id,
+        version,
+        to_instant(slot) if slot is not None and slot > _NO_SLOT else started,
+        attempt,
+        started,
+        instant(first_run_at),
+        started,
+    )
+
+
+def past_of(run: RunRow, task: Task | None) -> dict[str, Any]:
+    """Return a run as `Task.history` has it; `finished_at` is None while it goes on."""
+    return {
+        "run_at": moment(run.started, task),
+        "finished_at": None if run.finished is None else moment(run.finished, task),
+        "status": run.status.value,
+        "result": run.result,
+        "error": run.error,
+        "attempt": run.attempt,
+    }

@@ -1,0 +1,158 @@
+"""What a registry tells those who subscribe to it: one small object for each thing that happens."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from types import BuiltinMethodType, MethodType, MethodWrapperType
+
+from est_alan_scheduler._support.functions import is_coroutine_function
+from est_alan_scheduler._support.log import is_enabled, log
+from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler.events.event import EVENTS, Event
+from est_alan_scheduler.events.slow_callbacks import watch
+from est_alan_scheduler.fields.checks import near_miss
+
+_SLOW = 1.0  # seconds that a callback may take before the log tells of it
+
+
+Callback = Callable[[Event], object]
+
+
+class _Subscription:
+    """One of perhaps several of a callback."""
+
+    __slots__ = ("callback",)
+
+    def __init__(self, callback: Callback) -> None:
+        self.callback = callback
+
+
+class Events:
+    """The subscribers of a registry, the log among them.
+
+    Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
+    `_lock` guards that no subscription is lost, and that `callbacks`, which may be read without, says what they are;
+    nothing is called or compared under it.
+    """
+
+    def __init__(self) -> None:
+        self._subscriptions: dict[str, tuple[_Subscription, ...]] = dict.fromkeys(EVENTS, ())
+        self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
+        self.tells_successes = False
+        """Somebody but the log hears of runs that have succeeded."""
+        self._lock = threading.Lock()
+        self.subscribe("succeeded", log_outcome)
+        self.subscribe("failed", log_outcome)
+
+    def subscribe(self, name: str, callback: Callback) -> Callable[[], None]:
+        """Have `callback` called from now on, and return what ends this subscription; more than once does no harm."""
+        subscription = _Subscription(callback)
+        with self._lock:
+            self._keep(name, (*self._subscriptions[name], subscription))
+
+        def end() -> None:
+            self._end(name, subscription)
+
+        return end
+
+    def remove(self, name: str, callback: Callback) -> bool:
+        """End the latest subscription of this very callback; return whether there was one."""
+        while True:
+            found = [it for it in self._subscriptions[name] if _is_same(it.callback, callback)]
+            if not found:
+                return False
+            if self._end(name, found[-1]):  # else another thread has ended it meanwhile
+                return True
+
+    def _end(self, name: str, subscription: "_Subscription") -> bool:
+        with self._lock:
+            before = self._subscriptions[name]
+            left = tuple(it for it in before if it is not subscription)
+            self._keep(name, left)
+        return len(left) < len(before)
+
+    def _keep(self, name: str, subscriptions: "tuple[_Subscription, ...]") -> None:
+        self._subscriptions[name] = subscriptions
+        callbacks = self.callbacks[name] = tuple(it.callback for it in subscriptions)
+        if name == "succeeded":
+            self.tells_successes = any(callback is not log_outcome for callback in callbacks)
+
+    def clear_after_fork(self) -> None:
+        """In a child process: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+
+    def is_only_logged(self, event: Event) -> bool:
+        """Tell whether nobody but the log listens to an outcome, and to the retry that may come of it."""
+        return self.callbacks[event.name] == (log_outcome,) and not (event.retry_at and self.callbacks["retrying"])
+
+    def tell(self, event: Event) -> None:
+        """Tell all subscribers. What one of them raises is logged, and costs the others nothing; so is one that hangs.
+
+        What is neither an `Exception` nor `SystemExit` (Ctrl+C) is raised when all have been told.
+        """
+        interruption = None
+        for callback in self.callbacks[event.name]:
+            watched = None if callback is log_outcome else watch.enter(partial(_described, callback, event))
+            began = time.monotonic()
+            try:
+                callback(event)
+            except (Exception, SystemExit) as error:
+                message = f"{_described(callback, event)} failed: {error_text(error)}"
+                log(logging.ERROR, message, error)
+            except BaseException as error:
+                interruption = error
+            finally:
+                if watched is not None:
+                    watch.leave(watched)
+            seconds = time.monotonic() - began
+            if seconds > _SLOW:
+                log(
+                    logging.WARNING,
+                    f"{_described(callback, event)} took {seconds:.3g} s, in which nobody else was told.",
+                )
+        if interruption is not None:
+            raise interruption
+
+
+def _is_same(one: Callback, other: Callback) -> bool:
+    """Tell whether these are one callback. Bound methods are made anew whenever they are looked up."""
+    is_method = isinstance(one, MethodType | BuiltinMethodType | MethodWrapperType) and type(one) is type(other)
+    return one is other or (is_method and one == other)
+
+
+def check_subscription(name: object, callback: object) -> None:
+    """Raise `ValueError` for an event that there is not, `TypeError` for what is no plain function."""
+    if name not in EVENTS:
+        raise ValueError(
+            f"there is no event {short_repr(name)}{near_miss(_namesake(name), EVENTS)};"
+            f" the events are: {', '.join(EVENTS)}"
+        )
+    if not callable(callback) or is_coroutine_function(callback):
+        raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
+
+
+def _namesake(name: object) -> object:
+    """Return the event that begins as `name` does, `name` if there is none.
+
+    No two events begin alike, and by its letters alone "sucess" is far from "succeeded", as "start" is from "started".
+    """
+    return next((event for event in EVENTS if event[:3] == str(name).lower()[:3]), name)
+
+
+def log_outcome(event: Event) -> None:
+    """Log the outcome of a run in one line. It is the first subscriber."""
+    attempt = "" if event.attempt == 1 else f" (attempt {event.attempt})"
+    if event.error is None:
+        if is_enabled(logging.INFO):
+            log(logging.INFO, f"Task {event.task_id!r} succeeded in {event.duration:.3f} s{attempt}")
+    elif is_enabled(logging.ERROR):
+        then = "" if event.retry_at is None else f"; next attempt at {event.retry_at}"
+        after = "" if event.duration is None else f" after {event.duration:.3f} s"
+        message = f"Task {event.task_id!r} failed{after}{attempt}: {event.error_message}{then}"
+        log(logging.ERROR, message, event.error)
+
+
+def _described(callback: Callback, event: Event) -> str:
+    return f"The callback {short_repr(callback)} of the event {event.name!r} (task {event.task_id!r})"

@@ -1,0 +1,1 @@
+"""Fields of a task: their checks, retries, their form in JSON."""

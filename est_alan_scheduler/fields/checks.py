@@ -1,0 +1,284 @@
+"""What the fields of a task accept: each check returns the value to keep, or says what is allowed."""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, timedelta
+from difflib import get_close_matches
+from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import ValidationInfo
+
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.calendar.cron_expression import parse, shortest_gap
+from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
+
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
+MAX_SECONDS = 1e9  # some thirty years: what the waits of the standard library can take
+_HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def check_id(value: object) -> str:
+    """Return an id."""
+    if isinstance(value, str) and value:
+        return value
+    raise ValueError(f"id must be a non-empty text, got {short_repr(value)}")
+
+
+def check_every(value: object) -> dict[str, int | float] | None:
+    """Return an interval as a dict of `timedelta` keywords, from such a dict or a `timedelta`."""
+    if value is None:
+        return None
+    if isinstance(value, timedelta):
+        parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+        value = {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}
+    if not isinstance(value, Mapping):
+        raise ValueError(
+            f"'every' field must be a dict of timedelta keywords such as {{'minutes': 5}}, or a timedelta, "
+            f"got {short_repr(value)}"
+        )
+    if not value:
+        raise ValueError("'every' field cannot be an empty dictionary: name a unit, such as {'minutes': 5}")
+    every: dict[str, int | float] = {}
+    for unit, amount in value.items():
+        if unit not in _UNITS:
+            raise ValueError(
+                f"Invalid key {short_repr(unit)} in 'every' field{near_miss(unit, _UNITS)}; "
+                f"allowed: {', '.join(_UNITS)}"
+            )
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not _is_finite(amount):
+            raise ValueError(f"'every' field needs a finite number of {unit}, got {short_repr(amount)}")
+        every[unit] = amount
+    try:
+        total = timedelta(**every)
+    except OverflowError:
+        raise ValueError(f"'every' field is too long: {short_repr(every)}; at most {timedelta.max.days} days") from None
+    if total <= timedelta(0):
+        raise ValueError(f"'every' field must come to at least a microsecond in total, got {short_repr(every)}")
+    return every
+
+
+def check_at(value: object) -> str | None:
+    """Return a time of day as `"HH:MM"`, 00:00 to 23:59 in ASCII digits."""
+    if value is None or (isinstance(value, str) and _HH_MM.fullmatch(value)):
+        return value
+    raise ValueError(f"at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', got {short_repr(value)}")
+
+
+def moment_check(field: str) -> Callable[[object], object]:
+    """Return a check that lets a `datetime` or an ISO 8601 text through, and nothing that would be guessed at."""
+
+    def check_moment(value: object) -> object:
+        if value is None or isinstance(value, datetime):
+            return value
+        if isinstance(value, str) and (found := _ISO_DATE.match(value)):
+            return f"{value}T00:00:00" if found.group() == value else value
+        raise ValueError(
+            f"{field} must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or '2026-11-23T05:30:00Z', "
+            f"got {short_repr(value)}"
+        )
+
+    return check_moment
+
+
+def check_consumed(value: object) -> dict[str, object] | None:
+    """Return moments by task id, as a dict of its own."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
+        raise ValueError(f"consumed must be a dict of moments by task id, or None, got {short_repr(value)}")
+    check = moment_check("a moment in consumed")
+    return {task_id: check(moment) for task_id, moment in value.items()}
+
+
+def check_func(value: object, info: ValidationInfo) -> Callable[..., Any]:
+    """Return the callable to run; in JSON, the one that `"module:qualname"` names."""
+    if info.mode == "json" and isinstance(value, str):
+        return function_named(value)
+    if callable(value):
+        return value
+    raise ValueError(f"func must be callable, got {short_repr(value)}; a name is only loaded by model_validate_json")
+
+
+def check_args(value: object, info: ValidationInfo) -> tuple[Any, ...]:
+    """Return the positional arguments as a tuple, from a tuple or list."""
+    if not isinstance(value, tuple | list):
+        raise ValueError(f"args must be a tuple or list of positional arguments, got {short_repr(value)}")
+    _refuse_marked("args", enumerate(value), info)
+    return tuple(value)
+
+
+def check_kwargs(value: object, info: ValidationInfo) -> dict[str, Any]:
+    """Return the keyword arguments as a dict of its own."""
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise ValueError(f"kwargs must be a dict with text keys, got {short_repr(value)}")
+    _refuse_marked("kwargs", value.items(), info)
+    return dict(value)
+
+
+def check_depends_on(value: object) -> list[str]:
+    """Return the ids of the tasks that must have succeeded, as a list of its own."""
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
+        raise ValueError(
+            f"depends_on must be a list of task ids such as ['extract'] or [task.id], got {short_repr(value)}"
+        )
+    return list(value)
+
+
+def seconds_check(field: str) -> Callable[[object], float | None]:
+    """Return a check that lets a number of seconds through, or None."""
+
+    def check_seconds(value: object) -> float | None:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is None or (is_number and 0 < value <= MAX_SECONDS):  # type: ignore[operator]  # a number, then
+            return value  # type: ignore[return-value]
+        raise ValueError(f"{field} must be a number of seconds greater than 0, or None, got {short_repr(value)}")
+
+    return check_seconds
+
+
+def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], float]:
+    """Return a check that lets a number through that is neither too small nor too large."""
+
+    def check_number(value: object) -> float:
+        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
+            return value
+        raise ValueError(f"{field} must be a number ({unit}) from {least:g} to {most:g}, got {short_repr(value)}")
+
+    return check_number
+
+
+def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
+    """Return a whole number that is not too small; `or_else` tells what else was allowed."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= least:
+        return value
+    raise ValueError(f"{name} must be a whole number of at least {least}{or_else}, got {short_repr(value)}")
+
+
+def check_task_id(value: object, or_else: str = "") -> None:
+    """Raise `TypeError` for what can be no id of any task; `or_else` tells what else was allowed."""
+    if not isinstance(value, str):
+        raise TypeError(f"task_id must be a text{or_else}, got {short_repr(value)}")
+
+
+def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
+    """Return a check that lets one of a few words through."""
+
+    def check_choice(value: object) -> str | None:
+        if isinstance(value, str | None) and value in allowed:
+            return value
+        hint = near_miss(value, [word for word in allowed if word is not None])
+        raise ValueError(f"{field} must be {' or '.join(map(repr, allowed))}, got {short_repr(value)}{hint}")
+
+    return check_choice
+
+
+def check_cron(value: object) -> str | None:
+    """Return a cron expression."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError(f"cron must be a text such as '*/15 9-17 * * mon-fri', got {short_repr(value)}")
+    parse(value)
+    return value
+
+
+def check_timezone(value: object) -> str | None:
+    """Return the name of a time zone, from a name or a `ZoneInfo`."""
+    if value is None:
+        return None
+    name = value.key if isinstance(value, ZoneInfo) else value
+    if not isinstance(name, str) or not name:
+        raise ValueError(
+            f"timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got {short_repr(value)}"
+        )
+    try:
+        ZoneInfo(name)
+    except (KeyError, OSError, ValueError):  # no such zone, a directory of them, no path at all
+        known = available_timezones()
+        remedy = near_miss(name, known) if known else "; there is no database of zones here: pip install tzdata"
+        raise ValueError(f"timezone {short_repr(name)} is unknown{remedy}") from None
+    return name
+
+
+def check_exclude(value: object) -> tuple[date, ...]:
+    """Return dates in order, from dates or ISO 8601 texts: a list, a set, the keys of a dict; None for none."""
+    if value is None:
+        return ()
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes):
+        raise ValueError(f"exclude must be a list of dates, got {short_repr(value)}")
+    return tuple(sorted({_date(item) for item in value}))
+
+
+def _date(value: object) -> date:
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value
+    if isinstance(value, str) and _ISO_DATE.fullmatch(value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:  # 30 February
+            pass
+    raise ValueError(f"exclude must hold dates such as date(2026, 12, 25) or '2026-12-25', got {short_repr(value)}")
+
+
+def compare_jitter(fields: Mapping[str, Any]) -> None:
+    """Raise `ValueError` unless the field `jitter` is less than the shortest time between slots."""
+    jitter = fields["jitter"]
+    if fields.get("every") is not None:
+        interval = timedelta(**fields["every"]).total_seconds()
+    elif fields.get("at") is not None:
+        interval = 86_400.0 - 3 * 3_600  # days on which the clock goes forward are shorter
+    elif fields.get("cron") is not None:
+        interval = shortest_gap(fields["cron"])
+    else:
+        return
+    if jitter >= interval:
+        raise ValueError(f"jitter must be less than the {interval:g} s between slots, got {jitter:g}")
+
+
+def compare_limits(fields: Mapping[str, Any]) -> None:
+    """Raise `ValueError` if the field `end_at` lies before `start_at`; where only one is aware, they may."""
+    start, end = fields["start_at"], fields["end_at"]
+    if (start.tzinfo is None) == (end.tzinfo is None) and end < start:
+        raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+
+
+def check_error(value: object, info: ValidationInfo) -> BaseException | None:
+    """Return the exception; one that went through JSON is gone, `error_message` keeps its words."""
+    if value is None or isinstance(value, BaseException):
+        return value
+    if info.mode == "json" and isinstance(value, str):
+        return None
+    raise ValueError(f"error must be an exception or None, got {short_repr(value)}")
+
+
+def check_history(value: object, info: ValidationInfo) -> object:
+    """Give the moments back that JSON holds as texts."""
+    if info.mode != "json" or not isinstance(value, list):
+        return value
+    return [_parse_moments(run) if isinstance(run, dict) else run for run in value]
+
+
+def _parse_moments(run: dict[str, Any]) -> dict[str, Any]:
+    texts = {key: run[key] for key in ("run_at", "finished_at") if isinstance(run.get(key), str)}
+    return run | {key: datetime.fromisoformat(text) for key, text in texts.items()}
+
+
+def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: ValidationInfo) -> None:
+    if info.mode != "json":
+        return
+    for key, value in items:
+        if isinstance(value, dict) and value.keys() == {NOT_JSON}:
+            raise ValueError(f"{field}[{key!r}] was {value[NOT_JSON]}, which JSON could not hold: set it in code")
+
+
+def _is_finite(amount: float) -> bool:
+    return isinstance(amount, int) or math.isfinite(amount)
+
+
+def near_miss(name: object, known: Iterable[str]) -> str:
+    """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
+    close = get_close_matches(str(name), known, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

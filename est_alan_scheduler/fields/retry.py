@@ -1,0 +1,110 @@
+"""How a failed run is tried again: how often, after how long, after which errors."""
+
+from datetime import datetime
+from hashlib import blake2b
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo, model_validator
+
+from est_alan_scheduler._support.text import RemoteError, class_name, short_repr
+from est_alan_scheduler.fields.checks import MAX_SECONDS, check_count, near_miss, number_check
+from est_alan_scheduler.fields.serialization import object_named
+
+Errors = tuple[type[BaseException], ...]
+
+
+def _check_max_retries(value: object) -> int:
+    return check_count("max_retries", value, 0)
+
+
+def _check_on(value: object, info: ValidationInfo) -> Errors:
+    """Return exception classes, from one or several; in JSON, from `"module:qualname"` each."""
+    items = value if isinstance(value, list | tuple) else (value,)
+    classes = [
+        object_named("on", item, "class") if info.mode == "json" and isinstance(item, str) else item for item in items
+    ]
+    if not classes or not all(isinstance(item, type) and issubclass(item, BaseException) for item in classes):
+        raise ValueError(f"on must be exception classes such as (OSError, TimeoutError), got {short_repr(value)}")
+    return tuple(classes)
+
+
+class Retry(BaseModel):
+    """A failed run is tried again, at most `max_retries` times: three retries make up to four attempts.
+
+    The n-th retry is due `delay * backoff ** (n - 1)` seconds after the failure, `max_delay` at most, and later by up
+    to `jitter` times that. When all have failed, the task waits for its next slot; one that comes first takes over.
+    With a backend, a run whose process died or lost its lease is tried again whatever `on` says: it raised nothing.
+    Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    max_retries: Annotated[int, PlainValidator(_check_max_retries)] = 3
+    """How often at most, after the first attempt."""
+    delay: Annotated[float, PlainValidator(number_check("delay", "seconds", 0, MAX_SECONDS))] = 1.0
+    """Seconds from a failure until the first retry."""
+    backoff: Annotated[float, PlainValidator(number_check("backoff", "times the delay before", 1, 1e6))] = 2.0
+    """By how much the delay grows with each retry."""
+    max_delay: Annotated[float, PlainValidator(number_check("max_delay", "seconds", 0, MAX_SECONDS))] = 60.0
+    """Seconds up to which it grows; if it is not given, at least `delay`."""
+    jitter: Annotated[float, PlainValidator(number_check("jitter", "a fraction of the delay", 0, 1))] = 0.1
+    """By which fraction a delay is lengthened at most: by the same for a task, slot and attempt in every process."""
+    on: Annotated[
+        Errors, PlainValidator(_check_on), PlainSerializer(lambda on: [class_name(c) for c in on], when_used="json")
+    ] = (Exception,)
+    """Which errors: instances of these. `TimeoutError`, an `OSError`, is that of `timeout`. In JSON they are names, as
+    `func` is; by name is also how an error is known that cannot be sent back from another process."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_unknown_fields(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.keys() <= cls.model_fields.keys():
+            unknown = next(name for name in data if name not in cls.model_fields)
+            known = cls.model_fields
+            hint = near_miss(unknown, known)
+            raise ValueError(f"Retry has no field {short_repr(unknown)}{hint}; its fields are: {', '.join(known)}")
+        return data
+
+    def model_post_init(self, _context: Any) -> None:
+        """Compare the two delays."""
+        if self.max_delay >= self.delay:
+            return
+        if "max_delay" in self.model_fields_set:
+            raise ValueError(f"max_delay must be at least the delay of {self.delay:g} s, got {self.max_delay:g}")
+        self.__dict__["max_delay"] = self.delay
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts there are at most."""
+        return 1 + self.max_retries
+
+    def seconds_after(self, attempt: int, error: BaseException | None, task_id: str, slot: datetime) -> float | None:
+        """Return after how many seconds to try again when an attempt has failed; None if that was the last.
+
+        No error: it was lost, which `on` has nothing to say about.
+        """
+        if attempt > self.max_retries or not (error is None or self._is_for(error)):
+            return None
+        try:
+            seconds = min(self.delay * self.backoff ** (attempt - 1), self.max_delay)
+        except OverflowError:
+            seconds = self.max_delay if self.delay else 0.0
+        if not self.jitter:
+            return seconds
+        seed = f"{task_id} {slot.isoformat()} {attempt}".encode(errors="surrogatepass")
+        digest = blake2b(seed, digest_size=7).digest()
+        return seconds * (1 + self.jitter * int.from_bytes(digest, "big") / 256**7)
+
+    def _is_for(self, error: BaseException) -> bool:
+        if type(error) is RemoteError:  # what it was is known by name alone
+            return any(cls is RemoteError or class_name(cls) in error.classes for cls in self.on)
+        return isinstance(error, self.on)
+
+
+def check_retry(value: object) -> object:
+    """Return what a `Retry` is made of: a bare number is `max_retries`."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"max_retries": value}
+    if value is None or isinstance(value, dict | Retry):
+        return value
+    raise ValueError(f"retry must be a Retry, a whole number of retries, or None, got {short_repr(value)}")

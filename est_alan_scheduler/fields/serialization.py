@@ -1,0 +1,93 @@
+"""How functions and values leave the process: as text, bounded, or as JSON."""
+
+import builtins
+import functools
+import inspect
+import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from est_alan_scheduler._support.text import short_repr
+
+_FUNCTION = "function"
+_REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
+
+_LARGEST = 32_000_000  # characters of a result in JSON: more than that, not every store takes
+_MAX_DEPTH = 100  # pydantic gives up at 255
+_encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` would make an encoder each time
+
+NOT_JSON = "__not_json__"
+"""The key under which an argument that JSON cannot hold is shown; such a task can be read, not loaded."""
+
+
+def json_or_repr(value: object) -> object:
+    """Return `value` if JSON can hold it (tuples become arrays), else its bounded `repr`."""
+    return value if _json_of(value) is not None else short_repr(value)
+
+
+def json_or_marked(value: object) -> object:
+    """Return `value` if JSON can hold it, else its bounded `repr` under the key NOT_JSON."""
+    return value if _json_of(value) is not None else {NOT_JSON: short_repr(value)}
+
+
+def round_trip(value: object) -> tuple[Any, str]:
+    """Return `value` as it comes back from JSON, and the JSON; of its bounded `repr` if a store cannot hold it."""
+    if value is None:  # most functions return nothing
+        return None, "null"
+    text = _json_of(value)
+    if not text or len(text) > _LARGEST:
+        text = _encode(short_repr(value))
+    return json.loads(text), text
+
+
+def function_name(func: Callable[..., Any]) -> str:
+    """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`."""
+    module, qualname = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
+    owner = func.__self__ if inspect.ismethod(func) else None
+    if inspect.isclass(owner):  # a class method: of the class that it was looked up in
+        module, qualname = owner.__module__, f"{owner.__qualname__}.{func.__name__}"
+    elif owner is not None or not module or not qualname or isinstance(func, functools.partial):
+        return short_repr(func)
+    return f"{module}:{qualname}"
+
+
+def function_named(name: str) -> Callable[..., Any]:
+    """Import the callable that `"module:qualname"` names; ValueError if there is none."""
+    found = object_named("func", name, _FUNCTION)
+    if not callable(found):
+        raise ValueError(f"func {name!r} is {short_repr(found)}, which is not callable: {_REMEDY.format(_FUNCTION)}")
+    return found  # type: ignore[no-any-return]  # callable() has just said so
+
+
+def object_named(field: str, name: str, kind: str) -> Any:
+    """Import what `"module:qualname"` names; ValueError that names the field and says what can be loaded."""
+    module, _, qualname = name.partition(":")
+    remedy = _REMEDY.format(kind)
+    if not (module and qualname) or "<" in name or " " in name:
+        hint = f" (did you mean 'builtins:{name}'?)" if hasattr(builtins, name) else ""
+        raise ValueError(f"{field} {name!r} cannot be found by name{hint}: {remedy}")
+    try:
+        return functools.reduce(getattr, qualname.split("."), import_module(module))
+    except (Exception, SystemExit) as error:  # the module may do anything on import
+        raise ValueError(f"{field} {name!r} cannot be found ({error}): {remedy}") from error
+
+
+def _json_of(value: object) -> str | None:
+    """Return a value as JSON; None if JSON cannot hold it."""
+    try:
+        text = _encode(value)
+        return text if _comes_back(value, _MAX_DEPTH) else None
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def _comes_back(value: object, depth: int) -> bool:
+    """Tell whether a value that goes to JSON is read as the same, tuples apart."""
+    if isinstance(value, list | tuple):
+        return depth > 0 and all(_comes_back(item, depth - 1) for item in value)
+    if isinstance(value, dict):
+        return depth > 0 and all(type(key) is str and _comes_back(item, depth - 1) for key, item in value.items())
+    if type(value) is str:
+        value.encode()  # raises ValueError for half a surrogate pair
+    return value is None or type(value) in (bool, int, float, str)

@@ -1,0 +1,1 @@
+"""Loops that tick a registry: a thread, an event loop, a simulation."""

@@ -1,0 +1,427 @@
+"""Which tasks may be due: an index over the store, never a second truth."""
+
+from collections import deque
+from datetime import datetime
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import Any
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import LOCAL
+from est_alan_scheduler.planning.clock_guard import Horizon
+from est_alan_scheduler.planning.task_dict import Store
+from est_alan_scheduler.schedules.due import arm, due_moment, due_retry, is_steady, keep_schedule
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Every, in_utc
+from est_alan_scheduler.schedules.window import Limited
+from est_alan_scheduler.task import Task, TaskStatus
+
+_EMPTY_ALLOWED = 64
+_set_watchers = Task.__dict__["_watchers"].__set__  # an assignment would pass through the validation of fields
+_RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
+
+
+class Entry:
+    """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
+
+    __slots__ = (
+        "backlog_item",
+        "due",
+        "is_dropped",
+        "is_simple",
+        "order",
+        "ready_at",
+        "slot",
+        "started",
+        "sure_slot",
+        "tally",
+        "task",
+        "waits_for",
+    )
+
+    def __init__(self, task: Task, order: int) -> None:
+        self.task = task
+        self.is_dropped = False
+        self.is_simple = False  # its task has a steady due moment, and no dependencies
+        self.order = order  # of registration
+        self.due: datetime | None = None  # the moment under which it is filed
+        self.backlog_item: _Item | None = None  # there, if that is where it is filed
+        # What it is filed under, if the task need not be asked again: of what is due in one tick, most lies far apart
+        # in memory, and looking at each task twice costs as much as all the rest of a short run.
+        self.sure_slot: datetime | None = None
+        self.slot: datetime | None = None  # that the tick which last found it ready is about
+        self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
+        self.started = 0  # the number of its latest start, among all starts
+        self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+        self.tally: Any = None  # of its runs, from the first on: kept here for who records them
+
+
+_Item = tuple[datetime, int, int, Entry]  # due, order of registration, a tie-breaker
+
+
+class Agenda:
+    """A heap keyed by due moment, lazily repaired.
+
+    A key is a lower bound of the moment at which the task may turn due: whoever takes an entry asks the task itself,
+    and files it again if that was early. An entry that waits for a dependency is in `waiting` until that succeeds.
+    Changes to tasks and store are only noted (`note_…`: a deque, lock-free); `work_in` brings the index up to date.
+    Everything but the notes is guarded by the registry's lock, which the caller holds.
+    """
+
+    def __init__(self) -> None:
+        self.store = Store({}, self.note_key, self.note_all)
+        self.notes: deque[Task | tuple[str, bool] | None] = deque()
+        self.watchers = (self.note_task,)
+        self.horizon = Horizon()
+        self.changes = 0  # so far: what a tick has decided at another count, it has to decide again
+        self.starts = 0  # so far
+        self.heard: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for who asks for it
+        # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
+        self._dropped: list[Task] = []
+        self._order = 0
+        self._serial = count()
+        self._clear()
+
+    def _clear(self) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.batches: list[list[Entry]] = []  # what each tick under way has found ready
+        self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
+        self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
+        self.wanted: set[str] = set()  # every id that was ever depended on
+        self.wanted_fresh: set[str] = set()  # of these, whose latest success matters, not just the first
+        # A heap of moments, and what is filed under each: one entry or several. Heap items that hold their entries
+        # would each be one more object for the garbage collector to follow, and that costs more than all the rest.
+        self._moments: list[datetime] = []
+        self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
+        self._empty = 0  # moments in the heap under which nothing is filed any more
+        # What is due beyond what may start: a heap of its own, so that each tick has to look at no more than it starts.
+        self._backlog: list[_Item] = []
+        self._stale = 0  # items in it whose entries have gone elsewhere
+
+    def __enter__(self) -> "Agenda":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self.note_all()  # a Ctrl+C in the middle of a change: half of it may be missing
+
+    # Notes: from any thread, with or without the lock.
+
+    def note_task(self, task: Task) -> None:
+        """Note that a field of `task` was assigned."""
+        try:
+            if self.notes[-1] is task:  # noted and not yet worked in: whoever does will find the newest values
+                return
+        except IndexError:
+            pass
+        self.notes.append(task)
+
+    def note_key(self, key: str, moved: bool) -> None:
+        """Note that a key of the store was edited."""
+        self.notes.append((key, moved))
+
+    def note_all(self) -> None:
+        """Note that nothing here can be relied on."""
+        self.notes.append(None)
+
+    # The rest: under the lock.
+
+    def work_in(self, now: datetime) -> None:
+        """Bring the index up to date with all that was noted."""
+        while self.notes:
+            note = self.notes.popleft()
+            self.changes += 1
+            if self.heard is not None:
+                self.heard.append(note)
+            if note is None:
+                self._rebuild(now)
+            elif isinstance(note, Task):
+                entry = self.entries.get(note.id)
+                if entry is not None and entry.task is note:
+                    self._read(entry, note, now)
+            else:
+                self._follow_store(*note, now)
+
+    def see(self, now: datetime) -> datetime:
+        """Take notice of the clock, and return `now` in UTC; where it went back too far, file everything anew."""
+        utc = to_utc(now)
+        if self.horizon.is_passed(now, utc):
+            self.changes += 1
+            self.horizon = Horizon()
+            for task in list(self.store.values()):
+                if task._armed is not None and to_utc(task._armed) > utc:
+                    arm(task, now)  # or it would wait for that time to come again
+            self._rebuild(now)
+        self.horizon.see(now, utc)
+        return utc
+
+    def add(self, task: Task, now: datetime) -> None:
+        """Take in a task that has just been put at the end of the store."""
+        self._order += 1
+        entry = self.entries[task.id] = Entry(task, self._order)
+        self._watch(task)
+        self._read(entry, task, now)
+
+    def drop(self, task_id: str) -> None:
+        """Take out the entry of an id, if there is one."""
+        entry = self.entries.pop(task_id, None)
+        if entry is None:
+            return
+        self.changes += 1  # others that a tick found ready may depend on it
+        self._unwatch(entry.task)
+        self._dropped.append(entry.task)
+        self.take_off(entry)
+        if entry.due is not None:
+            self._unfile(entry, entry.due)
+        entry.is_dropped = True
+
+    def take_dropped(self) -> list[Task]:
+        """Return the dropped tasks, for the caller to let go of when it has released the lock."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
+
+    def reread(self, task: Task, now: datetime) -> None:
+        """Read all fields of a task anew, which were written without a note."""
+        entry = self.entries.get(task.id)
+        if entry is not None and entry.task is task:
+            self.changes += 1
+            self._read(entry, task, now)
+
+    def set_aside(self, moment: datetime, limit: int | None) -> list[Task]:
+        """Return what may be due at the UTC `moment`, as far as `limit` goes; the next tick looks at it in any case."""
+        entries = self.take_aside()
+        entries += self.take(moment, None if limit is None else max(0, limit - len(entries)))
+        for entry in entries:
+            if entry.ready_at is None:
+                self.held[entry] = None
+        return [entry.task for entry in entries]
+
+    def take_aside(self) -> list[Entry]:
+        """Take what is due whatever the clock says: what was held, or found ready by another tick but not started."""
+        taken = self._left_over()
+        if self.held:
+            taken += [entry for entry in self.held if not entry.is_dropped]
+            self.held.clear()
+        return taken
+
+    def take(self, moment: datetime, limit: int | None) -> list[Entry]:
+        """Take off what may be due at the UTC `moment`; if there is a `limit`, at most so many, the oldest first."""
+        if limit is not None or self._backlog:
+            return self._take_oldest(moment, limit)
+        taken: list[Entry] = []
+        moments, filed = self._moments, self._filed
+        while moments and moments[0] <= moment:
+            found = filed.pop(heappop(moments), None)
+            if isinstance(found, Entry):
+                found.due = None
+                taken.append(found)
+            elif found is None:
+                self._empty -= 1
+            else:
+                for entry in found:
+                    entry.due = None
+                taken += found
+        return taken
+
+    def next_moment(self) -> datetime | None:
+        """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
+        while self._backlog and self._backlog[0][-1].backlog_item is not self._backlog[0]:
+            heappop(self._backlog)
+            self._stale -= 1
+        if self._backlog or self._left_over():
+            return AT_ONCE
+        while self._moments and self._moments[0] not in self._filed:
+            heappop(self._moments)
+            self._empty -= 1
+        return self._moments[0] if self._moments else None
+
+    def file(self, entry: Entry, now: datetime, due: datetime | None = None) -> None:
+        """Put an entry under `due`, or where the schedule of its task, as of `now`, wants it."""
+        task = entry.task
+        if task.__dict__["status"] is _RUNNING:
+            return  # a running task is filed when it ends or is assigned to
+        if due is None:
+            due = due_moment(task, now)
+        if due is None:
+            return
+        if entry.due is not None:
+            if entry.due <= due:
+                return  # it will come too early, and be filed again then
+            self._unfile(entry, entry.due)
+        entry.due = due
+        if entry.is_simple and due is not AT_ONCE:  # as long as the last run lies ahead, or there is none
+            entry.sure_slot = due
+        found = self._filed.setdefault(due, entry)
+        if found is entry:
+            heappush(self._moments, due)
+        elif isinstance(found, Entry):
+            self._filed[due] = {found: None, entry: None}
+        else:
+            found[entry] = None
+
+    def file_anew(self, entry: Entry, now: datetime) -> None:
+        """File an entry that was ready or waiting."""
+        self.take_off(entry)
+        self.file(entry, now)
+
+    def start(self, entry: Entry) -> None:
+        """Take an entry off the agenda because its task starts."""
+        self.take_off(entry)
+        self.starts += 1
+        entry.started = self.starts
+
+    def close(self, batch: list[Entry], now: datetime) -> None:
+        """End the tick that found `batch` ready at this very `now`: file what it did not start."""
+        self.batches = [other for other in self.batches if other is not batch]
+        for entry in batch:
+            if entry.ready_at is now:
+                self.changes += 1  # an outer tick may have found it ready as well, and left it to this one
+                self.file_anew(entry, now)
+
+    def hold(self, entry: Entry) -> None:
+        """Set an entry that a tick has taken aside until the next tick, however late that is."""
+        self.take_off(entry)
+        self.held[entry] = None
+
+    def wait(self, entry: Entry, dependency: str, now: datetime) -> None:
+        """Set an entry that a tick has taken aside until `dependency` succeeds, or a retry is due."""
+        self.take_off(entry)
+        entry.waits_for = dependency
+        self.waiting.setdefault(dependency, {})[entry] = None
+        retry = due_retry(entry.task)
+        if retry is not None and retry > in_utc(now):
+            self.file(entry, now, retry)
+
+    def wake(self, dependency: str, now: datetime) -> None:
+        """File the entries that wait for a dependency, which has succeeded."""
+        for entry in self.waiting.pop(dependency, {}):
+            entry.waits_for = None
+            self.file(entry, now)
+
+    def take_off(self, entry: Entry) -> None:
+        """Note that an entry is neither ready, held nor waiting any more, and that its task may have changed."""
+        entry.ready_at = entry.sure_slot = None
+        if self.held:
+            self.held.pop(entry, None)
+        if entry.waits_for is not None:
+            others = self.waiting[entry.waits_for]
+            del others[entry]
+            if not others:
+                del self.waiting[entry.waits_for]
+            entry.waits_for = None
+
+    def _take_oldest(self, moment: datetime, limit: int | None) -> list[Entry]:
+        moments, backlog = self._moments, self._backlog
+        while moments and moments[0] <= moment:
+            due = heappop(moments)
+            found = self._filed.pop(due, None)
+            if found is None:
+                self._empty -= 1
+                continue
+            for entry in (found,) if isinstance(found, Entry) else found:
+                entry.backlog_item = due, entry.order, next(self._serial), entry
+                heappush(backlog, entry.backlog_item)
+        taken: list[Entry] = []
+        while backlog and (limit is None or len(taken) < limit):
+            item = heappop(backlog)
+            entry = item[-1]
+            if entry.backlog_item is item:
+                entry.backlog_item = entry.due = None
+                taken.append(entry)
+            else:
+                self._stale -= 1
+        return taken
+
+    def _unfile(self, entry: Entry, due: datetime) -> None:
+        entry.due = None
+        if entry.backlog_item is not None:
+            entry.backlog_item = None
+            self._stale += 1
+            if self._stale > _EMPTY_ALLOWED + len(self._backlog) // 2:
+                self._backlog = [item for item in self._backlog if item[-1].backlog_item is item]
+                heapify(self._backlog)
+                self._stale = 0
+            return
+        found = self._filed[due]
+        if not isinstance(found, Entry):
+            del found[entry]
+        if not found or found is entry:
+            del self._filed[due]
+            self._empty += 1
+            if self._empty > _EMPTY_ALLOWED + len(self._filed):
+                self._moments = list(self._filed)
+                heapify(self._moments)
+                self._empty = 0
+
+    def _left_over(self) -> list[Entry]:
+        """Return what ticks under way have found ready, but not started yet."""
+        if not self.batches:
+            return []
+        return list(dict.fromkeys(entry for batch in self.batches for entry in batch if entry.ready_at is not None))
+
+    def _watch(self, task: Task) -> None:
+        if not task._watchers:
+            _set_watchers(task, self.watchers)  # one tuple for all
+        elif self.note_task not in task._watchers:
+            others = task._watchers
+            _set_watchers(task, (*others, self.note_task))
+            for told in others:  # it is no longer theirs alone
+                told(task)
+
+    def _unwatch(self, task: Task) -> None:
+        others = () if task._watchers is self.watchers else task._watchers
+        _set_watchers(task, tuple(told for told in others if told != self.note_task))
+
+    def _read(self, entry: Entry, task: Task, now: datetime) -> None:
+        """Read all fields of a task anew: what they say about scheduling may have changed."""
+        if task._armed is None:
+            arm(task, now)
+        schedule = keep_schedule(task)
+        if isinstance(schedule, Limited):
+            if schedule.zone is not LOCAL:
+                self.horizon.learn_zone(schedule.zone)
+            schedule = schedule.kind
+        if isinstance(schedule, Every):
+            self.horizon.learn(schedule.step)
+            for last in (task.last_run_at, task.misfired_at):
+                if last is not None:
+                    self.horizon.learn_last(schedule.step, to_utc(last))
+        if task.depends_on:
+            self.wanted.update(task.depends_on)
+            if task.depends_on_mode == "fresh":
+                self.wanted_fresh.update(task.depends_on)
+        # With a backend, and by other registries that it is in, a task is written to without a note, or before that.
+        is_ours = self.heard is None and task._watchers is self.watchers
+        entry.is_simple = is_ours and is_steady(task) and not task.depends_on
+        self.file_anew(entry, now)
+        if task.last_success_at is not None and self.waiting:
+            self.wake(task.id, now)
+
+    def _follow_store(self, key: str, moved: bool, now: datetime) -> None:
+        task = self.store.get(key)
+        entry = self.entries.get(key)
+        order = None if moved or entry is None else entry.order
+        if entry is not None and order is not None and entry.task is task:
+            return
+        self.drop(key)
+        if task is not None:
+            self.add(task, now)
+            if order is not None:
+                self.entries[key].order = order
+
+    def _rebuild(self, now: datetime) -> None:
+        # From nothing: after a Ctrl+C in the middle of a change, no two parts of the index need agree.
+        old = list(self.entries.values())
+        self._dropped += [entry.task for entry in old]
+        self._clear()
+        self.horizon.forget_tasks()
+        for entry in old:
+            entry.is_dropped, entry.ready_at = True, None
+            if self.store.get(entry.task.id) is not entry.task:
+                self._unwatch(entry.task)
+        for task in list(self.store.values()):
+            self.add(task, now)
+        for entry in old:
+            successor = self.entries.get(entry.task.id)
+            if successor is not None and successor.task is entry.task:
+                successor.started = entry.started
+                successor.tally = entry.tally

@@ -1,0 +1,120 @@
+"""What a task has to do with the tasks it depends on: circles, readiness, and the results it takes over."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.executors.call import Work
+from est_alan_scheduler.schedules.due import is_retry_due
+from est_alan_scheduler.task import Task
+
+
+class Accepts:
+    """The keyword arguments that a function can take beside the positional ones it is given."""
+
+    __slots__ = ("_any", "_names", "_taken", "func", "given")
+
+    def __init__(self, func: Callable[..., Any], given: int) -> None:
+        """Read the signature of `func`, `given` of whose positional arguments are taken. If it has none: no names."""
+        self.func = func
+        self.given = given
+        try:
+            parameters = list(inspect.signature(func).parameters.values())
+        except (TypeError, ValueError):  # some builtins
+            parameters = []
+        by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        bound = func.keywords if isinstance(func, functools.partial) else {}
+        self._taken = {*by_position[:given], *bound}
+        self._names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        self._any = any(p.kind is p.VAR_KEYWORD for p in parameters)
+
+    def __contains__(self, name: str) -> bool:
+        return name not in self._taken and (self._any or name in self._names)
+
+
+def argument_name(task_id: str) -> str:
+    """Return the name of the keyword argument that carries the result of a dependency."""
+    return f"dep_{task_id}"
+
+
+def acceptable(task: Task, work: Work) -> dict[str, str]:
+    """Return the ids of the dependencies whose results the function of `task` can take, with its names for them."""
+    func, args, kwargs, depends_on = work
+    accepts = task._accepts
+    if accepts is None or accepts.func is not func or accepts.given != len(args):
+        accepts = task._accepts = Accepts(func, len(args))
+    names = {task_id: argument_name(task_id) for task_id in depends_on}
+    return {task_id: name for task_id, name in names.items() if name in accepts and name not in kwargs}
+
+
+def take_results(
+    task: Task, depends_on: Iterable[str], names: Mapping[str, str], store: Mapping[str, Task]
+) -> dict[str, Any]:
+    """Return the results of dependencies by name, and note in `task` which successes they are of.
+
+    The caller holds the lock: result and success belong together.
+    """
+    results, successes = {}, {}
+    for task_id in depends_on:
+        fields = store[task_id].__dict__ if task_id in store else {}
+        if fields and task_id in names:
+            results[names[task_id]] = fields["result"]
+        if fields and fields["last_success_at"] is not None:
+            successes[task_id] = fields["last_success_at"]
+    task.__dict__["consumed"] = successes  # also where none has to be fresh, which may be asked for later
+    return results
+
+
+def first_unmet(task: Task, store: Mapping[str, Task]) -> str | None:
+    """Return the first id in `depends_on` that is not registered or has never succeeded; None if there is none."""
+    for task_id in task.depends_on:
+        dependency = store.get(task_id)
+        if dependency is None or dependency.last_success_at is None:
+            return task_id
+    return None
+
+
+def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
+    """Return the first id in `depends_on` that has not succeeded anew since `task` took its result; None if all have.
+
+    Another success is a new one, whatever the clock said: it may have been set back. None unless `task` asks for that.
+    """
+    if task.depends_on_mode != "fresh" or task.consumed is None:
+        return None
+    for task_id in task.depends_on:
+        dependency, consumed = store.get(task_id), task.consumed.get(task_id)
+        success = None if dependency is None else dependency.last_success_at
+        if success is not None and consumed is not None and to_utc(success) == to_utc(consumed):
+            return task_id
+    return None
+
+
+def first_used_up(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
+    """Return the first id whose success is not new enough for `task`, if it is due at `now`; None if there is none.
+
+    A retry that is due needs nothing new: it goes on with what the attempt before it had.
+    """
+    return None if is_retry_due(task, now) else first_consumed(task, store)
+
+
+def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
+    """Return the first id that `task`, if it is due at `now`, has to wait for; None if there is none."""
+    return first_unmet(task, store) or first_used_up(task, store, now)
+
+
+def find_circle(task: Task, store: Mapping[str, Task]) -> list[str] | None:
+    """Return the ids along a circle of dependencies through `task`, from its id to its id; None if there is none."""
+    paths = [[task.id, dependency] for dependency in reversed(task.depends_on)]
+    seen: set[str] = set()
+    while paths:
+        path = paths.pop()
+        last = path[-1]
+        if last == task.id:
+            return path
+        if last not in seen and last in store:
+            seen.add(last)
+            paths.extend([*path, dependency] for dependency in reversed(store[last].depends_on))
+    return None

@@ -1,0 +1,143 @@
+"""Which tasks a tick starts: those that are due and ready, as far as there is room."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from operator import attrgetter
+from typing import NamedTuple
+
+from est_alan_scheduler.events.event import Event
+from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.dependencies import first_awaited
+from est_alan_scheduler.planning.why_not import describe_misfire
+from est_alan_scheduler.schedules.due import due_moment, misfire
+from est_alan_scheduler.task import Task, TaskStatus
+
+_RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
+
+_order = attrgetter("order")
+
+Condition = Callable[[Task, datetime], bool]
+"""What a registry says of a task at a moment."""
+
+
+class Notice(NamedTuple):
+    """What a tick has noticed under the lock: for the log, perhaps for subscribers, when it has released it."""
+
+    text: str
+    event: Event | None = None
+
+
+class Decision(NamedTuple):
+    """What a tick has decided on, and the state that it did so on."""
+
+    ready: list[Entry]
+    notices: list[Notice]
+    now: datetime
+    began: float
+    """When that was, by the monotonic clock."""
+    changes: int
+    starts: int
+
+
+class Readiness:
+    """Asks the tasks that the agenda says may be due, and puts back those that are not, or may not go ahead yet.
+
+    `may_go_ahead` tells whether a task that is due may start. Guarded by the registry's lock, which the caller holds.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        calls: Collection[str],
+        count_misfire: Callable[[Entry], None],
+        may_go_ahead: Condition,
+    ) -> None:
+        self._agenda = agenda
+        self._calls = calls
+        self._count_misfire = count_misfire
+        self._may_go_ahead = may_go_ahead
+        self._warned: set[str] = set()  # missing dependencies that the log has told of
+
+    def forget(self, task_id: str) -> None:
+        """Note that a task of that id is there: should it be missing again, the log is told again."""
+        self._warned.discard(task_id)
+
+    def take(self, now: datetime, room: int | None, stricter: Condition | None, notices: list[Notice]) -> list[Entry]:
+        """Return what to start at `now`, as far as there is room; add what the log has to be told of to `notices`.
+
+        `stricter` is the time condition of a registry that asks for more than schedule and dependencies do, or None.
+        """
+        agenda, calls = self._agenda, self._calls
+        ready: list[Entry] = []
+        utc = agenda.see(now)
+        if room == 0:
+            return ready
+        taken = agenda.take_aside()
+        if room is None:
+            taken += agenda.take(utc, None)
+            taken.sort(key=_order)
+        while True:
+            for entry in taken:
+                slot = entry.sure_slot
+                if slot is not None and stricter is None and not (calls and entry.task.id in calls):
+                    entry.slot = slot
+                elif not self._is_ready(entry, now, utc, stricter, notices):
+                    continue
+                if room is not None and len(ready) >= room:
+                    agenda.hold(entry)
+                else:
+                    entry.ready_at = now
+                    ready.append(entry)
+            if room is None or len(ready) >= room:
+                break
+            taken = agenda.take(utc, room - len(ready))
+            if not taken:
+                break
+        if ready:
+            if room is not None:
+                ready.sort(key=_order)
+            agenda.batches.append(ready)
+        return ready
+
+    def _is_ready(
+        self, entry: Entry, now: datetime, utc: datetime, stricter: Condition | None, notices: list[Notice]
+    ) -> bool:
+        """Tell whether the task of an entry that was taken is due and may go ahead; put the entry elsewhere if not."""
+        agenda, calls, task = self._agenda, self._calls, entry.task
+        fields = task.__dict__
+        if fields["status"] is _RUNNING or (calls and task.id in calls):
+            agenda.take_off(entry)
+            return False
+        slot = due_moment(task, now)
+        is_due = slot is not None and slot <= utc
+        # What waits for a dependency has not misfired: nobody knows yet when it could have run.
+        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task, now):
+            missed = misfire(task, now)
+            if missed is not None:
+                fields["misfired_at"] = missed.slot
+                fields["misfires"] += 1
+                if agenda.heard is not None:
+                    agenda.heard.append(task)
+                self._count_misfire(entry)
+                notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
+                slot = due_moment(task, now)  # a retry may be due all the same
+                is_due = slot is not None and slot <= utc
+        if not (is_due if stricter is None else stricter(task, now)):
+            # A due moment is a lower bound; only a subclass can refuse a task that is due.
+            if is_due:
+                agenda.hold(entry)
+            else:
+                agenda.file_anew(entry, now)
+            return False
+        if (stricter is not None or fields["depends_on"]) and not self._may_go_ahead(task, now):
+            dependency = first_awaited(task, agenda.store, now)
+            if dependency is None:
+                agenda.hold(entry)
+                return False
+            agenda.wait(entry, dependency, now)
+            if dependency not in agenda.store and dependency not in self._warned:
+                self._warned.add(dependency)
+                notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
+            return False
+        entry.slot = slot
+        return True

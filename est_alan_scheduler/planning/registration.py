@@ -1,0 +1,53 @@
+"""What a registry demands of a task that it takes in, and of a change to one that it has."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.planning.dependencies import argument_name, find_circle
+from est_alan_scheduler.planning.why_not import describe_options
+from est_alan_scheduler.schedules.due import keep_schedule
+from est_alan_scheduler.task import Task
+
+
+def check(task: Task) -> None:
+    """Raise `TypeError` or `ValueError` for what no registry can take, whatever else it holds."""
+    if not isinstance(task, Task):
+        raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
+    if keep_schedule(task) is None:
+        raise ValueError(
+            f"Task must specify exactly one of every / at / run_at / cron, {describe_options(task)} (task {task.id!r})."
+        )
+    for task_id in task.depends_on:
+        name = argument_name(task_id)
+        if name in task.kwargs:
+            raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
+
+
+def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:
+    """Return why `store` cannot take `task`, None if it can.
+
+    `wanted` has every id that a task in it depends on. `is_adopted`: what it holds under that id came from elsewhere
+    and gives way.
+    """
+    if task.id in store and not is_adopted:
+        return f"Task with id {task.id!r} already registered."
+    # Nobody is led back to an id that nobody depends on.
+    may_close = task.id in wanted or task.id in task.depends_on
+    return _closes_circle(task, store) if may_close else None
+
+
+def refusal_of_change(task: Task, values: Mapping[str, Any], store: Mapping[str, Task]) -> str | None:
+    """Return why `task`, which is in `store`, cannot have these values, None if it can."""
+    changed = task.model_copy(update=values)
+    try:
+        changed._check_together()
+        check(changed)
+    except ValueError as error:
+        return str(error)
+    return _closes_circle(changed, store) if "depends_on" in values else None
+
+
+def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:
+    circle = find_circle(task, store)
+    return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None

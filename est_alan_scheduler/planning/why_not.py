@@ -1,0 +1,116 @@
+"""Why a task is not running now, in one sentence."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.planning.dependencies import find_circle, first_used_up
+from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, options_of, read_schedule, show
+from est_alan_scheduler.schedules.window import Misfire
+from est_alan_scheduler.task import Task, TaskStatus
+
+
+def explain(
+    task: Task,
+    store: Mapping[str, Task],
+    now: datetime,
+    *,
+    called: Task | None = None,
+    is_outcome_dropped: bool = False,
+    is_full: bool = False,
+    are_all_paused: bool = False,
+) -> str:
+    """Return why `task` is not running at `now`, or that it is.
+
+    `called`: the task whose call goes on: this one, or one that is gone and had its id; `is_outcome_dropped`: the
+    outcome of that call will be dropped. `is_full`: as many runs
+    are under way as may be. `are_all_paused`: the registry starts nothing.
+    """
+    if task.status is TaskStatus.RUNNING:
+        return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
+    if called is not None and called is not task:
+        return "the call of the task that had this id before still goes on"
+    if called is not None:
+        standing = f"was given up ({task.error_message})" if is_outcome_dropped else f"counts as {task.status.value}"
+        return f"its run of {task.last_run_at} {standing}, but that call still goes on"
+    if are_all_paused:
+        return "all tasks are paused: resume_all() lets them run"
+    if task.paused and task.run_requested is None:
+        return f"paused: resume({task.id!r}) lets it run"
+    if read_schedule(task) is None and task.run_requested is None:
+        return "never due: exactly one of every / at / run_at / cron must be set, " + describe_options(task)
+    due = due_moment(task, now)
+    if due is None:
+        return _why_never(task)
+    reasons = [_wait(task, due, now)] if due > to_utc(now) else []
+    missed = misfire(task, now)
+    if missed is not None:
+        late = _format(missed.late)
+        reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
+    reasons += _unmet(task, store, now) if task.run_requested != "force" else []
+    if not reasons and is_full:
+        return "due now, but as many runs are under way as max_running allows"
+    return ", and ".join(reasons) or "due now, it runs with the next tick"
+
+
+def _wait(task: Task, due: datetime, now: datetime) -> str:
+    """Return how long it is until `task` is due, and for what."""
+    when = f"in {_format(due - to_utc(now))} at {show(task.timezone, due, now)}"
+    if task.retry is None or due != due_retry(task):
+        return f"due {when}{_skipped(task)}"
+    return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"
+
+
+def describe_options(task: Task) -> str:
+    """Return which schedule options of `task` stand."""
+    return "got " + (" and ".join(options_of(task)) or "none of them")
+
+
+def _why_never(task: Task) -> str:
+    if task.run_at is not None and task.last_run_at is not None:
+        return f"ran once at {task.last_run_at}, never again"
+    if task.run_at is not None and task.misfired_at is not None:
+        return f"never due again: its slot of {task.misfired_at} came later than misfire_grace allows, and was skipped"
+    if task.start_at is None and task.end_at is None and not task.exclude:
+        return "never due: its next slot is beyond the calendar"
+    return f"never due again: no slot is left within start_at, end_at and exclude{_skipped(task)}"
+
+
+def _skipped(task: Task) -> str:
+    """Return that the last slot was skipped, if it was."""
+    misfired_at, last_run_at = task.misfired_at, task.last_run_at
+    if misfired_at is None or (last_run_at is not None and to_utc(last_run_at) >= to_utc(misfired_at)):
+        return ""
+    return f" (its slot of {misfired_at} came later than misfire_grace allows, and was skipped)"
+
+
+def describe_misfire(task: Task, missed: Misfire) -> str:
+    """Return that a slot was skipped, and why."""
+    return (
+        f"Task {task.id!r} skipped its slot of {missed.slot}: it was {_format(missed.late)} late, more than its "
+        f"misfire_grace of {task.misfire_grace:g} s."
+    )
+
+
+def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
+    reasons = []
+    circle = find_circle(task, store)
+    if circle and not all(store[task_id].last_success_at for task_id in circle):
+        reasons.append(f"waits for itself: {' -> '.join(circle)}")
+    for task_id in task.depends_on:
+        dependency = store.get(task_id)
+        if dependency is None:
+            reasons.append(f"waits for {task_id!r}, which is not registered")
+        elif dependency.last_success_at is None:
+            reasons.append(f"waits for {task_id!r}, which has not succeeded")
+    consumed = first_used_up(task, store, now)
+    if consumed is not None:
+        success = store[consumed].last_success_at
+        reasons.append(f"waits for {consumed!r} to succeed anew: its success of {success} has been made use of")
+    return reasons
+
+
+def _format(time: timedelta) -> str:
+    """Return a time in seconds, to three figures or to whole ones."""
+    seconds = time.total_seconds()
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.3g} s"

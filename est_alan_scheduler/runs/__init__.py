@@ -1,0 +1,1 @@
+"""Runs: from the start to the record."""

@@ -1,0 +1,126 @@
+"""The runs under way: those that a thread is in, and the calls that were handed over."""
+
+import threading
+import time
+import weakref
+from collections.abc import Collection
+from heapq import heapify, heappop, heappush
+from itertools import count
+from threading import get_ident
+
+from est_alan_scheduler._support.wakeup import Wakeup
+from est_alan_scheduler.runs.run import Run, Turn
+
+_SPARE_DEADLINES = 64
+
+
+class Here(threading.local):
+    """This thread's turn."""
+
+    def __init__(self, turns: dict[int, Turn]) -> None:
+        self.turn = turns[get_ident()] = Turn()
+
+
+class UnderWay:
+    """The runs of a registry that have started and not ended. Guarded by the registry's lock, `here` apart."""
+
+    def __init__(self) -> None:
+        self.turns: dict[int, Turn] = {}  # by thread
+        self.calls: dict[str, Run] = {}  # handed over, or given up while they went on; by the id of the task
+        self.here = Here(self.turns)
+        # A heap. Its items do not keep runs alive: the last reference to one must not go under the lock, because the
+        # `__del__` of an argument is user code.
+        self._deadlines: list[tuple[float, int, weakref.ref[Run]]] = []
+        self._serial = count()
+        self.ends: list[Wakeup] = []  # called whenever a run has ended
+
+    def begin_call(self, run: Run) -> None:
+        """Take in a run that is handed over."""
+        self.calls[run.task.id] = run
+        if run.timeout is not None:
+            if len(self._deadlines) > _SPARE_DEADLINES + 2 * len(self.calls):
+                self._deadlines = [item for item in self._deadlines if not _is_over(item[-1])]
+                heapify(self._deadlines)
+            self._set_deadline(run, time.monotonic() + run.timeout)
+
+    def end(self, run: Run) -> bool:
+        """Take out a run whose call has ended; return whether it was a call that others had to wait for."""
+        was_call = False
+        if not run.is_call:
+            runs = run.starter.runs
+            if runs and runs[-1] is run:
+                runs.pop()
+        if self.calls and self.calls.get(run.task.id) is run:
+            del self.calls[run.task.id]
+            was_call = True
+        if self.ends:
+            for end in self.ends:
+                end.call()
+        return was_call
+
+    def give_up(self, runs: list[Run]) -> None:
+        """Note that nobody waits for these runs any more, and that their threads are to start no others."""
+        for run in runs:
+            if not run.is_call:
+                self.calls.setdefault(run.task.id, run)
+                run.starter.is_closed = True
+
+    def expired(self) -> list[Run]:
+        """Return the runs that have taken longer than they may."""
+        now = time.monotonic()
+        expired = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            run = heappop(self._deadlines)[-1]()
+            if run is None or run.is_over or run.timeout is None:
+                continue
+            began = None if run.call is None else run.call.began()
+            deadline = (now if began is None else began) + run.timeout  # never earlier than it was thought to be
+            if deadline <= now:
+                expired.append(run)
+            else:
+                self._set_deadline(run, deadline)
+        return expired
+
+    def seconds_to_deadline(self) -> float | None:
+        """Return the seconds until a run may have taken too long; None if none can."""
+        while self._deadlines and _is_over(self._deadlines[0][-1]):
+            heappop(self._deadlines)
+        return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
+
+    def started_by(self, starters: Collection[Turn] | None) -> list[Run]:
+        """Return the runs not recorded yet that have been started in these turns, all if None; not those that ask."""
+        here = get_ident()
+        runs = [run for turn in list(self.turns.values()) if turn is not self.here.turn for run in turn.runs]
+        runs += [run for run in self.calls.values() if run.call is None or run.call.thread != here]
+        return [run for run in runs if not run.is_over and (starters is None or run.starter in starters)]
+
+    def all(self) -> list[Run]:
+        """Return the runs whose calls go on."""
+        runs = {id(run): run for turn in list(self.turns.values()) for run in turn.runs}
+        return list((runs | {id(run): run for run in self.calls.values()}).values())
+
+    def has_deadlines(self) -> bool:
+        """Tell, without the lock, whether any run may take too long."""
+        return bool(self._deadlines)
+
+    def clear_after_fork(self) -> list[Run]:
+        """In a child process: return the runs that stayed with the parent, the latest first."""
+        here = get_ident()
+        lost = [run for thread, turn in self.turns.items() if thread != here for run in turn.runs]
+        lost += self.calls.values()
+        for thread in [thread for thread in self.turns if thread != here]:
+            self.turns[thread].runs.clear()
+            del self.turns[thread]
+        self.calls.clear()
+        self._deadlines.clear()
+        for end in self.ends:  # of the thread that forked, in a signal handler: what it waits for is gone
+            end.call()
+        return lost[::-1]
+
+    def _set_deadline(self, run: Run, deadline: float) -> None:
+        heappush(self._deadlines, (deadline, next(self._serial), weakref.ref(run)))
+
+
+def _is_over(reference: "weakref.ref[Run]") -> bool:
+    run = reference()
+    return run is None or run.is_over

@@ -1,0 +1,33 @@
+"""An observer of runs: with a backend, the claims and outcomes of a registry go through it."""
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+from typing import Protocol
+
+from est_alan_scheduler.runs.run import Run
+from est_alan_scheduler.task import Task
+
+
+class RunObserver(Protocol):
+    """What is asked about a run that is to start, and told of one that started or ended.
+
+    The caller holds the registry's lock, but for `give_back` and `tell`.
+    """
+
+    def start(self, task: Task) -> int | None:
+        """Return the epoch of the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+
+    def began(self, run: Run) -> None:
+        """Note that the fields of a task say that its run has begun."""
+
+    def taken_back(self, run: Run) -> None:
+        """Note that a run which began has not taken place."""
+
+    def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+        """Note an outcome that stands in the fields of a task."""
+
+    def give_back(self, ids: Collection[str]) -> None:
+        """Give back claims of runs that have not started."""
+
+    def tell(self, tell: Callable[[], None]) -> None:
+        """Call `tell`, which is about an outcome, when that outcome is where others see it."""

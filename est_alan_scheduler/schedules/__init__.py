@@ -1,0 +1,1 @@
+"""Schedules: what the options of a task mean, as pure functions."""

@@ -1,0 +1,246 @@
+"""What a schedule means for a task: earlier runs in, next due moment out.
+
+A schedule yields slots. A slot is due when it has come and no run has started at or after it. Beside its slots, a retry
+makes a task due, and so does an explicit request. Everything here is a pure function of its arguments and of the zone
+rules; no clock is read. `now` is naive local time; due moments are naive UTC, so that they can be compared and
+subtracted.
+"""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from operator import is_, itemgetter
+from typing import Any
+
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.calendar.zones import LOCAL, from_clock, named
+from est_alan_scheduler.schedules.cron import cron
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Daily, Every, Once, Schedule, daily, every, in_utc
+from est_alan_scheduler.schedules.window import Limited, Misfire
+from est_alan_scheduler.task import SCHEDULING, Task
+
+_TICK = timedelta(microseconds=1)
+_OPTIONS = 4  # `options_of` has their names
+
+_read_options: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*sorted(SCHEDULING))
+_keep_schedule = Task.__dict__["_schedule"].__set__  # an assignment would pass through the validation of fields
+_keep_armed = Task.__dict__["_armed"].__set__
+
+
+def options_of(task: Task) -> list[str]:
+    """Return the names of the schedule options that stand: it should be one."""
+    fields = task.__dict__
+    return [name for name in ("every", "at", "run_at", "cron") if fields[name] is not None]
+
+
+def read_schedule(task: Task) -> Schedule | None:
+    """Return what the schedule options of `task` mean; None unless exactly one stands."""
+    fields = task.__dict__
+    interval, at, run_at, expression = fields["every"], fields["at"], fields["run_at"], fields["cron"]
+    if (interval is None) + (at is None) + (run_at is None) + (expression is None) != _OPTIONS - 1:
+        return None
+    zone = LOCAL if fields["timezone"] is None else named(fields["timezone"])
+    kind: Every | Daily | Once | Schedule
+    if interval is not None:
+        kind = every(tuple(interval.items()))
+    elif at is not None:
+        kind = daily(at, zone)
+    elif expression is not None:
+        kind = cron(expression, zone)
+    else:
+        kind = Once(run_at, zone)
+    is_limited = fields["start_at"] or fields["end_at"] or fields["exclude"] or fields["jitter"]
+    if zone is LOCAL and expression is None and not is_limited and fields["misfire_grace"] is None:
+        return kind
+    return Limited(task, kind, zone)
+
+
+def keep_schedule(task: Task) -> Schedule | None:
+    """Return what `read_schedule` does, and keep it with `task` until one of its options is assigned."""
+    schedule: Schedule | None = task._schedule
+    if schedule is None:
+        options = _read_options(task.__dict__)
+        schedule = read_schedule(task)
+        _keep_schedule(task, schedule)
+        if not all(map(is_, options, _read_options(task.__dict__))):
+            # Another thread has assigned one meanwhile: too early to clear what is kept now, and a tick may have
+            # filed the task by it already.
+            _keep_schedule(task, None)
+            for told in task._watchers:
+                told(task)
+    return schedule
+
+
+def arm(task: Task, now: datetime) -> None:
+    """Note that the slots of `task`, if it has never run and does not run at once, begin after `now`."""
+    _keep_armed(task, now)
+
+
+def due_moment(task: Task, now: datetime) -> datetime | None:
+    """Return the naive UTC moment at which `task` is due; None if it will not be.
+
+    That is its earliest slot that no run covers, or what comes before it of `due_beside`. A moment in the past means
+    that the task is due, unless it misfired. The answer is a lower bound as long as the clock goes forward.
+    """
+    fields = task.__dict__
+    if fields["retry_at"] is None and fields["run_requested"] is None and not fields["paused"]:
+        schedule = task._schedule or keep_schedule(task)
+        return None if schedule is None else schedule.due(task, now)
+    slot, beside = due_slot(task, now), due_beside(task)
+    return beside if slot is None or (beside is not None and beside < slot) else slot
+
+
+def is_steady(task: Task) -> bool:
+    """Tell whether a due moment of `task`, a slot of its grid, changes with a run, an assignment or a retry alone.
+
+    So it is with a bare interval. A slot of `at`, for one, passes when its day is over.
+    """
+    return type(task._schedule) is Every
+
+
+def due_slot(task: Task, now: datetime) -> datetime | None:
+    """Return the naive UTC moment of the earliest slot that no run of `task` covers; None while it is paused."""
+    schedule = keep_schedule(task)
+    return None if schedule is None or task.paused else schedule.due(task, now)
+
+
+def due_beside(task: Task) -> datetime | None:
+    """Return the naive UTC moment at which `task` is due whatever its slots are; None if it is not.
+
+    At once if that was asked for, or when a retry of it is due.
+    """
+    return AT_ONCE if task.run_requested is not None else due_retry(task)
+
+
+def due_retry(task: Task) -> datetime | None:
+    """Return the naive UTC moment at which a retry of `task` is due; None if there is none.
+
+    `retry` may have been changed since the failure: what stands now says whether there is another attempt.
+    """
+    if task.retry_at is None or task.paused or not may_retry(task):
+        return None
+    return to_utc(task.retry_at)
+
+
+def may_retry(task: Task) -> bool:
+    """Tell whether `task`, as it stands now, allows another attempt after the last one."""
+    return task.retry is not None and task.attempt <= task.retry.max_retries and keep_schedule(task) is not None
+
+
+def is_retry_due(task: Task, now: datetime) -> bool:
+    """Tell whether a retry of `task` may start at `now`: who asks for a run takes over from it."""
+    retry = due_retry(task)
+    return retry is not None and retry <= in_utc(now) and task.run_requested is None
+
+
+def is_due(task: Task, now: datetime) -> bool:
+    """Tell whether a slot of `task` has come that no run has covered, and not too late; or a retry, or a request."""
+    moment = due_moment(task, now)
+    if moment is None or moment > in_utc(now):
+        return False
+    if not task.misfire_grace or misfire(task, now) is None:
+        return True
+    beside = due_beside(task)
+    return beside is not None and beside <= in_utc(now)
+
+
+def misfire(task: Task, now: datetime) -> Misfire | None:
+    """Return the misfire if even the latest slot that no run covers is later than `misfire_grace` allows.
+
+    Closed form: it takes no longer for a million missed slots than for one.
+    """
+    schedule = keep_schedule(task)
+    return schedule.misfire(task, now) if isinstance(schedule, Limited) and not task.paused else None
+
+
+def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input: bool) -> tuple[int, datetime | None]:
+    """Return the number of the attempt that a run of `task` at `now` is, and the moment that it is due for.
+
+    Who asks for a run, and a slot that has come, take over from a retry that waits; a slot only if it could start
+    without it, which it cannot if `task` `lacks_input` that is fresh. `due` is the due moment, if any.
+    """
+    if not is_retry_due(task, now):
+        return 1, due
+    slot = due_slot(task, now)
+    is_retry = slot is None or slot > in_utc(now) or lacks_input
+    return (task.attempt + 1, due_retry(task)) if is_retry else (1, slot)
+
+
+def slot_of_retry(task: Task, due: datetime) -> datetime:
+    """Return the slot of a retry of `task` that is due: that of the first attempt; its own moment if nobody knows."""
+    tried: datetime | None = task._tried
+    return due if tried is None else tried
+
+
+def next_retry(
+    task: Task,
+    attempt: int,
+    slot: datetime | None,
+    error: BaseException | None,
+    now: datetime,
+    zone: str | None,
+) -> datetime | None:
+    """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`.
+
+    `error` is None if nobody knows how it ended, for it was lost with its process.
+    """
+    seconds = None
+    if task.retry is not None:
+        seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)
+    if seconds is None:
+        return None
+    try:
+        return show(zone, to_utc(now) + timedelta(seconds=seconds), now)
+    except OverflowError:  # beyond the year 9999
+        return None
+
+
+def first_run(task: Task, now: datetime) -> datetime:
+    """Return what `first_run_at` becomes when a run of `task` starts at `now`."""
+    last_run_at, first_run_at = task.last_run_at, task.first_run_at
+    if last_run_at is not None and (last_run_at.tzinfo is not None or last_run_at > now or last_run_at.fold):
+        schedule = keep_schedule(task)
+        kind = schedule.kind if isinstance(schedule, Limited) else schedule
+        if isinstance(kind, Every) and kind.is_astray(last_run_at, now):
+            return now
+    return first_run_at or last_run_at or now
+
+
+def record(timezone: str | None, now: datetime) -> datetime:
+    """Return `now` as a task with this `timezone` records it: in that zone, or as it is."""
+    if timezone is None:
+        return now
+    zone = named(timezone)
+    return zone.show(zone.instant(now))
+
+
+def show(timezone: str | None, moment: datetime, now: datetime) -> datetime:
+    """Return a due moment, seen at `now`, as a task with this `timezone` records it: in that zone, or in local time."""
+    if timezone is None:
+        return from_utc(moment)
+    zone = named(timezone)
+    return zone.show(from_clock(from_utc(moment), now, zone.instant(now)))
+
+
+def next_run(task: Task, after: datetime) -> datetime | None:
+    """Return the first moment strictly after `after` at which a slot of `task` is due; None if none will be.
+
+    `after` is naive local time, or aware; the answer is aware if the task has a `timezone`. It is about slots alone,
+    not about what has been run of them. An `every` task that has never run is taken to run at `after`.
+    """
+    schedule = task._schedule or keep_schedule(task)
+    if isinstance(schedule, Limited):
+        return schedule.next_run(task, after)
+    moment = to_utc(after)
+    if isinstance(schedule, Every):
+        recorded = task.first_run_at or task.last_run_at
+        origin = moment if recorded is None else to_utc(recorded)
+        moment = max(moment, origin - _TICK)  # no slots before it
+        schedule = schedule.grid(origin, LOCAL)
+    slot = None if schedule is None else schedule.after(moment)
+    return None if slot is None else from_utc(slot)
+
+
+def following(task: Task, run_at: datetime) -> datetime | None:
+    """Return when `task` is due after a run at `run_at`; None if it will not be."""
+    schedule = keep_schedule(task)
+    return schedule.following(task, run_at) if isinstance(schedule, Limited) else next_run(task, run_at)

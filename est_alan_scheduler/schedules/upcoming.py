@@ -1,0 +1,54 @@
+"""What will run when: the slots to come as data, and a whole plan in virtual time."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import heapify, heappop, heapreplace
+from typing import NamedTuple
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.schedules.due import due_moment, following, is_due, next_run, record, show
+from est_alan_scheduler.task import Task
+
+
+class PlannedRun(NamedTuple):
+    """A run to come."""
+
+    at: datetime
+    """When, as the task records moments: naive local time, or aware if it has a `timezone`."""
+    task_id: str
+
+
+def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: datetime) -> Iterator[PlannedRun]:
+    """Return what will run from `now` on, in order.
+
+    `bounds` has a lower bound of the due moment in UTC for each of the numbered tasks; it is used up. A task is asked
+    when its turn comes: of a hundred thousand, most never get it.
+    """
+    heapify(bounds)  # of bare values: items that hold tasks would each be one more object for the garbage collector
+    planned: dict[int, PlannedRun] = {}  # by number, for those whose moment in the heap is exact
+    while bounds:
+        number = bounds[0][1]
+        task = tasks[number]
+        run = planned.pop(number, None)
+        if run is None:
+            at = first_run_from(task, now)
+            if at is not None and task.every is not None and task.first_run_at is None and task.last_run_at is None:
+                tasks[number] = task.model_copy(update={"first_run_at": at})  # where its grid will begin
+        else:
+            yield run
+            at = None if task.paused else following(task, run.at)  # it was asked for, then
+        if at is None:
+            heappop(bounds)
+        else:
+            planned[number] = PlannedRun(at, task.id)
+            heapreplace(bounds, (to_utc(at), number))
+
+
+def first_run_from(task: Task, now: datetime) -> datetime | None:
+    """Return when `task` will run first, from `now` on; None if it will not."""
+    moment = due_moment(task, now)
+    if moment is None:
+        return None
+    if moment > to_utc(now):
+        return show(task.timezone, moment, now)
+    return record(task.timezone, now) if is_due(task, now) else next_run(task, now)

@@ -1,0 +1,536 @@
+"""Changing plans while the registry runs: update, pause, resume, run_now, pause_all, resume_all."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate, start_scheduler
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.events.subscribers import log_outcome
+from est_alan_scheduler.planning.task_dict import UnknownTaskError
+from est_alan_scheduler.schedules.due import options_of
+from tests import jobs
+from tests.test_task_registry import SECOND, START, Frozen, boom, work
+from tests.ways import wait_until
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+PAST, FAR = datetime(2020, 1, 1), datetime(2999, 1, 1)
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Let threads take turns so often that they get in between anything."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def zone_of(moment: datetime | None) -> str | None:
+    return None if moment is None or moment.tzinfo is None else str(moment.tzinfo)
+
+
+def run_times(task: Task) -> list[str]:
+    return [f"{run['run_at']:%H:%M:%S}" for run in task.history]
+
+
+class TestUpdate:
+    def test_it_changes_all_fields_at_once_and_returns_the_task(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=boom, kwargs={"x": 1}))
+        assert registry.update("a", at=None, every={"hours": 1}, func=work, kwargs={}, retry=2) is task
+        registry.tick()
+        assert (task.result, task.retry, task.at) == ("done", Retry(max_retries=2), None)
+
+    @pytest.mark.parametrize(
+        ("changes", "kind", "message"),
+        [
+            ({"args": (1,), "every": {"minutesss": 5}}, ValidationError, "Invalid key 'minutesss' in 'every' field"),
+            ({"args": (1,), "timeout": -1}, ValidationError, "timeout must be a number of seconds greater than 0"),
+            ({"args": (1,), "id": "b"}, ValueError, "the id of a task cannot be changed (it is 'a')"),
+            ({"args": (1,), "evry": {}}, ValueError, "Task has no field 'evry' (did you mean 'every'?)"),
+            ({"args": (1,), "task_id": 1}, ValueError, "Task has no field 'task_id'"),
+            (
+                {"args": (1,), "at": "07:00"},
+                ValueError,
+                "Task must specify exactly one of every / at / run_at / cron, got every and at (task 'a').",
+            ),
+            ({"args": (1,), "every": None}, ValueError, "got none of them (task 'a')."),
+            ({"args": (1,), "depends_on": ["c"]}, ValueError, "Task 'a' would depend on itself: a -> c -> a"),
+            (
+                {"args": (1,), "depends_on": ["d"], "kwargs": {"dep_d": 1}},
+                ValueError,
+                "kwargs of task 'a' hold 'dep_d', where the result of 'd' would go.",
+            ),
+            ({"args": (1,), "jitter": 3600}, ValueError, "jitter must be less than the 3600 s between slots, got 3600"),
+        ],
+    )
+    def test_a_bad_value_changes_nothing_in_the_middle_of_a_run(
+        self, registry: Frozen, changes: dict[str, Any], kind: type[Exception], message: str
+    ) -> None:
+        caught: list[Exception] = []
+
+        def change() -> str:
+            with pytest.raises(kind) as info:
+                registry.update("a", **changes)
+            caught.append(info.value)
+            return "done"
+
+        task = registry.register(Task(id="a", every={"hours": 1}, func=change))
+        registry.register(Task(id="c", at="23:00", func=work, depends_on=["a"]))
+        before = task.model_dump(include={"every", "at", "args", "kwargs", "depends_on", "jitter", "timeout"})
+        registry.tick()
+        assert message in str(caught[0])
+        assert task.model_dump(include=set(before)) == before
+        registry.tick_at(START + HOUR)
+        assert [run["status"] for run in task.history] == ["success", "success"]
+
+    def test_a_run_under_way_goes_on_as_it_began(self, registry: Frozen) -> None:
+        def change(word: str) -> str:
+            registry.update("a", args=("new",), every={"minutes": 1}, timeout=1e-9)
+            return word
+
+        task = registry.register(Task(id="a", every={"hours": 1}, func=change, args=("old",)))
+        registry.tick()
+        assert (task.result, task.status) == ("old", TaskStatus.SUCCESS)
+        assert registry.idle_seconds() == 60
+
+    def test_jitter_and_schedule_are_checked_together(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"seconds": 10}, func=work, jitter=5))
+        registry.update("a", jitter=100, every={"hours": 1})
+        registry.update("a", every={"seconds": 10}, jitter=5)
+        assert (task.every, task.jitter) == ({"seconds": 10}, 5)
+
+    def test_moments_go_with_their_zone(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", at="07:00", func=work))
+        registry.update("a", last_run_at="2026-06-01T00:00:00+00:00", timezone="Asia/Seoul")
+        assert f"{task.last_run_at} {task.first_run_at}" == "2026-06-01 09:00:00+09:00 2026-06-01 09:00:00+09:00"
+
+    @pytest.mark.parametrize(("before", "after"), [(None, "Asia/Seoul"), ("Asia/Seoul", None), ("Asia/Seoul", "UTC")])
+    @pytest.mark.parametrize("func", [work, boom])
+    def test_a_zone_that_changes_during_a_run_leaves_no_mixture(
+        self, registry: Frozen, before: str | None, after: str | None, func: Callable[[], Any]
+    ) -> None:
+        def change() -> Any:
+            registry.update("a", timezone=after)
+            return func()
+
+        task = registry.register(
+            Task(id="a", every={"hours": 1}, func=change, timezone=before, retry=Retry(max_retries=1))
+        )
+        events: list[Event] = []
+        for name in ("succeeded", "failed"):
+            registry.on(name, events.append)
+        registry.tick()
+        (line,), (event,) = task.history, events
+        told = [line["run_at"], line["finished_at"], event.slot, event.started_at, event.finished_at, event.retry_at]
+        kept = [task.first_run_at, task.last_run_at, task.last_success_at, task.retry_at]
+        assert {zone_of(moment) for moment in told if moment} == {before}
+        assert {zone_of(moment) for moment in kept if moment} == {after}
+        assert {to_utc(moment) for moment in (*told, *kept) if moment} - {to_utc(START)} <= {
+            to_utc(task.retry_at or START)
+        }
+
+    def test_moments_from_before_it_had_a_zone_go_with_it(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        registry.update("a", timezone="Asia/Seoul")
+        assert task.last_run_at == task.first_run_at == task.last_success_at
+        assert (zone_of(task.last_run_at), to_utc(task.last_run_at)) == ("Asia/Seoul", to_utc(START))  # type: ignore[arg-type]  # it has run
+
+    def test_what_it_replaces_is_let_go_without_the_lock(self, registry: Frozen) -> None:
+        locked: list[bool] = []
+
+        class Argument:
+            def __del__(self) -> None:
+                locked.append(registry._lock.locked())
+
+        registry.register(Task(id="a", at="23:00", func=work, args=(Argument(),)))
+        registry.update("a", args=())
+        assert locked == [False]
+
+
+class TestPause:
+    def test_a_paused_task_is_not_due_and_catches_up_once(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"minutes": 1}, func=work))
+        registry.tick()
+        assert registry.pause("a") is task
+        for minute in range(1, 5):
+            registry.tick_at(START + minute * MINUTE)
+        assert (run_times(task), registry.idle_seconds()) == (["12:00:00"], None)
+        assert registry.why_not("a") == "paused: resume('a') lets it run"
+        assert list(registry.upcoming(limit=3)) == []
+        registry.now += 30 * SECOND
+        assert registry.resume("a") is task
+        for seconds in (0, 10, 30):
+            registry.tick_at(START + 4 * MINUTE + (30 + seconds) * SECOND)
+        assert run_times(task) == ["12:00:00", "12:04:30", "12:05:00"]  # on its old grid
+
+    def test_a_slot_to_come_keeps_its_place(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", run_at=START + HOUR, func=work))
+        registry.pause("a")
+        registry.tick_at(START + MINUTE)
+        registry.resume("a")
+        assert registry.idle_seconds() == 3540
+        registry.tick_at(START + HOUR)
+        assert run_times(task) == ["13:00:00"]
+
+    def test_a_retry_waits_as_well(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1)))
+        registry.tick()
+        registry.pause("a")
+        registry.tick_at(START + HOUR)
+        assert len(task.history) == 1
+        registry.resume("a")
+        registry.tick()
+        assert [run["attempt"] for run in task.history] == [1, 2]
+
+    def test_what_is_too_late_after_resume_has_misfired(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work, misfire_grace=60))
+        registry.tick()
+        registry.pause("a")
+        registry.tick_at(START + 90 * MINUTE)
+        assert task.misfires == 0
+        registry.resume("a")
+        registry.tick()
+        assert (task.misfires, len(task.history)) == (1, 1)
+
+    def test_a_run_under_way_goes_on(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"hours": 1}, func=lambda: registry.pause("a").id))
+        registry.tick()
+        assert (task.result, task.status, registry.idle_seconds()) == ("a", TaskStatus.SUCCESS, None)
+
+
+class TestPauseAll:
+    def test_nothing_starts_whatever_is_registered_or_asked_for(self, registry: Frozen) -> None:
+        tasks = [registry.register(Task(id="a", every={"minutes": 1}, func=work))]
+        registry.pause_all()
+        tasks.append(registry.register(Task(id="b", every={"minutes": 1}, func=work)))
+        registry.run_now("a", force=True)
+        registry.tick_at(START + MINUTE)
+        assert ([len(task.history) for task in tasks], registry.idle_seconds(), registry.is_paused) == (
+            [0, 0],
+            None,
+            True,
+        )
+        assert registry.why_not("a") == "all tasks are paused: resume_all() lets them run"
+        assert (list(registry.upcoming(limit=1)), list(simulate(registry, START, START + DAY))) == ([], [])
+        registry.resume_all()
+        registry.tick()
+        assert ([len(task.history) for task in tasks], registry.is_paused) == ([1, 1], False)
+
+    def test_the_rest_of_a_tick_is_held_back(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"hours": 1}, func=registry.pause_all))
+        other = registry.register(Task(id="b", every={"hours": 1}, func=work))
+        registry.tick()
+        assert other.history == []
+        registry.resume_all()
+        registry.tick()
+        assert len(other.history) == 1
+
+    def test_a_task_that_is_paused_on_its_own_stays_so(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.pause("a")
+        registry.pause_all()
+        registry.resume_all()
+        registry.tick()
+        assert task.history == []
+
+
+class TestRunNow:
+    def test_it_runs_with_the_next_tick_and_once(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=work))
+        assert registry.run_now("a") is task
+        assert (registry.idle_seconds(), registry.why_not("a")) == (0, "due now, it runs with the next tick")
+        registry.tick()
+        registry.tick()
+        assert (run_times(task), registry.idle_seconds(), task.attempt) == (["12:00:00"], 11 * 3600, 1)
+
+    def test_it_does_not_use_up_a_later_run_at(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", run_at=START + HOUR, func=work))
+        registry.run_now("a")
+        registry.tick()
+        registry.tick_at(START + HOUR)
+        registry.tick_at(START + 2 * HOUR)
+        assert run_times(task) == ["12:00:00", "13:00:00"]
+
+    def test_it_does_not_shift_the_grid_of_every(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"minutes": 1}, func=work))
+        registry.tick()
+        registry.now += 20 * SECOND
+        registry.run_now("a")
+        for seconds in (20, 59, 60, 119, 120):
+            registry.tick_at(START + seconds * SECOND)
+        assert run_times(task) == ["12:00:00", "12:00:20", "12:01:00", "12:02:00"]
+
+    @pytest.mark.parametrize("force", ["yes", 1, None])
+    def test_force_is_a_bool_and_nothing_that_looks_like_one(self, registry: Frozen, force: Any) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=work))
+        with pytest.raises(TypeError) as caught:
+            registry.run_now("a", force=force)
+        assert (str(caught.value), task.run_requested) == (f"force must be True or False, got {force!r}", None)
+
+    def test_it_waits_for_dependencies_unless_it_is_forced(self, registry: Frozen) -> None:
+        registry.register(Task(id="source", at="23:00", func=work))
+        task = registry.register(Task(id="a", at="23:00", func=work, depends_on=["source"]))
+        registry.run_now("a")
+        registry.tick()
+        assert (task.history, registry.why_not("a")) == ([], "waits for 'source', which has not succeeded")
+        registry.run_now("a", force=True)
+        assert registry.why_not("a") == "due now, it runs with the next tick"
+        registry.tick()
+        registry.run_now("a")
+        registry.run_now("source")
+        registry.tick()
+        registry.tick()
+        assert len(task.history) == 2
+
+    def test_what_is_forced_stays_so(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", at="23:00", func=work, depends_on=["b"]))
+        registry.run_now("a", force=True)
+        assert registry.run_now("a").run_requested == "force"
+
+    def test_asked_for_during_a_run_it_comes_after_it(self, registry: Frozen) -> None:
+        def request() -> None:
+            registry.run_now("a")
+            registry.tick()
+
+        task = registry.register(Task(id="a", at="12:00", func=request))
+        registry.tick()
+        assert (len(task.history), task.run_requested) == (1, "ready")
+        task.func = work
+        registry.tick()
+        assert (len(task.history), task.run_requested, registry.idle_seconds()) == (2, None, DAY.total_seconds())
+
+    def test_a_paused_task_runs_and_stays_paused(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", every={"minutes": 1}, func=work))
+        registry.pause("a")
+        registry.run_now("a")
+        registry.tick()
+        registry.tick_at(START + HOUR)
+        assert (run_times(task), task.paused) == (["12:00:00"], True)
+
+    def test_it_takes_over_from_a_retry_that_waits(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1)))
+        registry.tick()
+        task.func = work
+        registry.run_now("a")
+        registry.tick()
+        registry.tick_at(START + HOUR)
+        assert [run["attempt"] for run in task.history] == [1, 1]
+
+    def test_a_task_without_a_schedule_runs_too(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=work))
+        task.at = None
+        registry.run_now("a")
+        registry.tick()
+        assert len(task.history) == 1
+
+    def test_a_misfire_does_not_hold_it_back(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="a", at="11:00", func=work, misfire_grace=60))
+        registry.run_now("a")
+        registry.tick()
+        assert (len(task.history), task.misfires) == (1, 1)
+
+
+class TestUnknownIds:
+    @pytest.mark.parametrize("method", ["update", "remove", "pause", "resume", "run_now", "why_not"])
+    def test_the_error_suggests_the_near_miss(self, registry: Frozen, method: str) -> None:
+        registry.register(Task(id="nightly", at="23:00", func=work))
+        with pytest.raises(UnknownTaskError) as caught:
+            getattr(registry, method)("nightli")
+        assert str(caught.value) == "no task 'nightli' is registered (did you mean 'nightly'?)"
+        assert (isinstance(caught.value, KeyError), caught.value.args) == (True, ("nightli",))
+
+    @pytest.mark.parametrize("task_id", [[1], {}, 3, None, b"nightly"])
+    @pytest.mark.parametrize(
+        "method", ["update", "remove", "pause", "resume", "run_now", "why_not", "statistics", "history"]
+    )
+    def test_an_id_that_is_no_text_is_refused(self, registry: Frozen, method: str, task_id: Any) -> None:
+        is_optional = method in ("statistics", "history")
+        if is_optional and task_id is None:
+            return
+        with pytest.raises(TypeError) as caught:
+            getattr(registry, method)(task_id)
+        assert str(caught.value) == f"task_id must be a text{' or None' if is_optional else ''}, got {task_id!r}"
+
+    def test_the_store_says_so_too(self, registry: Frozen) -> None:
+        with pytest.raises(KeyError) as caught:
+            registry.store["x"]
+        assert str(caught.value) == "no task 'x' is registered"
+
+
+class TestThreads:
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda registry: registry.run_now("a"),
+            lambda registry: registry.resume("paused"),
+            lambda registry: registry.update("later", run_at=PAST),
+            lambda registry: registry.resume_all(),
+        ],
+    )
+    def test_a_change_wakes_the_loop(self, change: Callable[[TaskRegistry], Any]) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", run_at=FAR, func=work))
+        registry.register(Task(id="paused", run_at=PAST, func=work, paused=True))
+        registry.register(Task(id="later", run_at=FAR, func=work))
+        with start_scheduler(interval=600, registry=registry):
+            time.sleep(0.02)
+            registry.pause_all()
+            registry.register(Task(run_at=PAST, func=work))
+            if change.__code__.co_names[0] != "resume_all":
+                registry.resume_all()
+                wait_until(lambda: any(task.history for task in registry))
+            ran = sum(len(task.history) for task in registry)
+            change(registry)
+            wait_until(lambda: sum(len(task.history) for task in registry) > ran)
+
+    def test_a_run_on_a_pool_never_overlaps_with_one_that_is_asked_for(self, tmp_path: Path) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            registry = TaskRegistry(executor=pool)
+            task = registry.register(Task(id="a", run_at=PAST, func=jobs.hold, args=(str(tmp_path),)))
+            registry.tick()
+            wait_until(lambda: jobs.count(str(tmp_path), "started") == 1)
+            registry.run_now("a", force=True)
+            registry.tick()
+            assert jobs.count(str(tmp_path), "started") == 1
+            jobs.let_go(str(tmp_path))
+            wait_until(lambda: bool(task.history))
+            registry.tick()
+            wait_until(lambda: len(task.history) == 2)
+
+    @pytest.mark.slow
+    def test_sixteen_threads_manage_a_running_loop(self, restless_threads: None) -> None:
+        overlaps: list[str] = []
+        inside: set[str] = set()
+        told: list[str] = []
+        calls = count()
+
+        def run(task_id: str, one: int, two: int) -> None:
+            if task_id in inside or one != two:  # two halves of different updates would differ
+                overlaps.append(task_id)
+            inside.add(task_id)
+            time.sleep(0.0005)
+            inside.discard(task_id)
+            if task_id == "flaky" and next(calls) % 3:
+                raise ValueError("boom")
+
+        with ThreadPoolExecutor(4) as executor, ThreadPoolExecutor(16) as managers:
+            registry = TaskRegistry(executor=executor)
+            registry._events.remove("failed", log_outcome)
+            for name in ("succeeded", "failed"):
+                registry.on(name, lambda event: told.append(event.name))
+            ids = [*(str(number) for number in range(20)), "flaky"]
+            for task_id in ids:
+                registry.register(
+                    Task(
+                        id=task_id,
+                        every={"milliseconds": 3},
+                        func=run,
+                        args=(task_id, 0),
+                        kwargs={"two": 0},
+                        retry=Retry(delay=0),
+                    )
+                )
+            registry.register(Task(id="plan", every={"days": 1}, func=work, paused=True))
+
+            def manage(seed: int) -> Counter[str]:
+                random, done, there = Random(seed), 0, Counter[str]()
+                own = registry.register(Task(id=f"own {seed}", every={"hours": 1}, func=work))
+                while time.monotonic() < end:
+                    done += 1
+                    registry.update(own.id, history_limit=done, timeout=done)
+                    assert (own.history_limit, own.timeout) == (done, done)
+                    task_id, other_id = random.choice(ids), random.choice(("x", "y"))
+                    match random.randrange(12):
+                        case 0:
+                            registry.pause(task_id)
+                        case 1 | 2:
+                            registry.resume(task_id)
+                        case 3:
+                            registry.run_now(task_id, force=random.random() < 0.5)
+                        case 4:
+                            registry.update(task_id, args=(task_id, done), kwargs={"two": done})
+                        case 5:
+                            registry.update("flaky", retry=Retry(max_retries=done % 4, delay=0))
+                        case 6:
+                            with suppress(ValueError):  # it is there
+                                registry.register(Task(id=other_id, every={"milliseconds": 3}, func=work))
+                                there[other_id] += 1
+                        case 7:
+                            with suppress(KeyError):  # it is not
+                                registry.remove(other_id)
+                                there[other_id] -= 1
+                        case 8 | 9 | 10:
+                            self.swap_plans(registry, random)
+                            self.come_and_go(registry)
+                        case _:
+                            (registry.pause_all if random.random() < 0.2 else registry.resume_all)()
+                registry.remove(own.id)
+                return there
+
+            end = time.monotonic() + 2
+            with start_scheduler(interval=600, registry=registry):
+                there = Counter[str]()
+                for part in managers.map(manage, range(16)):
+                    there.update(part)  # a sum would leave negative counts out
+                registry.resume_all()
+                registry.update("flaky", retry=Retry(delay=0))
+                for task_id in ids:
+                    registry.resume(task_id)
+                before = {task_id: registry.statistics(task_id).runs for task_id in ids}
+                wait_until(lambda: all(registry.statistics(task_id).runs > before[task_id] for task_id in ids))
+                registry.update("flaky", every={"hours": 1})  # a slot that is always due would take over from the retry
+
+                def has_retried() -> bool:
+                    if registry.store["flaky"].status is TaskStatus.SUCCESS:
+                        registry.run_now("flaky")
+                    return registry.statistics("flaky").retries > 0
+
+                wait_until(has_retried)
+        assert overlaps == []
+        assert {task_id: int(task_id in registry) for task_id in ("x", "y")} == {id_: there[id_] for id_ in ("x", "y")}
+        assert registry._events.callbacks["updated"] == ()
+        counts = registry.statistics()
+        assert (counts.runs, counts.failures) == (len(told), told.count("failed"))
+        assert {task.status for task in registry if task.id not in ("flaky", "plan")} == {TaskStatus.SUCCESS}
+        assert not registry._lock.locked()
+
+    @staticmethod
+    def swap_plans(registry: TaskRegistry, random: Random) -> None:
+        """Put one schedule in the place of another: of two who do so at once, one has to be refused."""
+        plans: dict[str, Any] = {"every": {"days": 1}, "at": "23:00", "run_at": FAR}
+        for _ in range(10):
+            old, new = random.sample(sorted(plans), 2)
+            with suppress(ValueError):
+                registry.update("plan", **{old: None, new: plans[new]})
+            with registry._lock:
+                assert len(options_of(registry.store["plan"])) == 1
+
+    @staticmethod
+    def come_and_go(registry: TaskRegistry) -> None:
+        """Subscribe three times, and take it back: what was lost would raise or stay."""
+
+        def callback(event: Event) -> None:
+            pass
+
+        offs = [registry.on("updated", callback) for _ in range(3)]
+        registry.off("updated", callback)
+        for off in offs[:2]:
+            off()

@@ -1,0 +1,89 @@
+"""Store: a dict that reports what was done to it."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler.planning.task_dict import Store, UnknownTaskError
+from est_alan_scheduler.task import Task
+
+
+def task(task_id: str) -> Task:
+    return Task(id=task_id, at="07:00", func=print)
+
+
+A, B, C = task("a"), task("b"), task("c")
+
+
+def edit(change: Callable[[Store], Any]) -> tuple[list[str], list[Any]]:
+    """Return the keys after a change to a store of a and b, and what was reported."""
+    reports: list[Any] = []
+    store = Store({"a": A, "b": B}, lambda key, moved: reports.append((key, moved)), lambda: reports.append("cleared"))
+    change(store)
+    return list(store), reports
+
+
+def put_back(store: Store) -> None:
+    store["a"] = store.pop("a")
+
+
+@pytest.mark.parametrize(
+    ("change", "keys", "reports"),
+    [
+        (lambda store: store.__setitem__("c", C), ["a", "b", "c"], [("c", True)]),
+        (lambda store: store.__setitem__("a", task("a")), ["a", "b"], [("a", False)]),
+        (lambda store: store.__delitem__("a"), ["b"], [("a", True)]),
+        (lambda store: store.pop("a"), ["b"], [("a", True)]),
+        (lambda store: store.pop("x", None), ["a", "b"], [("x", True)]),
+        (lambda store: store.popitem(), ["a"], [("b", True)]),
+        (lambda store: store.clear(), [], ["cleared"]),
+        (lambda store: store.setdefault("c", C), ["a", "b", "c"], [("c", True)]),
+        (lambda store: store.setdefault("a", C), ["a", "b"], []),
+        (lambda store: store.update({"c": C}, a=A), ["a", "b", "c"], [("c", True), ("a", False)]),
+        (lambda store: store.__ior__({"c": C}), ["a", "b", "c"], [("c", True)]),
+        (put_back, ["b", "a"], [("a", True), ("a", True)]),
+    ],
+)
+def test_each_way_of_editing_is_reported(change: Callable[[Store], Any], keys: list[str], reports: list[Any]) -> None:
+    assert edit(change) == (keys, reports)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda store: store.__setitem__("x", A), ValueError, r"store\['x'\] must be the task of that id, got the ta"),
+        (lambda store: store.__setitem__("x", 5), TypeError, r"store\['x'\] must be a Task, got 5"),
+        (lambda store: store.setdefault("x"), TypeError, r"store\['x'\] must be a Task, got None"),
+        (lambda store: store.update(c=C, x=A), ValueError, r"store\['x'\] must be the task of that id, got the task"),
+        (lambda store: store.__delitem__("x"), KeyError, "'x'"),
+        (lambda store: store.pop("x"), KeyError, "'x'"),
+    ],
+)
+def test_what_does_not_belong_there_changes_nothing(
+    change: Callable[[Store], Any], error: type[Exception], message: str
+) -> None:
+    def attempt(store: Store) -> None:
+        with pytest.raises(error, match=message):
+            change(store)
+
+    assert edit(attempt) == (["a", "b"], [])
+
+
+def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
+    with pytest.raises(UnknownTaskError) as caught:
+        Store({"nightly": task("nightly")}, lambda key, moved: None, lambda: None)["nightli"]
+    sent = pickle.dumps(caught.value)
+    loaded = pickle.loads(sent)
+    message = "no task 'nightli' is registered (did you mean 'nightly'?)"
+    assert (type(loaded), loaded.args, str(loaded)) == (UnknownTaskError, ("nightli",), message)
+    assert b"07:00" not in sent
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
+def test_a_copy_is_a_plain_dict(duplicate: Callable[[Any], Any]) -> None:
+    store = Store({"a": A}, lambda key, moved: None, lambda: None)
+    assert type(duplicate(store)) is dict
+    assert duplicate(store) == {"a": A}

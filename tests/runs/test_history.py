@@ -1,0 +1,82 @@
+"""The runs that tasks remember, as one list."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timezone
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler.backends import Backend, MemoryBackend
+from est_alan_scheduler.runs.history import latest_runs
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task_registry import TaskRegistry
+from tests.test_task_registry import SECOND, START, Frozen, boom, work
+
+
+def run(second: int, status: str = "success") -> dict[str, Any]:
+    return {"run_at": START + second * SECOND, "status": status}
+
+
+PASTS = [("a", [run(1), run(4, "failed")]), ("b", [run(2), run(3)])]
+
+
+def shown(runs: list[dict[str, Any]]) -> str:
+    return " ".join(f"{run['task_id']}{(run['run_at'] - START).seconds}" for run in runs)
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "limit", "expected"),
+    [
+        (None, None, 100, "a1 b2 b3 a4"),
+        (None, None, 3, "b2 b3 a4"),
+        (None, None, 0, ""),
+        (TaskStatus.FAILED, None, 100, "a4"),
+        (TaskStatus.RUNNING, None, 100, ""),
+        (None, START + 3 * SECOND, 100, "b3 a4"),
+        (TaskStatus.SUCCESS, START + 2 * SECOND, 1, "b3"),
+    ],
+)
+def test_the_latest_are_chosen_oldest_first(
+    status: TaskStatus | None, since: datetime | None, limit: int, expected: str
+) -> None:
+    assert shown(latest_runs(PASTS, status, since, limit)) == expected
+
+
+def test_moments_of_any_zone_come_in_the_order_of_time(set_zone: Callable[[str], None]) -> None:
+    set_zone("Asia/Seoul")  # nine hours ahead of UTC
+    aware = START.replace(hour=3, tzinfo=timezone.utc)
+    pasts = [("a", [run(1)]), ("b", [{"run_at": aware, "status": "success"}])]
+    assert [line["task_id"] for line in latest_runs(pasts, None, None, 9)] == ["b", "a"]
+    assert [line["task_id"] for line in latest_runs(pasts, None, aware + SECOND, 9)] == ["a"]
+
+
+def test_a_run_is_told_as_its_task_has_it() -> None:
+    registry = Frozen()
+    done = registry.register(Task(id="a", every={"seconds": 1}, func=work))
+    registry.register(Task(id="b", every={"seconds": 1}, func=boom))
+    registry.tick()
+    assert registry.history("a") == [{"task_id": "a", **done.history[0]}]
+    assert [run["task_id"] for run in registry.history(status="failed")] == ["b"]
+
+
+@pytest.mark.parametrize("limit", [-1, True, 1.5, None])
+def test_a_limit_is_a_whole_number(limit: Any) -> None:
+    with pytest.raises(ValueError, match="limit") as caught:
+        TaskRegistry().history(limit=limit)
+    assert str(caught.value) == f"limit must be a whole number of at least 0, got {limit!r}"
+
+
+@pytest.mark.parametrize("backend", [None, MemoryBackend()])
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"since": "2020-01-01"}, "since must be a datetime or None, got '2020-01-01'"),
+        ({"since": date(2020, 1, 1)}, "since must be a datetime or None, got datetime.date(2020, 1, 1)"),
+        ({"task_id": 5}, "task_id must be a text or None, got 5"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_named(backend: Backend | None, asked: dict[str, Any], message: str) -> None:
+    registry = TaskRegistry(backend=backend)
+    with pytest.raises(TypeError) as caught:
+        registry.history(**asked)
+    assert str(caught.value) == message

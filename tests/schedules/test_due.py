@@ -1,0 +1,296 @@
+"""What a schedule means."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.schedules import due as timing
+from est_alan_scheduler.schedules.due import due_moment, first_run, is_due, keep_schedule, read_schedule
+from est_alan_scheduler.schedules.schedule import AT_ONCE
+from est_alan_scheduler.task import Task
+from tests.test_task_registry import START, Frozen
+from tests.ways import is_interrupted
+
+NOON = datetime(2026, 6, 1, 12)
+SECOND = timedelta(seconds=1)
+
+
+def task_with(**fields: Any) -> Task:
+    return Task(func=print, **fields)
+
+
+def local_due(task: Task, now: datetime) -> datetime | None:
+    """Return the next due moment in local time."""
+    moment = due_moment(task, now)
+    return None if moment is None else from_utc(moment)
+
+
+def starts(task: Task, begin: datetime, end: datetime, step: timedelta) -> list[datetime]:
+    """Return the UTC moments at which a clock that goes from `begin` to `end` in steps finds the task due."""
+    found = []
+    utc = begin
+    while utc < end:
+        now = from_utc(utc)
+        if is_due(task, now):
+            found.append(utc)
+            task.__dict__.update(first_run_at=first_run(task, now), last_run_at=now)
+        utc += step
+    return found
+
+
+class TestEvery:
+    def test_the_first_slot_has_come_whatever_the_clock_says(self) -> None:
+        task = task_with(every={"seconds": 10})
+        assert due_moment(task, NOON) == AT_ONCE
+        assert is_due(task, datetime(1990, 1, 1))
+
+    def test_slots_lie_on_a_grid_from_the_first_run(self) -> None:
+        task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 13 * SECOND)
+        assert local_due(task, NOON + 13 * SECOND) == NOON + 20 * SECOND
+        assert not is_due(task, NOON + 19.999 * SECOND)
+        assert is_due(task, NOON + 20 * SECOND)
+
+    def test_a_run_on_the_grid_covers_its_slot(self) -> None:
+        task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
+        assert local_due(task, NOON + 20 * SECOND) == NOON + 30 * SECOND
+
+    def test_slots_that_were_missed_are_one(self) -> None:
+        task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON)
+        late = NOON + 57 * SECOND
+        assert is_due(task, late)
+        task.__dict__["last_run_at"] = late
+        assert local_due(task, late) == NOON + 60 * SECOND
+
+    @pytest.mark.parametrize("how", ["constructor", "assignment"])
+    def test_a_last_run_set_by_hand_moves_the_grid(self, how: str) -> None:
+        by_hand = NOON + 3 * SECOND
+        task = task_with(every={"seconds": 10}, last_run_at=by_hand if how == "constructor" else None)
+        if how == "assignment":
+            task.first_run_at = NOON
+            task.last_run_at = by_hand
+        assert local_due(task, NOON) == NOON + 13 * SECOND
+        assert first_run(task, NOON + 14 * SECOND) == by_hand
+
+    def test_a_first_run_given_with_the_last_one_keeps_its_grid(self) -> None:
+        task = task_with(every={"minutes": 1}, first_run_at=NOON, last_run_at=NOON + 90 * SECOND)
+        assert local_due(task, NOON + 95 * SECOND) == NOON + 120 * SECOND
+
+    def test_a_new_interval_lies_on_the_same_origin(self) -> None:
+        task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
+        now = NOON + 20 * SECOND
+        assert local_due(task, now) == NOON + 30 * SECOND
+        task.every = {"seconds": 15}
+        assert local_due(task, now) == NOON + 30 * SECOND
+        task.every = {"seconds": 50}
+        assert local_due(task, now) == NOON + 50 * SECOND
+
+    def test_a_last_run_more_than_an_interval_ahead_starts_a_new_grid(self) -> None:
+        task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
+        now = NOON + 9 * SECOND
+        assert due_moment(task, now) == AT_ONCE
+        assert first_run(task, now) == now
+
+    def test_after_a_smaller_step_back_it_waits_for_its_slot(self) -> None:
+        task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
+        now = NOON + 10 * SECOND
+        assert local_due(task, now) == NOON + 30 * SECOND
+        assert first_run(task, now) == NOON
+
+    def test_a_slot_beyond_the_calendar_never_comes(self) -> None:
+        task = task_with(every={"days": 999_999_999}, last_run_at=NOON)
+        assert due_moment(task, NOON) is None
+        assert not is_due(task, NOON)
+
+    def test_a_last_run_at_the_beginning_of_time_is_long_ago(self) -> None:
+        assert is_due(task_with(every={"days": 1}, last_run_at=datetime.min), NOON)
+
+    @given(
+        step=st.timedeltas(timedelta(milliseconds=1), timedelta(days=9)),
+        last=st.timedeltas(timedelta(0), timedelta(days=400)),
+    )
+    def test_the_next_slot_is_the_first_on_the_grid_after_the_last_run(self, step: timedelta, last: timedelta) -> None:
+        task = task_with(every=step, first_run_at=NOON, last_run_at=NOON + last)
+        moment = due_moment(task, NOON + last)
+        assert moment is not None
+        origin = to_utc(NOON)
+        assert (moment - origin) % step == timedelta(0)
+        assert timedelta(0) < moment - to_utc(NOON + last) <= step
+
+    @given(st.lists(st.timedeltas(timedelta(milliseconds=1), timedelta(seconds=35)), max_size=30))
+    def test_what_was_worked_out_before_changes_no_answer(self, moves: list[timedelta]) -> None:
+        kept = task_with(every={"seconds": 10})
+        now = NOON
+        for move in moves:
+            now += move
+            fresh = kept.model_copy()
+            assert due_moment(kept, now) == due_moment(fresh, now)
+            if is_due(kept, now):
+                kept.__dict__.update(first_run_at=first_run(kept, now), last_run_at=now)
+
+
+class TestAt:
+    def test_the_slot_of_today_comes_at_its_time(self) -> None:
+        task = task_with(at="14:30")
+        assert local_due(task, NOON) == datetime(2026, 6, 1, 14, 30)
+        assert [is_due(task, datetime(2026, 6, 1, 14, minute)) for minute in (29, 30)] == [False, True]
+
+    def test_later_the_same_day_still_counts(self) -> None:
+        assert is_due(task_with(at="07:00"), datetime(2026, 6, 1, 23, 59))
+
+    def test_the_slot_of_yesterday_does_not(self) -> None:
+        assert not is_due(task_with(at="23:59", last_run_at=datetime(2026, 5, 1)), datetime(2026, 6, 1, 0, 1))
+
+    def test_it_has_one_slot_a_day(self) -> None:
+        task = task_with(at="14:30", last_run_at=datetime(2026, 6, 1, 14, 30))
+        assert local_due(task, datetime(2026, 6, 1, 14, 31)) == datetime(2026, 6, 2, 14, 30)
+
+    def test_a_run_before_the_slot_does_not_cover_it(self) -> None:
+        task = task_with(at="14:30", last_run_at=datetime(2026, 6, 1, 14, 29))
+        assert is_due(task, datetime(2026, 6, 1, 14, 30))
+
+    @pytest.mark.parametrize("days", [1, 2, 10])
+    def test_when_the_clock_goes_back_no_slot_comes_twice(self, days: int) -> None:
+        task = task_with(at="14:30", last_run_at=datetime(2026, 6, 20, 14, 30))
+        now = datetime(2026, 6, 20, 15) - timedelta(days=days)
+        assert local_due(task, now) == datetime(2026, 6, 21, 14, 30)
+
+
+class TestRunAt:
+    def test_its_moment_comes_once(self) -> None:
+        task = task_with(run_at=NOON)
+        assert [is_due(task, NOON - SECOND), is_due(task, NOON), is_due(task, NOON + SECOND)] == [False, True, True]
+        task.last_run_at = NOON
+        assert due_moment(task, NOON + SECOND) is None
+
+    def test_a_moment_in_the_past_has_come(self) -> None:
+        assert is_due(task_with(run_at=datetime(1999, 1, 1)), NOON)
+
+    def test_a_later_moment_arms_the_task_again(self) -> None:
+        task = task_with(run_at=NOON, last_run_at=NOON)
+        task.run_at = NOON + SECOND
+        assert local_due(task, NOON) == NOON + SECOND
+
+    def test_an_aware_moment_is_a_moment(self, set_zone: Callable[[str], None]) -> None:
+        set_zone("Asia/Seoul")
+        task = task_with(run_at=datetime(2026, 6, 1, 3, tzinfo=timezone.utc))
+        assert [is_due(task, NOON - SECOND), is_due(task, NOON)] == [False, True]
+
+    def test_a_moment_that_the_zone_skips_comes_right_after_the_gap(self, set_zone: Callable[[str], None]) -> None:
+        set_zone("America/New_York")
+        task = task_with(run_at=datetime(2026, 3, 8, 2, 30))
+        assert local_due(task, datetime(2026, 3, 8)) == datetime(2026, 3, 8, 3, 0)
+
+    @pytest.mark.parametrize(("fold", "utc"), [(0, datetime(2026, 11, 1, 5, 30)), (1, datetime(2026, 11, 1, 6, 30))])
+    def test_of_a_moment_that_comes_twice_fold_chooses(
+        self, set_zone: Callable[[str], None], fold: int, utc: datetime
+    ) -> None:
+        set_zone("America/New_York")
+        task = task_with(run_at=datetime(2026, 11, 1, 1, 30, fold=fold))
+        assert due_moment(task, datetime(2026, 11, 1)) == utc
+
+    @pytest.mark.parametrize("run_at", [datetime.min, datetime.max])
+    def test_the_ends_of_the_calendar_are_moments(self, run_at: datetime) -> None:
+        assert is_due(task_with(run_at=run_at), NOON) == (run_at == datetime.min)
+
+
+@pytest.mark.parametrize("fields", [{}, {"every": {"seconds": 1}, "at": "07:00"}, {"at": "07:00", "run_at": NOON}])
+def test_without_exactly_one_option_a_task_is_never_due(fields: dict[str, Any]) -> None:
+    assert not is_due(task_with(**fields), NOON)
+
+
+TRANSITIONS = [
+    ("America/New_York", datetime(2026, 3, 8, 7)),
+    ("America/New_York", datetime(2026, 11, 1, 6)),
+    ("Australia/Lord_Howe", datetime(2026, 4, 4, 15)),
+    ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 30)),
+    ("Africa/Casablanca", datetime(2026, 2, 15, 2)),
+    ("Africa/Casablanca", datetime(2026, 3, 22, 2)),
+    ("America/St_Johns", datetime(2009, 11, 1, 2, 31)),  # at 00:01 back to the day before
+    ("America/Nuuk", datetime(2025, 3, 30, 1)),  # a gap that ends at midnight
+    ("Pacific/Apia", datetime(2011, 12, 30, 10)),  # a date that does not exist
+]
+
+
+class TestKeepingTheSchedule:
+    def test_one_that_is_assigned_while_another_thread_reads_the_former_is_not_lost(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def read_late(task: Task) -> Any:
+            schedule = read_schedule(task)
+            monkeypatch.undo()
+            task.every = {"minutes": 5}
+            return schedule
+
+        registry = Frozen()
+        task = registry.register(task_with(id="a", every={"hours": 2}))
+        registry.tick()
+        task.every = {"hours": 2}
+        monkeypatch.setattr(timing, "read_schedule", read_late)
+        registry.why_not("a")
+        registry.tick_at(START + timedelta(minutes=5))
+        assert (keep_schedule(task), len(task.history)) == (read_schedule(task), 2)
+
+    def test_a_ctrl_c_at_any_moment_of_an_assignment_leaves_it_with_the_fields(self) -> None:
+        for moment in range(5000):
+            task = task_with(every={"hours": 2})
+            keep_schedule(task)
+            if not is_interrupted(partial(task._store, {"every": {"minutes": 5}}), moment):
+                break
+            assert keep_schedule(task) == read_schedule(task), moment
+        assert 0 < moment < 4999
+
+
+@pytest.mark.parametrize(("zone", "change"), TRANSITIONS)
+class TestClockChange:
+    """Both transitions of the naive local time of several zones, minute by minute."""
+
+    def test_every_keeps_its_elapsed_spacing(
+        self, set_zone: Callable[[str], None], zone: str, change: datetime
+    ) -> None:
+        set_zone(zone)
+        begin, hours = change - timedelta(hours=5), timedelta(hours=10)
+        for minutes in (20, 45, 60, 90):
+            task = task_with(every={"minutes": minutes})
+            step = timedelta(minutes=minutes)
+            expected = [begin + number * step for number in range(-(-hours // step))]
+            assert starts(task, begin, begin + hours, timedelta(minutes=5)) == expected
+
+    @pytest.mark.parametrize("at", ["00:00", "01:30", "02:00", "02:15", "23:30"])
+    def test_at_comes_exactly_once_on_every_date_that_exists(
+        self, set_zone: Callable[[str], None], zone: str, change: datetime, at: str
+    ) -> None:
+        set_zone(zone)
+        begin = to_utc(from_utc(change - timedelta(hours=36)).replace(hour=12, minute=0))
+        end = begin + timedelta(days=3)
+        task = task_with(at=at, last_run_at=from_utc(begin))
+        runs = starts(task, begin, end, timedelta(minutes=1))
+        assert runs == first_occurrences(at, begin, end)
+
+
+def first_occurrences(at: str, begin: datetime, end: datetime) -> list[datetime]:
+    """Find by looking at each minute when `at`, or the end of the gap that skips it, first comes on each date."""
+    hour, minute = map(int, at.split(":"))
+    found: dict[object, datetime] = {}
+    walls = []
+    utc = begin
+    while utc < end:
+        walls.append((utc, from_utc(utc)))
+        utc += timedelta(minutes=1)
+    dates = {wall.date() for _, wall in walls}
+    for day in sorted(dates):
+        wanted = datetime(day.year, day.month, day.day, hour, minute)
+        exact = [utc for utc, wall in walls if wall == wanted]
+        if exact:
+            found[day] = exact[0]
+            continue
+        jumps = [late[0] for early, late in pairwise(walls) if early[1] < wanted < late[1]]
+        if jumps:
+            found[day] = jumps[0]
+    return sorted(moment for moment in found.values() if moment > begin)
