@@ -9,6 +9,7 @@ from est_alan_scheduler.loops.simulation import simulate
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.runs.counters import Lateness, Statistics
 from est_alan_scheduler.schedules.describe import describe
+from est_alan_scheduler.schedules.due import next_run
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -30,6 +31,7 @@ __all__ = [
     "UnknownTaskError",
     "current_run",
     "describe",
+    "next_run",
     "registry",
     "run_scheduler",
     "simulate",

@@ -80,7 +80,7 @@ def test_a_file_that_stays_locked_is_out_of_reach(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sqlalchemy")
-    monkeypatch.setattr("est_alan_scheduler.backends.sql.backend.sqlite._PATIENCE", 0.01)
+    monkeypatch.setattr("est_alan_scheduler.backends.sql.sqlite._PATIENCE", 0.01)
     store = servers.store("sqlite", tmp_path)
     backend = store.open()
     define(backend, "a")
@@ -141,7 +141,7 @@ def test_nobody_waits_for_a_file_that_cannot_be_written(tmp_path: Path, monkeypa
 
 def test_nobody_waits_to_begin_where_that_is_no_matter_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sqlalchemy")
-    sqlite: Any = import_module("est_alan_scheduler.backends.sql.backend.sqlite")
+    sqlite: Any = import_module("est_alan_scheduler.backends.sql.sqlite")
     backend: Any = open_backend(f"sqlite:///{tmp_path}/tasks.db")
     monkeypatch.setattr(time, "sleep", lambda _: pytest.fail("it waits"))
     with pytest.raises(BackendUnavailableError, match="within a transaction"), backend._transaction() as connection:
@@ -162,7 +162,7 @@ def test_nobody_waits_to_begin_where_that_is_no_matter_of_time(tmp_path: Path, m
 )
 def test_a_lock_of_others_is_told_by_the_code_of_the_error(code: int | None, words: str, answer: bool) -> None:
     pytest.importorskip("sqlalchemy")
-    sqlite: Any = import_module("est_alan_scheduler.backends.sql.backend.sqlite")
+    sqlite: Any = import_module("est_alan_scheduler.backends.sql.sqlite")
     error: Any = sqlite3.OperationalError(words)
     if code is not None:
         error.sqlite_errorcode = code

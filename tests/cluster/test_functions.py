@@ -64,7 +64,7 @@ class TestANameOfAnother:
         for func in (wrapped(one), wrapped(one)):
             registry.register(Task(id=str(len(registry.store)), every={"hours": 1}, func=func))
         with pytest.raises(
-            ValueError, match=r"^task '1': func .* cannot have the name 'tests\.test_function_names:one'"
+            ValueError, match=r"^task '1': func .* cannot have the name 'tests\.cluster\.test_functions:one'"
         ):
             registry.configure(backend=backend)
         assert (registry.backend, backend.look(None, 0).states) == (None, {})
