@@ -306,8 +306,8 @@ class Task(BaseModel):
             self._schedule = None
             if not _ARMING.isdisjoint(values):
                 self._armed = None
-        for told in self._watchers:  # last: whoever is told finds the new value
-            told(self)
+        for watcher in self._watchers:  # last: whoever is watcher finds the new value
+            watcher(self)
         return replaced
 
     @classmethod

@@ -18,23 +18,23 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.control.management import Management
-from est_alan_scheduler.control.tick import HalfTick
+from est_alan_scheduler.control.tick import SplitTick
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
 from est_alan_scheduler.executors.call import Runner
-from est_alan_scheduler.executors.capacity import Crew
+from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 from est_alan_scheduler.fields.checks import check_count, check_task_id
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
 from est_alan_scheduler.planning.readiness import Condition, Decision, Notice, Readiness
 from est_alan_scheduler.planning.registration import check, refusal
-from est_alan_scheduler.planning.task_dict import Store, UnknownTaskError
+from est_alan_scheduler.planning.task_dict import TaskDict, UnknownTaskError
 from est_alan_scheduler.planning.why_not import explain
-from est_alan_scheduler.runs.counters import Statistics, Tally
+from est_alan_scheduler.runs.counters import RunCounters, Statistics
 from est_alan_scheduler.runs.history import latest_runs
-from est_alan_scheduler.runs.recorder import RunBook
-from est_alan_scheduler.runs.run import Turn
-from est_alan_scheduler.runs.starter import Launcher
+from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.run import ThreadContext
+from est_alan_scheduler.runs.starter import RunStarter
 from est_alan_scheduler.schedules.due import arm, is_due
 from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
 from est_alan_scheduler.task import Task, TaskStatus
@@ -43,7 +43,7 @@ _Func = TypeVar("_Func", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
-    from est_alan_scheduler.cluster.session import Instance, Ledger
+    from est_alan_scheduler.cluster.session import ClusterSession, Instance
 
 _KEEP: Any = object()
 
@@ -77,17 +77,19 @@ class TaskRegistry:
     ) -> None:
         self._lock = threading.Lock()
         self._agenda = Agenda()
-        self._book = RunBook(self._lock, self._agenda, self._now, self._wake)
-        self._under_way = self._book.under_way
-        self._here = self._under_way.here
-        self._events = self._book.events
-        self._readiness = Readiness(self._agenda, self._under_way.calls, self._book.count_misfire, self._may_go_ahead)
-        self._crew = Crew(self, self._under_way.calls)
-        self._management = Management(self._agenda, self._book, self._now, self._wake)
-        self._launcher = Launcher(self._agenda, self._book, self._crew, self._now, self._may_still_start)
+        self._recorder = RunRecorder(self._lock, self._agenda, self._now, self._wake)
+        self._in_flight = self._recorder.in_flight
+        self._thread = self._in_flight.thread
+        self._subscribers = self._recorder.subscribers
+        self._readiness = Readiness(
+            self._agenda, self._in_flight.calls, self._recorder.count_misfire, self._may_go_ahead
+        )
+        self._capacity = Capacity(self, self._in_flight.calls)
+        self._management = Management(self._agenda, self._recorder, self._now, self._wake)
+        self._starter = RunStarter(self._agenda, self._recorder, self._capacity, self._now, self._may_still_start)
         self._wakers: tuple[Callable[[], None], ...] = ()
         self._names = FunctionNames()
-        self._ledger: Ledger | None = None
+        self._session: ClusterSession | None = None
         self._backend: str | Backend | None = None
         self._lease = DEFAULT_LEASE
         self.configure(executor, max_running, backend, lease)
@@ -98,12 +100,12 @@ class TaskRegistry:
     @property
     def executor(self) -> ExecutorSource | None:
         """What runs the tasks, as it was given: see `configure`."""
-        return self._crew.executor
+        return self._capacity.executor
 
     @property
     def max_running(self) -> int | None:
         """How many runs may be under way at a time, as it was given: see `configure`."""
-        return self._crew.max_running
+        return self._capacity.max_running
 
     @property
     def backend(self) -> "str | Backend | None":
@@ -124,23 +126,23 @@ class TaskRegistry:
         answer; `RuntimeError` while a run is under way; and changes nothing then. An executor that came from a factory
         is shut down, a backend that came from a URL is closed.
         """
-        crew = self._crew
-        executor = crew.executor if executor is _KEEP else executor
-        max_running = crew.max_running if max_running is _KEEP else max_running
+        capacity = self._capacity
+        executor = capacity.executor if executor is _KEEP else executor
+        max_running = capacity.max_running if max_running is _KEEP else max_running
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
         backend = self._backend if backend is _KEEP else backend
         lease = self._lease if lease is _KEEP else lease
         check_lease(lease)
-        pool = crew.pool
-        if executor is not crew.executor:
+        pool = capacity.pool
+        if executor is not capacity.executor:
             pool = None if executor is None else Pool(executor)
-        if backend != self._backend or (self._ledger is not None and lease != self._lease):
+        if backend != self._backend or (self._session is not None and lease != self._lease):
             self._move(backend, lease)
         with self._lock:
-            ids = [run.task.id for run in self._under_way.all()]
+            ids = [run.task.id for run in self._in_flight.all()]
             if not ids:
-                replaced = crew.replace(executor, pool, max_running)
+                replaced = capacity.replace(executor, pool, max_running)
         _refuse_while_running(ids)
         if replaced is not None:
             replaced.close(wait=False)
@@ -148,32 +150,32 @@ class TaskRegistry:
 
     def _move(self, backend: "str | Backend | None", lease: float) -> None:
         """Let the state of the tasks live elsewhere."""
-        _refuse_while_running([run.task.id for run in self._under_way.all()])
-        ledger, former = None, self._ledger
+        _refuse_while_running([run.task.id for run in self._in_flight.all()])
+        session, former = None, self._session
         if backend is not None:
             opened = former.backend if former is not None and backend == self._backend else None
             if former is not None:
-                former.tasks.abandon()  # what others have registered comes back with their backend
+                former.replica.abandon()  # what others have registered comes back with their backend
             try:
-                ledger = join(backend, opened, lease, self._book, self._agenda, self._names, self._wake)
+                session = join(backend, opened, lease, self._recorder, self._agenda, self._names, self._wake)
             except BaseException:
                 if former is not None:
-                    former.tasks.look_anew()
+                    former.replica.look_anew()
                     with suppress(ConnectionError):  # then the next tick brings them back
-                        former.tasks.refresh()
+                        former.replica.refresh()
                 raise
         if former is not None:
-            former.tasks.abandon()
+            former.replica.abandon()
             former.leave()
         with self._lock:
             if backend != self._backend:
                 self._management.keep_paused()  # also by itself from now on
-            self._ledger = self._book.ledger = self._management.ledger = ledger
+            self._session = self._recorder.session = self._management.session = session
             self._backend = backend
-            self._agenda.heard = None if ledger is None else ledger.edits.heard
+            self._agenda.edit_log = None if session is None else session.edits.edit_log
             self._agenda.note_all()
 
-    def shutdown(self, timeout: float | None = None, starters: Collection[Turn] | None = None) -> bool:
+    def shutdown(self, timeout: float | None = None, starters: Collection[ThreadContext] | None = None) -> bool:
         """Wait until the runs under way have ended, at most `timeout` seconds; return whether they have.
 
         Those that have not are recorded as FAILED, "interrupted by shutdown", and what becomes of them is dropped.
@@ -181,63 +183,63 @@ class TaskRegistry:
         factory is shut down, unless a loop still needs it. Whoever ticks the registry again starts it all over.
         Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
         """
-        is_clean = self._book.shutdown(timeout, starters)
-        if self._crew.pool is not None and not self._wakers:
-            self._crew.pool.close(wait=timeout is None and not self._under_way.calls)
-        if self._ledger is not None and not self._wakers:
-            self._ledger.push()
-            self._ledger.leave()
+        is_clean = self._recorder.shutdown(timeout, starters)
+        if self._capacity.pool is not None and not self._wakers:
+            self._capacity.pool.close(wait=timeout is None and not self._in_flight.calls)
+        if self._session is not None and not self._wakers:
+            self._session.push()
+            self._session.leave()
         return is_clean
 
-    def starter(self) -> Turn:
+    def starter(self) -> ThreadContext:
         """Return what tells the runs that this thread starts from those of others."""
-        return self._here.turn
+        return self._thread.context
 
-    def pending(self, starters: Collection[Turn] | None = None) -> tuple[list[Task], float | None]:
+    def pending(self, starters: Collection[ThreadContext] | None = None) -> tuple[list[Task], float | None]:
         """Return the tasks whose runs are under way, and the seconds until any run may take longer than its timeout.
 
         With `starters`, only the tasks of these (see `shutdown`). What has taken too long is recorded first.
         """
-        runs, seconds = self._book.pending(starters)
+        runs, seconds = self._recorder.pending(starters)
         return [run.task for run in runs], seconds
 
     # The tasks. An id that is no text is a `TypeError` that says so.
 
     @property
-    def store(self) -> Store:
+    def store(self) -> TaskDict:
         """All tasks by id, in registration order. It may be edited directly, or replaced by another mapping."""
         return self._agenda.store
 
     @store.setter
     def store(self, tasks: Mapping[str, Task]) -> None:
-        self._agenda.store = Store(tasks, self._agenda.note_key, self._agenda.note_all)
+        self._agenda.store = TaskDict(tasks, self._agenda.note_key, self._agenda.note_all)
         self._agenda.note_all()
 
     def register(self, task: Task) -> Task:
         """Take in `task` and return it. Its first slot may come with the next tick.
 
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
-        if its id is taken; if it closes a circle of dependencies; if a `dep_<id>` argument collides with a key of
+        if its id is taken; if it closes a cycle of dependencies; if a `dep_<id>` argument collides with a key of
         `kwargs`.
         """
         check(task)
-        ledger = self._ledger
+        session = self._session
         with self._lock, self._agenda as agenda:
             now = self._now()
             agenda.work_in(now)
             agenda.see(now)
-            is_adopted = ledger is not None and ledger.tasks.is_adopted(task.id)
+            is_adopted = session is not None and session.replica.is_adopted(task.id)
             refused = refusal(task, self.store, agenda.wanted, is_adopted)
-            if refused is None and ledger is None:
+            if refused is None and session is None:
                 dict.__setitem__(self.store, task.id, task)
                 arm(task, now)
                 agenda.add(task, now)
                 self._readiness.forget(task.id)
         if refused is not None:
             raise ValueError(refused)
-        if ledger is not None:
-            ledger.tasks.join([task], self._refuse_shared, self._put_in)
-        self._management.announce("registered", task.id)
+        if session is not None:
+            session.replica.join([task], self._refuse_shared, self._put_in)
+        self._management.publish("registered", task.id)
         return task
 
     def _refuse_shared(self, task: Task, is_adopted: bool) -> None:
@@ -341,15 +343,15 @@ class TaskRegistry:
     def why_not(self, task_id: str) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
         check_task_id(task_id)
-        ledger = self._ledger
-        if ledger is not None and task_id in ledger.tasks.unresolved:
-            return f"cannot run here: {ledger.tasks.unresolved[task_id][0]}"
+        session = self._session
+        if session is not None and task_id in session.replica.unresolved:
+            return f"cannot run here: {session.replica.unresolved[task_id][0]}"
         task = self.store[task_id]
-        if ledger is not None and ledger.outage.seconds_left():
+        if session is not None and session.outage.seconds_left():
             return "nothing starts until the store, which is out of reach, is back"
-        run = self._under_way.calls.get(task_id)
-        calls = sum(run.is_call for run in list(self._under_way.calls.values()))
-        is_full = calls > 0 and calls >= self._crew.limit()
+        run = self._in_flight.calls.get(task_id)
+        calls = sum(run.is_call for run in list(self._in_flight.calls.values()))
+        is_full = calls > 0 and calls >= self._capacity.limit()
         return explain(
             task,
             self.store,
@@ -405,7 +407,7 @@ class TaskRegistry:
 
         Raises `BackendUnavailableError`. Empty without a backend.
         """
-        return [] if self._ledger is None else self._ledger.instances()
+        return [] if self._session is None else self._session.instances()
 
     def history(
         self,
@@ -427,8 +429,8 @@ class TaskRegistry:
         if since is not None and not isinstance(since, datetime):
             raise TypeError(f"since must be a datetime or None, got {short_repr(since)}")
         wanted = None if status is None else TaskStatus(status)
-        if self._ledger is not None:
-            return self._ledger.history(task_id, wanted, since, limit)
+        if self._session is not None:
+            return self._session.history(task_id, wanted, since, limit)
         with self._lock:
             pasts = [
                 (task.id, list(task.history))
@@ -449,12 +451,12 @@ class TaskRegistry:
         Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
         """
         check_subscription(event, callback)
-        return self._events.subscribe(event, callback)
+        return self._subscribers.subscribe(event, callback)
 
     def off(self, event: str, callback: Callback) -> None:
         """Take back what `on` did with this very callback, once; `ValueError` if there is nothing to take back."""
         check_subscription(event, callback)
-        if not self._events.remove(event, callback):
+        if not self._subscribers.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     def statistics(self, task_id: str | None = None) -> Statistics:
@@ -468,8 +470,14 @@ class TaskRegistry:
         with self._lock, self._agenda as agenda:
             agenda.work_in(self._now())
             entry = agenda.entries.get(task_id) if task_id is not None else None
-            tally = self._book.tally if task_id is None else None if entry is None else entry.tally or Tally()
-            counts = None if tally is None else tally.statistics()
+            counters = (
+                self._recorder.counters
+                if task_id is None
+                else None
+                if entry is None
+                else entry.counters or RunCounters()
+            )
+            counts = None if counters is None else counters.statistics()
         if counts is None:
             raise UnknownTaskError(task_id, self.store)
         return counts
@@ -484,67 +492,67 @@ class TaskRegistry:
         they come. What a task raises is recorded. Only what is neither an `Exception` nor `SystemExit` (Ctrl+C, a
         cancellation) and comes out of a call in this thread is raised again; the next tick runs what it cut off.
         """
-        self._book.expire()
-        runner, ledger = self._muster(), self._ledger
-        if ledger is None:
+        self._recorder.expire()
+        runner, session = self._select_runner(), self._session
+        if session is None:
             decision = self._decide(runner)
             if decision is not None:
-                self._carry_out(decision, decision.ready, None)
-        elif ledger.prepare(self._crew.room(runner), self.is_paused):
-            ledger.tell_stored()
+                self._start_ready(decision, decision.ready, None)
+        elif session.prepare(self._capacity.available(runner), self.is_paused):
+            session.publish_stored()
             decision, is_inline = self._decide(runner), runner is None
             if decision is not None:
-                claimed = ledger.claimed(decision.ready, decision.now, is_inline)
-                self._carry_out(decision, claimed, partial(ledger.close, claimed, is_inline=is_inline))
+                claimed = session.claimed(decision.ready, decision.now, is_inline)
+                self._start_ready(decision, claimed, partial(session.close, claimed, is_inline=is_inline))
 
-    def half_tick(self) -> HalfTick | None:
+    def split_tick(self) -> SplitTick | None:
         """Return a tick of this thread in two halves; None without a backend, or if `tick` was overridden."""
-        ledger = self._ledger
-        if ledger is None or getattr(self.tick, "__func__", None) is not TaskRegistry.tick:
+        session = self._session
+        if session is None or getattr(self.tick, "__func__", None) is not TaskRegistry.tick:
             return None
-        runner = self._muster()
-        prepare = partial(ledger.prepare, self._crew.room(runner), self.is_paused)
-        return HalfTick(ledger, self._book, prepare, partial(self._decide, runner), self._carry_out)
+        runner = self._select_runner()
+        prepare = partial(session.prepare, self._capacity.available(runner), self.is_paused)
+        return SplitTick(session, self._recorder, prepare, partial(self._decide, runner), self._start_ready)
 
-    def _muster(self) -> Runner | None:
+    def _select_runner(self) -> Runner | None:
         """Return who makes the calls of a tick in this thread."""
-        crew = self._crew
-        if crew.pool is not None:
-            crew.pool.prepare()
-        return crew.runner()
+        capacity = self._capacity
+        if capacity.pool is not None:
+            capacity.pool.prepare()
+        return capacity.runner()
 
     def _decide(self, runner: Runner | None) -> Decision | None:
-        """Decide what to start, on the state as it stands; `_carry_out` has to follow, unless it is nothing: None."""
+        """Decide what to start, on the state as it stands; `_start_ready` has to follow, unless it is nothing: None."""
         notices: list[Notice] = []
         with self._lock, self._agenda as agenda:
             now = self._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            room = 0 if self.is_paused else self._crew.room(runner)
-            ready = self._readiness.take(now, room, self._stricter(), notices)
+            available = 0 if self.is_paused else self._capacity.available(runner)
+            ready = self._readiness.take(now, available, self._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()
         del dropped
         return Decision(ready, notices, now, began, changes, starts) if ready or notices else None
 
-    def _carry_out(
+    def _start_ready(
         self, decision: Decision, entries: Iterable[Entry], end: Callable[[list[Entry]], None] | None
     ) -> None:
         """Start `entries`, of what was decided on; `end` is told of all of that in the end."""
         ready, notices, now, began, changes, starts = decision
-        agenda, turn = self._agenda, self._here.turn
-        outer, depth = (turn.entry, turn.now, turn.began, turn.changes, turn.starts), len(turn.runs)
-        turn.is_closed = turn.is_closed and depth > 0
+        agenda, context = self._agenda, self._thread.context
+        outer, depth = (context.entry, context.now, context.began, context.changes, context.starts), len(context.runs)
+        context.is_closed = context.is_closed and depth > 0
         try:
             if notices:
-                self._tell(notices)
-            turn.now, turn.began, turn.changes, turn.starts = now, began, changes, starts
+                self._publish_notices(notices)
+            context.now, context.began, context.changes, context.starts = now, began, changes, starts
             for entry in entries:
-                turn.entry = entry
+                context.entry = entry
                 self._execute(entry.task)
         finally:
-            turn.entry, turn.now, turn.began, turn.changes, turn.starts = outer
-            self._book.close(depth)
+            context.entry, context.now, context.began, context.changes, context.starts = outer
+            self._recorder.close(depth)
             if end is not None:
                 end(ready)
             with self._lock, agenda:
@@ -556,16 +564,16 @@ class TaskRegistry:
         As long as as many runs are under way as may be, only the timeout of one is something to do.
         """
         moment = deadline = None
-        outage = 0.0 if self._ledger is None else self._ledger.outage.seconds_left()
-        if not self.is_paused and self._crew.room(self._crew.runner()) != 0:
+        outage = 0.0 if self._session is None else self._session.outage.seconds_left()
+        if not self.is_paused and self._capacity.available(self._capacity.runner()) != 0:
             with self._lock, self._agenda as agenda:
                 now = self._now()
                 agenda.work_in(now)
                 utc = agenda.see(now)
                 moment = agenda.next_moment()
-        if self._under_way.has_deadlines():
+        if self._in_flight.has_deadlines():
             with self._lock:
-                deadline = self._under_way.seconds_to_deadline()
+                deadline = self._in_flight.seconds_to_deadline()
         if moment is None:
             return deadline
         idle = max(outage, (moment - utc).total_seconds())
@@ -587,7 +595,7 @@ class TaskRegistry:
 
     def _now(self) -> datetime:
         """Read the clock, that of the backend if there is one: the only place."""
-        return datetime.now() if self._ledger is None else self._ledger.tasks.now()
+        return datetime.now() if self._session is None else self._session.replica.now()
 
     def _should_run(self, task: Task, now: datetime) -> bool:
         """Tell whether a slot of `task` has come by `now` that no run has covered: the time condition alone."""
@@ -623,33 +631,33 @@ class TaskRegistry:
         With an executor: start it, the outcome is recorded when it comes.
         Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
-        runner = self._crew.runner()
-        if self._ledger is not None and not self._ledger.obtain(task):
+        runner = self._capacity.runner()
+        if self._session is not None and not self._session.obtain(task):
             return
         if runner is None:
-            self._launcher.run_here(task)
+            self._starter.run_here(task)
         else:
-            self._launcher.hand_over(task, runner)
+            self._starter.hand_over(task, runner)
 
-    def _tell(self, notices: list[Notice]) -> None:
+    def _publish_notices(self, notices: list[Notice]) -> None:
         with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
             for notice in reversed(notices):
                 if notice.event is not None:
-                    stack.callback(self._events.tell, notice.event)
+                    stack.callback(self._subscribers.publish, notice.event)
                 stack.callback(log, logging.WARNING, notice.text)
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
-        self._lock = self._book.lock = threading.Lock()
-        if self._ledger is not None:
-            self._ledger.start_over_after_fork()
-        self._events.clear_after_fork()
+        self._lock = self._recorder.lock = threading.Lock()
+        if self._session is not None:
+            self._session.start_over_after_fork()
+        self._subscribers.clear_after_fork()
         self._wakers = ()
-        for run in self._under_way.clear_after_fork():
+        for run in self._in_flight.clear_after_fork():
             if not run.is_over:
                 run.task.__dict__["status"] = run.before[0]
-        if self._crew.pool is not None:
-            self._crew.pool.forget()
+        if self._capacity.pool is not None:
+            self._capacity.pool.forget()
         self._agenda.note_all()
 
 

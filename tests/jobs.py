@@ -96,7 +96,7 @@ def count(folder: str, what: str, name: str = "hold") -> int:
     return len(path.read_text()) if path.exists() else 0
 
 
-def let_go(folder: str, name: str = "hold") -> None:
+def release_unstarted(folder: str, name: str = "hold") -> None:
     (Path(folder) / f"{name}.go").touch()
 
 

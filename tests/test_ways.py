@@ -129,7 +129,7 @@ def test_what_is_still_queued_at_shutdown_never_begins(made: dict[str, Way], tmp
         wait_until(lambda: sum(jobs.count(folder, "started", str(number)) for number in range(4)) >= 2)
     begun = [jobs.count(folder, "started", str(number)) for number in range(4)]
     for number in range(4):
-        jobs.let_go(folder, str(number))
+        jobs.release_unstarted(folder, str(number))
     wait_until(lambda: not any(registry.why_not(task.id).startswith("its run") for task in registry))
     assert [jobs.count(folder, "started", str(number)) for number in range(4)] == begun
     assert {task.error_message for task in registry} == {"RuntimeError: interrupted by shutdown"}
@@ -181,7 +181,7 @@ def test_a_slow_task_holds_nobody_up(busy_way: Way, tmp_path: Path) -> None:
         assert (slow.status, slow.history) == (TaskStatus.RUNNING, [])
         assert registry.why_not(slow.id) == f"running since {slow.last_run_at}"
         slow.run_at, slow.every = datetime(2020, 1, 1), None
-        jobs.let_go(str(tmp_path))
+        jobs.release_unstarted(str(tmp_path))
         wait_until(lambda: has_run(slow))
     assert (slow.result, jobs.count(str(tmp_path), "started")) == ("hold", 1)
 
@@ -202,8 +202,8 @@ def test_max_running_leaves_further_tasks_due_the_oldest_slots_first(busy_way: W
             if latest < 4:
                 reason = registry.why_not(tasks["4"].id)
                 assert reason == "due now, but as many runs are under way as max_running allows"
-            jobs.let_go(str(tmp_path), str(latest - 1))
-        jobs.let_go(str(tmp_path), "4")
+            jobs.release_unstarted(str(tmp_path), str(latest - 1))
+        jobs.release_unstarted(str(tmp_path), "4")
         wait_until(lambda: has_run(*tasks.values()))
 
 
@@ -225,7 +225,7 @@ def test_a_run_that_takes_too_long_is_recorded_at_its_deadline_and_not_started_a
         time.sleep(0.03)
         assert (len(task.history), other.status) == (1, TaskStatus.PENDING)  # it keeps its place
         task.timeout = None
-        jobs.let_go(str(tmp_path))
+        jobs.release_unstarted(str(tmp_path))
         wait_until(lambda: len(task.history) >= 2 and has_run(other))
         task.every = HOUR
     assert (task.history[0]["status"], task.history[1]["status"]) == ("failed", "success")
@@ -244,6 +244,6 @@ def test_what_goes_on_at_shutdown_is_recorded_as_interrupted(
         "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
     ]
     assert without_seconds(logged(caplog)) == expected
-    jobs.let_go(str(tmp_path))
+    jobs.release_unstarted(str(tmp_path))
     wait_until(lambda: jobs.count(str(tmp_path), "ended") == 1 and not registry.why_not("a").startswith("its run"))
     assert (len(task.history), task.result) == (1, None)

@@ -57,7 +57,7 @@ class ScanningRegistry(ClockedRegistry):
         earlier = len(self._started)
         skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
         due = self.scan(now)
-        self._tell([Notice("skipped", event) for event in skipped])
+        self._publish_notices([Notice("skipped", event) for event in skipped])
         for task in due:
             self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])
@@ -90,7 +90,7 @@ class ScanningRegistry(ClockedRegistry):
         task.misfires += 1
         with self._lock, self._agenda as agenda:
             agenda.work_in(now)
-            self._book.count_misfire(agenda.entries[task.id])
+            self._recorder.count_misfire(agenda.entries[task.id])
         return Event("misfired", task.id, missed.slot)
 
     def _now(self) -> datetime:

@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 _GLANCE = 0.5  # seconds: on Windows, Ctrl+C does not end a wait
 
 
-class Errand(Generic[_T]):
+class BackgroundCall(Generic[_T]):
     """A call in a daemon thread of its own, and what came of it.
 
     The thread is neither joined nor asked whether it is alive: before Python 3.13 a Ctrl+C in the middle of that has it
@@ -24,7 +24,7 @@ class Errand(Generic[_T]):
         self._process = os.getpid()
         self._answer: tuple[_T | None, BaseException | None] | None = None
         self._is_over = Wakeup()
-        threading.Thread(target=self._run, name="est-alan-scheduler-errand", daemon=True).start()
+        threading.Thread(target=self._run, name="est-alan-scheduler-background_call", daemon=True).start()
 
     def wait(self, timeout: float) -> None:
         """Wait for it, up to `timeout` seconds."""

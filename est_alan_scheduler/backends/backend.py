@@ -12,14 +12,14 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
+    DeadRun,
     Definition,
     InstanceRow,
     Renewal,
     RunOutcome,
     RunRow,
+    Snapshot,
     State,
-    Verdict,
-    View,
     is_storable,
     storable,
 )
@@ -81,7 +81,9 @@ class Backend(ABC):
         """Let go of all connections; a later call makes new ones."""
 
     @abstractmethod
-    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
+    def fetch(
+        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
+    ) -> Snapshot:
         """Return the store's time, its revision, what changed since another one, and the states of tasks.
 
         One round trip. `None` means all tasks. Start with revision 0, and pass the one of the last look from then on.
@@ -160,11 +162,11 @@ class Backend(ABC):
         """Give a lease back. Runs that the owner has not finished can be reaped from then on."""
 
     @abstractmethod
-    def lost(self, limit: int = 1_000) -> list[RunRow]:
+    def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease, by id and epoch."""
 
     @abstractmethod
-    def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
+    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, `retry_at` with it, and return those (id, epoch) that were.
 
         In two steps, `lost` and `reap`, so that a retry is decided outside and yet written in the same transaction: no

@@ -11,14 +11,14 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
+    DeadRun,
     Definition,
     InstanceRow,
     Renewal,
     RunOutcome,
     RunRow,
+    Snapshot,
     State,
-    Verdict,
-    View,
     newest,
     storable,
     to_definition,
@@ -62,27 +62,29 @@ class MemoryBackend(Backend):
     def close(self) -> None:
         """Do nothing: it stays."""
 
-    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
+    def fetch(
+        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
+    ) -> Snapshot:
         """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0
             known = known or {}
-            view = View(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
+            snapshot = Snapshot(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
                 is_news = row.revision > seen
                 if is_news and row.removed:
-                    view.definitions[task_id] = None
+                    snapshot.definitions[task_id] = None
                 is_asked = ids is None or task_id in ids or known.get(task_id, row.state.version) != row.state.version
                 if row.removed or not (is_news or is_asked):
                     continue
                 try:
                     state = to_state(row.state)
                     if is_news:
-                        view.definitions[task_id] = to_definition(task_id, row.definition, row.hash)
-                    view.states[task_id] = state
+                        snapshot.definitions[task_id] = to_definition(task_id, row.definition, row.hash)
+                    snapshot.states[task_id] = state
                 except ValueError as error:
-                    view.unreadable[task_id] = str(error)
-            return view
+                    snapshot.unreadable[task_id] = str(error)
+            return snapshot
 
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         """Write definitions whose hash is new, and return the state of all."""
@@ -256,7 +258,7 @@ class MemoryBackend(Backend):
         with self._lock:
             self._instances.pop(owner, None)
 
-    def lost(self, limit: int = 1_000) -> list[RunRow]:
+    def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease."""
         with self._lock:
             now = self._read_clock()
@@ -268,19 +270,19 @@ class MemoryBackend(Backend):
             ]
         return sorted(runs, key=lambda run: (run.task_id, run.epoch))[:limit]
 
-    def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
+    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, and return those that were."""
         reaped = set()
         with self._lock:
             now = self._read_clock()
-            for verdict in verdicts:
-                task_id, epoch, owner, retry_at, attempt = verdict
+            for dead_run in dead_runs:
+                task_id, epoch, owner, retry_at, attempt = dead_run
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
                 reaped.add((task_id, epoch))
                 self._runs[task_id][epoch] = run._replace(
-                    finished=now, status=TaskStatus.FAILED, error=verdict.error, late=True
+                    finished=now, status=TaskStatus.FAILED, error=dead_run.error, late=True
                 )
                 row = self._rows[task_id]
                 if _fence(row.state) == (epoch, owner, TaskStatus.RUNNING):
@@ -289,10 +291,10 @@ class MemoryBackend(Backend):
                         status=TaskStatus.FAILED,
                         retry_at=retry_at,
                         attempt=attempt,
-                        error_message=verdict.error,
+                        error_message=dead_run.error,
                         owner=None,
                     )
-            for owner in {verdict.owner for verdict in verdicts}:
+            for owner in {dead_run.owner for dead_run in dead_runs}:
                 if not self._is_alive(owner, now):
                     self._instances.pop(owner, None)
         return reaped

@@ -117,7 +117,7 @@ class RunOutcome(NamedTuple):
         return max(self.epoch - max(self.history_limit, 1), 0)
 
 
-class Verdict(NamedTuple):
+class DeadRun(NamedTuple):
     """What becomes of a run that `lost` returned."""
 
     id: str
@@ -170,7 +170,7 @@ class Renewal(NamedTuple):
     the two: what was claimed before may have been reaped, and must not be started any more."""
 
 
-class View(NamedTuple):
+class Snapshot(NamedTuple):
     """What a look at the store shows."""
 
     now: int

@@ -10,9 +10,9 @@ from uuid import uuid4
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.rows import Assignment, Claim
-from est_alan_scheduler.cluster.completer import LARGEST_BATCH, Outcomes
+from est_alan_scheduler.cluster.completer import LARGEST_BATCH, RunCompleter
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.replica import Row, SharedTasks
+from est_alan_scheduler.cluster.replica import Replica, Row
 from est_alan_scheduler.cluster.state_codec import CLAIMED, claim_of, instant, stored
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import first_consumed
@@ -21,7 +21,7 @@ from est_alan_scheduler.schedules.due import coming_attempt, first_run, slot_of_
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunBook
+    from est_alan_scheduler.runs.recorder import RunRecorder
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
 _INSTANT = 1e-6  # seconds; what takes less has not been measured
@@ -45,11 +45,11 @@ class Claims:
     `BackendUnavailableError`.
     """
 
-    def __init__(self, backend: Backend, lease: Lease, tasks: SharedTasks, outcomes: Outcomes) -> None:
+    def __init__(self, backend: Backend, lease: Lease, replica: Replica, completer: RunCompleter) -> None:
         self._backend = backend
         self._lease = lease
-        self._tasks = tasks
-        self._outcomes = outcomes
+        self._replica = replica
+        self._completer = completer
         self._size = 1
         self._batch: Collection[str] = ()  # that an inline tick is at
         self._hold_until = 0.0  # by the monotonic clock
@@ -76,23 +76,23 @@ class Claims:
 
     def seconds_to_hold(self) -> float | None:
         """Return how long what an inline tick holds may be held; None if it holds nothing."""
-        held = self._tasks.held
+        held = self._replica.held
         return self._hold_until - monotonic() if any(task_id in held for task_id in self._batch) else None
 
-    def release_slow(self, book: "RunBook") -> None:
+    def release_slow(self, recorder: "RunRecorder") -> None:
         """Let go of what an inline tick, which turned slow, has held for too long. From another thread: it is busy."""
         seconds = self.seconds_to_hold()
         if seconds is not None and seconds <= 0:
             self._size = 1
-            self.release(self._batch, book)
+            self.release(self._batch, recorder)
 
-    def claim(self, batch: list[Entry], now: datetime, book: "RunBook", agenda: Agenda) -> None:
+    def claim(self, batch: list[Entry], now: datetime, recorder: "RunRecorder", agenda: Agenda) -> None:
         """Claim what was found ready at this very `now`."""
-        wishes, tasks, started = [], self._tasks, instant(now)
-        with book.lock:
+        wishes, replica, started = [], self._replica, instant(now)
+        with recorder.lock:
             for entry in batch:
-                task, row = entry.task, tasks.rows.get(entry.task.id)
-                if entry.ready_at is not now or task.id in tasks.mine:
+                task, row = entry.task, replica.rows.get(entry.task.id)
+                if entry.ready_at is not now or task.id in replica.mine:
                     continue
                 if row is None:  # it cannot be shared
                     agenda.hold(entry)
@@ -108,96 +108,96 @@ class Claims:
             return
         if self._lease.is_due() or (self._refused and not self._refused.isdisjoint(map(_decision, wishes))):
             self._lease.renew()
-        self._ask(uuid4().hex, wishes, book)
+        self._ask(uuid4().hex, wishes, recorder)
 
-    def resolve(self, book: "RunBook") -> None:
+    def resolve(self, recorder: "RunRecorder") -> None:
         """Find out what became of claims whose answer was lost: the store knows the token."""
         while self._unsure:
             token, wishes = self._unsure.popleft()
-            self._ask(token, wishes, book)
+            self._ask(token, wishes, recorder)
             # To be decided on anew: by the store it started then, and by now it may not be due any more.
-            self.release([claim.id for claim, _ in wishes], book)
+            self.release([claim.id for claim, _ in wishes], recorder)
 
-    def _ask(self, token: str, wishes: list[_Wish], book: "RunBook") -> None:
-        tasks, since = self._tasks, self._lease.since
+    def _ask(self, token: str, wishes: list[_Wish], recorder: "RunRecorder") -> None:
+        replica, since = self._replica, self._lease.since
         try:
             won = self._backend.claim(self._lease.owner, token, [claim for claim, _ in wishes])
         except BaseException:
             self._unsure.append((token, wishes))
             raise
         self._refused = set() if won else set(map(_decision, wishes))
-        with book.lock:
+        with recorder.lock:
             for claim, row in wishes:
                 epoch = won.get(claim.id)
                 if epoch is None:
-                    tasks.stale.add(claim.id)
+                    replica.stale.add(claim.id)
                     continue
-                tasks.mine[claim.id] = epoch
-                if tasks.rows.get(claim.id) is row and row.epoch < epoch:
-                    tasks.held[claim.id] = epoch, since
+                replica.mine[claim.id] = epoch
+                if replica.rows.get(claim.id) is row and row.epoch < epoch:
+                    replica.held[claim.id] = epoch, since
                     row.epoch = epoch
                     row.version = max(row.version, claim.seen_version + 1)  # each change of a row is one version
                 else:
-                    tasks.released[claim.id] = epoch  # the task was removed, or registered anew, meanwhile
+                    replica.released[claim.id] = epoch  # the task was removed, or registered anew, meanwhile
 
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is claimed, under a lease that lasts."""
-        held = self._tasks.held.get(task_id)
+        held = self._replica.held.get(task_id)
         return held is not None and self._lease.is_alive() and held[1] == self._lease.since
 
     # What is not started.
 
-    def release(self, ids: Collection[str], book: "RunBook") -> None:
-        """Let go of what is claimed and not started: from now on it does not start, and `give_back` has it."""
-        with book.lock:
+    def release(self, ids: Collection[str], recorder: "RunRecorder") -> None:
+        """Let go of what is claimed and not started: from now on it does not start, and `write_released` has it."""
+        with recorder.lock:
             for task_id in ids:
-                self._tasks.release(task_id)
+                self._replica.release(task_id)
 
-    def give_back(self, book: "RunBook") -> None:
+    def write_released(self, recorder: "RunRecorder") -> None:
         """Write what was released: the tasks stand as they did before, and may be claimed by anybody."""
-        tasks = self._tasks
-        if not tasks.released:
+        replica = self._replica
+        if not replica.released:
             return
-        with book.lock:
-            released, tasks.released = tasks.released, {}
+        with recorder.lock:
+            released, replica.released = replica.released, {}
         try:
-            versions = self._assign_back(released, book)
+            versions = self._assign_back(released, recorder)
         except BaseException:
-            with book.lock:
-                tasks.released.update(released)
+            with recorder.lock:
+                replica.released.update(released)
             raise
-        with book.lock:
+        with recorder.lock:
             for task_id, epoch in released.items():
-                if task_id in versions and tasks.mine.get(task_id) == epoch:
-                    tasks.given_back(task_id, versions[task_id])
-                self._outcomes.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
+                if task_id in versions and replica.mine.get(task_id) == epoch:
+                    replica.given_back(task_id, versions[task_id])
+                self._completer.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
 
-    def _assign_back(self, released: dict[str, int], book: "RunBook") -> dict[str, int]:
+    def _assign_back(self, released: dict[str, int], recorder: "RunRecorder") -> dict[str, int]:
         """Undo in the store what claims have written; return the versions of the tasks for which that was done."""
-        tasks, versions = self._tasks, dict[str, int]()
+        replica, versions = self._replica, dict[str, int]()
         for _ in range(_TRIES):
-            with book.lock:
-                rows = [(task_id, tasks.rows.get(task_id)) for task_id in released.keys() - versions.keys()]
+            with recorder.lock:
+                rows = [(task_id, replica.rows.get(task_id)) for task_id in released.keys() - versions.keys()]
                 wanted = [
                     Assignment(task_id, row.version, self._before(task_id, row))
                     for task_id, row in rows
                     if row is not None
                     and row.knows_before_claim()
-                    and tasks.mine.get(task_id) == released[task_id]
+                    and replica.mine.get(task_id) == released[task_id]
                     and row.heard <= row.version  # or somebody has taken it away
                 ]
             versions |= self._backend.assign(wanted) if wanted else {}
             left = [one.id for one in wanted if one.id not in versions]
             if not left:
                 break
-            tasks.refresh(left)  # somebody may have paused one meanwhile
+            replica.refresh(left)  # somebody may have paused one meanwhile
         return versions
 
     def _before(self, task_id: str, row: Row) -> dict[str, Any]:
         """Return what a claim has overwritten, as it was, but for a run that was asked for since."""
         fields = {name: row.fields[name] for name in CLAIMED}
         fields["run_requested"] = row.requested or row.fields["run_requested"]
-        return stored(fields) | {"slot": self._tasks.tried(task_id)}
+        return stored(fields) | {"slot": self._replica.tried(task_id)}
 
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: they are those of the parent."""
@@ -206,29 +206,29 @@ class Claims:
         for _, wishes in self._unsure:
             for claim, row in wishes:
                 row.version, row.fields = 0, {}
-                self._tasks.stale.add(claim.id)
+                self._replica.stale.add(claim.id)
         self._unsure.clear()
 
     # Runs; the caller holds the lock.
 
     def start(self, task: Task) -> int | None:
         """Return the epoch of the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
-        held = self._tasks.held.get(task.id)
+        held = self._replica.held.get(task.id)
         return None if held is None else held[0]
 
     def began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun, as the store does."""
-        row, fields = self._tasks.rows.get(run.task.id), run.task.__dict__
+        row, fields = self._replica.rows.get(run.task.id), run.task.__dict__
         if row is not None:
             fields["run_requested"], row.requested = row.requested, None
             row.fields.update(zip(_BEGUN, _begun(fields), strict=True))
-        self._tasks.held.pop(run.task.id, None)  # not before: a start that is cut off is given back
+        self._replica.held.pop(run.task.id, None)  # not before: a start that is cut off is given back
 
-    def taken_back(self, run: Run) -> None:
+    def start_undone(self, run: Run) -> None:
         """Note that a run which began has not taken place."""
-        tasks, task_id = self._tasks, run.task.id
-        row = tasks.rows.get(task_id)
+        replica, task_id = self._replica, run.task.id
+        row = replica.rows.get(task_id)
         if row is not None:
             row.fields.update(run.before_fields())
         if run.epoch is not None:
-            tasks.held[task_id] = run.epoch, None
+            replica.held[task_id] = run.epoch, None

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.rows import RunOutcome, Verdict
+from est_alan_scheduler.backends.rows import DeadRun, RunOutcome
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.replica import SharedTasks
+from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import TaskStatus
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunBook
+    from est_alan_scheduler.runs.recorder import RunRecorder
 
 LARGEST_BATCH = 1_000
 _LARGEST_WRITE = 16_000_000  # characters of results; stores have limits to what they take at once
@@ -30,20 +30,20 @@ _ALL = 2**31 - 1  # runs: more than any history keeps
 _GIVEN_BACK = "not started: "
 
 
-class Outcomes:
+class RunCompleter:
     """A queue that is written together, in order; in an outage it waits.
 
     The registry's lock guards it; `_writing` lets one thread at a time write.
     """
 
     def __init__(
-        self, backend: Backend, lease: Lease, tasks: SharedTasks, book: "RunBook", hurry: Callable[[], None]
+        self, backend: Backend, lease: Lease, replica: Replica, recorder: "RunRecorder", flush_soon: Callable[[], None]
     ) -> None:
         self._backend = backend
         self._lease = lease
-        self._tasks = tasks
-        self._book = book
-        self._hurry = hurry
+        self._replica = replica
+        self._recorder = recorder
+        self._flush_soon = flush_soon
         self._writing = threading.Lock()
         self._queue: deque[tuple[RunOutcome, Run | None]] = deque()
         self._asked: set[tuple[str, int]] = set()  # perhaps written: by a call that was not answered
@@ -53,12 +53,12 @@ class Outcomes:
 
     def add(self, run: Run, clock: datetime, result: str | None, text: str | None, is_registered: bool) -> None:
         """Take in the outcome that stands in the fields of a task; the caller holds the lock."""
-        task, row = run.task, self._tasks.rows.get(run.task.id)
+        task, row = run.task, self._replica.rows.get(run.task.id)
         fields = task.__dict__
         if row is not None and is_registered:
             row.fields.update(zip(_RECORDED, _recorded(fields), strict=True))
-        elif self._tasks.mine.get(task.id) == run.epoch:
-            del self._tasks.mine[task.id]  # a task that was registered in its place has to be read
+        elif self._replica.mine.get(task.id) == run.epoch:
+            del self._replica.mine[task.id]  # a task that was registered in its place has to be read
         at, status, error, retry_at = instant(clock), fields["status"], fields["error_message"], fields["retry_at"]
         success = at if status is _SUCCESS else None
         retry = None if retry_at is None else instant(retry_at)
@@ -89,12 +89,12 @@ class Outcomes:
                     self._asked.update(_key(outcome) for outcome, _ in batch)
                     raise
                 self._asked.clear()
-                with self._book.lock:
+                with self._recorder.lock:
                     for outcome, run in batch:
                         self._queue.popleft()
                         key = _key(outcome)
                         if run is not None and key in lost:
-                            self._book.lose(run, lost[key], outcome.status is _SUCCESS)
+                            self._recorder.mark_dead(run, lost[key], outcome.status is _SUCCESS)
                         if self._settle(outcome, is_late=key not in recorded):
                             notices.append(
                                 f"Run {outcome.epoch} of task {outcome.id!r} ended late ({outcome.status.value}): it "
@@ -128,11 +128,11 @@ class Outcomes:
         """
         lost: dict[tuple[str, int], dict[str, Any] | None] = {}
         for outcome, run in late:
-            key, verdict = _key(outcome), Verdict(outcome.id, outcome.epoch, self._lease.owner)
+            key, dead_run = _key(outcome), DeadRun(outcome.id, outcome.epoch, self._lease.owner)
             claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
             rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
             row = rows.get(outcome.epoch)
-            if row is not None and row.error == verdict.error:
+            if row is not None and row.error == dead_run.error:
                 lost[key] = past_of(row, run.task)
             elif row is None and max(rows, default=0) > outcome.epoch and key not in self._asked:
                 lost[key] = None  # only runs that have ended are dropped
@@ -140,20 +140,20 @@ class Outcomes:
 
     def _append(self, outcome: RunOutcome, run: Run | None) -> None:
         self._queue.append((outcome, run))
-        self._hurry()
+        self._flush_soon()
 
     def _settle(self, outcome: RunOutcome, is_late: bool) -> bool:
         """Note that an outcome is written; return whether the log has to be told that it is late."""
-        tasks, is_unstarted = self._tasks, (outcome.error or "").startswith(_GIVEN_BACK)
-        row = tasks.rows.get(outcome.id)
-        is_mine = tasks.mine.get(outcome.id) == outcome.epoch
+        replica, is_unstarted = self._replica, (outcome.error or "").startswith(_GIVEN_BACK)
+        row = replica.rows.get(outcome.id)
+        is_mine = replica.mine.get(outcome.id) == outcome.epoch
         if is_mine:
-            del tasks.mine[outcome.id]
+            del replica.mine[outcome.id]
         if row is not None and is_mine and row.epoch == outcome.epoch and not is_late and not is_unstarted:
             row.version += 1  # each change of a row is one version
             return False  # the task says so already
         if is_mine or not is_unstarted:  # what was given back is known
-            tasks.stale.add(outcome.id)
+            replica.stale.add(outcome.id)
         return is_late and not is_unstarted
 
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.runs.recorder import RunBook
+from est_alan_scheduler.runs.recorder import RunRecorder
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
-    from est_alan_scheduler.cluster.session import Ledger
+    from est_alan_scheduler.cluster.session import ClusterSession
 
 DEFAULT_LEASE = 30.0
 _SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
@@ -29,28 +29,28 @@ def join(
     backend: "str | Backend",
     opened: "Backend | None",
     lease: float,
-    book: RunBook,
+    recorder: RunRecorder,
     agenda: Agenda,
     names: FunctionNames,
     wake: Callable[[], None],
-) -> "Ledger":
-    """Share all tasks of a registry through `backend`, which is opened unless it is, and return the ledger of that.
+) -> "ClusterSession":
+    """Share all tasks of a registry through `backend`, which is opened unless it is, and return the session of that.
 
     Raises `TypeError` or `ValueError` for what is no backend, or a task that it cannot take; `ImportError` if it needs
     an extra; `BackendUnavailableError`. Nothing is shared then.
     """
-    from est_alan_scheduler.cluster.session import Ledger  # here, so that who has no backend imports none
+    from est_alan_scheduler.cluster.session import ClusterSession  # here, so that who has no backend imports none
 
-    ledger = Ledger(_open(backend) if opened is None else opened, lease, book, agenda, names, wake)
-    ledger.is_ours = isinstance(backend, str)
+    session = ClusterSession(_open(backend) if opened is None else opened, lease, recorder, agenda, names, wake)
+    session.is_ours = isinstance(backend, str)
     try:
-        ledger.tasks.join(list(agenda.store.values()))
+        session.replica.join(list(agenda.store.values()))
     except BaseException:
-        ledger.tasks.abandon()
-        if ledger.is_ours and opened is None:
-            ledger.backend.close()
+        session.replica.abandon()
+        if session.is_ours and opened is None:
+            session.backend.close()
         raise
-    return ledger
+    return session
 
 
 def _open(backend: "str | Backend") -> "Backend":

@@ -10,13 +10,13 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition
 from est_alan_scheduler.cluster.definition_codec import describe
 from est_alan_scheduler.cluster.functions import FunctionNames
-from est_alan_scheduler.cluster.replica import Row, SharedTasks, is_same
+from est_alan_scheduler.cluster.replica import Replica, Row, is_same
 from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, stored
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunBook
+    from est_alan_scheduler.runs.recorder import RunRecorder
 
 
 class Edits:
@@ -27,14 +27,14 @@ class Edits:
     """
 
     def __init__(
-        self, backend: Backend, book: "RunBook", agenda: Agenda, names: FunctionNames, tasks: SharedTasks
+        self, backend: Backend, recorder: "RunRecorder", agenda: Agenda, names: FunctionNames, replica: Replica
     ) -> None:
         self._backend = backend
-        self._book = book
+        self._recorder = recorder
         self._agenda = agenda
         self._names = names
-        self._tasks = tasks
-        self.heard: deque[Task | tuple[str, bool] | None] = deque()
+        self._replica = replica
+        self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
         """What was edited: the agenda adds to it, under the lock."""
         self._removed: set[str] = set()
 
@@ -44,14 +44,14 @@ class Edits:
 
     def manage(self, task: Task, field: str, value: Any) -> bool:
         """Set a field for all instances; return whether the task is still there."""
-        if task.id not in self._tasks.rows:
+        if task.id not in self._replica.rows:
             self.push()
         states = self._backend.change([Change(task.id, **stored({field: value}))])
-        with self._book.lock:
+        with self._recorder.lock:
             for state in states.values():
-                self._tasks.take_state(state)
+                self._replica.take_state(state)
             if not states:
-                self._tasks.stale.add(task.id)
+                self._replica.stale.add(task.id)
         return bool(states)
 
     def publish(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
@@ -62,9 +62,9 @@ class Edits:
         try:
             if task.id not in self.push():
                 return True
-            self._tasks.refresh()
+            self._replica.refresh()
         except BackendUnavailableError:
-            with self._book.lock:  # or a tick could count its slots from now on
+            with self._recorder.lock:  # or a tick could count its slots from now on
                 edit = task._store(replaced)
                 task._armed = armed
             del edit  # without the lock: the `__del__` of an argument is user code
@@ -73,22 +73,22 @@ class Edits:
 
     def push(self) -> set[str]:
         """Write what was edited here; return the ids of what others have edited first."""
-        with self._tasks.turn:
+        with self._replica.sync_lock:
             return self._push()
 
     def _push(self) -> set[str]:
         lost: set[str] = set()
-        with self._book.lock:
-            now = self._tasks.now()
+        with self._recorder.lock:
+            now = self._replica.now()
             self._agenda.work_in(now)
             self._listen()
-            touched = [task for task in map(self._agenda.store.get, self._tasks.dirty) if task is not None]
-            unknown = [task for task in touched if task.id not in self._tasks.rows]
-            new = [task for task in unknown if task.id not in self._tasks.mine]
+            touched = [task for task in map(self._agenda.store.get, self._replica.dirty) if task is not None]
+            unknown = [task for task in touched if task.id not in self._replica.rows]
+            new = [task for task in unknown if task.id not in self._replica.mine]
             removed, self._removed = self._removed, set()
-            edits = [(task, row, _edited(task, row)) for task in touched if (row := self._tasks.rows.get(task.id))]
-            self._tasks.dirty.clear()
-            self._tasks.dirty.update(dict.fromkeys(task.id for task in unknown if task.id in self._tasks.mine))
+            edits = [(task, row, _edited(task, row)) for task in touched if (row := self._replica.rows.get(task.id))]
+            self._replica.dirty.clear()
+            self._replica.dirty.update(dict.fromkeys(task.id for task in unknown if task.id in self._replica.mine))
         try:
             if removed:
                 self._backend.remove(removed)
@@ -99,49 +99,49 @@ class Edits:
             if new:
                 lost |= self._push()  # how they stand, or others could take them for blank
         except BaseException:
-            with self._book.lock:
-                self._tasks.dirty.update(dict.fromkeys(task.id for task in touched))
+            with self._recorder.lock:
+                self._replica.dirty.update(dict.fromkeys(task.id for task in touched))
                 self._removed |= removed
             raise
         if edits:
-            with self._book.lock:
+            with self._recorder.lock:
                 for task, row, _ in edits:
                     row.said = row.said if task.id in lost else None
-                self._tasks.stale |= lost
-                self._tasks.dirty.update(dict.fromkeys(lost))
+                self._replica.stale |= lost
+                self._replica.dirty.update(dict.fromkeys(lost))
         return lost
 
     def _listen(self) -> None:
-        heard, store = self.heard, self._agenda.store
-        while heard:
-            note = heard.popleft()
+        edit_log, store = self.edit_log, self._agenda.store
+        while edit_log:
+            note = edit_log.popleft()
             if isinstance(note, Task):
-                self._tasks.dirty[note.id] = None
+                self._replica.dirty[note.id] = None
             elif note is not None:
-                self._tasks.dirty[note[0]] = None
+                self._replica.dirty[note[0]] = None
             else:
-                self._tasks.dirty.update(dict.fromkeys(store))
-                self._tasks.dirty.update(dict.fromkeys(self._tasks.rows))
-        for task_id in [task_id for task_id in self._tasks.dirty if task_id not in store]:
-            del self._tasks.dirty[task_id]
-            if task_id in self._tasks.rows:
+                self._replica.dirty.update(dict.fromkeys(store))
+                self._replica.dirty.update(dict.fromkeys(self._replica.rows))
+        for task_id in [task_id for task_id in self._replica.dirty if task_id not in store]:
+            del self._replica.dirty[task_id]
+            if task_id in self._replica.rows:
                 self._removed.add(task_id)
-                self._tasks.forget(task_id)
+                self._replica.forget(task_id)
 
     def _share(self, tasks: list[Task]) -> None:
         """Share tasks that were put into the store of the registry by hand, or that the store has lost."""
         try:
-            self._tasks.join(tasks)
+            self._replica.join(tasks)
         except ValueError as error:
             if len(tasks) == 1:
-                self._tasks.unresolved[tasks[0].id] = str(error), None
+                self._replica.unresolved[tasks[0].id] = str(error), None
                 return
             for task in tasks:
                 self._share([task])
             return
-        with self._book.lock:
+        with self._recorder.lock:
             for task in tasks:
-                self._agenda.reread(task, self._tasks.now())
+                self._agenda.reread(task, self._replica.now())
 
     def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
         assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in MANAGED}) for task, row, edit in edits}
@@ -152,7 +152,7 @@ class Edits:
             if edit or row.said is not None
         ]
         versions = self._backend.assign(wanted) if wanted else {}
-        with self._book.lock:
+        with self._recorder.lock:
             for assignment in wanted:
                 row, edit = assigned[assignment.id]
                 if assignment.id not in versions:
@@ -161,14 +161,14 @@ class Edits:
                 row.version = versions[assignment.id]
                 row.fields.update(edit)
                 if "status" in edit:
-                    self._tasks.mine.pop(assignment.id, None)
-                    self._tasks.release(assignment.id)
+                    self._replica.mine.pop(assignment.id, None)
+                    self._replica.release(assignment.id)
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
         """Return fields as a store keeps them; with those that make a retry, what it is for."""
         fields = stored(edit)
-        if "retry_at" in edit and task_id not in self._tasks.mine:
-            fields["slot"] = self._tasks.tried(task_id)
+        if "retry_at" in edit and task_id not in self._replica.mine:
+            fields["slot"] = self._replica.tried(task_id)
         return fields
 
     def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
@@ -189,16 +189,16 @@ class Edits:
             if change != Change(task.id):
                 changes.append(change)
         states = self._backend.change(changes) if changes else {}
-        with self._book.lock:
+        with self._recorder.lock:
             for change in changes:
-                kept = self._tasks.rows.get(change.id)
+                kept = self._replica.rows.get(change.id)
                 state = states.get(change.id)
                 if state is None or kept is None:
                     lost.add(change.id)
                     continue
                 if change.definition is not None:
                     kept.described, kept.hash = described[change.id], change.definition.hash
-                self._tasks.take_state(state)
+                self._replica.take_state(state)
 
 
 def _edited(task: Task, row: Row) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from est_alan_scheduler._support.wakeup import Wakeup
 GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
 
 
-class Beat:
+class Heartbeat:
     """A daemon thread that renews the lease, writes outcomes and takes over what others have lost.
 
     It is a thread of its own because a task that runs inline blocks the tick. It holds the object whose methods it
@@ -18,10 +18,10 @@ class Beat:
     assignments, after what it is about was queued: whoever overwrites it is about to write that.
     """
 
-    def __init__(self, beat: Callable[[], None], seconds_to_beat: Callable[[], float]) -> None:
+    def __init__(self, beat: Callable[[], None], seconds_to_heartbeat: Callable[[], float]) -> None:
         """Take two methods of one object: what to do, and how long until there is something to do."""
-        self._beat = weakref.WeakMethod(beat)
-        self._seconds_to_beat = weakref.WeakMethod(seconds_to_beat)
+        self._heartbeat = weakref.WeakMethod(beat)
+        self._seconds_to_heartbeat = weakref.WeakMethod(seconds_to_heartbeat)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -49,7 +49,7 @@ class Beat:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
 
-    def hurry(self, seconds: float = GATHER) -> None:
+    def flush_soon(self, seconds: float = GATHER) -> None:
         """Have outcomes written in so many seconds, or when that was asked for before; 0: now."""
         if self._due is None or seconds == 0:
             self._due = monotonic() + seconds
@@ -57,16 +57,16 @@ class Beat:
 
     def _run(self, stop: threading.Event) -> None:
         while True:
-            seconds_to_beat = self._seconds_to_beat()
-            if seconds_to_beat is None or stop.is_set():
+            seconds_to_heartbeat = self._seconds_to_heartbeat()
+            if seconds_to_heartbeat is None or stop.is_set():
                 return
-            due, pause = self._due, seconds_to_beat()
-            del seconds_to_beat  # so that its object can go while this waits
+            due, pause = self._due, seconds_to_heartbeat()
+            del seconds_to_heartbeat  # so that its object can go while this waits
             if due is not None:
                 pause = min(pause, due - monotonic())
             if pause > 0 and self._wake.wait(pause):
                 continue
-            beat = self._beat()
+            beat = self._heartbeat()
             if beat is None or stop.is_set():
                 return
             self._due = None

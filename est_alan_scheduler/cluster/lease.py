@@ -34,7 +34,7 @@ class Lease:
         renewal = self._backend.renew(self.owner, self.seconds)
         self.since, self.deadline, self._until = renewal.since, began + self.seconds, renewal.lease_until
 
-    def give_back(self) -> None:
+    def release(self) -> None:
         """End it: what has not been finished can be taken over."""
         self.deadline, self.since = 0.0, None
         self._backend.leave(self.owner)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, check_ids
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import Definition, State, View, is_storable
+from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.cluster.definition_codec import DEFINING, Described, build, check_zone, describe, parse
 from est_alan_scheduler.cluster.functions import FunctionNames
@@ -20,7 +20,7 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunBook
+    from est_alan_scheduler.runs.recorder import RunRecorder
 
 _RUNNING = TaskStatus.RUNNING
 
@@ -45,7 +45,7 @@ class Row:
         return self.fields.get("status", _RUNNING) is not _RUNNING
 
 
-class SharedTasks:
+class Replica:
     """What stands in the store, kept in the `Task`s of a registry.
 
     The registry's lock guards all of it. `turn`, which comes before that lock, lets one thread at a time read, share,
@@ -54,14 +54,16 @@ class SharedTasks:
     the registry's lock. Whatever asks it may raise `BackendUnavailableError`.
     """
 
-    def __init__(self, backend: Backend, lease: Lease, book: "RunBook", agenda: Agenda, names: FunctionNames) -> None:
+    def __init__(
+        self, backend: Backend, lease: Lease, recorder: "RunRecorder", agenda: Agenda, names: FunctionNames
+    ) -> None:
         self._backend = backend
         self._lease = lease
-        self._book = book
+        self._recorder = recorder
         self._agenda = agenda
         self._names = names
         self._names_seen = 0
-        self.turn = threading.RLock()
+        self.sync_lock = threading.RLock()
         self._revision = 0
         self._born: int | None = None
         self.rows: dict[str, Row] = {}
@@ -83,7 +85,7 @@ class SharedTasks:
         """Nothing starts, here or elsewhere: as the store said last."""
         self.is_left = False
         """The tasks live elsewhere by now."""
-        self._told: dict[str, str] = {}  # what the log knows of the unresolved
+        self._logged: dict[str, str] = {}  # what the log knows of the unresolved
         self._adopted: set[str] = set()  # of the store, not registered here
 
     def now(self) -> datetime:
@@ -105,7 +107,7 @@ class SharedTasks:
 
     def abandon(self) -> None:
         """Take out of the registry what came from the store; what is read from now on is not taken in."""
-        with self._book.lock:
+        with self._recorder.lock:
             self.is_left = True
             garbage: list[Any] = []
             for task_id in list(self._adopted):
@@ -126,9 +128,9 @@ class SharedTasks:
         tasks = list(tasks)
         described = {task.id: describe(task, self._names, None) for task in tasks}
         check_ids([Definition(task_id, "", "") for task_id in described])
-        with self.turn:
+        with self.sync_lock:
             self.refresh(described)
-            with self._book.lock:
+            with self._recorder.lock:
                 for task in tasks:
                     refuse(task, task.id in self._adopted)
             self._join(tasks, described, put_in)
@@ -156,7 +158,7 @@ class SharedTasks:
         limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
         runs = self._backend.past(limits)
         past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
-        with self._book.lock:
+        with self._recorder.lock:
             for task in tasks:
                 if task.id not in states:
                     self.unresolved.setdefault(task.id, ("its row cannot be read", None))
@@ -211,15 +213,15 @@ class SharedTasks:
         """
         if is_storable(task_id):
             self._backend.remove([task_id])
-        with self._book.lock:
+        with self._recorder.lock:
             self.forget(task_id)
             self.unresolved.pop(task_id, None)
 
     def pause_all(self, paused: bool) -> bool:
         """Let nothing start any more, here or elsewhere, or let it start again; return whether that is a change."""
-        with self.turn:  # or an older answer could come after this one
+        with self.sync_lock:  # or an older answer could come after this one
             is_change = self._backend.pause_all(paused)
-            with self._book.lock:
+            with self._recorder.lock:
                 self._note_paused(paused)
         return is_change
 
@@ -232,7 +234,7 @@ class SharedTasks:
 
     def refresh(self, ids: Iterable[str] = (), due: Iterable[str] = ()) -> None:
         """Read what has changed, and how the tasks of these ids stand; of those that are `due`, if that is news."""
-        with self.turn:
+        with self.sync_lock:
             retried = self._names.count != self._names_seen
             self._names_seen = self._names.count
             asked = (*ids, *self.stale, *(self.unresolved if retried else ()))
@@ -240,58 +242,60 @@ class SharedTasks:
             self.stale -= wanted
             known = {key: row.version for key in due if key not in wanted and (row := self.rows.get(key))}
             try:
-                view = self._backend.look(wanted, self._revision, known)
-                is_emptied = self._born is not None and (view.born != self._born or view.revision < self._revision)
+                snapshot = self._backend.fetch(wanted, self._revision, known)
+                is_emptied = self._born is not None and (
+                    snapshot.born != self._born or snapshot.revision < self._revision
+                )
                 if is_emptied:
                     if self.is_paused:
                         self._backend.pause_all(True)
-                    view = self._backend.look(None, 0)
+                    snapshot = self._backend.fetch(None, 0)
             except BaseException:
                 self.stale |= wanted
                 raise
             garbage: list[Any] = []
-            with self._book.lock:
+            with self._recorder.lock:
                 if self.is_left:
                     return
                 if is_emptied:
                     self._forget_all()
                 again = {key: kept[1] for key, kept in self.unresolved.items() if kept[1]} if retried else {}
-                self._take(view, wanted, again, garbage)
+                self._take(snapshot, wanted, again, garbage)
 
-    def tell(self) -> None:
+    def log_unresolved(self) -> None:
         """Tell the log, once each, of tasks that do not run here."""
-        if self.unresolved.keys() == self._told.keys():
+        if self.unresolved.keys() == self._logged.keys():
             return
-        with self._book.lock:
-            news = [(key, kept[0]) for key, kept in self.unresolved.items() if self._told.get(key) != kept[0]]
-            self._told = {key: kept[0] for key, kept in self.unresolved.items()}
+        with self._recorder.lock:
+            news = [(key, kept[0]) for key, kept in self.unresolved.items() if self._logged.get(key) != kept[0]]
+            self._logged = {key: kept[0] for key, kept in self.unresolved.items()}
         for task_id, reason in news:
             log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {reason}.")
 
     def _take(
         self,
-        view: View,
+        snapshot: Snapshot,
         wanted: set[str],
         again: Mapping[str, Definition | None],
         garbage: list[Any],
     ) -> None:
         now = self.now()
-        self._revision, self._born = view.revision, view.born
-        self._note_paused(view.paused)
-        for task_id, definition in {**again, **view.definitions}.items():
-            reason = self._take_news(task_id, definition, view.states.get(task_id), now, garbage)
+        self._revision, self._born = snapshot.revision, snapshot.born
+        self._note_paused(snapshot.paused)
+        for task_id, definition in {**again, **snapshot.definitions}.items():
+            reason = self._take_news(task_id, definition, snapshot.states.get(task_id), now, garbage)
             if reason is not None:
                 self.unresolved[task_id] = reason, definition
             elif definition is not None:
                 self.unresolved.pop(task_id, None)
-        for task_id, reason in view.unreadable.items():
+        for task_id, reason in snapshot.unreadable.items():
             self.unresolved[task_id] = f"its row cannot be read: {reason}", None
             self._drop(task_id, garbage)
         for task_id in [task_id for task_id in wanted if task_id in self.rows and task_id in self._agenda.store]:
-            if task_id not in view.states:  # the store has lost it
+            if task_id not in snapshot.states:  # the store has lost it
                 self.forget(task_id)
                 self.dirty[task_id] = None
-        for state in view.states.values():
+        for state in snapshot.states.values():
             self.take_state(state, now, garbage)
 
     def _take_news(
@@ -443,7 +447,7 @@ class SharedTasks:
     def clear_after_fork(self, lease: Lease) -> None:
         """In a child process: what the parent has claimed runs elsewhere."""
         self._lease = lease
-        self.turn = threading.RLock()
+        self.sync_lock = threading.RLock()
         self.stale.update(self.held, self.mine, self.elsewhere)
         for task_id in self.stale:
             row = self.rows.get(task_id)

@@ -11,20 +11,20 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from est_alan_scheduler._support.background_call import Errand
+from est_alan_scheduler._support.background_call import BackgroundCall
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import RunRow, Verdict, is_storable
+from est_alan_scheduler.backends.rows import DeadRun, RunRow, is_storable
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.cluster.claims import Claims
-from est_alan_scheduler.cluster.completer import Outcomes
+from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.functions import FunctionNames
-from est_alan_scheduler.cluster.heartbeat import Beat
+from est_alan_scheduler.cluster.heartbeat import Heartbeat
 from est_alan_scheduler.cluster.lease import Lease, Outage
-from est_alan_scheduler.cluster.replica import SharedTasks
+from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.run import Run
@@ -32,7 +32,7 @@ from est_alan_scheduler.schedules.due import next_retry
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunBook
+    from est_alan_scheduler.runs.recorder import RunRecorder
 
 _LOST = 1_000  # runs to take over at a time
 _LAST_CALL = 5.0  # seconds for a thread to end
@@ -51,7 +51,7 @@ class Instance(NamedTuple):
     """When it counts as dead unless it renews its lease before."""
 
 
-class Ledger:
+class ClusterSession:
     """All that a registry does with a backend: the tasks, the claims, the outcomes and the lease, put together.
 
     What a tick and the beat call notes an outage, and raises nothing; all else may raise `BackendUnavailableError`.
@@ -62,7 +62,7 @@ class Ledger:
         self,
         backend: Backend,
         lease: float,
-        book: "RunBook",
+        recorder: "RunRecorder",
         agenda: Agenda,
         names: FunctionNames,
         wake: Callable[[], None],
@@ -71,53 +71,55 @@ class Ledger:
         self.is_ours = False  # the backend was opened for this, and is closed with it
         self.outage = Outage()
         self.lease = Lease(backend, lease)
-        self.tasks = SharedTasks(backend, self.lease, book, agenda, names)
-        self.edits = Edits(backend, book, agenda, names, self.tasks)
-        self._book = book
+        self.replica = Replica(backend, self.lease, recorder, agenda, names)
+        self.edits = Edits(backend, recorder, agenda, names, self.replica)
+        self._recorder = recorder
         self._agenda = agenda
         self._wake = wake
-        self._beat = Beat(self.beat, self.seconds_to_beat)
+        self._heartbeat = Heartbeat(self.heartbeat, self.seconds_to_heartbeat)
         self._reap_at = monotonic() + lease / 3
-        self._outcomes = Outcomes(backend, self.lease, self.tasks, book, lambda: self._beat.hurry())
-        self._claims = Claims(backend, self.lease, self.tasks, self._outcomes)
+        self._completer = RunCompleter(
+            backend, self.lease, self.replica, recorder, lambda: self._heartbeat.flush_soon()
+        )
+        self._claims = Claims(backend, self.lease, self.replica, self._completer)
         self.began = self._claims.began
-        self.taken_back = self._claims.taken_back
+        self.start_undone = self._claims.start_undone
         self.start = self._claims.start
-        # The registry's lock guards what is to be told: now, and when a tick has read how the tasks stand.
-        self._untold: deque[Callable[[], None]] = deque()
-        self._taken: list[Callable[[], None]] = []
-        _ledgers.add(self)
+        # The registry's lock guards what is to be pending: now, and when a tick has read how the tasks stand.
+        self._pending_events: deque[Callable[[], None]] = deque()
+        self._dead_run_events: list[Callable[[], None]] = []
+        _sessions.add(self)
 
     # A tick.
 
-    def prepare(self, room: int | None, is_paused: bool) -> bool:
+    def prepare(self, available: int | None, is_paused: bool) -> bool:
         """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
         if self.outage.seconds_left():
             return False
-        tasks = self.tasks
+        replica = self.replica
         try:
             if self.lease.is_due():
                 self.lease.renew()
-            self._beat.start()  # after that, so that the two do not both renew at first
-            self._outcomes.flush()
-            self._claims.resolve(self._book)
-            self._claims.give_back(self._book)
+            self._heartbeat.start()  # after that, so that the two do not both renew at first
+            self._completer.flush()
+            self._claims.resolve(self._recorder)
+            self._claims.write_released(self._recorder)
             self.edits.push()
-            with self._book.lock, self._agenda as agenda:
-                now = tasks.now()
+            with self._recorder.lock, self._agenda as agenda:
+                now = replica.now()
                 agenda.work_in(now)
                 utc = agenda.see(now)
-                found = [] if is_paused or room == 0 else agenda.set_aside(utc, room)
-                due = {task.id for task in found if task.id not in tasks.held}
+                found = [] if is_paused or available == 0 else agenda.set_aside(utc, available)
+                due = {task.id for task in found if task.id not in replica.held}
                 due.update(*(task.depends_on for task in found if task.depends_on))
-                ids = {*agenda.waiting, *tasks.elsewhere}
-                taken = len(self._taken)
-            tasks.refresh(ids, due)
-            self._hand_on(taken)
+                ids = {*agenda.waiting, *replica.elsewhere}
+                taken = len(self._dead_run_events)
+            replica.refresh(ids, due)
+            self._queue_dead_run_events(taken)
         except BackendUnavailableError as error:
             self._note_outage(error)
             return False
-        tasks.tell()
+        replica.log_unresolved()
         self._note_answer()
         return True
 
@@ -126,10 +128,10 @@ class Ledger:
 
         While a batch of short inline runs is started, the next one is claimed, unless that takes this process's time.
         """
-        held, left, is_over = self.tasks.held, deque(ready), threading.Event()
-        coming: Errand[list[Entry]] | None = None
+        held, left, is_over = self.replica.held, deque(ready), threading.Event()
+        coming: BackgroundCall[list[Entry]] | None = None
         try:
-            while (left or coming) and not self.tasks.is_paused:
+            while (left or coming) and not self.replica.is_paused:
                 size = self._claims.size(is_inline)
                 is_ahead = is_inline and not self.backend.is_in_process and size >= 2 * _AHEAD
                 number = max(size // _PARTS, _AHEAD) if is_ahead else size
@@ -144,7 +146,7 @@ class Ledger:
                     batch = _take(left, number)
                     self._claims.hold([entry.task.id for entry in (*won, *batch)])
                     try:
-                        coming = Errand(partial(self._claim, batch, now, is_over))
+                        coming = BackgroundCall(partial(self._claim, batch, now, is_over))
                     except RuntimeError as error:  # the interpreter ends, and has no thread for it
                         if error.__context__ is not None:  # a Ctrl+C within the locks of `threading`
                             raise
@@ -161,7 +163,7 @@ class Ledger:
                 elif is_inline and won:
                     self._claims.learn(len(won), monotonic() - began)
                 if is_ahead:
-                    self._beat.hurry(0)
+                    self._heartbeat.flush_soon(0)
         except BackendUnavailableError as error:
             self._note_outage(error)
         finally:
@@ -171,119 +173,119 @@ class Ledger:
 
     def _claim(self, batch: list[Entry], now: datetime, is_over: threading.Event) -> list[Entry]:
         """Claim a batch and return what was won; it is given back if the tick is over meanwhile."""
-        self._claims.claim(batch, now, self._book, self._agenda)
-        won = [entry for entry in batch if entry.task.id in self.tasks.held]
+        self._claims.claim(batch, now, self._recorder, self._agenda)
+        won = [entry for entry in batch if entry.task.id in self.replica.held]
         if self._claims.seconds_to_hold() is not None:
-            self._beat.hurry()  # it has to know; and not before, or what it gathers would be cut in two
+            self._heartbeat.flush_soon()  # it has to know; and not before, or what it gathers would be cut in two
         if is_over.is_set():  # here: by now the lease may be gone, and the beat
-            self.give_back([entry.task.id for entry in won])
+            self.release([entry.task.id for entry in won])
             with suppress(BackendUnavailableError):
-                self._outcomes.flush()
+                self._completer.flush()
         return won
 
     def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:
         """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
         claimed.close()
-        self.give_back([entry.task.id for entry in ready if entry.task.id in self.tasks.held])
+        self.release([entry.task.id for entry in ready if entry.task.id in self.replica.held])
         if not is_inline:
             return
         self._claims.hold(())
         try:
-            self._outcomes.flush()
+            self._completer.flush()
         except BackendUnavailableError as error:
             self._note_outage(error)
 
-    def let_go(self, ready: list[Entry]) -> None:
+    def release_unstarted(self, ready: list[Entry]) -> None:
         """End a tick whose thread must not wait for the store: the beat gives back what it has not started."""
-        ids = [entry.task.id for entry in ready if entry.task.id in self.tasks.held]
+        ids = [entry.task.id for entry in ready if entry.task.id in self.replica.held]
         if ids:
-            self._claims.release(ids, self._book)
-            self._beat.hurry()
+            self._claims.release(ids, self._recorder)
+            self._heartbeat.flush_soon()
 
     def obtain(self, task: Task) -> bool:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""
-        if task.id in self.tasks.held:
+        if task.id in self.replica.held:
             if self._claims.may_start(task.id):
                 return True
-            self._claims.release([task.id], self._book)  # its lease may have expired, and somebody else have it
+            self._claims.release([task.id], self._recorder)  # its lease may have expired, and somebody else have it
             return False
-        if not self.prepare(0, is_paused=True) or task.id in self.tasks.mine or task.id not in self.tasks.rows:
+        if not self.prepare(0, is_paused=True) or task.id in self.replica.mine or task.id not in self.replica.rows:
             return False
         entry = Entry(task, 0)
-        entry.ready_at = now = self.tasks.now()
+        entry.ready_at = now = self.replica.now()
         try:
-            self.tasks.refresh([task.id])
-            self._claims.claim([entry], now, self._book, self._agenda)
+            self.replica.refresh([task.id])
+            self._claims.claim([entry], now, self._recorder, self._agenda)
         except BackendUnavailableError as error:
             self._note_outage(error)
-        return task.id in self.tasks.held
+        return task.id in self.replica.held
 
-    def give_back(self, ids: Collection[str]) -> None:
+    def release(self, ids: Collection[str]) -> None:
         """Give back claims of runs that have not started, and what was released; in an outage, when that is over."""
-        self._claims.release(ids, self._book)
+        self._claims.release(ids, self._recorder)
         if self.outage.seconds_left():
             return
         try:
-            self._claims.give_back(self._book)
+            self._claims.write_released(self._recorder)
         except BackendUnavailableError as error:
             self._note_outage(error)
 
     def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Note an outcome that stands in the fields of a task, to be written; the caller holds the registry's lock."""
         is_registered = dict.get(self._agenda.store, run.task.id) is run.task
-        self._outcomes.add(run, clock, result, text, is_registered)
+        self._completer.add(run, clock, result, text, is_registered)
 
-    def tell(self, tell: Callable[[], None]) -> None:
-        """Call `tell`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
+    def publish(self, publish: Callable[[], None]) -> None:
+        """Call `publish`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
 
-        Then a tick that finds it back calls it, or `leave` at the end. Raises what `tell` does.
+        Then a tick that finds it back calls it, or `leave` at the end. Raises what `publish` does.
         """
-        with self._book.lock:
-            self._untold.append(tell)
+        with self._recorder.lock:
+            self._pending_events.append(publish)
         if not self.outage.seconds_left():
-            self.tell_stored()
+            self.publish_stored()
 
-    def tell_stored(self) -> None:
+    def publish_stored(self) -> None:
         """Write the outcomes that are there, and tell of them, in order."""
-        if not self._untold:
+        if not self._pending_events:
             return
-        with self._book.lock:  # what comes later may be about outcomes that this does not write
-            told, self._untold = self._untold, deque()
+        with self._recorder.lock:  # what comes later may be about outcomes that this does not write
+            pending, self._pending_events = self._pending_events, deque()
         try:
-            self._outcomes.flush()
-            while told:
-                told.popleft()()
+            self._completer.flush()
+            while pending:
+                pending.popleft()()
         except BackendUnavailableError as error:
             self._note_outage(error)
         finally:
-            with self._book.lock:
-                self._untold.extendleft(reversed(told))
+            with self._recorder.lock:
+                self._pending_events.extendleft(reversed(pending))
 
-    def _hand_on(self, number: int) -> None:
-        """Have the first of what was taken over told of."""
+    def _queue_dead_run_events(self, number: int) -> None:
+        """Have the first of what was taken over pending of."""
         if number:
-            with self._book.lock:
-                self._untold.extend(self._taken[:number])
-                del self._taken[:number]
+            with self._recorder.lock:
+                self._pending_events.extend(self._dead_run_events[:number])
+                del self._dead_run_events[:number]
 
     # The lease.
 
-    def seconds_to_beat(self) -> float:
+    def seconds_to_heartbeat(self) -> float:
         """Return how long until `beat` has something to do, outcomes apart."""
         due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self._reap_at) - monotonic()
         hold = self._claims.seconds_to_hold()
         return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Write outcomes, give back what a slow tick holds, renew the lease if it is time, take over what is lost."""
         if self.outage.seconds_left():
             return
         try:
             if self.lease.is_due():
                 self.lease.renew()
-            self._claims.release_slow(self._book)
-            self._claims.give_back(self._book)
-            self._outcomes.flush()
+            self._claims.release_slow(self._recorder)
+            self._claims.write_released(self._recorder)
+            self._completer.flush()
             if monotonic() >= self._reap_at:  # not with each renewal: those of a busy tick would leave none for here
                 self._reap_at = monotonic() + self.lease.seconds / 3
                 self.reap()
@@ -300,58 +302,58 @@ class Ledger:
         healthy_since = self.outage.healthy_since
         if healthy_since is None or monotonic() - healthy_since < self.lease.seconds:
             return
-        tasks = self.tasks
-        lost = [run for run in self.backend.lost(_LOST + len(tasks.unresolved)) if not self._is_ours(run)]
+        replica = self.replica
+        lost = [run for run in self.backend.find_dead_runs(_LOST + len(replica.unresolved)) if not self._is_ours(run)]
         # Whether one is tried again is up to what its task is now: a tick may be too busy to have read that. Who has
         # the turn may be busy, too, and the lease has to be renewed meanwhile.
-        if not lost or not tasks.turn.acquire(timeout=self.lease.seconds / 10):
+        if not lost or not replica.sync_lock.acquire(timeout=self.lease.seconds / 10):
             return
         try:
-            tasks.refresh({run.task_id for run in lost})
+            replica.refresh({run.task_id for run in lost})
         finally:
-            tasks.turn.release()
-        lost = [run for run in lost if run.task_id not in tasks.unresolved]  # that is up to who knows it
-        if not lost or tasks.is_left:
+            replica.sync_lock.release()
+        lost = [run for run in lost if run.task_id not in replica.unresolved]  # that is up to who knows it
+        if not lost or replica.is_left:
             return
-        with self._book.lock:
-            verdicts = [self._judge(run) for run in lost]
-        reaped = self.backend.reap(verdicts)
-        with self._book.lock:
-            tasks.stale.update(task_id for task_id, _ in reaped)
-            for row, verdict in zip(lost, verdicts, strict=True):
-                if verdict[:2] in reaped:
-                    self._take_over(row, verdict)
+        with self._recorder.lock:
+            dead_runs = [self._judge(run) for run in lost]
+        reaped = self.backend.reap(dead_runs)
+        with self._recorder.lock:
+            replica.stale.update(task_id for task_id, _ in reaped)
+            for row, dead_run in zip(lost, dead_runs, strict=True):
+                if dead_run[:2] in reaped:
+                    self._record_dead_run(row, dead_run)
         if reaped:
             self._wake()
 
-    def _take_over(self, row: RunRow, verdict: Verdict) -> None:
+    def _record_dead_run(self, row: RunRow, dead_run: DeadRun) -> None:
         """Count a run that was recorded as lost, and have the next tick tell of it; the caller holds the lock."""
-        task_id, retry_at = row.task_id, verdict.retry_at
-        task, known = dict.get(self._agenda.store, task_id), self.tasks.rows.get(task_id)
+        task_id, retry_at = row.task_id, dead_run.retry_at
+        task, known = dict.get(self._agenda.store, task_id), self.replica.rows.get(task_id)
         if task is None or known is None or known.epoch != row.epoch:
             # It was removed meanwhile, and perhaps registered anew.
             task, retry_at = Task(id=task_id, func=_gone), None
         started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
-        turn = self._book.under_way.here.turn
+        turn = self._recorder.in_flight.thread.context
         run = Run(task, from_utc(started), slot, None, turn, is_call=False, attempt=row.attempt)
         run.duration = None
         run.retry_at = None if retry_at is None else moment(retry_at, task)
-        ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=verdict.error)
-        self._book.take_over(run, past_of(ended, task))
-        self._taken.append(partial(self._book.announce_lost, run))
+        ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
+        self._recorder.record_dead_run(run, past_of(ended, task))
+        self._dead_run_events.append(partial(self._recorder.publish_dead_run, run))
 
     def _is_ours(self, run: RunRow) -> bool:
         """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""
-        return run.owner == self.lease.owner and self.tasks.mine.get(run.task_id) == run.epoch
+        return run.owner == self.lease.owner and self.replica.mine.get(run.task_id) == run.epoch
 
-    def _judge(self, run: RunRow) -> Verdict:
-        verdict = Verdict(run.task_id, run.epoch, run.owner, attempt=run.attempt)
+    def _judge(self, run: RunRow) -> DeadRun:
+        dead_run = DeadRun(run.task_id, run.epoch, run.owner, attempt=run.attempt)
         task = dict.get(self._agenda.store, run.task_id)
         if task is None:
-            return verdict
+            return dead_run
         slot = None if run.slot is None else from_instant(run.slot)
-        retry_at = next_retry(task, run.attempt, slot, None, self.tasks.now(), task.timezone)
-        return verdict._replace(retry_at=None if retry_at is None else instant(retry_at))
+        retry_at = next_retry(task, run.attempt, slot, None, self.replica.now(), task.timezone)
+        return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
 
     def _note_outage(self, error: BackendUnavailableError) -> None:
         """Leave the store alone for a while; tell the log once."""
@@ -372,35 +374,35 @@ class Ledger:
 
     def leave(self) -> None:
         """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
-        self._beat.stop(_LAST_CALL)
+        self._heartbeat.stop(_LAST_CALL)
         try:
-            self._claims.resolve(self._book)
-            self._claims.release(list(self.tasks.held), self._book)
-            self._claims.give_back(self._book)
-            self._outcomes.flush()
+            self._claims.resolve(self._recorder)
+            self._claims.release(list(self.replica.held), self._recorder)
+            self._claims.write_released(self._recorder)
+            self._completer.flush()
             if self.lease.since is not None:
-                self.lease.give_back()
+                self.lease.release()
         except BackendUnavailableError as error:
-            left = f" with {len(self._outcomes)} outcomes to be written" if self._outcomes else ""
+            left = f" with {len(self._completer)} outcomes to be written" if self._completer else ""
             log(logging.ERROR, f"The store is out of reach at the end{left}: {error}")
         except Exception as error:  # of a backend
             log(logging.ERROR, "What is left could not be written to the store.", error)
         if self.is_ours:
             with suppress(BackendUnavailableError):
                 self.backend.close()
-        self._hand_on(len(self._taken))
-        while self._untold:
-            self._untold.popleft()()
+        self._queue_dead_run_events(len(self._dead_run_events))
+        while self._pending_events:
+            self._pending_events.popleft()()
 
     def start_over_after_fork(self) -> None:
         """In a child process: the lease, the claims and the outcomes are those of the parent."""
         self.outage, self.lease = Outage(), Lease(self.backend, self.lease.seconds)
-        self._beat = Beat(self.beat, self.seconds_to_beat)
-        self._outcomes.clear_after_fork(self.lease)
-        self._untold.clear()
-        self._taken.clear()
+        self._heartbeat = Heartbeat(self.heartbeat, self.seconds_to_heartbeat)
+        self._completer.clear_after_fork(self.lease)
+        self._pending_events.clear()
+        self._dead_run_events.clear()
         self._claims.clear_after_fork(self.lease)
-        self.tasks.clear_after_fork(self.lease)
+        self.replica.clear_after_fork(self.lease)
 
     # What is asked of it.
 
@@ -437,13 +439,13 @@ def _take(left: deque[Entry], number: int) -> list[Entry]:
     return [left.popleft() for _ in range(min(number, len(left)))]
 
 
-_ledgers: "weakref.WeakSet[Ledger]" = weakref.WeakSet()
+_sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()
 
 
 def _leave_all() -> None:
-    for ledger in list(_ledgers):
+    for session in list(_sessions):
         with suppress(Exception):
-            ledger.leave()
+            session.leave()
 
 
 atexit.register(_leave_all)

@@ -16,12 +16,12 @@ PATIENCE = 5.0
 class Watched:
     """A callback that is being called, and since when."""
 
-    __slots__ = ("began", "describe", "is_told")
+    __slots__ = ("began", "describe", "is_logged")
 
     def __init__(self, describe: Callable[[], str]) -> None:
         self.began = monotonic()
         self.describe = describe  # a `repr` is user code, and rarely needed
-        self.is_told = False
+        self.is_logged = False
 
 
 class CallbackWatch:
@@ -73,8 +73,8 @@ class CallbackWatch:
                 lasts = monotonic() - call.began
                 if lasts < PATIENCE:
                     seconds = min(seconds, PATIENCE - lasts)
-                elif not call.is_told:
-                    call.is_told = True
+                elif not call.is_logged:
+                    call.is_logged = True
                     log(logging.ERROR, f"{_description(call)} has not returned for {lasts:.3g} s; its thread waits.")
 
 

@@ -29,7 +29,7 @@ class _Subscription:
         self.callback = callback
 
 
-class Events:
+class Subscribers:
     """The subscribers of a registry, the log among them.
 
     Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
@@ -40,7 +40,7 @@ class Events:
     def __init__(self) -> None:
         self._subscriptions: dict[str, tuple[_Subscription, ...]] = dict.fromkeys(EVENTS, ())
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
-        self.tells_successes = False
+        self.publishes_successes = False
         """Somebody but the log hears of runs that have succeeded."""
         self._lock = threading.Lock()
         self.subscribe("succeeded", log_outcome)
@@ -77,7 +77,7 @@ class Events:
         self._subscriptions[name] = subscriptions
         callbacks = self.callbacks[name] = tuple(it.callback for it in subscriptions)
         if name == "succeeded":
-            self.tells_successes = any(callback is not log_outcome for callback in callbacks)
+            self.publishes_successes = any(callback is not log_outcome for callback in callbacks)
 
     def clear_after_fork(self) -> None:
         """In a child process: another thread of the parent may have held the lock."""
@@ -87,7 +87,7 @@ class Events:
         """Tell whether nobody but the log listens to an outcome, and to the retry that may come of it."""
         return self.callbacks[event.name] == (log_outcome,) and not (event.retry_at and self.callbacks["retrying"])
 
-    def tell(self, event: Event) -> None:
+    def publish(self, event: Event) -> None:
         """Tell all subscribers. What one of them raises is logged, and costs the others nothing; so is one that hangs.
 
         What is neither an `Exception` nor `SystemExit` (Ctrl+C) is raised when all have been told.

@@ -56,14 +56,14 @@ class Call:
         self.thread: int | None = None  # that it runs in, in this process
         self.loop: asyncio.AbstractEventLoop | None = None  # that it runs on, if it is a coroutine
         self.is_void = False  # its run is recorded already: it must not begin
-        self.is_told = False  # who waits for the outcome has been told of it
+        self.is_reported = False  # who waits for the outcome has been told of it
         self.future: Future[Any] | None = None  # of the executor that it was handed to
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the future here: it belongs to this process."""
         return self.__dict__ | {"future": None}
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """Keep it from beginning, if it has not yet."""
         self.is_void = True
         if self.future is not None:

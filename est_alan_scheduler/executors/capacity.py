@@ -6,7 +6,7 @@ from est_alan_scheduler.executors.call import Runner, loop_runner
 from est_alan_scheduler.executors.pool import DEFAULT_LIMIT, ExecutorSource, Pool
 
 
-class Crew:
+class Capacity:
     """In the event loop that `run_scheduler` ticks `registry` in, that loop; elsewhere the pool; without one, nobody.
 
     Then the ticking thread makes each call itself. `calls` are those under way. The registry's lock guards what
@@ -31,7 +31,7 @@ class Crew:
         runner = loop_runner.get()
         return self.pool if runner is None or not runner.is_for(self._registry) else runner
 
-    def room(self, runner: Runner | None) -> int | None:
+    def available(self, runner: Runner | None) -> int | None:
         """Return how many more runs may be under way; None for any number, one by one in this thread."""
         return None if runner is None else max(0, self.limit(runner.limit) - len(self._calls))
 

@@ -171,7 +171,7 @@ def _mark() -> str | None:
 def _pass_on(call: Call, done: Callable[[Outcome], None], future: "Future[Any]") -> None:
     if call.mark is not None:
         remove(call.mark)
-    if not call.is_told:
+    if not call.is_reported:
         done(_outcome(future))
 
 

@@ -48,7 +48,7 @@ def work(call: Call) -> Outcome:
 def work_and_tell(call: Call, done: Callable[[Outcome], None]) -> None:
     """Make a call, and tell `done` of its outcome in this thread: what a future calls may run in that of `submit`."""
     outcome = work(call)
-    call.is_told = True
+    call.is_reported = True
     done(outcome)
 
 

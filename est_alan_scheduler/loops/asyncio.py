@@ -45,14 +45,14 @@ async def run(registry: TaskRegistry, interval: float) -> None:
 async def _tick(registry: TaskRegistry, interval: float, asker: ThreadPoolExecutor) -> float:
     """Tick once, a thread asking the store if there is one; return the seconds to wait before the next time."""
     raised = KeyboardInterrupt, SystemExit
-    half = loop.ask(registry, "half_tick")
+    half = loop.ask(registry, "split_tick")
     if half is None:
         return loop.tick(registry, interval, raised)
-    job = asyncio.get_running_loop().run_in_executor(asker, half.ask)
+    job = asyncio.get_running_loop().run_in_executor(asker, half.plan)
     try:
         await _done(job)
     except asyncio.CancelledError:
-        loop.tick(registry, interval, call=partial(_end, half.give_back, job))
+        loop.tick(registry, interval, call=partial(_end, half.cancel, job))
         raise
     return loop.tick(registry, interval, raised, partial(_end, half.start, job))
 

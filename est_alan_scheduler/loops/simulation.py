@@ -32,7 +32,7 @@ class _VirtualRegistry(TaskRegistry):
     def __init__(self, utc: datetime) -> None:
         super().__init__()
         for name in ("succeeded", "failed"):
-            self._events.remove(name, log_outcome)
+            self._subscribers.remove(name, log_outcome)
         self._utc = utc
         self._started: list[Task] = []
 
@@ -57,7 +57,7 @@ class _VirtualRegistry(TaskRegistry):
         self._started.append(task)
         super()._execute(task)
 
-    def _tell(self, notices: list[Notice]) -> None:
+    def _publish_notices(self, notices: list[Notice]) -> None:
         """Keep what is not real out of the log."""
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL
-from est_alan_scheduler.planning.clock_guard import Horizon
-from est_alan_scheduler.planning.task_dict import Store
+from est_alan_scheduler.planning.clock_guard import ClockGuard
+from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.schedules.due import arm, due_moment, due_retry, is_steady, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Every, in_utc
-from est_alan_scheduler.schedules.window import Limited
+from est_alan_scheduler.schedules.window import Window
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64
@@ -25,6 +25,7 @@ class Entry:
 
     __slots__ = (
         "backlog_item",
+        "counters",
         "due",
         "is_dropped",
         "is_simple",
@@ -33,7 +34,6 @@ class Entry:
         "slot",
         "started",
         "sure_slot",
-        "tally",
         "task",
         "waits_for",
     )
@@ -52,7 +52,7 @@ class Entry:
         self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
         self.started = 0  # the number of its latest start, among all starts
         self.waits_for: str | None = None  # the id of a dependency that has not succeeded
-        self.tally: Any = None  # of its runs, from the first on: kept here for who records them
+        self.counters: Any = None  # of its runs, from the first on: kept here for who records them
 
 
 _Item = tuple[datetime, int, int, Entry]  # due, order of registration, a tie-breaker
@@ -68,13 +68,13 @@ class Agenda:
     """
 
     def __init__(self) -> None:
-        self.store = Store({}, self.note_key, self.note_all)
+        self.store = TaskDict({}, self.note_key, self.note_all)
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.watchers = (self.note_task,)
-        self.horizon = Horizon()
+        self.clock_guard = ClockGuard()
         self.changes = 0  # so far: what a tick has decided at another count, it has to decide again
         self.starts = 0  # so far
-        self.heard: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for who asks for it
+        self.edit_log: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for who asks for it
         # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
         self._order = 0
@@ -130,8 +130,8 @@ class Agenda:
         while self.notes:
             note = self.notes.popleft()
             self.changes += 1
-            if self.heard is not None:
-                self.heard.append(note)
+            if self.edit_log is not None:
+                self.edit_log.append(note)
             if note is None:
                 self._rebuild(now)
             elif isinstance(note, Task):
@@ -144,14 +144,14 @@ class Agenda:
     def see(self, now: datetime) -> datetime:
         """Take notice of the clock, and return `now` in UTC; where it went back too far, file everything anew."""
         utc = to_utc(now)
-        if self.horizon.is_passed(now, utc):
+        if self.clock_guard.is_passed(now, utc):
             self.changes += 1
-            self.horizon = Horizon()
+            self.clock_guard = ClockGuard()
             for task in list(self.store.values()):
                 if task._armed is not None and to_utc(task._armed) > utc:
                     arm(task, now)  # or it would wait for that time to come again
             self._rebuild(now)
-        self.horizon.see(now, utc)
+        self.clock_guard.see(now, utc)
         return utc
 
     def add(self, task: Task, now: datetime) -> None:
@@ -364,33 +364,33 @@ class Agenda:
         elif self.note_task not in task._watchers:
             others = task._watchers
             _set_watchers(task, (*others, self.note_task))
-            for told in others:  # it is no longer theirs alone
-                told(task)
+            for watcher in others:  # it is no longer theirs alone
+                watcher(task)
 
     def _unwatch(self, task: Task) -> None:
         others = () if task._watchers is self.watchers else task._watchers
-        _set_watchers(task, tuple(told for told in others if told != self.note_task))
+        _set_watchers(task, tuple(watcher for watcher in others if watcher != self.note_task))
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task anew: what they say about scheduling may have changed."""
         if task._armed is None:
             arm(task, now)
         schedule = keep_schedule(task)
-        if isinstance(schedule, Limited):
+        if isinstance(schedule, Window):
             if schedule.zone is not LOCAL:
-                self.horizon.learn_zone(schedule.zone)
+                self.clock_guard.learn_zone(schedule.zone)
             schedule = schedule.kind
         if isinstance(schedule, Every):
-            self.horizon.learn(schedule.step)
+            self.clock_guard.learn(schedule.step)
             for last in (task.last_run_at, task.misfired_at):
                 if last is not None:
-                    self.horizon.learn_last(schedule.step, to_utc(last))
+                    self.clock_guard.learn_last(schedule.step, to_utc(last))
         if task.depends_on:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
         # With a backend, and by other registries that it is in, a task is written to without a note, or before that.
-        is_ours = self.heard is None and task._watchers is self.watchers
+        is_ours = self.edit_log is None and task._watchers is self.watchers
         entry.is_simple = is_ours and is_steady(task) and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
@@ -413,7 +413,7 @@ class Agenda:
         old = list(self.entries.values())
         self._dropped += [entry.task for entry in old]
         self._clear()
-        self.horizon.forget_tasks()
+        self.clock_guard.forget_tasks()
         for entry in old:
             entry.is_dropped, entry.ready_at = True, None
             if self.store.get(entry.task.id) is not entry.task:
@@ -424,4 +424,4 @@ class Agenda:
             successor = self.entries.get(entry.task.id)
             if successor is not None and successor.task is entry.task:
                 successor.started = entry.started
-                successor.tally = entry.tally
+                successor.counters = entry.counters

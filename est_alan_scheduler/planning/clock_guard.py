@@ -6,7 +6,7 @@ from est_alan_scheduler.calendar.zones import Zone
 from est_alan_scheduler.schedules.schedule import AT_ONCE
 
 
-class Horizon:
+class ClockGuard:
     """The limit up to which the keys of an agenda stay lower bounds when the clock goes back.
 
     They do while the local date does not go back (the `at` slots of that day were passed over), and while no last run

@@ -1,4 +1,4 @@
-"""What a task has to do with the tasks it depends on: circles, readiness, and the results it takes over."""
+"""What a task has to do with the tasks it depends on: cycles, readiness, and the results it takes over."""
 
 import functools
 import inspect
@@ -105,8 +105,8 @@ def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str |
     return first_unmet(task, store) or first_used_up(task, store, now)
 
 
-def find_circle(task: Task, store: Mapping[str, Task]) -> list[str] | None:
-    """Return the ids along a circle of dependencies through `task`, from its id to its id; None if there is none."""
+def find_cycle(task: Task, store: Mapping[str, Task]) -> list[str] | None:
+    """Return the ids along a cycle of dependencies through `task`, from its id to its id; None if there is none."""
     paths = [[task.id, dependency] for dependency in reversed(task.depends_on)]
     seen: set[str] = set()
     while paths:

@@ -1,4 +1,4 @@
-"""Which tasks a tick starts: those that are due and ready, as far as there is room."""
+"""Which tasks a tick starts: those that are due and ready, as far as there is available."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -62,18 +62,20 @@ class Readiness:
         """Note that a task of that id is there: should it be missing again, the log is told again."""
         self._warned.discard(task_id)
 
-    def take(self, now: datetime, room: int | None, stricter: Condition | None, notices: list[Notice]) -> list[Entry]:
-        """Return what to start at `now`, as far as there is room; add what the log has to be told of to `notices`.
+    def take(
+        self, now: datetime, available: int | None, stricter: Condition | None, notices: list[Notice]
+    ) -> list[Entry]:
+        """Return what to start at `now`, as far as there is available; add what the log has to be told of to `notices`.
 
         `stricter` is the time condition of a registry that asks for more than schedule and dependencies do, or None.
         """
         agenda, calls = self._agenda, self._calls
         ready: list[Entry] = []
         utc = agenda.see(now)
-        if room == 0:
+        if available == 0:
             return ready
         taken = agenda.take_aside()
-        if room is None:
+        if available is None:
             taken += agenda.take(utc, None)
             taken.sort(key=_order)
         while True:
@@ -83,18 +85,18 @@ class Readiness:
                     entry.slot = slot
                 elif not self._is_ready(entry, now, utc, stricter, notices):
                     continue
-                if room is not None and len(ready) >= room:
+                if available is not None and len(ready) >= available:
                     agenda.hold(entry)
                 else:
                     entry.ready_at = now
                     ready.append(entry)
-            if room is None or len(ready) >= room:
+            if available is None or len(ready) >= available:
                 break
-            taken = agenda.take(utc, room - len(ready))
+            taken = agenda.take(utc, available - len(ready))
             if not taken:
                 break
         if ready:
-            if room is not None:
+            if available is not None:
                 ready.sort(key=_order)
             agenda.batches.append(ready)
         return ready
@@ -116,8 +118,8 @@ class Readiness:
             if missed is not None:
                 fields["misfired_at"] = missed.slot
                 fields["misfires"] += 1
-                if agenda.heard is not None:
-                    agenda.heard.append(task)
+                if agenda.edit_log is not None:
+                    agenda.edit_log.append(task)
                 self._count_misfire(entry)
                 notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
                 slot = due_moment(task, now)  # a retry may be due all the same

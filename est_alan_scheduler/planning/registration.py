@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.planning.dependencies import argument_name, find_circle
+from est_alan_scheduler.planning.dependencies import argument_name, find_cycle
 from est_alan_scheduler.planning.why_not import describe_options
 from est_alan_scheduler.schedules.due import keep_schedule
 from est_alan_scheduler.task import Task
@@ -34,7 +34,7 @@ def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_a
         return f"Task with id {task.id!r} already registered."
     # Nobody is led back to an id that nobody depends on.
     may_close = task.id in wanted or task.id in task.depends_on
-    return _closes_circle(task, store) if may_close else None
+    return _closed_cycle(task, store) if may_close else None
 
 
 def refusal_of_change(task: Task, values: Mapping[str, Any], store: Mapping[str, Task]) -> str | None:
@@ -45,9 +45,9 @@ def refusal_of_change(task: Task, values: Mapping[str, Any], store: Mapping[str,
         check(changed)
     except ValueError as error:
         return str(error)
-    return _closes_circle(changed, store) if "depends_on" in values else None
+    return _closed_cycle(changed, store) if "depends_on" in values else None
 
 
-def _closes_circle(task: Task, store: Mapping[str, Task]) -> str | None:
-    circle = find_circle(task, store)
-    return f"Task {task.id!r} would depend on itself: {' -> '.join(circle)}" if circle else None
+def _closed_cycle(task: Task, store: Mapping[str, Task]) -> str | None:
+    cycle = find_cycle(task, store)
+    return f"Task {task.id!r} would depend on itself: {' -> '.join(cycle)}" if cycle else None

@@ -35,7 +35,7 @@ class UnknownTaskError(KeyError):
         return self._text
 
 
-class Store(dict[str, Task]):
+class TaskDict(dict[str, Task]):
     """Tasks by id, in registration order: a dict whose every way of editing reports what it did.
 
     `changed(id, moved)` after each key, where `moved` says that its place in the order is new or gone; `cleared()`
@@ -89,7 +89,7 @@ class Store(dict[str, Task]):
         for key, task in _checked(dict(*others, **named)).items():
             self[key] = task
 
-    def __ior__(self, other: Mapping[str, Task] | Iterable[tuple[str, Task]]) -> "Store":  # type: ignore[override,misc]  # dict has two overloads, one body serves both
+    def __ior__(self, other: Mapping[str, Task] | Iterable[tuple[str, Task]]) -> "TaskDict":  # type: ignore[override,misc]  # dict has two overloads, one body serves both
         self.update(other)
         return self
 

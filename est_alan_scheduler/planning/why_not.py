@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import find_circle, first_used_up
+from est_alan_scheduler.planning.dependencies import find_cycle, first_used_up
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, options_of, read_schedule, show
 from est_alan_scheduler.schedules.window import Misfire
 from est_alan_scheduler.task import Task, TaskStatus
@@ -94,9 +94,9 @@ def describe_misfire(task: Task, missed: Misfire) -> str:
 
 def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
     reasons = []
-    circle = find_circle(task, store)
-    if circle and not all(store[task_id].last_success_at for task_id in circle):
-        reasons.append(f"waits for itself: {' -> '.join(circle)}")
+    cycle = find_cycle(task, store)
+    if cycle and not all(store[task_id].last_success_at for task_id in cycle):
+        reasons.append(f"waits for itself: {' -> '.join(cycle)}")
     for task_id in task.depends_on:
         dependency = store.get(task_id)
         if dependency is None:

@@ -31,7 +31,7 @@ class Statistics:
     lateness: Lateness
 
 
-class Tally:
+class RunCounters:
     """Counts, as they are kept. Guarded by the registry's lock."""
 
     __slots__ = ("failures", "last_duration", "late", "late_max", "late_sum", "misfires", "retries", "successes")
@@ -41,7 +41,9 @@ class Tally:
         self.late_sum = self.late_max = 0.0
         self.last_duration: float | None = None
 
-    def count(self, attempt: int, duration: float | None, late: float | None, is_success: bool, total: "Tally") -> None:
+    def count(
+        self, attempt: int, duration: float | None, late: float | None, is_success: bool, total: "RunCounters"
+    ) -> None:
         """Count a run that has ended, and in `total` as well: in one call, because each run pays for it."""
         if is_success:
             self.successes += 1
@@ -63,13 +65,13 @@ class Tally:
                 if late > total.late_max:
                     total.late_max = late
 
-    def count_lost(self, attempt: int) -> None:
+    def count_dead_run(self, attempt: int) -> None:
         """Count a run that another instance has lost: how late it started, and how long it took, is not known here."""
         self.failures += 1
         if attempt > 1:
             self.retries += 1
 
-    def take_back(self, attempt: int, is_success: bool) -> None:
+    def uncount(self, attempt: int, is_success: bool) -> None:
         """Undo `count` for a run that was lost, and is counted elsewhere; how late it was, and how long, stays."""
         if is_success:
             self.successes -= 1

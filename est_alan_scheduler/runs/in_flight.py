@@ -9,25 +9,25 @@ from itertools import count
 from threading import get_ident
 
 from est_alan_scheduler._support.wakeup import Wakeup
-from est_alan_scheduler.runs.run import Run, Turn
+from est_alan_scheduler.runs.run import Run, ThreadContext
 
 _SPARE_DEADLINES = 64
 
 
-class Here(threading.local):
-    """This thread's turn."""
+class CurrentThread(threading.local):
+    """This thread's context."""
 
-    def __init__(self, turns: dict[int, Turn]) -> None:
-        self.turn = turns[get_ident()] = Turn()
+    def __init__(self, contexts: dict[int, ThreadContext]) -> None:
+        self.context = contexts[get_ident()] = ThreadContext()
 
 
-class UnderWay:
+class RunsInFlight:
     """The runs of a registry that have started and not ended. Guarded by the registry's lock, `here` apart."""
 
     def __init__(self) -> None:
-        self.turns: dict[int, Turn] = {}  # by thread
+        self.contexts: dict[int, ThreadContext] = {}  # by thread
         self.calls: dict[str, Run] = {}  # handed over, or given up while they went on; by the id of the task
-        self.here = Here(self.turns)
+        self.thread = CurrentThread(self.contexts)
         # A heap. Its items do not keep runs alive: the last reference to one must not go under the lock, because the
         # `__del__` of an argument is user code.
         self._deadlines: list[tuple[float, int, weakref.ref[Run]]] = []
@@ -47,7 +47,7 @@ class UnderWay:
         """Take out a run whose call has ended; return whether it was a call that others had to wait for."""
         was_call = False
         if not run.is_call:
-            runs = run.starter.runs
+            runs = run.context.runs
             if runs and runs[-1] is run:
                 runs.pop()
         if self.calls and self.calls.get(run.task.id) is run:
@@ -58,12 +58,12 @@ class UnderWay:
                 end.call()
         return was_call
 
-    def give_up(self, runs: list[Run]) -> None:
+    def abandon(self, runs: list[Run]) -> None:
         """Note that nobody waits for these runs any more, and that their threads are to start no others."""
         for run in runs:
             if not run.is_call:
                 self.calls.setdefault(run.task.id, run)
-                run.starter.is_closed = True
+                run.context.is_closed = True
 
     def expired(self) -> list[Run]:
         """Return the runs that have taken longer than they may."""
@@ -87,16 +87,21 @@ class UnderWay:
             heappop(self._deadlines)
         return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
 
-    def started_by(self, starters: Collection[Turn] | None) -> list[Run]:
-        """Return the runs not recorded yet that have been started in these turns, all if None; not those that ask."""
+    def started_by(self, starters: Collection[ThreadContext] | None) -> list[Run]:
+        """Return the runs that are not recorded yet, of these contexts or of all if None; not those that ask."""
         here = get_ident()
-        runs = [run for turn in list(self.turns.values()) if turn is not self.here.turn for run in turn.runs]
+        runs = [
+            run
+            for context in list(self.contexts.values())
+            if context is not self.thread.context
+            for run in context.runs
+        ]
         runs += [run for run in self.calls.values() if run.call is None or run.call.thread != here]
-        return [run for run in runs if not run.is_over and (starters is None or run.starter in starters)]
+        return [run for run in runs if not run.is_over and (starters is None or run.context in starters)]
 
     def all(self) -> list[Run]:
         """Return the runs whose calls go on."""
-        runs = {id(run): run for turn in list(self.turns.values()) for run in turn.runs}
+        runs = {id(run): run for context in list(self.contexts.values()) for run in context.runs}
         return list((runs | {id(run): run for run in self.calls.values()}).values())
 
     def has_deadlines(self) -> bool:
@@ -106,11 +111,11 @@ class UnderWay:
     def clear_after_fork(self) -> list[Run]:
         """In a child process: return the runs that stayed with the parent, the latest first."""
         here = get_ident()
-        lost = [run for thread, turn in self.turns.items() if thread != here for run in turn.runs]
+        lost = [run for thread, context in self.contexts.items() if thread != here for run in context.runs]
         lost += self.calls.values()
-        for thread in [thread for thread in self.turns if thread != here]:
-            self.turns[thread].runs.clear()
-            del self.turns[thread]
+        for thread in [thread for thread in self.contexts if thread != here]:
+            self.contexts[thread].runs.clear()
+            del self.contexts[thread]
         self.calls.clear()
         self._deadlines.clear()
         for end in self.ends:  # of the thread that forked, in a signal handler: what it waits for is gone

@@ -11,7 +11,7 @@ from est_alan_scheduler.task import Task
 class RunObserver(Protocol):
     """What is asked about a run that is to start, and told of one that started or ended.
 
-    The caller holds the registry's lock, but for `give_back` and `tell`.
+    The caller holds the registry's lock, but for `release` and `tell`.
     """
 
     def start(self, task: Task) -> int | None:
@@ -20,14 +20,14 @@ class RunObserver(Protocol):
     def began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""
 
-    def taken_back(self, run: Run) -> None:
+    def start_undone(self, run: Run) -> None:
         """Note that a run which began has not taken place."""
 
     def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Note an outcome that stands in the fields of a task."""
 
-    def give_back(self, ids: Collection[str]) -> None:
+    def release(self, ids: Collection[str]) -> None:
         """Give back claims of runs that have not started."""
 
-    def tell(self, tell: Callable[[], None]) -> None:
-        """Call `tell`, which is about an outcome, when that outcome is where others see it."""
+    def publish(self, publish: Callable[[], None]) -> None:
+        """Call `publish`, which is about an outcome, when that outcome is where others see it."""

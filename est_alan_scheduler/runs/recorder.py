@@ -16,15 +16,15 @@ from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.events.subscribers import Events
+from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.executors.call import Outcome, timeout_error
 from est_alan_scheduler.executors.worker import explained
 from est_alan_scheduler.fields.serialization import round_trip
 from est_alan_scheduler.planning.agenda import Agenda, Entry
-from est_alan_scheduler.runs.counters import Tally
-from est_alan_scheduler.runs.in_flight import UnderWay
+from est_alan_scheduler.runs.counters import RunCounters
+from est_alan_scheduler.runs.in_flight import RunsInFlight
 from est_alan_scheduler.runs.observer import RunObserver
-from est_alan_scheduler.runs.run import Run, Turn
+from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import first_run, may_retry, next_retry, record
 from est_alan_scheduler.schedules.schedule import AT_ONCE
 from est_alan_scheduler.task import RECORDED, Task, TaskStatus
@@ -38,8 +38,8 @@ _keep_tried = Task.__dict__["_tried"].__set__  # an assignment would pass throug
 _LONGEST_WAIT = 3600.0  # seconds; then look again
 
 
-class RunBook:
-    """Where a registry notes its runs: in the tasks themselves, and in `under_way` while they last.
+class RunRecorder:
+    """Where a registry notes its runs: in the tasks themselves, and in `in_flight` while they last.
 
     An outcome is recorded once. What a call comes to after that (it took longer than its timeout, or the program could
     not wait for it any longer) is dropped, but its task does not start again before it has ended.
@@ -50,15 +50,15 @@ class RunBook:
         self, lock: threading.Lock, agenda: Agenda, read_clock: Callable[[], datetime], wake: Callable[[], None]
     ) -> None:
         self.lock = lock
-        self.under_way = UnderWay()
-        self._here = self.under_way.here
+        self.in_flight = RunsInFlight()
+        self._thread = self.in_flight.thread
         self._agenda = agenda
         self._read_clock = read_clock
         self._wake = wake
-        self.ledger: RunObserver | None = None  # with a backend: told of each run that was claimed there
-        self.events = Events()
-        self.tally = Tally()  # of all runs, those of tasks that are gone included
-        self._untold: dict[str, Run] = {}  # by task: the latest that failed, until all have been told of it
+        self.session: RunObserver | None = None  # with a backend: told of each run that was claimed there
+        self.subscribers = Subscribers()
+        self.counters = RunCounters()  # of all runs, those of tasks that are gone included
+        self._pending_failures: dict[str, Run] = {}  # by task: the latest that failed, until all have been told of it
 
     def begin(self, run: Run) -> None:
         """Note under the lock that `run` starts."""
@@ -66,9 +66,9 @@ class RunBook:
         if run.entry is not None:
             self._agenda.start(run.entry)
         if run.is_call:
-            self.under_way.begin_call(run)
+            self.in_flight.begin_call(run)
         else:
-            run.starter.runs.append(run)
+            run.context.runs.append(run)
         fields = task.__dict__
         first = first_run(task, run.now)
         fields["first_run_at"] = now if first is run.now else first
@@ -76,23 +76,23 @@ class RunBook:
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
-        if run.attempt > 1 and task.id in self._untold:
-            self._untold[task.id].is_retried = True
-        if run.epoch is not None and self.ledger is not None:
-            self.ledger.began(run)
+        if run.attempt > 1 and task.id in self._pending_failures:
+            self._pending_failures[task.id].is_retried = True
+        if run.epoch is not None and self.session is not None:
+            self.session.began(run)
 
-    def take_back(self, run: Run) -> None:
+    def undo_start(self, run: Run) -> None:
         """Undo `begin`: the call was not made."""
         fields = run.task.__dict__
         with self.lock, self._agenda as agenda:
             fields.update(run.before_fields())
             run.is_over = True
-            if self.under_way.end(run):
+            if self.in_flight.end(run):
                 self._file_successor(run, run.now)
             if run.entry is not None and not run.entry.is_dropped:
                 agenda.file(run.entry, run.now)
-            if run.epoch is not None and self.ledger is not None:
-                self.ledger.taken_back(run)
+            if run.epoch is not None and self.session is not None:
+                self.session.start_undone(run)
         run.call = None
 
     def finish(
@@ -101,16 +101,16 @@ class RunBook:
         result: Any,
         error: BaseException | None,
         has_ended: bool = True,
-        announces: bool = True,
+        publishes: bool = True,
     ) -> bool:
         """Record the outcome of `run`, unless it has one, and announce it; return whether it was recorded.
 
         `has_ended` tells whether the call has, too.
         """
         ended = time.monotonic()
-        agenda, under_way, task = self._agenda, self.under_way, run.task
+        agenda, in_flight, task = self._agenda, self.in_flight, run.task
         fields = task.__dict__
-        runs = self._here.turn.runs
+        runs = self._thread.context.runs
         if has_ended and runs and runs[-1] is not run and run in runs:
             self.close(runs.index(run) + 1)  # what was started within it
         clock = self._read_clock()
@@ -149,7 +149,7 @@ class RunBook:
         with self.lock:
             try:
                 if run.is_over:
-                    if has_ended and under_way.end(run):
+                    if has_ended and in_flight.end(run):
                         entry = agenda.entries.get(task.id)
                         if entry is not None:
                             agenda.file_anew(entry, clock)  # no tick could take it while the call went on
@@ -167,13 +167,13 @@ class RunBook:
                 else:
                     fields["retry_at"] = retry_at
                     if retry_at is not None:
-                        self._untold[task.id] = run
+                        self._pending_failures[task.id] = run
                 _keep_tried(task, slot)
                 if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
                     task.keep_moments(RECORDED)  # its zone has changed since the run began
                 fields["status"] = status
-                if run.epoch is not None and self.ledger is not None:
-                    self.ledger.ended(run, clock, stored, text)
+                if run.epoch is not None and self.session is not None:
+                    self.session.ended(run, clock, stored, text)
                 history = fields["history"]
                 if run.line is not None and history and history[-1] is run.line:
                     history.pop()  # of an attempt that was cut off
@@ -190,24 +190,24 @@ class RunBook:
                     entry = agenda.entries.get(task.id)
                 if entry is not None and entry.task is task:
                     agenda.file(entry, now)
-                    tally = entry.tally
-                    if tally is None:
-                        tally = entry.tally = Tally()
+                    counters = entry.counters
+                    if counters is None:
+                        counters = entry.counters = RunCounters()
                 else:
-                    tally = Tally()
-                run.tally = tally
-                tally.count(run.attempt, run.duration, run.late, error is None, self.tally)
-                if has_ended and under_way.end(run):
+                    counters = RunCounters()
+                run.counters = counters
+                counters.count(run.attempt, run.duration, run.late, error is None, self.counters)
+                if has_ended and in_flight.end(run):
                     self._file_successor(run, clock)
             except BaseException:
                 agenda.note_all()
                 raise
         del replaced, trimmed
         if task._watchers is not agenda.watchers:  # it is registered elsewhere, too
-            for told in task._watchers:
-                told(task)
-        if announces and (error is not None or self.events.tells_successes or is_enabled(logging.INFO)):
-            self.announce(run, result, error)
+            for watcher in task._watchers:
+                watcher(task)
+        if publishes and (error is not None or self.subscribers.publishes_successes or is_enabled(logging.INFO)):
+            self.publish(run, result, error)
         return True
 
     def _file_successor(self, run: Run, now: datetime) -> None:
@@ -216,7 +216,7 @@ class RunBook:
         if entry is not None and entry.task is not run.task:
             self._agenda.file_anew(entry, now)
 
-    def announce(self, run: Run, result: Any, error: BaseException | None) -> None:
+    def publish(self, run: Run, result: Any, error: BaseException | None) -> None:
         """Tell the subscribers, the log among them, of the outcome of `run` and of its retry: once that is recorded.
 
         With a backend, once it is in the store, unless only the log is to be told.
@@ -224,10 +224,10 @@ class RunBook:
         Raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber.
         """
         event = self._outcome(run, result, error)
-        if run.epoch is None or self.ledger is None or self.events.is_only_logged(event):
-            self._tell_outcome(run, event)
+        if run.epoch is None or self.session is None or self.subscribers.is_only_logged(event):
+            self._publish_outcome(run, event)
         else:
-            self.ledger.tell(partial(self._tell_outcome, run, event))
+            self.session.publish(partial(self._publish_outcome, run, event))
 
     def _outcome(self, run: Run, result: Any, error: BaseException | None) -> Event:
         line = run.line or {}
@@ -245,10 +245,10 @@ class RunBook:
             retry_at=run.retry_at if self._is_retried(run) else None,
         )
 
-    def take_over(self, run: Run, line: dict[str, Any]) -> None:
+    def record_dead_run(self, run: Run, line: dict[str, Any]) -> None:
         """Note a run that another instance has lost, and that was recorded as failed from here.
 
-        The caller holds the lock; `announce_lost` has to follow.
+        The caller holds the lock; `publish_dead_run` has to follow.
         """
         task, history = run.task, run.task.__dict__["history"]
         run.line = line
@@ -256,15 +256,15 @@ class RunBook:
         del history[: max(len(history) - task.history_limit, 0)]
         entry = self._agenda.entries.get(task.id)
         if entry is not None and entry.task is task:
-            entry.tally = entry.tally or Tally()
-            entry.tally.count_lost(run.attempt)
-        self.tally.count_lost(run.attempt)
+            entry.counters = entry.counters or RunCounters()
+            entry.counters.count_dead_run(run.attempt)
+        self.counters.count_dead_run(run.attempt)
 
-    def announce_lost(self, run: Run) -> None:
+    def publish_dead_run(self, run: Run) -> None:
         """Tell the subscribers of a run that was taken over, and of its retry."""
-        self._tell_outcome(run, self._outcome(run, None, RuntimeError((run.line or {})["error"])))
+        self._publish_outcome(run, self._outcome(run, None, RuntimeError((run.line or {})["error"])))
 
-    def lose(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
+    def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
         """Note that others had recorded `run` as failed before its outcome came: they count it, and tell of it.
 
         `line` is what the history has of it, if it still has. The caller holds the lock.
@@ -272,24 +272,24 @@ class RunBook:
         run.is_lost = True
         if run.line is not None and line is not None:
             run.line.update(line)
-        for tally in (run.tally, self.tally):
-            if tally is not None:
-                tally.take_back(run.attempt, is_success)
+        for counters in (run.counters, self.counters):
+            if counters is not None:
+                counters.uncount(run.attempt, is_success)
 
-    def _tell_outcome(self, run: Run, event: Event) -> None:
+    def _publish_outcome(self, run: Run, event: Event) -> None:
         try:
             if not run.is_lost:
-                self.events.tell(event)
+                self.subscribers.publish(event)
         finally:
             is_retried = False
             if run.retry_at is not None:
                 with self.lock:
                     # As it stands when all have been told of the failure.
                     is_retried = not run.is_lost and self._is_retried(run)
-                    if self._untold.get(run.task.id) is run:
-                        del self._untold[run.task.id]
+                    if self._pending_failures.get(run.task.id) is run:
+                        del self._pending_failures[run.task.id]
         if is_retried:
-            self.events.tell(event._replace(name="retrying", retry_at=run.retry_at))
+            self.subscribers.publish(event._replace(name="retrying", retry_at=run.retry_at))
 
     def _is_retried(self, run: Run) -> bool:
         """Tell whether a failed run is tried again, as it stands now, or has been already."""
@@ -301,9 +301,9 @@ class RunBook:
         is_registered = dict.get(self._agenda.store, task.id) is task
         return is_registered and task.run_requested is None and may_retry(task)
 
-    def announce_start(self, run: Run) -> None:
+    def publish_start(self, run: Run) -> None:
         """Tell the subscribers that `run` has started; its call begins, and its time counts, when they know."""
-        self.events.tell(
+        self.subscribers.publish(
             Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
         )
         began = time.monotonic()
@@ -313,13 +313,13 @@ class RunBook:
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""
-        entry.tally = entry.tally or Tally()
-        entry.tally.misfires += 1
-        self.tally.misfires += 1
+        entry.counters = entry.counters or RunCounters()
+        entry.counters.misfires += 1
+        self.counters.misfires += 1
 
-    def fail(self, run: Run, error: BaseException, has_ended: bool = True, announces: bool = True) -> bool:
+    def fail(self, run: Run, error: BaseException, has_ended: bool = True, publishes: bool = True) -> bool:
         """Record `run` as failed, unless its outcome is recorded, and announce it; return whether it was recorded."""
-        return self.finish(run, None, error, has_ended, announces)
+        return self.finish(run, None, error, has_ended, publishes)
 
     def complete(self, run: Run, outcome: Outcome) -> None:
         """Record what became of a call. From any thread."""
@@ -332,15 +332,15 @@ class RunBook:
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
         try:
-            is_news = self.finish(run, None if error else outcome.result, error, announces=False)
+            is_news = self.finish(run, None if error else outcome.result, error, publishes=False)
         except BaseException:  # of a `repr`; nobody above could do anything about it
             error = RuntimeError("its outcome could not be recorded: the repr of it raised")
-            is_news = self.finish(run, None, error, announces=False)
+            is_news = self.finish(run, None, error, publishes=False)
         run.call = None  # it holds the run, and both hold the arguments
         self._wake()
-        if is_news and (error is not None or self.events.tells_successes or is_enabled(logging.INFO)):
+        if is_news and (error is not None or self.subscribers.publishes_successes or is_enabled(logging.INFO)):
             try:
-                self.announce(run, outcome.result, error)
+                self.publish(run, outcome.result, error)
             except BaseException as interruption:
                 if threading.current_thread() is threading.main_thread():
                     raise
@@ -349,21 +349,21 @@ class RunBook:
 
     def expire(self) -> None:
         """Record the runs that have taken longer than their timeout, though their calls go on."""
-        if not self.under_way.has_deadlines():
+        if not self.in_flight.has_deadlines():
             return
         with self.lock:
-            expired = self.under_way.expired()
+            expired = self.in_flight.expired()
         for run in expired:
             if run.timeout is not None:
                 self.fail(run, timeout_error(run.timeout), has_ended=False)
 
     def close(self, depth: int) -> None:
         """Record the runs of this thread above `depth` as failed: a second interruption cut their record off."""
-        runs = self._here.turn.runs
+        runs = self._thread.context.runs
         while len(runs) > depth:
             self.fail(runs[-1], RuntimeError("interrupted while its outcome was being recorded"))
 
-    def shutdown(self, timeout: float | None, starters: Collection[Turn] | None) -> bool:
+    def shutdown(self, timeout: float | None, starters: Collection[ThreadContext] | None) -> bool:
         """Do what `TaskRegistry.shutdown` says, but for the executor."""
         left = self._await_ends(timeout, starters)
         if left:
@@ -373,21 +373,21 @@ class RunBook:
             self.finish(run, None, RuntimeError("interrupted by shutdown"), has_ended=False)
             call = run.call
             if call is not None:
-                call.give_up()
+                call.cancel()
         return not left
 
-    def pending(self, starters: Collection[Turn] | None) -> tuple[list[Run], float | None]:
+    def pending(self, starters: Collection[ThreadContext] | None) -> tuple[list[Run], float | None]:
         """Do what `TaskRegistry.pending` says."""
         self.expire()
         with self.lock:
-            return self.under_way.started_by(starters), self.under_way.seconds_to_deadline()
+            return self.in_flight.started_by(starters), self.in_flight.seconds_to_deadline()
 
-    def _await_ends(self, timeout: float | None, starters: Collection[Turn] | None) -> list[Run]:
+    def _await_ends(self, timeout: float | None, starters: Collection[ThreadContext] | None) -> list[Run]:
         """Wait for runs to end; return those that have not in time, their threads closed for new ones."""
         give_up_at = math.inf if timeout is None else monotonic() + timeout
         end = Wakeup()
         with self.lock:
-            self.under_way.ends.append(end)
+            self.in_flight.ends.append(end)
         try:
             while True:
                 end.wait(0)
@@ -399,10 +399,10 @@ class RunBook:
                 end.wait(min(pause, _LONGEST_WAIT if deadline is None else deadline))
         finally:
             with self.lock:
-                self.under_way.ends.remove(end)
+                self.in_flight.ends.remove(end)
         with self.lock:
-            left = self.under_way.started_by(starters)
-            self.under_way.give_up(left)
+            left = self.in_flight.started_by(starters)
+            self.in_flight.abandon(left)
         return left
 
 

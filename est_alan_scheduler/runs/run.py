@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 from est_alan_scheduler.executors.call import Call
 from est_alan_scheduler.executors.current_run import CurrentRun
 from est_alan_scheduler.planning.agenda import Entry
-from est_alan_scheduler.runs.counters import Tally
+from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.schedules.due import record, show, slot_of_retry
 from est_alan_scheduler.schedules.schedule import AT_ONCE
 from est_alan_scheduler.task import Task
 
 
-class Turn:
-    """What a thread is doing: whose turn it is in its tick, what that tick has decided on, the runs it is in."""
+class ThreadContext:
+    """What a thread is doing: whose context it is in its tick, what that tick has decided on, the runs it is in."""
 
     __slots__ = ("began", "changes", "entry", "is_closed", "now", "runs", "starts")
 
@@ -40,6 +40,8 @@ class Run:
         "before",
         "began",
         "call",
+        "context",
+        "counters",
         "due",
         "duration",
         "entry",
@@ -54,8 +56,6 @@ class Run:
         "retry_at",
         "slot",
         "started_at",
-        "starter",
-        "tally",
         "task",
         "timeout",
         "work",
@@ -67,7 +67,7 @@ class Run:
         now: datetime,
         due: datetime | None,
         entry: Entry | None,
-        starter: Turn,
+        context: ThreadContext,
         is_call: bool,
         attempt: int,
     ) -> None:
@@ -77,7 +77,7 @@ class Run:
         self.attempt = attempt
         self.slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
         self.entry = entry
-        self.starter = starter  # the turn of the thread that started it
+        self.context = context  # the turn of the thread that started it
         self.is_call = is_call  # handed over, rather than made in that thread
         fields = task.__dict__
         self.before = _before(fields)
@@ -88,7 +88,7 @@ class Run:
         self.retry_at: datetime | None = None
         self.is_retried = False  # the retry has begun
         self.is_lost = False  # with a backend: others had recorded it as failed before
-        self.tally: Tally | None = None  # that of its task, where it is counted
+        self.counters: RunCounters | None = None  # that of its task, where it is counted
         self.started_at = (
             now if fields["timezone"] is None else record(fields["timezone"], now)
         )  # as its task records it

@@ -15,7 +15,7 @@ from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, from_clock, named
 from est_alan_scheduler.schedules.cron import cron
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Daily, Every, Once, Schedule, daily, every, in_utc
-from est_alan_scheduler.schedules.window import Limited, Misfire
+from est_alan_scheduler.schedules.window import Misfire, Window
 from est_alan_scheduler.task import SCHEDULING, Task
 
 _TICK = timedelta(microseconds=1)
@@ -51,7 +51,7 @@ def read_schedule(task: Task) -> Schedule | None:
     is_limited = fields["start_at"] or fields["end_at"] or fields["exclude"] or fields["jitter"]
     if zone is LOCAL and expression is None and not is_limited and fields["misfire_grace"] is None:
         return kind
-    return Limited(task, kind, zone)
+    return Window(task, kind, zone)
 
 
 def keep_schedule(task: Task) -> Schedule | None:
@@ -65,8 +65,8 @@ def keep_schedule(task: Task) -> Schedule | None:
             # Another thread has assigned one meanwhile: too early to clear what is kept now, and a tick may have
             # filed the task by it already.
             _keep_schedule(task, None)
-            for told in task._watchers:
-                told(task)
+            for watcher in task._watchers:
+                watcher(task)
     return schedule
 
 
@@ -149,7 +149,7 @@ def misfire(task: Task, now: datetime) -> Misfire | None:
     Closed form: it takes no longer for a million missed slots than for one.
     """
     schedule = keep_schedule(task)
-    return schedule.misfire(task, now) if isinstance(schedule, Limited) and not task.paused else None
+    return schedule.misfire(task, now) if isinstance(schedule, Window) and not task.paused else None
 
 
 def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input: bool) -> tuple[int, datetime | None]:
@@ -199,7 +199,7 @@ def first_run(task: Task, now: datetime) -> datetime:
     last_run_at, first_run_at = task.last_run_at, task.first_run_at
     if last_run_at is not None and (last_run_at.tzinfo is not None or last_run_at > now or last_run_at.fold):
         schedule = keep_schedule(task)
-        kind = schedule.kind if isinstance(schedule, Limited) else schedule
+        kind = schedule.kind if isinstance(schedule, Window) else schedule
         if isinstance(kind, Every) and kind.is_astray(last_run_at, now):
             return now
     return first_run_at or last_run_at or now
@@ -228,7 +228,7 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     not about what has been run of them. An `every` task that has never run is taken to run at `after`.
     """
     schedule = task._schedule or keep_schedule(task)
-    if isinstance(schedule, Limited):
+    if isinstance(schedule, Window):
         return schedule.next_run(task, after)
     moment = to_utc(after)
     if isinstance(schedule, Every):
@@ -243,4 +243,4 @@ def next_run(task: Task, after: datetime) -> datetime | None:
 def following(task: Task, run_at: datetime) -> datetime | None:
     """Return when `task` is due after a run at `run_at`; None if it will not be."""
     schedule = keep_schedule(task)
-    return schedule.following(task, run_at) if isinstance(schedule, Limited) else next_run(task, run_at)
+    return schedule.following(task, run_at) if isinstance(schedule, Window) else next_run(task, run_at)

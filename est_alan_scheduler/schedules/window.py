@@ -26,7 +26,7 @@ class Misfire(NamedTuple):
     late: timedelta
 
 
-class Limited(Schedule):
+class Window(Schedule):
     """Any schedule, and all that a task asks for beside it."""
 
     __slots__ = (

@@ -7,14 +7,14 @@ import time
 
 import pytest
 
-from est_alan_scheduler._support.background_call import Errand
+from est_alan_scheduler._support.background_call import BackgroundCall
 
 
 def test_it_is_made_meanwhile_by_another_thread() -> None:
     go = threading.Event()
-    errand = Errand(lambda: (go.wait(10), threading.current_thread()))
+    background_call = BackgroundCall(lambda: (go.wait(10), threading.current_thread()))
     go.set()
-    found = errand.result()
+    found = background_call.result()
     assert found is not None
     assert (found[0], found[1] is threading.current_thread(), found[1].daemon) == (True, False, True)
 
@@ -23,36 +23,36 @@ def test_what_it_raises_is_raised_to_who_fetches_it() -> None:
     def fail() -> None:
         raise SystemExit("no")
 
-    errand = Errand(fail)
+    background_call = BackgroundCall(fail)
     with pytest.raises(SystemExit, match=r"^no$"):
-        errand.result()
+        background_call.result()
 
 
 def test_nobody_waits_longer_than_asked() -> None:
     go = threading.Event()
-    errand = Errand(lambda: go.wait(10))
-    errand.wait(0.001)
+    background_call = BackgroundCall(lambda: go.wait(10))
+    background_call.wait(0.001)
     assert not go.is_set()
     go.set()
-    assert errand.result() is True
+    assert background_call.result() is True
 
 
 def test_nobody_waits_for_what_was_fetched() -> None:
-    errand = Errand(lambda: time.sleep(0.02))
-    errand.result()
+    background_call = BackgroundCall(lambda: time.sleep(0.02))
+    background_call.result()
     began = time.monotonic()
-    errand.wait(10)
+    background_call.wait(10)
     assert time.monotonic() - began < 5
 
 
 def test_ctrl_c_while_it_is_awaited_does_not_end_it() -> None:
     go, this = threading.Event(), threading.get_ident()
-    errand = Errand(lambda: go.wait(10))
+    background_call = BackgroundCall(lambda: go.wait(10))
     threading.Timer(0.02, signal.pthread_kill, (this, signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
-        errand.result()
+        background_call.result()
     threading.Timer(0.02, go.set).start()
-    errand.wait(10)
+    background_call.wait(10)
     assert go.is_set()
 
 
@@ -60,10 +60,10 @@ def test_ctrl_c_while_it_is_awaited_does_not_end_it() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_forked_child_does_not_wait_for_the_thread_of_its_parent() -> None:
     go = threading.Event()
-    errand = Errand(lambda: go.wait(10))
+    background_call = BackgroundCall(lambda: go.wait(10))
     child = os.fork()
     if child == 0:
-        os._exit(0 if errand.result() is None else 1)
+        os._exit(0 if background_call.result() is None else 1)
     _, status = os.waitpid(child, 0)
     go.set()
-    assert (status, errand.result()) == (0, True)
+    assert (status, background_call.result()) == (0, True)

@@ -272,4 +272,4 @@ def failure(task_id: str, epoch: int, finished: int = 200) -> RunOutcome:
 
 
 def state(backend: Backend, task_id: str) -> State:
-    return backend.look([task_id], 0).states[task_id]
+    return backend.fetch([task_id], 0).states[task_id]

@@ -14,14 +14,14 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
+    DeadRun,
     Definition,
     InstanceRow,
     Renewal,
     RunOutcome,
     RunRow,
+    Snapshot,
     State,
-    Verdict,
-    View,
 )
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import SHARED, Clock, Store, claim, define, failure, state, success
@@ -47,65 +47,65 @@ class TestLook:
     def test_shows_the_time_the_revision_and_nothing_else_when_nothing_is_new(
         self, backend: Backend, clock: Clock
     ) -> None:
-        assert backend.look([], 0) == View(clock.now, 0, {}, {}, {}, born=clock.now)
+        assert backend.fetch([], 0) == Snapshot(clock.now, 0, {}, {}, {}, born=clock.now)
 
     def test_shows_what_was_defined_since(self, backend: Backend, clock: Clock) -> None:
         define(backend, "a")
-        view = backend.look([], 0)
+        snapshot = backend.fetch([], 0)
         definition = Definition("a", '{"id": "a"}', "hash of a")
-        assert view == View(clock.now, view.revision, {"a": definition}, {"a": FRESH}, {}, born=clock.now)
+        assert snapshot == Snapshot(clock.now, snapshot.revision, {"a": definition}, {"a": FRESH}, {}, born=clock.now)
         define(backend, "b")
-        assert backend.look([], view.revision).definitions == {"b": Definition("b", '{"id": "b"}', "hash of b")}
+        assert backend.fetch([], snapshot.revision).definitions == {"b": Definition("b", '{"id": "b"}', "hash of b")}
 
     def test_shows_the_states_of_the_ids_only(self, backend: Backend) -> None:
         define(backend, "a", "b", "c")
-        view = backend.look(["c", "a", "nobody"], backend.look([], 0).revision)
-        assert view.definitions == {}
-        assert view.states == {"a": FRESH, "c": FRESH._replace(id="c")}
+        snapshot = backend.fetch(["c", "a", "nobody"], backend.fetch([], 0).revision)
+        assert snapshot.definitions == {}
+        assert snapshot.states == {"a": FRESH, "c": FRESH._replace(id="c")}
 
     def test_shows_what_is_known_only_if_it_has_changed(self, backend: Backend, running: State) -> None:
         define(backend, "b", "c", "d", *(f"more {number:03}" for number in range(600)))
         backend.remove(["d"])
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         same = dict.fromkeys((f"more {number:03}" for number in range(600)), 1)
-        view = backend.look(["c"], seen, {**same, "a": running.version - 1, "b": 1, "d": 1, "nobody": 1})
-        assert (view.definitions, view.states) == ({}, {"a": running, "c": FRESH._replace(id="c")})
-        assert backend.look([], seen, {"a": running.version}).states == {}
+        snapshot = backend.fetch(["c"], seen, {**same, "a": running.version - 1, "b": 1, "d": 1, "nobody": 1})
+        assert (snapshot.definitions, snapshot.states) == ({}, {"a": running, "c": FRESH._replace(id="c")})
+        assert backend.fetch([], seen, {"a": running.version}).states == {}
 
     def test_shows_all_states_without_ids(self, backend: Backend) -> None:
         define(backend, "a", "b")
         backend.remove(["b"])
-        view = backend.look(None, backend.look([], 0).revision)
-        assert (view.definitions, view.states) == ({}, {"a": FRESH})
+        snapshot = backend.fetch(None, backend.fetch([], 0).revision)
+        assert (snapshot.definitions, snapshot.states) == ({}, {"a": FRESH})
 
     def test_tells_of_a_removal(self, backend: Backend) -> None:
         define(backend, "a", "b")
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         backend.remove(["b"])
-        view = backend.look(["b"], seen)
-        assert (view.definitions, view.states) == ({"b": None}, {})
-        assert backend.look(["b"], view.revision).definitions == {}
+        snapshot = backend.fetch(["b"], seen)
+        assert (snapshot.definitions, snapshot.states) == ({"b": None}, {})
+        assert backend.fetch(["b"], snapshot.revision).definitions == {}
 
     def test_starts_anew_when_an_older_state_of_the_store_was_restored(self, backend: Backend) -> None:
         define(backend, "a")
-        assert set(backend.look([], 1_000_000).definitions) == {"a"}
+        assert set(backend.fetch([], 1_000_000).definitions) == {"a"}
 
     @pytest.mark.parametrize("store", SHARED, indirect=True)
     def test_tells_when_a_store_began_that_was_emptied(self, store: Store, backend: Backend, clock: Clock) -> None:
         define(backend, "a")
-        before = backend.look([], 0)
+        before = backend.fetch([], 0)
         clock.advance(1)
-        assert store.open(clock).look([], 0).born == before.born
+        assert store.open(clock).fetch([], 0).born == before.born
         store.empty()
-        assert backend.look(["a"], before.revision) == View(clock.now, 0, {}, {}, {}, born=clock.now)
+        assert backend.fetch(["a"], before.revision) == Snapshot(clock.now, 0, {}, {}, {}, born=clock.now)
         assert define(backend, "a") == {"a": FRESH}
 
     def test_shows_many_in_the_first_look(self, backend: Backend) -> None:
         ids = [f"task {number:04}" for number in range(1_200)]
         define(backend, *ids)
-        view = backend.look(ids[:700], 0)
-        assert (set(view.definitions), set(view.states)) == (set(ids), set(ids))
-        assert backend.look([], view.revision) == view._replace(definitions={}, states={})
+        snapshot = backend.fetch(ids[:700], 0)
+        assert (set(snapshot.definitions), set(snapshot.states)) == (set(ids), set(ids))
+        assert backend.fetch([], snapshot.revision) == snapshot._replace(definitions={}, states={})
 
     @pytest.mark.parametrize(
         ("field", "value", "message"),
@@ -123,11 +123,11 @@ class TestLook:
     ) -> None:
         define(backend, "a", "b")
         store.spoil("b", field, value)
-        view = backend.look(["a", "b"], 0)
-        assert set(view.definitions) - {"b"} == {"a"}
-        assert view.states == {"a": FRESH}
-        assert set(view.unreadable) == {"b"}
-        assert view.unreadable["b"].startswith(message)
+        snapshot = backend.fetch(["a", "b"], 0)
+        assert set(snapshot.definitions) - {"b"} == {"a"}
+        assert snapshot.states == {"a": FRESH}
+        assert set(snapshot.unreadable) == {"b"}
+        assert snapshot.unreadable["b"].startswith(message)
 
     def test_unreadable_rows_are_left_out_by_what_writes_them(self, store: Store, backend: Backend) -> None:
         define(backend, "a", "b", "c")
@@ -137,7 +137,7 @@ class TestLook:
         new = [Definition(task_id, "{}", "other") for task_id in "abc"]
         assert set(backend.define(new)) == {"a"}
         assert set(backend.change([Change(task_id, paused=True) for task_id in "abc"])) == {"a"}
-        assert set(backend.look(None, 0).unreadable) == {"b", "c"}
+        assert set(backend.fetch(None, 0).unreadable) == {"b", "c"}
         backend.remove(["b", "c"])
         assert set(define(backend, "b", "c")) == {"b", "c"}
 
@@ -145,7 +145,7 @@ class TestLook:
         ids = ["'); DROP TABLE t; --", "a:b", 'quoted "x"', "früh 🐢", "a b\n", "{x}", "%s :name"]
         backend.renew("me", LEASE)
         backend.define([Definition(task_id, "{}", "h") for task_id in ids])
-        assert set(backend.look(ids, 0).states) == set(ids)
+        assert set(backend.fetch(ids, 0).states) == set(ids)
         assert backend.claim("me", "t", [claim(task_id, 1) for task_id in ids]) == dict.fromkeys(ids, 1)
         assert [run.task_id for run in backend.history()] == sorted(ids)
 
@@ -165,27 +165,27 @@ class TestLook:
     def test_ids_that_some_store_could_not_hold_are_refused(self, backend: Backend, task_id: str) -> None:
         with pytest.raises(ValueError, match="cannot be stored: it has a NUL, half a surrogate pair"):
             backend.define([Definition(task_id, "{}", "h")])
-        assert backend.look(None, 0).definitions == {}
+        assert backend.fetch(None, 0).definitions == {}
 
 
 class TestDefine:
     def test_leaves_equal_definitions_alone(self, backend: Backend) -> None:
         define(backend, "a")
-        before = backend.look(None, 0)
+        before = backend.fetch(None, 0)
         assert define(backend, "a") == {"a": FRESH}
-        assert backend.look(None, 0) == before
+        assert backend.fetch(None, 0) == before
 
     def test_a_new_hash_rewrites_the_definition_and_keeps_the_state(self, backend: Backend, running: State) -> None:
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         new = Definition("a", '{"every": 2}', "other")
         assert backend.define([new]) == {"a": running._replace(version=running.version + 1)}
-        assert backend.look([], seen).definitions == {"a": new}
+        assert backend.fetch([], seen).definitions == {"a": new}
 
     def test_version_and_revision_grow_together(self, backend: Backend) -> None:
-        seen = [(1, backend.look([], define(backend, "a")["a"].version - 1).revision)]
+        seen = [(1, backend.fetch([], define(backend, "a")["a"].version - 1).revision)]
         for number in range(3):
             version = backend.define([Definition("a", "{}", str(number))])["a"].version
-            seen.append((version, backend.look([], 0).revision))
+            seen.append((version, backend.fetch([], 0).revision))
         assert [version for version, _ in seen] == [1, 2, 3, 4]
         assert len({revision for _, revision in seen}) == 4
         assert seen == sorted(seen)
@@ -203,15 +203,15 @@ class TestDefine:
 
 class TestChange:
     def test_writes_what_is_given_and_nothing_else(self, backend: Backend, running: State) -> None:
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         new = Definition("a", '{"every": 2}', "other")
         assert backend.change([Change("a", paused=True)]) == {"a": running._replace(version=3, paused=True)}
         assert backend.change([Change("a", definition=new, run_requested=2)]) == {
             "a": running._replace(version=4, paused=True, run_requested=2)
         }
-        view = backend.look(["a"], seen)
-        assert view.definitions == {"a": new}
-        assert view.states == {"a": running._replace(version=4, paused=True, run_requested=2)}
+        snapshot = backend.fetch(["a"], seen)
+        assert snapshot.definitions == {"a": new}
+        assert snapshot.states == {"a": running._replace(version=4, paused=True, run_requested=2)}
         assert backend.change([Change("a", paused=False)])["a"].paused is False
 
     def test_does_not_disturb_a_run(self, backend: Backend, running: State) -> None:
@@ -228,11 +228,11 @@ class TestChange:
     def test_leaves_out_another_hash_and_what_is_not_there(self, backend: Backend) -> None:
         define(backend, "a", "b", "gone")
         backend.remove(["gone"])
-        before = backend.look(None, 0)
+        before = backend.fetch(None, 0)
         new = Definition("a", '{"every": 2}', "other")
         assert backend.change([Change("a", new, "stale"), Change("gone", paused=True), Change("c", paused=True)]) == {}
-        assert backend.look(None, 0).states == before.states
-        assert backend.look(None, 0).definitions == before.definitions
+        assert backend.fetch(None, 0).states == before.states
+        assert backend.fetch(None, 0).definitions == before.definitions
         assert set(backend.change([Change("a", new, "hash of a"), Change("b", paused=True)])) == {"a", "b"}
 
 
@@ -240,9 +240,9 @@ class TestRemove:
     def test_is_done_once(self, backend: Backend) -> None:
         define(backend, "a")
         backend.remove(["a", "nobody"])
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         backend.remove(["a"])
-        assert backend.look([], seen).definitions == {}
+        assert backend.fetch([], seen).definitions == {}
 
     def test_a_run_in_progress_ends_late(self, backend: Backend, running: State) -> None:
         backend.remove(["a"])
@@ -263,25 +263,25 @@ class TestPauseAll:
     def test_no_claim_is_won_until_it_is_undone(self, backend: Backend, clock: Clock) -> None:
         define(backend, "a")
         backend.renew("me", LEASE)
-        seen = backend.look([], 0)
+        seen = backend.fetch([], 0)
         assert backend.pause_all(True)
-        view = backend.look(["a"], seen.revision)
-        assert view == View(clock.now, seen.revision + 1, {}, {"a": FRESH}, {}, True, clock.now)
+        snapshot = backend.fetch(["a"], seen.revision)
+        assert snapshot == Snapshot(clock.now, seen.revision + 1, {}, {"a": FRESH}, {}, True, clock.now)
         assert (backend.claim("me", "token", [claim("a", 1)]), backend.history()) == ({}, [])
         assert backend.pause_all(False)
-        assert backend.look(["a"], 0).paused is False
+        assert backend.fetch(["a"], 0).paused is False
         assert backend.claim("me", "token", [claim("a", 1)]) == {"a": 1}
 
     def test_is_done_once(self, backend: Backend) -> None:
         assert not backend.pause_all(False)
         assert backend.pause_all(True)
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         assert not backend.pause_all(True)
-        assert backend.look([], 0).revision == seen
+        assert backend.fetch([], 0).revision == seen
 
     def test_is_there_for_who_opens_the_store_later(self, store: Store, backend: Backend, clock: Clock) -> None:
         backend.pause_all(True)
-        assert store.open(clock).look(None, 0).paused is True
+        assert store.open(clock).fetch(None, 0).paused is True
 
     def test_does_not_disturb_a_run(self, backend: Backend, running: State) -> None:
         backend.pause_all(True)
@@ -322,9 +322,9 @@ class TestAssign:
 
     def test_is_no_management(self, backend: Backend) -> None:
         define(backend, "a")
-        seen = backend.look([], 0).revision
+        seen = backend.fetch([], 0).revision
         backend.assign([Assignment("a", 1, {"attempt": 1})])
-        assert backend.look([], seen).revision == seen
+        assert backend.fetch([], seen).revision == seen
 
     def test_a_status_takes_the_task_from_who_runs_it(self, backend: Backend, running: State) -> None:
         backend.assign([Assignment("a", running.version, {"status": PENDING})])
@@ -339,7 +339,7 @@ class TestAssign:
         backend.assign([Assignment("a", 1, {"status": RUNNING})])
         assert backend.claim("me", "token", [claim("a", 2)]) == {}
         clock.advance(1_000)
-        assert backend.lost() == []
+        assert backend.find_dead_runs() == []
 
     def test_other_fields_are_refused_before_anything_changes(self, backend: Backend) -> None:
         define(backend, "a", "b")
@@ -401,7 +401,7 @@ class TestClaim:
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
         clock.advance(LEASE + 1)
-        backend.reap([Verdict("a", 1, "me")])
+        backend.reap([DeadRun("a", 1, "me")])
         backend.renew("me", LEASE)
         assert backend.claim("me", "token", [claim("a", 1)]) == {}
 
@@ -470,9 +470,9 @@ class TestFinish:
 
     def test_asked_again_it_gets_the_same_answer(self, backend: Backend, running: State) -> None:
         backend.finish("me", [success("a", 1, history_limit=0)])
-        before = backend.look(["a"], 0), backend.history()
+        before = backend.fetch(["a"], 0), backend.history()
         assert backend.finish("me", [success("a", 1, finished=999)]) == {("a", 1)}
-        assert (backend.look(["a"], 0), backend.history()) == before
+        assert (backend.fetch(["a"], 0), backend.history()) == before
 
     def test_of_another_owner_or_epoch_changes_nothing(self, backend: Backend, running: State) -> None:
         before = backend.history()
@@ -484,7 +484,7 @@ class TestFinish:
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
         clock.advance(LEASE)
-        backend.reap([Verdict("a", 1, "me")])
+        backend.reap([DeadRun("a", 1, "me")])
         backend.renew("you", LEASE)
         backend.claim("you", "yours", [claim("a", 3, started=150)])
         theirs = state(backend, "a")
@@ -503,7 +503,7 @@ class TestFinish:
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
         clock.advance(LEASE)
-        backend.reap([Verdict("a", 1, "me")])
+        backend.reap([DeadRun("a", 1, "me")])
         reaped = state(backend, "a")
         assert backend.finish("me", [success("a", 1)]) == set()
         assert state(backend, "a") == reaped
@@ -573,45 +573,47 @@ class TestLease:
 class TestReap:
     def test_only_what_has_expired(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE - 0.001)
-        assert backend.lost() == []
-        assert backend.reap([Verdict("a", 1, "me", retry_at=5, attempt=2)]) == set()
+        assert backend.find_dead_runs() == []
+        assert backend.reap([DeadRun("a", 1, "me", retry_at=5, attempt=2)]) == set()
         assert state(backend, "a") == running
         clock.advance(0.001)
-        assert backend.lost() == backend.history()
-        assert backend.reap([Verdict("a", 1, "me", retry_at=5, attempt=2)]) == {("a", 1)}
+        assert backend.find_dead_runs() == backend.history()
+        assert backend.reap([DeadRun("a", 1, "me", retry_at=5, attempt=2)]) == {("a", 1)}
         message = "lease expired: owner me stopped renewing"
         assert state(backend, "a") == running._replace(
             version=3, status=FAILED, retry_at=5, attempt=2, error_message=message, owner=None
         )
         assert backend.history() == [RunRow("a", 1, 99, 1, "me", 100, clock.now, FAILED, None, message, late=True)]
-        assert backend.lost() == []
+        assert backend.find_dead_runs() == []
 
     def test_who_renews_between_the_two_steps_keeps_the_run(
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
         clock.advance(LEASE)
-        (run,) = backend.lost()
+        (run,) = backend.find_dead_runs()
         backend.renew("me", LEASE)
-        assert backend.reap([Verdict(run.task_id, run.epoch, run.owner)]) == set()
+        assert backend.reap([DeadRun(run.task_id, run.epoch, run.owner)]) == set()
         assert backend.finish("me", [success("a", 1)]) == {("a", 1)}
 
     def test_is_done_once(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE)
-        backend.reap([Verdict("a", 1, "me")])
+        backend.reap([DeadRun("a", 1, "me")])
         before = state(backend, "a")
-        assert backend.reap([Verdict("a", 1, "me", retry_at=9)]) == set()
+        assert backend.reap([DeadRun("a", 1, "me", retry_at=9)]) == set()
         assert state(backend, "a") == before
 
     def test_the_runs_of_who_left_are_lost_at_once(self, backend: Backend, running: State) -> None:
         backend.leave("me")
-        assert backend.reap([Verdict(run.task_id, run.epoch, run.owner) for run in backend.lost()]) == {("a", 1)}
+        assert backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()]) == {
+            ("a", 1)
+        }
 
     def test_a_finished_run_is_not_reaped(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE)
         backend.finish("me", [success("a", 1)])
         before = state(backend, "a")
-        assert backend.lost() == []
-        assert backend.reap([Verdict("a", 1, "me")]) == set()
+        assert backend.find_dead_runs() == []
+        assert backend.reap([DeadRun("a", 1, "me")]) == set()
         assert state(backend, "a") == before
 
     def test_a_run_without_a_task_gets_its_outcome_too(self, backend: Backend, running: State, clock: Clock) -> None:
@@ -619,7 +621,7 @@ class TestReap:
         define(backend, "a")
         fresh = state(backend, "a")
         clock.advance(LEASE)
-        assert backend.reap([Verdict("a", 1, "me", retry_at=5)]) == {("a", 1)}
+        assert backend.reap([DeadRun("a", 1, "me", retry_at=5)]) == {("a", 1)}
         assert state(backend, "a") == fresh
         assert [(run.status, run.late) for run in backend.history()] == [(FAILED, True)]
 
@@ -629,10 +631,10 @@ class TestReap:
         backend.renew("me", LEASE)
         backend.claim("me", "token", [claim(one, 1) for one in ids])
         clock.advance(LEASE)
-        lost = backend.lost(limit=4)
+        lost = backend.find_dead_runs(limit=4)
         assert len(lost) == 4
-        backend.reap([Verdict(run.task_id, run.epoch, run.owner) for run in lost])
-        assert len(backend.lost()) == 6
+        backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in lost])
+        assert len(backend.find_dead_runs()) == 6
 
 
 class TestHistory:
@@ -698,17 +700,17 @@ class TestClock:
         assert abs(renewal.now - real() // 1000) < 60 * SECOND
         assert abs(skewed.now() - real() // 1000) < 60 * SECOND
         assert skewed.claim("skewed", "token", [claim("a", 1)]) == {"a": 1}
-        assert true.lost() == []
+        assert true.find_dead_runs() == []
 
     def test_goes_on_between_two_looks(self, store: Store) -> None:
         backend = store.open()
-        before = backend.look([], 0).now
+        before = backend.fetch([], 0).now
         time.sleep(0.01)
-        assert before < backend.now() <= backend.look([], 0).now + SECOND
+        assert before < backend.now() <= backend.fetch([], 0).now + SECOND
 
     def test_can_be_replaced(self, backend: Backend, clock: Clock) -> None:
         clock.advance(5)
-        assert (backend.now(), backend.look([], 0).now) == (clock.now, clock.now)
+        assert (backend.now(), backend.fetch([], 0).now) == (clock.now, clock.now)
 
 
 class TestVersion:
@@ -726,7 +728,7 @@ class TestVersion:
             lambda: backend.claim("me", "three", [claim("a", 9)]),
             lambda: backend.change([Change("a", paused=True)]),  # of a task that runs
             lambda: backend.leave("me"),
-            lambda: backend.reap([Verdict("a", 3, "me", retry_at=5, attempt=1)]),
+            lambda: backend.reap([DeadRun("a", 3, "me", retry_at=5, attempt=1)]),
             lambda: backend.remove(["a"]),
             lambda: define(backend, "a"),
         ]
@@ -734,21 +736,21 @@ class TestVersion:
         versions = []
         for step in steps:
             step()
-            view = backend.look(["a"], 0)
-            versions.append(view.states["a"].version if view.states else None)
+            snapshot = backend.fetch(["a"], 0)
+            versions.append(snapshot.states["a"].version if snapshot.states else None)
         assert versions == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 11, 12, None, 14]
 
     def test_stays_when_nothing_changes(self, backend: Backend, running: State, clock: Clock) -> None:
         def write_what_changes_nothing() -> None:
             backend.renew("me", LEASE)
             backend.claim("me", "token", [claim("a", 1)])  # asked again
-            backend.claim("me", "other", [claim("a", backend.look(["a"], 0).states["a"].version)])
+            backend.claim("me", "other", [claim("a", backend.fetch(["a"], 0).states["a"].version)])
             backend.assign([Assignment("a", 1, {"attempt": 5})])
             define(backend, "a")
             backend.change([Change("a", seen_hash="another", paused=True)])
             backend.finish("me", [success("a", 7)])
             backend.finish("you", [success("a", 1)])
-            backend.reap([Verdict("a", 1, "me")])
+            backend.reap([DeadRun("a", 1, "me")])
 
         write_what_changes_nothing()
         assert state(backend, "a") == running
@@ -756,7 +758,7 @@ class TestVersion:
         ended = state(backend, "a")
         backend.finish("me", [success("a", 1)])  # asked again
         clock.advance(LEASE)
-        backend.reap([Verdict("a", 1, "me")])
+        backend.reap([DeadRun("a", 1, "me")])
         assert (ended.version, state(backend, "a")) == (running.version + 1, ended)
 
 
@@ -769,7 +771,7 @@ class TestManyAtOnce:
         claims = [claim(one, 2) for one in ids]
         outcomes = [success(one, 1) for one in ids]
         define(backend, "warm the connection and the scripts")
-        backend.look([], 0)
+        backend.fetch([], 0)
         backend.claim("me", "t", [claim("nobody", 1)])
         backend.finish("me", [success("nobody", 1)])
         backend.assign([Assignment("nobody", 1, {"attempt": 1})])
@@ -782,9 +784,9 @@ class TestManyAtOnce:
             monkeypatch.undo()
 
         count("define", lambda: define(backend, *ids))
-        revision = backend.look([], 0).revision
+        revision = backend.fetch([], 0).revision
         count("assign", lambda: backend.assign([Assignment(one, 1, {"attempt": 1}) for one in ids]))
-        count("look", lambda: backend.look(ids, revision))
+        count("look", lambda: backend.fetch(ids, revision))
         count("claim", lambda: backend.claim("me", "token", claims))
         count("finish", lambda: backend.finish("me", outcomes))
         backend.past({"warm": 1})
@@ -811,7 +813,7 @@ class TestManyAtOnce:
             for turn in range(5):
                 for part in range(4):  # of different tasks at a time, so that batches overlap
                     mine = ids[(number * 7 + part * 25) % 50 :][:50]
-                    states = backend.look(mine, 0).states
+                    states = backend.fetch(mine, 0).states
                     claims = [claim(one, states[one].version) for one in mine if states[one].status != RUNNING]
                     won = backend.claim(owner, f"{turn}.{part}", claims)
                     wins += list(won.items())
@@ -822,7 +824,7 @@ class TestManyAtOnce:
         with ThreadPoolExecutor(8) as pool:
             wins = [win for found in pool.map(work, range(8)) for win in found]
         assert len(wins) == len(set(wins)) > 0
-        epochs = {one: found.epoch for one, found in backends[0].look(None, 0).states.items()}
+        epochs = {one: found.epoch for one, found in backends[0].fetch(None, 0).states.items()}
         assert sum(epochs.values()) == len(wins)
         assert len(backends[0].history(limit=10_000)) == len(wins)
 
@@ -840,10 +842,10 @@ class TestManyAtOnce:
         with ThreadPoolExecutor(8) as pool:
             done = [pool.submit(work, number) for number in range(8)]
             while not all(one.done() for one in done):
-                view = reader.look([], revision)
-                seen.update(view.definitions)
-                revision = view.revision
+                snapshot = reader.fetch([], revision)
+                seen.update(snapshot.definitions)
+                revision = snapshot.revision
             for one in done:
                 one.result()
-        seen.update(reader.look([], revision).definitions)
+        seen.update(reader.fetch([], revision).definitions)
         assert set(seen) == {f"{number}.{turn}" for number in range(8) for turn in range(10)}

@@ -1,4 +1,4 @@
-"""Turns at a file: first in, first out."""
+"""FairLock at a file: first in, first out."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler.backends.sql.fair_lock import Turns, turns_at
+from est_alan_scheduler.backends.sql.fair_lock import FairLock, fair_lock
 from tests.backends.stores import Servers
 
 
-def queue_up(turns: Turns, number: int, seconds: float, seen: list[int]) -> threading.Thread:
+def queue_up(turns: FairLock, number: int, seconds: float, seen: list[int]) -> threading.Thread:
     """Let a thread wait for a turn, and return when it does."""
 
     def wait() -> None:
@@ -32,7 +32,7 @@ def queue_up(turns: Turns, number: int, seconds: float, seen: list[int]) -> thre
 
 
 def test_they_come_in_the_order_in_which_they_were_asked_for() -> None:
-    turns, seen = Turns(), list[int]()
+    turns, seen = FairLock(), list[int]()
     with turns.take(0):
         threads = [queue_up(turns, number, 60, seen) for number in range(1, 6)]
     for thread in threads:
@@ -41,7 +41,7 @@ def test_they_come_in_the_order_in_which_they_were_asked_for() -> None:
 
 
 def test_who_waits_for_too_long_leaves_the_queue() -> None:
-    turns, seen = Turns(), list[int]()
+    turns, seen = FairLock(), list[int]()
     with turns.take(0):
         queue_up(turns, 1, 0, seen).join()
         last = queue_up(turns, 2, 60, seen)
@@ -52,7 +52,7 @@ def test_who_waits_for_too_long_leaves_the_queue() -> None:
 
 
 def test_what_is_raised_in_a_turn_ends_it() -> None:
-    turns = Turns()
+    turns = FairLock()
     with pytest.raises(KeyError), turns.take(0):
         raise KeyError
     with turns.take(0):
@@ -60,7 +60,7 @@ def test_what_is_raised_in_a_turn_ends_it() -> None:
 
 
 def test_who_is_interrupted_while_waiting_leaves_the_queue() -> None:
-    turns = Turns()
+    turns = FairLock()
     done = threading.Event()
 
     def hold() -> None:
@@ -83,7 +83,7 @@ def test_who_is_interrupted_while_waiting_leaves_the_queue() -> None:
 
 
 def test_a_file_has_one_queue() -> None:
-    assert turns_at("/a") is turns_at("/a") is not turns_at("/b")
+    assert fair_lock("/a") is fair_lock("/a") is not fair_lock("/b")
 
 
 @pytest.mark.slow

@@ -15,15 +15,15 @@ from est_alan_scheduler.backends import Backend, BackendUnavailableError, open_b
 from tests.backends.stores import SHARED, Servers, Store, claim, define, state, success
 
 OPERATIONS: list[Callable[[Backend], object]] = [
-    lambda backend: backend.look(["a"], 0),
-    lambda backend: backend.look(None, 0),
+    lambda backend: backend.fetch(["a"], 0),
+    lambda backend: backend.fetch(None, 0),
     lambda backend: define(backend, "a", "b"),
     lambda backend: backend.claim("me", "token", [claim("a", 1)]),
     lambda backend: backend.finish("me", [success("a", 1)]),
     lambda backend: backend.renew("me", 30),
     lambda backend: backend.leave("me"),
     lambda backend: backend.instances(),
-    lambda backend: backend.lost(),
+    lambda backend: backend.find_dead_runs(),
     lambda backend: backend.history(),
     lambda backend: backend.history("a"),
     lambda backend: backend.past({"a": 1}),
@@ -61,9 +61,9 @@ def test_a_restart_between_two_calls_costs_one_call_at_most(kind: str, servers: 
     define(backend, "a")
     servers.get(kind).restart(lambda: None)
     try:
-        backend.look([], 0)
+        backend.fetch([], 0)
     except BackendUnavailableError:
-        assert set(backend.look([], 0).definitions) == {"a"}
+        assert set(backend.fetch([], 0).definitions) == {"a"}
     store.close()
 
 
@@ -72,7 +72,7 @@ def test_redis_that_has_forgotten_the_scripts_gets_them_again(servers: Servers, 
     backend = store.open()
     backend._client.script_flush()  # type: ignore[attr-defined]  # it is a RedisBackend
     define(backend, "a")
-    assert set(backend.look(None, 0).states) == {"a"}
+    assert set(backend.fetch(None, 0).states) == {"a"}
     store.close()
 
 
@@ -88,7 +88,7 @@ def test_a_file_that_stays_locked_is_out_of_reach(
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(BackendUnavailableError, match=r"^sqlite:////.*/tasks\.db: database is locked$"):
             define(backend, "b")
-        assert set(backend.look(None, 0).states) == {"a"}  # reading goes on
+        assert set(backend.fetch(None, 0).states) == {"a"}  # reading goes on
         other.execute("ROLLBACK")
     assert set(define(backend, "b")) == {"b"}
     store.close()
@@ -115,7 +115,7 @@ def test_a_forked_child_makes_connections_of_its_own(store: Store) -> None:
         finally:
             os._exit(code)
     for _ in range(20):
-        backend.look(["a"], 0)
+        backend.fetch(["a"], 0)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert state(backend, "a").owner == "child"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler.backends.rows import Verdict
+from est_alan_scheduler.backends.rows import DeadRun
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import SHARED, Servers, Store
 
@@ -25,7 +25,7 @@ sys.stdout.flush()
 sys.stdin.readline()
 backend = open_backend(sys.argv[1], sys.argv[2])
 backend.define([Definition(f"task {number}", "{}", "h") for number in range(10)])
-print(len(backend.look(None, 0).states))
+print(len(backend.fetch(None, 0).states))
 backend.close()
 """
 
@@ -52,7 +52,7 @@ def test_eight_open_a_new_store_at_once(store: Store) -> None:
         process.stdin.flush()
     answers = [process.communicate(timeout=60) for process in processes]
     assert answers == [("10\n", "")] * 8
-    assert {state.version for state in store.open().look(None, 0).states.values()} == {1}
+    assert {state.version for state in store.open().fetch(None, 0).states.values()} == {1}
 
 
 @pytest.mark.slow
@@ -71,9 +71,9 @@ def test_a_file_outlives_the_death_of_who_writes_it(servers: Servers, tmp_path: 
         assert missing == []
         for row in backend.instances():  # of who was killed
             backend.leave(row.owner)
-        backend.reap([Verdict(run.task_id, run.epoch, run.owner) for run in backend.lost()])
+        backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()])
         backend.close()
-    epochs = {one: state.epoch for one, state in store.open().look(None, 0).states.items()}
+    epochs = {one: state.epoch for one, state in store.open().fetch(None, 0).states.items()}
     assert sum(epochs.values()) == len(store.open().history(limit=10**9))
     assert acknowledged
     store.close()

@@ -37,8 +37,8 @@ def test_one_that_another_version_has_written_is_refused(store: Store, other: in
 def test_opening_again_changes_nothing(store: Store) -> None:
     first = store.open()
     define(first, "a")
-    before = first.look(None, 0)
-    after = store.open().look(None, 0)
+    before = first.fetch(None, 0)
+    after = store.open().fetch(None, 0)
     assert after == before._replace(now=after.now)
 
 

@@ -93,8 +93,8 @@ def test_a_missing_library_is_named_with_its_extra(
 def test_different_names_are_different_task_lists(kind: str, servers: Servers, tmp_path: Path) -> None:
     first, second = servers.store(kind, tmp_path), servers.store(kind, tmp_path)
     define(first.open(), "a")
-    assert second.open().look(None, 0).states == {}
-    assert set(first.open().look(None, 0).states) == {"a"}
+    assert second.open().fetch(None, 0).states == {}
+    assert set(first.open().fetch(None, 0).states) == {"a"}
     first.close()
     second.close()
 
@@ -103,7 +103,7 @@ def test_a_valkey_url_reaches_the_same_server(servers: Servers, tmp_path: Path) 
     store = servers.store("redis", tmp_path)
     define(store.open(), "a")
     store.url = store.url.replace("redis://", "valkey://")
-    assert set(store.open().look(None, 0).states) == {"a"}
+    assert set(store.open().fetch(None, 0).states) == {"a"}
     store.close()
 
 

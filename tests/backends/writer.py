@@ -21,7 +21,7 @@ def main(url: str, name: str) -> None:
     owner = uuid.uuid4().hex
     backend.renew(owner, 3_600)
     for turn in count():
-        states = backend.look(ids, 0).states
+        states = backend.fetch(ids, 0).states
         claims = [claim(one, states[one].version) for one in ids if states[one].status != TaskStatus.RUNNING]
         if not claims:
             return

@@ -12,11 +12,11 @@ from est_alan_scheduler.task import TaskStatus
 
 def _break_compare_and_set(backend: Backend) -> None:
     """Claim whatever the row is by now, rather than what was decided on."""
-    claim, look = backend.claim, backend.look
+    claim, fetch = backend.claim, backend.fetch
 
     def careless(owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         time.sleep(random.uniform(0, 0.1))  # so that another instance may have had the slot
-        states = look([one.id for one in claims], 0).states
+        states = fetch([one.id for one in claims], 0).states
         return claim(owner, token, [one._replace(seen_version=states[one.id].version) for one in claims])
 
     setattr(backend, "claim", careless)  # noqa: B010  # mypy would refuse the assignment
@@ -24,10 +24,10 @@ def _break_compare_and_set(backend: Backend) -> None:
 
 def _break_fencing(backend: Backend) -> None:
     """Write an outcome onto the run that goes on now, whoever's it is."""
-    finish, look = backend.finish, backend.look
+    finish, fetch = backend.finish, backend.fetch
 
     def careless(owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
-        states = look([one.id for one in outcomes], 0).states
+        states = fetch([one.id for one in outcomes], 0).states
         for one in outcomes:
             state = states[one.id]
             if state.status is TaskStatus.RUNNING and state.epoch != one.epoch:

@@ -47,10 +47,10 @@ def alone(view: View) -> Iterator[str]:
     Unless its process stood still from right before the start until its lease was over: nobody can look at a lease and
     call a function in one step.
     """
-    under_way: dict[str, list[Start]] = defaultdict(list)
+    in_flight: dict[str, list[Start]] = defaultdict(list)
     for start in view.starts:
         still = []
-        for other in under_way[start.task]:
+        for other in in_flight[start.task]:
             end = view.ends.get((other.task, other.epoch))
             over = view.deaths.get(other.instance, float("inf")) if end is None else end.at
             if over <= start.at:
@@ -62,7 +62,7 @@ def alone(view: View) -> Iterator[str]:
                     f"{start.task} epoch {start.epoch} started on {start.instance} while epoch {other.epoch}"
                     f" went on on {other.instance}, whose lease held"
                 )
-        under_way[start.task] = [*still, start]
+        in_flight[start.task] = [*still, start]
 
 
 def outcomes(view: View) -> Iterator[str]:

@@ -18,7 +18,7 @@ _ROOT = Path(__file__).parents[2]
 HOUR = 3600.0
 
 
-class Crew:
+class Fleet:
     """So many places, each with a worker process, which has a name of its own: the place, and how often it was filled.
 
     `urls` are what each place knows the store by.

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from est_alan_scheduler.backends import Backend
 from tests.backends.stores import Servers, Store
 from tests.chaos.facts import Facts, Run, State
-from tests.chaos.fleet import Crew
+from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Journal, Leased, Managed, Managing, Reader, read
 from tests.chaos.nemesis import ACTS, MANAGE, Nemesis
 from tests.chaos.proxy import Connect, Proxy
@@ -68,13 +68,13 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
             "", store.name, str(directory / "journal"), "", length, settings.lease, settings.interval, began,
             broken=settings.broken,
         )  # fmt: skip
-        crew = Crew(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
-        stack.callback(crew.close)
+        fleet = Fleet(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
+        stack.callback(fleet.close)
         reader = Reader(directory / "journal")
-        nemesis = Nemesis(crew, proxies, server, journal, reader, settings.lease, settings.acts, chance)
+        nemesis = Nemesis(fleet, proxies, server, journal, reader, settings.lease, settings.acts, chance)
         say(f"{workers} workers, threads {threads}")
         for place in range(workers):
-            crew.fill(place, chance)
+            fleet.fill(place, chance)
         _await(directory / "journal", nemesis, workers)
         say("all are there")
         nemesis.rage(length)
@@ -84,10 +84,10 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
         _resume_all(backend, journal)
         _settle(backend, nemesis, settings)
         until = time.monotonic()
-        crew.stop(60)
+        fleet.stop(60)
         say("stopped")
         runs = [Run(*row[:7], row.status.value, *row[8:]) for row in backend.history(limit=10**9)]
-        view = backend.look(None, 0)
+        view = backend.fetch(None, 0)
         states = [
             State(
                 one.id, one.epoch, one.status.value, one.result, one.error_message,

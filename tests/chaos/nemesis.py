@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 
 from tests.backends.stores import Postgres, Valkey
-from tests.chaos.fleet import Crew
+from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Act, End, Journal, Reader, Start
 from tests.chaos.proxy import Proxy
 from tests.chaos.watched import POINTS
@@ -36,7 +36,7 @@ class Nemesis:
 
     def __init__(
         self,
-        crew: Crew,
+        fleet: Fleet,
         proxies: list[Proxy],
         server: Postgres | Valkey | None,
         journal: Journal,
@@ -45,13 +45,13 @@ class Nemesis:
         acts: tuple[str, ...],
         chance: random.Random,
     ) -> None:
-        self._crew = crew
+        self._crew = fleet
         self._proxies = proxies
         self._server = server
         self._journal = journal
         self._reader = reader
         self._started: dict[str, Start] = {}  # the last run of each task
-        self._under_way: dict[tuple[str, int], Start] = {}
+        self._in_flight: dict[tuple[str, int], Start] = {}
         self._lease = lease
         self._acts = [act for act in acts if act in ACTS and (server is not None or act in _LOCAL)]
         self._manages = MANAGE in acts
@@ -122,17 +122,17 @@ class Nemesis:
             self._harm(act, place, seconds, point)
 
     def _harm(self, act: str, place: int, seconds: float, point: str) -> None:
-        crew, name = self._crew, self._crew.name(place)
+        fleet, name = self._crew, self._crew.name(place)
         if act == "kill":
             self._note(name, "kill")
-            crew.kill(place)
+            fleet.kill(place)
         elif act in ("die", "lose"):
             if act == "lose" and point.endswith(("start", "end")):
                 point = "after-claim"  # no answer to lose there
-            crew.tell(place, f"{act} {point}")
+            fleet.tell(place, f"{act} {point}")
         elif act == "pause":
             self._note(name, f"pause {seconds:.1f} s")
-            crew.pause(place)
+            fleet.pause(place)
             self._in(seconds, lambda: self._resume(place, name))
         elif act == "cut":
             self._note(name, "cut")
@@ -169,7 +169,7 @@ class Nemesis:
         for run in [run for run in self._started.values() if run.at < before]:
             place = int(run.instance.partition(".")[0])
             is_there = self._crew.is_there(place) and self._crew.name(place) == run.instance
-            goes_on = (run.task, run.epoch) in self._under_way
+            goes_on = (run.task, run.epoch) in self._in_flight
             if is_there and goes_on and not self._crew.paused:  # the others have to overtake it
                 self._note(run.instance, f"overtake {run.task} epoch {run.epoch}")
                 self._crew.pause(place)
@@ -187,9 +187,9 @@ class Nemesis:
         """Read what runs."""
         for record in self._reader.news():
             if isinstance(record, Start):
-                self._started[record.task] = self._under_way[record.task, record.epoch] = record
+                self._started[record.task] = self._in_flight[record.task, record.epoch] = record
             elif isinstance(record, End):
-                self._under_way.pop((record.task, record.epoch), None)
+                self._in_flight.pop((record.task, record.epoch), None)
 
     def _resume(self, place: int, name: str) -> None:
         if place in self._crew.paused and self._crew.name(place) == name:

@@ -53,7 +53,7 @@ def main(config: Config) -> None:
     journal = Journal(config.journal)
     journal.write(Born(time.monotonic(), config.instance, os.getpid(), config.threads, config.skew))
     traps, stopping = Traps(journal, config.instance), threading.Event()
-    threading.Thread(target=_beat, args=(journal, config.instance), daemon=True).start()
+    threading.Thread(target=_heartbeat, args=(journal, config.instance), daemon=True).start()
     executor = ThreadPoolExecutor(config.threads) if config.threads else None
     registry = TaskRegistry(executor=executor, lease=config.lease)
     run = _function(journal, config.instance, traps)
@@ -163,7 +163,7 @@ def _obey(traps: Traps, stopping: threading.Event, manage: Callable[[str, str, s
     stopping.set()
 
 
-def _beat(journal: Journal, instance: str) -> None:
+def _heartbeat(journal: Journal, instance: str) -> None:
     while True:
         journal.write(Pulse(time.monotonic(), instance))
         time.sleep(PULSE)

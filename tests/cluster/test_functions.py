@@ -13,6 +13,7 @@ from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.cluster.functions import FunctionNames
 from tests import jobs
+from tests.cluster.helpers import adder
 
 
 def named(func: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +55,7 @@ class TestANameOfAnother:
             f"task 'b': func {second!r} cannot have the name 'tests.cluster.test_functions:job', which is that of"
             f" {first!r}: give it one of its own, registry.expose(func, 'another name')"
         )
-        assert (list(registry.store), registry.unresolved(), set(backend.look(None, 0).states)) == (["a"], {}, {"a"})
+        assert (list(registry.store), registry.unresolved(), set(backend.fetch(None, 0).states)) == (["a"], {}, {"a"})
         registry.expose(second, "another name")
         registry.register(Task(id="b", every={"hours": 1}, func=second))
         registry.shutdown()
@@ -67,7 +68,7 @@ class TestANameOfAnother:
             ValueError, match=r"^task '1': func .* cannot have the name 'tests\.cluster\.test_functions:one'"
         ):
             registry.configure(backend=backend)
-        assert (registry.backend, backend.look(None, 0).states) == (None, {})
+        assert (registry.backend, backend.fetch(None, 0).states) == (None, {})
 
     @pytest.mark.parametrize(
         ("kept", "func"),
@@ -119,3 +120,17 @@ def test_a_function_of_a_module_that_is_loaded_anew_takes_the_place_of_the_old_o
     found = names.find("loaded_anew:job")
     assert found is module.job
     assert found() == 2
+
+
+def test_a_function_of_the_program_needs_a_name(alone: TaskRegistry) -> None:
+    def work() -> None: ...
+
+    work.__module__, work.__qualname__ = "__main__", "work"
+    with pytest.raises(ValueError, match=r"func 'work' is defined in the program itself \(__main__\)"):
+        alone.register(adder(func=work, args=()))
+    alone.expose(work, "work")
+    alone.register(adder(func=work, args=()))
+    with pytest.raises(ValueError, match=r"^only a function can be exposed, got 1$"):
+        alone.expose(1)  # type: ignore[type-var]  # that is what is refused
+    with pytest.raises(ValueError, match=r"^the name of a function must be a non-empty text, got ''$"):
+        alone.expose(work, "")

@@ -410,7 +410,7 @@ class TestThreads:
             registry.run_now("a", force=True)
             registry.tick()
             assert jobs.count(str(tmp_path), "started") == 1
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
             wait_until(lambda: bool(task.history))
             registry.tick()
             wait_until(lambda: len(task.history) == 2)
@@ -433,7 +433,7 @@ class TestThreads:
 
         with ThreadPoolExecutor(4) as executor, ThreadPoolExecutor(16) as managers:
             registry = TaskRegistry(executor=executor)
-            registry._events.remove("failed", log_outcome)
+            registry._subscribers.remove("failed", log_outcome)
             for name in ("succeeded", "failed"):
                 registry.on(name, lambda event: told.append(event.name))
             ids = [*(str(number) for number in range(20)), "flaky"]
@@ -506,7 +506,7 @@ class TestThreads:
                 wait_until(has_retried)
         assert overlaps == []
         assert {task_id: int(task_id in registry) for task_id in ("x", "y")} == {id_: there[id_] for id_ in ("x", "y")}
-        assert registry._events.callbacks["updated"] == ()
+        assert registry._subscribers.callbacks["updated"] == ()
         counts = registry.statistics()
         assert (counts.runs, counts.failures) == (len(told), told.count("failed"))
         assert {task.status for task in registry if task.id not in ("flaky", "plan")} == {TaskStatus.SUCCESS}

@@ -11,8 +11,9 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, run_scheduler
 from est_alan_scheduler.backends import MemoryBackend
-from est_alan_scheduler.backends.rows import Claim, View
+from est_alan_scheduler.backends.rows import Claim, Snapshot
 from tests import jobs
+from tests.cluster.helpers import OPERATIONS, adder
 from tests.loops.test_asyncio import until
 from tests.ways import PATIENCE
 
@@ -29,9 +30,11 @@ class Slow(MemoryBackend):
         self.claims = self.looks = 0
         self.error: Exception | None = None
 
-    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
+    def fetch(
+        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
+    ) -> Snapshot:
         self.looks += 1
-        return super().look(ids, seen_revision, known)
+        return super().fetch(ids, seen_revision, known)
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         self.claims += 1
@@ -91,7 +94,7 @@ def during_the_claim(
 def status(registry: TaskRegistry) -> TaskStatus:
     """Return how the task stands in the store."""
     backend: Any = registry.backend
-    return backend.look(["a"], 0).states["a"].status  # type: ignore[no-any-return]  # it is any backend
+    return backend.fetch(["a"], 0).states["a"].status  # type: ignore[no-any-return]  # it is any backend
 
 
 def outcomes(registry: TaskRegistry) -> list[tuple[str, str | None]]:
@@ -185,7 +188,7 @@ def test_a_backend_that_is_left_during_a_claim_gets_it_back(
         registry, lambda _: registry.configure(backend=other), lambda: until(lambda: task.status is TaskStatus.SUCCESS)
     )
     assert other is None or threading.main_thread() not in other.askers
-    assert backend.look(["a"], 0).states["a"].status is not TaskStatus.RUNNING
+    assert backend.fetch(["a"], 0).states["a"].status is not TaskStatus.RUNNING
     assert [run.status for run in backend.history()] in ([], [TaskStatus.FAILED])
     assert len(task.history) == 1
 
@@ -202,13 +205,13 @@ def test_a_task_of_others_that_is_registered_here_during_its_claim_runs_once(
 
 
 def test_a_claim_under_way_is_not_asked_for_again(registry: TaskRegistry, task: Task, backend: Slow) -> None:
-    half, ledger = registry.half_tick(), registry._ledger
+    half, session = registry.split_tick(), registry._session
     assert half is not None
-    assert ledger is not None
-    thread = threading.Thread(target=half.ask)
+    assert session is not None
+    thread = threading.Thread(target=half.plan)
     thread.start()
     assert backend.asked.wait(PATIENCE)
-    ledger.prepare(0, is_paused=True)
+    session.prepare(0, is_paused=True)
     backend.goes_on.set()
     thread.join()
     half.start()
@@ -219,9 +222,9 @@ def test_what_another_tick_has_started_between_the_halves_is_left_to_it(
     registry: TaskRegistry, task: Task, backend: Slow
 ) -> None:
     backend.goes_on.set()
-    half = registry.half_tick()
+    half = registry.split_tick()
     assert half is not None
-    half.ask()
+    half.plan()
     registry.tick()
     looks = backend.looks
     half.start()
@@ -272,3 +275,57 @@ def test_the_threads_of_the_app_may_be_busy(registry: TaskRegistry, task: Task, 
             await loop
 
     asyncio.run(main())
+
+
+@pytest.mark.slow
+def test_an_event_loop_runs_what_is_claimed() -> None:
+    async def fetch() -> str:
+        await asyncio.sleep(0)
+        return "fetched"
+
+    registry = TaskRegistry(backend=MemoryBackend())
+    registry.expose(fetch, "fetch")
+    task = registry.register(adder(func=fetch, args=()))
+
+    async def main() -> None:
+        loop = asyncio.create_task(run_scheduler(0.02, registry))
+        while task.result is None:
+            await asyncio.sleep(0.01)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+    asyncio.run(main())
+    assert ([run["status"] for run in registry.history()], registry.instances()) == (["success"], [])
+
+
+@pytest.mark.slow
+def test_an_event_loop_does_not_wait_for_the_store_to_look_to_claim_or_to_write() -> None:
+    class Noting(MemoryBackend):
+        asked: set[tuple[str, bool]] = set()  # noqa: RUF012  # there is one of it
+
+        def __getattribute__(self, name: str) -> Any:
+            if name in OPERATIONS:
+                self.asked.add((name, threading.current_thread() is threading.main_thread()))
+            return super().__getattribute__(name)
+
+    async def fetch() -> int:
+        return len(fetched)
+
+    fetched: list[int] = []
+    backend = Noting()
+    registry = TaskRegistry(backend=backend)
+    registry.expose(fetch, "fetch")
+    registry.register(adder(every={"milliseconds": 100}, func=fetch, args=()))
+    backend.asked.clear()
+
+    async def main() -> None:
+        loop = asyncio.create_task(run_scheduler(0.005, registry))
+        while len(registry.store["a"].history) < 3:
+            await asyncio.sleep(0.01)
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+    asyncio.run(main())
+    here = {name for name, is_here in backend.asked if is_here}
+    there = {name for name, is_here in backend.asked if not is_here}
+    assert (here - {"leave", "finish"}, {"look", "renew", "claim", "finish"} - there) == (set(), set())

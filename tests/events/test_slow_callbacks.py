@@ -36,7 +36,7 @@ def test_a_callback_that_hangs_is_logged_once_while_it_does(impatience: None, ca
     assert message.endswith(" s; its thread waits.")
 
 
-def test_a_callback_that_hangs_is_told_of_though_its_repr_leaves(
+def test_a_callback_that_hangs_is_logged_of_though_its_repr_leaves(
     impatience: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     def leave() -> str:
@@ -44,7 +44,7 @@ def test_a_callback_that_hangs_is_told_of_though_its_repr_leaves(
 
     watching = CallbackWatch()
     calls = [watching.enter(leave), watching.enter(lambda: "It")]
-    wait_until(lambda: calls[1].is_told)
+    wait_until(lambda: calls[1].is_logged)
     for call in calls:
         watching.leave(call)
     wait_until(lambda: watching._thread is None)

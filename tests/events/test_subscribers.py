@@ -1,4 +1,4 @@
-"""Events: what subscribers are told, and that they hurt nobody."""
+"""Subscribers: what subscribers are told, and that they hurt nobody."""
 
 import logging
 import math
@@ -246,7 +246,7 @@ class TestWhatIsTold:
             registry.tick()
             wait_until(lambda: registry.pending()[1] == 0 or "failed a" in names)
             registry.tick()
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
         assert names == ["registered a", "started a", "failed a"]
 
 
@@ -361,7 +361,10 @@ class TestSubscribing:
 
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(subscribe, range(8)))
-        assert (registry._events.callbacks["removed"], registry._events.callbacks["updated"]) == ((), (print,) * 8)
+        assert (registry._subscribers.callbacks["removed"], registry._subscribers.callbacks["updated"]) == (
+            (),
+            (print,) * 8,
+        )
 
 
 class TestIsolation:
@@ -405,7 +408,7 @@ class TestIsolation:
         assert [event.name for event in calls] == [name]
         ran = 0 if name == "misfired" else 1
         assert ([len(task.history) for task in tasks], late.misfires) == ([ran, 0], 1)
-        assert (registry._here.turn.runs, registry._agenda.batches, registry._lock.locked()) == ([], [], False)
+        assert (registry._thread.context.runs, registry._agenda.batches, registry._lock.locked()) == ([], [], False)
         registry.off(name, interrupt)
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1]
@@ -587,7 +590,7 @@ class TestLog:
     def test_nothing_is_made_for_a_success_that_nobody_hears_of(
         self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(registry._book, "announce", None)
+        monkeypatch.setattr(registry._recorder, "announce", None)
         task = registry.register(Task(id="a", every={"hours": 1}, func=work))
         registry.tick()
         assert task.status is TaskStatus.SUCCESS

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.executors.call import Call, Outcome, loop_runner
-from est_alan_scheduler.executors.capacity import Crew
+from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.pool import Pool
 
 
@@ -33,42 +33,42 @@ def pool() -> Iterator[Pool]:
 
 
 def test_without_a_pool_the_thread_itself_makes_any_number_of_calls() -> None:
-    crew = Crew(object(), {})
-    assert (crew.runner(), crew.room(crew.runner())) == (None, None)
+    capacity = Capacity(object(), {})
+    assert (capacity.runner(), capacity.available(capacity.runner())) == (None, None)
 
 
 def test_a_pool_makes_as_many_as_it_has_workers_or_as_it_is_told(pool: Pool) -> None:
     calls: dict[str, Any] = {}
-    crew = Crew(object(), calls)
-    crew.replace(None, pool, None)
-    assert (crew.runner(), crew.room(pool), crew.limit()) == (pool, 3, 3)
-    crew.replace(None, pool, 2)
+    capacity = Capacity(object(), calls)
+    capacity.replace(None, pool, None)
+    assert (capacity.runner(), capacity.available(pool), capacity.limit()) == (pool, 3, 3)
+    capacity.replace(None, pool, 2)
     calls.update(dict.fromkeys("a"))
-    assert (crew.room(pool), crew.limit()) == (1, 2)
+    assert (capacity.available(pool), capacity.limit()) == (1, 2)
     calls.update(dict.fromkeys("abcdefghi"))
-    assert crew.room(pool) == 0
+    assert capacity.available(pool) == 0
 
 
 def test_at_the_end_of_the_program_there_is_no_room_whatever_was_allowed(pool: Pool) -> None:
-    crew = Crew(object(), {})
-    crew.replace(None, pool, 2)
+    capacity = Capacity(object(), {})
+    capacity.replace(None, pool, 2)
     pool.limit = 0
-    assert (crew.room(pool), crew.limit()) == (0, 0)
+    assert (capacity.available(pool), capacity.limit()) == (0, 0)
 
 
 def test_an_event_loop_makes_the_calls_of_its_own_registry_alone(pool: Pool) -> None:
     registry = object()
-    ours, other = Crew(registry, {}), Crew(object(), {})
+    ours, other = Capacity(registry, {}), Capacity(object(), {})
     loop = Loop(registry)
     token = loop_runner.set(loop)
     try:
-        assert (ours.runner(), ours.room(loop), other.runner()) == (loop, 5, None)
+        assert (ours.runner(), ours.available(loop), other.runner()) == (loop, 5, None)
         ours.replace(None, pool, None)
-        assert (ours.runner(), ours.room(loop)) == (loop, 3)
+        assert (ours.runner(), ours.available(loop)) == (loop, 3)
     finally:
         loop_runner.reset(token)
 
 
 def test_the_former_pool_is_returned_if_it_goes(pool: Pool) -> None:
-    crew = Crew(object(), {})
-    assert [crew.replace(None, one, None) for one in (pool, pool, None)] == [None, None, pool]
+    capacity = Capacity(object(), {})
+    assert [capacity.replace(None, one, None) for one in (pool, pool, None)] == [None, None, pool]

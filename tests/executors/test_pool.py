@@ -142,7 +142,7 @@ class TestProcesses:
         registry.tick()
         wait_until(lambda: registry.pending()[0] == [])
         assert task.error_message == "TimeoutError: the run took longer than its timeout of 0.01 s"
-        jobs.let_go(str(tmp_path))
+        jobs.release_unstarted(str(tmp_path))
 
     def test_no_mark_of_a_timeout_is_left_behind(
         self, processes: Executor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -345,7 +345,7 @@ class TestRecord:
                 wait_until(lambda: jobs.count(str(tmp_path), "started") == 1)
                 assert first.stop(timeout=0) is True
                 assert task.status is TaskStatus.RUNNING
-                jobs.let_go(str(tmp_path))
+                jobs.release_unstarted(str(tmp_path))
 
     def test_a_call_whose_submission_was_interrupted_does_not_begin(self) -> None:
         class Interrupting(Manual):
@@ -371,7 +371,7 @@ class TestRoom:
             registry.tick()
             assert [task.status.value for task in tasks] == ["running"] * 3 + ["pending"] * 2
             assert registry.idle_seconds() is None  # the end of a call is what wakes the loop
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
             with start_scheduler(interval=600, registry=registry):
                 wait_until(lambda: all(task.history for task in tasks))
 
@@ -477,7 +477,7 @@ class TestShutdown:
             registry.tick()
             assert registry.shutdown() is True
             assert task.error_message == "TimeoutError: the run took longer than its timeout of 0.02 s"
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
 
     def test_a_given_up_inline_run_keeps_its_thread_from_starting_others(self, tmp_path: Path) -> None:
         registry = TaskRegistry()
@@ -486,7 +486,7 @@ class TestShutdown:
         thread = start_scheduler(registry=registry)
         wait_until(lambda: jobs.count(str(tmp_path), "started") == 1)
         assert thread.stop(timeout=0.01) is False
-        jobs.let_go(str(tmp_path))
+        jobs.release_unstarted(str(tmp_path))
         assert thread.stop() is True
         assert (first.error_message, second.status) == ("RuntimeError: interrupted by shutdown", TaskStatus.PENDING)
         registry.tick()
@@ -517,7 +517,7 @@ class TestShutdown:
                 "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
             ]
             assert without_seconds(logged(caplog)) == expected
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
 
     def test_it_waits_in_real_time_though_time_is_frozen(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as executor, freeze_time("2026-06-01 12:00"):
@@ -526,7 +526,7 @@ class TestShutdown:
             registry.tick()
             assert registry.shutdown(timeout=0.02) is False
             assert task.error_message == "RuntimeError: interrupted by shutdown"
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
 
     @pytest.mark.parametrize(
         "executor",
@@ -645,7 +645,7 @@ def test_a_task_waits_for_the_call_of_the_one_that_had_its_id_before(tmp_path: P
         registry.tick()
         assert (successor.status, registry.idle_seconds()) == (TaskStatus.PENDING, None)
         assert registry.why_not("a") == "the call of the task that had this id before still goes on"
-        jobs.let_go(str(tmp_path))
+        jobs.release_unstarted(str(tmp_path))
         wait_until(lambda: registry.idle_seconds() == 0)
         run(registry, successor)
     assert successor.status is TaskStatus.SUCCESS
@@ -666,7 +666,7 @@ def test_a_ctrl_c_while_a_call_that_has_begun_is_handed_over_starts_no_other(tmp
                 registry.tick()
         registry.tick()
         assert ([run["status"] for run in task.history], task.status) == (["failed"], TaskStatus.FAILED)
-        jobs.let_go(str(tmp_path))
+        jobs.release_unstarted(str(tmp_path))
         wait_until(lambda: registry.why_not("a") == "due now, it runs with the next tick")
         run(registry, task)
     assert task.status is TaskStatus.SUCCESS

@@ -398,7 +398,7 @@ class TestBesideOtherFields:
             assert (task.error_message, task.attempt) == ("RuntimeError: interrupted by shutdown", 1)
             registry.tick()
             assert len(task.history) == 1  # the old call still goes on
-            jobs.let_go(str(tmp_path))
+            jobs.release_unstarted(str(tmp_path))
             wait_until(lambda: registry.idle_seconds() == 0)
             registry.tick()
             wait_until(lambda: len(task.history) == 2)

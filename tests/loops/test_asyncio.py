@@ -264,7 +264,7 @@ def test_more_plain_functions_run_at_a_time_once_max_running_was_raised(tmp_path
             registry.register(Task(every=HOUR, func=jobs.hold, args=(str(tmp_path), str(number))))
         await until(lambda: sum(jobs.count(str(tmp_path), "started", str(number)) for number in range(4)) == 4)
         for number in range(4):
-            jobs.let_go(str(tmp_path), str(number))
+            jobs.release_unstarted(str(tmp_path), str(number))
         job.cancel()
         with pytest.raises(asyncio.CancelledError):
             await job

@@ -32,10 +32,10 @@ class Desk:
         task = self.agenda.store[task_id] = Task(id=task_id, func=print, **given)
         return task
 
-    def take(self, room: int | None = None, stricter: Condition | None = None, now: datetime = NOON) -> str:
+    def take(self, available: int | None = None, stricter: Condition | None = None, now: datetime = NOON) -> str:
         """Return the ids of what is to be started, and file it again, as a tick does that starts nothing."""
         self.agenda.work_in(now)
-        ready = self.readiness.take(now, room, stricter, self.notices)
+        ready = self.readiness.take(now, available, stricter, self.notices)
         self.agenda.close(ready, now)
         return "".join(entry.task.id for entry in ready)
 
@@ -56,7 +56,7 @@ def test_what_is_due_is_taken_in_the_order_of_registration(desk: Desk) -> None:
 def test_where_room_is_short_the_oldest_slots_come_first(desk: Desk) -> None:
     for minute, task_id in enumerate("cab"):
         desk.put(task_id, run_at=NOON - timedelta(minutes=minute))
-    assert [desk.take(room) for room in (0, 1, 2, 3, None)] == ["", "b", "ab", "cab", "cab"]
+    assert [desk.take(available) for available in (0, 1, 2, 3, None)] == ["", "b", "ab", "cab", "cab"]
 
 
 def test_what_waits_for_a_dependency_is_taken_once_that_has_succeeded(desk: Desk) -> None:

@@ -1,4 +1,4 @@
-"""Store: a dict that reports what was done to it."""
+"""TaskDict: a dict that reports what was done to it."""
 
 import copy
 import pickle
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.planning.task_dict import Store, UnknownTaskError
+from est_alan_scheduler.planning.task_dict import TaskDict, UnknownTaskError
 from est_alan_scheduler.task import Task
 
 
@@ -18,15 +18,17 @@ def task(task_id: str) -> Task:
 A, B, C = task("a"), task("b"), task("c")
 
 
-def edit(change: Callable[[Store], Any]) -> tuple[list[str], list[Any]]:
+def edit(change: Callable[[TaskDict], Any]) -> tuple[list[str], list[Any]]:
     """Return the keys after a change to a store of a and b, and what was reported."""
     reports: list[Any] = []
-    store = Store({"a": A, "b": B}, lambda key, moved: reports.append((key, moved)), lambda: reports.append("cleared"))
+    store = TaskDict(
+        {"a": A, "b": B}, lambda key, moved: reports.append((key, moved)), lambda: reports.append("cleared")
+    )
     change(store)
     return list(store), reports
 
 
-def put_back(store: Store) -> None:
+def put_back(store: TaskDict) -> None:
     store["a"] = store.pop("a")
 
 
@@ -47,7 +49,9 @@ def put_back(store: Store) -> None:
         (put_back, ["b", "a"], [("a", True), ("a", True)]),
     ],
 )
-def test_each_way_of_editing_is_reported(change: Callable[[Store], Any], keys: list[str], reports: list[Any]) -> None:
+def test_each_way_of_editing_is_reported(
+    change: Callable[[TaskDict], Any], keys: list[str], reports: list[Any]
+) -> None:
     assert edit(change) == (keys, reports)
 
 
@@ -63,9 +67,9 @@ def test_each_way_of_editing_is_reported(change: Callable[[Store], Any], keys: l
     ],
 )
 def test_what_does_not_belong_there_changes_nothing(
-    change: Callable[[Store], Any], error: type[Exception], message: str
+    change: Callable[[TaskDict], Any], error: type[Exception], message: str
 ) -> None:
-    def attempt(store: Store) -> None:
+    def attempt(store: TaskDict) -> None:
         with pytest.raises(error, match=message):
             change(store)
 
@@ -74,7 +78,7 @@ def test_what_does_not_belong_there_changes_nothing(
 
 def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
     with pytest.raises(UnknownTaskError) as caught:
-        Store({"nightly": task("nightly")}, lambda key, moved: None, lambda: None)["nightli"]
+        TaskDict({"nightly": task("nightly")}, lambda key, moved: None, lambda: None)["nightli"]
     sent = pickle.dumps(caught.value)
     loaded = pickle.loads(sent)
     message = "no task 'nightli' is registered (did you mean 'nightly'?)"
@@ -84,6 +88,6 @@ def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
 def test_a_copy_is_a_plain_dict(duplicate: Callable[[Any], Any]) -> None:
-    store = Store({"a": A}, lambda key, moved: None, lambda: None)
+    store = TaskDict({"a": A}, lambda key, moved: None, lambda: None)
     assert type(duplicate(store)) is dict
     assert duplicate(store) == {"a": A}

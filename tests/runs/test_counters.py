@@ -9,7 +9,7 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler import Lateness, Retry, Statistics, Task, TaskRegistry
-from est_alan_scheduler.runs.counters import Tally
+from est_alan_scheduler.runs.counters import RunCounters
 from tests.test_task_registry import START, Frozen, boom, work
 from tests.ways import wait_until
 
@@ -48,11 +48,11 @@ def test_a_run_that_a_ctrl_c_cuts_off_while_it_is_counted_is_not_recorded_twice(
 
     task = registry.register(Task(id="a", every={"hours": 1}, func=work))
     with monkeypatch.context() as patch:
-        patch.setattr(Tally, "count", interrupt)
+        patch.setattr(RunCounters, "count", interrupt)
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
     assert ([run["status"] for run in task.history], registry.statistics("a").runs) == (["success"], 0)
-    assert registry._here.turn.runs == []
+    assert registry._thread.context.runs == []
     registry.tick_at(START + HOUR)
     assert registry.statistics("a").runs == registry.statistics().runs == 1
 
@@ -72,10 +72,10 @@ def test_lateness_and_duration() -> None:
 
 @pytest.mark.parametrize("is_success", [True, False])
 def test_a_run_that_is_taken_back_counts_for_nothing_but_how_late_it_was_and_how_long(is_success: bool) -> None:
-    tally, total = Tally(), Tally()
-    tally.count(2, 2.0, 1.0, is_success, total)
-    for counts in (tally, total):
-        counts.take_back(2, is_success)
+    counters, total = RunCounters(), RunCounters()
+    counters.count(2, 2.0, 1.0, is_success, total)
+    for counts in (counters, total):
+        counts.uncount(2, is_success)
         assert counts.statistics() == Statistics(0, 0, 0, 0, 0, 2.0, Lateness(1, 1.0, 1.0))
 
 

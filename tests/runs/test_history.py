@@ -10,6 +10,7 @@ from est_alan_scheduler.backends import Backend, MemoryBackend
 from est_alan_scheduler.runs.history import latest_runs
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+from tests.cluster.helpers import adder
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 
 
@@ -80,3 +81,14 @@ def test_what_cannot_be_asked_for_is_named(backend: Backend | None, asked: dict[
     with pytest.raises(TypeError) as caught:
         registry.history(**asked)
     assert str(caught.value) == message
+
+
+def test_memory_has_a_history_without_a_backend() -> None:
+    registry = TaskRegistry()
+    registry.register(adder())
+    registry.register(adder("bad", func=boom, args=()))
+    registry.tick()
+    (bad,) = registry.history(status="failed")
+    assert (bad["task_id"], bad["error"]) == ("bad", "ValueError: boom")
+    assert [run["task_id"] for run in registry.history(limit=1)] == ["bad"]
+    assert registry.history(since=datetime.max) == registry.history(limit=0) == registry.history("c") == []

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.executors.call import Call, Outcome
-from est_alan_scheduler.executors.capacity import Crew
+from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.worker import work
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.runs.recorder import RunBook
-from est_alan_scheduler.runs.starter import Launcher
+from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.starter import RunStarter
 from est_alan_scheduler.task import Task, TaskStatus
 
 NOON = datetime(2026, 6, 1, 12)
@@ -35,15 +35,15 @@ class Later:
 
 
 class Site:
-    """A launcher with all that it works on."""
+    """A starter with all that it works on."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
-        self.book = RunBook(threading.Lock(), self.agenda, lambda: NOON, lambda: None)
-        self.crew = Crew(self, self.book.under_way.calls)
+        self.recorder = RunRecorder(threading.Lock(), self.agenda, lambda: NOON, lambda: None)
+        self.capacity = Capacity(self, self.recorder.in_flight.calls)
         self.asked: list[str] = []
-        self.launcher = Launcher(self.agenda, self.book, self.crew, lambda: NOON, self._may_start)
-        self.turn = self.book.under_way.here.turn
+        self.starter = RunStarter(self.agenda, self.recorder, self.capacity, lambda: NOON, self._may_start)
+        self.turn = self.recorder.in_flight.thread.context
 
     def put(self, task_id: str, func: Callable[..., Any], **fields: Any) -> Task:
         task = self.agenda.store[task_id] = Task(id=task_id, every={"seconds": 1}, func=func, **fields)
@@ -70,14 +70,14 @@ def site() -> Site:
 
 def test_a_run_by_hand_is_made_here_and_recorded(site: Site) -> None:
     task = site.put("a", lambda: task.status)
-    site.launcher.run_here(task)
+    site.starter.run_here(task)
     assert (task.status, task.result, task.last_run_at) == (TaskStatus.SUCCESS, TaskStatus.RUNNING, NOON)
     assert (site.asked, site.turn.runs) == ([], [])
 
 
 def test_a_task_that_is_running_is_not_started(site: Site) -> None:
     task = site.put("a", print, status=TaskStatus.RUNNING)
-    site.launcher.run_here(task)
+    site.starter.run_here(task)
     assert (task.history, task.last_run_at) == ([], None)
 
 
@@ -85,17 +85,17 @@ def test_what_a_tick_found_ready_is_asked_again_only_after_a_change(site: Site) 
     task = site.put("a", lambda: 1)
     site.find_ready(task)
     task.args = ()
-    site.launcher.run_here(task)
+    site.starter.run_here(task)
     assert (site.asked, task.history) == (["a"], [])
     site.find_ready(task)
-    site.launcher.run_here(task)
+    site.starter.run_here(task)
     assert (site.asked, task.result) == (["a"], 1)
 
 
 def test_results_of_dependencies_go_with_the_arguments(site: Site) -> None:
     site.put("a", print, result=2, last_success_at=NOON)
     task = site.put("b", lambda x, dep_a: (x, dep_a), kwargs={"x": 1}, depends_on=["a"])
-    site.launcher.run_here(task)
+    site.starter.run_here(task)
     assert task.result == (1, 2)
 
 
@@ -104,26 +104,26 @@ def test_an_error_is_recorded_and_an_interruption_raised_as_well(site: Site) -> 
         raise error
 
     task = site.put("a", leave, args=(ValueError("boom"),))
-    site.launcher.run_here(task)
+    site.starter.run_here(task)
     assert task.error_message == "ValueError: boom"
     task.args = (KeyboardInterrupt(),)
     with pytest.raises(KeyboardInterrupt):
-        site.launcher.run_here(task)
+        site.starter.run_here(task)
     assert (task.status, task.error_message) == (TaskStatus.FAILED, "KeyboardInterrupt")
 
 
 def test_what_is_handed_over_is_recorded_when_its_outcome_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     later = Later()
-    monkeypatch.setattr(site.crew, "runner", lambda: later)
+    monkeypatch.setattr(site.capacity, "runner", lambda: later)
     tasks = [site.put("a", lambda: 1), site.put("b", lambda: 2)]
     for task in tasks:
-        site.launcher.hand_over(task, later)
+        site.starter.hand_over(task, later)
     assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # there is room for one
     later.step()
-    assert ([task.result for task in tasks], later.calls, site.book.under_way.all()) == ([1, None], [], [])
+    assert ([task.result for task in tasks], later.calls, site.recorder.in_flight.all()) == ([1, None], [], [])
 
 
 def test_a_runner_that_was_replaced_meanwhile_gets_nothing(site: Site) -> None:
     task, later = site.put("a", print), Later()
-    site.launcher.hand_over(task, later)
+    site.starter.hand_over(task, later)
     assert (later.calls, task.status) == ([], TaskStatus.PENDING)

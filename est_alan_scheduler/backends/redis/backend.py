@@ -33,14 +33,14 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
+    DeadRun,
     Definition,
     InstanceRow,
     Renewal,
     RunOutcome,
     RunRow,
+    Snapshot,
     State,
-    Verdict,
-    View,
     newest,
     storable,
     to_definition,
@@ -97,7 +97,9 @@ class RedisBackend(Backend):
         self._client.close()
         self._client.connection_pool.disconnect()
 
-    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
+    def fetch(
+        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
+    ) -> Snapshot:
         """Return the time, the revision, what changed since another one, and the states of tasks.
 
         One round trip, and one more for every 500 changed definitions, or if the ids are not given.
@@ -105,7 +107,7 @@ class RedisBackend(Backend):
         if ids is None:
             with self._guard():
                 ids = [text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
-        view = View(0, 0, {}, {}, {})
+        snapshot = Snapshot(0, 0, {}, {}, {})
         more, seen = True, str(seen_revision)
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
@@ -119,20 +121,20 @@ class RedisBackend(Backend):
             self.clock.note(int(now), began)
             for _, _, _, _, states, _, _ in replies:
                 for task_id, state in states:
-                    self._show(view, task_id, state)
+                    self._show(snapshot, task_id, state)
             for task_id, (removed, definition, checksum), state in news:
                 if removed == "1":
-                    view.definitions[task_id] = None
-                    view.states.pop(task_id, None)
-                elif self._show(view, task_id, state):
+                    snapshot.definitions[task_id] = None
+                    snapshot.states.pop(task_id, None)
+                elif self._show(snapshot, task_id, state):
                     try:
-                        view.definitions[task_id] = to_definition(task_id, definition, checksum)
+                        snapshot.definitions[task_id] = to_definition(task_id, definition, checksum)
                     except ValueError as error:
-                        del view.states[task_id]
-                        view.unreadable[task_id] = str(error)
-            view = view._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
+                        del snapshot.states[task_id]
+                        snapshot.unreadable[task_id] = str(error)
+            snapshot = snapshot._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
             more, seen, asked = bool(page), revision, [[]]
-        return view
+        return snapshot
 
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         """Write definitions whose hash is new, and return the state of all."""
@@ -215,16 +217,16 @@ class RedisBackend(Backend):
         """Give a lease back."""
         self._call(scripts.LEAVE, [(owner,)])
 
-    def lost(self, limit: int = 1_000) -> list[RunRow]:
+    def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease."""
         (reply,) = self._call(scripts.LOST, [(str(limit),)])
         return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
 
-    def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
+    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, and return those that were."""
         rows = [
             [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), number(one.retry_at), str(one.attempt)]
-            for one in verdicts
+            for one in dead_runs
         ]
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
 
@@ -273,12 +275,12 @@ class RedisBackend(Backend):
         found = self._each(scripts.RUNS, [[task_id, str(epoch)] for task_id, epoch in keys])
         return read_runs((task_id, int(epoch), values) for task_id, epoch, values in found)
 
-    def _show(self, view: View, task_id: str, values: Sequence[str]) -> bool:
-        """Put a state into a view; False if it makes no sense."""
+    def _show(self, snapshot: Snapshot, task_id: str, values: Sequence[str]) -> bool:
+        """Put a state into a snapshot; False if it makes no sense."""
         try:
-            view.states[task_id] = read_state(task_id, values)
+            snapshot.states[task_id] = read_state(task_id, values)
         except ValueError as error:
-            view.unreadable[task_id] = str(error)
+            snapshot.unreadable[task_id] = str(error)
             return False
         return True
 

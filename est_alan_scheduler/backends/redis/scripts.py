@@ -353,8 +353,8 @@ REAP = (
     + """
 local at = now()
 local reaped, gone = {}, {}
-for _, verdict in ipairs(cjson.decode(ARGV[2])) do
-    local id, epoch, owner, error = verdict[1], verdict[2], verdict[3], verdict[4]
+for _, dead_run in ipairs(cjson.decode(ARGV[2])) do
+    local id, epoch, owner, error = dead_run[1], dead_run[2], dead_run[3], dead_run[4]
     local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished')
     if row[1] == owner and row[2] == '' and not alive(owner, at) then
         gone[owner] = true
@@ -363,8 +363,8 @@ for _, verdict in ipairs(cjson.decode(ARGV[2])) do
         local key = P .. 'task:' .. id
         local there = redis.call('HMGET', key, 'epoch', 'owner', 'status')
         if there[1] == epoch and there[2] == owner and there[3] == 'running' then
-            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', verdict[5],
-                'attempt', verdict[6], 'owner', '')
+            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', dead_run[5],
+                'attempt', dead_run[6], 'owner', '')
             redis.call('HINCRBY', key, 'version', 1)
         end
         reaped[#reaped + 1] = {id, epoch}

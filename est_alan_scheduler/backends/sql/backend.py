@@ -12,8 +12,8 @@ from est_alan_scheduler.backends.rows import (
     Change,
     Definition,
     RunRow,
+    Snapshot,
     State,
-    View,
     newest,
     to_definition,
     to_runs,
@@ -31,10 +31,12 @@ _MOST = 2**63 - 1  # what a LIMIT can be
 class SqlBackend(SqlLeases):
     """State in four tables. Subclasses know their database: its clock, its locks, and the fastest way to claim.
 
-    Rows are locked in one order, so that nobody waits in a circle: meta, instances, tasks by id, runs.
+    Rows are locked in one order, so that nobody waits in a cycle: meta, instances, tasks by id, runs.
     """
 
-    def look(self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None) -> View:
+    def fetch(
+        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
+    ) -> Snapshot:
         """Return the time, the revision, what changed since another one, and the states of tasks, in one statement."""
         t = self._tables
         news = "t.revision > :seen"
@@ -51,28 +53,28 @@ class SqlBackend(SqlLeases):
         rows = self._read(statement, parameters)
         if not rows:  # the store was emptied
             self.open()
-            return self.look(ids, 0, known)
+            return self.fetch(ids, 0, known)
         now, revision, paused, born = rows[0][:4]
         self.clock.note(now, began)
         if revision < seen_revision:  # an older state of the store was restored
-            return self.look(ids, 0, known)
-        view = View(now, revision, {}, {}, {}, bool(paused), born)
+            return self.fetch(ids, 0, known)
+        snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born)
         for _, _, _, _, is_news, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and nothing is new
             if removed:
                 if is_news:
-                    view.definitions[task_id] = None
+                    snapshot.definitions[task_id] = None
                 continue
             try:
-                view.states[task_id] = to_state(state)
+                snapshot.states[task_id] = to_state(state)
                 if is_news:
-                    view.definitions[task_id] = to_definition(task_id, definition, checksum)
+                    snapshot.definitions[task_id] = to_definition(task_id, definition, checksum)
             except ValueError as error:
-                view.states.pop(task_id, None)
-                view.unreadable[task_id] = str(error)
-        return view
+                snapshot.states.pop(task_id, None)
+                snapshot.unreadable[task_id] = str(error)
+        return snapshot
 
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         """Write definitions whose hash is new, and return the state of all."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Turns:
+class FairLock:
     """A lock whose waiters come first in, first out, so that none starves. `_lock` guards the queue."""
 
     def __init__(self) -> None:
@@ -18,14 +18,14 @@ class Turns:
     @contextmanager
     def take(self, seconds: float) -> Iterator[None]:
         """Wait for a turn and have it; TimeoutError if it has not come after so many seconds."""
-        if not self._come(seconds):
+        if not self._acquire(seconds):
             raise TimeoutError(f"no turn came within {seconds:g} s")
         try:
             yield
         finally:
-            self._pass_on()
+            self._release()
 
-    def _come(self, seconds: float) -> bool:
+    def _acquire(self, seconds: float) -> bool:
         with self._lock:
             if not self._is_taken:
                 self._is_taken = True
@@ -33,15 +33,15 @@ class Turns:
             turn = threading.Lock()
             turn.acquire()
             self._queue.append(turn)
-        has_come = False
+        is_acquired = False
         try:
-            has_come = turn.acquire(timeout=seconds)
+            is_acquired = turn.acquire(timeout=seconds)
         finally:
-            if not has_come and self._give_up(turn):  # also a Ctrl+C
-                self._pass_on()
-        return has_come
+            if not is_acquired and self._leave_queue(turn):  # also a Ctrl+C
+                self._release()
+        return is_acquired
 
-    def _give_up(self, turn: threading.Lock) -> bool:
+    def _leave_queue(self, turn: threading.Lock) -> bool:
         """Leave the queue; return whether the turn has come in this very moment."""
         with self._lock:
             if turn in self._queue:
@@ -49,7 +49,7 @@ class Turns:
                 return False
         return True
 
-    def _pass_on(self) -> None:
+    def _release(self) -> None:
         with self._lock:
             if self._queue:
                 self._queue.popleft().release()
@@ -57,13 +57,13 @@ class Turns:
                 self._is_taken = False
 
 
-_turns: dict[str, Turns] = {}
+_fair_locks: dict[str, FairLock] = {}
 
 
-def turns_at(path: str) -> Turns:
+def fair_lock(path: str) -> FairLock:
     """Return the turns of all in this process who write that file."""
-    return _turns.get(path) or _turns.setdefault(path, Turns())
+    return _fair_locks.get(path) or _fair_locks.setdefault(path, FairLock())
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_turns.clear)  # the threads that had them are gone
+    os.register_at_fork(after_in_child=_fair_locks.clear)  # the threads that had them are gone

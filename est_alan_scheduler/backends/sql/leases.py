@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from est_alan_scheduler.backends.backend import renewed_since
-from est_alan_scheduler.backends.rows import InstanceRow, Renewal, RunRow, Verdict, storable, to_runs
+from est_alan_scheduler.backends.rows import DeadRun, InstanceRow, Renewal, RunRow, storable, to_runs
 from est_alan_scheduler.backends.sql.engine import SqlStore
 from est_alan_scheduler.backends.sql.tables import RUN, sql
 
@@ -43,7 +43,7 @@ class SqlLeases(SqlStore):
         with self._transaction() as connection:
             connection.execute(sql(f"DELETE FROM {self._tables.instances} WHERE owner = :owner"), {"owner": owner})
 
-    def lost(self, limit: int = 1_000) -> list[RunRow]:
+    def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
         """Return runs without an outcome whose owner has no live lease."""
         t = self._tables
         statement = (
@@ -53,12 +53,12 @@ class SqlLeases(SqlStore):
         )
         return to_runs(self._read(statement, {"limit": limit, **self._times()}))
 
-    def reap(self, verdicts: Sequence[Verdict]) -> set[tuple[str, int]]:
+    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
         """Record lost runs as FAILED, and return those that were."""
-        if not verdicts:
+        if not dead_runs:
             return set()
         t = self._tables
-        owners = {"ids": self._ids({verdict.owner for verdict in verdicts})}
+        owners = {"ids": self._ids({dead_run.owner for dead_run in dead_runs})}
         among = self._among("owner")
         # A renewal in progress holds the lock and keeps its runs; one that comes later finds its lease broken.
         expired = (
@@ -80,24 +80,24 @@ class SqlLeases(SqlStore):
         with self._transaction() as connection:
             gone = set(connection.execute(sql(expired), {**owners, **self._times()}).scalars())
             there = set(connection.execute(sql(present), owners).scalars())
-            ids = {"ids": self._ids({verdict.id for verdict in verdicts})}
+            ids = {"ids": self._ids({dead_run.id for dead_run in dead_runs})}
             connection.execute(sql(lock), ids).all()
             still = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
             reaped = [
-                verdict
-                for verdict in verdicts
-                if (verdict.owner in gone or verdict.owner not in there)
-                and (verdict.id, verdict.epoch, verdict.owner) in still
+                dead_run
+                for dead_run in dead_runs
+                if (dead_run.owner in gone or dead_run.owner not in there)
+                and (dead_run.id, dead_run.epoch, dead_run.owner) in still
             ]
             now = self._read_clock(connection)
             common = [
-                {"id": verdict.id, "epoch": verdict.epoch, "error": storable(verdict.error)} for verdict in reaped
+                {"id": dead_run.id, "epoch": dead_run.epoch, "error": storable(dead_run.error)} for dead_run in reaped
             ]
             states = [
-                {**row, "owner": verdict.owner, "retry_at": verdict.retry_at, "attempt": verdict.attempt}
-                for row, verdict in zip(common, reaped, strict=True)
+                {**row, "owner": dead_run.owner, "retry_at": dead_run.retry_at, "attempt": dead_run.attempt}
+                for row, dead_run in zip(common, reaped, strict=True)
             ]
             self._execute_all(connection, fail, states)
             self._execute_all(connection, close, [{**row, "finished": now} for row in common])
             self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(gone)])
-        return {(verdict.id, verdict.epoch) for verdict in reaped}
+        return {(dead_run.id, dead_run.epoch) for dead_run in reaped}

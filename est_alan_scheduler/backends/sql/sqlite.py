@@ -16,7 +16,7 @@ from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailable
 from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
-from est_alan_scheduler.backends.sql.fair_lock import turns_at
+from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import sql
 
 _PATIENCE = 10.0  # seconds to wait for the lock
@@ -72,7 +72,7 @@ class SqliteBackend(SqlBackend):
     def _transaction(self) -> Iterator[Connection]:
         # SQLite itself lets those who wait sleep for ever longer, and whoever comes along may go first.
         try:
-            with turns_at(self._path).take(_PATIENCE), super()._transaction() as connection:
+            with fair_lock(self._path).take(_PATIENCE), super()._transaction() as connection:
                 yield connection
         except TimeoutError:
             raise BackendUnavailableError(f"{self.url}: others in this process write for too long") from None

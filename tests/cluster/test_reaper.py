@@ -1,0 +1,231 @@
+"""Runs of dead instances: they are recorded as failed, told, and tried again."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+
+from est_alan_scheduler import Event, Retry, TaskRegistry, TaskStatus
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.cluster import session as ledger_module
+from tests import jobs
+from tests.backends.stores import Clock
+from tests.cluster.helpers import Join, adder, at, claim_and_die, heard_by, noop, reap
+from tests.jobs import boom
+from tests.ways import logged
+
+
+class TestReap:
+    def test_what_a_dead_instance_ran_is_taken_over_after_its_lease(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+
+        retry = Retry(max_retries=1, delay=5, jitter=0, on=(KeyError,))  # a lost run raised nothing, and is tried again
+        task = first.register(adder(every={"hours": 1}, retry=retry))
+        claim_and_die(first, task)
+        second.tick()
+        assert second.store["a"].status is TaskStatus.RUNNING
+        clock.advance(700)
+        reap(second)
+        second.tick()
+        there = second.store["a"]
+        assert there.error_message is not None
+        assert there.error_message.startswith("lease expired: owner ")
+        assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
+
+    def test_what_is_lost_is_judged_by_what_its_task_is_by_now(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        second.tick()  # when there was none
+        retry = Retry(max_retries=1, delay=5, jitter=0)
+        claim_and_die(first, first.register(adder(every={"hours": 1}, retry=retry)))
+        clock.advance(700)
+        reap(second)
+        second.tick()
+        assert second.store["a"].retry_at == at(clock) + timedelta(seconds=5)
+
+    def test_what_is_lost_is_taken_over_though_much_else_is_nobody_here_knows(
+        self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(ledger_module, "_LOST", 1)
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.expose(noop, "only here")
+        for task in (adder("a", func=noop, args=()), adder("b", func=noop, args=()), adder("c")):
+            claim_and_die(first, first.register(task))
+        second.tick()
+        clock.advance(700)
+        reap(second)
+        assert [run["task_id"] for run in second.history(status="failed")] == ["c"]
+
+    def test_a_run_that_goes_on_here_is_not_lost_though_the_clock_of_the_store_was_set_ahead(
+        self, alone: TaskRegistry, clock: Clock
+    ) -> None:
+        session = alone._session
+        assert session is not None
+
+        def outlive() -> None:
+            clock.advance(700)
+            session.outage.healthy_since = -600.0
+            session.reap()
+
+        alone.expose(outlive, "outlive")
+        alone.register(adder(func=outlive, args=()))
+        alone.tick()
+        assert [(run["status"], run["late"]) for run in alone.history()] == [("success", False)]
+
+    def test_who_needs_the_turn_for_long_does_not_keep_the_lease_from_being_renewed(
+        self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        claim_and_die(first, first.register(adder()))
+        clock.advance(700)
+        session, has_turn, go = second._session, threading.Event(), threading.Event()
+        assert session is not None
+
+        def hold() -> None:
+            with session.replica.sync_lock:
+                has_turn.set()
+                go.wait(60)
+
+        holds = threading.Thread(target=hold)
+        holds.start()
+        assert has_turn.wait(60)
+        monkeypatch.setattr(session.lease, "seconds", 0.1)
+        reap(second)  # it comes back
+        go.set()
+        holds.join()
+        assert second.history(status="failed") == []
+        reap(second)
+        assert [run["task_id"] for run in second.history(status="failed")] == ["a"]
+
+    def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        task = first.register(adder())
+        claim_and_die(first, task)
+        clock.advance(700)
+        second.register(adder())
+        session = second._session
+        assert session is not None
+        session.lease.renew()  # so that it is not due when it beats
+        session.outage.healthy_since, session._reap_at = -600.0, 0.0
+        session.heartbeat()
+        assert [run["status"] for run in second.history("a")] == ["failed"]
+
+    def test_nobody_is_declared_dead_after_an_outage_until_a_lease_has_passed(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        claim_and_die(first, first.register(adder()))
+        clock.advance(700)
+        second.tick()
+        session = second._session
+        assert session is not None
+        session.lease.renew()
+        session.reap()
+        second.tick()
+        statuses = [second.store["a"].status]
+        reap(second)
+        second.tick()
+        assert [*statuses, second.store["a"].status] == [TaskStatus.RUNNING, TaskStatus.SUCCESS]
+
+
+class TestRecord:
+    def test_who_takes_over_a_lost_run_tells_and_counts_its_failure(
+        self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        first, second = join(), join()
+        heard, start = heard_by(second), at(clock)
+        retry = Retry(max_retries=1, delay=5, jitter=0)
+        for registry in (first, second):
+            registry.register(adder(every={"hours": 1}, retry=retry))
+        task = second.store["a"]
+        claim_and_die(first, first.store["a"])
+        clock.advance(700)
+        reap(second)
+        counts = second.statistics("a")
+        assert (counts.runs, counts.failures, counts.last_duration, counts.lateness.count) == (1, 1, None, 0)
+        assert counts == second.statistics()
+        second.tick()
+        error = task.error_message or ""
+        lost = Event("failed", "a", start, 1, start, at(clock), error_message=error, retry_at=task.retry_at)
+        (told, retried), due = heard, at(clock) + timedelta(seconds=5)
+        assert [told._replace(error=None), retried._replace(error=None)] == [lost, lost._replace(name="retrying")]
+        assert (str(told.error), told.retry_at) == (error, due)
+        assert logged(caplog) == [f"Task 'a' failed: {error}; next attempt at {due}"]
+        clock.advance(5)
+        second.tick()
+        assert [event.name for event in heard] == ["failed", "retrying", "succeeded"]
+        counts = second.statistics("a")
+        assert (counts.runs, counts.successes, counts.failures, counts.retries) == (2, 1, 1, 1)
+        assert [(line["status"], line["attempt"]) for line in task.history] == [("failed", 1), ("success", 2)]
+
+    def test_what_is_taken_over_during_a_run_is_told_when_it_is_known_how_the_task_stands(
+        self, join: Join, clock: Clock
+    ) -> None:
+        first, second = join(), join()
+        heard = heard_by(second)
+
+        def outlive() -> None:
+            clock.advance(700)
+            reap(second)
+
+        second.expose(outlive, "outlive")
+        for registry in (first, second):
+            registry.register(adder(every={"hours": 1}, retry=Retry(max_retries=1, delay=5, jitter=0)))
+        claim_and_die(first, first.store["a"])
+        second.register(adder("b", every={"hours": 1}, func=outlive, args=()))
+        second.tick()
+        assert [(event.name, event.task_id) for event in heard] == [("succeeded", "b")]
+        second.tick()
+        due = at(clock) + timedelta(seconds=5)
+        assert [(event.name, event.retry_at) for event in heard[1:]] == [("failed", due), ("retrying", due)]
+
+    def test_a_lost_run_of_a_task_that_is_gone_is_told_by_its_id(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        heard, start = heard_by(second), at(clock)
+        for registry in (first, second):
+            registry.register(adder(every={"hours": 1}, retry=1))
+        claim_and_die(first, first.store["a"])
+        second.remove("a")
+        again = second.register(adder(every={"hours": 1}, retry=1))
+        clock.advance(700)
+        reap(second)
+        second.shutdown()
+        assert [(event.name, event.task_id, event.slot, event.attempt) for event in heard] == [
+            ("failed", "a", start, 1)
+        ]
+        assert (second.statistics().failures, second.statistics("a").failures, again.history) == (1, 0, [])
+
+    def test_the_history_takes_no_more_lost_runs_than_its_limit(self, join: Join, clock: Clock) -> None:
+        first, second = join(), join()
+        for registry in (first, second):
+            registry.register(adder(history_limit=0))
+        claim_and_die(first, first.store["a"])
+        clock.advance(700)
+        reap(second)
+        assert second.store["a"].history == []
+
+    def test_a_retry_of_what_was_lost_is_for_the_same_slot_and_as_late_as_its_owner_would_have_it(
+        self, join: Join, clock: Clock
+    ) -> None:
+        first, second = join(), join()
+        heard = heard_by(second)
+        retry, start = Retry(max_retries=2, delay=5, jitter=1), at(clock)
+        task = first.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
+        second.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
+        first.tick()
+        delays = [retry.seconds_after(attempt, None, "a", to_utc(start)) or 0 for attempt in (1, 2)]
+        assert task.retry_at == start + timedelta(seconds=delays[0])
+        clock.advance(10)
+        claim_and_die(first, task)
+        clock.advance(700)
+        reap(second)
+        second.tick()
+        assert second.store["a"].retry_at == at(clock) + timedelta(seconds=delays[1])
+        clock.advance(20)
+        second.tick()
+        assert [(run["slot"], run["attempt"]) for run in second.history()] == [(start, 1), (start, 2), (start, 3)]
+        told = [(event.name, event.slot, event.attempt) for event in heard]
+        assert told == [("failed", start, 2), ("retrying", start, 2), ("failed", start, 3)]
+        assert second.statistics("a").retries == 2
