@@ -11,7 +11,7 @@ from tests.chaos.journal import Act, Claimed, Journal, Leased, Trouble
 from tests.chaos.spans import SLOW
 
 OPERATIONS = (
-    "look",
+    "fetch",
     "define",
     "change",
     "remove",
@@ -21,7 +21,7 @@ OPERATIONS = (
     "finish",
     "renew",
     "leave",
-    "lost",
+    "find_dead_runs",
     "reap",
 )
 

@@ -39,7 +39,7 @@ class TestClaim:
             counts[run["task_id"]] += run["status"] == "success"
         assert set(counts.values()) == {3}
 
-    def test_func_knows_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
+    def test_current_run_has_the_epoch_of_the_claim(self, alone: TaskRegistry, clock: Clock) -> None:
         seen = []
         alone.expose(look := lambda: seen.append(current_run()), "look")
         alone.register(adder(func=look, args=()))
@@ -64,7 +64,7 @@ class TestClaim:
 
 
 class TestBetweenClaimAndStart:
-    def test_a_run_asked_for_between_claim_and_start_is_one_more(self, alone: TaskRegistry) -> None:
+    def test_a_run_requested_between_claim_and_start_is_an_additional_run(self, alone: TaskRegistry) -> None:
         def ask() -> None:
             alone.run_now("b")
 
@@ -76,11 +76,13 @@ class TestBetweenClaimAndStart:
             alone.tick()
         assert (runs(alone, "a"), runs(alone, "b")) == (1, 2)
 
-    def test_a_task_of_others_may_be_registered_here_while_it_is_claimed_here(self, join: Join, clock: Clock) -> None:
+    def test_a_task_of_another_instance_can_be_registered_here_while_this_instance_has_claimed_it(
+        self, join: Join, clock: Clock
+    ) -> None:
         first, second = join(), join()
 
         def register() -> None:
-            if second._session._claims._tasks.is_adopted("b"):  # type: ignore[union-attr]
+            if second._session._claims._replica.is_adopted("b"):  # type: ignore[union-attr]
                 second.register(adder("b"))
 
         first.expose(register, "register")
@@ -96,7 +98,7 @@ class TestBetweenClaimAndStart:
         assert second.history("b")[0]["error"].partition(":")[0] == "not started"
 
     @pytest.mark.parametrize(("remover", "is_seen"), [("here", False), ("there", False), ("there", True)])
-    def test_a_claim_of_a_task_that_was_removed_and_registered_anew_does_not_start_it(
+    def test_a_claim_of_a_removed_task_does_not_start_the_new_task_with_its_id(
         self, join: Join, clock: Clock, remover: str, is_seen: bool
     ) -> None:
         here, there, started = join(), join(), list[int | None]()
@@ -143,7 +145,7 @@ class TestBetweenClaimAndStart:
             ),
         ],
     )
-    def test_management_before_the_answer_to_a_claim_has_come(
+    def test_management_calls_before_the_answer_to_a_claim_take_effect(
         self, join: Join, meanwhile: Callable[[TaskRegistry, TaskRegistry], Any], started: list[int], found: list[str]
     ) -> None:
         here, there = join(), join()
@@ -164,7 +166,7 @@ class TestBetweenClaimAndStart:
             here.tick()
         assert (noted, [run["status"] for run in here.history("a")]) == (started, found)
 
-    def test_a_status_that_is_assigned_takes_a_claim_away(self, join: Join) -> None:
+    def test_an_assigned_status_cancels_a_claim(self, join: Join) -> None:
         registry = join()
 
         def take_away() -> None:
@@ -187,7 +189,7 @@ class TestBatch:
         ("runs_of_batch", "seconds", "size"),
         [(64, 0.001, 256), (3, 0.001, 64), (64, 0.2, 32), (2, 1.0, 1), (64, 0.0, 256)],
     )
-    def test_an_inline_batch_grows_and_shrinks_to_what_is_short(
+    def test_the_inline_batch_size_follows_the_duration_of_runs(
         self, alone: TaskRegistry, runs_of_batch: int, seconds: float, size: int
     ) -> None:
         claims = alone._session._claims  # type: ignore[union-attr]  # it has one
@@ -195,7 +197,7 @@ class TestBatch:
         claims.learn(runs_of_batch, seconds)
         assert claims.size(is_inline=True) == size
 
-    def test_a_slow_store_makes_no_batch_smaller(self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_slow_store_does_not_shrink_the_batch(self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         session, seconds = alone._session, [0.0]
         assert session is not None
         claim = session.backend.claim

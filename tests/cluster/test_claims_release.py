@@ -12,7 +12,7 @@ from tests.jobs import boom
 
 
 class TestRelease:
-    def test_a_run_that_may_not_start_any_more_is_given_back(self, alone: TaskRegistry, clock: Clock) -> None:
+    def test_the_claim_of_a_run_that_may_no_longer_start_is_released(self, alone: TaskRegistry, clock: Clock) -> None:
         alone.expose(lambda: alone.pause("b"), "pause b")
         alone.register(adder("a", func=alone._names.find("pause b"), args=()))
         task = alone.register(adder("b"))
@@ -25,7 +25,7 @@ class TestRelease:
         alone.tick()
         assert task.result == 3
 
-    def test_a_run_that_was_asked_for_and_is_given_back_is_still_asked_for(
+    def test_a_requested_run_is_still_requested_after_its_claim_was_released(
         self, alone: TaskRegistry, clock: Clock
     ) -> None:
         alone.expose(lambda: alone.pause_all(), "pause all")
@@ -42,7 +42,7 @@ class TestRelease:
         alone.tick()
         assert ([run["status"] for run in alone.history("b")], task.run_requested) == (["failed", "success"], None)
 
-    def test_what_others_change_in_between_does_not_keep_a_run_from_being_given_back(self, join: Join) -> None:
+    def test_a_claim_is_released_though_another_instance_changed_its_row(self, join: Join) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
 
@@ -62,7 +62,7 @@ class TestRelease:
         second.tick()
         assert [run["status"] for run in second.history("b")] == ["failed", "success"]
 
-    def test_nor_what_they_change_while_it_is_being_given_back(
+    def test_a_claim_is_released_though_another_instance_changes_its_row_during_the_release(
         self, join: Join, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = join(), join()
@@ -88,7 +88,7 @@ class TestRelease:
         assert (pauses, first.store["b"].status, first.store["b"].paused) == ([], TaskStatus.PENDING, True)
 
     @pytest.mark.parametrize("cut", ["before", "after"])
-    def test_a_start_that_is_cut_off_is_given_back(
+    def test_an_interrupted_start_releases_its_claim(
         self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch, cut: str
     ) -> None:
         task, agenda = alone.register(adder()), alone._agenda
@@ -126,7 +126,7 @@ class TestRelease:
         assert given_back["error"] == f"not started: owner {session.lease.owner} gave its claim back"
         assert (run["status"], run["epoch"], task.result) == ("success", 2, 3)
 
-    def test_a_claim_that_is_given_back_drops_no_history(self, alone: TaskRegistry, clock: Clock) -> None:
+    def test_a_released_claim_drops_no_history(self, alone: TaskRegistry, clock: Clock) -> None:
         task, session = alone.register(adder(history_limit=200)), alone._session
         assert session is not None
         for _ in range(101):
@@ -138,7 +138,7 @@ class TestRelease:
         alone.tick()
         assert len(alone.history("a", limit=1_000)) == 103
 
-    def test_a_request_that_was_made_stronger_outlives_that_its_claim_is_given_back(self, join: Join) -> None:
+    def test_a_forced_request_during_a_claim_outlives_the_release_of_the_claim(self, join: Join) -> None:
         here, there = join(), join()
 
         def stop() -> None:
@@ -159,7 +159,7 @@ class TestRelease:
         assert (state.status, state.run_requested, here.store["b"].run_requested) == (TaskStatus.PENDING, 2, "force")
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-    def test_what_is_interrupted_while_a_claim_is_given_back_is_given_back_later(
+    def test_an_interrupted_release_of_a_claim_is_made_later(
         self, alone: TaskRegistry, error: type[BaseException]
     ) -> None:
         backend: Any = alone._session and alone._session.backend
@@ -184,7 +184,7 @@ class TestRelease:
         assert alone.store["b"].result == 3
 
     @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
-    def test_what_was_not_started_is_given_back_when_it_is_back(
+    def test_unstarted_claims_are_released_after_an_outage(
         self, flaky: Flaky, registry: TaskRegistry, when: str
     ) -> None:
         def stop() -> None:
@@ -206,7 +206,7 @@ class TestRelease:
 
 class TestSlowTick:
     @pytest.mark.parametrize("others", [0, 1])
-    def test_what_a_slow_inline_tick_holds_is_given_back_for_others_to_run(self, join: Join, others: int) -> None:
+    def test_claims_held_by_a_slow_inline_tick_are_released_for_other_instances(self, join: Join, others: int) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         session = first._session
@@ -228,7 +228,7 @@ class TestSlowTick:
         mine, theirs = session.lease.owner, second._session.lease.owner  # type: ignore[union-attr]  # it has one
         assert owners == {"a": mine, "b": theirs if others else mine, "c": theirs if others else mine}
 
-    def test_what_no_slow_tick_holds_is_kept(self, alone: TaskRegistry, clock: Clock) -> None:
+    def test_a_claim_that_no_slow_tick_holds_is_kept(self, alone: TaskRegistry, clock: Clock) -> None:
         session = alone._session
         assert session is not None
         session._claims._size = 10
@@ -240,7 +240,7 @@ class TestSlowTick:
         session.heartbeat()
         assert list(session.replica.held) == ["a"]
 
-    def test_the_beat_comes_in_time_for_what_is_held(self, alone: TaskRegistry) -> None:
+    def test_the_heartbeat_comes_in_time_for_the_claims_held(self, alone: TaskRegistry) -> None:
         session = alone._session
         assert session is not None
         seconds = []

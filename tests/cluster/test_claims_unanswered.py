@@ -8,7 +8,9 @@ from tests.cluster.helpers import Flaky, adder, at, end_pause
 
 
 class TestUnanswered:
-    def test_a_claim_whose_answer_is_lost_runs_once(self, flaky: Flaky, registry: TaskRegistry, clock: Clock) -> None:
+    def test_a_claim_whose_answer_is_lost_leads_to_one_run(
+        self, flaky: Flaky, registry: TaskRegistry, clock: Clock
+    ) -> None:
         task = registry.register(adder(last_run_at=at(clock) - timedelta(seconds=61)))
         flaky.fails_after = {"claim"}
         registry.tick()
@@ -22,7 +24,7 @@ class TestUnanswered:
         assert found == [("not started", "failed"), ("", "success")]
         assert (registry.history("a")[-1]["run_at"], task.last_run_at) == (at(clock), at(clock))
 
-    def test_a_claim_whose_answer_is_lost_is_given_back_at_the_end(self, flaky: Flaky, registry: TaskRegistry) -> None:
+    def test_a_claim_whose_answer_is_lost_is_released_at_shutdown(self, flaky: Flaky, registry: TaskRegistry) -> None:
         registry.register(adder(every=None, run_at=datetime(2020, 1, 1)))
         flaky.fails_after = {"claim"}
         registry.tick()
@@ -34,7 +36,7 @@ class TestUnanswered:
         assert (task.status, [run["status"] for run in other.history()]) == (TaskStatus.SUCCESS, ["failed", "success"])
         other.shutdown()
 
-    def test_a_claim_whose_answer_is_lost_holds_no_task_that_is_paused_meanwhile(
+    def test_a_claim_whose_answer_is_lost_is_released_when_its_task_is_paused_meanwhile(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
         task = registry.register(adder(last_run_at=at(clock) - timedelta(seconds=61)))
@@ -49,7 +51,9 @@ class TestUnanswered:
         registry.tick()
         assert (task.result, task.paused) == (3, True)
 
-    def test_a_forked_child_does_not_claim_what_its_parent_may_have(self, flaky: Flaky, registry: TaskRegistry) -> None:
+    def test_a_forked_child_does_not_claim_a_task_that_its_parent_may_have_claimed(
+        self, flaky: Flaky, registry: TaskRegistry
+    ) -> None:
         registry.register(adder())
         flaky.fails_after = {"claim"}
         registry.tick()
@@ -61,7 +65,7 @@ class TestUnanswered:
             registry.tick()
         assert registry.why_not("a").startswith("running")
 
-    def test_the_grid_begins_with_the_first_start_also_after_a_claim_whose_answer_was_lost(
+    def test_the_slots_count_from_the_first_start_even_after_a_claim_whose_answer_was_lost(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
         task = registry.register(adder())
@@ -76,7 +80,7 @@ class TestUnanswered:
         assert (given_back["late"], run["status"], run["slot"]) == (True, "success", at(clock))
         assert (flaky.fetch(["a"], 0).states["a"].first_run_at, task.first_run_at) == (clock.now, at(clock))
 
-    def test_a_slot_takes_over_from_a_retry_whose_claim_was_not_answered(
+    def test_the_next_slot_replaces_a_retry_whose_claim_was_not_answered(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
         seen = []
@@ -107,7 +111,7 @@ class TestUnanswered:
             ("success", 1),
         ]
 
-    def test_a_start_that_stands_for_a_slot_is_the_one_in_the_store(
+    def test_the_slot_of_a_first_run_is_the_start_recorded_in_the_store(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
         slots = []

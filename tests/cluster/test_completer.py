@@ -26,13 +26,13 @@ def give_tuple() -> tuple[int, set[int]]:
 
 
 class TestWrite:
-    def test_results_are_what_json_makes_of_them(self, alone: TaskRegistry) -> None:
+    def test_a_result_that_json_cannot_hold_becomes_its_repr(self, alone: TaskRegistry) -> None:
         task = alone.register(adder(func=give_tuple, args=()))
         pair = alone.register(adder("pair", func=jobs.give_back, args=([1, {"b": None}],)))
         alone.tick()
         assert (task.result, pair.result) == ("(1, {2})", [1, {"b": None}])
 
-    def test_a_result_that_no_store_takes_becomes_its_repr(
+    def test_a_result_too_large_for_a_store_becomes_its_repr(
         self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(serialization, "_LARGEST", 2_000)
@@ -43,7 +43,9 @@ class TestWrite:
         alone.tick()
         assert (short.result, long.result) == ("x" * 1_990, short_repr("x" * 2_000))
 
-    def test_what_is_large_is_written_in_several(self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_large_outcomes_are_written_in_several_batches(
+        self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(outcomes, "_LARGEST_WRITE", 10)
         session, backend, sizes = alone._session, alone.backend, []
         assert session is not None
@@ -62,7 +64,7 @@ class TestWrite:
         alone.tick()
         assert sizes == [2, 1, 1]
 
-    def test_outcomes_that_come_while_it_is_filled_do_not_disturb_it(self, alone: TaskRegistry) -> None:
+    def test_outcomes_added_while_a_batch_is_filled_wait_for_the_next_batch(self, alone: TaskRegistry) -> None:
         session = alone._session
         assert session is not None
         queue = session._completer._queue
@@ -79,7 +81,7 @@ class TestWrite:
         queue.clear()
 
     @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
-    def test_outcomes_are_kept_and_written_when_it_is_back(
+    def test_outcomes_are_kept_during_an_outage_and_written_after_the_outage(
         self, flaky: Flaky, registry: TaskRegistry, when: str
     ) -> None:
         task = registry.register(adder())
@@ -92,7 +94,7 @@ class TestWrite:
         assert [(run["status"], run["late"]) for run in registry.history("a")] == [("success", False)]
         assert task.status is TaskStatus.SUCCESS
 
-    def test_what_is_managed_before_it_is_known_that_an_outcome_is_written(self, join: Join, clock: Clock) -> None:
+    def test_a_resume_before_the_answer_to_a_written_outcome_is_kept(self, join: Join, clock: Clock) -> None:
         here, there = join(), join()
         there.expose(jobs.add)
         here.register(adder())
@@ -136,7 +138,7 @@ class TestWrite:
 
 
 class TestSubscribers:
-    def test_subscribers_hear_of_an_outcome_once_it_is_stored(self, join: Join) -> None:
+    def test_subscribers_hear_of_an_outcome_once_the_store_has_it(self, join: Join) -> None:
         registry, other = join(), join()
         heard: list[tuple[str, str, str]] = []
 
@@ -150,7 +152,7 @@ class TestSubscribers:
         registry.tick()
         assert heard == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
 
-    def test_so_they_do_from_an_executor(self, join: Join) -> None:
+    def test_subscribers_hear_of_an_outcome_from_an_executor_once_the_store_has_it(self, join: Join) -> None:
         heard = []
         with ThreadPoolExecutor(4) as pool:
             registry = join(executor=pool)
@@ -162,7 +164,7 @@ class TestSubscribers:
         assert heard == ["success"] * 20
 
     @pytest.mark.parametrize(("func", "name"), [(noop, "succeeded"), (boom, "failed")])
-    def test_an_outcome_of_a_task_that_others_have_removed_is_told_and_counted(
+    def test_an_outcome_of_a_task_that_another_instance_removed_is_published_and_counted(
         self, join: Join, func: Callable[[], object], name: str
     ) -> None:
         first, second = join(), join()
@@ -177,7 +179,7 @@ class TestSubscribers:
         first.tick()
         assert ([event.name for event in heard], first.statistics().runs) == ([name], 1)
 
-    def test_a_retry_that_another_instance_has_begun_is_told_of(self, join: Join) -> None:
+    def test_a_retry_that_another_instance_has_started_is_published(self, join: Join) -> None:
         first, second = join(), join()
         told = []
 
@@ -193,7 +195,7 @@ class TestSubscribers:
         first.tick()
         assert ([run["attempt"] for run in second.history()], told) == ([1, 2], [1])
 
-    def test_subscribers_are_told_in_order_when_it_is_back(self, flaky: Flaky, registry: TaskRegistry) -> None:
+    def test_outcomes_are_published_in_order_after_an_outage(self, flaky: Flaky, registry: TaskRegistry) -> None:
         heard: list[str | None] = []
         registry.on("succeeded", lambda event: heard.append(event.task_id))
         registry._session._claims._size = 10  # type: ignore[union-attr]  # all in one batch
@@ -207,9 +209,7 @@ class TestSubscribers:
         registry.tick()
         assert heard == ["a", "b", "c"]
 
-    def test_subscribers_are_told_at_the_end_if_it_does_not_come_back(
-        self, flaky: Flaky, registry: TaskRegistry
-    ) -> None:
+    def test_outcomes_are_published_at_shutdown_if_the_outage_lasts(self, flaky: Flaky, registry: TaskRegistry) -> None:
         heard: list[str | None] = []
         registry.on("succeeded", lambda event: heard.append(event.task_id))
         registry.register(adder())
@@ -218,7 +218,7 @@ class TestSubscribers:
         registry.shutdown(0)
         assert heard == ["a"]
 
-    def test_an_outcome_whose_write_was_not_answered_is_told_though_the_history_has_dropped_it(
+    def test_an_outcome_whose_write_was_not_answered_is_published_though_the_history_has_dropped_its_run(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
         other, heard = TaskRegistry(backend=flaky, lease=600), heard_by(registry)
@@ -237,9 +237,7 @@ class TestSubscribers:
 
 
 class TestLateEnd:
-    def test_an_outcome_that_comes_late_changes_nothing(
-        self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_late_outcome_changes_nothing(self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
         first, second = join(), join()
 
         def outlive() -> int:
@@ -262,7 +260,7 @@ class TestLateEnd:
             "Run 1 of task 'a' ended late (success): it had lost its task before, and changes nothing." in caplog.text
         )
 
-    def test_after_a_late_outcome_the_task_stands_as_the_store_has_it(self, join: Join, clock: Clock) -> None:
+    def test_after_a_late_outcome_the_task_is_as_in_the_store(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
 
         def outlive() -> int:
@@ -282,7 +280,7 @@ class TestLateEnd:
             "lease expired",
         )
 
-    def test_a_lost_run_has_made_use_of_no_fresh_input(self, join: Join, clock: Clock) -> None:
+    def test_a_dead_run_has_consumed_no_fresh_input(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         given = []
 
@@ -302,7 +300,7 @@ class TestLateEnd:
         assert (given, [run["late"] for run in first.history("sink")]) == ([3, 3], [True, False])
         assert task.consumed == {"source": first.store["source"].last_success_at}
 
-    def test_who_comes_back_when_the_history_has_dropped_its_lost_run_tells_nothing(
+    def test_a_late_outcome_is_not_published_though_the_history_has_dropped_its_dead_run(
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()
@@ -324,9 +322,7 @@ class TestLateEnd:
         assert second.statistics().runs == 3
 
     @pytest.mark.parametrize("is_success", [True, False])
-    def test_whose_run_others_have_recorded_as_lost_neither_tells_nor_counts_its_outcome(
-        self, join: Join, clock: Clock, is_success: bool
-    ) -> None:
+    def test_a_late_outcome_is_neither_published_nor_counted(self, join: Join, clock: Clock, is_success: bool) -> None:
         first, second = join(), join()
         heard, heard_by_second = heard_by(first), heard_by(second)
 
@@ -352,7 +348,7 @@ class TestLateEnd:
         assert line == {key: stored[key] for key in line}
         assert (line["status"], line["error"].partition(":")[0]) == ("failed", "lease expired")
 
-    def test_neither_does_who_started_it_some_time_after_the_claim(
+    def test_a_late_outcome_of_a_run_that_started_after_a_slow_claim_is_neither_published_nor_counted(
         self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = join(), join()
@@ -376,7 +372,7 @@ class TestLateEnd:
         first.tick()
         assert ([event.name for event in heard], first.statistics().runs) == ([], 0)
 
-    def test_what_is_asked_is_known_also_of_a_run_that_has_lost_its_task(self, join: Join, clock: Clock) -> None:
+    def test_a_run_requested_during_a_dead_run_that_goes_on_here_is_not_lost(self, join: Join, clock: Clock) -> None:
         here, there = join(), join()
 
         def stall() -> None:

@@ -36,7 +36,7 @@ def test_a_lease_is_a_number_of_seconds(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [0, -1, 86_401, float("nan"), True, "30", None])
-def test_what_is_no_lease_is_refused(value: Any) -> None:
+def test_a_lease_that_is_no_number_of_seconds_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="lease") as caught:
         check_lease(value)
     assert str(caught.value) == f"lease must be a number of seconds from 0.1 to 86400, got {value!r}"
@@ -49,7 +49,7 @@ def test_all_tasks_of_the_registry_are_shared() -> None:
     assert shared(backend) == ["a", "b"]
 
 
-def test_a_task_that_cannot_be_shared_shares_none() -> None:
+def test_one_task_that_cannot_be_shared_keeps_all_from_being_shared() -> None:
     backend = MemoryBackend()
     named, nameless = Task(id="a", at="07:00", func=jobs.add), Task(id="b", at="07:00", func=lambda: 1)
     with pytest.raises(ValueError, match=r"^task 'b': func"):
@@ -62,7 +62,7 @@ def test_a_backend_is_opened_once() -> None:
     assert joined("memory", opened=backend).backend is backend
 
 
-def test_what_is_no_backend_is_refused() -> None:
+def test_an_object_that_is_no_backend_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^backend must be a URL, a Backend or None, got 1$"):
         joined(1)
 
@@ -82,7 +82,7 @@ class TestConfigure:
         assert (registry.instances(), registry.backend, len(registry.history("a"))) == ([], None, 1)
 
     @pytest.mark.parametrize("other", [{"lease": 300}, {"backend": None}])
-    def test_what_it_remembers_is_there_once_after_it_has_joined_again(
+    def test_a_registry_that_joins_again_has_its_history_once(
         self, store: Store, clock: Clock, other: dict[str, Any]
     ) -> None:
         backend = store.open(clock)
@@ -94,7 +94,7 @@ class TestConfigure:
         registry.configure(backend=backend, lease=600)
         assert (len(history), task.history) == (1, history)
 
-    def test_what_others_have_registered_is_left_behind_with_the_backend(self, join: Join) -> None:
+    def test_a_registry_that_leaves_a_backend_leaves_the_tasks_of_other_instances_behind(self, join: Join) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         first.register(adder())
@@ -110,7 +110,7 @@ class TestConfigure:
         second.configure(backend=None)
         assert set(second.store) == {"own", "a"}
 
-    def test_a_backend_that_cannot_be_changed_keeps_what_others_have_registered(self, join: Join) -> None:
+    def test_a_refused_change_of_the_backend_keeps_the_tasks_of_other_instances(self, join: Join) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         first.register(adder())
@@ -120,7 +120,7 @@ class TestConfigure:
         second.tick()
         assert list(second.store) == ["a"]
 
-    def test_a_backend_that_cannot_be_had_leaves_all_as_it_is(self, flaky: Flaky, registry: TaskRegistry) -> None:
+    def test_a_backend_out_of_reach_leaves_the_registry_as_before(self, flaky: Flaky, registry: TaskRegistry) -> None:
         other = TaskRegistry(backend=flaky)
         other.register(adder())
         registry.expose(jobs.add)
@@ -132,13 +132,13 @@ class TestConfigure:
         assert (list(registry.store), registry.backend) == (["a"], flaky)
         other.shutdown()
 
-    def test_what_is_no_backend(self) -> None:
+    def test_a_registry_refuses_an_invalid_backend_and_an_invalid_lease(self) -> None:
         with pytest.raises(TypeError, match=r"^backend must be a URL, a Backend or None, got 1$"):
             TaskRegistry(backend=1)  # type: ignore[arg-type]  # that is what is refused
         with pytest.raises(ValueError, match=r"^lease must be a number of seconds from 0.1 to 86400, got 0$"):
             TaskRegistry(lease=0)
 
-    def test_a_registry_that_cannot_move_stays(self, clock: Clock) -> None:
+    def test_a_registry_with_a_task_that_cannot_be_shared_stays_without_a_backend(self, clock: Clock) -> None:
         registry = TaskRegistry()
         registry.register(Task(id="a", every=MINUTE, func=lambda: 1))
         with pytest.raises(ValueError, match=r"^task 'a': func"):
@@ -146,25 +146,25 @@ class TestConfigure:
         registry.tick()
         assert (registry.backend, registry.store["a"].result) == (None, 1)
 
-    def test_who_leaves_a_backend_takes_in_no_answer_of_it(self, join: Join) -> None:
+    def test_a_registry_that_has_left_a_backend_ignores_a_late_answer_of_the_backend(self, join: Join) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         backend: Any = second._session and second._session.backend
-        look = backend.look
+        look = backend.fetch
 
         def late(*arguments: Any) -> Any:
-            backend.look = look
+            backend.fetch = look
             first.register(adder())
             snapshot = look(*arguments)
             second.configure(backend=None)
             return snapshot
 
-        backend.look = late
+        backend.fetch = late
         second.tick()
         assert (list(first.store), list(second.store)) == (["a"], [])
 
 
-def test_backends_are_imported_when_one_is_asked_for() -> None:
+def test_backends_are_imported_only_when_a_registry_gets_one() -> None:
     code = (
         "import sys; from est_alan_scheduler import Task, TaskRegistry; r = TaskRegistry();"
         " r.register(Task(run_at='2020-01-01', func=print)); r.tick(); r.history(); r.expose(print);"

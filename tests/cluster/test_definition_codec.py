@@ -20,13 +20,15 @@ class TestRefused:
             ({"args": (), "kwargs": {"x": object}}, "kwargs['x'] of task 'a' is <class 'object'>, which JSON cannot"),
         ],
     )
-    def test_the_error_says_what_to_do(self, alone: TaskRegistry, fields: dict[str, Any], message: str) -> None:
+    def test_the_error_for_a_task_that_cannot_be_shared_says_what_to_do(
+        self, alone: TaskRegistry, fields: dict[str, Any], message: str
+    ) -> None:
         with pytest.raises(ValueError, match="task 'a'") as raised:
             alone.register(adder(**fields))
         assert message in str(raised.value)
         assert (list(alone.store), alone.unresolved()) == ([], {})
 
-    def test_an_id_has_to_be_given(self, alone: TaskRegistry) -> None:
+    def test_a_task_without_an_id_is_refused(self, alone: TaskRegistry) -> None:
         with pytest.raises(ValueError, match=r"^a backend needs a stable id, the same after a restart: Task\(id='…', "):
             alone.register(Task(every=MINUTE, func=jobs.add, args=(1, 2)))
 
@@ -40,7 +42,7 @@ class TestRefused:
         assert [run["status"] for run in registry.history()] == ["success"]
 
     @pytest.mark.parametrize("dependency", NO_IDS)
-    def test_a_dependency_has_to_be_what_an_id_can_be(self, alone: TaskRegistry, dependency: str) -> None:
+    def test_a_dependency_that_cannot_be_an_id_is_refused(self, alone: TaskRegistry, dependency: str) -> None:
         task = adder(depends_on=["b", dependency])
         with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
             alone.register(task)
@@ -54,7 +56,9 @@ class TestRefused:
             registry.configure(backend=alone.backend)
         assert registry.backend is None
 
-    def test_another_zone_is_refused(self, join: Join, set_zone: Callable[[str], None]) -> None:
+    def test_a_task_without_timezone_from_another_local_zone_is_refused(
+        self, join: Join, set_zone: Callable[[str], None]
+    ) -> None:
         set_zone("Asia/Seoul")
         first = join()
         first.register(adder(every=None, at="12:00"))

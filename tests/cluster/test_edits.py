@@ -42,7 +42,9 @@ class TestAssignment:
         second.tick()
         assert (list(first.store), list(second.store)) == ([], [])
 
-    def test_a_task_that_cannot_be_shared_says_so_and_hinders_no_other(self, alone: TaskRegistry) -> None:
+    def test_a_task_put_into_the_store_that_cannot_be_shared_says_so_and_hinders_no_other_task(
+        self, alone: TaskRegistry
+    ) -> None:
         alone.store["bad"] = Task(id="bad", every=MINUTE, func=lambda: None)
         alone.register(adder())
         alone.tick()
@@ -61,7 +63,7 @@ class TestAssignment:
         assert (second.store["a"].misfires, second.store["a"].result) == (5, 3)
         assert join().register(adder()).misfires == 5
 
-    def test_a_pause_by_assignment_in_the_middle_of_a_run_stays(self, join: Join) -> None:
+    def test_a_pause_assigned_during_a_run_stays(self, join: Join) -> None:
         here, there = join(), join()
 
         def stop() -> None:
@@ -78,7 +80,7 @@ class TestAssignment:
         assert (here.store["a"].paused, there.store["a"].paused) == (True, True)
 
     @pytest.mark.parametrize("name", NO_IDS)
-    def test_what_is_no_id_and_was_assigned_by_hand_stops_no_other_task(self, join: Join, name: str) -> None:
+    def test_an_invalid_id_assigned_by_hand_stops_no_other_task(self, join: Join, name: str) -> None:
         first, second = join(), join()
         first.register(adder())
         task = first.register(adder("b"))
@@ -92,9 +94,7 @@ class TestAssignment:
         assert (runs(first, "b"), second.unresolved()) == (1, {})
 
     @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-    def test_what_is_interrupted_while_it_is_written_is_written_later(
-        self, join: Join, error: type[BaseException]
-    ) -> None:
+    def test_an_edit_whose_write_is_interrupted_is_written_later(self, join: Join, error: type[BaseException]) -> None:
         here, there = join(), join()
         there.expose(jobs.add)
         task = here.register(adder())
@@ -116,7 +116,7 @@ class TestAssignment:
 
 
 class TestManagement:
-    def test_management_reaches_the_others(self, join: Join, clock: Clock) -> None:
+    def test_management_calls_reach_other_instances(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         first.register(adder())
         second.expose(jobs.add)
@@ -137,7 +137,7 @@ class TestManagement:
         second.tick()
         assert list(second.store) == []
 
-    def test_who_manages_without_ticking_is_heard_each_time(self, join: Join) -> None:
+    def test_an_instance_that_manages_without_ticking_is_heard_each_time(self, join: Join) -> None:
         worker, web = join(), join()
         for registry in (worker, web):
             registry.register(adder(every={"hours": 1}))
@@ -158,7 +158,7 @@ class TestManagement:
         with pytest.raises(UnknownTaskError):
             web.remove("a")
 
-    def test_edits_of_two_instances_meet(self, join: Join) -> None:
+    def test_edits_of_different_fields_on_two_instances_are_merged(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder())
         second.register(adder())
@@ -167,7 +167,7 @@ class TestManagement:
         first.tick()
         assert [(r.store["a"].timeout, r.store["a"].misfire_grace) for r in (first, second)] == [(5, 7), (5, 7)]
 
-    def test_the_code_of_the_latest_start_wins_over_an_earlier_update_and_a_later_one_over_that(
+    def test_the_code_of_the_latest_start_replaces_an_earlier_update_and_a_later_update_replaces_the_code(
         self, join: Join, clock: Clock
     ) -> None:
         first = join()
@@ -186,7 +186,7 @@ class TestManagement:
         assert again.every == {"seconds": 10}
         assert [run["slot"] for run in first.history("a")] == [at(clock) - timedelta(seconds=10), at(clock)]
 
-    def test_management_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
+    def test_management_during_an_outage_fails_and_changes_nothing(self, flaky: Flaky, registry: TaskRegistry) -> None:
         task = registry.register(adder())
         flaky.fails_before = set(OPERATIONS)
         edits: list[Callable[[], object]] = [
@@ -204,14 +204,16 @@ class TestManagement:
 
 class TestUpdate:
     @pytest.mark.parametrize("changes", [{"args": (object(),)}, {"func": LAMBDA}, {"depends_on": ["x\0"]}])
-    def test_an_update_that_others_could_not_read_changes_nothing(self, join: Join, changes: dict[str, Any]) -> None:
+    def test_an_update_that_other_instances_could_not_read_changes_nothing(
+        self, join: Join, changes: dict[str, Any]
+    ) -> None:
         registry = join()
         task = registry.register(adder())
         with pytest.raises(ValueError, match="task 'a'"):
             registry.update("a", **changes)
         assert (task.func, task.args) == (jobs.add, (1, 2))
 
-    def test_an_update_is_given_up_when_others_are_always_faster(
+    def test_an_update_fails_when_another_instance_is_faster_five_times(
         self, join: Join, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = join(), join()
@@ -230,7 +232,7 @@ class TestUpdate:
             first.update("a", every={"hours": 1})
         assert task.every == {"seconds": 5}
 
-    def test_an_update_is_not_lost_to_another_one(self, join: Join) -> None:
+    def test_two_updates_at_the_same_moment_are_both_kept(self, join: Join) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         first.register(adder())
@@ -263,7 +265,7 @@ class TestUpdate:
         registry.tick()
         assert [run["slot"] for run in registry.history("a")] == [due]
 
-    def test_what_closes_a_circle_with_tasks_of_others_is_not_written(self, join: Join) -> None:
+    def test_a_task_that_closes_a_cycle_with_tasks_of_other_instances_is_refused(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder("b", depends_on=["a"]))
         with pytest.raises(ValueError, match=r"^Task 'a' would depend on itself: a -> b -> a$"):
@@ -273,7 +275,7 @@ class TestUpdate:
 
 
 class TestRemoval:
-    def test_what_is_removed_here_and_by_others_at_once_is_gone_without_an_error(self, join: Join) -> None:
+    def test_a_task_removed_by_two_instances_at_once_is_gone_without_an_error(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder())
         second.register(adder())
@@ -292,7 +294,7 @@ class TestRemoval:
         ticking.join(10)
         assert ("a" in second.store, "a" in first.store) == (False, False)
 
-    def test_what_is_registered_while_its_removal_is_written_is_there(self, join: Join) -> None:
+    def test_a_task_registered_while_its_removal_is_written_stays(self, join: Join) -> None:
         registry = join()
         registry.register(adder())
         backend = registry._session.backend  # type: ignore[union-attr]

@@ -81,7 +81,7 @@ class TestANameOfAnother:
             (print, len),
         ],
     )
-    def test_a_name_stays_that_of_the_first(self, kept: Callable[..., Any], func: Callable[..., Any]) -> None:
+    def test_a_name_keeps_its_first_function(self, kept: Callable[..., Any], func: Callable[..., Any]) -> None:
         names = FunctionNames()
         names.expose(kept, "name")
         with pytest.raises(ValueError, match="cannot have the name 'name'"):
@@ -122,7 +122,7 @@ def test_a_function_of_a_module_that_is_loaded_anew_takes_the_place_of_the_old_o
     assert found() == 2
 
 
-def test_a_function_of_the_program_needs_a_name(alone: TaskRegistry) -> None:
+def test_a_function_of_the_main_module_needs_a_name(alone: TaskRegistry) -> None:
     def work() -> None: ...
 
     work.__module__, work.__qualname__ = "__main__", "work"

@@ -41,13 +41,15 @@ def heartbeat(session: ClusterSession) -> Iterator[Heartbeat]:
     heartbeat.stop(10)
 
 
-def test_it_beats_soon_after_it_was_hurried(heartbeat: Heartbeat, session: ClusterSession) -> None:
+def test_the_heartbeat_comes_soon_after_it_was_hurried(heartbeat: Heartbeat, session: ClusterSession) -> None:
     heartbeat.flush_soon(0.01)
     assert session.has_beaten.wait(10)
     assert session.beats == 1
 
 
-def test_to_be_hurried_again_makes_it_no_later_and_now_is_now(heartbeat: Heartbeat, session: ClusterSession) -> None:
+def test_the_first_moment_stands_when_the_heartbeat_is_hurried_again_and_zero_is_at_once(
+    heartbeat: Heartbeat, session: ClusterSession
+) -> None:
     heartbeat.flush_soon(3_600)
     heartbeat.flush_soon(0.001)  # what came first is what the outcomes are gathered for
     assert not session.has_beaten.wait(0.03)
@@ -55,7 +57,7 @@ def test_to_be_hurried_again_makes_it_no_later_and_now_is_now(heartbeat: Heartbe
     assert session.has_beaten.wait(10)
 
 
-def test_it_ends_at_once(heartbeat: Heartbeat) -> None:
+def test_the_heartbeat_ends_at_once(heartbeat: Heartbeat) -> None:
     began = time.monotonic()
     heartbeat.flush_soon(3_600)
     heartbeat.stop(10)
@@ -63,7 +65,9 @@ def test_it_ends_at_once(heartbeat: Heartbeat) -> None:
 
 
 class TestLease:
-    def test_a_lost_race_costs_no_renewal(self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_claim_lost_to_another_instance_costs_no_renewal_of_the_lease(
+        self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         first, second = join(), join()
         for registry in (first, second):
             registry.register(adder())
@@ -87,9 +91,7 @@ class TestLease:
         mine, theirs = session.lease.owner, second._session.lease.owner
         assert (owners, renewals) == ([mine, theirs, mine, mine], [])
 
-    def test_who_is_refused_what_nobody_has_taken_renews_a_lease_that_the_store_has_lost(
-        self, join: Join, clock: Clock
-    ) -> None:
+    def test_a_lease_that_the_store_has_lost_is_renewed_after_a_refused_claim(self, join: Join, clock: Clock) -> None:
         registry = join()
         registry.register(adder())
         registry.tick()
@@ -101,7 +103,7 @@ class TestLease:
             registry.tick()
             assert runs(registry, "a") == count
 
-    def test_it_is_given_back_also_when_it_may_have_expired(self, join: Join) -> None:
+    def test_a_lease_that_may_have_expired_is_given_back_at_shutdown(self, join: Join) -> None:
         first, second = join(), join()
         for registry in (first, second):
             registry.register(adder())
@@ -111,7 +113,7 @@ class TestLease:
         second.shutdown()
         assert [instance.owner for instance in first.instances()] == [first._session and first._session.lease.owner]
 
-    def test_the_first_tick_after_the_clock_was_set_ahead_runs_what_is_due(self, join: Join, clock: Clock) -> None:
+    def test_the_first_tick_after_the_clock_was_set_ahead_runs_due_tasks(self, join: Join, clock: Clock) -> None:
         registry = join()
         registry.register(adder(every={"hours": 1}))
         registry.tick()
@@ -121,7 +123,7 @@ class TestLease:
 
 
 class TestOutage:
-    def test_nothing_starts_and_the_log_tells_once(
+    def test_nothing_starts_during_an_outage_and_the_log_tells_once(
         self, flaky: Flaky, registry: TaskRegistry, caplog: pytest.LogCaptureFixture
     ) -> None:
         registry.register(adder())
@@ -138,7 +140,7 @@ class TestOutage:
             "The store is back.",
         ]
 
-    def test_it_is_left_alone_between_two_attempts(self, flaky: Flaky, registry: TaskRegistry) -> None:
+    def test_a_store_out_of_reach_is_not_asked_between_two_attempts(self, flaky: Flaky, registry: TaskRegistry) -> None:
         registry.register(adder())
         flaky.fails_before = set(OPERATIONS)
         registry.tick()

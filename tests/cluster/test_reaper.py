@@ -16,7 +16,7 @@ from tests.ways import logged
 
 
 class TestReap:
-    def test_what_a_dead_instance_ran_is_taken_over_after_its_lease(self, join: Join, clock: Clock) -> None:
+    def test_the_run_of_a_dead_instance_is_recorded_as_failed_after_its_lease(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
 
@@ -33,7 +33,7 @@ class TestReap:
         assert there.error_message.startswith("lease expired: owner ")
         assert (there.status, there.retry_at) == (TaskStatus.FAILED, at(clock) + timedelta(seconds=5))
 
-    def test_what_is_lost_is_judged_by_what_its_task_is_by_now(self, join: Join, clock: Clock) -> None:
+    def test_the_retry_of_a_dead_run_follows_the_current_definition_of_its_task(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         second.tick()  # when there was none
@@ -44,7 +44,7 @@ class TestReap:
         second.tick()
         assert second.store["a"].retry_at == at(clock) + timedelta(seconds=5)
 
-    def test_what_is_lost_is_taken_over_though_much_else_is_nobody_here_knows(
+    def test_a_dead_run_is_recorded_though_many_others_are_of_unknown_tasks(
         self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(ledger_module, "_LOST", 1)
@@ -58,7 +58,7 @@ class TestReap:
         reap(second)
         assert [run["task_id"] for run in second.history(status="failed")] == ["c"]
 
-    def test_a_run_that_goes_on_here_is_not_lost_though_the_clock_of_the_store_was_set_ahead(
+    def test_a_run_under_way_here_is_not_dead_though_the_clock_of_the_store_was_set_ahead(
         self, alone: TaskRegistry, clock: Clock
     ) -> None:
         session = alone._session
@@ -74,7 +74,7 @@ class TestReap:
         alone.tick()
         assert [(run["status"], run["late"]) for run in alone.history()] == [("success", False)]
 
-    def test_who_needs_the_turn_for_long_does_not_keep_the_lease_from_being_renewed(
+    def test_a_long_wait_for_the_turn_does_not_keep_the_lease_from_being_renewed(
         self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = join(), join()
@@ -100,7 +100,7 @@ class TestReap:
         reap(second)
         assert [run["task_id"] for run in second.history(status="failed")] == ["a"]
 
-    def test_what_is_lost_is_taken_over_also_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
+    def test_a_dead_run_is_recorded_even_while_ticks_renew_the_lease(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         task = first.register(adder())
         claim_and_die(first, task)
@@ -113,7 +113,7 @@ class TestReap:
         session.heartbeat()
         assert [run["status"] for run in second.history("a")] == ["failed"]
 
-    def test_nobody_is_declared_dead_after_an_outage_until_a_lease_has_passed(self, join: Join, clock: Clock) -> None:
+    def test_no_run_is_declared_dead_after_an_outage_until_a_lease_has_passed(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         claim_and_die(first, first.register(adder()))
@@ -131,7 +131,7 @@ class TestReap:
 
 
 class TestRecord:
-    def test_who_takes_over_a_lost_run_tells_and_counts_its_failure(
+    def test_the_instance_that_reaps_a_dead_run_publishes_and_counts_the_failure(
         self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         first, second = join(), join()
@@ -160,7 +160,7 @@ class TestRecord:
         assert (counts.runs, counts.successes, counts.failures, counts.retries) == (2, 1, 1, 1)
         assert [(line["status"], line["attempt"]) for line in task.history] == [("failed", 1), ("success", 2)]
 
-    def test_what_is_taken_over_during_a_run_is_told_when_it_is_known_how_the_task_stands(
+    def test_a_dead_run_reaped_during_another_run_is_published_once_the_state_of_its_task_is_read(
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()
@@ -181,7 +181,7 @@ class TestRecord:
         due = at(clock) + timedelta(seconds=5)
         assert [(event.name, event.retry_at) for event in heard[1:]] == [("failed", due), ("retrying", due)]
 
-    def test_a_lost_run_of_a_task_that_is_gone_is_told_by_its_id(self, join: Join, clock: Clock) -> None:
+    def test_a_dead_run_of_a_removed_task_is_published_by_its_id(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         heard, start = heard_by(second), at(clock)
         for registry in (first, second):
@@ -197,7 +197,7 @@ class TestRecord:
         ]
         assert (second.statistics().failures, second.statistics("a").failures, again.history) == (1, 0, [])
 
-    def test_the_history_takes_no_more_lost_runs_than_its_limit(self, join: Join, clock: Clock) -> None:
+    def test_the_history_takes_no_more_dead_runs_than_its_limit(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         for registry in (first, second):
             registry.register(adder(history_limit=0))
@@ -206,7 +206,7 @@ class TestRecord:
         reap(second)
         assert second.store["a"].history == []
 
-    def test_a_retry_of_what_was_lost_is_for_the_same_slot_and_as_late_as_its_owner_would_have_it(
+    def test_the_retry_of_a_dead_run_has_the_slot_and_the_delay_that_its_owner_would_have_used(
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()

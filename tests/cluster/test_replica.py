@@ -17,7 +17,7 @@ from tests.jobs import boom
 
 
 class TestNews:
-    def test_dependents_see_successes_of_others_and_their_results(self, join: Join) -> None:
+    def test_dependents_see_the_successes_and_results_of_other_instances(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder("source", func=jobs.give_back, args=([1, 2],)))
         second.register(adder("sink", func=take, args=(), depends_on=["source"]))
@@ -29,7 +29,7 @@ class TestNews:
         second.tick()
         assert second.store["sink"].result == [1, 2]
 
-    def test_fresh_input_is_made_use_of_once_whoever_runs_and_after_a_restart(self, join: Join, clock: Clock) -> None:
+    def test_fresh_input_is_consumed_once_on_any_instance_and_after_a_restart(self, join: Join, clock: Clock) -> None:
         fresh = {
             "every": {"seconds": 1},
             "func": take,
@@ -58,7 +58,7 @@ class TestNews:
             registry.tick()
         assert (runs(first, "sink"), first.store["sink"].consumed) == (2, {"source": at(clock)})
 
-    def test_a_task_that_runs_elsewhere_is_running_here(self, join: Join, clock: Clock) -> None:
+    def test_a_task_that_runs_on_another_instance_is_running_here(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         seen = []
 
@@ -76,7 +76,9 @@ class TestNews:
         second.tick()
         assert second.store["a"].status is TaskStatus.FAILED
 
-    def test_what_is_due_is_not_read_again_unless_it_has_changed(self, alone: TaskRegistry, clock: Clock) -> None:
+    def test_rows_of_due_tasks_are_read_again_only_if_they_have_changed(
+        self, alone: TaskRegistry, clock: Clock
+    ) -> None:
         backend = alone._session.backend  # type: ignore[union-attr]  # it has one
         read: list[list[str]] = []
 
@@ -96,7 +98,9 @@ class TestNews:
         alone.tick()
         assert (read[0], read[-1], alone.store["b"].misfires, runs(alone, "b")) == ([], ["b"], 7, 3)
 
-    def test_of_a_run_that_has_lost_its_task_what_was_asked_last_stands(self, join: Join, clock: Clock) -> None:
+    def test_the_latest_pause_or_resume_stands_during_a_dead_run_that_goes_on_here(
+        self, join: Join, clock: Clock
+    ) -> None:
         here, there = join(), join()
         tasks: Any = here._session and here._session.replica
 
@@ -116,7 +120,7 @@ class TestNews:
         here.tick()
         assert [run["result"] for run in here.history("a")] == ["None"]
 
-    def test_what_is_asked_is_known_also_of_a_task_whose_id_a_run_here_had_before(self, join: Join) -> None:
+    def test_a_resume_of_a_new_task_reaches_it_though_a_run_of_its_id_goes_on_here(self, join: Join) -> None:
         here, there = join(), join()
 
         def stall() -> None:
@@ -135,7 +139,7 @@ class TestNews:
 
 
 class TestUnresolved:
-    def test_an_unknown_function_is_told_and_hinders_no_other(
+    def test_an_unknown_function_is_logged_and_hinders_no_other_task(
         self, join: Join, caplog: pytest.LogCaptureFixture
     ) -> None:
         first, second = join(), join()
@@ -154,7 +158,9 @@ class TestUnresolved:
         assert (second.unresolved(), second.store["bad"].status) == ({}, TaskStatus.FAILED)
 
     @pytest.mark.parametrize("dependency", NO_IDS)
-    def test_a_row_that_depends_on_what_is_no_id_is_set_aside(self, join: Join, store: Store, dependency: str) -> None:
+    def test_a_row_with_an_invalid_id_as_dependency_is_set_aside(
+        self, join: Join, store: Store, dependency: str
+    ) -> None:
         first = join()
         first.register(adder("b"))
         definition = {"task": {"every": MINUTE, "func": "tests.jobs:add", "depends_on": [dependency]}}
@@ -202,7 +208,7 @@ class TestUnresolved:
         registry.tick()
         assert registry.unresolved() == {"a": "its row cannot be read: 'nonsense' is not a valid TaskStatus"}
 
-    def test_an_unknown_function_is_no_reason_to_keep_a_task(self, join: Join) -> None:
+    def test_a_task_with_an_unknown_function_can_be_removed(self, join: Join) -> None:
         first, second = join(), join()
         task = first.register(adder(func=boom, args=()))
         second.tick()
@@ -218,7 +224,7 @@ class TestUnresolved:
             second.remove("a")
         assert first.register(task) is task
 
-    def test_no_more_is_a_row_that_cannot_be_read(self, join: Join, store: Store) -> None:
+    def test_an_unreadable_row_can_be_removed(self, join: Join, store: Store) -> None:
         first, second = join(), join()
         first.register(adder())
         store.spoil("a", "definition", "nonsense")
@@ -226,7 +232,7 @@ class TestUnresolved:
         first.tick()
         assert (list(first.store), first.unresolved(), join().unresolved()) == ([], {}, {})
 
-    def test_nor_an_id_that_no_store_can_hold(self, join: Join) -> None:
+    def test_a_task_with_an_id_that_no_store_can_hold_can_be_removed(self, join: Join) -> None:
         registry = join()
         task = registry.store["x\0"] = adder("x\0")
         registry.tick()
@@ -234,14 +240,14 @@ class TestUnresolved:
         assert registry.remove("x\0") is task
         assert registry.unresolved() == {}
 
-    def test_one_that_cannot_be_shared_hinders_no_other_that_was_put_in_with_it(self, alone: TaskRegistry) -> None:
+    def test_an_unshareable_task_hinders_no_other_task_put_into_the_store_with_it(self, alone: TaskRegistry) -> None:
         for task in (adder("a", func=lambda: None, args=()), adder("b")):
             alone.store[task.id] = task
         for _ in range(2):
             alone.tick()
         assert (list(alone.unresolved()), runs(alone, "b")) == (["a"], 1)
 
-    def test_whatever_else_is_asked_says_what_to_do(self, join: Join) -> None:
+    def test_management_of_a_task_with_an_unknown_function_says_what_to_do(self, join: Join) -> None:
         first, second = join(), join()
         first.register(adder(func=boom, args=()))
         second.tick()

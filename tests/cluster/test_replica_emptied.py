@@ -15,7 +15,7 @@ from tests.jobs import boom
 @pytest.mark.parametrize("store", SHARED, indirect=True)
 class TestEmptied:
     @pytest.mark.parametrize("revision", [None, 0])
-    def test_all_tasks_are_put_back_with_the_next_tick(
+    def test_all_tasks_are_put_back_into_an_emptied_store_with_the_next_tick(
         self, join: Join, store: Store, clock: Clock, revision: int | None
     ) -> None:
         first, second = join(), join()
@@ -42,7 +42,7 @@ class TestEmptied:
             registry.tick()
         assert [runs(third, task_id) for task_id in ids] == [1, 1, 1, 1, 0]
 
-    def test_a_thousand_are_put_back_in_a_handful_of_round_trips(
+    def test_a_thousand_tasks_are_put_back_in_a_handful_of_round_trips(
         self, join: Join, store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         registry = TaskRegistry()
@@ -59,7 +59,7 @@ class TestEmptied:
         assert len(store.open(clock).fetch(None, 0).states) == 1_000
         registry.shutdown(0)
 
-    def test_it_is_noticed_also_when_others_have_changed_much_since(
+    def test_an_emptied_store_is_noticed_even_after_many_changes_by_another_instance(
         self, join: Join, store: Store, clock: Clock
     ) -> None:
         first, second = join(), join()
@@ -77,7 +77,7 @@ class TestEmptied:
             second.tick()
         assert set(store.open(clock).fetch(None, 0).states) == {"a", "b"}
 
-    def test_all_stays_paused(self, join: Join, store: Store, clock: Clock) -> None:
+    def test_a_pause_of_all_tasks_outlives_an_emptied_store(self, join: Join, store: Store, clock: Clock) -> None:
         first, second = join(), join()
         task = first.register(adder())
         first.pause_all()
@@ -88,7 +88,9 @@ class TestEmptied:
             registry.tick()
         assert (first.is_paused, second.is_paused, join().is_paused, task.status) == (True, True, True, "pending")
 
-    def test_a_run_under_way_ends_late_and_its_task_goes_on(self, join: Join, store: Store, clock: Clock) -> None:
+    def test_a_run_under_way_when_the_store_is_emptied_ends_late_and_its_task_goes_on(
+        self, join: Join, store: Store, clock: Clock
+    ) -> None:
         first, second = join(), join()
 
         def lose() -> int:
@@ -114,7 +116,7 @@ class TestEmptied:
             registry.tick()
         assert (task.status, task.result, runs(first, "a")) == (TaskStatus.SUCCESS, clock.now, 1)
 
-    def test_a_run_under_way_without_others_is_recorded_in_its_task(
+    def test_a_run_under_way_on_a_single_instance_when_the_store_is_emptied_is_recorded_in_its_task(
         self, join: Join, store: Store, clock: Clock
     ) -> None:
         first = join()
@@ -137,7 +139,9 @@ class TestEmptied:
         stored = store.open(clock).fetch(None, 0).states["a"]
         assert (stored.status, stored.result) == (TaskStatus.SUCCESS, str(clock.now))
 
-    def test_what_was_claimed_does_not_start(self, join: Join, store: Store, clock: Clock) -> None:
+    def test_a_task_claimed_before_the_store_was_emptied_does_not_start(
+        self, join: Join, store: Store, clock: Clock
+    ) -> None:
         first = join()
 
         def lose() -> None:
@@ -156,7 +160,7 @@ class TestEmptied:
         assert (other.result, runs(first, "b")) == (3, 1)
 
 
-def test_a_row_that_the_store_has_lost_is_missed_by_its_claim_and_put_back(alone: TaskRegistry, clock: Clock) -> None:
+def test_a_row_that_the_store_has_lost_is_noticed_by_a_claim_and_put_back(alone: TaskRegistry, clock: Clock) -> None:
     backend: Any = alone._session.backend  # type: ignore[union-attr]  # it has one
     alone.register(adder())
     alone.tick()

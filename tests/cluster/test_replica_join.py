@@ -14,7 +14,7 @@ _DEFINED = {"every", "run_at", "func", "args", "retry"}
 
 
 class TestRestart:
-    def test_a_restart_finds_all_as_it_was(self, join: Join, clock: Clock) -> None:
+    def test_a_restart_finds_all_tasks_as_before(self, join: Join, clock: Clock) -> None:
         first = join()
         before = [
             first.register(adder()),
@@ -60,7 +60,9 @@ class TestRestart:
         again = third.register(adder(misfire_grace=5))
         assert (again.misfires, again.misfired_at) == (1, task.misfired_at)
 
-    def test_a_changed_schedule_takes_effect_and_the_rest_stays(self, join: Join, clock: Clock) -> None:
+    def test_a_schedule_changed_between_restarts_takes_effect_and_the_state_stays(
+        self, join: Join, clock: Clock
+    ) -> None:
         first = join()
         first.register(adder())
         first.tick()
@@ -84,7 +86,7 @@ class TestRestart:
         second.tick()
         assert runs(second, "a") == 1
 
-    def test_what_a_constructor_says_goes_into_a_new_row(self, join: Join, clock: Clock) -> None:
+    def test_the_state_given_to_a_constructor_goes_into_a_new_row(self, join: Join, clock: Clock) -> None:
         registry = join()
         registry.register(adder(last_run_at=at(clock) - timedelta(seconds=30)))
         registry.tick()
@@ -104,7 +106,9 @@ class TestRestart:
             registry.tick()
             registry.remove("a")
 
-    def test_a_removed_task_leaves_its_epoch(self, alone: TaskRegistry, clock: Clock) -> None:
+    def test_the_epoch_of_a_removed_task_goes_on_with_the_next_task_of_its_id(
+        self, alone: TaskRegistry, clock: Clock
+    ) -> None:
         alone.register(adder())
         alone.tick()
         alone.remove("a")
@@ -116,7 +120,7 @@ class TestRestart:
 
 class TestTaskOfOthers:
     @pytest.mark.parametrize("seconds", [61, 0])
-    def test_of_two_that_register_a_new_task_who_ticks_first_says_when_it_last_ran(
+    def test_the_last_run_of_a_new_task_is_that_of_the_instance_that_ticks_first(
         self, join: Join, clock: Clock, seconds: int
     ) -> None:
         first, second = join(), join()
@@ -128,7 +132,7 @@ class TestTaskOfOthers:
         assert runs(first, "a") == 1
         assert [(task.last_run_at, task.result) for task in tasks] == [(at(clock), 3)] * 2
 
-    def test_a_task_that_is_registered_as_paused_is_not_paused_anew_by_who_ticks_later(self, join: Join) -> None:
+    def test_a_resumed_task_is_not_paused_anew_by_an_instance_that_registered_it_as_paused(self, join: Join) -> None:
         first, second = join(), join()
         tasks = [registry.register(adder(paused=True)) for registry in (first, second)]
         first.tick()
@@ -137,7 +141,7 @@ class TestTaskOfOthers:
         first.tick()
         assert ([task.paused for task in tasks], runs(first, "a")) == ([False, False], 1)
 
-    def test_what_is_registered_as_paused_is_so_for_all_at_once(self, join: Join) -> None:
+    def test_a_task_registered_as_paused_is_paused_on_all_instances_at_once(self, join: Join) -> None:
         first, second = join(), join()
         task = first.register(adder(paused=True))
         second.expose(jobs.add)
@@ -145,7 +149,7 @@ class TestTaskOfOthers:
         first.tick()
         assert (task.paused, second.store["a"].paused, runs(second, "a")) == (True, True, 0)
 
-    def test_a_task_of_others_can_be_registered_here_too(self, join: Join, clock: Clock) -> None:
+    def test_a_task_of_another_instance_can_be_registered_here_too(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         first.register(adder("other"))
         first.register(adder())
@@ -158,7 +162,9 @@ class TestTaskOfOthers:
         with pytest.raises(ValueError, match=r"^Task with id 'a' already registered.$"):
             second.register(adder())
 
-    def test_a_task_of_others_may_be_registered_here_while_it_runs_here(self, join: Join, clock: Clock) -> None:
+    def test_a_task_of_another_instance_can_be_registered_here_while_it_runs_here(
+        self, join: Join, clock: Clock
+    ) -> None:
         first, second = join(), join()
 
         def register() -> str:

@@ -12,7 +12,9 @@ from tests.cluster.helpers import Join, adder, runs
 
 
 class TestPauseAll:
-    def test_nothing_starts_on_any_instance_until_any_other_resumes_all(self, join: Join, clock: Clock) -> None:
+    def test_a_pause_of_all_tasks_holds_on_every_instance_until_any_instance_resumes_all(
+        self, join: Join, clock: Clock
+    ) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         first.register(adder())
@@ -28,7 +30,7 @@ class TestPauseAll:
         first.tick()
         assert (first.is_paused, runs(first, "a")) == (False, 1)
 
-    def test_it_outlives_all_instances(self, join: Join) -> None:
+    def test_a_pause_of_all_tasks_outlives_all_instances(self, join: Join) -> None:
         first = join()
         first.register(adder())
         first.pause_all()
@@ -42,7 +44,9 @@ class TestPauseAll:
         later.tick()
         assert runs(later, "a") == 1
 
-    def test_the_store_refuses_who_has_not_heard_of_it(self, join: Join, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_store_refuses_claims_of_an_instance_that_has_not_read_the_pause_of_all_tasks(
+        self, join: Join, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         first, second = join(), join()
         task = second.register(adder())
         session: Any = second._session
@@ -51,7 +55,7 @@ class TestPauseAll:
         second.tick()
         assert (task.status, runs(first, "a")) == (TaskStatus.PENDING, 0)
 
-    def test_what_is_claimed_does_not_start_once_it_is_seen(self, join: Join) -> None:
+    def test_a_claimed_task_does_not_start_once_the_pause_of_all_tasks_is_read(self, join: Join) -> None:
         first, second = join(), join()
 
         def stop() -> None:
@@ -69,7 +73,9 @@ class TestPauseAll:
         second.tick()
         assert [run["status"] for run in first.history("b")] == ["failed", "success"]
 
-    def test_a_tick_under_way_claims_no_more(self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_tick_under_way_claims_nothing_after_pause_all(
+        self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         def stop() -> None:
             alone.pause_all()
             monkeypatch.setattr(alone.backend, "claim", lambda *_: pytest.fail("it claims"))
@@ -80,7 +86,7 @@ class TestPauseAll:
         alone.tick()
         assert runs(alone, "a") == 1
 
-    def test_a_task_that_is_paused_on_its_own_stays_so(self, join: Join) -> None:
+    def test_a_task_paused_on_its_own_stays_paused_after_resume_all(self, join: Join) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         first.register(adder())
@@ -92,7 +98,7 @@ class TestPauseAll:
             registry.tick()
         assert runs(first, "a") == 0
 
-    def test_it_is_told_where_it_was_called_and_once(self, join: Join) -> None:
+    def test_pause_all_and_resume_all_are_published_once_on_the_calling_instance(self, join: Join) -> None:
         first, second = join(), join()
         heard: list[tuple[str, Event]] = []
         for name, registry in (("first", first), ("second", second)):
@@ -106,7 +112,7 @@ class TestPauseAll:
             registry.tick()
         assert heard == [("first", Event("paused", None)), ("second", Event("resumed", None))]
 
-    def test_who_joins_while_it_is_paused_stays_so_by_itself(self, clock: Clock) -> None:
+    def test_a_paused_registry_that_joins_a_backend_stays_paused_alone(self, clock: Clock) -> None:
         backend = MemoryBackend(clock)
         other, registry = TaskRegistry(backend=backend), TaskRegistry()
         heard: list[Event] = []
@@ -125,7 +131,7 @@ class TestPauseAll:
         for one in (registry, other):
             one.shutdown(0)
 
-    def test_resume_all_lets_who_was_paused_by_itself_go_on(self, clock: Clock) -> None:
+    def test_resume_all_resumes_a_registry_that_was_paused_before_it_joined(self, clock: Clock) -> None:
         registry = TaskRegistry()
         registry.pause_all()
         registry.configure(backend=MemoryBackend(clock))
@@ -135,12 +141,12 @@ class TestPauseAll:
         assert (registry.is_paused, heard) == (False, [Event("resumed", None)])
         registry.shutdown(0)
 
-    def test_who_leaves_a_backend_that_is_paused_stays_so(self, alone: TaskRegistry) -> None:
+    def test_a_registry_that_leaves_a_paused_backend_stays_paused(self, alone: TaskRegistry) -> None:
         alone.pause_all()
         alone.configure(backend=None)
         assert alone.is_paused
 
-    def test_another_lease_is_no_leaving(self, alone: TaskRegistry) -> None:
+    def test_a_changed_lease_does_not_count_as_leaving_a_paused_backend(self, alone: TaskRegistry) -> None:
         alone.pause_all()
         alone.configure(lease=300)
         other = TaskRegistry(backend=alone.backend)

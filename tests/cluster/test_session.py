@@ -41,7 +41,7 @@ class TestTick:
             "late": False,
         }
 
-    def test_history_may_be_asked_for_anything(self, join: Join) -> None:
+    def test_history_accepts_impossible_ids_and_huge_limits(self, join: Join) -> None:
         registry = join()
         registry.register(adder(history_limit=10**30))
         registry.tick()
@@ -50,7 +50,7 @@ class TestTick:
         again = join()
         assert len(again.register(adder(history_limit=10**30)).history) == 1
 
-    def test_executors_run_what_is_claimed(self, join: Join) -> None:
+    def test_executors_run_each_claimed_task_once(self, join: Join) -> None:
         with ThreadPoolExecutor(2) as pool:
             registry = join(executor=pool)
             tasks = [registry.register(adder(str(number))) for number in range(5)]
@@ -67,7 +67,7 @@ class TestTick:
         alone.tick()
         assert [runs(alone, str(number)) for number in range(4)] == [1] * 4
 
-    def test_execute_claims_by_itself(self, alone: TaskRegistry) -> None:
+    def test_execute_makes_its_own_claim(self, alone: TaskRegistry) -> None:
         task = alone.register(adder())
         alone._execute(task)
         alone._execute(task)
@@ -83,7 +83,7 @@ class TestTick:
         assert (task.status, task.paused) == (TaskStatus.PENDING, True)
 
     @pytest.mark.parametrize("store", SHARED, indirect=True)
-    def test_an_idle_tick_is_one_and_a_thousand_due_tasks_are_a_handful(
+    def test_an_idle_tick_is_one_round_trip_and_a_thousand_due_tasks_are_a_handful(
         self, join: Join, store: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         registry = TaskRegistry()
@@ -111,12 +111,12 @@ class TestTick:
         asked.clear()
         with store.round_trips(monkeypatch) as trips:
             registry.tick()
-        assert (asked, len([trip for trip in trips if trip != "COMMIT"])) == (["look"], len(asked))
+        assert (asked, len([trip for trip in trips if trip != "COMMIT"])) == (["fetch"], len(asked))
         registry.shutdown()
 
 
 class TestRetries:
-    def test_a_retry_is_for_the_slot_of_the_first_attempt_whoever_starts_it(self, join: Join, clock: Clock) -> None:
+    def test_a_retry_keeps_the_slot_of_the_first_attempt_on_any_instance(self, join: Join, clock: Clock) -> None:
         seen = []
 
         def fail() -> None:
@@ -138,7 +138,7 @@ class TestRetries:
         assert seen == [(0, 1), (60, 1), (60, 2), (120, 1), (120, 2)]
         assert [((run["slot"] - start).seconds, run["attempt"]) for run in first.history()] == seen
 
-    def test_so_it_is_after_a_restart_and_its_lateness_counts_from_its_own_moment(
+    def test_a_retry_after_a_restart_keeps_its_slot_and_its_lateness_counts_from_its_own_due_moment(
         self, join: Join, clock: Clock
     ) -> None:
         retry = Retry(max_retries=1, delay=30, jitter=0)
@@ -154,7 +154,7 @@ class TestRetries:
         assert [(event.slot, event.attempt) for event in heard] == [(start, 2)]
         assert second.statistics("a").lateness.max == pytest.approx(5, abs=4)
 
-    def test_so_it_is_after_a_claim_was_given_back(self, join: Join, clock: Clock) -> None:
+    def test_a_released_claim_of_a_retry_keeps_the_slot_of_the_first_attempt(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
         start = at(clock)
         for registry in (first, second):
@@ -170,7 +170,7 @@ class TestRetries:
         session.release(["good", "bad"])
         assert {state.slot for state in session.backend.fetch(None, 0).states.values()} == {to_instant(to_utc(start))}
 
-    def test_so_it_is_of_a_task_that_has_failed_elsewhere_before_it_was_shared(
+    def test_a_retry_of_a_task_that_failed_before_it_was_shared_keeps_the_slot_of_the_first_attempt(
         self, join: Join, alone: TaskRegistry, store: Store, clock: Clock
     ) -> None:
         registry, start = alone, at(clock)
@@ -189,7 +189,7 @@ class TestRetries:
 
 
 class TestInstances:
-    def test_instances_are_listed(self, join: Join) -> None:
+    def test_live_instances_are_listed(self, join: Join) -> None:
         first, second = join(), join()
         first.tick()
         second.tick()
@@ -199,7 +199,7 @@ class TestInstances:
 
 
 class TestShutdown:
-    def test_the_end_of_the_program_removes_nothing(self, alone: TaskRegistry) -> None:
+    def test_the_end_of_the_program_removes_no_task_from_the_store(self, alone: TaskRegistry) -> None:
         alone.register(adder())
         alone.tick()
         del alone.store["a"]
@@ -207,7 +207,7 @@ class TestShutdown:
         assert isinstance(alone.backend, MemoryBackend)
         assert list(alone.backend.fetch(None, 0).states) == ["a"]
 
-    def test_an_edit_that_cannot_be_written_keeps_no_outcome_back(
+    def test_shutdown_goes_on_after_an_edit_that_cannot_be_written(
         self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         session = alone._session
@@ -216,7 +216,7 @@ class TestShutdown:
         alone.shutdown()
         assert (alone.instances(), caplog.messages) == ([], ["What was edited could not be written to the store."])
 
-    def test_what_was_edited_last_is_written_at_the_end(self, join: Join) -> None:
+    def test_the_last_edits_are_written_at_shutdown(self, join: Join) -> None:
         first = join()
         for task_id in "abc":
             first.register(adder(task_id))
@@ -236,7 +236,7 @@ class TestShutdown:
         )
         assert second.store["d"].first_run_at == datetime(2020, 1, 1)
 
-    def test_a_failure_of_another_kind_at_the_end_is_logged(
+    def test_an_unexpected_error_at_shutdown_is_logged(
         self, flaky: Flaky, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         registry.register(adder())

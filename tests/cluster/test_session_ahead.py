@@ -43,7 +43,7 @@ class TestAhead:
         session._claims._size = 8
         return [registry.register(Task(id=str(name), every=MINUTE, func=func)) for name in range(number)]
 
-    def test_the_next_batch_is_claimed_while_one_runs(
+    def test_the_next_batch_is_claimed_while_the_current_batch_runs(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         claimed: dict[str, list[str]] = {"here": [], "meanwhile": []}
@@ -64,7 +64,7 @@ class TestAhead:
         assert found == [True] * 8
         assert {task.status for task in tasks} == {TaskStatus.SUCCESS}
 
-    def test_a_store_in_this_process_is_asked_for_all_at_once(
+    def test_all_due_tasks_are_claimed_at_once_from_a_store_in_this_process(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(served, "is_in_process", True)
@@ -73,14 +73,14 @@ class TestAhead:
         registry.tick()
         assert served.asked.count("claim") == 1
 
-    def test_batches_grow_also_when_they_are_claimed_ahead(self, registry: TaskRegistry) -> None:
+    def test_batches_claimed_ahead_grow_too(self, registry: TaskRegistry) -> None:
         self.due(registry, noop, 100)
         session: Any = registry._session
         session._claims._size = 16
         registry.tick()
         assert session._claims._size > 50
 
-    def test_what_is_claimed_ahead_is_given_back_when_the_tick_is_interrupted(
+    def test_a_batch_claimed_ahead_is_released_when_the_tick_is_interrupted(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         claim, this = served.claim, threading.current_thread()
@@ -101,7 +101,7 @@ class TestAhead:
         states = session.backend.fetch(None, 0).states
         assert [states[task.id].status for task in tasks] == [TaskStatus.FAILED, *[TaskStatus.PENDING] * 7]
 
-    def test_also_what_is_won_only_after_that(
+    def test_a_batch_claimed_ahead_whose_answer_comes_after_the_interruption_is_released(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(ledger_module, "_LAST_CALL", 0.001)
@@ -125,7 +125,7 @@ class TestAhead:
         assert [run["error"][:18] for run in registry.history("3")] == [given_back]
         assert registry.store["3"].status is TaskStatus.PENDING
 
-    def test_it_is_given_back_when_a_run_takes_long(self, registry: TaskRegistry) -> None:
+    def test_a_batch_claimed_ahead_is_released_when_a_run_takes_long(self, registry: TaskRegistry) -> None:
         session: Any = registry._session
         held: list[set[str]] = []
 
@@ -145,7 +145,7 @@ class TestAhead:
         ]
 
     @pytest.mark.slow
-    def test_so_it_is_if_it_is_won_while_nothing_was_held(
+    def test_a_batch_claimed_ahead_is_released_in_time_though_nothing_else_was_held(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(claims, "_LONGEST", 0.1)
@@ -170,7 +170,7 @@ class TestAhead:
         registry.tick()
         assert stalled == [True]
 
-    def test_what_has_run_is_written_while_the_next_batch_runs(
+    def test_outcomes_are_written_while_the_next_batch_runs(
         self, registry: TaskRegistry, served: Served, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(Heartbeat.flush_soon, "__defaults__", (3_600.0,))
@@ -193,14 +193,14 @@ class TestAhead:
         registry.tick()
         assert found == [True]
 
-    def test_nothing_of_it_starts_once_all_is_paused(self, registry: TaskRegistry) -> None:
+    def test_a_batch_claimed_ahead_does_not_start_once_all_tasks_are_paused(self, registry: TaskRegistry) -> None:
         tasks = self.due(registry, registry.pause_all)
         registry.tick()
         assert [task.id for task in tasks if task.status is TaskStatus.SUCCESS] == ["0"]
         assert registry._session is not None
         assert registry._session.replica.held == {}
 
-    def test_an_outage_ends_the_tick_and_loses_nothing(
+    def test_an_outage_while_claiming_ahead_ends_the_tick_and_loses_no_run(
         self, registry: TaskRegistry, served: Served, caplog: pytest.LogCaptureFixture
     ) -> None:
         failing = {"claim"}
@@ -219,7 +219,7 @@ class TestAhead:
         registry.tick()
         assert {task.status for task in tasks} == {TaskStatus.SUCCESS}
 
-    def test_at_the_end_of_the_interpreter_there_is_no_thread_for_it(
+    def test_batches_are_claimed_without_a_thread_at_interpreter_shutdown(
         self, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: Any) -> None:

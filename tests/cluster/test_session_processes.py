@@ -44,7 +44,7 @@ registry.tick()
 @pytest.mark.slow
 @pytest.mark.parametrize("store", SHARED, indirect=True)
 class TestProcesses:
-    def test_two_share_the_slots(self, store: Store) -> None:
+    def test_two_processes_share_the_slots(self, store: Store) -> None:
         workers = [spawn(_WORKER, store.url, store.name, 2) for _ in range(2)]
         answers = [worker.communicate(timeout=60) for worker in workers]
         assert answers == [("ready\n", "")] * 2
@@ -57,7 +57,7 @@ class TestProcesses:
             owners.add(run.owner)
         assert (set(slots.values()), len(owners)) == ({1}, 2)
 
-    def test_a_run_is_taken_over_after_kill_9(self, store: Store, tmp_path: Path) -> None:
+    def test_the_run_of_a_killed_process_is_recorded_as_failed_and_retried(self, store: Store, tmp_path: Path) -> None:
         victim = spawn(_VICTIM, store.url, store.name, tmp_path)
         wait_until(lambda: jobs.count(str(tmp_path), "started") == 1)
         registry = TaskRegistry(backend=store.open(), lease=0.5)
@@ -82,7 +82,7 @@ class TestProcesses:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["postgres", "redis"])
-def test_a_server_that_restarts_is_survived(kind: str, servers: Servers, tmp_path: Path) -> None:
+def test_a_registry_survives_a_restart_of_its_server(kind: str, servers: Servers, tmp_path: Path) -> None:
     store = servers.store(kind, tmp_path)
     registry = TaskRegistry(backend=store.open(), lease=5)
     task = registry.register(adder(every={"milliseconds": 50}))

@@ -112,7 +112,7 @@ def test_the_event_loop_goes_on_while_a_claim_takes_long(registry: TaskRegistry,
 
 
 @pytest.mark.parametrize("has_other_loop", [False, True])
-def test_a_loop_that_is_cancelled_during_a_claim_gives_it_back(
+def test_a_loop_that_is_cancelled_during_a_claim_releases_the_claim(
     registry: TaskRegistry, task: Task, has_other_loop: bool
 ) -> None:
     if has_other_loop:
@@ -136,7 +136,7 @@ def test_a_task_that_is_paused_during_its_claim_does_not_start(
     assert (task.result, outcomes(registry)[-1], len(task.history)) == (3, SUCCESS, 1)
 
 
-def test_a_task_that_is_changed_during_its_claim_runs_once_as_it_is_now(registry: TaskRegistry, task: Task) -> None:
+def test_a_task_updated_during_its_claim_runs_once_with_the_new_fields(registry: TaskRegistry, task: Task) -> None:
     during_the_claim(
         registry, lambda _: registry.update("a", args=(5, 6)), lambda: until(lambda: task.status is TaskStatus.SUCCESS)
     )
@@ -144,7 +144,7 @@ def test_a_task_that_is_changed_during_its_claim_runs_once_as_it_is_now(registry
     assert outcomes(registry).count(SUCCESS) == 1
 
 
-def test_a_run_that_is_asked_for_once_its_claim_has_been_made_is_one_more(
+def test_a_run_requested_after_its_claim_was_made_is_an_additional_run(
     registry: TaskRegistry, task: Task, backend: Slow
 ) -> None:
     times = 2 if backend.answers_late else 1
@@ -180,7 +180,7 @@ class Other(MemoryBackend):
 
 
 @pytest.mark.parametrize("goes_to", [None, Other])
-def test_a_backend_that_is_left_during_a_claim_gets_it_back(
+def test_a_registry_that_leaves_its_backend_during_a_claim_releases_the_claim(
     registry: TaskRegistry, task: Task, backend: Slow, goes_to: type[Other] | None
 ) -> None:
     other = None if goes_to is None else goes_to()
@@ -193,7 +193,7 @@ def test_a_backend_that_is_left_during_a_claim_gets_it_back(
     assert len(task.history) == 1
 
 
-def test_a_task_of_others_that_is_registered_here_during_its_claim_runs_once(
+def test_a_task_of_another_instance_that_is_registered_here_during_its_claim_runs_once(
     registry: TaskRegistry, backend: Slow
 ) -> None:
     task = Task(id="a", every=HOUR, func=jobs.add, args=(1, 2))
@@ -204,7 +204,7 @@ def test_a_task_of_others_that_is_registered_here_during_its_claim_runs_once(
     assert (task.result, outcomes(registry).count(SUCCESS)) == (3, 1)
 
 
-def test_a_claim_under_way_is_not_asked_for_again(registry: TaskRegistry, task: Task, backend: Slow) -> None:
+def test_a_claim_under_way_is_not_repeated(registry: TaskRegistry, task: Task, backend: Slow) -> None:
     half, session = registry.split_tick(), registry._session
     assert half is not None
     assert session is not None
@@ -218,7 +218,7 @@ def test_a_claim_under_way_is_not_asked_for_again(registry: TaskRegistry, task: 
     assert (len(task.history), backend.claims) == (1, 1)
 
 
-def test_what_another_tick_has_started_between_the_halves_is_left_to_it(
+def test_a_task_started_by_another_tick_during_a_claim_is_not_started_again(
     registry: TaskRegistry, task: Task, backend: Slow
 ) -> None:
     backend.goes_on.set()
@@ -231,7 +231,7 @@ def test_what_another_tick_has_started_between_the_halves_is_left_to_it(
     assert (len(task.history), backend.claims, backend.looks - looks) == (1, 1, 0)
 
 
-def test_what_a_claim_raises_is_logged_and_the_loop_goes_on(
+def test_an_error_raised_by_a_claim_is_logged_and_the_loop_goes_on(
     registry: TaskRegistry, task: Task, backend: Slow, caplog: pytest.LogCaptureFixture
 ) -> None:
     backend.error = RuntimeError("the store is odd")
@@ -240,7 +240,7 @@ def test_what_a_claim_raises_is_logged_and_the_loop_goes_on(
     assert outcomes(registry).count(SUCCESS) == 1
 
 
-def test_a_registry_that_ticks_in_its_own_way_is_asked_to() -> None:
+def test_a_loop_calls_the_tick_that_a_subclass_overrides() -> None:
     class Own(TaskRegistry):
         ticks = 0
 
@@ -259,7 +259,9 @@ def test_a_registry_that_ticks_in_its_own_way_is_asked_to() -> None:
     asyncio.run(main())
 
 
-def test_the_threads_of_the_app_may_be_busy(registry: TaskRegistry, task: Task, backend: Slow) -> None:
+def test_a_claim_does_not_wait_for_the_busy_default_threads_of_the_app(
+    registry: TaskRegistry, task: Task, backend: Slow
+) -> None:
     backend.goes_on.set()
 
     async def main() -> None:
@@ -278,7 +280,7 @@ def test_the_threads_of_the_app_may_be_busy(registry: TaskRegistry, task: Task, 
 
 
 @pytest.mark.slow
-def test_an_event_loop_runs_what_is_claimed() -> None:
+def test_an_event_loop_runs_a_claimed_coroutine() -> None:
     async def fetch() -> str:
         await asyncio.sleep(0)
         return "fetched"
@@ -299,7 +301,7 @@ def test_an_event_loop_runs_what_is_claimed() -> None:
 
 
 @pytest.mark.slow
-def test_an_event_loop_does_not_wait_for_the_store_to_look_to_claim_or_to_write() -> None:
+def test_an_event_loop_does_not_wait_for_reads_claims_and_writes_of_the_store() -> None:
     class Noting(MemoryBackend):
         asked: set[tuple[str, bool]] = set()  # noqa: RUF012  # there is one of it
 
@@ -328,4 +330,4 @@ def test_an_event_loop_does_not_wait_for_the_store_to_look_to_claim_or_to_write(
     asyncio.run(main())
     here = {name for name, is_here in backend.asked if is_here}
     there = {name for name, is_here in backend.asked if not is_here}
-    assert (here - {"leave", "finish"}, {"look", "renew", "claim", "finish"} - there) == (set(), set())
+    assert (here - {"leave", "finish"}, {"fetch", "renew", "claim", "finish"} - there) == (set(), set())
