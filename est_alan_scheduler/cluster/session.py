@@ -28,7 +28,8 @@ from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import next_retry
+from est_alan_scheduler.schedules.due import due_moment, next_retry
+from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -211,10 +212,12 @@ class ClusterSession:
             return False
         if not self.prepare(0, is_paused=True) or task.id in self.replica.mine or task.id not in self.replica.rows:
             return False
-        entry = Entry(task, 0)
-        entry.ready_at = now = self.replica.now()
         try:
             self.replica.refresh([task.id])
+            entry = Entry(task, 0)
+            entry.ready_at = now = self.replica.now()
+            due = due_moment(task, now)
+            entry.slot = due if due is not None and due <= in_utc(now) else None
             self._claims.claim([entry], now, self._recorder, self._agenda)
         except BackendUnavailableError as error:
             self._note_outage(error)
