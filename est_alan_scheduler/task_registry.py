@@ -1,18 +1,16 @@
 """The registry: it takes tasks in, decides on each tick which are due and ready, runs them, records what came of it."""
 
-import logging
 import os
 import threading
 import time
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
@@ -35,6 +33,7 @@ from est_alan_scheduler.runs.history import latest_runs
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import ThreadContext
 from est_alan_scheduler.runs.starter import RunStarter
+from est_alan_scheduler.runs.waiting import end_runs, pending
 from est_alan_scheduler.schedules.due import arm, is_due
 from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
 from est_alan_scheduler.task import Task, TaskStatus
@@ -183,7 +182,7 @@ class TaskRegistry:
         factory is shut down, unless a loop still needs it. Whoever ticks the registry again starts it all over.
         Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
         """
-        is_clean = self._recorder.shutdown(timeout, starters)
+        is_clean = end_runs(self._recorder, timeout, starters)
         if self._capacity.pool is not None and not self._wakers:
             self._capacity.pool.close(wait=timeout is None and not self._in_flight.calls)
         if self._session is not None and not self._wakers:
@@ -200,7 +199,7 @@ class TaskRegistry:
 
         With `starters`, only the tasks of these (see `shutdown`). What has taken too long is recorded first.
         """
-        runs, seconds = self._recorder.pending(starters)
+        runs, seconds = pending(self._recorder, starters)
         return [run.task for run in runs], seconds
 
     # The tasks. An id that is no text is a `TypeError` that says so.
@@ -545,14 +544,14 @@ class TaskRegistry:
         context.is_closed = context.is_closed and depth > 0
         try:
             if notices:
-                self._publish_notices(notices)
+                self._recorder.outbox.publish_notices(notices)
             context.now, context.began, context.changes, context.starts = now, began, changes, starts
             for entry in entries:
                 context.entry = entry
                 self._execute(entry.task)
         finally:
             context.entry, context.now, context.began, context.changes, context.starts = outer
-            self._recorder.close(depth)
+            self._recorder.fail_above(depth)
             if end is not None:
                 end(ready)
             with self._lock, agenda:
@@ -635,23 +634,15 @@ class TaskRegistry:
         if self._session is not None and not self._session.obtain(task):
             return
         if runner is None:
-            self._starter.run_here(task)
+            self._starter.run_inline(task)
         else:
-            self._starter.hand_over(task, runner)
-
-    def _publish_notices(self, notices: list[Notice]) -> None:
-        with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
-            for notice in reversed(notices):
-                if notice.event is not None:
-                    stack.callback(self._subscribers.publish, notice.event)
-                stack.callback(log, logging.WARNING, notice.text)
+            self._starter.submit(task, runner)
 
     def _start_over_after_fork(self) -> None:
         """In a child process: the other threads are gone, with the locks they held and the runs they were in."""
-        self._lock = self._recorder.lock = threading.Lock()
+        self._lock = self._recorder.clear_after_fork()
         if self._session is not None:
             self._session.start_over_after_fork()
-        self._subscribers.clear_after_fork()
         self._wakers = ()
         for run in self._in_flight.clear_after_fork():
             if not run.is_over:

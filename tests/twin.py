@@ -57,7 +57,7 @@ class ScanningRegistry(ClockedRegistry):
         earlier = len(self._started)
         skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
         due = self.scan(now)
-        self._publish_notices([Notice("skipped", event) for event in skipped])
+        self._recorder.outbox.publish_notices([Notice("skipped", event) for event in skipped])
         for task in due:
             self._take_notice(now)
             has_run_since = any(started is task for started in self._started[earlier:])

@@ -41,7 +41,6 @@ class _Wish(NamedTuple):
     """When that run is due, in UTC."""
 
 
-
 def _decision(wish: _Wish) -> tuple[str, int]:
     return wish.claim.id, wish.claim.seen_version
 
@@ -220,11 +219,11 @@ class Claims:
     # Runs; the caller holds the lock.
 
     def start(self, task: Task) -> ClaimedRun | None:
-        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+        """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
         held = self._replica.held.get(task.id)
         return None if held is None else held.run
 
-    def began(self, run: Run) -> None:
+    def run_began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun, as the store does."""
         row, fields = self._replica.rows.get(run.task.id), run.task.__dict__
         if row is not None:

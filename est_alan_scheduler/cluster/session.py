@@ -83,12 +83,9 @@ class ClusterSession:
             backend, self.lease, self.replica, recorder, lambda: self._heartbeat.flush_soon()
         )
         self._claims = Claims(backend, self.lease, self.replica, self._completer)
-        self.began = self._claims.began
+        self.run_began = self._claims.run_began
         self.start_undone = self._claims.start_undone
         self.start = self._claims.start
-        # The registry's lock guards what is to be pending: now, and when a tick has read how the tasks stand.
-        self._pending_events: deque[Callable[[], None]] = deque()
-        self._dead_run_events: list[Callable[[], None]] = []
         _sessions.add(self)
 
     # A tick.
@@ -97,7 +94,7 @@ class ClusterSession:
         """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
         if self.outage.seconds_left():
             return False
-        replica = self.replica
+        replica, outbox = self.replica, self._recorder.outbox
         try:
             if self.lease.is_due():
                 self.lease.renew()
@@ -114,9 +111,9 @@ class ClusterSession:
                 due = {task.id for task in found if task.id not in replica.held}
                 due.update(*(task.depends_on for task in found if task.depends_on))
                 ids = {*agenda.waiting, *replica.elsewhere}
-                taken = len(self._dead_run_events)
+                dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)
-            self._queue_dead_run_events(taken)
+            outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
             self._note_outage(error)
             return False
@@ -233,43 +230,28 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self._note_outage(error)
 
-    def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+    def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Note an outcome that stands in the fields of a task, to be written; the caller holds the registry's lock."""
         is_registered = dict.get(self._agenda.store, run.task.id) is run.task
         self._completer.add(run, clock, result, text, is_registered)
 
-    def publish(self, publish: Callable[[], None]) -> None:
-        """Call `publish`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
-
-        Then a tick that finds it back calls it, or `leave` at the end. Raises what `publish` does.
-        """
-        with self._recorder.lock:
-            self._pending_events.append(publish)
-        if not self.outage.seconds_left():
-            self.publish_stored()
-
     def publish_stored(self) -> None:
-        """Write the outcomes that are there, and tell of them, in order."""
-        if not self._pending_events:
-            return
-        with self._recorder.lock:  # what comes later may be about outcomes that this does not write
-            pending, self._pending_events = self._pending_events, deque()
+        """Store the outcomes that wait in the outbox, and have them published; in an outage, when that is over.
+
+        Then a tick publishes them, or `leave` at the end.
+        """
+        self._recorder.outbox.flush(self._store_outcomes)
+
+    def _store_outcomes(self) -> bool:
+        """Write the outcomes that are there; return False if the store is out of reach."""
+        if self.outage.seconds_left():
+            return False
         try:
             self._completer.flush()
-            while pending:
-                pending.popleft()()
         except BackendUnavailableError as error:
             self._note_outage(error)
-        finally:
-            with self._recorder.lock:
-                self._pending_events.extendleft(reversed(pending))
-
-    def _queue_dead_run_events(self, number: int) -> None:
-        """Have the first of what was taken over pending of."""
-        if number:
-            with self._recorder.lock:
-                self._pending_events.extend(self._dead_run_events[:number])
-                del self._dead_run_events[:number]
+            return False
+        return True
 
     # The lease.
 
@@ -337,13 +319,10 @@ class ClusterSession:
             # It was removed meanwhile, and perhaps registered anew.
             task, retry_at = Task(id=task_id, func=_gone), None
         started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
-        turn = self._recorder.in_flight.thread.context
-        run = Run(task, from_utc(started), slot, None, turn, is_call=False, attempt=row.attempt)
-        run.duration = None
-        run.retry_at = None if retry_at is None else moment(retry_at, task)
+        context = self._recorder.in_flight.thread.context
+        run = Run(task, from_utc(started), slot, None, context, is_call=False, attempt=row.attempt)
         ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
-        self._recorder.record_dead_run(run, past_of(ended, task))
-        self._dead_run_events.append(partial(self._recorder.publish_dead_run, run))
+        self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))
 
     def _is_ours(self, run: RunRow) -> bool:
         """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""
@@ -393,17 +372,14 @@ class ClusterSession:
         if self.is_ours:
             with suppress(BackendUnavailableError):
                 self.backend.close()
-        self._queue_dead_run_events(len(self._dead_run_events))
-        while self._pending_events:
-            self._pending_events.popleft()()
+        if self._recorder.session is self:  # else what waits is for another session to store
+            self._recorder.outbox.publish_all()
 
     def start_over_after_fork(self) -> None:
         """In a child process: the lease, the claims and the outcomes are those of the parent."""
         self.outage, self.lease = Outage(), Lease(self.backend, self.lease.seconds)
         self._heartbeat = Heartbeat(self.heartbeat, self.seconds_to_heartbeat)
         self._completer.clear_after_fork(self.lease)
-        self._pending_events.clear()
-        self._dead_run_events.clear()
         self._claims.clear_after_fork(self.lease)
         self.replica.clear_after_fork(self.lease)
 

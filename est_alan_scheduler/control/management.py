@@ -142,7 +142,7 @@ class Management:
     def publish(self, event: str | None, task_id: str | None) -> None:
         """Tell the subscribers what was done, if that is an event, and then the loop: it may start what comes of it."""
         try:
-            if event is not None and self._recorder.subscribers.callbacks[event]:
+            if event is not None:
                 self._recorder.subscribers.publish(Event(event, task_id))
         finally:
             self._wake()

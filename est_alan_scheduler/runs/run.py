@@ -1,4 +1,4 @@
-"""One run of a task, and what its function may know of it."""
+"""A run of a task, and what a thread that starts runs is doing."""
 
 import time
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from est_alan_scheduler.task import Task
 
 
 class ThreadContext:
-    """What a thread is doing: whose context it is in its tick, what that tick has decided on, the runs it is in."""
+    """What a thread is doing: the entry that its tick starts, the state that was decided on, the runs it is in."""
 
     __slots__ = ("began", "changes", "entry", "is_closed", "now", "runs", "starts")
 
@@ -43,17 +43,15 @@ class Run:
         "context",
         "counters",
         "due",
-        "duration",
         "entry",
         "epoch",
         "is_call",
-        "is_lost",
+        "is_dead",
         "is_over",
         "is_retried",
         "late",
         "line",
         "now",
-        "retry_at",
         "slot",
         "started_at",
         "task",
@@ -77,27 +75,30 @@ class Run:
         self.attempt = attempt
         self.slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
         self.entry = entry
-        self.context = context  # the turn of the thread that started it
-        self.is_call = is_call  # handed over, rather than made in that thread
+        self.context = context  # that of the thread that started it
+        self.is_call = is_call  # submitted to a runner, rather than made in that thread
         fields = task.__dict__
         self.before = _before(fields)
         self.began = time.monotonic()
         self.late: float | None = None  # seconds after it was due; None if nothing was
-        # What came of it, once that is recorded.
-        self.duration: float | None = 0.0  # None if that is not known
-        self.retry_at: datetime | None = None
-        self.is_retried = False  # the retry has begun
-        self.is_lost = False  # with a backend: others had recorded it as failed before
-        self.counters: RunCounters | None = None  # that of its task, where it is counted
-        self.started_at = (
-            now if fields["timezone"] is None else record(fields["timezone"], now)
-        )  # as its task records it
+        self.is_retried = False  # it has failed, and the retry has begun
+        self.is_dead = False  # with a backend: others had recorded it as a dead run before its outcome came
+        self.counters: RunCounters | None = None  # those of its task, once it is counted
+        # As its task records it.
+        self.started_at = now if fields["timezone"] is None else record(fields["timezone"], now)
         self.timeout: float | None = fields["timeout"]
         self.work = _work(fields)  # taken in one step; None once the call is made
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch: int | None = None  # with a backend: what it was claimed as
-        self.call: Call | None = None  # what was handed to an executor, until it has ended
+        self.call: Call | None = None  # what was submitted to a runner, until it has ended
         self.line: dict[str, Any] | None = None  # of the history, once it is there
+
+    def delay(self) -> None:
+        """Let its time count from now on: subscribers to its start have held it up."""
+        began = time.monotonic()
+        if self.late is not None:
+            self.late += began - self.began
+        self.began = began
 
     def before_fields(self) -> dict[str, Any]:
         """Return the fields that its start has changed, as they were before."""

@@ -70,14 +70,14 @@ def site() -> Site:
 
 def test_a_run_by_hand_is_made_here_and_recorded(site: Site) -> None:
     task = site.put("a", lambda: task.status)
-    site.starter.run_here(task)
+    site.starter.run_inline(task)
     assert (task.status, task.result, task.last_run_at) == (TaskStatus.SUCCESS, TaskStatus.RUNNING, NOON)
     assert (site.asked, site.turn.runs) == ([], [])
 
 
 def test_a_task_that_is_running_is_not_started(site: Site) -> None:
     task = site.put("a", print, status=TaskStatus.RUNNING)
-    site.starter.run_here(task)
+    site.starter.run_inline(task)
     assert (task.history, task.last_run_at) == ([], None)
 
 
@@ -85,17 +85,17 @@ def test_what_a_tick_found_ready_is_asked_again_only_after_a_change(site: Site) 
     task = site.put("a", lambda: 1)
     site.find_ready(task)
     task.args = ()
-    site.starter.run_here(task)
+    site.starter.run_inline(task)
     assert (site.asked, task.history) == (["a"], [])
     site.find_ready(task)
-    site.starter.run_here(task)
+    site.starter.run_inline(task)
     assert (site.asked, task.result) == (["a"], 1)
 
 
 def test_results_of_dependencies_go_with_the_arguments(site: Site) -> None:
     site.put("a", print, result=2, last_success_at=NOON)
     task = site.put("b", lambda x, dep_a: (x, dep_a), kwargs={"x": 1}, depends_on=["a"])
-    site.starter.run_here(task)
+    site.starter.run_inline(task)
     assert task.result == (1, 2)
 
 
@@ -104,11 +104,11 @@ def test_an_error_is_recorded_and_an_interruption_raised_as_well(site: Site) -> 
         raise error
 
     task = site.put("a", leave, args=(ValueError("boom"),))
-    site.starter.run_here(task)
+    site.starter.run_inline(task)
     assert task.error_message == "ValueError: boom"
     task.args = (KeyboardInterrupt(),)
     with pytest.raises(KeyboardInterrupt):
-        site.starter.run_here(task)
+        site.starter.run_inline(task)
     assert (task.status, task.error_message) == (TaskStatus.FAILED, "KeyboardInterrupt")
 
 
@@ -117,7 +117,7 @@ def test_what_is_handed_over_is_recorded_when_its_outcome_comes(site: Site, monk
     monkeypatch.setattr(site.capacity, "runner", lambda: later)
     tasks = [site.put("a", lambda: 1), site.put("b", lambda: 2)]
     for task in tasks:
-        site.starter.hand_over(task, later)
+        site.starter.submit(task, later)
     assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # there is room for one
     later.step()
     assert ([task.result for task in tasks], later.calls, site.recorder.in_flight.all()) == ([1, None], [], [])
@@ -125,5 +125,5 @@ def test_what_is_handed_over_is_recorded_when_its_outcome_comes(site: Site, monk
 
 def test_a_runner_that_was_replaced_meanwhile_gets_nothing(site: Site) -> None:
     task, later = site.put("a", print), Later()
-    site.starter.hand_over(task, later)
+    site.starter.submit(task, later)
     assert (later.calls, task.status) == ([], TaskStatus.PENDING)
