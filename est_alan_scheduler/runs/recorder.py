@@ -168,11 +168,10 @@ class RunRecorder:
         _counters_of(entry).misfires += 1
         self.counters.misfires += 1
 
-    def clear_after_fork(self) -> threading.Lock:
-        """In a child process: return a new lock; another thread of the parent may have held the old one."""
-        self.lock = lock = threading.Lock()
-        self.outbox.clear_after_fork(lock)
-        return lock
+    def clear_after_fork(self) -> None:
+        """In a child process: another thread of the parent may have held the lock."""
+        self.lock = threading.Lock()
+        self.outbox.clear_after_fork(self.lock)
 
     # How an outcome is recorded: worked out, applied under the lock, published.
 

@@ -14,23 +14,23 @@ from est_alan_scheduler.runs.run import Run, ThreadContext
 _LONGEST_WAIT = 3600.0  # seconds; a longer one could overflow
 
 
-def pending(recorder: RunRecorder, starters: Collection[ThreadContext] | None) -> tuple[list[Run], float | None]:
+def pending(recorder: RunRecorder, contexts: Collection[ThreadContext] | None) -> tuple[list[Run], float | None]:
     """Return the runs that go on, and the seconds until any run may take longer than its timeout; None if none may.
 
-    With `starters`, only the runs that these threads have started. What has taken too long is recorded first.
+    With `contexts`, only those of the threads with these contexts. What has taken too long is recorded first.
     """
     recorder.expire()
     with recorder.lock:
-        return recorder.in_flight.started_by(starters), recorder.in_flight.seconds_to_deadline()
+        return recorder.in_flight.started_by(contexts), recorder.in_flight.seconds_to_deadline()
 
 
-def end_runs(recorder: RunRecorder, timeout: float | None, starters: Collection[ThreadContext] | None) -> bool:
-    """Wait until the runs of `starters`, or of all, have ended, at most `timeout` seconds; return whether they have.
+def end_runs(recorder: RunRecorder, timeout: float | None, contexts: Collection[ThreadContext] | None) -> bool:
+    """Wait until the runs of `contexts`, or of all, have ended, at most `timeout` seconds; return whether they have.
 
     The others are recorded as FAILED, and their calls are cancelled where that is possible. Raises `RuntimeError` in
     the thread of an event loop whose coroutines it would wait for.
     """
-    left = _await_ends(recorder, timeout, starters)
+    left = _await_ends(recorder, timeout, contexts)
     if left:
         ids = ", ".join(repr(run.task.id) for run in left)
         log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
@@ -42,7 +42,7 @@ def end_runs(recorder: RunRecorder, timeout: float | None, starters: Collection[
     return not left
 
 
-def _await_ends(recorder: RunRecorder, timeout: float | None, starters: Collection[ThreadContext] | None) -> list[Run]:
+def _await_ends(recorder: RunRecorder, timeout: float | None, contexts: Collection[ThreadContext] | None) -> list[Run]:
     """Wait for runs to end; return those that have not in time, their threads closed for new ones."""
     in_flight, end = recorder.in_flight, Wakeup()
     end_by = math.inf if timeout is None else monotonic() + timeout
@@ -51,7 +51,7 @@ def _await_ends(recorder: RunRecorder, timeout: float | None, starters: Collecti
     try:
         while True:
             end.wait(0)
-            runs, deadline = pending(recorder, starters)
+            runs, deadline = pending(recorder, contexts)
             _refuse_to_block_an_event_loop(runs, timeout)
             pause = end_by - monotonic()
             if not runs or pause <= 0:
@@ -61,7 +61,7 @@ def _await_ends(recorder: RunRecorder, timeout: float | None, starters: Collecti
         with recorder.lock:
             in_flight.ends.remove(end)
     with recorder.lock:
-        left = in_flight.started_by(starters)
+        left = in_flight.started_by(contexts)
         in_flight.abandon(left)
     return left
 
