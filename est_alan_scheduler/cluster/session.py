@@ -320,7 +320,7 @@ class ClusterSession:
             task, retry_at = Task(id=task_id, func=_gone), None
         started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
         context = self._recorder.in_flight.thread.context
-        run = Run(task, from_utc(started), slot, None, context, is_call=False, attempt=row.attempt)
+        run = Run(task, from_utc(started), 0.0, slot, row.attempt, row.epoch, None, context, is_call=False)
         ended = row._replace(finished=self.backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
         self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))
 

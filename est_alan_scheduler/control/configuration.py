@@ -94,7 +94,7 @@ class Configuration:
         parts.wakers = ()
         for run in parts.in_flight.clear_after_fork():
             if not run.is_over:
-                run.task.__dict__["status"] = run.before[0]
+                run.task.__dict__["status"] = run.status_before
         if parts.capacity.pool is not None:
             parts.capacity.pool.forget()
         parts.agenda.note_all()

@@ -85,14 +85,42 @@ class RunRecorder:
 
     # Its end.
 
-    def finish(self, run: Run, result: Any, error: BaseException | None, has_ended: bool = True) -> None:
-        """Record the outcome of `run`, unless it has one, and publish it.
+    def finish(
+        self, run: Run, result: Any, error: BaseException | None, has_ended: bool = True, publishes: bool = True
+    ) -> Record | None:
+        """Record the outcome of `run`, unless it has one, and publish it; return it if it is to be published.
 
         `has_ended`: the call has, too; it does not go on beyond its timeout or a shutdown.
         """
-        record = self._record(run, result, error, has_ended)
-        if record is not None:
+        ended = time.monotonic()
+        if has_ended and not run.is_call:
+            runs = run.context.runs
+            if runs and runs[-1] is not run and run in runs:
+                self.fail_above(runs.index(run) + 1)  # what was started within it
+        record = build_record(run, result, error, self._read_clock(), ended)
+        agenda = self._agenda
+        replaced = None  # released without the lock: the `__del__` of an old result is user code
+        with self.lock:
+            try:
+                is_first = not run.is_over
+                if is_first:
+                    replaced = self._apply(run, record)
+                if has_ended and self.in_flight.end(run):
+                    self._file_successor(run, record.clock, is_first)
+            except BaseException:
+                agenda.note_all()
+                raise
+        del replaced
+        if not is_first:
+            return None
+        if run.task._watchers is not agenda.watchers:  # it is registered elsewhere, too
+            for watcher in run.task._watchers:
+                watcher(run.task)
+        if error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+            return None
+        if publishes:
             self._publish(run, record)
+        return record
 
     def fail(self, run: Run, error: BaseException, has_ended: bool = True) -> None:
         """Record `run` as failed, unless it has an outcome, and publish that."""
@@ -108,10 +136,10 @@ class RunRecorder:
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
         try:
-            record = self._record(run, None if error else outcome.result, error, has_ended=True)
+            record = self.finish(run, None if error else outcome.result, error, publishes=False)
         except BaseException:  # of a `repr`; nobody above could do anything about it
             error = RuntimeError("its outcome could not be recorded: the repr of it raised")
-            record = self._record(run, None, error, has_ended=True)
+            record = self.finish(run, None, error, publishes=False)
         run.call = None  # it holds the run, and both hold the arguments
         self._wake()
         if record is not None:
@@ -143,13 +171,15 @@ class RunRecorder:
 
     def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
         """Record a run that ended with another instance, and have it published; the caller holds the lock."""
-        task = run.task
-        _append(task, line)
+        task, history = run.task, run.task.history
+        history.append(line)
+        del history[: max(len(history) - task.history_limit, 0)]
         entry = self._agenda.entries.get(task.id)
         if entry is not None and entry.task is task:
-            _counters_of(entry).count_dead_run(run.attempt)
+            entry.counters = entry.counters or RunCounters()
+            entry.counters.count_dead_run(run.attempt)
         self.counters.count_dead_run(run.attempt)
-        self.outbox.add_dead_run(run, dead_run_record(run, line, retry_at))
+        self.outbox.add_dead_run(run, dead_run_record(line, retry_at))
 
     def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
         """Note that others had recorded `run` as dead before its outcome came: they count it, and publish it.
@@ -165,7 +195,8 @@ class RunRecorder:
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""
-        _counters_of(entry).misfires += 1
+        entry.counters = entry.counters or RunCounters()
+        entry.counters.misfires += 1
         self.counters.misfires += 1
 
     def clear_after_fork(self) -> None:
@@ -173,43 +204,12 @@ class RunRecorder:
         self.lock = threading.Lock()
         self.outbox.clear_after_fork(self.lock)
 
-    # How an outcome is recorded: worked out, applied under the lock, published.
-
-    def _record(self, run: Run, result: Any, error: BaseException | None, has_ended: bool) -> Record | None:
-        """Record the outcome of `run`, unless it has one; return it if it is to be published."""
-        ended = time.monotonic()
-        if has_ended and not run.is_call:
-            runs = run.context.runs
-            if runs and runs[-1] is not run and run in runs:
-                self.fail_above(runs.index(run) + 1)  # what was started within it
-        record = build_record(run, result, error, self._read_clock(), ended)
-        agenda = self._agenda
-        replaced = None  # released without the lock: the `__del__` of an old result is user code
-        with self.lock:
-            try:
-                is_first = not run.is_over
-                if is_first:
-                    replaced = self._apply(run, record)
-                if has_ended and self.in_flight.end(run):
-                    self._file_successor(run, record.clock, is_first)
-            except BaseException:
-                agenda.note_all()
-                raise
-        del replaced
-        if not is_first:
-            return None
-        if run.task._watchers is not agenda.watchers:  # it is registered elsewhere, too
-            for watcher in run.task._watchers:
-                watcher(run.task)
-        is_published = error is not None or self.subscribers.publishes_successes or is_enabled(logging.INFO)
-        return record if is_published else None
-
     def _apply(self, run: Run, record: Record) -> object:
         """Write a record into the task of `run`, and count it; return what that has replaced."""
         task, agenda = run.task, self._agenda
         fields = task.__dict__
-        status, result, stored_result, error, retry_at, slot, clock, duration, late, line = record
-        replaced = fields["result"], fields["error"]
+        status, result, stored_result, error, retry_at, clock, duration, late, line = record
+        former_result, former_error = fields["result"], fields["error"]
         fields["error"] = error
         fields["error_message"] = line["error"]
         if error is None:
@@ -223,17 +223,21 @@ class RunRecorder:
             fields["retry_at"] = retry_at
             if retry_at is not None:
                 self.outbox.note_failure(run)
-        _keep_tried(task, slot)
-        if (run.started_at.tzinfo is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
+        _keep_tried(task, run.slot)
+        if fields["timezone"] != run.zone:
             task.keep_moments(RECORDED)  # its zone has changed since the run began
         fields["status"] = status
         if run.epoch is not None and self.session is not None:
             self.session.run_ended(run, clock, stored_result, line["result"])
-        history = fields["history"]
+        history, trimmed = fields["history"], None
         if run.line is not None and history and history[-1] is run.line:
             history.pop()  # of an attempt that was cut off
         run.line = line
-        trimmed = _append(task, line)
+        history.append(line)
+        surplus = len(history) - fields["history_limit"]
+        if surplus > 0:
+            trimmed = history[:surplus]
+            del history[:surplus]
         # Before it is counted: what a Ctrl+C cuts off from here on is not recorded once more.
         run.is_over = True
         entry = run.entry
@@ -241,12 +245,14 @@ class RunRecorder:
             entry = agenda.entries.get(task.id)
         if entry is not None and entry.task is task:
             agenda.file(entry, run.now)
-            counters = _counters_of(entry)
+            counters = entry.counters
+            if counters is None:
+                counters = entry.counters = RunCounters()
         else:
             counters = RunCounters()
         run.counters = counters
         counters.count(run.attempt, duration, late, error is None, self.counters)
-        return replaced, trimmed
+        return former_result, former_error, trimmed
 
     def _publish(self, run: Run, record: Record) -> None:
         """Publish an outcome; with a backend once it is stored, unless it is only to be logged."""
@@ -260,23 +266,3 @@ class RunRecorder:
         entry = self._agenda.entries.get(run.task.id)
         if entry is not None and not (is_filed and entry.task is run.task):
             self._agenda.file_anew(entry, now)
-
-
-def _append(task: Task, line: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Append a line to the history of a task; return what its limit has no space for any more."""
-    fields = task.__dict__
-    history = fields["history"]
-    history.append(line)
-    surplus = len(history) - fields["history_limit"]
-    if surplus <= 0:
-        return None
-    trimmed: list[dict[str, Any]] = history[:surplus]
-    del history[:surplus]
-    return trimmed
-
-
-def _counters_of(entry: Entry) -> RunCounters:
-    counters: RunCounters | None = entry.counters
-    if counters is None:
-        counters = entry.counters = RunCounters()
-    return counters

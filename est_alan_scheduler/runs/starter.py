@@ -5,11 +5,10 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import CoroutineType
-from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.executors.call import Call, Runner, call_here, finish_coroutine
+from est_alan_scheduler.executors.call import Call, Runner, Work, call_here, finish_coroutine
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.pool import InterpreterEndsError
@@ -19,12 +18,9 @@ from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import coming_attempt, due_moment
-from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
-
-_Decision = tuple[int | None, int, datetime | None]  # epoch, attempt, due moment
 
 
 class RunStarter:
@@ -63,7 +59,7 @@ class RunStarter:
                 if run is None:
                     return
                 token = current.set(run)
-                func, args, kwargs = self._take_work(run)
+                func, args, kwargs, _ = self._take_work(run)
                 if run.timeout is None:
                     result = func(*args, **kwargs)
                     if isinstance(result, CoroutineType):
@@ -86,7 +82,7 @@ class RunStarter:
         try:
             run = self._start(task, runner)
             if run is not None:
-                func, args, kwargs = self._take_work(run)
+                func, args, kwargs, _ = self._take_work(run)
                 run.call = Call(func, args, kwargs, run.public(), run.timeout)
                 pool = self._capacity.pool
                 if runner is not pool and pool is not None and not is_coroutine_function(func):
@@ -107,50 +103,53 @@ class RunStarter:
 
     def _start(self, task: Task, runner: Runner | None) -> Run | None:
         """Mark `task` as running and return its run, if it may start."""
-        context = self._thread.context
+        agenda, context = self._agenda, self._thread.context
         with self._recorder.lock:
             try:
                 entry = context.entry
                 if entry is not None and entry.task is task:
-                    return self._start_ready(entry, context, runner)
-                return self._start_by_hand(task, context, runner)
+                    context.entry, now, began = None, context.now, context.began
+                    if agenda.notes or agenda.changes != context.changes:
+                        entry = self._decide_again(task, context)
+                        if entry is None:
+                            return None
+                    elif entry.ready_at is not now or task.__dict__["status"] is _RUNNING:
+                        return None  # another tick has found it ready since and has started it or will
+                    due = entry.slot
+                else:
+                    now, began = self._read_clock(), time.monotonic()
+                    if task.status is _RUNNING:
+                        return None
+                    entry, due = self._obtain(task, now)
+                return self._begin(task, entry, due, now, began, context, runner)
             except BaseException:  # as `with agenda` does, without its cost
-                self._agenda.note_all()
+                agenda.note_all()
                 raise
 
-    def _start_ready(self, entry: Entry, context: ThreadContext, runner: Runner | None) -> Run | None:
-        """Start what the tick of this thread has found ready, unless that has changed since."""
-        agenda, now, task = self._agenda, context.now, entry.task
-        context.entry = None
-        if agenda.notes or agenda.changes != context.changes:
-            agenda.work_in(now)
-            agenda.clock_guard.see(now, to_utc(now))  # the clock may have gone back since the tick began
-            found = agenda.entries.get(task.id)
-            if found is None or found.task is not task or task.__dict__["status"] is _RUNNING:
-                return None
-            if found.started > context.starts:
-                return None  # it has run since
-            if not self._may_start(task, now):
-                agenda.file_anew(found, now)
-                return None
-            entry, entry.slot = found, due_moment(task, now)
-        elif entry.ready_at is not now or task.__dict__["status"] is _RUNNING:
-            return None  # another tick has found it ready since and has started it or will, or another registry
-        return self._begin(task, entry, entry.slot, now, context.began, context, runner)
-
-    def _start_by_hand(self, task: Task, context: ThreadContext, runner: Runner | None) -> Run | None:
-        """Start a task whether it is due or not, registered or not."""
-        agenda, now, began = self._agenda, self._read_clock(), time.monotonic()
-        if task.status is _RUNNING:
+    def _decide_again(self, task: Task, context: ThreadContext) -> Entry | None:
+        """Return the entry of what a tick has found ready if it is so after the changes since then."""
+        agenda, now = self._agenda, context.now
+        agenda.work_in(now)
+        agenda.clock_guard.see(now, to_utc(now))  # the clock may have gone back since the tick began
+        entry = agenda.entries.get(task.id)
+        if entry is None or entry.task is not task or task.status is _RUNNING:
             return None
+        if entry.started > context.starts:
+            return None  # it has run since
+        if not self._may_start(task, now):
+            agenda.file_anew(entry, now)
+            return None
+        entry.slot = due_moment(task, now)
+        return entry
+
+    def _obtain(self, task: Task, now: datetime) -> tuple[Entry | None, datetime | None]:
+        """Return the entry, if it has one, and the due moment, if it has come, of a task that is started by hand."""
+        agenda = self._agenda
         agenda.work_in(now)
         utc = agenda.see(now)
         entry, due = agenda.entries.get(task.id), due_moment(task, now)
-        if entry is not None and entry.task is not task:
-            entry = None  # another task has that id
-        if due is not None and due > utc:
-            due = None
-        return self._begin(task, entry, due, now, began, context, runner)
+        is_registered = entry is not None and entry.task is task
+        return entry if is_registered else None, due if due is not None and due <= utc else None
 
     def _begin(
         self,
@@ -168,43 +167,37 @@ class RunStarter:
             if entry is not None:
                 self._agenda.file_anew(entry, now)
             return None
-        decision = self._decide(task, now, due)
-        if decision is None:
-            return None  # it has lost its claim
-        epoch, attempt, due = decision
-        run = Run(task, now, due, entry, context, runner is not None, attempt)
-        run.epoch = epoch
-        if due is not None and due is not AT_ONCE:
-            run.late = (in_utc(now) - due).total_seconds() + run.began - began
-        self._recorder.begin(run)
-        return run
-
-    def _decide(self, task: Task, now: datetime, due: datetime | None) -> _Decision | None:
-        """Return what a run that starts now is recorded with; None if a backend has no claim to it."""
-        if self._recorder.session is not None:
-            return self._recorder.session.start(task)
-        attempt = 1
-        if task.__dict__["retry_at"] is not None:
+        recorder, epoch, attempt = self._recorder, None, 1
+        if recorder.session is not None:
+            claimed = recorder.session.start(task)
+            if claimed is None:
+                return None  # it has lost its claim
+            epoch, attempt, due = claimed
+        elif task.__dict__["retry_at"] is not None:
             lacks_input = first_consumed(task, self._agenda.store) is not None
             attempt, due = coming_attempt(task, now, due, lacks_input)
-        return None, attempt, due
+        run = Run(task, now, began, due, attempt, epoch, entry, context, runner is not None)
+        recorder.begin(run)
+        return run
 
     def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
         """Tell whether calls that go on keep `task` from starting."""
         return task.id in self._calls or self._capacity.available(runner) == 0
 
-    def _take_work(self, run: Run) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+    def _take_work(self, run: Run) -> Work:
         """Publish the start of `run`, and return what it is to call; the results of dependencies go with it."""
         if self._callbacks["started"]:
             self._outbox.publish_start(run)
             run.delay()
-        work, run.work = run.work, None
+        work: Work = run.work
+        run.work = None
         func, args, kwargs, depends_on = work
-        if depends_on:
-            names = acceptable(run.task, work)
-            with self._recorder.lock:
-                kwargs = {**kwargs, **take_results(run.task, depends_on, names, self._agenda.store)}
-        return func, args, kwargs
+        if not depends_on:
+            return work
+        names = acceptable(run.task, work)
+        with self._recorder.lock:
+            kwargs = {**kwargs, **take_results(run.task, depends_on, names, self._agenda.store)}
+        return func, args, kwargs, depends_on
 
     def _fail_inline(self, task: Task, error: BaseException) -> None:
         """Record the run of `task` as failed, if it still goes on in this thread."""
