@@ -275,7 +275,7 @@ def test_a_line_counts_for_the_first_level_that_it_names(log_digest: Any, line: 
 
 
 class TestPipeline:
-    def test_it_loads_a_delivery_whose_last_file_comes_late(self) -> None:
+    def test_the_pipeline_loads_a_delivery_whose_last_file_comes_late(self) -> None:
         lines = run(PIPELINE).splitlines()
         failed = [
             f"extract, attempt {number}: {INCOMPLETE}"
@@ -290,7 +290,7 @@ class TestPipeline:
             *'{\n  "coffee": 6,\n  "cups": 12,\n  "tea": 9\n}'.splitlines(),
         ]
 
-    def test_it_takes_the_files_of_an_inbox_once(self, tmp_path: Path) -> None:
+    def test_the_pipeline_takes_each_file_of_the_inbox_once(self, tmp_path: Path) -> None:
         inbox, outbox = tmp_path / "in", tmp_path / "out"
         inbox.mkdir()
         for name in ("a", "b"):
@@ -307,7 +307,7 @@ class TestPipeline:
         run(PIPELINE, inbox, "--outbox", outbox)
         assert json.loads((outbox / "totals.json").read_text()) == {"tea": 3}
 
-    def test_a_failure_for_good_ends_it(self, tmp_path: Path) -> None:
+    def test_a_failure_after_the_last_retry_ends_the_pipeline(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("product,pieces\ntea,many\n")
         assert run(PIPELINE, tmp_path).splitlines()[1:] == [
             "transform, attempt 1: ValueError: invalid literal for int() with base 10: 'many'",
@@ -315,7 +315,7 @@ class TestPipeline:
         ]
 
     @needs_sigint
-    def test_ctrl_c_ends_it_early(self, tmp_path: Path) -> None:
+    def test_ctrl_c_ends_the_pipeline_early(self, tmp_path: Path) -> None:
         (tmp_path / "wednesday.csv").write_text("product")
         lines = run_until_ctrl_c(PIPELINE, tmp_path)
         assert (lines[0], lines[-2:]) == (
@@ -325,7 +325,7 @@ class TestPipeline:
 
 
 class TestChecksums:
-    def test_it_reads_each_directory_and_notices_changes(self, tmp_path: Path) -> None:
+    def test_checksums_reads_each_directory_and_reports_changes(self, tmp_path: Path) -> None:
         for name in ("a", "b"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "file").write_text(name)
@@ -338,7 +338,7 @@ class TestChecksums:
         ]
 
     @needs_sigint
-    def test_ctrl_c_ends_it_early(self) -> None:
+    def test_ctrl_c_ends_checksums_early(self) -> None:
         lines = run_until_ctrl_c(CHECKSUMS, "--seconds", "600")
         assert lines[1] == "interrupted"
         assert len(lines) == 7

@@ -69,7 +69,7 @@ def _module(parts: tuple[str, ...]) -> tuple[str, ...]:
 GRAPH = {module: {found for found in imports_of(path) if found != module} for module, path in MODULES.items()}
 
 
-def test_the_graph_knows_imports_of_every_kind(tmp_path: Path) -> None:
+def test_the_import_graph_contains_imports_of_every_kind(tmp_path: Path) -> None:
     path = tmp_path / "some.py"
     path.write_text(
         "from typing import TYPE_CHECKING\n"
