@@ -1,4 +1,4 @@
-"""The demo that `python -m est_alan_scheduler.scheduler` runs."""
+"""The demo of `python -m est_alan_scheduler.scheduler`."""
 
 import pytest
 from freezegun import freeze_time

@@ -1,4 +1,4 @@
-"""The examples: each does, as a process of its own, what its docstring says."""
+"""The examples, each run as a separate process: they do what their docstrings say."""
 
 import hashlib
 import importlib.util
@@ -39,8 +39,8 @@ needs_sigint = pytest.mark.skipif(os.name == "nt", reason="Windows cannot send a
 
 @contextmanager
 def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """Run Python with warnings as errors; kill it when it is stuck, and at the end in any case."""
-    # A job in a shell's background ignores Ctrl+C, and so would its children.
+    """Run Python with warnings as errors; kill the process if it hangs, and at the end."""
+    # A background job of a shell ignores Ctrl+C, and its children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
@@ -63,7 +63,7 @@ def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
 
 
 def run(*arguments: object) -> str:
-    """Return what Python prints, which ends well and has no complaint."""
+    """Return the output of Python, which has to exit with 0 and an empty stderr."""
     with started(*arguments) as process:
         output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
@@ -71,7 +71,7 @@ def run(*arguments: object) -> str:
 
 
 def run_until_ctrl_c(*arguments: object) -> list[str]:
-    """Return the lines that Python prints when it is interrupted after the first: it ends well, without complaint."""
+    """Interrupt Python after its first line; return its lines. It has to exit with 0 and an empty stderr."""
     with started(*arguments) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -160,7 +160,7 @@ def test_first_steps_adds_every_five_seconds_multiplies_at_the_next_minute_and_l
 def test_ctrl_c_ends_first_steps_with_one_friendly_line() -> None:
     lines = [line[len("12:00:00  ") :] for line in run_until_ctrl_c(FIRST_STEPS)]
     assert (lines[0], lines[-1]) == ("add(10, 20) = 30", "Stopped by Ctrl+C. Goodbye!")
-    assert set(lines[1:-1]) <= {"add(10, 20) = 30", "multiply(7, 8) = 56"}  # a slow machine may get that far
+    assert set(lines[1:-1]) <= {"add(10, 20) = 30", "multiply(7, 8) = 56"}  # a slow machine may reach this line
 
 
 @pytest.mark.slow

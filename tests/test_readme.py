@@ -1,4 +1,4 @@
-"""Every code block of the README does what stands there."""
+"""The README: its code blocks run, its links and names exist."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The loop: in a thread, or here."""
+"""The loop: in a daemon thread, or blocking."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> TaskRegistry:
-    """Put a fresh registry in the place of the global one."""
+    """Replace the global registry by a fresh one."""
     registry = TaskRegistry()
     monkeypatch.setattr(scheduler, "registry", registry)
     return registry
@@ -33,7 +33,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> TaskRegistry:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
-    """Let the blocking loop pause in frozen time, and stop it by Ctrl+C after ten pauses."""
+    """Record the pauses of a blocking loop in frozen time; stop it by Ctrl+C after ten."""
     slept: list[float] = []
     with freeze_time("2026-06-01 12:00:00") as frozen:
 
@@ -62,7 +62,7 @@ class TestStart:
 
     def test_an_object_that_cannot_tick_is_refused_as_registry(self) -> None:
         with pytest.raises(ValueError, match="registry must be a TaskRegistry, got 'abc'"):
-            start_scheduler(registry="abc")  # type: ignore[arg-type]  # that is what the test is about
+            start_scheduler(registry="abc")  # type: ignore[arg-type]  # the wrong type is the test
 
     def test_the_package_exports_the_registry_of_the_scheduler_module(self, registry: TaskRegistry) -> None:
         assert est_alan_scheduler.registry is registry
@@ -244,7 +244,7 @@ class TestThread:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # to fork with threads is what the test is about
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # the test forks a process that has threads
 def test_a_forked_child_may_start_its_own_loop(registry: TaskRegistry) -> None:
     ticked = threading.Event()
     registry.register(Task(every={"hours": 1}, func=ticked.set))

@@ -41,7 +41,7 @@ class OtherMaker(Maker):
 
 
 def message_of(**fields: Any) -> str:
-    """Return the one message with which these fields are refused."""
+    """Return the message of the one validation error of these fields."""
     with pytest.raises(ValidationError) as caught:
         Task(**{"func": work, **fields})
     (error,) = caught.value.errors()
@@ -260,7 +260,7 @@ def test_invalid_values_of_other_fields_are_refused(fields: dict[str, Any], mess
 
 def test_func_is_required() -> None:
     with pytest.raises(ValidationError, match="func\n  Field required"):
-        Task(every={"seconds": 1})  # type: ignore[call-arg]  # that is what the test is about
+        Task(every={"seconds": 1})  # type: ignore[call-arg]  # the missing argument is the test
 
 
 def test_an_aware_last_run_is_kept_as_naive_local_time(set_zone: Any) -> None:
@@ -341,7 +341,7 @@ class TestAssignment:
 
 
 class TestJson:
-    """A task goes to JSON whatever it holds, and comes back if JSON can hold it."""
+    """Every task dumps to JSON, and loads again if JSON can hold its values."""
 
     def test_the_definition_survives_the_json_round_trip(self) -> None:
         task = Task(every={"seconds": 1}, func=work, args=(1, "x", [None]), kwargs={"a": {"b": 1.5}}, depends_on=["d"])

@@ -31,7 +31,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Frozen(ClockedRegistry):
-    """A registry whose clock is local time that a test sets."""
+    """A registry whose local time is set by the test."""
 
     def __init__(self) -> None:
         super().__init__(Clock(START))
@@ -89,7 +89,7 @@ class TestRegister:
 
     def test_an_object_that_is_not_a_task_is_refused(self, registry: Frozen) -> None:
         with pytest.raises(TypeError, match="only a Task can be registered, got 'a'"):
-            registry.register("a")  # type: ignore[arg-type]  # that is what the test is about
+            registry.register("a")  # type: ignore[arg-type]  # the wrong type is the test
 
     def test_a_self_dependency_is_refused_as_a_cycle(self, registry: Frozen) -> None:
         with pytest.raises(ValueError, match=r"^Task 'a' would depend on itself: a -> a$"):
@@ -341,7 +341,7 @@ class TestRun:
 
 
 class TestNesting:
-    """Ticks and registries in functions."""
+    """Ticks inside of task functions."""
 
     def test_a_delayed_tick_does_not_repeat_runs_of_a_nested_tick(self, registry: Frozen) -> None:
         other = registry
@@ -490,7 +490,7 @@ class TestDependencies:
 
 
 class TestSubclass:
-    """A subclass may ask for more before a task runs."""
+    """A subclass may demand more before a task runs."""
 
     @pytest.mark.parametrize("method", ["_should_run", "_deps_ready"])
     def test_a_task_held_by_an_overridden_condition_is_checked_in_each_tick_only(
@@ -520,7 +520,7 @@ class TestSubclass:
 
 
 class TestEdits:
-    """What is edited directly is obeyed by the next tick."""
+    """Direct edits of the store and of fields take effect in the next tick."""
 
     def test_a_task_put_into_the_store_runs(self, registry: Frozen) -> None:
         task = Task(id="a", every={"seconds": 1}, func=work)
@@ -643,7 +643,7 @@ class TestClock:
         task = registry.register(Task(every={"seconds": 10}, func=work))
         registry.tick()
         registry.now = START - 60 * SECOND
-        assert registry.idle_seconds() == 0  # it would start its grid anew
+        assert registry.idle_seconds() == 0  # a tick now would start a new grid
         registry.tick_at(START + SECOND)
         assert len(task.history) == 1
 
@@ -661,7 +661,7 @@ class TestClock:
         one, other = Frozen(), Frozen()
 
         class Result:
-            def __del__(self) -> None:  # between the record of the next outcome and the note to the other registry
+            def __del__(self) -> None:  # after the next outcome is recorded, before the other registry sees it
                 other.tick()
 
         task = one.register(Task(every={"seconds": 10}, func=Result))
@@ -773,14 +773,14 @@ class TestThreads:
 
 
 def interrupt_at_any_moment() -> None:
-    """Tick while interval timers raise KeyboardInterrupt wherever they happen to hit."""
+    """Tick while interval timers raise KeyboardInterrupt at random moments."""
     registry = TaskRegistry()
     for number in range(20):
         registry.register(Task(id=str(number), every={"microseconds": 1}, func=work if number % 3 else boom))
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     random = Random(1)
     interrupted = 0
-    gc.disable()  # a Ctrl+C that comes while a callback of the collector runs gets lost
+    gc.disable()  # a Ctrl+C during a callback of the garbage collector is lost
     for _ in range(1500):
         try:
             signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, 0.0006))
@@ -803,7 +803,7 @@ def interrupt_at_any_moment() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
 def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
-    # In a process of its own, and not measured: under a tracer a Ctrl+C may come between a lock and its `with` block.
+    # A process without coverage: under a tracer, Ctrl+C may hit between a lock and its `with` block.
     code = "from tests.test_task_registry import interrupt_at_any_moment; interrupt_at_any_moment()"
     untraced = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_"))}
     root = Path(__file__).parent.parent
@@ -814,7 +814,7 @@ def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # to fork with threads is what the test is about
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # the test forks a process that has threads
 def test_a_forked_child_starts_with_clean_locks_and_no_task_running() -> None:
     registry = TaskRegistry()
     started, proceed = threading.Event(), threading.Event()

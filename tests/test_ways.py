@@ -1,4 +1,4 @@
-"""Inline, in threads, in processes, on an event loop: everything comes out the same."""
+"""The same outcomes inline, in threads, in processes, on an event loop and on a cluster."""
 
 import re
 import threading
@@ -13,7 +13,7 @@ from est_alan_scheduler import CurrentRun, Retry, Task, TaskStatus
 from tests import jobs
 from tests.ways import WAYS, Way, logged, wait_until, without_seconds
 
-# Python 3.12 and later warn of forking a process that has threads, which is what this way of starting workers does.
+# Python 3.12 and later warn about a fork of a process that has threads, which forked workers need.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 HOUR = {"hours": 1}
@@ -34,7 +34,7 @@ def way(request: pytest.FixtureRequest, made: dict[str, Way]) -> Way:
 
 @pytest.fixture(params=[name for name in WAYS if name != "inline"])
 def concurrent_way(request: pytest.FixtureRequest, made: dict[str, Way]) -> Way:
-    """Return a way in which several tasks run at a time."""
+    """Return a way that runs several tasks at once."""
     return made.get(request.param) or made.setdefault(request.param, WAYS[request.param]())
 
 
@@ -67,7 +67,7 @@ def test_an_outcome_is_recorded(way: Way) -> None:
     ("func", "kind", "message"),
     [
         (jobs.boom, ValueError, "ValueError: boom"),
-        (jobs.leave, SystemExit, "SystemExit: 3"),
+        (jobs.exit_with_3, SystemExit, "SystemExit: 3"),
     ],
 )
 def test_a_failure_is_recorded_and_logged_with_the_traceback(
@@ -111,7 +111,7 @@ def test_an_argument_or_result_that_cannot_be_pickled_fails_the_run_with_the_rea
 ) -> None:
     way = made.get(name) or made.setdefault(name, WAYS[name]())
     registry = way.registry()
-    there = registry.register(Task(every=HOUR, func=jobs.give_back, args=(threading.Lock(),)))
+    there = registry.register(Task(every=HOUR, func=jobs.echo, args=(threading.Lock(),)))
     back = registry.register(Task(every=HOUR, func=jobs.make_lock))
     with way.running(registry):
         wait_until(lambda: has_run(there, back))
@@ -120,7 +120,7 @@ def test_an_argument_or_result_that_cannot_be_pickled_fails_the_run_with_the_rea
     assert re.fullmatch(rf"PicklingError: the result <unlocked .*> {reason}", str(back.error_message))
 
 
-# In threads: a pool of processes cannot take back what it has passed on, and a cluster may be slow to.
+# In threads only: a process pool cannot cancel calls it has passed on, and a cluster may be slow to.
 def test_a_call_still_queued_at_shutdown_never_begins(made: dict[str, Way], tmp_path: Path) -> None:
     concurrent_way = made.get("threads") or made.setdefault("threads", WAYS["threads"]())
     registry = concurrent_way.registry(max_running=4)
@@ -149,7 +149,7 @@ def test_a_dependent_starts_as_soon_as_its_dependencies_have_succeeded(way: Way)
 
 def test_a_coroutine_function_is_awaited(way: Way) -> None:
     registry = way.registry()
-    task = registry.register(Task(id="a", every=HOUR, func=jobs.look_later))
+    task = registry.register(Task(id="a", every=HOUR, func=jobs.current_run_async))
     with way.running(registry):
         wait_until(lambda: has_run(task))
     assert task.result == CurrentRun("a", task.last_run_at, 1)  # type: ignore[arg-type]  # it has run
@@ -158,7 +158,7 @@ def test_a_coroutine_function_is_awaited(way: Way) -> None:
 def test_current_run_names_the_task_the_slot_and_the_attempt(way: Way) -> None:
     registry = way.registry()
     slot = datetime.now().replace(microsecond=0) - timedelta(hours=2)
-    task = registry.register(Task(id="a", run_at=slot, func=jobs.look))
+    task = registry.register(Task(id="a", run_at=slot, func=jobs.get_current_run))
     with way.running(registry):
         wait_until(lambda: has_run(task))
     assert task.result == CurrentRun("a", slot, 1)
@@ -227,7 +227,7 @@ def test_a_run_past_its_timeout_is_recorded_at_once_and_not_started_again_before
         expected = f"its run of {task.last_run_at} was given up ({message}), but that call still goes on"
         assert registry.why_not(task.id) == expected
         time.sleep(0.03)
-        assert (len(task.history), other.status) == (1, TaskStatus.PENDING)  # it keeps its place
+        assert (len(task.history), other.status) == (1, TaskStatus.PENDING)  # it still counts in max_running
         task.timeout = None
         jobs.release_unstarted(str(tmp_path))
         wait_until(lambda: len(task.history) >= 2 and has_run(other))

@@ -1,4 +1,4 @@
-"""Time zones, against an oracle that tries every half minute."""
+"""Time zones, against an oracle that scans every half minute."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,8 +11,8 @@ from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.schedules.schedule import daily
 from tests import oracle
 
-# A gap that ends at midnight, a date that is skipped, a fold over midnight, offsets with seconds, two hours, half an
-# hour, one hour that is taken back every Ramadan, a day that came twice, and one like most.
+# A gap that ends at midnight, a skipped date, a fold over midnight, offsets with seconds, a change by two hours, half
+# an hour, a second change for Ramadan, a repeated day, and an ordinary zone.
 ZONES = (
     "America/Nuuk",
     "Pacific/Apia",

@@ -35,7 +35,7 @@ def registry() -> Frozen:
 
 @pytest.fixture
 def restless_threads() -> Iterator[None]:
-    """Let threads take turns so often that they get in between anything."""
+    """Make threads switch so often that any two steps may be interleaved."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -138,11 +138,11 @@ class TestUpdate:
             registry.on(name, events.append)
         registry.tick()
         (line,), (event,) = task.history, events
-        told = [line["run_at"], line["finished_at"], event.slot, event.started_at, event.finished_at, event.retry_at]
+        past = [line["run_at"], line["finished_at"], event.slot, event.started_at, event.finished_at, event.retry_at]
         kept = [task.first_run_at, task.last_run_at, task.last_success_at, task.retry_at]
-        assert {zone_of(moment) for moment in told if moment} == {before}
+        assert {zone_of(moment) for moment in past if moment} == {before}
         assert {zone_of(moment) for moment in kept if moment} == {after}
-        assert {to_utc(moment) for moment in (*told, *kept) if moment} - {to_utc(START)} <= {
+        assert {to_utc(moment) for moment in (*past, *kept) if moment} - {to_utc(START)} <= {
             to_utc(task.retry_at or START)
         }
 
@@ -423,7 +423,7 @@ class TestThreads:
         calls = count()
 
         def run(task_id: str, one: int, two: int) -> None:
-            if task_id in inside or one != two:  # two halves of different updates would differ
+            if task_id in inside or one != two:  # equal, unless the call mixes two updates
                 overlaps.append(task_id)
             inside.add(task_id)
             time.sleep(0.0005)
@@ -514,7 +514,7 @@ class TestThreads:
 
     @staticmethod
     def swap_plans(registry: TaskRegistry, random: Random) -> None:
-        """Put one schedule in the place of another: of two who do so at once, one has to be refused."""
+        """Replace one schedule option by another; of two concurrent replacements one has to be refused."""
         plans: dict[str, Any] = {"every": {"days": 1}, "at": "23:00", "run_at": FAR}
         for _ in range(10):
             old, new = random.sample(sorted(plans), 2)
@@ -525,7 +525,7 @@ class TestThreads:
 
     @staticmethod
     def subscribe_and_unsubscribe(registry: TaskRegistry) -> None:
-        """Subscribe three times, and take it back: what was lost would raise or stay."""
+        """Subscribe and unsubscribe three times: a lost subscription would raise, or remain."""
 
         def callback(event: Event) -> None:
             pass

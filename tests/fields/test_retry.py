@@ -1,4 +1,4 @@
-"""Retry: when a failed run is tried again."""
+"""Retry: the due moments, limits and fields of retries."""
 
 import math
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def registry() -> Frozen:
 
 
 def failing(times: float, error: BaseException | None = None) -> Callable[[], str]:
-    """Return a function that fails so many times, then succeeds."""
+    """Return a function that fails `times` times, then succeeds."""
     calls = 0
 
     def fail() -> str:
@@ -46,7 +46,7 @@ def failing_task(times: float = math.inf, **fields: Any) -> Task:
 
 
 def attempts(registry: Frozen, task: Task, until: datetime) -> list[tuple[str, int]]:
-    """Tick at each moment that the registry itself names; return when the task ran, and which attempt that was."""
+    """Tick whenever the registry says so; return the time and the attempt number of each run."""
     registry.register(task)
     while registry.now <= until:
         registry.tick()
@@ -58,7 +58,7 @@ def attempts(registry: Frozen, task: Task, until: datetime) -> list[tuple[str, i
 
 
 class TestDueMoments:
-    """The whole sequence, for each kind of schedule."""
+    """The whole sequence of attempts, for each kind of schedule."""
 
     def test_attempts_of_an_every_task(self, registry: Frozen) -> None:
         assert attempts(registry, failing_task(every={"seconds": 20}), START + 50 * SECOND) == [
@@ -510,14 +510,14 @@ class TestPolicy:
 
 
 class RaisingType(type):
-    """A class of classes of which nobody can ask what belongs to them."""
+    """A metaclass whose `isinstance` check raises."""
 
     def __instancecheck__(cls, instance: object) -> bool:
         raise RuntimeError("do not ask")
 
 
 class RaisingError(Exception, metaclass=RaisingType):
-    """One of these."""
+    """An exception class with that metaclass."""
 
 
 def test_a_failure_is_recorded_though_isinstance_with_the_class_in_on_raises(

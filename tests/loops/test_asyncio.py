@@ -21,7 +21,7 @@ HOUR = {"hours": 1}
 async def until(condition: Callable[[], bool]) -> None:
     give_up_at = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < give_up_at, "it never came to that"
+        assert time.monotonic() < give_up_at, "the condition never became true"
         await asyncio.sleep(0.002)
 
 
@@ -43,7 +43,7 @@ def run(main: Callable[[TaskRegistry], Awaitable[None]], registry: TaskRegistry 
 
 
 class Gate:
-    """A coroutine function that ends when it is told to, and counts how many are in it."""
+    """A coroutine function that waits until `open` is set, and counts its running calls."""
 
     def __init__(self) -> None:
         self.inside = 0
@@ -78,7 +78,7 @@ def test_coroutines_run_on_the_loop_of_the_app_and_plain_functions_in_threads() 
 def test_plain_functions_go_to_the_executor_if_there_is_one() -> None:
     async def main(registry: TaskRegistry) -> None:
         plain = registry.register(Task(every=HOUR, func=threading.current_thread))
-        later = registry.register(Task(every=HOUR, func=jobs.look_later))
+        later = registry.register(Task(every=HOUR, func=jobs.current_run_async))
         async with running(registry):
             await until(lambda: bool(later.history and plain.history))
         assert plain.result.name == "pool_0"
@@ -140,7 +140,7 @@ def test_a_registration_from_another_thread_wakes_the_loop() -> None:
 
 def test_the_loop_ticks_when_a_slot_comes() -> None:
     async def main(registry: TaskRegistry) -> None:
-        task = registry.register(Task(every={"milliseconds": 5}, func=jobs.look_later))
+        task = registry.register(Task(every={"milliseconds": 5}, func=jobs.current_run_async))
         async with running(registry):
             await until(lambda: len(task.history) >= 5)
         assert all(run["status"] == "success" for run in task.history[:5])
@@ -152,7 +152,7 @@ def test_a_coroutine_is_cancelled_at_its_timeout() -> None:
     async def main(registry: TaskRegistry) -> None:
         gate = Gate()
         task = registry.register(Task(every=HOUR, func=gate, timeout=0.02))
-        quick = registry.register(Task(every=HOUR, func=jobs.look_later, timeout=30))
+        quick = registry.register(Task(every=HOUR, func=jobs.current_run_async, timeout=30))
         failing = registry.register(Task(every=HOUR, func=fail_later, timeout=30))
         async with running(registry):
             await until(lambda: bool(task.history))
@@ -275,7 +275,7 @@ def test_raising_max_running_lets_more_plain_functions_run_at_once(tmp_path: Pat
 def test_a_coroutine_may_tick_its_own_registry_and_start_coroutines() -> None:
     async def main(registry: TaskRegistry) -> None:
         async def nest() -> None:
-            registry.register(Task(id="inner", every=HOUR, func=jobs.look_later))
+            registry.register(Task(id="inner", every=HOUR, func=jobs.current_run_async))
             registry.tick()
 
         outer = registry.register(Task(every=HOUR, func=nest))
@@ -288,7 +288,7 @@ def test_a_coroutine_may_tick_its_own_registry_and_start_coroutines() -> None:
 
 def test_the_error_of_a_plain_tick_in_a_running_loop_names_run_scheduler() -> None:
     async def main(registry: TaskRegistry) -> None:
-        task = registry.register(Task(every=HOUR, func=jobs.look_later))
+        task = registry.register(Task(every=HOUR, func=jobs.current_run_async))
         other = registry.register(Task(every=HOUR, func=jobs.add, args=(1, 2)))
         registry.tick()
         assert task.error_message == (
@@ -302,7 +302,7 @@ def test_the_error_of_a_plain_tick_in_a_running_loop_names_run_scheduler() -> No
 
 def test_a_coroutine_returned_by_a_lambda_is_awaited() -> None:
     async def main(registry: TaskRegistry) -> None:
-        task = registry.register(Task(id="a", every=HOUR, func=lambda: jobs.look_later()))
+        task = registry.register(Task(id="a", every=HOUR, func=lambda: jobs.current_run_async()))
         async with running(registry):
             await until(lambda: bool(task.history))
         assert task.result.task_id == "a"
@@ -312,7 +312,7 @@ def test_a_coroutine_returned_by_a_lambda_is_awaited() -> None:
 
 def test_current_run_is_none_outside_a_run() -> None:
     async def main(registry: TaskRegistry) -> None:
-        task = registry.register(Task(every=HOUR, func=jobs.look_later))
+        task = registry.register(Task(every=HOUR, func=jobs.current_run_async))
         async with running(registry):
             await until(lambda: bool(task.history))
             assert current_run() is None
@@ -323,8 +323,8 @@ def test_current_run_is_none_outside_a_run() -> None:
 
 def test_a_coroutine_cancelled_before_its_first_step_is_recorded() -> None:
     async def main(registry: TaskRegistry) -> None:
-        registry.register(Task(id="a", every=HOUR, func=jobs.look_later))
-        keep.append(asyncio.create_task(run_scheduler(registry=registry)))  # it will tick once before all is cancelled
+        registry.register(Task(id="a", every=HOUR, func=jobs.current_run_async))
+        keep.append(asyncio.create_task(run_scheduler(registry=registry)))  # one tick happens before the cancellation
 
     keep: list[asyncio.Task[None]] = []
     assert run(main).store["a"].error_message == "RuntimeError: interrupted by shutdown"
@@ -417,8 +417,8 @@ def test_shutdown_on_the_event_loop_of_its_coroutines_is_refused() -> None:
 
 
 def test_a_coroutine_that_a_plain_tick_cannot_await_is_closed() -> None:
-    async def main(registry: TaskRegistry) -> None:  # a coroutine that nobody awaits would be a warning, an error here
-        task = registry.register(Task(every=HOUR, func=jobs.look_later, timeout=5))
+    async def main(registry: TaskRegistry) -> None:  # a coroutine never awaited warns: an error here
+        task = registry.register(Task(every=HOUR, func=jobs.current_run_async, timeout=5))
         registry.tick()
         assert task.status is TaskStatus.FAILED
 

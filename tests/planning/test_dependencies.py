@@ -1,4 +1,4 @@
-"""Fresh input: what of its dependencies' successes a task has made use of."""
+"""Fresh input: the successes of its dependencies that a task has consumed."""
 
 from datetime import timedelta
 from itertools import count
@@ -27,7 +27,7 @@ def source(registry: Frozen, **fields: Any) -> Task:
 
 
 def consumer(registry: Frozen, failures: int = 0, **fields: Any) -> list[int]:
-    """Register a task that wants fresh input and fails at first; return what its calls were given."""
+    """Register a task that needs fresh input and fails at first; return the inputs of its calls."""
     given: list[int] = []
 
     def consume(dep_source: int) -> None:
@@ -63,7 +63,7 @@ class TestFreshInput:
         numbers = count(1)
 
         def produce() -> int:
-            registry.now += SECOND / 100  # it succeeds after the tick has begun
+            registry.now += SECOND / 100  # the success comes after the start of the tick
             return next(numbers)
 
         source(registry, func=produce)
@@ -162,7 +162,7 @@ class TestFreshInput:
         task = Task(id="source", every={"hours": 1}, func=jobs.process_id, timezone=zone)
         fields: dict[str, Any] = {"depends_on": ["source"], "depends_on_mode": "fresh"}
         registry.register(task)
-        registry.register(Task(id="consumer", every={"seconds": 1}, func=jobs.give_back, args=(1,), **fields))
+        registry.register(Task(id="consumer", every={"seconds": 1}, func=jobs.echo, args=(1,), **fields))
         registry.tick()
         registry.tick()
         loaded = [Task.model_validate_json(task.model_dump_json()) for task in registry]
@@ -194,7 +194,7 @@ class TestFreshInput:
 
 
 class TestFreshInputAndRetry:
-    """A retry goes on with what it had; nothing else does."""
+    """A retry uses the input of the failed run; every other run needs fresh input."""
 
     RETRY = Retry(max_retries=3, delay=4, backoff=1, jitter=0)
 

@@ -1,4 +1,4 @@
-"""What a tick starts, and what it puts back."""
+"""Readiness: the tasks that a tick starts, and those it files again."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,7 @@ MISSING = Notice("Task 'x' is not registered, but others depend on it and wait."
 
 
 class Planner:
-    """An agenda, who takes from it, and what that notices."""
+    """An agenda, the readiness that takes from it, and the notices it collects."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
@@ -33,7 +33,7 @@ class Planner:
         return task
 
     def take(self, available: int | None = None, stricter: Condition | None = None, now: datetime = NOON) -> str:
-        """Return the ids of what is to be started, and file it again, as a tick does that starts nothing."""
+        """Return the ids of the tasks to start, and file them again, like a tick that starts nothing."""
         self.agenda.work_in(now)
         ready = self.readiness.take(now, available, stricter, self.notices)
         self.agenda.close(ready, now)

@@ -1,4 +1,4 @@
-"""What a registry demands of a task."""
+"""Checks at registration."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_a_keyword_argument_that_collides_with_a_dependency_result_is_refused() 
 
 def test_an_object_that_is_not_a_task_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^only a Task can be registered, got 'a'$"):
-        check("a")  # type: ignore[arg-type]  # that is what the test is about
+        check("a")  # type: ignore[arg-type]  # the wrong type is the test
 
 
 def test_a_registered_id_is_refused_unless_the_task_is_adopted() -> None:

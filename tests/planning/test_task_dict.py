@@ -1,4 +1,4 @@
-"""TaskDict: a dict that reports what was done to it."""
+"""TaskDict: a dict that reports its changes."""
 
 import copy
 import pickle
@@ -19,7 +19,7 @@ A, B, C = task("a"), task("b"), task("c")
 
 
 def edit(change: Callable[[TaskDict], Any]) -> tuple[list[str], list[Any]]:
-    """Return the keys after a change to a store of a and b, and what was reported."""
+    """Change a store of tasks a and b; return its keys and the reports."""
     reports: list[Any] = []
     store = TaskDict(
         {"a": A, "b": B}, lambda key, moved: reports.append((key, moved)), lambda: reports.append("cleared")

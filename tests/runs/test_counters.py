@@ -1,4 +1,4 @@
-"""Statistics: what the runs come to."""
+"""Statistics of runs."""
 
 import time
 from collections.abc import Callable

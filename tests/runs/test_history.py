@@ -1,4 +1,4 @@
-"""The runs that tasks remember, as one list."""
+"""The history of all tasks as one list."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timezone

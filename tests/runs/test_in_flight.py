@@ -1,4 +1,4 @@
-"""The runs under way."""
+"""Runs in flight."""
 
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.runs.in_flight import RunsInFlight

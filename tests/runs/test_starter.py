@@ -1,4 +1,4 @@
-"""How a run starts, and what keeps it from it."""
+"""The start of a run, and the conditions that prevent it."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ NOON = datetime(2026, 6, 1, 12)
 
 
 class ManualRunner:
-    """A runner that makes its calls when it is told to."""
+    """A runner that makes one call per `step`."""
 
     limit = 1
 
@@ -35,7 +35,7 @@ class ManualRunner:
 
 
 class StarterSetup:
-    """A starter with all that it works on."""
+    """A starter, with an agenda, a recorder and a capacity."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
@@ -51,7 +51,7 @@ class StarterSetup:
         return task
 
     def find_ready(self, task: Task) -> None:
-        """Do what a tick does before it starts what it has found ready."""
+        """Prepare the entry and the thread context as a tick does before it starts a ready task."""
         (entry,) = self.agenda.take(self.agenda.see(NOON), None)
         assert entry.task is task
         entry.ready_at = self.turn.now = NOON
@@ -120,7 +120,7 @@ def test_a_submitted_run_is_recorded_when_its_outcome_arrives(
     tasks = [setup.put("a", lambda: 1), setup.put("b", lambda: 2)]
     for task in tasks:
         setup.starter.hand_over(task, later)
-    assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # there is room for one
+    assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # the capacity is one
     later.step()
     assert ([task.result for task in tasks], later.calls, setup.recorder.in_flight.all()) == ([1, None], [], [])
 

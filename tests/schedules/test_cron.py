@@ -27,7 +27,7 @@ UTC = timezone.utc
 
 
 def peer(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return what cronsim has to say of the same."""
+    """Return the slots that cronsim computes for the same arguments."""
     found = []
     for moment in CronSim(expression, start.replace(tzinfo=UTC).astimezone(ZoneInfo(zone))):
         instant = moment.astimezone(UTC).replace(tzinfo=None)
@@ -67,7 +67,7 @@ def test_wildcards_follow_elapsed_time_through_each_clock_change() -> None:
 
 def test_wildcards_equal_those_of_cronsim_through_clock_changes_by_an_hour() -> None:
     random = Random(4)
-    for zone in ("Europe/Berlin", "America/New_York"):  # elsewhere it may go back in time, and never arrive
+    for zone in ("Europe/Berlin", "America/New_York"):  # in other zones cronsim may step back in time and never end
         for change in random.sample(oracle.transitions(ZoneInfo(zone)), 20):
             start, end = change - timedelta(hours=5), change + timedelta(hours=5)
             expression = some_expression(random)

@@ -1,4 +1,4 @@
-"""What a schedule means."""
+"""Due moments of `every`, `at` and `run_at`."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -275,7 +275,7 @@ class TestClockChange:
 
 
 def first_occurrences(at: str, begin: datetime, end: datetime) -> list[datetime]:
-    """Find by looking at each minute when `at`, or the end of the gap that skips it, first comes on each date."""
+    """Return the first occurrence of `at` on each date, or the end of its gap, by a scan of every minute."""
     hour, minute = map(int, at.split(":"))
     found: dict[object, datetime] = {}
     walls = []

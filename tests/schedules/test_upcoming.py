@@ -1,4 +1,4 @@
-"""What will run when: upcoming, simulate, describe."""
+"""Future runs and schedules in words: upcoming, simulate, describe."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -177,7 +177,7 @@ class TestSimulate:
         assert {run.at.hour * 60 + run.at.minute for run in runs[1:]} == {150, 180}  # 03:00 where there is no 02:30
 
 
-# Days on which the clock is changed in New York and on Lord Howe Island, and one that is like any other.
+# Days on which the clock is changed in New York and on Lord Howe Island, and an ordinary day.
 BEGINNINGS = [NOON, datetime(2026, 3, 7, 20), datetime(2026, 10, 31, 20), datetime(2026, 4, 4, 6)]
 crons = ["*/20 1-3 * * *", "30 2 * * *", "0 */5 * * *"] if find_spec("cronsim") else []
 options = st.one_of(

@@ -1,4 +1,4 @@
-"""What limits a schedule: zone, start, end, excluded dates, jitter, misfires."""
+"""Limits of a schedule: zone, start, end, excluded dates, jitter, misfires."""
 
 import logging
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def task_with(**fields: Any) -> Task:
 
 
 def runs(registry: Frozen, task: Task, step: timedelta, number: int) -> list[datetime]:
-    """Return when the task runs if the registry is ticked so many times, at steps from noon on."""
+    """Return the run times of the task over `number` ticks, one every `step` from noon on."""
     registry.register(task)
     for count in range(number):
         registry.tick_at(NOON + count * step)
@@ -87,7 +87,7 @@ class TestZone:
     def test_frozen_time_that_crosses_a_clock_change_of_the_machine_misses_no_zoned_slot(
         self, set_zone: Callable[[str], None]
     ) -> None:
-        set_zone("America/New_York")  # where the clock goes forward at 02:00; frozen time does not
+        set_zone("America/New_York")  # its clock goes forward at 02:00; frozen time does not
         with freeze_time("2026-03-08 00:00") as frozen:
             registry = TaskRegistry()
             task = registry.register(task_with(id="a", at="14:30", timezone="Asia/Seoul", misfire_grace=100))
@@ -101,7 +101,7 @@ class TestZone:
             registry = TaskRegistry()
             task = registry.register(task_with(at="23:00", timezone="Asia/Seoul"))
             registry.tick()
-            frozen.move_to("2026-06-01 14:50:00")  # the day before, there
+            frozen.move_to("2026-06-01 14:50:00")  # the day before in Seoul
             registry.tick()
             assert task.last_run_at == datetime(2026, 6, 1, 23, 50, tzinfo=SEOUL)
 
@@ -423,7 +423,7 @@ def test_a_misfire_is_logged_as_a_warning(registry: Frozen, caplog: pytest.LogCa
 
 
 class TestFirstSlot:
-    """From when on the slots of a schedule count that does not run at once."""
+    """First slot of a schedule that does not run at once."""
 
     @pytest.fixture(autouse=True)
     def needs_cronsim(self) -> None:
