@@ -52,7 +52,7 @@ def test_ctrl_c_while_a_run_is_counted_does_not_record_the_run_twice(
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
     assert ([run["status"] for run in task.history], registry.statistics("a").runs) == (["success"], 0)
-    assert registry._thread.context.runs == []
+    assert registry._parts.in_flight.thread.context.runs == []
     registry.tick_at(START + HOUR)
     assert registry.statistics("a").runs == registry.statistics().runs == 1
 
