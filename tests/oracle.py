@@ -6,13 +6,12 @@ python -m tests.oracle      every zone, every transition from 1970 to 2037, ever
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from est_alan_scheduler.schedules import daily
 from est_alan_scheduler.zone import named
 
-UTC = timezone.utc
 HALF_MINUTE, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (30, 60, 3_600, 86_400))
 BEGIN, END = datetime(1970, 1, 1), datetime(2038, 1, 1)
 

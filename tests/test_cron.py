@@ -1,7 +1,7 @@
 """Cron expressions, against cronsim itself and against the rules for clock changes."""
 
 import sys
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from random import Random
 from zoneinfo import ZoneInfo
@@ -22,7 +22,6 @@ from tests.cron_oracle import elapsed, is_fixed, slots, some_expression
 from tests.test_zone import ZONES
 
 BERLIN = named("Europe/Berlin")
-UTC = timezone.utc
 
 
 def peer(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:

@@ -1,7 +1,7 @@
 """What will run when: upcoming, simulate, describe."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any
@@ -241,7 +241,7 @@ class TestDescribe:
                 "every day, from 2026-06-01 12:00:00 Asia/Seoul",
             ),
             (
-                {"run_at": NOON.replace(tzinfo=timezone.utc), "timezone": "Asia/Seoul"},
+                {"run_at": NOON.replace(tzinfo=UTC), "timezone": "Asia/Seoul"},
                 "once at 2026-06-01 12:00:00+00:00",
             ),
             (

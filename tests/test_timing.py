@@ -1,7 +1,7 @@
 """What a schedule means."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -179,7 +179,7 @@ class TestRunAt:
 
     def test_an_aware_moment_is_a_moment(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
-        task = task_with(run_at=datetime(2026, 6, 1, 3, tzinfo=timezone.utc))
+        task = task_with(run_at=datetime(2026, 6, 1, 3, tzinfo=UTC))
         assert [is_due(task, NOON - SECOND), is_due(task, NOON)] == [False, True]
 
     def test_a_moment_that_the_zone_skips_comes_right_after_the_gap(self, set_zone: Callable[[str], None]) -> None:
