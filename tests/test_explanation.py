@@ -12,6 +12,8 @@ from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.under_way import Turn
 
+pytestmark = pytest.mark.zone
+
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),

@@ -14,6 +14,8 @@ from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.function_names import FunctionNames
 from tests import jobs
 
+pytestmark = pytest.mark.pydantic
+
 
 def named(func: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function look like one at the top of this module."""

@@ -16,6 +16,8 @@ from tests import jobs
 from tests.test_async_scheduler import until
 from tests.ways import PATIENCE
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 HOUR = {"hours": 1}
 
 

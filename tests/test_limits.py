@@ -17,6 +17,8 @@ from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.timing import next_run
 from tests.test_task_registry import Frozen
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 NOON = datetime(2026, 6, 1, 12)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 SEOUL = ZoneInfo("Asia/Seoul")

@@ -16,6 +16,8 @@ from est_alan_scheduler import PlannedRun, Task, TaskRegistry, TaskStatus, descr
 from est_alan_scheduler.local_time import steady_offset
 from tests.test_task_registry import Frozen
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 NOON = datetime(2026, 6, 1, 12)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 

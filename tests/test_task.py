@@ -15,6 +15,8 @@ from est_alan_scheduler.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 
 def work(x: int = 0) -> int:
     return x
