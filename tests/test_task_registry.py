@@ -26,6 +26,8 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from tests.twin import Clock, ClockedRegistry
 from tests.ways import without_seconds
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 START = datetime(2026, 6, 1, 12)
 SECOND = timedelta(seconds=1)
 

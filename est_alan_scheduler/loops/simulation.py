@@ -1,4 +1,4 @@
-"""A whole plan in virtual time: the real registry, with another clock and functions that do nothing."""
+"""The simulation of a plan in virtual time: a real registry with another clock, and functions that do nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -12,10 +12,10 @@ from est_alan_scheduler.task_registry import TaskRegistry
 
 
 def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:
-    """Return what would run from `start` to `end`, in order, if every run succeeded at once; nothing is executed.
+    """Return the runs from `start` to `end`, in order, as if each succeeded at once; no function is called.
 
-    Tasks begin as they are now, with their earlier runs; dependencies count. `start` and `end` are naive local time, or
-    aware; `TypeError` for anything else. The registry is not changed.
+    Tasks begin as they are now, with their earlier runs; dependencies count. The registry is not changed. `start` and
+    `end` are naive local time, or aware. Raises `TypeError` for anything else.
     """
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime):
@@ -51,7 +51,7 @@ class _VirtualRegistry(TaskRegistry):
 
     def _now(self) -> datetime:
         wall = from_utc(self._utc)
-        return datetime.combine(wall.date(), wall.timetz())  # of the class of moments that a frozen clock gives, if any
+        return datetime.combine(wall.date(), wall.timetz())  # of the class that a frozen clock gives
 
     def _execute(self, task: Task) -> None:
         self._started.append(task)
