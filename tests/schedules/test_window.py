@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.schedules.due import next_run
+from tests.messages import missing, only_error
 from tests.test_task_registry import Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -108,18 +109,18 @@ class TestZone:
             assert task.last_run_at == datetime(2026, 6, 1, 23, 50, tzinfo=SEOUL)
 
     @pytest.mark.parametrize(
-        ("value", "message"),
+        ("value", "parts"),
         [
-            ("Asia/Soul", "timezone 'Asia/Soul' is unknown (did you mean 'Asia/Seoul'?)"),
-            ("../etc", "timezone '../etc' is unknown"),
-            (9, "timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got 9"),
-            ("", "timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got ''"),
+            ("Asia/Soul", ["'Asia/Soul' is unknown", "did you mean 'Asia/Seoul'?"]),
+            ("../etc", ["'../etc' is unknown"]),
+            (9, ["name such as 'Asia/Seoul'", "ZoneInfo", "got 9"]),
+            ("", ["name such as 'Asia/Seoul'", "ZoneInfo", "got ''"]),
         ],
     )
-    def test_an_unknown_zone_is_one_error_with_the_nearest_name(self, value: Any, message: str) -> None:
+    def test_an_unknown_zone_is_one_error_with_the_nearest_name(self, value: Any, parts: list[str]) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(at="07:00", timezone=value)
-        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+        assert missing(only_error(caught), "timezone", *parts) == []
 
 
 class TestStartAndEnd:
@@ -157,8 +158,8 @@ class TestStartAndEnd:
     def test_an_end_at_before_start_at_is_refused(self) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(at="12:00", start_at=NOON, end_at=NOON - DAY)
-        expected = "Value error, end_at must not lie before start_at, got 2026-05-31 12:00:00 and 2026-06-01 12:00:00"
-        assert caught.value.errors()[0]["msg"] == expected
+        parts = ["end_at", "before start_at", "2026-05-31 12:00:00", "2026-06-01 12:00:00"]
+        assert missing(only_error(caught), *parts) == []
 
     def test_start_at_and_end_at_limit_at_and_run_at(self, registry: Frozen) -> None:
         at = registry.register(task_with(at="11:00", start_at=NOON))
@@ -257,8 +258,7 @@ class TestJitter:
             pytest.importorskip("cronsim")
         with pytest.raises(ValidationError) as caught:
             task_with(**fields, jitter=80_000)
-        expected = f"Value error, jitter must be less than the {interval} s between slots, got 80000"
-        assert caught.value.errors()[0]["msg"] == expected
+        assert missing(only_error(caught), "jitter", f"less than the {interval} s", "got 80000") == []
 
     def test_an_interval_cannot_be_made_shorter_than_the_jitter(self) -> None:
         task = task_with(every={"seconds": 30}, jitter=20)
@@ -356,8 +356,7 @@ class TestMisfire:
     def test_a_number_of_seconds_must_be_greater_than_0(self, field: str) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(every={"hours": 1}, **{field: 0})
-        expected = f"Value error, {field} must be a number of seconds greater than 0, or None, got 0"
-        assert caught.value.errors()[0]["msg"] == expected
+        assert missing(only_error(caught), field, "seconds", "greater than 0", "None", "got 0") == []
 
 
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "America/Nuuk"])
