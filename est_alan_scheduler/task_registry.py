@@ -35,7 +35,7 @@ from est_alan_scheduler.runs.history import latest_runs
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import ThreadContext
 from est_alan_scheduler.runs.starter import RunStarter
-from est_alan_scheduler.schedules.due import arm, is_due
+from est_alan_scheduler.schedules.due import is_due
 from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -212,7 +212,7 @@ class TaskRegistry:
 
     @store.setter
     def store(self, tasks: Mapping[str, Task]) -> None:
-        self._agenda.store = TaskDict(tasks, self._agenda.note_key, self._agenda.note_all)
+        self._agenda.store = TaskDict(tasks, self._agenda)
         self._agenda.note_all()
 
     def register(self, task: Task) -> Task:
@@ -223,6 +223,7 @@ class TaskRegistry:
         `kwargs`.
         """
         check(task)
+        self._agenda.check(task)
         session = self._session
         with self._lock, self._agenda as agenda:
             now = self._now()
@@ -232,7 +233,6 @@ class TaskRegistry:
             refused = refusal(task, self.store, agenda.wanted, is_adopted)
             if refused is None and session is None:
                 dict.__setitem__(self.store, task.id, task)
-                arm(task, now)
                 agenda.add(task, now)
                 self._readiness.forget(task.id)
         if refused is not None:

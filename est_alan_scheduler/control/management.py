@@ -11,6 +11,7 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.registration import refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
@@ -48,20 +49,20 @@ class Management:
             values = before._validated(changes)
             if session is not None:
                 session.edits.check(before.model_copy(update=values))
-            replaced = refused = armed = None
+            replaced = refused = since = None
             with _sync_lock(session):
                 with self._recorder.lock, agenda:
                     task = dict.get(agenda.store, task_id)
                     if task is not None:
                         refused = refusal_of_change(task, values, agenda.store)
                         if refused is None:
-                            armed = task._armed
+                            since = armed(task)
                             replaced = task._store(values)
                 if task is None:
                     raise self._unknown(task_id)
                 if refused is not None:
                     raise ValueError(refused)
-                if session is None or session.edits.publish(task, replaced or {}, armed):
+                if session is None or session.edits.publish(task, replaced or {}, since):
                     break
         else:
             raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
