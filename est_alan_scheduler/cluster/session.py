@@ -211,7 +211,7 @@ class ClusterSession:
             return False
         if not self.prepare(0, is_paused=True) or task.id in self.replica.mine or task.id not in self.replica.rows:
             return False
-        entry = Entry(task, 0)
+        entry = Entry(task, self._agenda.reference)
         entry.ready_at = now = self.replica.now()
         try:
             self.replica.refresh([task.id])
