@@ -41,7 +41,6 @@ class _Wish(NamedTuple):
     """When that run is due, in UTC."""
 
 
-
 def _decision(wish: _Wish) -> tuple[str, int]:
     return wish.claim.id, wish.claim.seen_version
 
