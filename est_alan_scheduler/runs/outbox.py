@@ -17,6 +17,7 @@ from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.runs.record import Record
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import may_retry
+from est_alan_scheduler.schedules.state import tried
 
 
 class Outbox:
@@ -155,7 +156,7 @@ class Outbox:
     def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
         """Tell whether a failed run is tried again, as it stands now, or has been already."""
         task = run.task
-        if run.is_retried or (task.attempt > run.attempt and task._tried == run.slot):  # here, or elsewhere
+        if run.is_retried or (task.attempt > run.attempt and tried(task) == run.slot):  # here, or elsewhere
             return True
         if retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(retry_at):
             return False

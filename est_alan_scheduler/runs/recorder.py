@@ -18,11 +18,10 @@ from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import first_run
-from est_alan_scheduler.task import RECORDED, Task, TaskStatus
+from est_alan_scheduler.schedules.state import keep_tried
+from est_alan_scheduler.task import RECORDED, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
-
-_keep_tried = Task.__dict__["_tried"].__set__  # an assignment would pass through the validation of fields
 
 
 class RunRecorder:
@@ -113,9 +112,10 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        if run.task._watchers is not agenda.watchers:  # it is registered elsewhere, too
-            for watcher in run.task._watchers:
-                watcher(run.task)
+        if run.entry is None or run.entry.is_dropped:
+            owner = run.task._entry
+            if owner is not None and owner.agenda is not agenda.reference:  # it was registered elsewhere meanwhile
+                owner.changed()
         if error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
@@ -209,6 +209,11 @@ class RunRecorder:
         task, agenda = run.task, self._agenda
         fields = task.__dict__
         status, result, stored_result, error, retry_at, clock, duration, late, line = record
+        entry = run.entry
+        if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
+            entry = agenda.entries.get(task.id)
+            if entry is not None and entry.task is not task:
+                entry = None
         former_result, former_error = fields["result"], fields["error"]
         fields["error"] = error
         fields["error_message"] = line["error"]
@@ -223,7 +228,10 @@ class RunRecorder:
             fields["retry_at"] = retry_at
             if retry_at is not None:
                 self.outbox.note_failure(run)
-        _keep_tried(task, run.slot)
+        if entry is None:
+            keep_tried(task, run.slot)
+        else:
+            entry.tried = run.slot
         if fields["timezone"] != run.zone:
             task.keep_moments(RECORDED)  # its zone has changed since the run began
         fields["status"] = status
@@ -240,16 +248,14 @@ class RunRecorder:
             del history[:surplus]
         # Before it is counted: what a Ctrl+C cuts off from here on is not recorded once more.
         run.is_over = True
-        entry = run.entry
-        if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
-            entry = agenda.entries.get(task.id)
-        if entry is not None and entry.task is task:
+        counters = None
+        if entry is not None:
             agenda.file(entry, run.now)
             counters = entry.counters
-            if counters is None:
-                counters = entry.counters = RunCounters()
-        else:
+        if counters is None:
             counters = RunCounters()
+            if entry is not None:
+                entry.counters = counters
         run.counters = counters
         counters.count(run.attempt, duration, late, error is None, self.counters)
         return former_result, former_error, trimmed
