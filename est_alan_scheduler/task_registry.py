@@ -20,9 +20,9 @@ from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import SplitTick
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
-from est_alan_scheduler.executors.call import Runner
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.pool import ExecutorSource, Pool
+from est_alan_scheduler.executors.runner import Runner
 from est_alan_scheduler.fields.checks import check_count, check_task_id
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
@@ -657,7 +657,7 @@ class TaskRegistry:
             if not run.is_over:
                 run.task.__dict__["status"] = run.before[0]
         if self._capacity.pool is not None:
-            self._capacity.pool.forget()
+            self._capacity.pool.clear_after_fork()
         self._agenda.note_all()
 
 

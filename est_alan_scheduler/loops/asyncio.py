@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from est_alan_scheduler.executors.call import loop_runner
 from est_alan_scheduler.executors.event_loop import EventLoopRunner
+from est_alan_scheduler.executors.runner import loop_runner
 from est_alan_scheduler.loops import thread as loop
 from est_alan_scheduler.task_registry import TaskRegistry
 

@@ -448,7 +448,7 @@ class TestIsolation:
             registry.on("registered", lambda event: frozen.tick(1.5))
             registry.register(Task(id="a", at="23:00", func=work))
         (message,) = caplog.messages
-        assert message.endswith("of the event 'registered' (task 'a') took 1.5 s, in which nobody else was told.")
+        assert "of the event 'registered' (task 'a') took 1.5 s" in message
 
     def test_a_callback_that_hangs_holds_up_its_own_thread_alone(self) -> None:
         release, entered, ticked = threading.Event(), threading.Event(), threading.Event()

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.executors.call import Call, Outcome, loop_runner
+from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.pool import Pool
+from est_alan_scheduler.executors.runner import loop_runner
 
 
 class Loop:
@@ -19,7 +20,7 @@ class Loop:
     def __init__(self, registry: object) -> None:
         self.registry = registry
 
-    def is_for(self, registry: object) -> bool:
+    def serves(self, registry: object) -> bool:
         return registry is self.registry
 
     def start(self, call: Call, done: Callable[[Outcome], None]) -> None:

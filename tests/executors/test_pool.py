@@ -168,10 +168,8 @@ class TestBroken:
             lambda: f"Task 'killer' failed after N s: {killer.error_message}" in without_seconds(caplog.messages)
         )
         assert task.error_message is not None
-        assert task.error_message.startswith(
-            "BrokenExecutor: the executor is broken, and tasks fail until it is replaced; a factory has that done by "
-            "itself: executor=lambda: ProcessPoolExecutor(4) ("
-        )
+        assert task.error_message.startswith("BrokenExecutor: the executor is broken")
+        assert "executor=lambda: ProcessPoolExecutor(4)" in task.error_message
 
     def test_a_factory_replaces_it(self) -> None:
         registry = TaskRegistry(executor=spawn)
@@ -188,10 +186,10 @@ class TestBroken:
         registry = TaskRegistry(executor=executor)
         task = registry.register(Task(every=HOUR, func=jobs.add, args=(1, 2)))
         run(registry, task)
-        assert task.error_message == (
-            "RuntimeError: the executor was shut down, and tasks fail until it is replaced; a factory has that done by "
-            "itself: executor=lambda: ProcessPoolExecutor(4) (cannot schedule new futures after shutdown)"
-        )
+        assert task.error_message is not None
+        assert task.error_message.startswith("RuntimeError: the executor was shut down")
+        assert "executor=lambda: ProcessPoolExecutor(4)" in task.error_message
+        assert task.error_message.endswith("(cannot schedule new futures after shutdown)")
 
     def test_a_call_that_is_cancelled_fails(self) -> None:
         executor = Manual()
@@ -234,7 +232,8 @@ class TestBroken:
                     task.last_run_at = None
                     made.tick()
                     wait_until(lambda: len(task.history) == 2)
-                print(tasks[0].error_message, tasks[1].result == os.getpid())
+                print("belongs to the process" in tasks[0].error_message, "executor=lambda" in tasks[0].error_message)
+                print(tasks[1].result == os.getpid())
                 sys.stdout.flush()
                 os._exit(0)
             os.waitpid(child, 0)
@@ -242,11 +241,7 @@ class TestBroken:
         done = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False
         )
-        assert (done.stdout, done.stderr) == (
-            "RuntimeError: the executor belongs to the process that this one was forked from, and tasks fail until it "
-            "is replaced; a factory has that done by itself: executor=lambda: ProcessPoolExecutor(4) True\n",
-            "",
-        )
+        assert (done.stdout, done.stderr) == ("True True\nTrue\n", "")
 
 
 class TestConfigure:
