@@ -1,7 +1,7 @@
-"""The global registry, and what starts a loop that ticks it."""
+"""The global registry, and the functions that start a loop for it."""
 
-from est_alan_scheduler.loops import thread as loop
-from est_alan_scheduler.loops.thread import SchedulerThread
+from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
+from est_alan_scheduler.loops.ticking import check
 from est_alan_scheduler.task_registry import TaskRegistry
 
 __all__ = ["SchedulerThread", "registry", "run_scheduler", "start_scheduler"]
@@ -20,9 +20,9 @@ def start_scheduler(
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` is something that ticks.
     """
     ticked = globals()["registry"] if registry is None else registry
-    loop.check(interval, ticked)
+    check(interval, ticked)
     if blocking:
-        loop.run_here(ticked, interval)
+        run_blocking(ticked, interval)
     thread = SchedulerThread(ticked, interval)
     thread.start()
     return thread
@@ -45,7 +45,7 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     from est_alan_scheduler.loops.asyncio import run  # here: who has no event loop imports none
 
     ticked = globals()["registry"] if registry is None else registry
-    loop.check(interval, ticked)
+    check(interval, ticked)
     await run(ticked, interval)
 
 

@@ -6,7 +6,6 @@ from datetime import datetime
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
-from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -32,7 +31,8 @@ class _VirtualRegistry(TaskRegistry):
     def __init__(self, utc: datetime) -> None:
         super().__init__()
         for name in ("succeeded", "failed"):
-            self._subscribers.remove(name, log_outcome)
+            self._recorder.subscribers.remove(name, log_outcome)
+        self._parts.is_silent = True
         self._utc = utc
         self._started: list[Task] = []
 
@@ -56,9 +56,6 @@ class _VirtualRegistry(TaskRegistry):
     def _execute(self, task: Task) -> None:
         self._started.append(task)
         super()._execute(task)
-
-    def _publish_notices(self, notices: list[Notice]) -> None:
-        """Keep what is not real out of the log."""
 
 
 def _stand_in(task: Task) -> Task:
