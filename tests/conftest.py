@@ -1,4 +1,4 @@
-"""What all tests share: a strict end of the run, hypothesis profiles, the time zone of a test, stores and servers."""
+"""Fixtures and settings of all tests: skips as failures in CI, hypothesis profiles, time zone, stores and servers."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Turn skipped tests into a failure in CI: there, everything a test needs has to be installed."""
+    """Fail a run in CI that skips tests: all their requirements have to be installed there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -32,7 +32,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture
 def set_zone() -> Iterator[Callable[[str], None]]:
-    """Give the process another time zone for the length of a test."""
+    """Set the time zone of the process for one test."""
     before = os.environ.get("TZ")
 
     def put(name: str | None) -> None:
@@ -67,7 +67,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def join(store: Store, clock: Clock) -> Iterator[Callable[..., TaskRegistry]]:
-    """Make registries on one store, as processes of their own would."""
+    """Make registries that share one store, like separate processes."""
     joined: list[TaskRegistry] = []
 
     def make(**options: Any) -> TaskRegistry:

@@ -1,4 +1,4 @@
-"""Every code block of the README does what stands there."""
+"""The README: its code blocks run, its links and names exist."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=range(len(EXAMPLES)))
-def test_each_example_prints_what_stands_below_it(code: str, output: str, tmp_path: Path) -> None:
+def test_each_example_prints_the_text_block_below_it(code: str, output: str, tmp_path: Path) -> None:
     if "cron=" in code:
         pytest.importorskip("cronsim")
     if "sqlite:" in code:
@@ -40,7 +40,7 @@ def test_the_first_example_is_short() -> None:
     assert len(EXAMPLES[0][0].rstrip().splitlines()) <= 15
 
 
-def test_shell_blocks_name_what_the_project_has() -> None:
+def test_shell_blocks_name_existing_extras_and_modules() -> None:
     shell = "".join(code for language, code in BLOCKS if language == "bash")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = re.findall(r"^([\w-]+) = \[", project, re.MULTILINE)
@@ -49,7 +49,7 @@ def test_shell_blocks_name_what_the_project_has() -> None:
     assert set(re.findall(r"-m (est_alan_scheduler\.\w+)", shell)) == {"est_alan_scheduler.scheduler"}
 
 
-def test_files_that_are_linked_are_there() -> None:
+def test_linked_files_exist() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
     assert all((ROOT / link).is_file() for link in links)
