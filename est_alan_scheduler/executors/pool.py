@@ -4,12 +4,13 @@ import contextlib
 import pickle
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from est_alan_scheduler._support.interpreter import is_ending
+from est_alan_scheduler._support.interpreter import end_before, is_ending
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
@@ -33,8 +34,8 @@ class Pool:
     """A `Runner` on any `concurrent.futures.Executor`.
 
     The pool owns an executor that a factory has made: the first tick makes it, a new one replaces it when it breaks,
-    and `close` shuts it down. `_lock` guards which executor is the present one. No factory and no executor is called
-    under it.
+    and `close` shuts it down. `_lock` guards which executor is the present one and which ones are closing. No factory
+    and no executor is called under it.
     """
 
     limit = DEFAULT_LIMIT
@@ -51,7 +52,9 @@ class Pool:
         self._is_of_parent = False  # the executor was given, and its workers stayed with the parent of a forked child
         self._parents_executor: Executor | None = None
         self._has_failed = False  # the factory, in `prepare`
+        self._closing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._set_limit()
+        end_before(self)
 
     def prepare(self) -> None:
         """Make the executor if there is none yet, so that `limit` is known."""
@@ -92,7 +95,23 @@ class Pool:
             if self._factory is None or executor is None:
                 return
             self._executor = None
-        executor.shutdown(wait=wait)
+        if wait:
+            executor.shutdown()
+        else:
+            self._shut_down_meanwhile(executor)
+
+    def end(self) -> None:
+        """Shut down a pool of processes at the end of the program, and wait for those that are being shut down.
+
+        The interpreter waits for them anyway. But before Python 3.12 it also writes to a pipe of the pool, and prints
+        "Bad file descriptor" if the pool is closing it.
+        """
+        with self._lock:
+            executor, closing = self._executor, list(self._closing)
+        if isinstance(executor, ProcessPoolExecutor) and not self._is_of_parent:
+            executor.shutdown()
+        for thread in closing:
+            thread.join()
 
     def clear_after_fork(self) -> None:
         """Start anew in a forked child: the workers stayed with the parent."""
@@ -125,7 +144,18 @@ class Pool:
         with self._lock:
             if self._executor is executor:
                 self._executor = None
-        executor.shutdown(wait=False)
+        self._shut_down_meanwhile(executor)
+
+    def _shut_down_meanwhile(self, executor: Executor) -> None:
+        """Shut down an executor in a thread of its own, which `end` can wait for, unlike for `shutdown(wait=False)`."""
+        thread = threading.Thread(target=executor.shutdown, name="est-alan-scheduler shutdown", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            executor.shutdown(wait=False)
+        else:
+            with self._lock:
+                self._closing.add(thread)
 
     def _set_limit(self) -> None:
         workers = getattr(self._executor, "_max_workers", None)  # private, but the standard pools show it nowhere else

@@ -164,3 +164,25 @@ def test_the_end_of_the_program_interrupts_at_most_one_run_while_python_waits_fo
     code, out, err = run_program(script, tmp_path)
     assert (code, out) == (0, "")
     assert err.count("Traceback") <= 2  # of the one run that the end cut off
+
+
+def test_the_end_of_the_program_waits_for_a_pool_that_is_being_shut_down(tmp_path: Path) -> None:
+    script = """
+        import time
+        from concurrent.futures import ThreadPoolExecutor
+        from est_alan_scheduler import Task, TaskRegistry, start_scheduler
+
+        class SlowPool(ThreadPoolExecutor):
+            def shutdown(self, wait=True):
+                time.sleep(0.2)
+                super().shutdown(wait)
+                print("shut down")
+
+        registry = TaskRegistry(executor=lambda: SlowPool(1))
+        task = registry.register(Task(every={"hours": 1}, func=int))
+        thread = start_scheduler(registry=registry)
+        while not task.history:
+            time.sleep(0.01)
+        print(thread.stop(timeout=60))
+    """
+    assert run_program(script, tmp_path) == (0, "True\nshut down\n", "")
