@@ -12,6 +12,7 @@ from est_alan_scheduler import Event, Task, TaskRegistry
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.calendar.local_time import from_utc
+from est_alan_scheduler.cluster.task_records import ClaimState
 from tests import jobs
 from tests.backends.stores import Clock
 
@@ -56,7 +57,9 @@ def claim_and_die(registry: TaskRegistry, task: Task) -> None:
     session = registry._session
     assert session is not None
     session.obtain(task)
-    session.replica.held.clear()
+    record = session.records.get(task.id)
+    assert record is not None
+    record.state = ClaimState.RUNNING  # or the end of the test would release it
     session._heartbeat.stop(60)
 
 
@@ -72,7 +75,7 @@ def reap(registry: TaskRegistry) -> None:
     assert session is not None
     session.lease.renew()
     session.outage.healthy_since = -session.lease.seconds  # for a whole lease, even if the machine has just booted
-    session.reap()
+    session.reaper.reap()
 
 
 class Flaky(MemoryBackend):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import TaskRegistry
-from est_alan_scheduler.cluster.heartbeat import Heartbeat
+from est_alan_scheduler.cluster.lease import Heartbeat
 from tests.backends.stores import Clock
 from tests.cluster.helpers import OPERATIONS, Flaky, Join, adder, end_pause, runs
 
