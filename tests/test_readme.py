@@ -9,6 +9,8 @@ import pytest
 
 import est_alan_scheduler
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)

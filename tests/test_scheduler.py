@@ -24,6 +24,8 @@ from est_alan_scheduler.scheduler import SchedulerThread, start_scheduler
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
+pytestmark = pytest.mark.zone
+
 
 @pytest.fixture
 def registry(monkeypatch: pytest.MonkeyPatch) -> TaskRegistry:

@@ -16,6 +16,7 @@ from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, past_of, stored
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.schedules.state import arm
 from est_alan_scheduler.task import Task
 
 _Edit = tuple[Task, KnownRow, dict[str, Any]]  # the last: fields that differ from the row
@@ -131,7 +132,7 @@ class Edits:
         except BackendUnavailableError:
             with self._records.lock:  # or a tick could count its slots from now on
                 edit = task._store(replaced)
-                task._armed = armed
+                arm(task, armed)
             del edit  # without the lock: the `__del__` of an argument is user code
             raise
         return False

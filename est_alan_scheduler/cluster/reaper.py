@@ -18,8 +18,6 @@ from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import next_retry
 from est_alan_scheduler.task import Task, TaskStatus
 
-_LARGEST_BATCH = 1_000
-
 
 class Reaper:
     """Reaps dead runs on behalf of one instance, three times a lease.
@@ -47,6 +45,8 @@ class Reaper:
         self._agenda = agenda
         self._recorder = recorder
         self._announce = announce
+        self.batch = 1_000
+        """How many runs to reap at a time."""
         self.due_at = monotonic() + lease.seconds / 3
         """When to reap again, by the monotonic clock."""
 
@@ -78,7 +78,7 @@ class Reaper:
 
     def _find(self) -> list[RunRow]:
         """Return dead runs of tasks that are known here, which are up to date then."""
-        limit = _LARGEST_BATCH + len(self._records.unresolved())
+        limit = self.batch + len(self._records.unresolved())
         rows = [row for row in self._backend.find_dead_runs(limit) if not self._goes_on_here(row)]
         # Whether a run is retried depends on what its task is now: a tick may have been too busy to read that. A thread
         # that holds `sync_lock` may be busy, too, and the lease has to be renewed meanwhile.

@@ -17,6 +17,7 @@ from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.schedules.state import arm, keep_tried, tried
 from est_alan_scheduler.task import Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING
@@ -56,7 +57,8 @@ class Replica:
     def tried(self, task_id: str) -> int | None:
         """Return the slot of the last run of a task that has ended, as a store keeps it; None if there is none."""
         task = dict.get(self._agenda.store, task_id)
-        return None if task is None or task._tried is None else to_instant(task._tried)
+        slot = None if task is None else tried(task)
+        return None if slot is None else to_instant(slot)
 
     def abandon(self) -> None:
         """Take the tasks of other instances out of the registry. Later answers of the backend change nothing."""
@@ -169,6 +171,7 @@ class Replica:
         `is_new` tells whether the store had no such task before. The caller holds the lock.
         """
         records = self._records
+        self._agenda.own(task)
         if state is None:
             records.forget(task.id)
             if records.problem(task.id) is None:
@@ -177,7 +180,7 @@ class Replica:
         former = records.row(task.id)
         records.clear_problem(task.id)
         records.set_row(task.id, row, is_adopted=False)
-        task._armed = None if row.definition.armed is None else from_utc(from_instant(row.definition.armed))
+        arm(task, None if row.definition.armed is None else from_utc(from_instant(row.definition.armed)))
         # A pause that the constructor does not say is one of another instance.
         is_unused = is_blank(state._replace(paused=False) if task.paused else state)
         if is_unused and (is_new or state.version == 1):
@@ -198,7 +201,7 @@ class Replica:
             task.__dict__.update(before)
             row.fields.update(before)
             row.requested = former.requested
-            task._tried = self._agenda.store.get(task.id, task)._tried
+            keep_tried(task, tried(self._agenda.store.get(task.id, task)))
             self._records.set_running_elsewhere(task.id, False)
 
     def _take_definition(
@@ -227,7 +230,7 @@ class Replica:
             replaced.append(task._store(changes))
         row.note_definition(news, definition.hash)
         if news.armed is not None:
-            task._armed = from_utc(from_instant(news.armed))
+            arm(task, from_utc(from_instant(news.armed)))
 
     def take_state(self, state: State, now: datetime | None = None, replaced: list[Any] | None = None) -> None:
         """Take over how a task stands, if that is newer; the caller holds the lock.
@@ -284,7 +287,7 @@ class Replica:
         """Write a state into the fields of a task, but for edits not pushed yet; return what it replaced."""
         fields, news = task.__dict__, fields_of(state, task)
         old, message = [fields["result"], fields["error"]], fields["error_message"]
-        task._tried = None if state.slot is None else from_instant(state.slot)
+        keep_tried(task, None if state.slot is None else from_instant(state.slot))
         for name, value in news.items():
             if not row.fields or is_same(fields[name], (row.initial or row.fields)[name]):
                 fields[name] = value

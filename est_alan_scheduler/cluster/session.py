@@ -184,7 +184,7 @@ class ClusterSession:
             return False
         try:
             self.replica.refresh([task.id])
-            entry = Entry(task, 0)
+            entry = Entry(task, self._agenda.reference)
             entry.ready_at = now = self.replica.now()
             due = due_moment(task, now)
             entry.slot = due if due is not None and due <= in_utc(now) else None

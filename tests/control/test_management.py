@@ -24,6 +24,8 @@ from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PAST, FAR = datetime(2020, 1, 1), datetime(2999, 1, 1)
 

@@ -17,6 +17,8 @@ from tests.cluster.helpers import OPERATIONS, adder
 from tests.loops.test_asyncio import until
 from tests.ways import PATIENCE
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 HOUR = {"hours": 1}
 
 
