@@ -5,6 +5,8 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
@@ -12,6 +14,17 @@ from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.backends.backend import Backend
 
 GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
+
+
+class Instance(NamedTuple):
+    """An instance: a registry of some process that ticks the tasks of a backend."""
+
+    owner: str
+    """Host, process id, and a random part."""
+    since: datetime
+    """Since when it has been alive without a break, in naive local time."""
+    lease_until: datetime
+    """When it counts as dead unless it renews its lease before."""
 
 
 class Lease:

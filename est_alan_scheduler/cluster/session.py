@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
@@ -19,10 +19,10 @@ from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.functions import FunctionNames
-from est_alan_scheduler.cluster.lease import Heartbeat, Lease, Outage
+from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import moment, past_of
+from est_alan_scheduler.cluster.state_codec import moment, run_dict
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.observer import DeadRunRecorder
@@ -32,17 +32,6 @@ from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _LAST_CALL = 5.0  # seconds for a thread to end
-
-
-class Instance(NamedTuple):
-    """A process, or one registry in it, that ticks the tasks of a backend."""
-
-    owner: str
-    """Host, process id, and a random part."""
-    since: datetime
-    """Since when it has been alive without a break, in naive local time."""
-    lease_until: datetime
-    """When it counts as dead unless it renews its lease before."""
 
 
 class ClusterSession:
@@ -95,14 +84,14 @@ class ClusterSession:
     # A tick.
 
     def prepare(self, available: int | None, is_paused: bool) -> bool:
-        """Bring store and tasks to the same state, as far as a tick has to know; return False if it is out of reach."""
+        """Bring store and tasks to the same state, as far as a tick needs it; return False if that fails."""
         if self.outage.seconds_left():
             return False
         replica = self.replica
         try:
             if self.lease.is_due():
                 self.lease.renew()
-            self._heartbeat.start()  # after that, so that the two do not both renew at first
+            self._heartbeat.start()  # after the renewal, or both threads would renew at first
             self.completer.flush()
             self.claims.resolve()
             self.claims.write_released()
@@ -155,7 +144,7 @@ class ClusterSession:
         return [entry for entry in batch if self.records.is_held(entry.task.id)]
 
     def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:
-        """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
+        """End a tick: release the claims that it did not start, and write the outcomes of the runs that it made."""
         claimed.close()
         self.release([entry.task.id for entry in ready if self.records.is_held(entry.task.id)])
         if not is_inline:
@@ -167,7 +156,7 @@ class ClusterSession:
             self._note_outage(error)
 
     def release_unstarted(self, ready: list[Entry]) -> None:
-        """End a tick whose thread must not wait for the store: the beat gives back what it has not started."""
+        """End a tick whose thread must not wait for the store: the heartbeat releases claims that did not start."""
         ids = [entry.task.id for entry in ready if self.records.is_held(entry.task.id)]
         if ids:
             self.claims.release(ids)
@@ -178,7 +167,7 @@ class ClusterSession:
         if self.records.is_held(task.id):
             if self.claims.may_start(task.id):
                 return True
-            self.claims.release([task.id])  # its lease may have expired, and somebody else have it
+            self.claims.release([task.id])  # its lease may have expired, and another instance have reaped it
             return False
         if not self.prepare(0, is_paused=True) or self.records.is_claimed(task.id) or self.records.row(task.id) is None:
             return False
@@ -194,7 +183,7 @@ class ClusterSession:
         return self.records.is_held(task.id)
 
     def release(self, ids: Collection[str]) -> None:
-        """Give back claims of runs that have not started, and what was released; in an outage, when that is over."""
+        """Release claims of runs that have not started, and undo all released ones; in an outage, when that is over."""
         self.claims.release(ids)
         if self.outage.seconds_left():
             return
@@ -204,7 +193,7 @@ class ClusterSession:
             self._note_outage(error)
 
     def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
-        """Note an outcome that stands in the fields of a task, to be written; the caller holds the registry's lock."""
+        """Queue the outcome that stands in the fields of a task, to be written; the caller holds the lock."""
         is_registered = dict.get(self._agenda.store, run.task.id) is run.task
         self.completer.add(run, clock, result, text, is_registered)
 
@@ -244,13 +233,13 @@ class ClusterSession:
     # The lease.
 
     def seconds_to_heartbeat(self) -> float:
-        """Return how long until `beat` has something to do, outcomes apart."""
+        """Return how long until `heartbeat` has something to do, outcomes apart."""
         due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper.due_at) - monotonic()
         hold = self.claims.seconds_to_hold()
         return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
     def heartbeat(self) -> None:
-        """Write outcomes, give back what a slow tick holds, renew the lease if it is time, take over what is lost."""
+        """Renew the lease if it is due, release the claims of a slow tick, write outcomes, reap dead runs."""
         if self.outage.seconds_left():
             return
         try:
@@ -263,14 +252,14 @@ class ClusterSession:
                 self._wake()
         except BackendUnavailableError as error:
             self._note_outage(error)
-        except Exception as error:  # of a backend; the lease has to go on
+        except Exception as error:  # of a backend; the heartbeat has to go on
             self.outage.begin()
             log(logging.ERROR, "The lease of this instance could not be renewed; it is tried again.", error)
         else:
             self._note_answer()
 
     def _note_outage(self, error: BackendUnavailableError) -> None:
-        """Leave the store alone for a while; tell the log once."""
+        """Do not ask the store for a while, and log that once."""
         if self.outage.begin():
             log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
 
@@ -280,14 +269,14 @@ class ClusterSession:
             self._wake()
 
     def push(self) -> None:
-        """Write what was edited, before `leave`. Raises nothing."""
+        """Write edits, before `leave`. Raises nothing."""
         try:
             self.edits.push()
         except Exception as error:  # an outage, or of a value that was assigned
             log(logging.ERROR, "What was edited could not be written to the store.", error)
 
     def leave(self) -> None:
-        """Write what is left, and give the lease back; the next tick takes another one. Raises nothing."""
+        """Write what is queued, and end the lease; the next tick takes another one. Raises nothing."""
         self._heartbeat.stop(_LAST_CALL)
         try:
             self.claims.resolve()
@@ -328,7 +317,7 @@ class ClusterSession:
         self.replica.clear_after_fork()
         self.records.clear_after_fork(self._recorder.lock)
 
-    # What is asked of it.
+    # Questions.
 
     def instances(self) -> list[Instance]:
         """Return the instances that are alive, the oldest first."""
@@ -340,19 +329,8 @@ class ClusterSession:
         """Return runs as dicts, the latest `limit` of them, oldest first."""
         if task_id is not None and not is_storable(task_id):
             return []
-        start = None if since is None else to_instant(to_utc(since))
-        runs = self.backend.history(task_id, status, start, limit)
-        return [
-            {"task_id": run.task_id}
-            | past_of(run, self._agenda.store.get(run.task_id))
-            | {
-                "epoch": run.epoch,
-                "slot": None if run.slot is None else moment(run.slot, self._agenda.store.get(run.task_id)),
-                "owner": run.owner,
-                "late": run.late,
-            }
-            for run in runs
-        ]
+        runs = self.backend.history(task_id, status, None if since is None else to_instant(to_utc(since)), limit)
+        return [run_dict(run, self._agenda.store.get(run.task_id)) for run in runs]
 
 
 _sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()
