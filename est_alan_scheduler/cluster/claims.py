@@ -160,10 +160,10 @@ class Claims:
     def write_released(self) -> None:
         """Undo released claims in the store: the tasks stand as before, and any instance may claim them."""
         records = self._records
-        if not records.has_released():
-            return
         with records.lock:
             released = records.take_released()
+        if not released:
+            return
         try:
             versions = self._assign_back(released)
         except BaseException:

@@ -226,10 +226,6 @@ class TaskRecords:
         """Take back what `take_released` returned: it could not be written."""
         self._released.update(released)
 
-    def has_released(self) -> bool:
-        """Tell whether `take_released` has something to return."""
-        return bool(self._released)
-
     def end(self, task_id: str, epoch: int) -> bool:
         """Note that the claim of this epoch is over; return False if the task has no such claim."""
         record = self._records.get(task_id)

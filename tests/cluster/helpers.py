@@ -45,7 +45,7 @@ def take(dep_source: Any) -> Any:
 
 
 def heard_by(registry: TaskRegistry) -> list[Event]:
-    """Return what it tells of outcomes from now on, as it comes."""
+    """Return a list that gets the outcomes that the registry publishes from now on."""
     heard: list[Event] = []
     for name in ("succeeded", "failed", "retrying"):
         registry.on(name, heard.append)
@@ -53,7 +53,7 @@ def heard_by(registry: TaskRegistry) -> list[Event]:
 
 
 def claim_and_die(registry: TaskRegistry, task: Task) -> None:
-    """Claim what is due, as a tick does, and go no further."""
+    """Claim a task, as a tick does, and end there, as if the process was killed."""
     session = registry._session
     assert session is not None
     session.obtain(task)
@@ -79,7 +79,7 @@ def reap(registry: TaskRegistry) -> None:
 
 
 class Flaky(MemoryBackend):
-    """A store that goes out of reach when told to: before an operation, or after it."""
+    """A store that a test can put out of reach: before an operation, or after it."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -105,7 +105,7 @@ class Flaky(MemoryBackend):
 
 
 def end_pause(registry: TaskRegistry) -> None:
-    """Let a registry ask a store anew that was out of reach."""
+    """Let a registry ask the store again that was out of reach."""
     session = registry._session
     assert session is not None
     session.outage._until = 0.0

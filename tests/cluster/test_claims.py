@@ -1,4 +1,4 @@
-"""Claims: who wins a slot, what happens between a claim and its start, and how large a batch is."""
+"""Claims: one winner for each slot, changes between a claim and its start, and the size of batches."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Claims that are released: what may not start any more is given back."""
+"""Claims that are released, because their runs may not start any more."""
 
 from typing import Any
 

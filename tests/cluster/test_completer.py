@@ -1,4 +1,4 @@
-"""RunCompleter: how they are written, when they are told, and runs that end late."""
+"""Outcomes: how they are written, when they are published, and runs that end late."""
 
 import operator
 from collections.abc import Callable
@@ -138,7 +138,7 @@ class TestWrite:
 
 
 class TestSubscribers:
-    def test_subscribers_hear_of_an_outcome_once_the_store_has_it(self, join: Join) -> None:
+    def test_an_outcome_is_published_once_the_store_has_it(self, join: Join) -> None:
         registry, other = join(), join()
         heard: list[tuple[str, str, str]] = []
 
@@ -152,7 +152,7 @@ class TestSubscribers:
         registry.tick()
         assert heard == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
 
-    def test_subscribers_hear_of_an_outcome_from_an_executor_once_the_store_has_it(self, join: Join) -> None:
+    def test_an_outcome_of_an_executor_is_published_once_the_store_has_it(self, join: Join) -> None:
         heard = []
         with ThreadPoolExecutor(4) as pool:
             registry = join(executor=pool)

@@ -1,4 +1,4 @@
-"""Joining those who share a backend."""
+"""The connection of a registry to a backend: its options, and a change of the backend."""
 
 import threading
 from datetime import datetime

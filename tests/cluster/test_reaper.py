@@ -1,4 +1,4 @@
-"""Runs of dead instances: they are recorded as failed, told, and tried again."""
+"""Runs of dead instances: they are recorded as failed, published, and retried."""
 
 import threading
 from datetime import timedelta
@@ -71,24 +71,24 @@ class TestReap:
         alone.tick()
         assert [(run["status"], run["late"]) for run in alone.history()] == [("success", False)]
 
-    def test_a_long_wait_for_the_turn_does_not_keep_the_lease_from_being_renewed(
+    def test_a_long_wait_for_the_sync_lock_does_not_keep_the_lease_from_being_renewed(
         self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = join(), join()
         second.expose(jobs.add)
         claim_and_die(first, first.register(adder()))
         clock.advance(700)
-        session, has_turn, go = second._session, threading.Event(), threading.Event()
+        session, has_lock, go = second._session, threading.Event(), threading.Event()
         assert session is not None
 
         def hold() -> None:
             with session.replica.sync_lock:
-                has_turn.set()
+                has_lock.set()
                 go.wait(60)
 
         holds = threading.Thread(target=hold)
         holds.start()
-        assert has_turn.wait(60)
+        assert has_lock.wait(60)
         monkeypatch.setattr(session.lease, "seconds", 0.1)
         reap(second)  # it comes back
         go.set()

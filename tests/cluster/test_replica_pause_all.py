@@ -1,4 +1,4 @@
-"""A pause of all tasks, which holds for all who share them."""
+"""A pause of all tasks, which holds for all instances."""
 
 from typing import Any
 

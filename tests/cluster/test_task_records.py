@@ -56,7 +56,7 @@ class TestClaim:
         records.release("a")
         assert (state(records), records.is_held("a"), records.is_claimed("a")) == (ClaimState.RELEASED, False, True)
         released = records.take_released()
-        assert (released, records.has_released()) == ({"a": 1}, False)
+        assert (released, records.take_released()) == ({"a": 1}, {})
         records.keep_released(released)
         assert records.take_released() == {"a": 1}
 
@@ -64,7 +64,7 @@ class TestClaim:
         records.hold("a", row, 1, RUN, 5)
         records.note_start("a", running())
         records.release("a")
-        assert (state(records), records.has_released()) == (ClaimState.RUNNING, False)
+        assert (state(records), records.take_released()) == (ClaimState.RUNNING, {})
 
     def test_a_claim_for_a_row_that_was_replaced_is_released(self, records: TaskRecords, row: KnownRow) -> None:
         records.set_row("a", KnownRow(row.definition, ""), is_adopted=False)
@@ -125,7 +125,7 @@ class TestForget:
         records.release("a")
         lock = threading.Lock()
         records.clear_after_fork(lock)
-        assert (records.lock, state(records), records.has_released()) == (lock, ClaimState.FREE, False)
+        assert (records.lock, state(records), records.take_released()) == (lock, ClaimState.FREE, {})
         assert (records.take_stale(), row.version, row.fields) == ({"a"}, 0, {})
 
 
