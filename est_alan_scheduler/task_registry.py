@@ -29,27 +29,28 @@ _Func = TypeVar("_Func", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
-    from est_alan_scheduler.cluster.session import ClusterSession, Instance
+    from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.cluster.session import ClusterSession
 
 
 class TaskRegistry:
-    """Tasks, and what to do about them on each `tick`.
+    """The tasks of a program. Each `tick` runs those that are due and ready.
 
-    `executor` is what runs them: None for the ticking thread itself, one run after the other; any
-    `concurrent.futures.Executor`; or a function that makes one, so that one that broke can be replaced. `max_running`
-    is how many runs may be under way at a time in an executor or an event loop, by default as many as the executor
-    has workers, 32 if it does not tell: further tasks stay due, the oldest slots first.
+    `executor` makes the calls: None for the ticking thread itself, one run after the other; any
+    `concurrent.futures.Executor`; or a function that returns one, so that a broken one can be replaced. `max_running`
+    limits the runs in flight in an executor or an event loop. Its default is the number of workers of the executor, 32
+    if that is unknown. Further tasks stay due, the oldest slots first.
 
-    `backend` is where the state of the tasks lives, shared with all who use the same: None for this registry alone; a
-    URL, `sqlite:///tasks.db`, `postgresql+psycopg://…`, `redis://…`; or a `Backend`. Tasks need a stable id and a
-    function that others find by name, then. `lease` is for how many seconds an instance that has died is taken to be
-    alive: its runs are taken over after that.
+    `backend` keeps the state of the tasks, shared by all instances on it: None for this registry alone; a URL,
+    `sqlite:///tasks.db`, `postgresql+psycopg://…`, `redis://…`; or a `Backend`. With one, each task needs a stable id
+    and a function that other processes find by name. `lease` is the number of seconds for which a dead instance still
+    counts as alive. After that, its runs are recorded as failed.
 
-    `_lock`, a plain lock, guards the agenda, the runs under way and the record of a run. It is held for moments, and
-    never while user code is called (`func`, a `repr`, a logging handler). Needing no lock, the store and the fields of
-    tasks may be edited from any thread: an edit is noted, and the next tick works it in. That is also how to change
-    things from a signal handler or a finalizer (`__del__`, `weakref.finalize`), which Python may run between any two
-    lines, also of ours: a method that wants the lock would wait for itself there.
+    `_lock`, a plain lock, guards the agenda, the runs in flight and the record of a run. It is held for moments, and
+    never while user code is called (`func`, a `repr`, a logging handler). The store and the fields of tasks may be
+    edited from any thread without it: an edit is noted, and the next tick works it in. Use such edits in a signal
+    handler or a finalizer (`__del__`, `weakref.finalize`) as well. Python may run these between any two lines, also
+    while this thread holds the lock, and a method that takes the lock would wait for itself.
     """
 
     def __init__(
@@ -76,16 +77,16 @@ class TaskRegistry:
     def _session(self) -> "ClusterSession | None":
         return self._parts.session
 
-    # What runs the tasks.
+    # Configuration.
 
     @property
     def executor(self) -> ExecutorSource | None:
-        """What runs the tasks, as it was given: see `configure`."""
+        """What makes the calls, as it was given: see `configure`."""
         return self._parts.capacity.executor
 
     @property
     def max_running(self) -> int | None:
-        """How many runs may be under way at a time, as it was given: see `configure`."""
+        """The limit of runs in flight, as it was given: see `configure`."""
         return self._parts.capacity.max_running
 
     @property
@@ -100,21 +101,21 @@ class TaskRegistry:
         backend: "str | Backend | None" = KEEP,
         lease: float = KEEP,
     ) -> None:
-        """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; others stay.
+        """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; the others stay.
 
-        Raises `TypeError` or `ValueError` for what cannot be one, or for a task that a backend cannot take;
-        `ImportError` if a backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
-        answer; `RuntimeError` while a run is under way; and changes nothing then. An executor that came from a factory
-        is shut down, a backend that came from a URL is closed.
+        The former executor is shut down if it came from a factory, the former backend is closed if it came from a URL.
+        Raises `TypeError` or `ValueError` for an invalid value, or for a task that the backend cannot take;
+        `ImportError` if the backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
+        answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
         self._configuration.configure(executor, max_running, backend, lease)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """Wait until the runs in flight have ended, at most `timeout` seconds; return whether they have.
 
-        Those that have not are recorded as FAILED, "interrupted by shutdown", and their outcomes are dropped. An
-        executor that came from a factory is shut down, unless a loop still needs it. The next tick of the registry
-        starts it all over. Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
+        A run that has not ended is recorded as FAILED, "interrupted by shutdown", and its outcome is dropped. An
+        executor that came from a factory is shut down, unless a loop still needs it. A later tick starts a new one.
+        Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
         """
         return self._loop_side.shutdown(timeout)
 
@@ -126,7 +127,7 @@ class TaskRegistry:
         runs, seconds = self._loop_side.pending()
         return [run.task for run in runs], seconds
 
-    # The tasks. An id that is no text is a `TypeError` that says so.
+    # The tasks. An id that is not a text raises a `TypeError` that says so.
 
     @property
     def store(self) -> TaskDict:
@@ -135,64 +136,63 @@ class TaskRegistry:
 
     @store.setter
     def store(self, tasks: Mapping[str, Task]) -> None:
-        self._agenda.store = TaskDict(tasks, self._agenda.note_key, self._agenda.note_all)
+        self._agenda.store = TaskDict(tasks, self._agenda)
         self._agenda.note_all()
 
     def register(self, task: Task) -> Task:
-        """Take in `task` and return it. Its first slot may come with the next tick.
+        """Register `task` and return it. It may be due with the next tick.
 
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
-        if its id is taken; if it closes a cycle of dependencies; if a `dep_<id>` argument collides with a key of
-        `kwargs`.
+        if its id is taken; if it closes a dependency cycle; if a `dep_<id>` argument collides with a key of `kwargs`.
         """
         return self._management.register(task)
 
     def update(self, task_id: str, /, **changes: Any) -> Task:
-        """Change fields of the task of that id, and return it: all of them in one step, or none.
+        """Change fields of the task of that id in one step, and return the task.
 
-        No tick sees a part of it, and a run under way goes on as it began. The result has to be what `register` takes.
-        Raises `pydantic.ValidationError` or `ValueError` that says what is wrong with it, `UnknownTaskError` (a
-        `KeyError`) if there is no such task, with a backend `BackendUnavailableError`, and `RuntimeError` if others
-        change the task again and again; and changes nothing then.
+        No tick sees a part of the change, and a run in flight goes on as it began. The changed task has to be one that
+        `register` takes. Raises `pydantic.ValidationError` or `ValueError` that names the fault; `UnknownTaskError` (a
+        `KeyError`) if there is no such task; with a backend, `BackendUnavailableError`, and `RuntimeError` if other
+        instances change the task again and again. Nothing is changed then.
         """
         return self._management.update(task_id, changes)
 
     def pause(self, task_id: str) -> Task:
-        """Let the task of that id have no due moments until `resume`, and return it; `KeyError` if there is none.
+        """Pause the task of that id until `resume`, and return it; `KeyError` if there is none.
 
-        A run under way goes on, and `run_now` still works.
+        It has no due moments then. A run in flight goes on, and `run_now` still works.
         """
         return self._management.set(task_id, "paused", True, "paused")
 
     def resume(self, task_id: str) -> Task:
-        """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all that was missed."""
+        """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all missed slots."""
         return self._management.set(task_id, "paused", False, "resumed")
 
     def run_now(self, task_id: str, force: bool = False) -> Task:
-        """Have the task of that id run with the next tick, due or not, and return it; `KeyError` if there is none.
+        """Request a run of the task of that id with the next tick, and return the task; `KeyError` if there is none.
 
-        As soon as its dependencies allow it, or whatever they say with `force`; after the run under way, if there is
-        one; also if it is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them; a retry
-        that waits is dropped. If it fails, a retry of it waits for the dependencies also after `force`. Raises
-        `TypeError` unless `force` is a bool.
+        The run waits for the dependencies, unless `force` is true, and for the end of a run in flight. It takes place
+        also if the task is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them. A
+        retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
+        Raises `TypeError` unless `force` is a bool.
         """
         if not isinstance(force, bool):
             raise TypeError(f"force must be True or False, got {short_repr(force)}")
         return self._management.set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
-        """Start nothing until `resume_all`, whatever is registered or asked for meanwhile. Runs under way go on.
+        """Start no run until `resume_all`, whatever is registered or requested meanwhile. Runs in flight go on.
 
-        With a backend, all who share it start nothing, within a tick or two, nor does who joins later or restarts. Who
-        joins while it is paused by itself stays so, without the others. Raises `BackendUnavailableError`, and changes
-        nothing then.
+        With a backend, this holds for all instances within a tick or two, also for those that join or restart later. A
+        registry that was paused before it joined stays paused by itself, without the others.
+        Raises `BackendUnavailableError`. Nothing is changed then.
         """
         self._management.set_all_paused(True)
 
     def resume_all(self) -> None:
-        """Undo `pause_all`, with a backend for all who share it; tasks that are paused each on their own stay so.
+        """Undo `pause_all`, with a backend for all instances. Tasks that were paused one by one stay paused.
 
-        Raises `BackendUnavailableError`, and changes nothing then.
+        Raises `BackendUnavailableError`. Nothing is changed then.
         """
         self._management.set_all_paused(False)
 
@@ -215,10 +215,10 @@ class TaskRegistry:
         return self.store.get(task_id)
 
     def remove(self, task_id: str) -> Task | None:
-        """Take out the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
+        """Remove the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
 
-        A run of it that is under way ends as usual. Tasks that depend on it wait until the id is registered again and
-        has succeeded. One of the backend that is `unresolved` here is taken out as well: None, if there is no `Task`.
+        A run in flight ends as usual. Tasks that depend on it wait until the id is registered again and has succeeded.
+        A task of the backend that is `unresolved` here is removed as well. The answer is None then.
         """
         return self._management.remove(task_id)
 
@@ -236,34 +236,34 @@ class TaskRegistry:
         return self._reports.why_not(task_id)
 
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
-        """Return what will run when, over all tasks, in order and lazily: up to `until`, at most `limit` of them.
+        """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
 
-        It is about slots: what is due runs now, then at each slot. Dependencies, failures and the time that runs take
-        are left out of it; `simulate` takes dependencies into account. `until` is naive local time, or aware.
-        Raises `TypeError` or `ValueError` for what cannot be a limit.
+        A plan follows the slots: a task that is due runs now, then at each slot. It leaves out dependencies, failures
+        and the duration of runs; `simulate` takes dependencies into account. `until` is naive local time, or aware.
+        Raises `TypeError` or `ValueError` for an invalid limit.
         """
         return self._reports.upcoming(until, limit)
 
     # With a backend.
 
     def expose(self, func: _Func, name: str | None = None) -> _Func:
-        """Let tasks of a backend run `func` here by its name, by default `"module:qualname"`, and return it.
+        """Let tasks of a backend call `func` here by its name, by default `"module:qualname"`, and return it.
 
-        That is what a function of the main program, a lambda or a bound method needs, and a function of tasks that
-        only others register. Raises `ValueError` if it has no name by itself and gets none, or if that is the name of
-        another function here.
+        Needed for a function of the main program, a lambda, a bound method, and a function of tasks that only other
+        instances register. Raises `ValueError` if the function has no name by itself and gets none, or if another
+        function has that name here.
         """
         self._functions.expose(func, name)
         return func
 
     def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend do not run here: an unknown function, a row that makes no sense."""
+        """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
         return self._management.unresolved()
 
     def instances(self) -> "list[Instance]":
-        """Return who ticks the tasks of the backend, the oldest first: all whose lease is alive.
+        """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.
 
-        Raises `BackendUnavailableError`. Empty without a backend.
+        Raises `BackendUnavailableError`.
         """
         session = self._session
         return [] if session is None else session.instances()
@@ -277,76 +277,77 @@ class TaskRegistry:
     ) -> list[dict[str, Any]]:
         """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
 
-        An id that nobody has registered has none: it may be that of a task that is gone, whose runs a backend keeps.
-        `status`: only with this outcome; `since`: started then or later, in naive local time, or aware. From a backend
-        they come with `epoch`, `slot`, `owner`, `late`, and runs under way with them. Raises `TypeError` or
-        `ValueError` for what cannot be an id, a status, a moment or a limit, `BackendUnavailableError`.
+        `status`: only runs with this outcome; `since`: only runs that started then or later, in naive local time, or
+        aware. An unknown id has no runs and is no error: a backend keeps the runs of a task that is gone. A backend
+        adds `epoch`, `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an
+        invalid argument, `BackendUnavailableError`.
         """
         return self._reports.history(task_id, status, since, limit)
 
-    # What happens.
+    # Events and counts.
 
     def on(self, event: str, callback: Callback) -> Callable[[], None]:
-        """Have `callback` called with an `Event` whenever that happens (see EVENTS); return what takes that back.
+        """Subscribe `callback` to an event (see EVENTS), and return a function that ends the subscription.
 
-        It is called in the thread in which it happens, without a lock: `started` before the call of the function, the
-        outcome of a run once it is recorded, with a backend in the store. So it may do anything to the registry, but
-        what takes long holds that thread up, and the log tells of it: when it returns, and after 5 seconds also while
-        it hangs. What it raises is logged. Editing `store` or the fields of a task is no event.
-        Raises `ValueError` for an event that there is not, `TypeError` for what is no plain function.
+        The callback gets an `Event`, in the thread in which it happens, without a lock: `started` before the call of
+        the function, the outcome of a run once it is recorded, with a backend in the store. It may use the registry in
+        any way. A slow callback holds that thread up and is logged: when it returns, and after 5 seconds also while it
+        hangs. What it raises is logged. Edits of `store` or of the fields of a task are no events.
+        Raises `ValueError` for an unknown event, `TypeError` unless `callback` is a plain function.
         """
         check_subscription(event, callback)
         return self._recorder.subscribers.subscribe(event, callback)
 
     def off(self, event: str, callback: Callback) -> None:
-        """Take back what `on` did with this very callback, once; `ValueError` if there is nothing to take back."""
+        """End the latest subscription of this very callback; `ValueError` if there is none."""
         check_subscription(event, callback)
         if not self._recorder.subscribers.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     def statistics(self, task_id: str | None = None) -> Statistics:
-        """Return what the runs of a task come to since it was registered, by default those of all tasks ever.
+        """Return counts of the runs of a task since it was registered, by default of all runs of all tasks.
 
-        They are those that this registry has recorded: with a backend, none that ran elsewhere, unless they were lost.
+        The counts cover the runs that this registry has recorded. With a backend these are its own runs, and the dead
+        runs of other instances that it has recorded as failed.
         Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
         """
         return self._reports.statistics(task_id)
 
-    # The clockwork.
+    # The tick.
 
     def tick(self) -> None:
         """Run, one by one in registration order, the tasks that are due and ready now.
 
-        The clock is read once, and what to run is decided on the state as it stands: a task whose dependency succeeds
-        in this tick runs in the next one. With an executor the tasks are started, and their outcomes are recorded as
-        they come. What a task raises is recorded. Only what is neither an `Exception` nor `SystemExit` (Ctrl+C, a
-        cancellation) and comes out of a call in this thread is raised again; the next tick runs what it cut off.
+        The clock is read once, and the decision is made on the state as it stands: a task whose dependency succeeds in
+        this tick runs in the next one. With an executor the tasks are started, and their outcomes are recorded as they
+        come. An error of a task is recorded. It is raised again only if it is neither an `Exception` nor `SystemExit`
+        (Ctrl+C, a cancellation) and comes from a call in this thread. The next tick runs the tasks that it cut off.
         """
         self._recorder.expire()
         Tick(self._parts, self._management).run()
 
     def idle_seconds(self) -> float | None:
-        """Return the seconds until there is something to do, 0 if there may be now; None if nothing is planned.
+        """Return the seconds until a tick may have something to do, 0 if it may now; None if nothing is planned.
 
-        As long as as many runs are under way as may be, only the timeout of one is something to do.
+        While the runs in flight leave no capacity, only the timeout of one of them gives a tick something to do.
         """
         return self._loop_side.idle_seconds()
 
     def _now(self) -> datetime:
-        """Read the clock, that of the backend if there is one: the only place."""
+        """Return the time, by the clock of the backend if there is one. The clock is read nowhere else."""
         session = self._parts.session
         return datetime.now() if session is None else session.replica.now()
 
     def _should_run(self, task: Task, now: datetime) -> bool:
-        """Tell whether a slot of `task` has come by `now` that no run has covered: the time condition alone."""
+        """Return whether `task` has a slot up to `now` that no run has covered: the time condition alone."""
         return is_due(task, now)
 
     def _deps_ready(self, task: Task) -> bool:
-        """Tell whether every id in `depends_on` is registered and has succeeded at least once."""
+        """Return whether every id in `depends_on` is registered and has succeeded at least once."""
         return not task.depends_on or first_unmet(task, self.store) is None
 
     def _stricter(self) -> Condition | None:
-        """Return the time condition if a subclass asks for more than schedule and dependencies do, None if not."""
+        """Return the time condition if a subclass may refuse a task that is due and ready; None otherwise."""
         is_plain = (
             getattr(self._should_run, "__func__", None) is TaskRegistry._should_run
             and getattr(self._deps_ready, "__func__", None) is TaskRegistry._deps_ready
@@ -354,22 +355,22 @@ class TaskRegistry:
         return None if is_plain else self._should_run
 
     def _may_go_ahead(self, task: Task, now: datetime) -> bool:
-        """Tell whether its dependencies, or who asked for a run, let `task`, if it is due at `now`, start."""
+        """Return whether `task`, if it is due at `now`, is ready: by its dependencies, or by a forced run."""
         if task.run_requested == "force":
             return True
         return self._deps_ready(task) and first_used_up(task, self.store, now) is None
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
-        """Tell whether `task`, which a tick has found ready, may start at `now` all the same after a change."""
+        """Return whether `task`, which a tick has found ready, may start at `now` also after a change since."""
         return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     # A run.
 
     def _execute(self, task: Task) -> None:
-        """Run `task` and record the outcome, unless it is running, or its tick finds that it may not start any more.
+        """Run `task` and record the outcome, unless it is running, or may not start any more in its tick.
 
-        With an executor: start it, the outcome is recorded when it comes.
-        Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and came in this thread.
+        With an executor, start the run: its outcome is recorded when it comes.
+        Raises an error of `func` only if it is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
         session, runner = self._parts.session, self._parts.capacity.runner()
         if session is not None and not session.obtain(task):

@@ -9,6 +9,8 @@ import pytest
 
 import est_alan_scheduler
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -64,3 +66,14 @@ def test_each_field_of_a_task_is_described_in_both_languages() -> None:
     english, korean = README.split("## 한국어")
     fields = est_alan_scheduler.Task.model_fields
     assert [name for name in fields if f"`{name}`" not in english or f"`{name}`" not in korean] == []
+
+
+def test_the_source_section_names_each_wing_and_only_existing_files() -> None:
+    package = Path(est_alan_scheduler.__file__).parent
+    section = README.partition("\n## The source\n")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| (`[^|]*`) \|", section, re.MULTILINE)
+    wings = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    wings |= {path.name for path in package.glob("*.py")}
+    assert set(re.findall(r"`([^`]+)`", " ".join(table))) == wings
+    paths = re.findall(r"`([a-z_]+/[a-z_/]*(?:\.py)?)`", section)
+    assert [path for path in paths if not any((root / path).exists() for root in (ROOT, package))] == []

@@ -5,7 +5,7 @@ import functools
 import pickle
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+from tests.messages import missing
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 
 def work(x: int = 0) -> int:
@@ -195,8 +198,7 @@ def test_at_is_kept(at: str) -> None:
     ],
 )
 def test_an_invalid_at_is_refused(at: Any) -> None:
-    expected = f"at: at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', got {at!r}"
-    assert message_of(at=at) == expected
+    assert missing(message_of(at=at), "at: ", "HH:MM", "00:00 to 23:59", "'07:30'", f"got {at!r}") == []
 
 
 @pytest.mark.parametrize(
@@ -206,7 +208,7 @@ def test_an_invalid_at_is_refused(at: Any) -> None:
         ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5)),
         ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4)),
         ("2026-01-02", datetime(2026, 1, 2)),
-        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)),
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
         ("2026-01-02T03:04:05+09:00", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=9)))),
     ],
 )
@@ -220,10 +222,8 @@ def test_run_at_takes_a_datetime_or_iso_8601(given: Any, kept: datetime) -> None
     "run_at", [0, 1700000000, 1.5, True, "1700000000", "12:30", "soon", datetime(2026, 1, 1).date()]
 )
 def test_an_ambiguous_run_at_is_refused(run_at: Any) -> None:
-    assert message_of(run_at=run_at) == (
-        "run_at: run_at must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or "
-        f"'2026-11-23T05:30:00Z', got {run_at!r}"
-    )
+    parts = ["run_at: ", "datetime", "ISO 8601", "'2026-11-23T14:30:00'", "'2026-11-23T05:30:00Z'", f"got {run_at!r}"]
+    assert missing(message_of(run_at=run_at), *parts) == []
 
 
 def test_a_run_at_that_does_not_exist_is_refused() -> None:
@@ -265,7 +265,7 @@ def test_func_is_required() -> None:
 
 def test_an_aware_last_run_is_kept_as_naive_local_time(set_zone: Any) -> None:
     set_zone("Asia/Seoul")
-    task = Task(func=work, last_run_at=datetime(2026, 1, 1, 0, 0, tzinfo=timezone.utc))
+    task = Task(func=work, last_run_at=datetime(2026, 1, 1, 0, 0, tzinfo=UTC))
     assert task.last_run_at == datetime(2026, 1, 1, 9, 0)
 
 
@@ -422,10 +422,9 @@ class TestJson:
         assert '"args":[1,{"__not_json__":"{2}"}],"kwargs":{"x":{"__not_json__":"{3}"}}' in dumped
         with pytest.raises(ValidationError) as caught:
             Task.model_validate_json(dumped)
-        assert [error["msg"] for error in caught.value.errors()] == [
-            "Value error, args[1] was {2}, which JSON could not hold: set it in code",
-            "Value error, kwargs['x'] was {3}, which JSON could not hold: set it in code",
-        ]
+        first, second = [error["msg"] for error in caught.value.errors()]
+        assert missing(first, "args[1]", "{2}", "JSON", "in code") == []
+        assert missing(second, "kwargs['x']", "{3}", "JSON", "in code") == []
 
     @pytest.mark.parametrize(
         ("result", "dumped"),

@@ -26,6 +26,8 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from tests.twin import Clock, ClockedRegistry
 from tests.ways import without_seconds
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 START = datetime(2026, 6, 1, 12)
 SECOND = timedelta(seconds=1)
 
@@ -570,17 +572,6 @@ class TestEdits:
         registry.tick()
         assert len(task.history) == 1
 
-    def test_a_task_in_two_registries_runs_once_per_slot(self, registry: Frozen) -> None:
-        other = Frozen()
-        task = Task(every={"seconds": 1}, func=work)
-        nested = registry.register(Task(every={"seconds": 1}, func=other.tick))
-        registry.register(task)
-        other.register(task)
-        for second in range(3):
-            registry.tick_at(START + second * SECOND)
-            other.tick_at(START + second * SECOND)
-        assert (len(nested.history), len(task.history)) == (3, 3)
-
     def test_the_agenda_does_not_grow_while_a_task_is_moved_back_and_forth(self, registry: Frozen) -> None:
         task = registry.register(Task(run_at=START, func=work))
         for number in range(2_000):
@@ -650,32 +641,6 @@ class TestClock:
         assert registry.idle_seconds() == 0  # a tick now would start a new grid
         registry.tick_at(START + SECOND)
         assert len(task.history) == 1
-
-    def test_a_task_running_in_another_registry_is_not_started(self, registry: Frozen) -> None:
-        other = Frozen()
-        task = Task(every={"seconds": 10}, func=lambda: other.tick_at(registry.now))
-        registry.register(task)
-        other.register(task)
-        for seconds in (0, 10, 20):
-            registry.tick_at(START + seconds * SECOND)
-            other.tick()  # nothing is due
-        assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
-
-    def test_a_task_in_two_registries_runs_once_per_slot_also_while_its_outcome_is_recorded(self) -> None:
-        one, other = Frozen(), Frozen()
-
-        class Result:
-            def __del__(self) -> None:  # after the next outcome is recorded, before the other registry sees it
-                other.tick()
-
-        task = one.register(Task(every={"seconds": 10}, func=Result))
-        other.register(task)
-        for seconds in (0, 10, 20):
-            one.now = other.now = START + seconds * SECOND
-            one.tick()
-            other.tick()
-        assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
-        task.result = None
 
     def test_freezegun_freezes_the_clock_of_a_registry(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")

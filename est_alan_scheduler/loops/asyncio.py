@@ -1,4 +1,4 @@
-"""The loop inside an asyncio app: coroutine functions run on the app's own event loop, plain ones in threads."""
+"""The loop inside an asyncio app: coroutine functions run on the event loop of the app, plain ones in threads."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""A whole plan in virtual time: the real registry, with another clock and functions that do nothing."""
+"""The simulation of a plan in virtual time: a real registry with another clock, and functions that do nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,16 +6,17 @@ from datetime import datetime
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
+from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 
 def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:
-    """Return what would run from `start` to `end`, in order, if every run succeeded at once; nothing is executed.
+    """Return the runs from `start` to `end`, in order, as if each succeeded at once; no function is called.
 
-    Tasks begin as they are now, with their earlier runs; dependencies count. `start` and `end` are naive local time, or
-    aware; `TypeError` for anything else. The registry is not changed.
+    Tasks begin as they are now, with their earlier runs; dependencies count. The registry is not changed. `start` and
+    `end` are naive local time, or aware. Raises `TypeError` for anything else.
     """
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime):
@@ -24,6 +25,8 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
         return iter(())
     virtual = _VirtualRegistry(to_utc(start))
     virtual.store = {task.id: _stand_in(task) for task in registry}
+    for copy in virtual:
+        arm(copy, armed(registry.store[copy.id]))
     return virtual.run(to_utc(end))
 
 
@@ -51,7 +54,7 @@ class _VirtualRegistry(TaskRegistry):
 
     def _now(self) -> datetime:
         wall = from_utc(self._utc)
-        return datetime.combine(wall.date(), wall.timetz())  # of the class of moments that a frozen clock gives, if any
+        return datetime.combine(wall.date(), wall.timetz())  # of the class that a frozen clock gives
 
     def _execute(self, task: Task) -> None:
         self._started.append(task)
@@ -60,7 +63,6 @@ class _VirtualRegistry(TaskRegistry):
 
 def _stand_in(task: Task) -> Task:
     copy = task.model_copy()
-    copy._armed = task._armed
     copy.__dict__.update(func=_do_nothing, history=[], history_limit=0, timeout=None)
     if copy.status is TaskStatus.RUNNING:
         copy.__dict__.update(status=TaskStatus.SUCCESS, last_success_at=copy.last_run_at)

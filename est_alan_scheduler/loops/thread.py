@@ -12,10 +12,10 @@ from est_alan_scheduler.task_registry import TaskRegistry
 
 
 class SchedulerThread(threading.Thread):
-    """A daemon thread that ticks a registry until `stop`; usable in `with`.
+    """A daemon thread that ticks a registry until `stop`. Usable in `with`.
 
-    Between ticks it waits for a wakeup, so that `stop`, a new registration and the end of a call in an executor wake it
-    at once. Nothing that a tick raises ends it; the end of the main thread does. It holds no lock of its own.
+    Between ticks it waits for a wakeup: `stop`, a new registration and the end of a call in an executor wake it at
+    once. No error of a tick ends it; the end of the main thread does. It holds no lock of its own.
     """
 
     def __init__(self, registry: TaskRegistry, interval: float) -> None:
@@ -44,10 +44,10 @@ class SchedulerThread(threading.Thread):
                 side.remove_waker(self._wake.call)
 
     def stop(self, timeout: float | None = None) -> bool:
-        """Let the tick under way finish, end, and wait for the runs that were started; return whether the thread ended.
+        """Stop after the tick in progress, and wait for the runs it has started; return whether the thread has ended.
 
-        It waits up to `timeout` seconds, None for as long as it takes. Runs that go on even then are recorded
-        as FAILED, "interrupted by shutdown". A task that calls it in this very thread cannot wait for itself: it gets
+        It waits up to `timeout` seconds, None for as long as it takes. Runs that go on even then are recorded as
+        FAILED, "interrupted by shutdown". A task that calls it in this very thread cannot wait for itself: it gets
         False, and the thread ends after it.
         """
         self._stopping = True

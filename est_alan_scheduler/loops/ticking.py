@@ -13,7 +13,7 @@ _LONGEST_PAUSE = 86_400.0  # seconds; the waits of the standard library overflow
 
 
 def check(interval: float, registry: TaskRegistry) -> None:
-    """Raise `ValueError` unless a loop can go with these."""
+    """Raise `ValueError` unless a loop can tick `registry` at this interval."""
     if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0 < interval < math.inf:
         raise ValueError(f"interval must be a finite number of seconds greater than 0, got {interval!r}")
     if not callable(getattr(registry, "tick", None)):
@@ -26,9 +26,9 @@ def tick_once(
     raised: tuple[type[BaseException], ...] = (),
     call: Callable[[], None] | None = None,
 ) -> float:
-    """Tick once, by `call` if it is given; return the seconds to wait before the next time.
+    """Tick once, by `call` if it is given; return the seconds to wait before the next tick.
 
-    Errors that are not `raised` are logged.
+    Errors other than those in `raised` are logged.
     """
     interval = min(interval, _LONGEST_PAUSE)
     try:

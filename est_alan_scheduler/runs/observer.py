@@ -1,11 +1,37 @@
 """An observer of runs: with a backend, the claims and outcomes of a registry go through it."""
 
+import threading
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task
+
+
+class ClaimedRun(NamedTuple):
+    """A run that may start: what its claim was decided on, and is recorded with."""
+
+    epoch: int
+    attempt: int
+    due: datetime | None
+    """In UTC; None for a run that nothing was due for. The slot of a retry is that of its first attempt."""
+
+
+class DeadRunRecorder(Protocol):
+    """The recorder of a registry's runs, as far as the registry's side of a backend needs it: for dead runs."""
+
+    lock: threading.Lock
+    """The registry's lock. A forked child gets another one."""
+
+    def record_dead_run(self, run: Run, line: dict[str, Any]) -> None:
+        """Count a run of a dead instance, which was reaped from here; the caller holds the lock."""
+
+    def publish_dead_run(self, run: Run) -> None:
+        """Tell the subscribers about a dead run, and about its retry."""
+
+    def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
+        """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""
 
 
 class RunObserver(Protocol):
@@ -14,8 +40,8 @@ class RunObserver(Protocol):
     The caller holds the registry's lock, but for `release` and `tell`.
     """
 
-    def start(self, task: Task) -> int | None:
-        """Return the epoch of the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+    def start(self, task: Task) -> ClaimedRun | None:
+        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
 
     def began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""

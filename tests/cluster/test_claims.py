@@ -1,4 +1,4 @@
-"""Claims: who wins a slot, what happens between a claim and its start, and how large a batch is."""
+"""Claims: one winner for each slot, changes between a claim and its start, and the size of batches."""
 
 import threading
 from collections.abc import Callable
@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, current_run
+from est_alan_scheduler.cluster import claims
 from tests import jobs
 from tests.backends.stores import Clock
-from tests.cluster.helpers import MINUTE, Join, adder, at, runs
+from tests.cluster.helpers import MINUTE, Flaky, Join, adder, at, end_pause, runs
 
 
 def _noting() -> Task:
@@ -71,7 +72,7 @@ class TestBetweenClaimAndStart:
         alone.expose(ask, "ask")
         alone.register(adder("a", func=ask, args=()))
         alone.register(adder("b"))
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         for _ in range(3):
             alone.tick()
         assert (runs(alone, "a"), runs(alone, "b")) == (1, 2)
@@ -82,7 +83,7 @@ class TestBetweenClaimAndStart:
         first, second = join(), join()
 
         def register() -> None:
-            if second._session._claims._replica.is_adopted("b"):  # type: ignore[union-attr]
+            if second._session.records.is_adopted("b"):  # type: ignore[union-attr]
                 second.register(adder("b"))
 
         first.expose(register, "register")
@@ -90,7 +91,7 @@ class TestBetweenClaimAndStart:
         second.expose(jobs.add)
         first.register(Task(id="a", every=MINUTE, func=register))
         first.register(adder("b"))
-        second._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        second._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         second.tick()
         second.tick()
         assert [run["status"] for run in second.history("b")] == ["failed", "success"]
@@ -124,7 +125,7 @@ class TestBetweenClaimAndStart:
         here.register(Task(id="a", every=MINUTE, func=replace))
         here.register(Task(id="b", every=MINUTE, func=note))
         here.register(adder("c", run_at=at(clock) + timedelta(1), every=None))
-        here._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        here._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         here.tick()
         here.tick()
         found = [(run["epoch"], (run["error"] or "").partition(":")[0]) for run in here.history("b")]
@@ -177,7 +178,7 @@ class TestBetweenClaimAndStart:
         registry.register(adder("a", func=take_away, args=()))
         registry.register(adder("b"))
         registry.register(adder("c", at="00:00", every=None, paused=True))
-        registry._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        registry._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         registry.tick()
         started = runs(registry, "b")
         registry.tick()
@@ -192,8 +193,8 @@ class TestBatch:
     def test_the_inline_batch_size_follows_the_duration_of_runs(
         self, alone: TaskRegistry, runs_of_batch: int, seconds: float, size: int
     ) -> None:
-        claims = alone._session._claims  # type: ignore[union-attr]  # it has one
-        claims._size = 64
+        claims = alone._session.claims  # type: ignore[union-attr]  # it has one
+        claims.inline_batch = 64
         claims.learn(runs_of_batch, seconds)
         assert claims.size(is_inline=True) == size
 
@@ -210,4 +211,22 @@ class TestBatch:
         alone.register(adder())
         monkeypatch.setattr("est_alan_scheduler.cluster.session.monotonic", lambda: seconds[0])
         alone.tick()
-        assert (seconds, session._claims.size(is_inline=True)) == ([1.0], 4)
+        assert (seconds, session.claims.size(is_inline=True)) == ([1.0], 4)
+
+    def test_an_outage_between_two_batches_ends_the_tick_and_loses_no_run(
+        self, registry: TaskRegistry, flaky: Flaky, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failing = {"claim"}
+        monkeypatch.setattr(claims, "_SHORT", 0.0)  # batches do not grow
+        func = registry.expose(lambda: flaky.fails_before.update(failing), "func")
+        tasks = [registry.register(Task(id=str(number), every=MINUTE, func=func)) for number in range(4)]
+        registry.tick()
+        assert [task.id for task in tasks if task.status is TaskStatus.SUCCESS] == ["0"]
+        assert caplog.records[0].message == (
+            "The store is out of reach, and nothing starts until it is back: memory: out of reach"
+        )
+        failing.clear()
+        flaky.fails_before.clear()
+        end_pause(registry)
+        registry.tick()
+        assert {task.status for task in tasks} == {TaskStatus.SUCCESS}

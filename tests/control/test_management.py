@@ -21,8 +21,11 @@ from est_alan_scheduler.events.subscribers import log_outcome
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.due import options_of
 from tests import jobs
+from tests.messages import missing
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PAST, FAR = datetime(2020, 1, 1), datetime(2999, 1, 1)
@@ -367,7 +370,7 @@ class TestUnknownIds:
             return
         with pytest.raises(TypeError) as caught:
             getattr(registry, method)(task_id)
-        assert str(caught.value) == f"task_id must be a text{' or None' if is_optional else ''}, got {task_id!r}"
+        assert missing(caught.value, "task_id", "text or None" if is_optional else "text", f"got {task_id!r}") == []
 
     def test_the_store_raises_the_same_error(self, registry: Frozen) -> None:
         with pytest.raises(KeyError) as caught:

@@ -14,8 +14,11 @@ from pydantic import ValidationError
 from est_alan_scheduler import CurrentRun, Retry, Task, TaskRegistry, TaskStatus, current_run
 from est_alan_scheduler.schedules.due import due_retry
 from tests import jobs
+from tests.messages import missing, only_error
 from tests.test_task_registry import START, Frozen, work
 from tests.ways import wait_until
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 THREE = Retry(max_retries=3, jitter=0)  # after 1, 2 and 4 seconds
@@ -421,40 +424,34 @@ class TestPolicy:
         assert Retry(delay=300).max_delay == 300
 
     @pytest.mark.parametrize(
-        ("field", "value", "message"),
+        ("field", "value", "parts"),
         [
-            ("max_retries", -1, "max_retries must be a whole number of at least 0, got -1"),
-            ("max_retries", True, "max_retries must be a whole number of at least 0, got True"),
-            ("max_retries", 1.5, "max_retries must be a whole number of at least 0, got 1.5"),
-            ("delay", -1, "delay must be a number (seconds) from 0 to 1e+09, got -1"),
-            ("delay", math.nan, "delay must be a number (seconds) from 0 to 1e+09, got nan"),
-            ("delay", "1", "delay must be a number (seconds) from 0 to 1e+09, got '1'"),
-            ("backoff", 0.5, "backoff must be a number (times the delay before) from 1 to 1e+06, got 0.5"),
-            ("max_delay", math.inf, "max_delay must be a number (seconds) from 0 to 1e+09, got inf"),
-            ("max_delay", 0.5, "max_delay must be at least the delay of 1 s, got 0.5"),
-            ("jitter", 2, "jitter must be a number (a fraction of the delay) from 0 to 1, got 2"),
-            ("on", (int,), "on must be exception classes such as (OSError, TimeoutError), got (<class 'int'>,)"),
-            ("on", (), "on must be exception classes such as (OSError, TimeoutError), got ()"),
-            ("on", "ValueError", "on must be exception classes such as (OSError, TimeoutError), got 'ValueError'"),
-            (
-                "max_retry",
-                1,
-                "Retry has no field 'max_retry' (did you mean 'max_retries'?); its fields are: "
-                "max_retries, delay, backoff, max_delay, jitter, on",
-            ),
+            ("max_retries", -1, ["whole number", "at least 0", "got -1"]),
+            ("max_retries", True, ["whole number", "at least 0", "got True"]),
+            ("max_retries", 1.5, ["whole number", "at least 0", "got 1.5"]),
+            ("delay", -1, ["seconds", "from 0 to 1e+09", "got -1"]),
+            ("delay", math.nan, ["seconds", "from 0 to 1e+09", "got nan"]),
+            ("delay", "1", ["seconds", "from 0 to 1e+09", "got '1'"]),
+            ("backoff", 0.5, ["from 1 to 1e+06", "got 0.5"]),
+            ("max_delay", math.inf, ["seconds", "from 0 to 1e+09", "got inf"]),
+            ("max_delay", 0.5, ["at least the delay of 1 s", "got 0.5"]),
+            ("jitter", 2, ["from 0 to 1", "got 2"]),
+            ("on", (int,), ["exception classes", "got (<class 'int'>,)"]),
+            ("on", (), ["exception classes", "got ()"]),
+            ("on", "ValueError", ["exception classes", "got 'ValueError'"]),
+            ("max_retry", 1, ["did you mean 'max_retries'?", "delay, backoff, max_delay, jitter, on"]),
         ],
     )
-    def test_an_invalid_retry_option_is_one_error(self, field: str, value: Any, message: str) -> None:
+    def test_an_invalid_retry_option_is_one_error(self, field: str, value: Any, parts: list[str]) -> None:
         with pytest.raises(ValidationError) as caught:
             Retry(**{field: value})
-        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+        assert missing(only_error(caught), field, *parts) == []
 
     @pytest.mark.parametrize("value", [True, "3", 1.5])
     def test_a_retry_field_that_is_no_policy_and_no_number_is_refused(self, value: Any) -> None:
         with pytest.raises(ValidationError) as caught:
             failing_task(at="07:00", retry=value)
-        expected = f"Value error, retry must be a Retry, a whole number of retries, or None, got {value!r}"
-        assert [error["msg"] for error in caught.value.errors()] == [expected]
+        assert missing(only_error(caught), "retry must be a Retry", "whole number", "None", f"got {value!r}") == []
 
     def test_jitter_is_the_same_for_a_task_slot_and_attempt(self) -> None:
         retry = Retry(max_retries=9, delay=10, backoff=1, jitter=0.5)
@@ -475,31 +472,23 @@ class TestPolicy:
         assert {retry.seconds_after(attempt, ValueError(), "a", START) for attempt in (1, 1024, 1025, 3000)} == {0.0}
 
     def test_a_retry_policy_survives_the_json_round_trip(self) -> None:
-        task = Task(id="a", at="07:00", func=jobs.boom, retry=Retry(on=(ValueError, jobs.RaisingError)), retry_at=START)
+        task = Task(id="a", at="07:00", func=jobs.boom, retry=Retry(on=(ValueError, jobs.OddError)), retry_at=START)
         text = task.model_dump_json()
-        assert '"on":["builtins:ValueError","tests.jobs:RaisingError"]' in text
+        assert '"on":["builtins:ValueError","tests.jobs:OddError"]' in text
         assert Task.model_validate_json(text) == task
 
     @pytest.mark.parametrize(
-        ("name", "message"),
+        ("name", "parts"),
         [
-            (
-                "builtins:Nothing",
-                "on 'builtins:Nothing' cannot be found (module 'builtins' has no attribute 'Nothing'): "
-                "only a module-level class, named 'module:qualname', can be loaded",
-            ),
-            (
-                "ValueError",
-                "on 'ValueError' cannot be found by name (did you mean 'builtins:ValueError'?): "
-                "only a module-level class, named 'module:qualname', can be loaded",
-            ),
-            ("builtins:len", "on must be exception classes such as (OSError, TimeoutError), got ['builtins:len']"),
+            ("builtins:Nothing", ["has no attribute 'Nothing'", "module-level class", "'module:qualname'"]),
+            ("ValueError", ["did you mean 'builtins:ValueError'?", "module-level class", "'module:qualname'"]),
+            ("builtins:len", ["exception classes"]),
         ],
     )
-    def test_a_json_name_that_is_no_exception_class_is_one_error(self, name: str, message: str) -> None:
+    def test_a_json_name_that_is_no_exception_class_is_one_error(self, name: str, parts: list[str]) -> None:
         with pytest.raises(ValidationError) as caught:
             Retry.model_validate_json(f'{{"on": ["{name}"]}}')
-        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+        assert missing(only_error(caught), "on", repr(name), *parts) == []
 
     def test_a_retry_policy_is_immutable(self) -> None:
         with pytest.raises(ValidationError, match="frozen"):

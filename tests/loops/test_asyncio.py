@@ -13,6 +13,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, current_run, run_scheduler, scheduler
 from tests import jobs
+from tests.messages import missing
 from tests.ways import PATIENCE
 
 HOUR = {"hours": 1}
@@ -116,16 +117,16 @@ def test_the_global_registry_is_ticked_by_default(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("options", "parts"),
     [
-        ({"interval": 0}, "interval must be a finite number of seconds greater than 0, got 0"),
-        ({"registry": 5}, "registry must be a TaskRegistry, got 5"),
+        ({"interval": 0}, ["interval", "finite", "greater than 0", "got 0"]),
+        ({"registry": 5}, ["registry", "TaskRegistry", "got 5"]),
     ],
 )
-def test_bad_arguments_are_refused(options: dict[str, Any], message: str) -> None:
+def test_bad_arguments_are_refused(options: dict[str, Any], parts: list[str]) -> None:
     with pytest.raises(ValueError, match="must be") as caught:
         asyncio.run(run_scheduler(**options))
-    assert str(caught.value) == message
+    assert missing(caught.value, *parts) == []
 
 
 def test_a_registration_from_another_thread_wakes_the_loop() -> None:

@@ -9,7 +9,10 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Event, Retry, Task
 from tests import jobs
+from tests.messages import missing, only_error
 from tests.test_task_registry import SECOND, START, Frozen
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 HOUR = timedelta(hours=1)
 
@@ -177,20 +180,16 @@ class TestFreshInput:
         assert len(other.store["consumer"].history) == 2
 
     @pytest.mark.parametrize(
-        ("value", "message"),
+        ("value", "parts"),
         [
-            ([], "consumed must be a dict of moments by task id, or None, got []"),
-            (
-                {"a": 5},
-                "a moment in consumed must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or "
-                "'2026-11-23T05:30:00Z', got 5",
-            ),
+            ([], ["must be a dict", "moments by task id", "None", "got []"]),
+            ({"a": 5}, ["must be a datetime", "ISO 8601", "got 5"]),
         ],
     )
-    def test_an_invalid_consumed_value_is_one_error(self, value: Any, message: str) -> None:
+    def test_an_invalid_consumed_value_is_one_error(self, value: Any, parts: list[str]) -> None:
         with pytest.raises(ValidationError) as caught:
             Task(func=jobs.boom, consumed=value)
-        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+        assert missing(only_error(caught), "consumed", *parts) == []
 
 
 class TestFreshInputAndRetry:

@@ -13,6 +13,8 @@ from est_alan_scheduler.runs.counters import RunCounters
 from tests.test_task_registry import START, Frozen, boom, work
 from tests.ways import wait_until
 
+pytestmark = pytest.mark.zone
+
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOTHING = Statistics(0, 0, 0, 0, 0, None, Lateness(0, None, None))
 

@@ -1,7 +1,7 @@
 """The history of all tasks as one list."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from est_alan_scheduler.runs.history import latest_runs
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from tests.cluster.helpers import adder
+from tests.messages import missing
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 
 
@@ -45,7 +46,7 @@ def test_history_returns_the_latest_runs_oldest_first(
 
 def test_history_is_ordered_by_instant_across_zones(set_zone: Callable[[str], None]) -> None:
     set_zone("Asia/Seoul")  # nine hours ahead of UTC
-    aware = START.replace(hour=3, tzinfo=timezone.utc)
+    aware = START.replace(hour=3, tzinfo=UTC)
     pasts = [("a", [run(1)]), ("b", [{"run_at": aware, "status": "success"}])]
     assert [line["task_id"] for line in latest_runs(pasts, None, None, 9)] == ["b", "a"]
     assert [line["task_id"] for line in latest_runs(pasts, None, aware + SECOND, 9)] == ["a"]
@@ -64,23 +65,23 @@ def test_a_history_entry_equals_that_of_the_task() -> None:
 def test_a_limit_that_is_not_a_whole_number_is_refused(limit: Any) -> None:
     with pytest.raises(ValueError, match="limit") as caught:
         TaskRegistry().history(limit=limit)
-    assert str(caught.value) == f"limit must be a whole number of at least 0, got {limit!r}"
+    assert missing(caught.value, "limit", "whole number", "at least 0", f"got {limit!r}") == []
 
 
 @pytest.mark.parametrize("backend", [None, MemoryBackend()])
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "parts"),
     [
-        ({"since": "2020-01-01"}, "since must be a datetime or None, got '2020-01-01'"),
-        ({"since": date(2020, 1, 1)}, "since must be a datetime or None, got datetime.date(2020, 1, 1)"),
-        ({"task_id": 5}, "task_id must be a text or None, got 5"),
+        ({"since": "2020-01-01"}, ["since", "datetime", "None", "got '2020-01-01'"]),
+        ({"since": date(2020, 1, 1)}, ["since", "datetime", "None", "got datetime.date(2020, 1, 1)"]),
+        ({"task_id": 5}, ["task_id", "text", "None", "got 5"]),
     ],
 )
-def test_the_error_names_the_invalid_argument(backend: Backend | None, asked: dict[str, Any], message: str) -> None:
+def test_the_error_names_the_invalid_argument(backend: Backend | None, asked: dict[str, Any], parts: list[str]) -> None:
     registry = TaskRegistry(backend=backend)
     with pytest.raises(TypeError) as caught:
         registry.history(**asked)
-    assert str(caught.value) == message
+    assert missing(caught.value, *parts) == []
 
 
 def test_a_registry_without_a_backend_has_a_history() -> None:

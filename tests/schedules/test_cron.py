@@ -1,7 +1,7 @@
 """Cron expressions, against cronsim itself and against the rules for clock changes."""
 
 import sys
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from random import Random
 from zoneinfo import ZoneInfo
@@ -19,11 +19,11 @@ from est_alan_scheduler.calendar.zones import LOCAL, named
 from est_alan_scheduler.schedules.cron import Cron
 from tests import oracle
 from tests.calendar.test_zones import ZONES
+from tests.messages import missing, only_error
 from tests.schedules import cron_oracle
 from tests.schedules.cron_oracle import elapsed, is_fixed, slots, some_expression
 
 BERLIN = named("Europe/Berlin")
-UTC = timezone.utc
 
 
 def peer(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
@@ -37,9 +37,9 @@ def peer(expression: str, zone: str, start: datetime, end: datetime) -> list[dat
     return found
 
 
-def test_slots_equal_those_of_cronsim_in_a_zone_without_clock_changes() -> None:
+def test_slots_equal_those_of_cronsim_in_a_zone_without_clock_changes(is_full: bool) -> None:
     random = Random(1)
-    for _ in range(5_000):
+    for _ in range(5_000 if is_full else 1_000):
         expression = some_expression(random)
         start = datetime(2026, 1, 1) + timedelta(minutes=random.randrange(500_000))
         cron = Cron(expression, named("Asia/Tokyo"))
@@ -51,11 +51,11 @@ def test_slots_equal_those_of_cronsim_in_a_zone_without_clock_changes() -> None:
             assert cron.latest(moment) == moment, expression
 
 
-def test_wildcards_follow_elapsed_time_through_each_clock_change() -> None:
+def test_wildcards_follow_elapsed_time_through_each_clock_change(is_full: bool) -> None:
     random = Random(2)
     for zone in ZONES:
         changes = oracle.transitions(ZoneInfo(zone))
-        for change in random.sample(changes, min(6, len(changes))):
+        for change in random.sample(changes, min(6 if is_full else 2, len(changes))):
             start, end = change - timedelta(hours=5), change + timedelta(hours=5)
             for _ in range(4):
                 expression = some_expression(random)
@@ -75,11 +75,11 @@ def test_wildcards_equal_those_of_cronsim_through_clock_changes_by_an_hour() -> 
                 assert slots(expression, zone, start, end) == peer(expression, zone, start, end), expression
 
 
-def test_a_fixed_time_has_one_slot_a_date_through_each_clock_change_as_in_at() -> None:
+def test_a_fixed_time_has_one_slot_a_date_through_each_clock_change_as_in_at(is_full: bool) -> None:
     random = Random(3)
     for zone in ZONES:
         changes = oracle.transitions(ZoneInfo(zone))
-        for change in random.sample(changes, min(4, len(changes))):
+        for change in random.sample(changes, min(4 if is_full else 2, len(changes))):
             cases = list(oracle.cases(ZoneInfo(zone), change))
             for at, instant in random.sample(cases, 20):
                 cron = Cron(f"{at:%M} {at:%H} * * *", named(zone))
@@ -90,11 +90,11 @@ def test_a_fixed_time_has_one_slot_a_date_through_each_clock_change_as_in_at() -
                 assert following - instant > timedelta(hours=12)
 
 
-def test_random_expressions_obey_the_rules_around_each_clock_change() -> None:
+def test_random_expressions_obey_the_rules_around_each_clock_change(is_full: bool) -> None:
     random = Random(6)
     for zone in ZONES:
         changes = oracle.transitions(ZoneInfo(zone))
-        for change in random.sample(changes, min(4, len(changes))):
+        for change in random.sample(changes, min(4 if is_full else 1, len(changes))):
             assert cron_oracle.check(cron_oracle.expressions(random, is_fixed), zone, change) is None
 
 
@@ -147,6 +147,7 @@ def test_a_nickname_equals_its_five_fields(nickname: str, fields: str) -> None:
     assert parse(nickname).parts == parse(fields).parts
 
 
+@pytest.mark.pydantic
 @pytest.mark.parametrize(
     ("value", "reason"),
     [
@@ -165,36 +166,34 @@ def test_a_nickname_equals_its_five_fields(nickname: str, fields: str) -> None:
 def test_the_error_names_the_bad_field_and_its_allowed_values(value: str, reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Task(cron=value, func=print)
-    assert caught.value.errors()[0]["msg"] == (
-        f"Value error, cron {value!r} {reason}, `*`, ranges `a-b`, steps `/n`, and lists of these with commas"
-    )
+    assert missing(only_error(caught), f"cron {value!r}", reason, "ranges `a-b`", "steps `/n`", "lists") == []
 
 
+@pytest.mark.pydantic
 @pytest.mark.parametrize("value", ["0 0 30 2 *", "0 0 31 feb,apr *", "0 0 */31 * mon#5"])
 def test_a_day_that_never_comes_is_refused(value: str) -> None:
     with pytest.raises(ValidationError) as caught:
         Task(cron=value, func=print)
     days, month, weekdays = value.split()[2:]
-    assert caught.value.errors()[0]["msg"] == (
-        f"Value error, cron {value!r} names days that never come: "
-        f"day-of-month {days}, month {month}, day-of-week {weekdays}"
-    )
+    fields = f"day-of-month {days}, month {month}, day-of-week {weekdays}"
+    assert missing(only_error(caught), f"cron {value!r}", "never", fields) == []
 
 
+@pytest.mark.pydantic
 def test_the_error_states_the_number_of_fields_found() -> None:
     with pytest.raises(ValidationError) as caught:
         Task(cron="* * *", func=print)
-    assert caught.value.errors()[0]["msg"] == (
-        "Value error, cron '* * *' is not five fields (minute hour day-of-month month day-of-week), six with the "
-        "seconds first, but 3"
-    )
+    names = "minute hour day-of-month month day-of-week"
+    assert missing(only_error(caught), "cron '* * *'", "five fields", names, "six with the seconds first", "3") == []
 
 
+@pytest.mark.pydantic
 def test_a_number_with_too_many_digits_to_parse_is_refused() -> None:
     with pytest.raises(ValidationError, match="cannot be read"):
         Task(cron="9" * 5000 + " * * * *", func=print)
 
 
+@pytest.mark.pydantic
 def test_a_value_that_is_not_a_cron_expression_is_refused() -> None:
     with pytest.raises(ValidationError, match="cron must be a text such as") as caught:
         Task(cron=5, func=print)  # type: ignore[arg-type]  # on purpose
@@ -203,6 +202,7 @@ def test_a_value_that_is_not_a_cron_expression_is_refused() -> None:
         Task(cron="@reboot", func=print)
 
 
+@pytest.mark.pydantic
 def test_without_cronsim_the_error_names_the_extra_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "cronsim", None)
     with pytest.raises(ImportError) as caught:
@@ -210,11 +210,13 @@ def test_without_cronsim_the_error_names_the_extra_to_install(monkeypatch: pytes
     assert str(caught.value) == 'cron needs cronsim: pip install "est-alan-scheduler[cron]"'
 
 
+@pytest.mark.pydantic
 def test_a_cron_task_survives_the_json_round_trip() -> None:
     task = Task(id="a", cron="*/5 * * * *", timezone="Asia/Seoul", func=print, exclude=(date(2026, 12, 25),), jitter=3)
     assert Task.model_validate_json(task.model_dump_json()) == task
 
 
+@pytest.mark.pydantic
 def test_cron_beside_another_schedule_option_is_refused() -> None:
     with pytest.raises(ValueError, match="exactly one") as caught:
         TaskRegistry().register(Task(id="a", cron="* * * * *", at="07:00", func=print))

@@ -1,7 +1,7 @@
 """Future runs and schedules in words: upcoming, simulate, describe."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any
@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from est_alan_scheduler import PlannedRun, Task, TaskRegistry, TaskStatus, describe, simulate
 from est_alan_scheduler.calendar.local_time import steady_offset
 from est_alan_scheduler.schedules import upcoming as preview
+from tests.messages import missing
 from tests.test_task_registry import Frozen
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 NOON = datetime(2026, 6, 1, 12)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -87,19 +90,19 @@ class TestUpcoming:
             ]
 
     @pytest.mark.parametrize(
-        ("fields", "error"),
+        ("fields", "error", "parts"),
         [
-            ({"limit": -1}, ValueError("limit must be a whole number of at least 0, or None, got -1")),
-            ({"limit": True}, ValueError("limit must be a whole number of at least 0, or None, got True")),
-            ({"until": "2026"}, TypeError("until must be a datetime or None, got '2026'")),
+            ({"limit": -1}, ValueError, ["limit", "whole number", "at least 0", "got -1"]),
+            ({"limit": True}, ValueError, ["limit", "whole number", "at least 0", "got True"]),
+            ({"until": "2026"}, TypeError, ["until", "datetime", "None", "got '2026'"]),
         ],
     )
     def test_an_invalid_until_or_limit_is_refused(
-        self, registry: Frozen, fields: dict[str, Any], error: Exception
+        self, registry: Frozen, fields: dict[str, Any], error: type[Exception], parts: list[str]
     ) -> None:
-        with pytest.raises(type(error)) as caught:
+        with pytest.raises(error) as caught:
             registry.upcoming(**fields)
-        assert str(caught.value) == str(error)
+        assert missing(caught.value, *parts) == []
 
     def test_upcoming_works_out_no_more_overdue_runs_than_are_read(
         self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
@@ -246,7 +249,7 @@ class TestDescribe:
                 "every day, from 2026-06-01 12:00:00 Asia/Seoul",
             ),
             (
-                {"run_at": NOON.replace(tzinfo=timezone.utc), "timezone": "Asia/Seoul"},
+                {"run_at": NOON.replace(tzinfo=UTC), "timezone": "Asia/Seoul"},
                 "once at 2026-06-01 12:00:00+00:00",
             ),
             (

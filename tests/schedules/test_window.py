@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,10 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.schedules.due import next_run
+from tests.messages import missing, only_error
 from tests.test_task_registry import Frozen
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 NOON = datetime(2026, 6, 1, 12)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -106,18 +109,18 @@ class TestZone:
             assert task.last_run_at == datetime(2026, 6, 1, 23, 50, tzinfo=SEOUL)
 
     @pytest.mark.parametrize(
-        ("value", "message"),
+        ("value", "parts"),
         [
-            ("Asia/Soul", "timezone 'Asia/Soul' is unknown (did you mean 'Asia/Seoul'?)"),
-            ("../etc", "timezone '../etc' is unknown"),
-            (9, "timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got 9"),
-            ("", "timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got ''"),
+            ("Asia/Soul", ["'Asia/Soul' is unknown", "did you mean 'Asia/Seoul'?"]),
+            ("../etc", ["'../etc' is unknown"]),
+            (9, ["name such as 'Asia/Seoul'", "ZoneInfo", "got 9"]),
+            ("", ["name such as 'Asia/Seoul'", "ZoneInfo", "got ''"]),
         ],
     )
-    def test_an_unknown_zone_is_one_error_with_the_nearest_name(self, value: Any, message: str) -> None:
+    def test_an_unknown_zone_is_one_error_with_the_nearest_name(self, value: Any, parts: list[str]) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(at="07:00", timezone=value)
-        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+        assert missing(only_error(caught), "timezone", *parts) == []
 
 
 class TestStartAndEnd:
@@ -155,8 +158,8 @@ class TestStartAndEnd:
     def test_an_end_at_before_start_at_is_refused(self) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(at="12:00", start_at=NOON, end_at=NOON - DAY)
-        expected = "Value error, end_at must not lie before start_at, got 2026-05-31 12:00:00 and 2026-06-01 12:00:00"
-        assert caught.value.errors()[0]["msg"] == expected
+        parts = ["end_at", "before start_at", "2026-05-31 12:00:00", "2026-06-01 12:00:00"]
+        assert missing(only_error(caught), *parts) == []
 
     def test_start_at_and_end_at_limit_at_and_run_at(self, registry: Frozen) -> None:
         at = registry.register(task_with(at="11:00", start_at=NOON))
@@ -175,9 +178,7 @@ class TestExclude:
 
     def test_every_skips_a_whole_excluded_date_in_one_step(self, registry: Frozen) -> None:
         task = task_with(every={"seconds": 1}, exclude=[date(2026, 6, 1)], timezone="UTC")
-        assert next_run(task, datetime(2026, 6, 1, 12, tzinfo=timezone.utc)) == datetime(
-            2026, 6, 2, tzinfo=timezone.utc
-        )
+        assert next_run(task, datetime(2026, 6, 1, 12, tzinfo=UTC)) == datetime(2026, 6, 2, tzinfo=UTC)
 
     def test_a_first_run_on_an_excluded_date_comes_right_after_that_date(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"hours": 5}, exclude=["2026-06-01"]))
@@ -193,7 +194,7 @@ class TestExclude:
     def test_exclude_applies_to_the_nominal_date_of_a_slot(self) -> None:
         # Nuuk's gap at midnight pushes the slot of the 28th into the 29th.
         task = task_with(at="23:30", timezone="America/Nuuk", exclude=["2026-03-28"])
-        found = next_run(task, datetime(2026, 3, 28, 12, tzinfo=timezone.utc))
+        found = next_run(task, datetime(2026, 3, 28, 12, tzinfo=UTC))
         assert found == datetime(2026, 3, 29, 23, 30, tzinfo=ZoneInfo("America/Nuuk"))
 
     @pytest.mark.parametrize("value", ["2026-06-02", [5], ["2026-02-30"], [datetime(2026, 6, 2)]])
@@ -204,7 +205,7 @@ class TestExclude:
 
 class TestJitter:
     def test_jitter_is_the_same_for_a_task_and_slot_everywhere(self, registry: Frozen) -> None:
-        noon = NOON.replace(tzinfo=timezone.utc)
+        noon = NOON.replace(tzinfo=UTC)
         task = task_with(id="a", every={"minutes": 1}, start_at=noon, jitter=30, timezone="UTC")
         expected = [noon + timedelta(seconds=seconds) for seconds in (7.091663, 70.796933, 147.055913)]
         found, after = [], noon
@@ -223,7 +224,7 @@ class TestJitter:
         pytest.importorskip("cronsim")
         for number in range(300):
             task = task_with(id=str(number), cron="0 2,4 * * *", timezone="Europe/Berlin", jitter=7100)
-            moments, after = [], datetime(2026, 3, 28, tzinfo=timezone.utc)
+            moments, after = [], datetime(2026, 3, 28, tzinfo=UTC)
             for _ in range(6):
                 moment = next_run(task, after)
                 assert moment is not None
@@ -257,8 +258,7 @@ class TestJitter:
             pytest.importorskip("cronsim")
         with pytest.raises(ValidationError) as caught:
             task_with(**fields, jitter=80_000)
-        expected = f"Value error, jitter must be less than the {interval} s between slots, got 80000"
-        assert caught.value.errors()[0]["msg"] == expected
+        assert missing(only_error(caught), "jitter", f"less than the {interval} s", "got 80000") == []
 
     def test_an_interval_cannot_be_made_shorter_than_the_jitter(self) -> None:
         task = task_with(every={"seconds": 30}, jitter=20)
@@ -356,8 +356,7 @@ class TestMisfire:
     def test_a_number_of_seconds_must_be_greater_than_0(self, field: str) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(every={"hours": 1}, **{field: 0})
-        expected = f"Value error, {field} must be a number of seconds greater than 0, or None, got 0"
-        assert caught.value.errors()[0]["msg"] == expected
+        assert missing(only_error(caught), field, "seconds", "greater than 0", "None", "got 0") == []
 
 
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "America/Nuuk"])
@@ -412,7 +411,7 @@ def test_a_machine_in_any_zone_runs_a_zoned_task_at_the_same_instant(set_zone: C
     for machine in ("UTC", "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"):
         set_zone(machine)
         task = task_with(at="14:30", timezone="Asia/Seoul")
-        instants.add(next_run(task, datetime(2026, 6, 1, 5, 0, tzinfo=timezone.utc)))
+        instants.add(next_run(task, datetime(2026, 6, 1, 5, 0, tzinfo=UTC)))
     assert instants == {datetime(2026, 6, 1, 14, 30, tzinfo=SEOUL)}
 
 
@@ -466,7 +465,7 @@ class TestEndsOfTheCalendar:
         [
             {"run_at": datetime.max, "jitter": 60},
             {"run_at": datetime.max, "timezone": "Asia/Seoul"},
-            {"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=timezone.utc)},
+            {"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=UTC)},
             {"at": "12:00", "id": "\ud800", "jitter": 60},
         ],
     )
