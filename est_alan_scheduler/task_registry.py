@@ -219,8 +219,8 @@ class TaskRegistry:
         """Take in `task` and return it. Its first slot may come with the next tick.
 
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
-        if its id is taken; if it closes a cycle of dependencies; if a `dep_<id>` argument collides with a key of
-        `kwargs`.
+        if its id is taken; if another registry has the task; if it closes a cycle of dependencies; if a `dep_<id>`
+        argument collides with a key of `kwargs`.
         """
         check(task)
         self._agenda.check(task)
