@@ -20,7 +20,6 @@ from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import sql
 
 _PATIENCE = 10.0  # seconds to wait for the lock
-_BUSY, _LOCKED = 5, 6  # https://sqlite.org/rescode.html; `sqlite3` has names for them from Python 3.11 on
 _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
 
@@ -207,7 +206,5 @@ def _begin(connection: Connection) -> None:
 
 def _is_taken(error: BaseException | None) -> bool:
     """Tell whether others have the lock, so that it helps to wait."""
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is None:  # before Python 3.11
-        return any(word in str(error) for word in ("locked", "busy"))
-    return code & 0xFF in (_BUSY, _LOCKED)  # the rest of the bits says why
+    code = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the rest of the bits says why
