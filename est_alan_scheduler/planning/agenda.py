@@ -7,14 +7,12 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.calendar.zones import LOCAL
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry as Entry
 from est_alan_scheduler.planning.entry import Holder, Item
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.schedules.due import due_moment, due_retry, is_steady, keep_schedule
-from est_alan_scheduler.schedules.schedule import AT_ONCE, Every, in_utc
-from est_alan_scheduler.schedules.window import Window
+from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64
@@ -348,15 +346,8 @@ class Agenda:
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
-        if isinstance(schedule, Window):
-            if schedule.zone is not LOCAL:
-                self.clock_guard.learn_zone(schedule.zone)
-            schedule = schedule.kind
-        if isinstance(schedule, Every):
-            self.clock_guard.learn(schedule.step)
-            for last in (task.last_run_at, task.misfired_at):
-                if last is not None:
-                    self.clock_guard.learn_last(schedule.step, to_utc(last))
+        if schedule is not None:
+            self.clock_guard.learn(task, schedule)
         if task.depends_on:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
