@@ -55,9 +55,6 @@ class Backend(ABC):
     `clock` replaces the store's clock, for tests: it returns microseconds since 1970.
     """
 
-    is_in_process = False
-    """Whether it works in this process, so that nothing is won by asking it while something else runs."""
-
     def __init__(self, url: str, clock: Callable[[], int] | None = None) -> None:
         self.url = url  # without a password: it is part of messages
         self.clock = StoreClock(clock)

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, check_ids
@@ -17,6 +17,7 @@ from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import CLAIMED, FIELDS, MANAGED, fields_of, is_blank, past_of
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.schedules.state import arm, keep_tried, tried
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -46,6 +47,14 @@ class Row:
         return self.fields.get("status", _RUNNING) is not _RUNNING
 
 
+class Held(NamedTuple):
+    """A run that is claimed and has not started."""
+
+    run: ClaimedRun
+    since: int | None
+    """Since when the lease had lasted that it was claimed under; None: it must not start any more."""
+
+
 class Replica:
     """What stands in the store, kept in the `Task`s of a registry.
 
@@ -70,8 +79,8 @@ class Replica:
         self.rows: dict[str, Row] = {}
         self.unresolved: dict[str, tuple[str, Definition | None]] = {}
         """Tasks of the store that cannot be known here: why, and what is stored."""
-        self.held: dict[str, tuple[int, int | None]] = {}
-        """Runs that are claimed and not started: the epoch, and since when the lease had lasted that this was under."""
+        self.held: dict[str, Held] = {}
+        """Runs that are claimed and not started."""
         self.released: dict[str, int] = {}
         """Runs that are claimed, will not be started, and are still to be given back: the epoch."""
         self.mine: dict[str, int] = {}
@@ -431,7 +440,7 @@ class Replica:
         """Let a run that is claimed not start any more; the caller holds the lock."""
         held = self.held.pop(task_id, None)
         if held is not None:
-            self.released[task_id] = held[0]
+            self.released[task_id] = held.run.epoch
 
     def given_back(self, task_id: str, version: int) -> None:
         """Note that a claim is undone in the store, which made this version of the row; the caller holds the lock."""

@@ -34,6 +34,7 @@ class Management:
     def register(self, task: Task) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
+        self._agenda.check(task)
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         agenda.check(task)
         with parts.lock, agenda:

@@ -1,4 +1,4 @@
-"""Entry: a task belongs to one registry at a time."""
+"""Ownership: a task belongs to one registry at a time."""
 
 import copy
 import gc
@@ -56,7 +56,7 @@ def test_a_second_registry_refuses_a_task(
     assert (list(first.store), list(second.store)) == (["a"], [])
 
 
-def test_a_task_can_be_registered_once_more_only_after_it_was_removed(task: Task) -> None:
+def test_a_task_can_be_registered_again_only_after_its_removal(task: Task) -> None:
     registry = TaskRegistry()
     registry.register(task)
     with pytest.raises(ValueError, match="already registered"):
@@ -140,7 +140,7 @@ def test_a_registry_sees_the_end_of_a_run_that_another_one_began(task: Task) -> 
     ]
 
 
-def test_a_refused_task_stays_as_it_is_where_it_belongs(task: Task) -> None:
+def test_a_refused_task_still_runs_in_its_own_registry(task: Task) -> None:
     first, second = ClockedRegistry(Clock(NOON)), TaskRegistry()
     first.register(task)
     with pytest.raises(ValueError, match="another registry"):

@@ -1,4 +1,4 @@
-"""TaskDict: a dict that reports what was done to it."""
+"""TaskDict: a dict that reports its changes."""
 
 import copy
 import pickle
@@ -38,7 +38,7 @@ class Recorder:
 
 
 def edit(change: Callable[[TaskDict], Any]) -> tuple[list[str], list[Any]]:
-    """Return the keys after a change to a store of a and b, and what was reported."""
+    """Change a store of tasks a and b; return its keys and the reports."""
     recorder = Recorder()
     store = TaskDict({"a": A, "b": B}, recorder)
     change(store)
@@ -66,7 +66,7 @@ def put_back(store: TaskDict) -> None:
         (put_back, ["b", "a"], [("a", True), ("a", True)]),
     ],
 )
-def test_each_way_of_editing_is_reported(
+def test_each_dict_method_reports_its_change(
     change: Callable[[TaskDict], Any], keys: list[str], reports: list[Any]
 ) -> None:
     assert edit(change) == (keys, reports)
@@ -83,7 +83,7 @@ def test_each_way_of_editing_is_reported(
         (lambda store: store.pop("x"), KeyError, "'x'"),
     ],
 )
-def test_what_does_not_belong_there_changes_nothing(
+def test_a_refused_edit_changes_nothing(
     change: Callable[[TaskDict], Any], error: type[Exception], message: str
 ) -> None:
     def attempt(store: TaskDict) -> None:
@@ -93,7 +93,7 @@ def test_what_does_not_belong_there_changes_nothing(
     assert edit(attempt) == (["a", "b"], [])
 
 
-def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
+def test_a_pickled_unknown_task_error_contains_no_tasks() -> None:
     with pytest.raises(UnknownTaskError) as caught:
         TaskDict({"nightly": task("nightly")}, Recorder())["nightli"]
     sent = pickle.dumps(caught.value)
