@@ -424,7 +424,7 @@ class TestRoom:
             registry.tick()
             executor.step()
         assert (len(busy.history), [len(task.history) for task in tasks]) == (100, [0] * 10)
-        assert len(registry._agenda._backlog) < 200
+        assert len(registry._agenda._moments) < 200
 
     def test_two_loops_share_the_room(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(8) as executor:
