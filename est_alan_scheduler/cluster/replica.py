@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler.backends.backend import Backend, check_ids
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
 from est_alan_scheduler.calendar.local_time import from_utc

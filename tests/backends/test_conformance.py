@@ -344,7 +344,7 @@ class TestAssign:
     def test_other_fields_are_refused_before_anything_changes(self, backend: Backend) -> None:
         define(backend, "a", "b")
         with pytest.raises(
-            ValueError, match=r"'atempt' of task 'b' cannot be assigned \(did you mean 'attempt'\?\); what"
+            ValueError, match=r"'atempt' of task 'b' cannot be assigned \(did you mean 'attempt'\?\); assignable are"
         ):
             backend.assign([Assignment("a", 1, {"attempt": 1}), Assignment("b", 1, {"atempt": 1})])
         assert state(backend, "a") == FRESH

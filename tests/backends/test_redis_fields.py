@@ -2,8 +2,7 @@
 
 import pytest
 
-from est_alan_scheduler.backends.redis.fields import read_runs
-from est_alan_scheduler.backends.redis.scripts import RUN
+from est_alan_scheduler.backends.redis.fields import RUN, read_runs
 from est_alan_scheduler.task import TaskStatus
 
 FIELDS = {

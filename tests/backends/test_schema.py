@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import open_backend
-from est_alan_scheduler.backends.backend import SCHEMA
+from est_alan_scheduler.backends.checks import SCHEMA
 from tests.backends.stores import SHARED, Servers, Store, Valkey, define
 
 

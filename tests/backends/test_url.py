@@ -29,7 +29,7 @@ _NO_NUMBER = "what follows the host is the number of a database, like redis://ho
 def test_any_other_url_is_an_error_that_names_those_there_are(asked: Any, what: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
         open_backend(asked)
-    assert str(caught.value) == f"no backend for {what}; what there is: {KNOWN}"
+    assert str(caught.value) == f"no backend for {what}; available: {KNOWN}"
 
 
 @pytest.mark.parametrize("asked", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])

@@ -6,17 +6,22 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, TextClause, text
 
 from est_alan_scheduler.backends.rows import RunRow, State
+from est_alan_scheduler.task import TaskStatus
 
 STATE = ", ".join(f"t.{name}" for name in State._fields)
 """The columns of a state, of the table that is called t."""
 RUN = ", ".join(f"r.{name}" for name in RunRow._fields)
 """The columns of a run, of the table that is called r."""
-BLANK = (
-    "status = 'pending', first_run_at = NULL, last_run_at = NULL, last_success_at = NULL, retry_at = NULL, attempt = 0,"
-    " result = NULL, error_message = NULL, misfires = 0, misfired_at = NULL, paused = false, run_requested = 0,"
-    " owner = NULL, token = NULL, consumed = NULL, slot = NULL"
-)
-"""What sets a state to that of a new task, its epoch and version apart."""
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, TaskStatus):
+        return f"'{value.value}'"
+    return "NULL" if value is None else str(value).lower()
+
+
+BLANK = ", ".join(f"{name} = {_literal(value)}" for name, value in State._field_defaults.items()) + ", token = NULL"
+"""The assignments that reset a state to that of a new task, except for its epoch and version."""
 
 
 class Tables:
@@ -88,11 +93,11 @@ class Tables:
 
 
 def _key() -> Text:
-    """Return the type of ids: compared byte by byte everywhere, whatever the database's language."""
+    """Return the type of ids: compared byte by byte in every database, whatever its language."""
     return Text().with_variant(Text(collation="C"), "postgresql")
 
 
 @lru_cache(maxsize=256)
 def sql(statement: str) -> TextClause:
-    """Return a statement, its parameters looked up once."""
+    """Return a statement, parsed once."""
     return text(statement)
