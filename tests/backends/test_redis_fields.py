@@ -1,4 +1,4 @@
-"""The fields of rows as they stand in Redis."""
+"""The fields of rows in Redis."""
 
 import pytest
 
@@ -16,7 +16,7 @@ FIELDS = {
 }
 
 
-def test_a_run_that_makes_no_sense_is_logged_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_run_is_logged_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
     kinds = [FIELDS, FIELDS | {"started": "soon"}, FIELDS | {"result": "{"}, FIELDS]
     found = [("a", epoch, [kind.get(name, "") for name in RUN]) for epoch, kind in enumerate(kinds, 1)]
     runs = read_runs(found)

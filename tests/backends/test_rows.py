@@ -1,4 +1,4 @@
-"""Rows as they come from a store, and instants."""
+"""The reading of stored rows, and instants."""
 
 import logging
 from datetime import datetime
