@@ -1,7 +1,7 @@
-"""The global registry, and what starts a loop that ticks it."""
+"""The global registry, and the functions that start a loop for it."""
 
-from est_alan_scheduler.loops import thread as loop
-from est_alan_scheduler.loops.thread import SchedulerThread
+from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
+from est_alan_scheduler.loops.ticking import check
 from est_alan_scheduler.task_registry import TaskRegistry
 
 __all__ = ["SchedulerThread", "registry", "run_scheduler", "start_scheduler"]
@@ -15,14 +15,14 @@ def start_scheduler(
 ) -> SchedulerThread:
     """Tick `registry`, by default the global one of this module, at least every `interval` seconds.
 
-    The loop waits no longer than until the next due moment. `blocking=False` returns the daemon thread that it runs in;
-    `blocking=True` runs it here and never returns: Ctrl+C is raised.
-    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` is something that ticks.
+    The loop waits no longer than until the next due moment. `blocking=False` runs it in a daemon thread, and returns
+    that thread; `blocking=True` runs it here and never returns: Ctrl+C is raised.
+    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`.
     """
     ticked = globals()["registry"] if registry is None else registry
-    loop.check(interval, ticked)
+    check(interval, ticked)
     if blocking:
-        loop.run_here(ticked, interval)
+        run_blocking(ticked, interval)
     thread = SchedulerThread(ticked, interval)
     thread.start()
     return thread
@@ -31,21 +31,22 @@ def start_scheduler(
 async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = None) -> None:
     """Tick `registry`, by default the global one, at least every `interval` seconds, until it is cancelled.
 
-    Coroutine functions run as tasks of this event loop; plain functions in threads, or in the registry's executor if it
-    has one; `max_running` of them at a time, by default 32 or what the executor takes. Cancelling it cancels the
-    coroutines and waits for the plain functions, which cannot be cancelled; cancelling it again gives those up.
+    Coroutine functions run as tasks of this event loop; plain functions run in threads, or in the executor of the
+    registry if it has one. At most `max_running` of them run at a time, by default 32 or the limit of the executor.
+    A cancellation of this coroutine cancels the coroutines and waits for the plain functions, which cannot be
+    cancelled. A second cancellation stops waiting.
 
-    With a backend, the event loop does not wait for the store: threads look for what is due and for news, claim what is
-    to start, renew the lease and write outcomes, and find out when the store is out of reach. It does wait where code
-    on it asks the store itself, by `register`, `update` or `history`, or subscribes to outcomes, which are stored
-    before they are told, and at the end. Nor is it cancelled before the store has answered.
+    With a backend, the event loop does not wait for the store: other threads read news and due tasks, claim runs, renew
+    the lease, write outcomes, and notice an outage. The event loop does wait at the end, where code on it asks the
+    store itself (`register`, `update`, `history`), and for subscribers of outcomes, because an outcome is stored before
+    it is published. A cancellation waits for the answer of the store as well.
 
-    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` is something that ticks.
+    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`.
     """
-    from est_alan_scheduler.loops.asyncio import run  # here: who has no event loop imports none
+    from est_alan_scheduler.loops.asyncio import run  # late: a program without an event loop needs no asyncio
 
     ticked = globals()["registry"] if registry is None else registry
-    loop.check(interval, ticked)
+    check(interval, ticked)
     await run(ticked, interval)
 
 

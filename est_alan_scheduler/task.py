@@ -1,8 +1,8 @@
 """A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date, datetime, timezone
-from enum import Enum
+from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -50,15 +50,13 @@ RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfire
 """The fields that hold moments in the zone of the task."""
 
 
-class TaskStatus(str, Enum):
+class TaskStatus(StrEnum):
     """Where a task stands: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
 
     PENDING = "pending"
     RUNNING = "running"
     SUCCESS = "success"
     FAILED = "failed"
-
-    __str__ = str.__str__  # the same text in an f-string on every version of Python
 
 
 def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -74,7 +72,7 @@ def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
         return moment
     if zone is not None:
         return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
-    return to_utc(moment).replace(tzinfo=timezone.utc)
+    return to_utc(moment).replace(tzinfo=UTC)
 
 
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
@@ -84,7 +82,7 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
     try:
         if zone is None:
             return to_wall(moment)
-        utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=timezone.utc)
+        utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=UTC)
         return utc.astimezone(ZoneInfo(zone))
     except OverflowError:  # the end of the calendar
         return moment

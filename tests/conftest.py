@@ -1,4 +1,4 @@
-"""What all tests share: a strict end of the run, hypothesis profiles, the time zone of a test, stores and servers."""
+"""What all tests share: how long to search, a strict end of the run, the time zone of a test, stores and servers."""
 
 import os
 import signal
@@ -14,13 +14,31 @@ from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from tests.backends.stores import KINDS, Clock, Servers, Store
 
-settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-settings.load_profile("default")
+for profile, examples in (("short", 25), ("full", 100)):
+    settings.register_profile(
+        profile,
+        max_examples=examples,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: some tests press Ctrl+C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full", action="store_true", help="search at full length for what breaks a law")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("full" if config.getoption("full") else "short")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that set a time zone themselves: in another zone of the machine they would do the same again."""
+    for item in items:
+        if "set_zone" in getattr(item, "fixturenames", ()):
+            item.add_marker("sets_zone")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -28,6 +46,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def is_full(pytestconfig: pytest.Config) -> bool:
+    """Tell whether to search at full length."""
+    return bool(pytestconfig.getoption("full"))
 
 
 @pytest.fixture

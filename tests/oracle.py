@@ -6,13 +6,13 @@ python -m tests.oracle      every zone, every transition from 1970 to 2037, ever
 import sys
 import time
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.schedules.schedule import daily
 
-UTC = timezone.utc
 HALF_MINUTE, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (30, 60, 3_600, 86_400))
 BEGIN, END = datetime(1970, 1, 1), datetime(2038, 1, 1)
 
@@ -21,7 +21,8 @@ def wall(zone: ZoneInfo, utc: datetime) -> datetime:
     return utc.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None, fold=0)
 
 
-def transitions(zone: ZoneInfo, year: int | None = None) -> list[datetime]:
+@cache
+def transitions(zone: ZoneInfo, year: int | None = None) -> tuple[datetime, ...]:
     """Return the instants at which the offset from UTC changes: from 1970 to 2037, or in one year."""
     found = []
     utc, end = (BEGIN, END) if year is None else (datetime(year, 1, 1), datetime(year + 1, 1, 1))
@@ -40,7 +41,7 @@ def transitions(zone: ZoneInfo, year: int | None = None) -> list[datetime]:
             found.append(high)
             offset = wall(zone, later) - later
         utc = later
-    return found
+    return tuple(found)
 
 
 def first_instants(zone: ZoneInfo, change: datetime) -> tuple[dict[datetime, datetime], dict[datetime, datetime]]:

@@ -2,12 +2,14 @@
 
 import logging
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
 from asyncio import CancelledError
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +23,8 @@ from est_alan_scheduler import scheduler
 from est_alan_scheduler.scheduler import SchedulerThread, start_scheduler
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+
+pytestmark = pytest.mark.zone
 
 
 @pytest.fixture
@@ -50,6 +54,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 def run_until_ctrl_c(**options: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         start_scheduler(blocking=True, **options)
+
+
+def _press_ctrl_c() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 class TestStart:
@@ -145,13 +153,24 @@ class TestBlocking:
         run_until_ctrl_c(interval=2)
         assert pauses == [0 if answer == -5 else 2] * 10
 
-    @pytest.mark.parametrize("stand_in", [MagicMock(), Mock(spec=["tick"]), SimpleNamespace(tick=Mock())])
+    @pytest.mark.parametrize(
+        "stand_in",
+        [MagicMock(), MagicMock(spec=TaskRegistry), Mock(spec=["tick"]), SimpleNamespace(tick=Mock())],
+    )
     def test_a_stand_in_that_only_ticks_is_ticked(
         self, monkeypatch: pytest.MonkeyPatch, pauses: list[float], stand_in: Any
     ) -> None:
         monkeypatch.setattr(scheduler, "registry", stand_in)
         run_until_ctrl_c()
         assert (stand_in.tick.call_count, pauses) == (10, [1.0] * 10)
+
+    def test_with_an_executor_the_end_of_a_call_ends_the_pause(self, registry: TaskRegistry) -> None:
+        registry.register(Task(id="a", every={"hours": 1}, func=list))
+        registry.register(Task(id="b", every={"hours": 1}, func=_press_ctrl_c, depends_on=["a"]))
+        with ThreadPoolExecutor(1) as executor:
+            registry.configure(executor=executor)
+            run_until_ctrl_c(interval=3600)
+        assert [len(task.history) for task in registry] == [1, 1]
 
     def test_an_interval_of_years_is_no_overflow(self, registry: TaskRegistry, pauses: list[float]) -> None:
         run_until_ctrl_c(interval=1e12)
@@ -167,7 +186,7 @@ class TestThread:
         assert (thread.daemon, ran.wait(10)) == (True, True)
         assert thread.stop(10)
         assert not thread.is_alive()
-        assert registry._wakers == ()
+        assert registry._parts.wakers == ()
 
     def test_a_registration_wakes_it_at_once(self, registry: TaskRegistry) -> None:
         ticked, ran = threading.Event(), threading.Event()
@@ -223,7 +242,7 @@ class TestThread:
         assert tasks[0].status is TaskStatus.FAILED
         assert "A task was interrupted; the scheduler goes on." in caplog.messages
 
-    @pytest.mark.parametrize("stand_in", [MagicMock(), SimpleNamespace(tick=Mock())])
+    @pytest.mark.parametrize("stand_in", [MagicMock(), MagicMock(spec=TaskRegistry), SimpleNamespace(tick=Mock())])
     def test_a_stand_in_that_only_ticks_is_ticked(self, stand_in: Any) -> None:
         with start_scheduler(interval=0.001, registry=stand_in):
             end = time.monotonic() + 10

@@ -5,7 +5,7 @@ import functools
 import pickle
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 
 def work(x: int = 0) -> int:
@@ -206,7 +208,7 @@ def test_at_is_refused(at: Any) -> None:
         ("2026-01-02T03:04:05", datetime(2026, 1, 2, 3, 4, 5)),
         ("2026-01-02 03:04", datetime(2026, 1, 2, 3, 4)),
         ("2026-01-02", datetime(2026, 1, 2)),
-        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)),
+        ("2026-01-02T03:04:05Z", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
         ("2026-01-02T03:04:05+09:00", datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=9)))),
     ],
 )
@@ -265,7 +267,7 @@ def test_func_is_required() -> None:
 
 def test_an_aware_last_run_is_kept_as_naive_local_time(set_zone: Any) -> None:
     set_zone("Asia/Seoul")
-    task = Task(func=work, last_run_at=datetime(2026, 1, 1, 0, 0, tzinfo=timezone.utc))
+    task = Task(func=work, last_run_at=datetime(2026, 1, 1, 0, 0, tzinfo=UTC))
     assert task.last_run_at == datetime(2026, 1, 1, 9, 0)
 
 

@@ -26,6 +26,8 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from tests.twin import Clock, ClockedRegistry
 from tests.ways import without_seconds
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 START = datetime(2026, 6, 1, 12)
 SECOND = timedelta(seconds=1)
 
@@ -229,13 +231,17 @@ class TestRun:
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
         message = "RuntimeError: interrupted while its outcome was being recorded"
-        assert (task.status, task.error_message, registry._thread.context.runs) == (TaskStatus.FAILED, message, [])
+        assert (task.status, task.error_message, registry._parts.in_flight.thread.context.runs) == (
+            TaskStatus.FAILED,
+            message,
+            [],
+        )
 
     def test_ticks_nested_beyond_the_stack_strand_nobody(self, registry: Frozen) -> None:
         tasks = [registry.register(Task(every={"hours": 1}, func=registry.tick)) for _ in range(300)]
         registry.tick()
         assert {task.status for task in tasks} <= {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.PENDING}
-        assert registry._thread.context.runs == []
+        assert registry._parts.in_flight.thread.context.runs == []
 
     def test_history_keeps_the_newest_runs(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 1}, func=work, history_limit=3))
@@ -785,7 +791,7 @@ def interrupt_at_any_moment() -> None:
             interrupted += 1
         assert [task.id for task in registry if task.status is TaskStatus.RUNNING] == []
         assert not registry._lock.locked()
-        assert registry._thread.context.runs == []
+        assert registry._parts.in_flight.thread.context.runs == []
     signal.setitimer(signal.ITIMER_REAL, 0)
     assert interrupted > 100
     runs = {task.id: len(task.history) for task in registry}

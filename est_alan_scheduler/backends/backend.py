@@ -8,7 +8,7 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
-    DeadRun,
+    DeadRunOutcome,
     Definition,
     InstanceRow,
     Renewal,
@@ -153,7 +153,7 @@ class Backend(ABC):
         """Return runs without an outcome whose owner has no live lease, by id and epoch."""
 
     @abstractmethod
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         """Record dead runs as FAILED, each with its `retry_at`, and return those (id, epoch) that were recorded.
 
         The caller of `find_dead_runs` decides about a retry, and `reap` writes it in the same transaction: a crash

@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
-    DeadRun,
+    DeadRunOutcome,
     Definition,
     InstanceRow,
     Renewal,
@@ -246,23 +246,23 @@ class MemoryBackend(Backend):
         return sorted(runs, key=lambda run: (run.task_id, run.epoch))[:limit]
 
     @override
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         reaped = set()
         with self._lock:
             now = self._read_clock()
-            for dead_run in dead_runs:
-                task_id, epoch, owner, retry_at, attempt = dead_run
+            for outcome in outcomes:
+                task_id, epoch, owner, retry_at, attempt = outcome
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
                 reaped.add((task_id, epoch))
                 failed: dict[str, Any] = {"status": TaskStatus.FAILED}
-                self._runs[task_id][epoch] = run._replace(finished=now, error=dead_run.error, late=True, **failed)
+                self._runs[task_id][epoch] = run._replace(finished=now, error=outcome.error, late=True, **failed)
                 row = self._rows[task_id]
                 if row.is_run_by(owner, epoch):
-                    failed |= {"error_message": dead_run.error, "retry_at": retry_at, "attempt": attempt}
+                    failed |= {"error_message": outcome.error, "retry_at": retry_at, "attempt": attempt}
                     row.update(owner=None, **failed)
-            for owner in {dead_run.owner for dead_run in dead_runs}:
+            for owner in {outcome.owner for outcome in outcomes}:
                 if not self._is_alive(owner, now):
                     self._instances.pop(owner, None)
         return reaped

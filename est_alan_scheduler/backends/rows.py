@@ -126,8 +126,8 @@ class RunOutcome(NamedTuple):
         return (*self[:3], self.status.value, self.result, *texts, *self[7:10], self.prune_to, self.consumed)
 
 
-class DeadRun(NamedTuple):
-    """The failure that `reap` records for a run that `find_dead_runs` returned."""
+class DeadRunOutcome(NamedTuple):
+    """The outcome that `reap` records for a run that `find_dead_runs` returned: a failure, and maybe a retry."""
 
     id: str
     epoch: int

@@ -5,13 +5,12 @@ that it repeats comes the first time: so there is one moment for it on every loc
 """
 
 import contextlib
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from est_alan_scheduler.calendar import local_time
 
-_UTC = timezone.utc
 _EPOCH = datetime(1970, 1, 1)  # of the real class, which freezegun swaps wherever it finds it by name
 _DAY = timedelta(days=1)  # more than any offset from UTC
 _MAX_DAYS = 4096
@@ -42,7 +41,7 @@ class Zone:
         In frozen time, a naive one has to come from the clock itself.
         """
         if wall.tzinfo is None:
-            return datetime.fromtimestamp(wall.timestamp(), _UTC).replace(tzinfo=None)
+            return datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
         return (wall - wall.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # of an aware one
 
     def show(self, utc: datetime) -> datetime:

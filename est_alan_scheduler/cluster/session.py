@@ -16,7 +16,7 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import DeadRun, RunRow, is_storable
+from est_alan_scheduler.backends.rows import DeadRunOutcome, RunRow, is_storable
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.completer import RunCompleter
@@ -326,7 +326,7 @@ class ClusterSession:
         if reaped:
             self._wake()
 
-    def _record_dead_run(self, row: RunRow, dead_run: DeadRun) -> None:
+    def _record_dead_run(self, row: RunRow, dead_run: DeadRunOutcome) -> None:
         """Count a run that was recorded as lost, and have the next tick tell of it; the caller holds the lock."""
         task_id, retry_at = row.task_id, dead_run.retry_at
         task, known = dict.get(self._agenda.store, task_id), self.replica.rows.get(task_id)
@@ -346,8 +346,8 @@ class ClusterSession:
         """Tell whether a run goes on here, though the store says that nobody has renewed: its clock was set ahead."""
         return run.owner == self.lease.owner and self.replica.mine.get(run.task_id) == run.epoch
 
-    def _judge(self, run: RunRow) -> DeadRun:
-        dead_run = DeadRun(run.task_id, run.epoch, run.owner, attempt=run.attempt)
+    def _judge(self, run: RunRow) -> DeadRunOutcome:
+        dead_run = DeadRunOutcome(run.task_id, run.epoch, run.owner, attempt=run.attempt)
         task = dict.get(self._agenda.store, run.task_id)
         if task is None:
             return dead_run

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from est_alan_scheduler.backends.clock import from_instant, to_instant
@@ -32,7 +32,7 @@ def instant(moment: datetime) -> int:
     """Return a recorded moment, naive local or aware, as a backend keeps it."""
     if moment.tzinfo is None:
         return to_instant(to_utc(moment))
-    return to_instant(moment.astimezone(timezone.utc).replace(tzinfo=None))
+    return to_instant(moment.astimezone(UTC).replace(tzinfo=None))
 
 
 def moment(value: int, task: Task | None = None) -> datetime:

@@ -1,16 +1,15 @@
-"""Changes of plan: what is done to tasks while they are scheduled, here and in a backend."""
+"""Management of tasks while they are scheduled: registered, changed, paused, removed, here and in a backend."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.fields.checks import check_task_id
-from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.planning.registration import refusal_of_change
+from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
-from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.schedules.due import arm
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
@@ -20,61 +19,99 @@ _TRIES = 5  # to change a task that others change at the same moment
 
 
 class Management:
-    """Changes, pauses and removes the tasks of a registry, from any thread, and tells the subscribers.
+    """Registers, changes, pauses and removes the tasks of a registry, from any thread, and publishes each event.
 
-    With a backend it does so there, for all instances, and `BackendUnavailableError` leaves everything as it was.
-    The registry's lock guards the tasks and whether all are paused; the backend is never asked under it.
+    With a backend, all of it takes effect for all instances. If the store is out of reach,
+    `BackendUnavailableError` leaves everything as it was. The registry's lock guards the tasks and whether all are
+    paused. The store is never asked under it.
     """
 
-    def __init__(
-        self, agenda: Agenda, recorder: RunRecorder, read_clock: Callable[[], datetime], wake: Callable[[], None]
-    ) -> None:
-        self._agenda = agenda
-        self._recorder = recorder
-        self._read_clock = read_clock
-        self._wake = wake
-        self.session: ClusterSession | None = None  # with a backend
-        self._is_paused = False  # all of it, by this registry alone
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._agenda = parts.agenda
+        self._is_paused = False  # all tasks, by this registry alone
+
+    def register(self, task: Task) -> Task:
+        """Do what `TaskRegistry.register` says."""
+        check(task)
+        parts, agenda, session = self._parts, self._agenda, self._parts.session
+        with parts.lock, agenda:
+            now = parts.hooks._now()
+            agenda.work_in(now)
+            agenda.see(now)
+            is_adopted = session is not None and session.replica.is_adopted(task.id)
+            refused = refusal(task, agenda.store, agenda.wanted, is_adopted)
+            if refused is None and session is None:
+                dict.__setitem__(agenda.store, task.id, task)
+                arm(task, now)
+                agenda.add(task, now)
+                parts.readiness.forget(task.id)
+        if refused is not None:
+            raise ValueError(refused)
+        if session is not None:
+            session.replica.join([task], self._refuse, self._put_in)
+        self.publish("registered", task.id)
+        return task
+
+    def _refuse(self, task: Task, is_adopted: bool) -> None:
+        """Raise `ValueError` for a task that does not fit the others of the backend; the caller holds the lock."""
+        refused = refusal(task, self._agenda.store, self._agenda.wanted, is_adopted)
+        if refused is not None:
+            raise ValueError(refused)
+
+    def _put_in(self, task: Task) -> None:
+        """Put a task that the backend knows into the store; the caller holds the lock."""
+        agenda, now = self._agenda, self._parts.hooks._now()
+        agenda.drop(task.id)
+        dict.__setitem__(agenda.store, task.id, task)
+        agenda.add(task, now)
+        self._parts.readiness.forget(task.id)
 
     def update(self, task_id: str, changes: Mapping[str, Any]) -> Task:
         """Do what `TaskRegistry.update` says."""
         check_task_id(task_id)
         self.catch_up(task_id)
-        agenda, session = self._agenda, self.session
         for _ in range(_TRIES):
-            before = agenda.store.get(task_id)
+            before = self._agenda.store.get(task_id)
             if before is None:
                 raise self._unknown(task_id)
-            values = before._validated(changes)
-            if session is not None:
-                session.edits.check(before.model_copy(update=values))
-            replaced = refused = armed = None
-            with _sync_lock(session):
-                with self._recorder.lock, agenda:
-                    task = dict.get(agenda.store, task_id)
-                    if task is not None:
-                        refused = refusal_of_change(task, values, agenda.store)
-                        if refused is None:
-                            armed = task._armed
-                            replaced = task._store(values)
-                if task is None:
-                    raise self._unknown(task_id)
-                if refused is not None:
-                    raise ValueError(refused)
-                if session is None or session.edits.publish(task, replaced or {}, armed):
-                    break
+            task = self._try_update(before, changes)
+            if task is not None:
+                break
         else:
             raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
-        del replaced  # without the lock: the `__del__` of an argument is user code
-        self.publish("updated", task.id)
+        self.publish("updated", task_id)
         return task
+
+    def _try_update(self, before: Task, changes: Mapping[str, Any]) -> Task | None:
+        """Change a task, and return it; None if others have changed it first in the backend."""
+        agenda, session = self._agenda, self._parts.session
+        values = before._validated(changes)
+        if session is not None:
+            session.edits.check(before.model_copy(update=values))
+        replaced = refused = armed = None
+        with _sync_lock(session):
+            with self._parts.lock, agenda:
+                task = dict.get(agenda.store, before.id)
+                if task is not None:
+                    refused = refusal_of_change(task, values, agenda.store)
+                    if refused is None:
+                        armed = task._armed
+                        replaced = task._store(values)
+            if task is None:
+                raise self._unknown(before.id)
+            if refused is not None:
+                raise ValueError(refused)
+            is_done = session is None or session.edits.publish(task, replaced or {}, armed)
+        del replaced  # without the lock: the `__del__` of an argument is user code
+        return task if is_done else None
 
     def set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
         check_task_id(task_id)
         self.catch_up(task_id)
-        session = self.session
-        with self._recorder.lock, self._agenda:
+        session = self._parts.session
+        with self._parts.lock, self._agenda:
             task = dict.get(self._agenda.store, task_id)
             is_changed = task is not None and task.__dict__[field] not in (value, "force")
             if task is not None and is_changed and session is None:
@@ -88,64 +125,65 @@ class Management:
     def remove(self, task_id: str) -> Task | None:
         """Do what `TaskRegistry.remove` says."""
         check_task_id(task_id)
-        store, session = self._agenda.store, self.session
+        parts, store, session = self._parts, self._agenda.store, self._parts.session
         with _sync_lock(session):
             self.catch_up(task_id)
-            is_shared = task_id in self.unresolved()
-            if session is not None and (is_shared or task_id in store):
+            is_unresolved = task_id in self.unresolved()
+            if session is not None and (is_unresolved or task_id in store):
                 session.replica.remove(task_id)
-            with self._recorder.lock, self._agenda as agenda:
-                agenda.work_in(self._read_clock())
+            with parts.lock, self._agenda as agenda:
+                agenda.work_in(parts.hooks._now())
                 task = dict.get(agenda.store, task_id)
                 if task is not None:
                     dict.__delitem__(agenda.store, task_id)
                     agenda.drop(task_id)
-        if task is None and not is_shared:
+        if task is None and not is_unresolved:
             raise UnknownTaskError(task_id, store)
         self.publish("removed", task_id)
         return task
 
     @property
     def is_paused(self) -> bool:
-        """Whether nothing is to start, with a backend as far as it has been seen."""
-        session = self.session
+        """Whether nothing is to start, with a backend as far as this registry has seen it."""
+        session = self._parts.session
         return self._is_paused or (session is not None and session.replica.is_paused)
 
     def set_all_paused(self, value: bool) -> None:
         """Let nothing start any more, or let it start again."""
-        session = self.session
+        session = self._parts.session
         is_changed = session is not None and session.replica.pause_all(value)
-        with self._recorder.lock:
+        with self._parts.lock:
             by_itself = value and session is None
             is_changed = is_changed or (by_itself is value and self._is_paused is not value)
             self._is_paused = by_itself
-            self._agenda.changes += 1  # a tick under way has to look again
+            self._agenda.changes += 1  # a tick under way has to decide again
         if is_changed:
             self.publish("paused" if value else "resumed", None)
 
     def keep_paused(self) -> None:
-        """Note that what is paused stays so without its backend; the caller holds the lock."""
+        """Keep the pause of all tasks without the backend; the caller holds the lock."""
         self._is_paused = self.is_paused
 
     def unresolved(self) -> dict[str, str]:
         """Do what `TaskRegistry.unresolved` says."""
-        session = self.session
+        session = self._parts.session
         if session is None:
             return {}
         return {task_id: reason for task_id, (reason, _) in list(session.replica.unresolved.items())}
 
     def catch_up(self, task_id: str) -> None:
-        """Know how a task stands in the backend, before it is changed: others may have done so since the last tick."""
-        if self.session is not None:
-            self.session.replica.refresh([task_id])
+        """Read how a task stands in the backend before a change: others may have changed it since the last tick."""
+        if self._parts.session is not None:
+            self._parts.session.replica.refresh([task_id])
 
     def publish(self, event: str | None, task_id: str | None) -> None:
-        """Tell the subscribers what was done, if that is an event, and then the loop: it may start what comes of it."""
+        """Publish a change, if it is an event, and then wake the loops: something may be due."""
+        subscribers = self._parts.recorder.subscribers
         try:
-            if event is not None and self._recorder.subscribers.callbacks[event]:
-                self._recorder.subscribers.publish(Event(event, task_id))
+            if event is not None and subscribers.callbacks[event]:
+                subscribers.publish(Event(event, task_id))
         finally:
-            self._wake()
+            self._parts.wake()
 
     def _unknown(self, task_id: str) -> UnknownTaskError:
         return UnknownTaskError(task_id, self._agenda.store, self.unresolved().get(task_id))

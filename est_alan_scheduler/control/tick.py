@@ -1,68 +1,137 @@
-"""A tick in two halves, for a loop whose thread must not wait for the store."""
+"""The tick: a plan of what to start now, and its start."""
 
+import logging
+import time
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from functools import partial
 
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler.control.management import Management
+from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Entry
-from est_alan_scheduler.planning.readiness import Decision
-from est_alan_scheduler.runs.recorder import RunRecorder
-
-if TYPE_CHECKING:
-    from est_alan_scheduler.cluster.session import ClusterSession
-
-StartReady = Callable[[Decision, Iterable[Entry], Callable[[list[Entry]], None] | None], None]
-"""Starts some of what was decided on, and tells of all of it in the end."""
+from est_alan_scheduler.planning.readiness import Decision, Notice
 
 
-class SplitTick:
-    """`plan` looks, decides and claims, in any thread. Then `start` or `cancel` has to follow, whatever it raised.
+class Tick:
+    """One pass over the tasks of a registry. Made in the thread that starts the runs.
 
-    That is in the thread of the tick, and asks nothing of the store that does not have to be: what was claimed and is
-    not started is given back by the beat of the lease.
+    `run` is all of it. Where that thread must not wait for the store, another thread makes the `plan`. Then `start`
+    follows, or `cancel` if nothing of the plan is to start, whatever `plan` raised. Both ask nothing of the store that
+    can wait: the heartbeat releases the claims that are left.
     """
 
-    def __init__(
-        self,
-        session: "ClusterSession",
-        recorder: RunRecorder,
-        prepare: Callable[[], bool],
-        decide: Callable[[], Decision | None],
-        start_ready: StartReady,
-    ) -> None:
-        self._session = session
-        self._recorder = recorder
-        self._prepare = prepare
-        self._decide = decide
-        self._start_ready = start_ready
-        self._is_up_to_date = False
+    __slots__ = ("_claimed", "_decision", "_is_current", "_management", "_parts", "_runner", "_session")
+
+    def __init__(self, parts: Parts, management: Management) -> None:
+        self._parts = parts
+        self._management = management
+        self._session = parts.session
+        pool = parts.capacity.pool
+        if pool is not None:
+            pool.prepare()
+        self._runner = parts.capacity.runner()
+        self._is_current = False
         self._decision: Decision | None = None
-        self._won: list[Entry] = []
+        self._claimed: list[Entry] = []
+
+    def run(self) -> None:
+        """Plan and start, in this thread."""
+        session = self._session
+        if session is None:
+            decision = self._decide()
+            if decision is not None:
+                self._start(decision, decision.ready, None)
+            return
+        if not self._prepare():
+            return
+        session.publish_stored()
+        decision, is_inline = self._decide(), self._runner is None
+        if decision is not None:
+            claimed = session.claimed(decision.ready, decision.now, is_inline)
+            self._start(decision, claimed, partial(session.close, claimed, is_inline=is_inline))
 
     def plan(self) -> None:
-        """Do what waits for the store."""
-        self._is_up_to_date = self._prepare()
-        self._decision = decision = self._decide() if self._is_up_to_date else None
-        if decision is not None:
-            self._won = list(self._session.claimed(decision.ready, decision.now, is_inline=False))
+        """Do what waits for the store: read, decide, claim. From any thread."""
+        self._is_current = self._prepare()
+        if self._is_current:
+            self._decision = decision = self._decide()
+            if decision is not None and self._session is not None:
+                self._claimed = list(self._session.claimed(decision.ready, decision.now, is_inline=False))
 
     def start(self) -> None:
         """Start what was claimed, as far as it may still start."""
         try:
-            self._recorder.expire()
-            if self._is_up_to_date:
+            self._parts.recorder.expire()
+            if self._is_current and self._session is not None:
                 self._session.publish_stored()
         finally:
-            self._end(self._won)
+            self._end(self._claimed)
 
     def cancel(self) -> None:
-        """Start nothing of it."""
+        """Start nothing of the plan."""
         self._end([])
 
-    def _end(self, won: list[Entry]) -> None:
-        if self._decision is None:
+    def _prepare(self) -> bool:
+        """Bring tasks and store to the same state; return False if the store is out of reach."""
+        available = self._parts.capacity.available(self._runner)
+        return self._session is None or self._session.prepare(available, self._management.is_paused)
+
+    def _decide(self) -> Decision | None:
+        """Decide what to start, on the state as it stands. `_start` has to follow, unless there is nothing: None."""
+        parts, notices = self._parts, list[Notice]()
+        agenda = parts.agenda
+        with parts.lock, agenda:
+            now = parts.hooks._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
+            began = time.monotonic()
+            agenda.work_in(now)
+            available = 0 if self._management.is_paused else parts.capacity.available(self._runner)
+            ready = parts.readiness.take(now, available, parts.hooks._stricter(), notices)
+            changes, starts = agenda.changes, agenda.starts
+            dropped = agenda.take_dropped()
+        del dropped
+        return Decision(ready, notices, now, began, changes, starts) if ready or notices else None
+
+    def _end(self, entries: list[Entry]) -> None:
+        """Start those entries that are still claimed here."""
+        decision, session = self._decision, self._session
+        if decision is None or session is None:
             return
-        held, is_left = self._session.replica.held, self._recorder.session is not self._session
-        entries = (entry for entry in won if entry.task.id in held and not is_left)
-        self._start_ready(self._decision, entries, self._session.release_unstarted)
-        if is_left:  # the tasks live elsewhere by now, and the beat is gone
-            self._session.leave()
+        is_left = self._parts.session is not session
+        held = (entry for entry in entries if entry.task.id in session.replica.held and not is_left)
+        self._start(decision, held, session.release_unstarted)
+        if is_left:  # the tasks live elsewhere by now, and the heartbeat has ended
+            session.leave()
+
+    def _start(self, decision: Decision, entries: Iterable[Entry], end: Callable[[list[Entry]], None] | None) -> None:
+        """Start `entries`, which are among those decided on; call `end` with all of these at the end."""
+        ready, notices, now, began, changes, starts = decision
+        parts = self._parts
+        agenda, context, hooks = parts.agenda, parts.in_flight.thread.context, parts.hooks
+        outer = context.entry, context.now, context.began, context.changes, context.starts
+        depth = len(context.runs)
+        context.is_closed = context.is_closed and depth > 0
+        try:
+            if notices and not parts.is_silent:
+                publish_notices(notices, parts.recorder.subscribers)
+            context.now, context.began, context.changes, context.starts = now, began, changes, starts
+            for entry in entries:
+                context.entry = entry
+                hooks._execute(entry.task)
+        finally:
+            context.entry, context.now, context.began, context.changes, context.starts = outer
+            parts.recorder.close(depth)
+            if end is not None:
+                end(ready)
+            with parts.lock, agenda:
+                agenda.close(ready, now)
+
+
+def publish_notices(notices: list[Notice], subscribers: Subscribers) -> None:
+    """Log and publish what a tick has noticed."""
+    with ExitStack() as stack:  # it goes on with the others when one raises, and raises that at the end
+        for notice in reversed(notices):
+            if notice.event is not None:
+                stack.callback(subscribers.publish, notice.event)
+            stack.callback(log, logging.WARNING, notice.text)

@@ -1,4 +1,4 @@
-"""The loop inside an asyncio app: coroutine functions run on the app's own event loop, plain ones in threads."""
+"""The loop inside an asyncio app: coroutine functions run on the event loop of the app, plain ones in threads."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.executors.call import loop_runner
 from est_alan_scheduler.executors.event_loop import EventLoopRunner
-from est_alan_scheduler.loops import thread as loop
+from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.task_registry import TaskRegistry
 
 
@@ -16,69 +17,75 @@ async def run(registry: TaskRegistry, interval: float) -> None:
     """Do what `run_scheduler` says."""
     event_loop = asyncio.get_running_loop()
     runner = EventLoopRunner(registry, lambda: registry.max_running)
-    wake = asyncio.Event()
-    asker = ThreadPoolExecutor(1, "est-alan-scheduler store")  # not the app's, which may be busy; it starts when needed
+    side, wake = loop_side(registry), asyncio.Event()
+    planner = ThreadPoolExecutor(1, "est-alan-scheduler store")  # not the app's, which may be busy
 
     def rouse() -> None:  # from any thread
         with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
             event_loop.call_soon_threadsafe(wake.set)
 
     token = loop_runner.set(runner)
-    loop.ask(registry, "add_waker", rouse)
+    if side is not None:
+        side.add_waker(rouse)
     try:
         while True:
             wake.clear()
-            pause = await _tick(registry, interval, asker)
+            pause = await _tick(registry, interval, planner)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
     finally:
         loop_runner.reset(token)
         try:
             runner.cancel()
-            await _ends(registry, wake)
+            if side is not None:
+                await _ends(side, wake)
         finally:
-            loop.ask(registry, "remove_waker", rouse)
-            loop.ask(registry, "shutdown", 0, [loop.ask(registry, "starter")])
+            if side is not None:
+                side.remove_waker(rouse)
+                side.shutdown(0, [side.context()])
             runner.close()
-            asker.shutdown(wait=False)
+            planner.shutdown(wait=False)
 
 
-async def _tick(registry: TaskRegistry, interval: float, asker: ThreadPoolExecutor) -> float:
-    """Tick once, a thread asking the store if there is one; return the seconds to wait before the next time."""
+async def _tick(registry: TaskRegistry, interval: float, planner: ThreadPoolExecutor) -> float:
+    """Tick once; with a backend, a thread makes the plan. Return the seconds to wait before the next tick."""
     raised = KeyboardInterrupt, SystemExit
-    half = loop.ask(registry, "split_tick")
-    if half is None:
-        return loop.tick(registry, interval, raised)
-    job = asyncio.get_running_loop().run_in_executor(asker, half.plan)
+    side = loop_side(registry)
+    is_plain = getattr(registry.tick, "__func__", None) is TaskRegistry.tick
+    tick = side.new_tick() if side is not None and is_plain else None
+    if tick is None:
+        return tick_once(registry, interval, raised)
+    plan = asyncio.get_running_loop().run_in_executor(planner, tick.plan)
     try:
-        await _done(job)
+        await _done(plan)
     except asyncio.CancelledError:
-        loop.tick(registry, interval, call=partial(_end, half.cancel, job))
+        tick_once(registry, interval, call=partial(_end, tick.cancel, plan))
         raise
-    return loop.tick(registry, interval, raised, partial(_end, half.start, job))
+    return tick_once(registry, interval, raised, partial(_end, tick.start, plan))
 
 
-def _end(second_half: Callable[[], None], job: "asyncio.Future[None]") -> None:
+def _end(end: Callable[[], None], plan: "asyncio.Future[None]") -> None:
+    """Start or cancel what was planned."""
     try:
-        second_half()
+        end()
     finally:
-        job.result()  # raises what the first half has met
+        plan.result()  # raises the error of the plan
 
 
-async def _done(job: "asyncio.Future[None]") -> None:
-    """Wait for what a thread does, and do not go on before, also when this is cancelled."""
+async def _done(plan: "asyncio.Future[None]") -> None:
+    """Wait until a plan is made, also when this is cancelled."""
     try:
-        await asyncio.wait([job])
+        await asyncio.wait([plan])
     finally:
-        while not job.done():
+        while not plan.done():
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([job])
+                await asyncio.wait([plan])
 
 
-async def _ends(registry: TaskRegistry, wake: asyncio.Event) -> None:
+async def _ends(side: LoopSide, wake: asyncio.Event) -> None:
     """Wait until the runs that this thread has started have ended."""
-    while isinstance(registry, TaskRegistry):
+    while True:
         wake.clear()
-        runs, deadline = registry.pending([registry.starter()])
+        runs, deadline = side.pending([side.context()])
         if not runs:
             return
         await _rest(wake, deadline)

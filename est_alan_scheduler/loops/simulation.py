@@ -1,4 +1,4 @@
-"""A whole plan in virtual time: the real registry, with another clock and functions that do nothing."""
+"""The simulation of a plan in virtual time: a real registry with another clock, and functions that do nothing."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,17 +6,16 @@ from datetime import datetime
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
-from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 
 def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:
-    """Return what would run from `start` to `end`, in order, if every run succeeded at once; nothing is executed.
+    """Return the runs from `start` to `end`, in order, as if each succeeded at once; no function is called.
 
-    Tasks begin as they are now, with their earlier runs; dependencies count. `start` and `end` are naive local time, or
-    aware; `TypeError` for anything else. The registry is not changed.
+    Tasks begin as they are now, with their earlier runs; dependencies count. The registry is not changed. `start` and
+    `end` are naive local time, or aware. Raises `TypeError` for anything else.
     """
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime):
@@ -32,7 +31,8 @@ class _VirtualRegistry(TaskRegistry):
     def __init__(self, utc: datetime) -> None:
         super().__init__()
         for name in ("succeeded", "failed"):
-            self._subscribers.remove(name, log_outcome)
+            self._recorder.subscribers.remove(name, log_outcome)
+        self._parts.is_silent = True
         self._utc = utc
         self._started: list[Task] = []
 
@@ -51,14 +51,11 @@ class _VirtualRegistry(TaskRegistry):
 
     def _now(self) -> datetime:
         wall = from_utc(self._utc)
-        return datetime.combine(wall.date(), wall.timetz())  # of the class of moments that a frozen clock gives, if any
+        return datetime.combine(wall.date(), wall.timetz())  # of the class that a frozen clock gives
 
     def _execute(self, task: Task) -> None:
         self._started.append(task)
         super()._execute(task)
-
-    def _publish_notices(self, notices: list[Notice]) -> None:
-        """Keep what is not real out of the log."""
 
 
 def _stand_in(task: Task) -> Task:

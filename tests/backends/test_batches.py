@@ -44,6 +44,7 @@ class TestManyAtOnce:
         count("claim", lambda: backend.claim("me", "token", claims))
         count("finish", lambda: backend.finish("me", outcomes))
         backend.past({"warm": 1})
+        backend.history(ids[0])
         count("past", lambda: backend.past(dict.fromkeys(ids, 100)))
         assert {run.status for run in backend.history(limit=2_000)} == {SUCCESS}
         assert counts["fetch"] <= 1

@@ -2,7 +2,7 @@
 
 from est_alan_scheduler.backends import Backend
 from est_alan_scheduler.backends.rows import (
-    DeadRun,
+    DeadRunOutcome,
     InstanceRow,
     Renewal,
     RunRow,
@@ -51,11 +51,11 @@ class TestReap:
     def test_only_runs_with_an_expired_lease_are_reaped(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE - 0.001)
         assert backend.find_dead_runs() == []
-        assert backend.reap([DeadRun("a", 1, "me", retry_at=5, attempt=2)]) == set()
+        assert backend.reap([DeadRunOutcome("a", 1, "me", retry_at=5, attempt=2)]) == set()
         assert state(backend, "a") == running
         clock.advance(0.001)
         assert backend.find_dead_runs() == backend.history()
-        assert backend.reap([DeadRun("a", 1, "me", retry_at=5, attempt=2)]) == {("a", 1)}
+        assert backend.reap([DeadRunOutcome("a", 1, "me", retry_at=5, attempt=2)]) == {("a", 1)}
         message = "lease expired: owner me stopped renewing"
         assert state(backend, "a") == running._replace(
             version=3, status=FAILED, retry_at=5, attempt=2, error_message=message, owner=None
@@ -69,28 +69,28 @@ class TestReap:
         clock.advance(LEASE)
         (run,) = backend.find_dead_runs()
         backend.renew("me", LEASE)
-        assert backend.reap([DeadRun(run.task_id, run.epoch, run.owner)]) == set()
+        assert backend.reap([DeadRunOutcome(run.task_id, run.epoch, run.owner)]) == set()
         assert backend.finish("me", [success("a", 1)]) == {("a", 1)}
 
     def test_a_second_reap_changes_nothing(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE)
-        backend.reap([DeadRun("a", 1, "me")])
+        backend.reap([DeadRunOutcome("a", 1, "me")])
         before = state(backend, "a")
-        assert backend.reap([DeadRun("a", 1, "me", retry_at=9)]) == set()
+        assert backend.reap([DeadRunOutcome("a", 1, "me", retry_at=9)]) == set()
         assert state(backend, "a") == before
 
     def test_the_runs_of_an_instance_that_has_left_are_dead_at_once(self, backend: Backend, running: State) -> None:
         backend.leave("me")
-        assert backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()]) == {
-            ("a", 1)
-        }
+        assert backend.reap(
+            [DeadRunOutcome(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()]
+        ) == {("a", 1)}
 
     def test_a_finished_run_is_not_reaped(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE)
         backend.finish("me", [success("a", 1)])
         before = state(backend, "a")
         assert backend.find_dead_runs() == []
-        assert backend.reap([DeadRun("a", 1, "me")]) == set()
+        assert backend.reap([DeadRunOutcome("a", 1, "me")]) == set()
         assert state(backend, "a") == before
 
     def test_a_dead_run_of_a_removed_task_is_recorded_too(self, backend: Backend, running: State, clock: Clock) -> None:
@@ -98,7 +98,7 @@ class TestReap:
         define(backend, "a")
         fresh = state(backend, "a")
         clock.advance(LEASE)
-        assert backend.reap([DeadRun("a", 1, "me", retry_at=5)]) == {("a", 1)}
+        assert backend.reap([DeadRunOutcome("a", 1, "me", retry_at=5)]) == {("a", 1)}
         assert state(backend, "a") == fresh
         assert [(run.status, run.late) for run in backend.history()] == [(FAILED, True)]
 
@@ -110,5 +110,5 @@ class TestReap:
         clock.advance(LEASE)
         lost = backend.find_dead_runs(limit=4)
         assert len(lost) == 4
-        backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in lost])
+        backend.reap([DeadRunOutcome(run.task_id, run.epoch, run.owner) for run in lost])
         assert len(backend.find_dead_runs()) == 6

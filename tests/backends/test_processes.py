@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler.backends.rows import DeadRun
+from est_alan_scheduler.backends.rows import DeadRunOutcome
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import SHARED, Servers, Store
 
@@ -71,7 +71,7 @@ def test_a_file_survives_the_death_of_its_writers(servers: Servers, tmp_path: Pa
         assert missing == []
         for row in backend.instances():  # of killed processes
             backend.leave(row.owner)
-        backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()])
+        backend.reap([DeadRunOutcome(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()])
         backend.close()
     epochs = {one: state.epoch for one, state in store.open().fetch(None, 0).states.items()}
     assert sum(epochs.values()) == len(store.open().history(limit=10**9))

@@ -7,7 +7,7 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
-    DeadRun,
+    DeadRunOutcome,
     RunOutcome,
     RunRow,
     State,
@@ -67,7 +67,7 @@ class TestClaim:
 
     def test_a_repetition_after_a_reap_starts_nothing(self, backend: Backend, running: State, clock: Clock) -> None:
         clock.advance(LEASE + 1)
-        backend.reap([DeadRun("a", 1, "me")])
+        backend.reap([DeadRunOutcome("a", 1, "me")])
         backend.renew("me", LEASE)
         assert backend.claim("me", "token", [claim("a", 1)]) == {}
 
@@ -150,7 +150,7 @@ class TestFinish:
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
         clock.advance(LEASE)
-        backend.reap([DeadRun("a", 1, "me")])
+        backend.reap([DeadRunOutcome("a", 1, "me")])
         backend.renew("you", LEASE)
         backend.claim("you", "yours", [claim("a", 3, started=150)])
         theirs = state(backend, "a")
@@ -169,7 +169,7 @@ class TestFinish:
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
         clock.advance(LEASE)
-        backend.reap([DeadRun("a", 1, "me")])
+        backend.reap([DeadRunOutcome("a", 1, "me")])
         reaped = state(backend, "a")
         assert backend.finish("me", [success("a", 1)]) == set()
         assert state(backend, "a") == reaped

@@ -6,7 +6,7 @@ from est_alan_scheduler.backends import Backend
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
-    DeadRun,
+    DeadRunOutcome,
     Definition,
     State,
 )
@@ -28,7 +28,7 @@ class TestVersion:
             lambda: backend.claim("me", "three", [claim("a", 9)]),
             lambda: backend.change([Change("a", paused=True)]),  # of a task that runs
             lambda: backend.leave("me"),
-            lambda: backend.reap([DeadRun("a", 3, "me", retry_at=5, attempt=1)]),
+            lambda: backend.reap([DeadRunOutcome("a", 3, "me", retry_at=5, attempt=1)]),
             lambda: backend.remove(["a"]),
             lambda: define(backend, "a"),
         ]
@@ -50,7 +50,7 @@ class TestVersion:
             backend.change([Change("a", seen_hash="another", paused=True)])
             backend.finish("me", [success("a", 7)])
             backend.finish("you", [success("a", 1)])
-            backend.reap([DeadRun("a", 1, "me")])
+            backend.reap([DeadRunOutcome("a", 1, "me")])
 
         write_nothing_new()
         assert state(backend, "a") == running
@@ -58,5 +58,5 @@ class TestVersion:
         ended = state(backend, "a")
         backend.finish("me", [success("a", 1)])  # a repetition
         clock.advance(LEASE)
-        backend.reap([DeadRun("a", 1, "me")])
+        backend.reap([DeadRunOutcome("a", 1, "me")])
         assert (ended.version, state(backend, "a")) == (running.version + 1, ended)

@@ -8,7 +8,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from statistics import median
 from zoneinfo import ZoneInfo
 
@@ -25,7 +25,7 @@ _ZONES = (None, "Europe/Berlin")
 
 def _steps(task: Task) -> Callable[[], None]:
     """Return what goes from slot to slot."""
-    start = datetime(2026, 3, 1, tzinfo=None if task.timezone is None else timezone.utc)
+    start = datetime(2026, 3, 1, tzinfo=None if task.timezone is None else UTC)
 
     def go() -> None:
         moment: datetime | None = start
@@ -66,7 +66,7 @@ def main() -> int:
     for zone in _ZONES:
         print(f"next_run, µs a step, timezone={zone!r}".ljust(52) + f"{'ours':>8}{'cronsim':>10}{'ratio':>8}")
         for fields in ({"every": {"minutes": 5}}, {"at": "02:30"}):
-            task = Task(func=list, timezone=zone, first_run_at=datetime(2026, 1, 1, tzinfo=timezone.utc), **fields)
+            task = Task(func=list, timezone=zone, first_run_at=datetime(2026, 1, 1, tzinfo=UTC), **fields)
             print(f"  {fields}".ljust(52) + f"{_medians([_steps(task)])[0]:>8.2f}")
         for expression in _CRONS:
             task = Task(func=list, timezone=zone, cron=expression)

@@ -1,7 +1,7 @@
 """Wall time to UTC and back, in zones that change their clocks."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -51,7 +51,7 @@ def test_conversions_agree_with_zoneinfo(set_zone: Callable[[str], None], zone: 
 
     @given(st.datetimes(datetime(1990, 1, 1), datetime(2037, 1, 1)))
     def agree(utc: datetime) -> None:
-        wall = utc.replace(tzinfo=timezone.utc).astimezone(local).replace(tzinfo=None)
+        wall = utc.replace(tzinfo=UTC).astimezone(local).replace(tzinfo=None)
         assert (from_utc(utc), from_utc(utc).fold) == (wall, wall.fold)
         assert to_utc(wall) == utc
 
@@ -88,7 +88,7 @@ def test_a_change_of_the_zone_is_noticed(set_zone: Callable[[str], None]) -> Non
 
 def test_an_aware_moment_becomes_local(set_zone: Callable[[str], None]) -> None:
     set_zone("Asia/Seoul")
-    aware = datetime(2026, 1, 1, 3, tzinfo=timezone.utc)
+    aware = datetime(2026, 1, 1, 3, tzinfo=UTC)
     assert to_wall(aware) == datetime(2026, 1, 1, 12)
     assert to_utc(aware) == datetime(2026, 1, 1, 3)
 
@@ -96,7 +96,7 @@ def test_an_aware_moment_becomes_local(set_zone: Callable[[str], None]) -> None:
 def test_an_aware_moment_agrees_with_a_frozen_clock(set_zone: Callable[[str], None]) -> None:
     set_zone("Asia/Seoul")
     with freeze_time("2026-01-01 12:00"):
-        assert to_wall(datetime(2026, 1, 1, 12, tzinfo=timezone.utc)) == datetime.now()
+        assert to_wall(datetime(2026, 1, 1, 12, tzinfo=UTC)) == datetime.now()
 
 
 @pytest.mark.parametrize("zone", ["Asia/Seoul", "America/New_York"])
@@ -104,7 +104,7 @@ def test_the_ends_of_the_calendar_convert_to_themselves(set_zone: Callable[[str]
     set_zone(zone)
     for end in (datetime.min, datetime.max):
         assert abs(to_utc(end) - end) < timedelta(days=1)
-        assert abs(to_wall(end.replace(tzinfo=timezone.utc)) - end) < timedelta(days=1)
+        assert abs(to_wall(end.replace(tzinfo=UTC)) - end) < timedelta(days=1)
 
 
 def test_the_cache_of_offsets_is_bounded(set_zone: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ from tests.chaos.checker import check
 from tests.chaos.harness import BACKENDS, Settings, run
 from tests.chaos.summary import summary
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.chaos, pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -83,7 +83,7 @@ def _connect(registry: TaskRegistry, config: Config, journal: Journal, traps: Tr
             watch(backend, journal, config.instance, traps)
             registry.configure(backend=backend)
             return True
-        except ConnectionError:  # noqa: PERF203  # it takes that long in any case
+        except ConnectionError:  # it takes that long in any case
             stopping.wait(0.2)
     return False
 
@@ -91,7 +91,7 @@ def _connect(registry: TaskRegistry, config: Config, journal: Journal, traps: Tr
 def _task(job: Job, run: Callable[..., int], began: float) -> Task:
     schedule: dict[str, Any] = {"every": {"milliseconds": round((job.period or 0) * 1_000)}}
     if job.period is None:
-        moment = datetime.fromtimestamp(began, timezone.utc).replace(tzinfo=None) + timedelta(seconds=job.at)
+        moment = datetime.fromtimestamp(began, UTC).replace(tzinfo=None) + timedelta(seconds=job.at)
         schedule = {"run_at": moment}
     retry = Retry(max_retries=job.retries, delay=0.1, max_delay=0.5) if job.retries else None
     return Task(

@@ -14,7 +14,7 @@ from tests.jobs import boom
 class TestRelease:
     def test_the_claim_of_a_run_that_may_no_longer_start_is_released(self, alone: TaskRegistry, clock: Clock) -> None:
         alone.expose(lambda: alone.pause("b"), "pause b")
-        alone.register(adder("a", func=alone._names.find("pause b"), args=()))
+        alone.register(adder("a", func=alone._functions.find("pause b"), args=()))
         task = alone.register(adder("b"))
         alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
         alone.tick()
@@ -29,7 +29,7 @@ class TestRelease:
         self, alone: TaskRegistry, clock: Clock
     ) -> None:
         alone.expose(lambda: alone.pause_all(), "pause all")
-        alone.register(adder("a", func=alone._names.find("pause all"), args=()))
+        alone.register(adder("a", func=alone._functions.find("pause all"), args=()))
         task = alone.register(adder("b", last_run_at=at(clock)))
         alone.tick()
         alone.resume_all()
@@ -246,7 +246,7 @@ class TestSlowTick:
         seconds = []
         alone.expose(lambda: seconds.append(session.seconds_to_heartbeat()), "look")
         for name in ("a", "b"):
-            alone.register(adder(name, func=alone._names.find("look"), args=()))
+            alone.register(adder(name, func=alone._functions.find("look"), args=()))
         session._claims._size = 10  # both in one batch
         alone.tick()
         assert seconds[0] <= 1 < seconds[1]

@@ -15,6 +15,8 @@ from est_alan_scheduler.cluster.functions import FunctionNames
 from tests import jobs
 from tests.cluster.helpers import adder
 
+pytestmark = pytest.mark.pydantic
+
 
 def named(func: Callable[..., Any]) -> Callable[..., Any]:
     """Let a function look like one at the top of this module."""

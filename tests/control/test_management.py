@@ -24,6 +24,8 @@ from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 PAST, FAR = datetime(2020, 1, 1), datetime(2999, 1, 1)
 
@@ -433,7 +435,7 @@ class TestThreads:
 
         with ThreadPoolExecutor(4) as executor, ThreadPoolExecutor(16) as managers:
             registry = TaskRegistry(executor=executor)
-            registry._subscribers.remove("failed", log_outcome)
+            registry._recorder.subscribers.remove("failed", log_outcome)
             for name in ("succeeded", "failed"):
                 registry.on(name, lambda event: told.append(event.name))
             ids = [*(str(number) for number in range(20)), "flaky"]
@@ -506,7 +508,7 @@ class TestThreads:
                 wait_until(has_retried)
         assert overlaps == []
         assert {task_id: int(task_id in registry) for task_id in ("x", "y")} == {id_: there[id_] for id_ in ("x", "y")}
-        assert registry._subscribers.callbacks["updated"] == ()
+        assert registry._recorder.subscribers.callbacks["updated"] == ()
         counts = registry.statistics()
         assert (counts.runs, counts.failures) == (len(told), told.count("failed"))
         assert {task.status for task in registry if task.id not in ("flaky", "plan")} == {TaskStatus.SUCCESS}

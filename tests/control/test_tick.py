@@ -17,6 +17,8 @@ from tests.cluster.helpers import OPERATIONS, adder
 from tests.loops.test_asyncio import until
 from tests.ways import PATIENCE
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 HOUR = {"hours": 1}
 
 
@@ -116,7 +118,7 @@ def test_a_loop_that_is_cancelled_during_a_claim_releases_the_claim(
     registry: TaskRegistry, task: Task, has_other_loop: bool
 ) -> None:
     if has_other_loop:
-        registry.add_waker(lambda: None)
+        registry._loop_side.add_waker(lambda: None)
     during_the_claim(registry, lambda loop: loop.cancel(), lambda: until(lambda: outcomes(registry) == [GIVEN_BACK]))
     assert (task.status, status(registry)) == (TaskStatus.PENDING, TaskStatus.PENDING)
     while status(registry) is TaskStatus.PENDING:
@@ -205,16 +207,16 @@ def test_a_task_of_another_instance_that_is_registered_here_during_its_claim_run
 
 
 def test_a_claim_under_way_is_not_repeated(registry: TaskRegistry, task: Task, backend: Slow) -> None:
-    half, session = registry.split_tick(), registry._session
-    assert half is not None
+    tick, session = registry._loop_side.new_tick(), registry._session
+    assert tick is not None
     assert session is not None
-    thread = threading.Thread(target=half.plan)
+    thread = threading.Thread(target=tick.plan)
     thread.start()
     assert backend.asked.wait(PATIENCE)
     session.prepare(0, is_paused=True)
     backend.goes_on.set()
     thread.join()
-    half.start()
+    tick.start()
     assert (len(task.history), backend.claims) == (1, 1)
 
 
@@ -222,12 +224,12 @@ def test_a_task_started_by_another_tick_during_a_claim_is_not_started_again(
     registry: TaskRegistry, task: Task, backend: Slow
 ) -> None:
     backend.goes_on.set()
-    half = registry.split_tick()
-    assert half is not None
-    half.plan()
+    tick = registry._loop_side.new_tick()
+    assert tick is not None
+    tick.plan()
     registry.tick()
     looks = backend.looks
-    half.start()
+    tick.start()
     assert (len(task.history), backend.claims, backend.looks - looks) == (1, 1, 0)
 
 

@@ -184,7 +184,7 @@ class TestWhatIsTold:
 
     def test_before_the_loop_starts_what_comes_of_it(self, registry: Frozen) -> None:
         names = heard(registry)
-        registry.add_waker(lambda: names.append("woken"))
+        registry._loop_side.add_waker(lambda: names.append("woken"))
         registry.register(Task(id="a", at="23:00", func=work))
         registry.update("a", at="22:00")
         registry.pause("a")
@@ -206,7 +206,7 @@ class TestWhatIsTold:
             raise KeyboardInterrupt
 
         woken: list[bool] = []
-        registry.add_waker(lambda: woken.append(True))
+        registry._loop_side.add_waker(lambda: woken.append(True))
         registry.on("registered", interrupt)
         with pytest.raises(KeyboardInterrupt):
             registry.register(Task(id="a", at="23:00", func=work))
@@ -361,7 +361,10 @@ class TestSubscribing:
 
         with ThreadPoolExecutor(8) as threads:
             list(threads.map(subscribe, range(8)))
-        assert (registry._subscribers.callbacks["removed"], registry._subscribers.callbacks["updated"]) == (
+        assert (
+            registry._recorder.subscribers.callbacks["removed"],
+            registry._recorder.subscribers.callbacks["updated"],
+        ) == (
             (),
             (print,) * 8,
         )
@@ -408,7 +411,11 @@ class TestIsolation:
         assert [event.name for event in calls] == [name]
         ran = 0 if name == "misfired" else 1
         assert ([len(task.history) for task in tasks], late.misfires) == ([ran, 0], 1)
-        assert (registry._thread.context.runs, registry._agenda.batches, registry._lock.locked()) == ([], [], False)
+        assert (registry._parts.in_flight.thread.context.runs, registry._agenda.batches, registry._lock.locked()) == (
+            [],
+            [],
+            False,
+        )
         registry.off(name, interrupt)
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1]

@@ -17,6 +17,8 @@ from tests import jobs
 from tests.test_task_registry import START, Frozen, work
 from tests.ways import wait_until
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 THREE = Retry(max_retries=3, jitter=0)  # after 1, 2 and 4 seconds
 

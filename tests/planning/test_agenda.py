@@ -1,6 +1,6 @@
 """The law of the agenda: a tick runs exactly the tasks, in the order, that a scan of the whole store would run.
 
-Thirty steps an example; TICK_LAW_EXAMPLES sets how many examples.
+Thirty steps an example; TICK_LAW_EXAMPLES sets how many examples: by default 100, with `--full` 400.
 """
 
 import os
@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from importlib.util import find_spec
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -16,6 +17,8 @@ from est_alan_scheduler import Retry
 from est_alan_scheduler.events.event import EVENTS
 from est_alan_scheduler.task import TaskStatus
 from tests.twin import IDS, ClockedRegistry, Operation, ScanningRegistry, World
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 # Days of clock changes in New York, on Lord Howe Island and in Casablanca, and one that is like any other.
 DAYS = (datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 4, 4), datetime(2026, 2, 15), datetime(2026, 6, 1))
@@ -172,7 +175,6 @@ class TickLaw(RuleBasedStateMachine):
 
 TestTickLaw = TickLaw.TestCase
 TestTickLaw.settings = settings(
-    max_examples=int(os.environ.get("TICK_LAW_EXAMPLES", "400")),
+    max_examples=int(os.environ.get("TICK_LAW_EXAMPLES", 4 * settings().max_examples)),
     stateful_step_count=30,
-    parent=settings.get_profile("default"),
 )

@@ -11,6 +11,8 @@ from est_alan_scheduler import Event, Retry, Task
 from tests import jobs
 from tests.test_task_registry import SECOND, START, Frozen
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 HOUR = timedelta(hours=1)
 
 

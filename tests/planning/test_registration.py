@@ -7,6 +7,8 @@ import pytest
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.task import Task
 
+pytestmark = pytest.mark.pydantic
+
 
 def task_of(task_id: str, *depends_on: str, **fields: Any) -> Task:
     given: dict[str, Any] = {"at": "07:00", "func": print} | fields

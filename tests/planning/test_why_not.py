@@ -10,6 +10,8 @@ from est_alan_scheduler.planning.why_not import explain
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
+pytestmark = pytest.mark.zone
+
 
 @pytest.mark.parametrize(
     ("fields", "sentence"),

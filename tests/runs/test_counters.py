@@ -13,6 +13,8 @@ from est_alan_scheduler.runs.counters import RunCounters
 from tests.test_task_registry import START, Frozen, boom, work
 from tests.ways import wait_until
 
+pytestmark = pytest.mark.zone
+
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
 NOTHING = Statistics(0, 0, 0, 0, 0, None, Lateness(0, None, None))
 
@@ -52,7 +54,7 @@ def test_a_run_that_a_ctrl_c_cuts_off_while_it_is_counted_is_not_recorded_twice(
         with pytest.raises(KeyboardInterrupt):
             registry.tick()
     assert ([run["status"] for run in task.history], registry.statistics("a").runs) == (["success"], 0)
-    assert registry._thread.context.runs == []
+    assert registry._parts.in_flight.thread.context.runs == []
     registry.tick_at(START + HOUR)
     assert registry.statistics("a").runs == registry.statistics().runs == 1
 

@@ -1,7 +1,7 @@
 """The runs that tasks remember, as one list."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timezone
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -45,7 +45,7 @@ def test_the_latest_are_chosen_oldest_first(
 
 def test_moments_of_any_zone_come_in_the_order_of_time(set_zone: Callable[[str], None]) -> None:
     set_zone("Asia/Seoul")  # nine hours ahead of UTC
-    aware = START.replace(hour=3, tzinfo=timezone.utc)
+    aware = START.replace(hour=3, tzinfo=UTC)
     pasts = [("a", [run(1)]), ("b", [{"run_at": aware, "status": "success"}])]
     assert [line["task_id"] for line in latest_runs(pasts, None, None, 9)] == ["b", "a"]
     assert [line["task_id"] for line in latest_runs(pasts, None, aware + SECOND, 9)] == ["a"]

@@ -1,7 +1,7 @@
 """What will run when: upcoming, simulate, describe."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any
@@ -16,6 +16,8 @@ from est_alan_scheduler import PlannedRun, Task, TaskRegistry, TaskStatus, descr
 from est_alan_scheduler.calendar.local_time import steady_offset
 from est_alan_scheduler.schedules import upcoming as preview
 from tests.test_task_registry import Frozen
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 NOON = datetime(2026, 6, 1, 12)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -242,7 +244,7 @@ class TestDescribe:
                 "every day, from 2026-06-01 12:00:00 Asia/Seoul",
             ),
             (
-                {"run_at": NOON.replace(tzinfo=timezone.utc), "timezone": "Asia/Seoul"},
+                {"run_at": NOON.replace(tzinfo=UTC), "timezone": "Asia/Seoul"},
                 "once at 2026-06-01 12:00:00+00:00",
             ),
             (

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.schedules.due import next_run
 from tests.test_task_registry import Frozen
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 NOON = datetime(2026, 6, 1, 12)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -175,9 +177,7 @@ class TestExclude:
 
     def test_every_skips_a_whole_date_in_one_step(self, registry: Frozen) -> None:
         task = task_with(every={"seconds": 1}, exclude=[date(2026, 6, 1)], timezone="UTC")
-        assert next_run(task, datetime(2026, 6, 1, 12, tzinfo=timezone.utc)) == datetime(
-            2026, 6, 2, tzinfo=timezone.utc
-        )
+        assert next_run(task, datetime(2026, 6, 1, 12, tzinfo=UTC)) == datetime(2026, 6, 2, tzinfo=UTC)
 
     def test_a_first_run_that_falls_on_such_a_date_comes_right_after_it(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"hours": 5}, exclude=["2026-06-01"]))
@@ -193,7 +193,7 @@ class TestExclude:
     def test_a_slot_belongs_to_its_nominal_date(self) -> None:
         # Nuuk's gap at midnight pushes the slot of the 28th into the 29th.
         task = task_with(at="23:30", timezone="America/Nuuk", exclude=["2026-03-28"])
-        found = next_run(task, datetime(2026, 3, 28, 12, tzinfo=timezone.utc))
+        found = next_run(task, datetime(2026, 3, 28, 12, tzinfo=UTC))
         assert found == datetime(2026, 3, 29, 23, 30, tzinfo=ZoneInfo("America/Nuuk"))
 
     @pytest.mark.parametrize("value", ["2026-06-02", [5], ["2026-02-30"], [datetime(2026, 6, 2)]])
@@ -204,7 +204,7 @@ class TestExclude:
 
 class TestJitter:
     def test_a_slot_is_put_off_by_the_same_time_everywhere(self, registry: Frozen) -> None:
-        noon = NOON.replace(tzinfo=timezone.utc)
+        noon = NOON.replace(tzinfo=UTC)
         task = task_with(id="a", every={"minutes": 1}, start_at=noon, jitter=30, timezone="UTC")
         expected = [noon + timedelta(seconds=seconds) for seconds in (7.091663, 70.796933, 147.055913)]
         found, after = [], noon
@@ -223,7 +223,7 @@ class TestJitter:
         pytest.importorskip("cronsim")
         for number in range(300):
             task = task_with(id=str(number), cron="0 2,4 * * *", timezone="Europe/Berlin", jitter=7100)
-            moments, after = [], datetime(2026, 3, 28, tzinfo=timezone.utc)
+            moments, after = [], datetime(2026, 3, 28, tzinfo=UTC)
             for _ in range(6):
                 moment = next_run(task, after)
                 assert moment is not None
@@ -414,7 +414,7 @@ def test_a_machine_in_any_zone_runs_a_zoned_task_at_the_same_instant(set_zone: C
     for machine in ("UTC", "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"):
         set_zone(machine)
         task = task_with(at="14:30", timezone="Asia/Seoul")
-        instants.add(next_run(task, datetime(2026, 6, 1, 5, 0, tzinfo=timezone.utc)))
+        instants.add(next_run(task, datetime(2026, 6, 1, 5, 0, tzinfo=UTC)))
     assert instants == {datetime(2026, 6, 1, 14, 30, tzinfo=SEOUL)}
 
 
@@ -466,7 +466,7 @@ class TestEndsOfTheCalendar:
         [
             {"run_at": datetime.max, "jitter": 60},
             {"run_at": datetime.max, "timezone": "Asia/Seoul"},
-            {"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=timezone.utc)},
+            {"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=UTC)},
             {"at": "12:00", "id": "\ud800", "jitter": 60},
         ],
     )

@@ -27,7 +27,7 @@ from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
-    DeadRun,
+    DeadRunOutcome,
     Definition,
     InstanceRow,
     Renewal,
@@ -200,10 +200,10 @@ class RedisBackend(Backend):
         return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
 
     @override
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         rows = [
             [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), number(one.retry_at), str(one.attempt)]
-            for one in dead_runs
+            for one in outcomes
         ]
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
 

@@ -304,8 +304,8 @@ return cjson.encode(found)
 REAP = """
 local at = now()
 local reaped, gone = {}, {}
-for _, dead_run in ipairs(cjson.decode(ARGV[2])) do
-    local id, epoch, owner, error = dead_run[1], dead_run[2], dead_run[3], dead_run[4]
+for _, outcome in ipairs(cjson.decode(ARGV[2])) do
+    local id, epoch, owner, error = outcome[1], outcome[2], outcome[3], outcome[4]
     local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished')
     if row[1] == owner and row[2] == '' and not alive(owner, at) then
         gone[owner] = true
@@ -313,8 +313,8 @@ for _, dead_run in ipairs(cjson.decode(ARGV[2])) do
         close(id, epoch, owner)
         if is_run_by(owner, id, epoch) then
             local key = P .. 'task:' .. id
-            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', dead_run[5],
-                'attempt', dead_run[6], 'owner', '')
+            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', outcome[5],
+                'attempt', outcome[6], 'owner', '')
             redis.call('HINCRBY', key, 'version', 1)
         end
         reaped[#reaped + 1] = {id, epoch}

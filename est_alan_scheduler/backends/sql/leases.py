@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import to_runs
-from est_alan_scheduler.backends.rows import DeadRun, InstanceRow, Renewal, RunRow, storable
+from est_alan_scheduler.backends.rows import DeadRunOutcome, InstanceRow, Renewal, RunRow, storable
 from est_alan_scheduler.backends.sql.engine import SqlEngine
 from est_alan_scheduler.backends.sql.tables import RUN, sql
 
@@ -54,12 +54,12 @@ class SqlLeases(SqlEngine):
         return to_runs(self._read(statement, {"limit": limit, **self._times()}))
 
     @override
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
-        if not dead_runs:
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
+        if not outcomes:
             return set()
         t = self._tables
-        owners = {"ids": self._ids({dead_run.owner for dead_run in dead_runs})}
-        ids = {"ids": self._ids({dead_run.id for dead_run in dead_runs})}
+        owners = {"ids": self._ids({outcome.owner for outcome in outcomes})}
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes})}
         among = self._among("owner")
         # A renewal in progress holds the lock and keeps its runs; a later one finds its lease broken.
         expired = (
@@ -83,7 +83,7 @@ class SqlLeases(SqlEngine):
             alive = set(connection.execute(sql(present), owners).scalars()) - gone
             connection.execute(sql(lock), ids).all()
             open_runs = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
-            dead = [one for one in dead_runs if one.owner not in alive]
+            dead = [one for one in outcomes if one.owner not in alive]
             reaped = [one for one in dead if (one.id, one.epoch, one.owner) in open_runs]
             finished = self._read_clock(connection)
             rows = [{**one._asdict(), "error": storable(one.error), "finished": finished} for one in reaped]

@@ -208,5 +208,5 @@ def _begin(connection: Connection) -> None:
 
 def _is_locked(error: BaseException | None) -> bool:
     """Return whether others have the lock, so that it helps to wait."""
-    code: int = getattr(error, "sqlite_errorcode", 0)
+    code = getattr(error, "sqlite_errorcode", 0)
     return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the other bits are details

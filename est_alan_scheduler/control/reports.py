@@ -1,0 +1,104 @@
+"""Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import islice, takewhile
+from typing import Any
+
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.control.management import Management
+from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.fields.checks import check_count, check_task_id
+from est_alan_scheduler.planning.task_dict import UnknownTaskError
+from est_alan_scheduler.planning.why_not import explain
+from est_alan_scheduler.runs.counters import RunCounters, Statistics
+from est_alan_scheduler.runs.history import latest_runs
+from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
+from est_alan_scheduler.task import TaskStatus
+
+
+class Reports:
+    """Answers of a registry about its tasks. They change nothing."""
+
+    def __init__(self, parts: Parts, management: Management) -> None:
+        self._parts = parts
+        self._management = management
+
+    def why_not(self, task_id: str) -> str:
+        """Do what `TaskRegistry.why_not` says."""
+        check_task_id(task_id)
+        parts, session, store = self._parts, self._parts.session, self._parts.agenda.store
+        if session is not None and task_id in session.replica.unresolved:
+            return f"cannot run here: {session.replica.unresolved[task_id][0]}"
+        task = store[task_id]
+        if session is not None and session.outage.seconds_left():
+            return "nothing starts until the store, which is out of reach, is back"
+        calls = parts.in_flight.calls
+        run = calls.get(task_id)
+        number = sum(other.is_call for other in list(calls.values()))
+        return explain(
+            task,
+            store,
+            parts.hooks._now(),
+            called=None if run is None else run.task,
+            is_outcome_dropped=run is not None and run.is_over,
+            is_full=number > 0 and number >= parts.capacity.limit(),
+            are_all_paused=self._management.is_paused,
+        )
+
+    def upcoming(self, until: datetime | None, limit: int | None) -> Iterator[PlannedRun]:
+        """Do what `TaskRegistry.upcoming` says."""
+        _check_moment("until", until)
+        if limit is not None:
+            check_count("limit", limit, 0, ", or None")
+        if self._management.is_paused:
+            return iter(())
+        end = None if until is None else to_utc(until)
+        with self._parts.lock, self._parts.agenda as agenda:
+            now = self._parts.hooks._now()
+            agenda.work_in(now)
+            utc = agenda.see(now)
+            tasks = {entry.order: entry.task for entry in agenda.entries.values()}
+            # None before now: so the first of what is overdue comes before the rest has been asked.
+            bounds = [(max(entry.due or utc, utc), entry.order) for entry in agenda.entries.values()]
+        runs = islice(upcoming(tasks, bounds, now), limit)
+        return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
+
+    def history(
+        self, task_id: str | None, status: TaskStatus | str | None, since: datetime | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """Do what `TaskRegistry.history` says."""
+        check_count("limit", limit, 0)
+        if task_id is not None:
+            check_task_id(task_id, " or None")
+        _check_moment("since", since)
+        wanted = None if status is None else TaskStatus(status)
+        if self._parts.session is not None:
+            return self._parts.session.history(task_id, wanted, since, limit)
+        with self._parts.lock:
+            pasts = [
+                (task.id, list(task.history))
+                for task in list(self._parts.agenda.store.values())
+                if task_id is None or task.id == task_id
+            ]
+        return latest_runs(pasts, wanted, since, limit)
+
+    def statistics(self, task_id: str | None) -> Statistics:
+        """Do what `TaskRegistry.statistics` says."""
+        if task_id is not None:
+            check_task_id(task_id, " or None")
+        parts = self._parts
+        with parts.lock, parts.agenda as agenda:
+            agenda.work_in(parts.hooks._now())
+            if task_id is None:
+                return parts.recorder.counters.statistics()
+            entry = agenda.entries.get(task_id)
+            if entry is not None:
+                return (entry.counters or RunCounters()).statistics()
+        raise UnknownTaskError(task_id, agenda.store)
+
+
+def _check_moment(name: str, value: object) -> None:
+    if value is not None and not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime or None, got {short_repr(value)}")

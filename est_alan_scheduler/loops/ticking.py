@@ -1,0 +1,56 @@
+"""One step of a loop: a tick, and how long to wait after it."""
+
+import logging
+import math
+from collections.abc import Callable
+
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.control.loop_side import LoopSide
+from est_alan_scheduler.task_registry import TaskRegistry
+
+_LONGEST_PAUSE = 86_400.0  # seconds; the waits of the standard library overflow at some 290 years
+
+
+def check(interval: float, registry: TaskRegistry) -> None:
+    """Raise `ValueError` unless a loop can tick `registry` at this interval."""
+    if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0 < interval < math.inf:
+        raise ValueError(f"interval must be a finite number of seconds greater than 0, got {interval!r}")
+    if not callable(getattr(registry, "tick", None)):
+        raise ValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+
+
+def tick_once(
+    registry: TaskRegistry,
+    interval: float,
+    raised: tuple[type[BaseException], ...] = (),
+    call: Callable[[], None] | None = None,
+) -> float:
+    """Tick once, by `call` if it is given; return the seconds to wait before the next tick.
+
+    Errors other than those in `raised` are logged.
+    """
+    interval = min(interval, _LONGEST_PAUSE)
+    try:
+        (registry.tick if call is None else call)()
+        idle = None if loop_side(registry) is None else registry.idle_seconds()
+    except raised:
+        raise
+    except Exception as error:
+        log(logging.ERROR, "A tick failed; the scheduler goes on.", error)
+        return interval
+    except BaseException as error:  # of a task; the tick has recorded it, and the rest is due now
+        log(logging.ERROR, "A task was interrupted; the scheduler goes on.", error)
+        return 0.0
+    if isinstance(idle, int | float) and idle < interval:
+        return max(0.0, idle)
+    return interval
+
+
+def loop_side(registry: TaskRegistry) -> LoopSide | None:
+    """Return the side of a registry that a loop uses; None for a stand-in, which only has to `tick`.
+
+    A mock that follows the class, `MagicMock(spec=TaskRegistry)`, is a stand-in too.
+    """
+    side = getattr(registry, "_loop_side", None)
+    return side if isinstance(side, LoopSide) else None
