@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from est_alan_scheduler import Task, TaskRegistry, simulate
-from est_alan_scheduler.schedules.due import next_run
+from est_alan_scheduler import Task, TaskRegistry, next_run, simulate
 
 _ROUNDS = 15
 _STEPS = 500
