@@ -4,8 +4,8 @@
     python -m tests.benchmarks.versus REV --quick           1,000 of 10,000, three rounds
     python -m tests.benchmarks.versus REV --only core pool  without the stores
 
-The package of the git revision REV is put into a temporary directory. In each round either side is measured in a process
-of its own, right after one another, so that other load on the machine hits both; they begin alternately.
+The package of the git revision REV is put into a temporary directory. In each round either side is measured in a
+process of its own, right after one another, so that other load on the machine hits both; they begin alternately.
 This harness measures both, so it uses only names that all revisions have.
 
 - core: a tick in which nothing is due, and a run in the ticking thread.

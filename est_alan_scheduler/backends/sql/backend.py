@@ -21,7 +21,7 @@ _MOST = 2**63 - 1  # the largest LIMIT
 class SqlBackend(SqlLeases):
     """State in four tables. Subclasses know their database: its clock, its locks, and the fastest way to claim.
 
-    Rows are locked in one order, so that nobody waits in a cycle: meta, instances, tasks by id, runs.
+    Rows are locked in one order, so that transactions never wait in a cycle: meta, instances, tasks by id, runs.
     """
 
     @override
