@@ -99,19 +99,11 @@ class Task(BaseModel):
     assignment that does not go with the other fields, `ValueError`.
     """
 
-    # `_accepts`: what `dependencies` found out about `func`; `_armed`: when its schedule was registered;
-    # `_schedule`: what `timing` made of the schedule options; `_slot`: what it last worked out, and from what;
-    # `_tried`: the slot of its last run, in UTC, which a retry is for; `_watchers`: told of each assignment. Slots,
-    # because private attributes would cost every task a dict; declared as if they were, because a type checker knows
-    # those.
-    __slots__ = ("_accepts", "_armed", "_schedule", "_slot", "_tried", "_watchers")
+    # The registry's entry of the task, None while it is not registered. A slot, because private attributes would cost
+    # every task a dict; declared as if it were one, because a type checker knows those.
+    __slots__ = ("_entry",)
     if TYPE_CHECKING:
-        _accepts: Any = PrivateAttr()
-        _armed: Any = PrivateAttr()
-        _schedule: Any = PrivateAttr()
-        _slot: Any = PrivateAttr()
-        _tried: datetime | None = PrivateAttr()
-        _watchers: tuple[Callable[["Task"], None], ...] = PrivateAttr()
+        _entry: Any = PrivateAttr()
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -205,15 +197,10 @@ class Task(BaseModel):
     """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
-        """Make a task, its slots set."""
+        """Make a task that belongs to no registry."""
         # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
         task = super().__new__(cls)
-        _set_slot(task, "_accepts", None)
-        _set_slot(task, "_armed", None)
-        _set_slot(task, "_schedule", None)
-        _set_slot(task, "_slot", None)
-        _set_slot(task, "_tried", None)
-        _set_slot(task, "_watchers", ())
+        _set_slot(task, "_entry", None)
         return task
 
     @model_validator(mode="before")
@@ -296,16 +283,17 @@ class Task(BaseModel):
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
             values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
         replaced = {name: fields[name] for name in values}
+        entry = self._entry
+        if entry is None:
+            fields.update(values)
+            return replaced
         is_scheduling = not SCHEDULING.isdisjoint(values)
         if is_scheduling:
-            self._schedule = None  # also before: a Ctrl+C may come between
+            entry.forget_schedule(False)  # also before: a Ctrl+C may come between
         fields.update(values)
         if is_scheduling:
-            self._schedule = None
-            if not _ARMING.isdisjoint(values):
-                self._armed = None
-        for watcher in self._watchers:  # last: whoever is watcher finds the new value
-            watcher(self)
+            entry.forget_schedule(not _ARMING.isdisjoint(values))
+        entry.changed()  # last: the registry finds the new value
         return replaced
 
     @classmethod

@@ -135,7 +135,7 @@ class TaskRegistry:
 
     @store.setter
     def store(self, tasks: Mapping[str, Task]) -> None:
-        self._agenda.store = TaskDict(tasks, self._agenda.note_key, self._agenda.note_all)
+        self._agenda.store = TaskDict(tasks, self._agenda)
         self._agenda.note_all()
 
     def register(self, task: Task) -> Task:

@@ -1,11 +1,12 @@
-"""Work that keeps the processors busy, in a pool of processes: it does not hold up the loop.
+"""Checksums computed in a pool of processes: work for the processors that does not delay the loop.
 
     python examples/checksums.py                       # the packages of Python's own standard library
     python examples/checksums.py ~/Documents --seconds 60
 
 A task for each subdirectory computes one SHA-256 over all files below it, every three seconds, in a worker process.
-The factory `make_pool` has the scheduler replace the pool should a worker be killed. After `--seconds` (5), or on
-Ctrl+C, it prints for each directory how often and how long it was read, and whether its files changed meanwhile.
+Because the executor is the factory `make_pool`, the scheduler replaces the pool if a worker is killed. After
+`--seconds` (5), or on Ctrl+C, the program prints for each directory how often and how long it was read, and whether its
+files have changed.
 """
 
 import argparse
@@ -30,7 +31,7 @@ def checksum(directory: Path) -> str:
 
 
 def ignore_ctrl_c() -> None:
-    """Leave Ctrl+C, which reaches every process of the terminal, to the parent."""
+    """Ignore Ctrl+C, which reaches every process of the terminal: the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 

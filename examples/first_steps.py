@@ -1,12 +1,12 @@
 """Three tasks, one of each kind: every few seconds, daily, and once.
 
-Run it with `python examples/first_steps.py`; it goes on until Ctrl+C. It prints a line with the time for
+Run it with `python examples/first_steps.py`; it runs until Ctrl+C. It prints a line with the time for each run of
 
 - `add(10, 20)`, at once and then every 5 seconds;
-- `multiply(7, 8)`, daily, for the first time at the next full minute, provided that `add` has succeeded by then;
+- `multiply(7, 8)`, daily, first at the next full minute, if `add` has succeeded by then;
 - `log_message("One-off task executed!")`, once, after 30 seconds;
 
-and a last one when Ctrl+C ends it.
+and a last line when Ctrl+C ends it.
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ def add(x: int, y: int) -> int:
 
 def multiply(x: int, y: int) -> int:
     """Return the product."""
-    # The result of `add` would come as the argument dep_<id>: a function that does not ask for it just runs.
+    # The result of `add` is only passed to a function with a parameter dep_<id>; this one does not need it.
     say(f"multiply({x}, {y}) = {x * y}")
     return x * y
 
@@ -41,7 +41,7 @@ def main() -> None:
     """Register the tasks and run them until Ctrl+C."""
     now = datetime.now()
     adding = registry.register(Task(every={"seconds": 5}, func=add, args=(10, 20)))
-    # From 23:59 on, the next full minute is 00:00, and today's 00:00 has passed: then it runs at once as well.
+    # From 23:59 on, the next full minute is 00:00. The slot of today's 00:00 has passed, so the task runs at once.
     next_minute = f"{now + timedelta(minutes=1):%H:%M}"
     registry.register(Task(at=next_minute, func=multiply, args=(7, 8), depends_on=[adding.id]))
     registry.register(

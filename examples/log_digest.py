@@ -1,11 +1,12 @@
 """A log digester: it follows a growing log file, counts its lines by level, and keeps a report up to date.
 
-    python examples/log_digest.py                             # a log in a temporary directory, which a task lets grow
+    python examples/log_digest.py                             # a log in a temporary directory; a task appends to it
     python examples/log_digest.py app.log --seconds 60 --report report.txt
 
-Every second, `digest` reads what was appended since its last run and returns the counts so far. `report` depends on it
-and writes them to a file; `error_budget` depends on it, too, and fails as soon as there are more errors than allowed.
-After `--seconds` (10), or on Ctrl+C, it prints the report and the history of each task, with the failures in it.
+Every second, `digest` reads the lines appended since its last run and returns the counts so far. `report` depends on
+`digest` and writes the counts to a file. `error_budget` depends on `digest` as well, and fails as soon as there are
+more errors than allowed. After `--seconds` (10), or on Ctrl+C, the program prints the report and the history of each
+task, failures included.
 """
 
 import argparse
@@ -39,9 +40,9 @@ SAMPLE = (
 
 
 class LogTail:
-    """The lines that are appended to a log file, also after it was rotated or truncated.
+    """Lines that are appended to a log file, also after a rotation or a truncation of the file.
 
-    A file that was truncated and has outgrown its former size between two looks cannot be told from one that only grew.
+    A file that is truncated and outgrows its former size between two reads looks like a file that only grew.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,18 +51,18 @@ class LogTail:
         self._partial = b""
 
     def new_lines(self) -> Iterator[str]:
-        """Yield the lines that were completed since the last call; none while there is no file."""
+        """Yield the lines completed since the last call; none while the file does not exist."""
         if self._file is not None:
-            is_over = self._is_over(self._file)  # asked first: what is written until it is rotated is still read
+            is_over = self._is_over(self._file)  # before the read: lines written up to the rotation are still read
             yield from self._read_on(self._file)
             if is_over:
                 if self._partial:
-                    yield self._partial.decode(errors="replace")  # nobody will complete it
+                    yield self._partial.decode(errors="replace")  # no more text will follow
                 self.close()
         if self._file is None:
             try:
                 self._file = self._path.open("rb")
-            except FileNotFoundError:  # in the middle of a rotation
+            except FileNotFoundError:  # between the two steps of a rotation
                 return
             yield from self._read_on(self._file)
 
@@ -76,8 +77,8 @@ class LogTail:
         try:
             current = self._path.stat()
         except FileNotFoundError:
-            return False  # moved away: it may still be written to until its successor is there
-        # The open file keeps its inode number from being given to the successor.
+            return False  # moved away: a program may write to it until the new file exists
+        # While the file is open, its inode number is not reused for the new file.
         return current.st_size < file.tell() or not os.path.samestat(current, os.fstat(file.fileno()))
 
     def _read_on(self, file: BinaryIO) -> Iterator[str]:
@@ -102,7 +103,7 @@ class Digest:
 
 
 class LogWriter:
-    """Lets a log file grow."""
+    """Appends lines to a log file."""
 
     def __init__(self, path: Path) -> None:
         self.written = 0
@@ -110,7 +111,7 @@ class LogWriter:
         self._messages = cycle(SAMPLE)
 
     def write(self, count: int) -> int:
-        """Append `count` lines; return how many there are."""
+        """Append `count` lines; return the number of lines written so far."""
         with self._path.open("a", encoding="utf-8") as log:
             for message in islice(self._messages, count):
                 log.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {message}\n")
@@ -140,12 +141,12 @@ def check_error_budget(budget: int, *, dep_digest: dict[str, int]) -> str:
 
 
 def run(log: Path, writer: LogWriter | None, report: Path, budget: int, seconds: float) -> TaskRegistry:
-    """Digest the log for a while; return the registry with what its tasks did."""
+    """Digest the log for a while; return the registry, whose tasks hold their results."""
     registry = TaskRegistry()
     with closing(LogTail(log)) as tail:
         if writer is not None:
             registry.register(Task(id="write", every={"milliseconds": 500}, func=writer.write, args=(5,)))
-        # An id that is a Python identifier, so that the result can be taken as the argument dep_digest.
+        # The id is a Python identifier, so that a function can take the result as its parameter dep_digest.
         registry.register(Task(id="digest", every={"seconds": 1}, func=Digest(tail).update))
         registry.register(
             Task(id="report", every={"seconds": 2}, func=write_report, args=(report,), depends_on=["digest"])
@@ -170,19 +171,19 @@ def run(log: Path, writer: LogWriter | None, report: Path, budget: int, seconds:
 
 
 def digest_the_rest(registry: TaskRegistry) -> None:
-    """Run all but the writer once more, for the lines that came after the last digest."""
+    """Run all tasks but the writer once more, for the lines that came after the last digest."""
     for task in registry:
         if task.id == "write":
-            task.every = None  # a task without a schedule stays, and is not due
+            task.every = None  # a task without a schedule is never due
         else:
-            task.last_run_at = None  # as if it had never run: due now
-    # Twice, because the very first success of a dependency lets its dependents run in the next tick.
+            task.last_run_at = None  # a task that has never run is due now
+    # Two ticks, because dependents run in the tick after the first success of their dependency.
     registry.tick()
     registry.tick()
 
 
 def print_history(registry: TaskRegistry) -> None:
-    """Print what each task did."""
+    """Print the history of each task."""
     for task in registry:
         print(f"\n{task.id}: {task.status.value}")
         for entry in task.history:

@@ -1,13 +1,13 @@
-"""A pipeline on real files: extract, transform, load, each once for every success of the step before.
+"""A pipeline on real files: extract, transform, load, each once per success of the step before.
 
-    python examples/pipeline.py                       # a delivery of three files, which it makes itself
+    python examples/pipeline.py                       # a delivery of three files, made by the program
     python examples/pipeline.py inbox --outbox outbox
 
 `extract` takes CSV files of orders out of the inbox, `transform` sums each up by product, `load` adds the sums to
-totals.json in the outbox. They are due every ten seconds, but with `depends_on_mode="fresh"` a step waits until the one
-before has succeeded anew. A file that is still being written, whose last line has no end, is an error in `extract`, and
-retried: of the delivery that the program makes itself, the third file is completed half a second later.
-It stops by itself when all files are loaded, when a step has failed for good, or on Ctrl+C.
+totals.json in the outbox. The steps are due every ten seconds, but with `depends_on_mode="fresh"` a step waits until
+the step before has succeeded anew. A file whose last line has no end is still being written: `extract` fails then,
+and is retried. In the delivery made by the program, the third file is completed half a second later. The program
+stops when all files are loaded, when a step has failed after its last retry, or on Ctrl+C.
 """
 
 import argparse
@@ -35,12 +35,12 @@ class IncompleteError(Exception):
 
 
 def extract(inbox: Path, stage: Path) -> str:
-    """Move the files that are complete from the inbox to the stage; `IncompleteError` if there is another one."""
+    """Move the complete files from the inbox to the stage; `IncompleteError` if a file is incomplete."""
     moved = []
     for path in sorted(inbox.glob("*.csv")):
         if not path.read_bytes().endswith(b"\n"):
             raise IncompleteError(f"{path.name} is still being written")
-        shutil.move(path, stage / path.name)  # which may be another disk
+        shutil.move(path, stage / path.name)  # `move`, because the stage may be on another disk
         moved.append(path.name)
     return f"took {', '.join(moved) or 'nothing'}"
 
@@ -64,7 +64,7 @@ def load(stage: Path, outbox: Path) -> str:
     paths = sorted(stage.glob("*.json"))
     for path in paths:
         totals.update(json.loads(path.read_text(encoding="utf-8")))
-    # In this order a failure loses nothing; who is killed right before the end adds these sums once more.
+    # In this order a failure loses nothing; a process killed right before the end adds these sums again.
     draft = totals_path.with_suffix(".draft")
     draft.write_text(json.dumps(totals, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     draft.replace(totals_path)
@@ -74,10 +74,10 @@ def load(stage: Path, outbox: Path) -> str:
 
 
 def run(inbox: Path, stage: Path, outbox: Path, registry: TaskRegistry) -> None:
-    """Let the files of the inbox go through the pipeline."""
+    """Run the pipeline on the files of the inbox."""
     is_over = threading.Event()
 
-    def tell(event: Event) -> None:
+    def print_outcome(event: Event) -> None:
         print(f"{event.task_id}, attempt {event.attempt}: {event.error_message or event.result}", flush=True)
         if event.error is not None:
             if event.retry_at is None:
@@ -85,8 +85,8 @@ def run(inbox: Path, stage: Path, outbox: Path, registry: TaskRegistry) -> None:
         elif event.task_id == "load" and not [*inbox.glob("*.csv"), *stage.iterdir()]:
             is_over.set()
 
-    registry.on("succeeded", tell)
-    registry.on("failed", tell)
+    registry.on("succeeded", print_outcome)
+    registry.on("failed", print_outcome)
     steps = (("extract", extract, (inbox, stage)), ("transform", transform, (stage,)), ("load", load, (stage, outbox)))
     before: list[str] = []
     for name, func, args in steps:

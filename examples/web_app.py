@@ -1,15 +1,15 @@
-"""A web app with scheduled work on its own event loop: the scheduler lives as long as the app does.
+"""A web app with scheduled work on its own event loop: the scheduler runs as long as the app.
 
     pip install starlette uvicorn httpx
     python examples/web_app.py                    # then open http://127.0.0.1:8000/
     python examples/web_app.py --port 8080
 
-`probe`, a coroutine function, asks the app's own /health every two seconds and notes how long the answer took. It runs
-as a task of the same event loop that serves the pages, so it holds up none of them. `summary`, a plain function, runs
-in a thread and depends on it. The page / shows what came of both, as JSON. Ctrl+C ends it. It prints what uvicorn
-prints: the address, and a line for each request.
+`probe`, a coroutine function, requests the app's own /health every two seconds and measures the time until the answer.
+It runs on the event loop that serves the pages, and does not block it. `summary`, a plain function, depends on `probe`
+and runs in a thread. The page / shows the state of both tasks as JSON. Ctrl+C ends the program. Its output is that of
+uvicorn: the address, and a line for each request.
 
-With FastAPI it is the same: `FastAPI(lifespan=lifespan)`.
+FastAPI works in the same way: `FastAPI(lifespan=lifespan)`.
 """
 
 import argparse
@@ -43,7 +43,7 @@ async def probe(url: str) -> float:
 
 
 def summary(dep_probe: float) -> str:
-    """Return the latest and the median latency in words."""
+    """Return a text with the latest and the median latency."""
     return f"latest {dep_probe:.1f} ms, median of {len(latencies)}: {statistics.median(latencies):.1f} ms"
 
 
@@ -60,12 +60,12 @@ async def lifespan(_app: Starlette) -> AsyncIterator[None]:
 
 
 async def health(_request: Request) -> PlainTextResponse:
-    """Answer."""
+    """Answer that the app is up."""
     return PlainTextResponse("ok")
 
 
 async def show(_request: Request) -> JSONResponse:
-    """Show how the tasks are doing."""
+    """Return the state of the tasks as JSON."""
     return JSONResponse(
         {
             task.id: {

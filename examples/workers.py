@@ -1,11 +1,11 @@
-"""Three worker processes share fifty tasks: each task is run by one of them, whoever comes first.
+"""Three worker processes share fifty tasks: each task is run by the worker that claims it first.
 
     python examples/workers.py                                             # one SQLite file
     python examples/workers.py postgresql+psycopg://user@localhost/tasks   # or another store
     python examples/workers.py redis://localhost:6379/0
 
-Every worker registers the same fifty tasks with the same ids, and ticks. When all tasks have succeeded, it prints who
-ran what. Extra `sql`, `postgres` or `redis`.
+Every worker registers the same fifty tasks with the same ids, and ticks. When all tasks have succeeded, the program
+prints the tasks of each worker. Needs the extra `sql`, `postgres` or `redis`.
 """
 
 import argparse
@@ -22,7 +22,7 @@ WORKERS, TASKS = 3, 50
 
 
 def resize(picture: int) -> str:
-    """Take a while over one picture."""
+    """Wait for a moment in place of some work, and return a message."""
     time.sleep(0.03)
     return f"picture {picture} resized"
 
@@ -30,11 +30,11 @@ def resize(picture: int) -> str:
 def open_registry(url: str, lease: float = 30.0) -> TaskRegistry:
     """Return a registry of the shared tasks."""
     registry = TaskRegistry(lease=lease)
-    registry.expose(resize, "resize")  # this program is `__main__`: in other processes the function needs a name
+    registry.expose(resize, "resize")  # in `__main__` a function needs a name that other processes know
     long_ago = datetime(2026, 1, 1)
     for number in range(TASKS):
         registry.register(Task(id=f"picture {number:02}", run_at=long_ago, timezone="UTC", func=resize, args=(number,)))
-    registry.configure(backend=url)  # all tasks in one go
+    registry.configure(backend=url)  # all tasks in a few round trips
     return registry
 
 
@@ -48,7 +48,7 @@ def work(url: str) -> None:
 
 
 def show(url: str) -> None:
-    """Let the workers work, and print who ran what."""
+    """Start the workers, wait for them, and print the tasks of each."""
     options = ["-W", "error"] if "error" in sys.warnoptions else []
     command = [sys.executable, *options, __file__, "--work", url]
     workers = [subprocess.Popen(command) for _ in range(WORKERS)]  # noqa: S603  # this very program
@@ -66,7 +66,7 @@ def show(url: str) -> None:
 
 
 def main() -> None:
-    """Read the command line, and do as it says."""
+    """Read the command line; run as a worker, or show the example."""
     parser = argparse.ArgumentParser(description="Share tasks among worker processes.")
     parser.add_argument("url", nargs="?", help="where to keep the state; by default a file that is removed again")
     parser.add_argument("--work", action="store_true", help="be a worker")

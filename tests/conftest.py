@@ -1,4 +1,4 @@
-"""What all tests share: how long to search, a strict end of the run, the time zone of a test, stores and servers."""
+"""Fixtures and settings of all tests: length of searches, skips as failures in CI, time zone, stores and servers."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full", action="store_true", help="search at full length for what breaks a law")
+    parser.addoption("--full", action="store_true", help="run the searches of the property tests at full length")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,14 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that set a time zone themselves: in another zone of the machine they would do the same again."""
+    """Mark the tests that set a time zone themselves: they do the same in every zone of the machine."""
     for item in items:
         if "set_zone" in getattr(item, "fixturenames", ()):
             item.add_marker("sets_zone")
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Turn skipped tests into a failure in CI: there, everything a test needs has to be installed."""
+    """Fail a run in CI that skips tests: all their requirements have to be installed there."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -50,13 +50,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def is_full(pytestconfig: pytest.Config) -> bool:
-    """Tell whether to search at full length."""
+    """Return whether searches run at full length."""
     return bool(pytestconfig.getoption("full"))
 
 
 @pytest.fixture
 def set_zone() -> Iterator[Callable[[str], None]]:
-    """Give the process another time zone for the length of a test."""
+    """Set the time zone of the process for one test."""
     before = os.environ.get("TZ")
 
     def put(name: str | None) -> None:
@@ -91,7 +91,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def join(store: Store, clock: Clock) -> Iterator[Callable[..., TaskRegistry]]:
-    """Make registries on one store, as processes of their own would."""
+    """Make registries that share one store, like separate processes."""
     joined: list[TaskRegistry] = []
 
     def make(**options: Any) -> TaskRegistry:

@@ -1,4 +1,4 @@
-"""What the tests of executors run: functions that a worker process can import."""
+"""Functions for tests to run, importable by a worker process."""
 
 import asyncio
 import os
@@ -19,12 +19,12 @@ def boom() -> None:
     raise ValueError("boom")
 
 
-def leave() -> None:
+def exit_with_3() -> None:
     raise SystemExit(3)
 
 
 class OddError(Exception):
-    """It can be pickled, but not loaded: that calls `__init__` with one argument."""
+    """An error that can be pickled but not loaded: loading calls `__init__` with one argument."""
 
     def __init__(self, one: str, two: str) -> None:
         super().__init__(f"{one} and {two}")
@@ -38,11 +38,11 @@ def take(dep_source: Any) -> list[Any]:
     return [dep_source]
 
 
-def look() -> CurrentRun | None:
+def get_current_run() -> CurrentRun | None:
     return current_run()
 
 
-async def look_later() -> CurrentRun | None:
+async def current_run_async() -> CurrentRun | None:
     await asyncio.sleep(0)
     return current_run()
 
@@ -55,7 +55,7 @@ def kill_worker() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def give_back(value: Any) -> Any:
+def echo(value: Any) -> Any:
     return value
 
 
@@ -68,7 +68,7 @@ def make_lambda() -> Any:
 
 
 class Unloadable:
-    """It can be pickled, but loading it fails."""
+    """An object that can be pickled but not loaded."""
 
     def __reduce__(self) -> Any:
         return boom, ()
@@ -79,7 +79,7 @@ def make_unloadable() -> Unloadable:
 
 
 def hold(folder: str, name: str = "hold") -> str:
-    """Note the start, wait until the test lets it go, note the end."""
+    """Record the start, wait for `release_unstarted`, record the end."""
     with open(Path(folder) / f"{name}.started", "a") as started:
         started.write("x")
     give_up_at = time.monotonic() + 60
@@ -91,7 +91,7 @@ def hold(folder: str, name: str = "hold") -> str:
 
 
 def count(folder: str, what: str, name: str = "hold") -> int:
-    """Return how often `hold` has noted something."""
+    """Return how often `hold` has recorded an event."""
     path = Path(folder) / f"{name}.{what}"
     return len(path.read_text()) if path.exists() else 0
 
@@ -104,6 +104,6 @@ EPOCHS: list[int | None] = []
 
 
 def note_epoch() -> None:
-    """Note in EPOCHS, which the test clears, the number of this run."""
+    """Append the epoch of this run to EPOCHS, which the test clears."""
     run = current_run()
     EPOCHS.append(run and run.epoch)

@@ -1,4 +1,4 @@
-"""What a time of day means around a clock change, found by trying every half minute with `zoneinfo`, and nothing else.
+"""The slot of a time of day around a clock change, found with `zoneinfo` by a scan of every half minute.
 
 python -m tests.oracle      every zone, every transition from 1970 to 2037, every minute within an hour of it
 """
@@ -23,7 +23,7 @@ def wall(zone: ZoneInfo, utc: datetime) -> datetime:
 
 @cache
 def transitions(zone: ZoneInfo, year: int | None = None) -> tuple[datetime, ...]:
-    """Return the instants at which the offset from UTC changes: from 1970 to 2037, or in one year."""
+    """Return the instants at which the UTC offset changes: from 1970 to 2037, or in one year."""
     found = []
     utc, end = (BEGIN, END) if year is None else (datetime(year, 1, 1), datetime(year + 1, 1, 1))
     offset = wall(zone, utc) - utc
@@ -45,7 +45,7 @@ def transitions(zone: ZoneInfo, year: int | None = None) -> tuple[datetime, ...]
 
 
 def first_instants(zone: ZoneInfo, change: datetime) -> tuple[dict[datetime, datetime], dict[datetime, datetime]]:
-    """Return the instant of each wall minute within an hour of a change: those that come, those that are skipped."""
+    """Return the instants of the wall minutes within an hour of a change: the existing ones, the skipped ones."""
     old, new = wall(zone, change - timedelta(seconds=1)) + timedelta(seconds=1), wall(zone, change)
     jump = abs(new - old)
     seen: dict[datetime, datetime] = {}
@@ -67,7 +67,7 @@ def first_instants(zone: ZoneInfo, change: datetime) -> tuple[dict[datetime, dat
 
 
 def is_skipped(day: date, old: datetime, new: datetime) -> bool:
-    """Tell whether a gap from `old` to `new` covers a whole day."""
+    """Return whether a gap from `old` to `new` covers a whole day."""
     midnight = datetime.combine(day, datetime.min.time())
     return old <= midnight and midnight + DAY <= new
 
@@ -80,7 +80,7 @@ def cases(zone: ZoneInfo, change: datetime) -> Iterator[tuple[datetime, datetime
 
 
 def check(name: str, at: datetime, expected: datetime) -> str | None:
-    """Return what is wrong with the slots of `at` around that date, None if nothing is."""
+    """Describe a wrong slot of `at` around that date; None if there is no wrong slot."""
     schedule = daily(f"{at:%H:%M}", named(name))
     slot = schedule.after(expected - timedelta(microseconds=1))
     if slot != expected:

@@ -1,4 +1,4 @@
-"""The demo that `python -m est_alan_scheduler.scheduler` runs."""
+"""The demo of `python -m est_alan_scheduler.scheduler`."""
 
 import pytest
 from freezegun import freeze_time
@@ -6,7 +6,7 @@ from freezegun import freeze_time
 from est_alan_scheduler import TaskRegistry, demo
 
 
-def test_it_runs_its_tasks_for_ten_seconds_and_shows_what_came_of_them(
+def test_the_demo_runs_its_tasks_for_ten_seconds_and_prints_their_outcomes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with freeze_time("2026-06-01 12:00:00") as frozen:

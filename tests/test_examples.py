@@ -1,4 +1,4 @@
-"""The examples: each does, as a process of its own, what its docstring says."""
+"""The examples, each run as a separate process: they do what their docstrings say."""
 
 import hashlib
 import importlib.util
@@ -39,8 +39,8 @@ needs_sigint = pytest.mark.skipif(os.name == "nt", reason="Windows cannot send a
 
 @contextmanager
 def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
-    """Run Python with warnings as errors; kill it when it is stuck, and at the end in any case."""
-    # A job in a shell's background ignores Ctrl+C, and so would its children.
+    """Run Python with warnings as errors; kill the process if it hangs, and at the end."""
+    # A background job of a shell ignores Ctrl+C, and its children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         process = subprocess.Popen(
@@ -63,7 +63,7 @@ def started(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
 
 
 def run(*arguments: object) -> str:
-    """Return what Python prints, which ends well and has no complaint."""
+    """Return the output of Python, which has to exit with 0 and an empty stderr."""
     with started(*arguments) as process:
         output, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (0, "")
@@ -71,7 +71,7 @@ def run(*arguments: object) -> str:
 
 
 def run_until_ctrl_c(*arguments: object) -> list[str]:
-    """Return the lines that Python prints when it is interrupted after the first: it ends well, without complaint."""
+    """Interrupt Python after its first line; return its lines. It has to exit with 0 and an empty stderr."""
     with started(*arguments) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -160,7 +160,7 @@ def test_first_steps_adds_every_five_seconds_multiplies_at_the_next_minute_and_l
 def test_ctrl_c_ends_first_steps_with_one_friendly_line() -> None:
     lines = [line[len("12:00:00  ") :] for line in run_until_ctrl_c(FIRST_STEPS)]
     assert (lines[0], lines[-1]) == ("add(10, 20) = 30", "Stopped by Ctrl+C. Goodbye!")
-    assert set(lines[1:-1]) <= {"add(10, 20) = 30", "multiply(7, 8) = 56"}  # a slow machine may get that far
+    assert set(lines[1:-1]) <= {"add(10, 20) = 30", "multiply(7, 8) = 56"}  # a slow machine may reach this line
 
 
 @pytest.mark.slow
@@ -275,7 +275,7 @@ def test_a_line_counts_for_the_first_level_that_it_names(log_digest: Any, line: 
 
 
 class TestPipeline:
-    def test_it_loads_a_delivery_whose_last_file_comes_late(self) -> None:
+    def test_the_pipeline_loads_a_delivery_whose_last_file_comes_late(self) -> None:
         lines = run(PIPELINE).splitlines()
         failed = [
             f"extract, attempt {number}: {INCOMPLETE}"
@@ -290,7 +290,7 @@ class TestPipeline:
             *'{\n  "coffee": 6,\n  "cups": 12,\n  "tea": 9\n}'.splitlines(),
         ]
 
-    def test_it_takes_the_files_of_an_inbox_once(self, tmp_path: Path) -> None:
+    def test_the_pipeline_takes_each_file_of_the_inbox_once(self, tmp_path: Path) -> None:
         inbox, outbox = tmp_path / "in", tmp_path / "out"
         inbox.mkdir()
         for name in ("a", "b"):
@@ -307,7 +307,7 @@ class TestPipeline:
         run(PIPELINE, inbox, "--outbox", outbox)
         assert json.loads((outbox / "totals.json").read_text()) == {"tea": 3}
 
-    def test_a_failure_for_good_ends_it(self, tmp_path: Path) -> None:
+    def test_a_failure_after_the_last_retry_ends_the_pipeline(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_text("product,pieces\ntea,many\n")
         assert run(PIPELINE, tmp_path).splitlines()[1:] == [
             "transform, attempt 1: ValueError: invalid literal for int() with base 10: 'many'",
@@ -315,7 +315,7 @@ class TestPipeline:
         ]
 
     @needs_sigint
-    def test_ctrl_c_ends_it_early(self, tmp_path: Path) -> None:
+    def test_ctrl_c_ends_the_pipeline_early(self, tmp_path: Path) -> None:
         (tmp_path / "wednesday.csv").write_text("product")
         lines = run_until_ctrl_c(PIPELINE, tmp_path)
         assert (lines[0], lines[-2:]) == (
@@ -325,7 +325,7 @@ class TestPipeline:
 
 
 class TestChecksums:
-    def test_it_reads_each_directory_and_notices_changes(self, tmp_path: Path) -> None:
+    def test_checksums_reads_each_directory_and_reports_changes(self, tmp_path: Path) -> None:
         for name in ("a", "b"):
             (tmp_path / name).mkdir()
             (tmp_path / name / "file").write_text(name)
@@ -338,7 +338,7 @@ class TestChecksums:
         ]
 
     @needs_sigint
-    def test_ctrl_c_ends_it_early(self) -> None:
+    def test_ctrl_c_ends_checksums_early(self) -> None:
         lines = run_until_ctrl_c(CHECKSUMS, "--seconds", "600")
         assert lines[1] == "interrupted"
         assert len(lines) == 7

@@ -43,7 +43,7 @@ MODULES = {path.relative_to(ROOT).with_suffix("").parts: path for path in sorted
 
 
 def imports_of(path: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the modules of the package that a file imports, wherever in it, for type checkers only ones included."""
+    """Yield the modules of the package that a file imports anywhere, those for type checkers included."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module is not None and node.level == 0:
             names = [f"{node.module}.{alias.name}" for alias in node.names]
@@ -58,7 +58,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, ...]]:
 
 
 def _module(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the module that a dotted name is in: the name may go on to what the module holds."""
+    """Return the module of a dotted name, which may name an attribute of the module."""
     for length in range(len(parts), -1, -1):
         for found in (parts[:length], (*parts[:length], "__init__")):
             if found in MODULES:
@@ -69,7 +69,7 @@ def _module(parts: tuple[str, ...]) -> tuple[str, ...]:
 GRAPH = {module: {found for found in imports_of(path) if found != module} for module, path in MODULES.items()}
 
 
-def test_the_graph_knows_imports_of_every_kind(tmp_path: Path) -> None:
+def test_the_import_graph_contains_imports_of_every_kind(tmp_path: Path) -> None:
     path = tmp_path / "some.py"
     path.write_text(
         "from typing import TYPE_CHECKING\n"

@@ -1,4 +1,4 @@
-"""Every code block of the README does what stands there."""
+"""The README: its code blocks run, its links and names exist."""
 
 import re
 import subprocess
@@ -22,7 +22,7 @@ EXAMPLES = [
 
 
 @pytest.mark.parametrize(("code", "output"), EXAMPLES, ids=range(len(EXAMPLES)))
-def test_each_example_prints_what_stands_below_it(code: str, output: str, tmp_path: Path) -> None:
+def test_each_example_prints_the_text_block_below_it(code: str, output: str, tmp_path: Path) -> None:
     if "cron=" in code:
         pytest.importorskip("cronsim")
     if "sqlite:" in code:
@@ -42,7 +42,7 @@ def test_the_first_example_is_short() -> None:
     assert len(EXAMPLES[0][0].rstrip().splitlines()) <= 15
 
 
-def test_shell_blocks_name_what_the_project_has() -> None:
+def test_shell_blocks_name_existing_extras_and_modules() -> None:
     shell = "".join(code for language, code in BLOCKS if language == "bash")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     extras = re.findall(r"^([\w-]+) = \[", project, re.MULTILINE)
@@ -51,7 +51,7 @@ def test_shell_blocks_name_what_the_project_has() -> None:
     assert set(re.findall(r"-m (est_alan_scheduler\.\w+)", shell)) == {"est_alan_scheduler.scheduler"}
 
 
-def test_files_that_are_linked_are_there() -> None:
+def test_linked_files_exist() -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", README)
     assert links
     assert all((ROOT / link).is_file() for link in links)
@@ -66,3 +66,14 @@ def test_each_field_of_a_task_is_described_in_both_languages() -> None:
     english, korean = README.split("## 한국어")
     fields = est_alan_scheduler.Task.model_fields
     assert [name for name in fields if f"`{name}`" not in english or f"`{name}`" not in korean] == []
+
+
+def test_the_source_section_names_each_wing_and_only_existing_files() -> None:
+    package = Path(est_alan_scheduler.__file__).parent
+    section = README.partition("\n## The source\n")[2].partition("\n## ")[0]
+    table = re.findall(r"^\| (`[^|]*`) \|", section, re.MULTILINE)
+    wings = {f"{path.parent.name}/" for path in package.glob("*/__init__.py")}
+    wings |= {path.name for path in package.glob("*.py")}
+    assert set(re.findall(r"`([^`]+)`", " ".join(table))) == wings
+    paths = re.findall(r"`([a-z_]+/[a-z_/]*(?:\.py)?)`", section)
+    assert [path for path in paths if not any((root / path).exists() for root in (ROOT, package))] == []

@@ -33,7 +33,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Frozen(ClockedRegistry):
-    """A registry whose clock is local time that a test sets."""
+    """A registry whose local time is set by the test."""
 
     def __init__(self) -> None:
         super().__init__(Clock(START))
@@ -61,7 +61,7 @@ def boom() -> None:
 
 
 class TestRegister:
-    def test_it_returns_the_task_and_keeps_it(self, registry: Frozen) -> None:
+    def test_register_stores_and_returns_the_task(self, registry: Frozen) -> None:
         task = Task(id="a", every={"seconds": 1}, func=work)
         assert registry.register(task) is task
         assert (list(registry), len(registry), "a" in registry, registry.get("a")) == ([task], 1, True, task)
@@ -74,42 +74,44 @@ class TestRegister:
             ({"every": {"seconds": 1}, "at": "07:00", "run_at": START}, "every and at and run_at"),
         ],
     )
-    def test_it_demands_exactly_one_schedule_option(self, registry: Frozen, fields: dict[str, Any], got: str) -> None:
+    def test_a_task_without_exactly_one_schedule_option_is_refused(
+        self, registry: Frozen, fields: dict[str, Any], got: str
+    ) -> None:
         with pytest.raises(ValueError, match="Task must specify exactly one of") as caught:
             registry.register(Task(id="a", func=work, **fields))
         expected = f"Task must specify exactly one of every / at / run_at / cron, got {got} (task 'a')."
         assert str(caught.value) == expected
         assert len(registry) == 0
 
-    def test_an_id_is_taken_once(self, registry: Frozen) -> None:
+    def test_a_registered_id_is_refused(self, registry: Frozen) -> None:
         first = registry.register(Task(id="a", at="07:00", func=work))
         with pytest.raises(ValueError, match=r"^Task with id 'a' already registered\.$"):
             registry.register(Task(id="a", at="08:00", func=work))
         assert list(registry) == [first]
 
-    def test_only_tasks_are_taken(self, registry: Frozen) -> None:
+    def test_an_object_that_is_not_a_task_is_refused(self, registry: Frozen) -> None:
         with pytest.raises(TypeError, match="only a Task can be registered, got 'a'"):
-            registry.register("a")  # type: ignore[arg-type]  # that is what the test is about
+            registry.register("a")  # type: ignore[arg-type]  # the wrong type is the test
 
-    def test_a_dependency_on_itself_is_a_circle(self, registry: Frozen) -> None:
+    def test_a_self_dependency_is_refused_as_a_cycle(self, registry: Frozen) -> None:
         with pytest.raises(ValueError, match=r"^Task 'a' would depend on itself: a -> a$"):
             registry.register(Task(id="a", at="07:00", func=work, depends_on=["a"]))
 
-    def test_a_circle_is_printed(self, registry: Frozen) -> None:
+    def test_the_error_prints_the_dependency_cycle(self, registry: Frozen) -> None:
         registry.register(Task(id="a", at="07:00", func=work, depends_on=["x", "b"]))
         registry.register(Task(id="b", at="07:00", func=work, depends_on=["c"]))
         with pytest.raises(ValueError, match=r"^Task 'c' would depend on itself: c -> a -> b -> c$"):
             registry.register(Task(id="c", at="07:00", func=work, depends_on=["a"]))
         assert [task.id for task in registry] == ["a", "b"]
 
-    def test_a_long_chain_is_registered_from_either_end(self, registry: Frozen) -> None:
+    def test_a_long_dependency_chain_can_be_registered_from_either_end(self, registry: Frozen) -> None:
         for numbers in (range(2000), reversed(range(2000, 4000))):
             for number in numbers:
                 depends_on = [str(number - 1)] if number % 2000 else []
                 registry.register(Task(id=str(number), at="07:00", func=work, depends_on=depends_on))
         assert len(registry) == 4000
 
-    def test_an_argument_that_collides_with_a_result_is_refused(self, registry: Frozen) -> None:
+    def test_a_keyword_argument_that_collides_with_a_dependency_result_is_refused(self, registry: Frozen) -> None:
         with pytest.raises(ValueError, match="kwargs of task 'b' hold 'dep_a', where the result of 'a' would go"):
             registry.register(Task(id="b", at="07:00", func=work, depends_on=["a"], kwargs={"dep_a": 1}))
 
@@ -189,7 +191,7 @@ class TestRun:
         registry.tick()
         assert [task.status for task in tasks] == [TaskStatus.FAILED, TaskStatus.SUCCESS]
 
-    def test_an_interruption_is_recorded_and_raised_and_strands_nobody(self, registry: Frozen) -> None:
+    def test_an_interruption_is_recorded_and_raised_and_the_other_tasks_stay_due(self, registry: Frozen) -> None:
         def interrupt() -> None:
             raise KeyboardInterrupt
 
@@ -206,7 +208,7 @@ class TestRun:
         assert [len(task.history) for task in tasks] == [1, 1, 1, 1, 1]
 
     @pytest.mark.parametrize("is_failing", [False, True])
-    def test_an_inline_function_that_took_too_long_has_failed_when_it_returns(
+    def test_an_inline_run_past_its_timeout_has_failed_when_it_returns(
         self, registry: Frozen, is_failing: bool
     ) -> None:
         def sleep() -> None:
@@ -219,7 +221,7 @@ class TestRun:
         message = "TimeoutError: the run took longer than its timeout of 0.01 s"
         assert (task.status, task.error_message, task.result) == (TaskStatus.FAILED, message, "before")
 
-    def test_a_second_interruption_while_the_first_is_recorded_strands_nobody(self, registry: Frozen) -> None:
+    def test_a_second_interruption_during_recording_leaves_no_task_running(self, registry: Frozen) -> None:
         class Twice(KeyboardInterrupt):
             def __str__(self) -> str:
                 raise KeyboardInterrupt
@@ -237,7 +239,7 @@ class TestRun:
             [],
         )
 
-    def test_ticks_nested_beyond_the_stack_strand_nobody(self, registry: Frozen) -> None:
+    def test_ticks_nested_beyond_the_stack_leave_no_task_running(self, registry: Frozen) -> None:
         tasks = [registry.register(Task(every={"hours": 1}, func=registry.tick)) for _ in range(300)]
         registry.tick()
         assert {task.status for task in tasks} <= {TaskStatus.SUCCESS, TaskStatus.FAILED, TaskStatus.PENDING}
@@ -252,12 +254,12 @@ class TestRun:
         registry.tick_at(START + 5 * SECOND)
         assert task.history == []
 
-    def test_a_result_is_shown_bounded(self, registry: Frozen) -> None:
+    def test_a_result_in_the_history_is_bounded(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 1}, func=lambda: "x" * 5_000_000))
         registry.tick()
         assert task.history[0]["result"] == "'" + 999 * "x" + "…"
 
-    def test_a_result_whose_repr_fails_is_a_success_all_the_same(self, registry: Frozen) -> None:
+    def test_a_run_whose_result_has_a_failing_repr_is_a_success(self, registry: Frozen) -> None:
         class Shy:
             def __repr__(self) -> str:
                 raise RuntimeError
@@ -266,7 +268,7 @@ class TestRun:
         registry.tick()
         assert task.history[0]["result"] == "<Shy whose repr failed with RuntimeError>"
 
-    def test_an_error_whose_str_fails_is_recorded_all_the_same(self, registry: Frozen) -> None:
+    def test_an_error_with_a_failing_str_is_recorded(self, registry: Frozen) -> None:
         class MuteError(Exception):
             def __str__(self) -> str:
                 raise RuntimeError
@@ -278,7 +280,7 @@ class TestRun:
         registry.tick()
         assert task.error_message == "MuteError: <its str failed with RuntimeError>"
 
-    def test_a_logging_handler_that_raises_costs_no_run(self, registry: Frozen) -> None:
+    def test_a_logging_handler_that_raises_does_not_prevent_a_run(self, registry: Frozen) -> None:
         class Bad(logging.Handler):
             def handle(self, record: logging.LogRecord) -> bool:
                 raise RuntimeError
@@ -319,7 +321,7 @@ class TestRun:
         registry.tick()
         assert started == tasks + tasks
 
-    def test_the_old_result_is_let_go_without_the_lock(self, registry: Frozen) -> None:
+    def test_the_old_result_is_dropped_without_holding_the_lock(self, registry: Frozen) -> None:
         locked: list[bool] = []
 
         class Result:
@@ -331,7 +333,7 @@ class TestRun:
         registry.tick_at(START + SECOND)
         assert locked == [False]
 
-    def test_a_dropped_task_is_let_go_without_the_lock(self, registry: Frozen) -> None:
+    def test_a_deleted_task_is_dropped_without_holding_the_lock(self, registry: Frozen) -> None:
         locked: list[bool] = []
 
         class Argument:
@@ -345,9 +347,9 @@ class TestRun:
 
 
 class TestNesting:
-    """Ticks and registries in functions."""
+    """Ticks inside of task functions."""
 
-    def test_a_tick_that_was_held_up_runs_nothing_that_ran_meanwhile(self, registry: Frozen) -> None:
+    def test_a_delayed_tick_does_not_repeat_runs_of_a_nested_tick(self, registry: Frozen) -> None:
         other = registry
 
         def hold_up() -> None:
@@ -361,7 +363,7 @@ class TestNesting:
         registry.tick()
         assert [run["run_at"] for run in task.history] == [START + second * SECOND for second in range(1, 60)]
 
-    def test_what_an_interrupted_inner_tick_left_the_outer_one_runs(self, registry: Frozen) -> None:
+    def test_the_outer_tick_runs_the_tasks_that_an_interrupted_inner_tick_left(self, registry: Frozen) -> None:
         def tick() -> None:
             with contextlib.suppress(KeyboardInterrupt):
                 registry.tick()
@@ -373,7 +375,7 @@ class TestNesting:
         registry.tick()
         assert [len(task.history) for task in tasks] == [1, 1, 1]
 
-    def test_a_run_by_hand_starts_the_grid_where_the_last_run_was_set(self, registry: Frozen) -> None:
+    def test_the_grid_starts_at_a_last_run_given_to_the_constructor(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 10}, func=work, last_run_at=START - 13 * SECOND))
         registry.tick()
         assert (task.first_run_at, registry.idle_seconds()) == (START - 13 * SECOND, 7)
@@ -397,7 +399,7 @@ class TestDependencies:
         assert second.status is TaskStatus.PENDING
         assert registry.idle_seconds() == 86_398
 
-    def test_one_success_is_enough_for_ever(self, registry: Frozen) -> None:
+    def test_a_later_failure_does_not_undo_a_dependency_success(self, registry: Frozen) -> None:
         first = registry.register(Task(id="a", every={"seconds": 1}, func=work))
         second = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
         registry.tick()
@@ -405,7 +407,9 @@ class TestDependencies:
         registry.tick_at(START + SECOND)
         assert (first.status, second.status) == (TaskStatus.FAILED, TaskStatus.SUCCESS)
 
-    def test_dependencies_may_come_in_any_order(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
+    def test_a_dependency_may_be_registered_after_its_dependents(
+        self, registry: Frozen, caplog: pytest.LogCaptureFixture
+    ) -> None:
         dependents = [registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"])) for _ in range(3)]
         for second in range(3):
             registry.tick_at(START + second * SECOND)
@@ -416,7 +420,7 @@ class TestDependencies:
         assert [task.status for task in dependents] == [TaskStatus.SUCCESS] * 3
 
     @pytest.mark.parametrize("how", ["assign", "put"])
-    def test_a_success_by_hand_wakes_those_who_wait(self, registry: Frozen, how: str) -> None:
+    def test_a_success_set_by_hand_makes_dependents_ready(self, registry: Frozen, how: str) -> None:
         registry.register(Task(id="a", run_at=START + SECOND, func=boom))
         dependent = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
         registry.tick()
@@ -427,7 +431,7 @@ class TestDependencies:
         registry.tick()
         assert dependent.status is TaskStatus.SUCCESS
 
-    def test_after_a_removal_dependents_wait_again(self, registry: Frozen) -> None:
+    def test_dependents_wait_again_after_their_dependency_is_removed(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"seconds": 1}, func=work))
         dependent = registry.register(Task(id="b", every={"seconds": 1}, func=work, depends_on=["a"]))
         registry.tick()
@@ -450,7 +454,7 @@ class TestDependencies:
             (dict, {}),
         ],
     )
-    def test_a_result_goes_to_a_function_that_can_take_it(
+    def test_a_dependency_result_is_passed_to_a_function_that_can_take_it(
         self, registry: Frozen, func: Callable[..., Any], result: Any
     ) -> None:
         registry.register(Task(id="a", every={"seconds": 1}, func=work))
@@ -459,7 +463,7 @@ class TestDependencies:
         registry.tick()
         assert (task.result, task.error_message) == (result, None)
 
-    def test_a_dependency_that_is_removed_in_the_same_tick_keeps_its_dependent(self, registry: Frozen) -> None:
+    def test_a_dependency_removed_in_the_same_tick_holds_its_dependent(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"hours": 1}, func=work))
         registry.tick()
         registry.register(Task(every={"hours": 1}, func=lambda: registry.remove("a")))
@@ -467,7 +471,7 @@ class TestDependencies:
         registry.tick()
         assert dependent.status is TaskStatus.PENDING
 
-    def test_arguments_that_are_assigned_leave_no_room_for_a_result(self, registry: Frozen) -> None:
+    def test_assigned_positional_arguments_take_precedence_over_a_dependency_result(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"hours": 1}, func=work))
         func = lambda x=None, dep_a=None: (x, dep_a)  # noqa: E731  # a function with such parameters is all it takes
         task = registry.register(Task(every={"seconds": 1}, func=func, depends_on=["a"]))
@@ -477,7 +481,7 @@ class TestDependencies:
         registry.tick_at(START + SECOND)
         assert [run["result"] for run in task.history] == ["(None, 'done')", "(1, 2)"]
 
-    def test_a_result_does_not_go_where_an_argument_is(self, registry: Frozen) -> None:
+    def test_an_explicit_argument_takes_precedence_over_a_dependency_result(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"seconds": 1}, func=work))
         task = registry.register(
             Task(every={"seconds": 1}, func=lambda dep_a, x=0: (dep_a, x), args=(1,), depends_on=["a"])
@@ -492,10 +496,10 @@ class TestDependencies:
 
 
 class TestSubclass:
-    """A subclass may ask for more before a task runs."""
+    """A subclass may demand more before a task runs."""
 
     @pytest.mark.parametrize("method", ["_should_run", "_deps_ready"])
-    def test_a_task_that_is_held_back_is_asked_in_each_tick_and_keeps_no_loop_busy(
+    def test_a_task_held_by_an_overridden_condition_is_checked_in_each_tick_only(
         self, registry: Frozen, monkeypatch: pytest.MonkeyPatch, method: str
     ) -> None:
         asked: list[Task] = []
@@ -508,7 +512,7 @@ class TestSubclass:
         registry.tick()
         assert len(task.history) == 1
 
-    def test_a_task_that_is_held_back_may_be_removed_or_assigned_to(
+    def test_a_task_held_by_an_overridden_condition_may_be_removed_or_assigned_to(
         self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         tasks = [registry.register(Task(id=task_id, every={"seconds": 1}, func=work)) for task_id in "ab"]
@@ -522,28 +526,28 @@ class TestSubclass:
 
 
 class TestEdits:
-    """What is edited directly is obeyed by the next tick."""
+    """Direct edits of the store and of fields take effect in the next tick."""
 
-    def test_a_task_that_is_put_in_runs(self, registry: Frozen) -> None:
+    def test_a_task_put_into_the_store_runs(self, registry: Frozen) -> None:
         task = Task(id="a", every={"seconds": 1}, func=work)
         registry.store["a"] = task
         registry.tick()
         assert task.status is TaskStatus.SUCCESS
 
-    def test_a_task_that_is_deleted_does_not(self, registry: Frozen) -> None:
+    def test_a_task_deleted_from_the_store_does_not_run(self, registry: Frozen) -> None:
         task = registry.register(Task(id="a", every={"seconds": 1}, func=work))
         registry.store.clear()
         registry.tick()
         assert task.status is TaskStatus.PENDING
 
-    def test_the_store_may_be_replaced(self, registry: Frozen) -> None:
+    def test_the_store_may_be_replaced_by_assignment(self, registry: Frozen) -> None:
         old = registry.register(Task(id="a", every={"seconds": 1}, func=work))
         new = Task(id="b", every={"seconds": 1}, func=work)
         registry.store = {"b": new}
         registry.tick()
         assert (old.status, new.status) == (TaskStatus.PENDING, TaskStatus.SUCCESS)
 
-    def test_a_field_is_obeyed_at_once(self, registry: Frozen) -> None:
+    def test_an_assigned_field_takes_effect_in_the_next_tick(self, registry: Frozen) -> None:
         task = registry.register(Task(run_at=START + 3600 * SECOND, func=work))
         registry.tick()
         task.run_at = START
@@ -551,7 +555,7 @@ class TestEdits:
         registry.tick()
         assert task.status is TaskStatus.SUCCESS
 
-    def test_a_field_may_be_assigned_by_who_holds_the_lock(self, registry: Frozen) -> None:
+    def test_a_field_may_be_assigned_while_the_lock_is_held(self, registry: Frozen) -> None:
         task = registry.register(Task(id="a", run_at=START + 3600 * SECOND, func=work))
         with registry._lock:
             task.run_at = START
@@ -559,7 +563,7 @@ class TestEdits:
         registry.tick()
         assert [task.status.value for task in registry] == ["success", "success"]
 
-    def test_a_status_set_by_hand_holds_the_task_until_it_is_taken_back(self, registry: Frozen) -> None:
+    def test_a_running_status_set_by_hand_holds_the_task_until_it_is_reset(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 1}, func=work))
         task.status = TaskStatus.RUNNING
         registry.tick()
@@ -568,18 +572,7 @@ class TestEdits:
         registry.tick()
         assert len(task.history) == 1
 
-    def test_a_task_in_two_registries_runs_once_a_slot(self, registry: Frozen) -> None:
-        other = Frozen()
-        task = Task(every={"seconds": 1}, func=work)
-        nested = registry.register(Task(every={"seconds": 1}, func=other.tick))
-        registry.register(task)
-        other.register(task)
-        for second in range(3):
-            registry.tick_at(START + second * SECOND)
-            other.tick_at(START + second * SECOND)
-        assert (len(nested.history), len(task.history)) == (3, 3)
-
-    def test_agenda_does_not_grow_while_a_task_is_put_off_and_back(self, registry: Frozen) -> None:
+    def test_the_agenda_does_not_grow_while_a_task_is_moved_back_and_forth(self, registry: Frozen) -> None:
         task = registry.register(Task(run_at=START, func=work))
         for number in range(2_000):
             task.run_at = START + timedelta(days=number + 1)
@@ -588,7 +581,7 @@ class TestEdits:
             registry.tick()
         assert len(registry._agenda._moments) < 200
 
-    def test_functions_may_do_anything_to_the_registry(self, registry: Frozen) -> None:
+    def test_a_task_function_may_register_remove_and_tick(self, registry: Frozen) -> None:
         def everything() -> None:
             registry.register(Task(id="new", every={"seconds": 1}, func=work))
             registry.remove("other")
@@ -611,7 +604,7 @@ class TestClock:
             now += timedelta(seconds=random.uniform(0.001, 0.2))
         assert timedelta(0) <= task.history[999]["run_at"] - START - 999 * SECOND <= 0.2 * SECOND
 
-    def test_a_day_back_and_a_day_ahead(self, registry: Frozen) -> None:
+    def test_no_slot_runs_twice_after_clock_steps_of_a_day_back_and_ahead(self, registry: Frozen) -> None:
         every = registry.register(Task(every={"minutes": 1}, func=work))
         daily = registry.register(Task(at="11:00", func=work))
         once = registry.register(Task(run_at=START, func=work))
@@ -623,7 +616,7 @@ class TestClock:
         registry.tick_at(START + timedelta(days=1, seconds=59))
         assert len(every.history) == 3
 
-    def test_a_small_step_back_makes_nothing_anew(self, registry: Frozen) -> None:
+    def test_a_small_clock_step_back_rebuilds_no_entry(self, registry: Frozen) -> None:
         for _ in range(3):
             registry.register(Task(every={"minutes": 1}, func=work))
         registry.tick()
@@ -631,7 +624,9 @@ class TestClock:
         registry.tick_at(START - 5 * SECOND)
         assert registry._agenda.changes == changes
 
-    def test_a_step_back_may_leave_a_last_run_set_by_hand_too_far_ahead(self, registry: Frozen) -> None:
+    def test_a_last_run_more_than_an_interval_ahead_after_a_clock_step_starts_a_new_grid(
+        self, registry: Frozen
+    ) -> None:
         task = registry.register(Task(every={"seconds": 10}, func=work, last_run_at=START + 8 * SECOND))
         registry.tick()
         registry.tick_at(START - 2 * SECOND)
@@ -639,41 +634,15 @@ class TestClock:
         registry.tick_at(START - 3 * SECOND)
         assert (len(task.history), task.first_run_at) == (1, START - 3 * SECOND)
 
-    def test_a_step_back_that_is_made_good_before_the_next_tick_starts_nothing(self, registry: Frozen) -> None:
+    def test_a_clock_step_back_corrected_before_the_next_tick_starts_no_run(self, registry: Frozen) -> None:
         task = registry.register(Task(every={"seconds": 10}, func=work))
         registry.tick()
         registry.now = START - 60 * SECOND
-        assert registry.idle_seconds() == 0  # it would start its grid anew
+        assert registry.idle_seconds() == 0  # a tick now would start a new grid
         registry.tick_at(START + SECOND)
         assert len(task.history) == 1
 
-    def test_a_task_that_another_registry_is_running_is_left_to_it(self, registry: Frozen) -> None:
-        other = Frozen()
-        task = Task(every={"seconds": 10}, func=lambda: other.tick_at(registry.now))
-        registry.register(task)
-        other.register(task)
-        for seconds in (0, 10, 20):
-            registry.tick_at(START + seconds * SECOND)
-            other.tick()  # nothing is due
-        assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
-
-    def test_a_task_in_two_registries_has_each_slot_once_also_while_its_outcome_is_noted(self) -> None:
-        one, other = Frozen(), Frozen()
-
-        class Result:
-            def __del__(self) -> None:  # between the record of the next outcome and the note to the other registry
-                other.tick()
-
-        task = one.register(Task(every={"seconds": 10}, func=Result))
-        other.register(task)
-        for seconds in (0, 10, 20):
-            one.now = other.now = START + seconds * SECOND
-            one.tick()
-            other.tick()
-        assert [run["run_at"] - START for run in task.history] == [0 * SECOND, 10 * SECOND, 20 * SECOND]
-        task.result = None
-
-    def test_time_can_be_frozen(self, set_zone: Callable[[str], None]) -> None:
+    def test_freezegun_freezes_the_clock_of_a_registry(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         registry = TaskRegistry()
         with freeze_time("2026-06-01 12:00:00") as frozen:
@@ -688,7 +657,7 @@ class TestClock:
 
 class TestThreads:
     @pytest.mark.slow
-    def test_sixteen_threads_do_everything_at_once(self) -> None:
+    def test_sixteen_threads_use_one_registry_at_once(self) -> None:
         registry = TaskRegistry()
         overlaps: list[int] = []
         inside: set[int] = set()
@@ -751,7 +720,7 @@ class TestThreads:
         assert len(set(slots)) == len(slots) == len(task.history)
         assert len(starts) == len(task.history)
 
-    def test_a_second_loop_takes_over_what_the_first_has_not_started(self) -> None:
+    def test_a_second_loop_runs_the_tasks_that_the_first_has_not_started(self) -> None:
         registry = TaskRegistry()
         started, proceed = threading.Event(), threading.Event()
 
@@ -773,14 +742,14 @@ class TestThreads:
 
 
 def interrupt_at_any_moment() -> None:
-    """Tick while interval timers raise KeyboardInterrupt wherever they happen to hit."""
+    """Tick while interval timers raise KeyboardInterrupt at random moments."""
     registry = TaskRegistry()
     for number in range(20):
         registry.register(Task(id=str(number), every={"microseconds": 1}, func=work if number % 3 else boom))
     signal.signal(signal.SIGALRM, signal.default_int_handler)
     random = Random(1)
     interrupted = 0
-    gc.disable()  # a Ctrl+C that comes while a callback of the collector runs gets lost
+    gc.disable()  # a Ctrl+C during a callback of the garbage collector is lost
     for _ in range(1500):
         try:
             signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, 0.0006))
@@ -803,7 +772,7 @@ def interrupt_at_any_moment() -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
 def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
-    # In a process of its own, and not measured: under a tracer a Ctrl+C may come between a lock and its `with` block.
+    # A process without coverage: under a tracer, Ctrl+C may hit between a lock and its `with` block.
     code = "from tests.test_task_registry import interrupt_at_any_moment; interrupt_at_any_moment()"
     untraced = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_"))}
     root = Path(__file__).parent.parent
@@ -814,7 +783,7 @@ def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # to fork with threads is what the test is about
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")  # the test forks a process that has threads
 def test_a_forked_child_starts_with_clean_locks_and_no_task_running() -> None:
     registry = TaskRegistry()
     started, proceed = threading.Event(), threading.Event()

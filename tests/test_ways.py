@@ -1,4 +1,4 @@
-"""Inline, in threads, in processes, on an event loop: everything comes out the same."""
+"""The same outcomes inline, in threads, in processes, on an event loop and on a cluster."""
 
 import re
 import threading
@@ -13,7 +13,7 @@ from est_alan_scheduler import CurrentRun, Retry, Task, TaskStatus
 from tests import jobs
 from tests.ways import WAYS, Way, logged, wait_until, without_seconds
 
-# Python 3.12 and later warn of forking a process that has threads, which is what this way of starting workers does.
+# Python 3.12 and later warn about a fork of a process that has threads, which forked workers need.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 HOUR = {"hours": 1}
@@ -33,8 +33,8 @@ def way(request: pytest.FixtureRequest, made: dict[str, Way]) -> Way:
 
 
 @pytest.fixture(params=[name for name in WAYS if name != "inline"])
-def busy_way(request: pytest.FixtureRequest, made: dict[str, Way]) -> Way:
-    """Return a way in which several tasks run at a time."""
+def concurrent_way(request: pytest.FixtureRequest, made: dict[str, Way]) -> Way:
+    """Return a way that runs several tasks at once."""
     return made.get(request.param) or made.setdefault(request.param, WAYS[request.param]())
 
 
@@ -67,7 +67,7 @@ def test_an_outcome_is_recorded(way: Way) -> None:
     ("func", "kind", "message"),
     [
         (jobs.boom, ValueError, "ValueError: boom"),
-        (jobs.leave, SystemExit, "SystemExit: 3"),
+        (jobs.exit_with_3, SystemExit, "SystemExit: 3"),
     ],
 )
 def test_a_failure_is_recorded_and_logged_with_the_traceback(
@@ -84,7 +84,7 @@ def test_a_failure_is_recorded_and_logged_with_the_traceback(
     assert f"in {func.__name__}" in caplog.text
 
 
-def test_an_error_that_cannot_be_sent_is_recorded_in_its_words(way: Way) -> None:
+def test_an_error_that_cannot_be_pickled_is_recorded_by_its_message(way: Way) -> None:
     registry = way.registry()
     task = registry.register(Task(every=HOUR, func=jobs.fail_oddly))
     with way.running(registry):
@@ -95,7 +95,7 @@ def test_an_error_that_cannot_be_sent_is_recorded_in_its_words(way: Way) -> None
 @pytest.mark.parametrize(
     ("on", "is_retried"), [(jobs.OddError, True), (Exception, True), (ValueError, False), (SystemExit, False)]
 )
-def test_an_error_that_cannot_be_sent_is_retried_like_any_other(
+def test_an_error_that_cannot_be_pickled_is_retried_by_its_class(
     way: Way, on: type[BaseException], is_retried: bool
 ) -> None:
     registry = way.registry()
@@ -106,10 +106,12 @@ def test_an_error_that_cannot_be_sent_is_retried_like_any_other(
 
 
 @pytest.mark.parametrize("name", ["spawned processes", "forked processes", "dask"])
-def test_what_cannot_be_sent_there_or_back_fails_and_says_what_and_why(name: str, made: dict[str, Way]) -> None:
+def test_an_argument_or_result_that_cannot_be_pickled_fails_the_run_with_the_reason(
+    name: str, made: dict[str, Way]
+) -> None:
     way = made.get(name) or made.setdefault(name, WAYS[name]())
     registry = way.registry()
-    there = registry.register(Task(every=HOUR, func=jobs.give_back, args=(threading.Lock(),)))
+    there = registry.register(Task(every=HOUR, func=jobs.echo, args=(threading.Lock(),)))
     back = registry.register(Task(every=HOUR, func=jobs.make_lock))
     with way.running(registry):
         wait_until(lambda: has_run(there, back))
@@ -118,14 +120,14 @@ def test_what_cannot_be_sent_there_or_back_fails_and_says_what_and_why(name: str
     assert re.fullmatch(rf"PicklingError: the result <unlocked .*> {reason}", str(back.error_message))
 
 
-# In threads: a pool of processes cannot take back what it has passed on, and a cluster may be slow to.
-def test_what_is_still_queued_at_shutdown_never_begins(made: dict[str, Way], tmp_path: Path) -> None:
-    busy_way = made.get("threads") or made.setdefault("threads", WAYS["threads"]())
-    registry = busy_way.registry(max_running=4)
+# In threads only: a process pool cannot cancel calls it has passed on, and a cluster may be slow to.
+def test_a_call_still_queued_at_shutdown_never_begins(made: dict[str, Way], tmp_path: Path) -> None:
+    concurrent_way = made.get("threads") or made.setdefault("threads", WAYS["threads"]())
+    registry = concurrent_way.registry(max_running=4)
     folder = str(tmp_path)
     for number in range(4):
         registry.register(Task(id=str(number), every=HOUR, func=jobs.hold, args=(folder, str(number))))
-    with busy_way.running(registry, stop_timeout=0.03):
+    with concurrent_way.running(registry, stop_timeout=0.03):
         wait_until(lambda: sum(jobs.count(folder, "started", str(number)) for number in range(4)) >= 2)
     begun = [jobs.count(folder, "started", str(number)) for number in range(4)]
     for number in range(4):
@@ -147,16 +149,16 @@ def test_a_dependent_starts_as_soon_as_its_dependencies_have_succeeded(way: Way)
 
 def test_a_coroutine_function_is_awaited(way: Way) -> None:
     registry = way.registry()
-    task = registry.register(Task(id="a", every=HOUR, func=jobs.look_later))
+    task = registry.register(Task(id="a", every=HOUR, func=jobs.current_run_async))
     with way.running(registry):
         wait_until(lambda: has_run(task))
     assert task.result == CurrentRun("a", task.last_run_at, 1)  # type: ignore[arg-type]  # it has run
 
 
-def test_a_run_knows_which_it_is(way: Way) -> None:
+def test_current_run_names_the_task_the_slot_and_the_attempt(way: Way) -> None:
     registry = way.registry()
     slot = datetime.now().replace(microsecond=0) - timedelta(hours=2)
-    task = registry.register(Task(id="a", run_at=slot, func=jobs.look))
+    task = registry.register(Task(id="a", run_at=slot, func=jobs.get_current_run))
     with way.running(registry):
         wait_until(lambda: has_run(task))
     assert task.result == CurrentRun("a", slot, 1)
@@ -172,11 +174,11 @@ def test_a_task_never_overlaps_with_itself_and_its_history_is_in_order(way: Way)
     assert {run["status"] for run in task.history} == {"success"}
 
 
-def test_a_slow_task_holds_nobody_up(busy_way: Way, tmp_path: Path) -> None:
-    registry = busy_way.registry()
+def test_a_slow_task_does_not_delay_other_tasks(concurrent_way: Way, tmp_path: Path) -> None:
+    registry = concurrent_way.registry()
     slow = registry.register(Task(every={"milliseconds": 1}, func=jobs.hold, args=(str(tmp_path),)))
     quick = registry.register(Task(every={"milliseconds": 1}, func=jobs.add, args=(1, 2)))
-    with busy_way.running(registry):
+    with concurrent_way.running(registry):
         wait_until(lambda: len(quick.history) >= 5)
         assert (slow.status, slow.history) == (TaskStatus.RUNNING, [])
         assert registry.why_not(slow.id) == f"running since {slow.last_run_at}"
@@ -186,8 +188,10 @@ def test_a_slow_task_holds_nobody_up(busy_way: Way, tmp_path: Path) -> None:
     assert (slow.result, jobs.count(str(tmp_path), "started")) == ("hold", 1)
 
 
-def test_max_running_leaves_further_tasks_due_the_oldest_slots_first(busy_way: Way, tmp_path: Path) -> None:
-    registry = busy_way.registry(max_running=2)
+def test_max_running_keeps_further_tasks_due_and_starts_the_oldest_slots_first(
+    concurrent_way: Way, tmp_path: Path
+) -> None:
+    registry = concurrent_way.registry(max_running=2)
     names = ["3", "1", "4", "0", "2"]  # the older the slot, the lower the number
     tasks = {
         name: registry.register(
@@ -195,7 +199,7 @@ def test_max_running_leaves_further_tasks_due_the_oldest_slots_first(busy_way: W
         )
         for name in names
     }
-    with busy_way.running(registry):
+    with concurrent_way.running(registry):
         for latest in range(1, 5):
             expected = ["success"] * (latest - 1) + ["running"] * 2 + ["pending"] * (4 - latest)
             wait_until(lambda expected=expected: [tasks[str(n)].status.value for n in range(5)] == expected)  # type: ignore[misc]  # of a lambda with a default
@@ -207,15 +211,15 @@ def test_max_running_leaves_further_tasks_due_the_oldest_slots_first(busy_way: W
         wait_until(lambda: has_run(*tasks.values()))
 
 
-def test_a_run_that_takes_too_long_is_recorded_at_its_deadline_and_not_started_again_while_it_goes_on(
-    busy_way: Way, tmp_path: Path
+def test_a_run_past_its_timeout_is_recorded_at_once_and_not_started_again_before_its_call_ends(
+    concurrent_way: Way, tmp_path: Path
 ) -> None:
-    registry = busy_way.registry(max_running=1)
+    registry = concurrent_way.registry(max_running=1)
     task = registry.register(
         Task(every={"milliseconds": 1}, func=jobs.hold, args=(str(tmp_path),), timeout=0.05, result="before")
     )
     other = registry.register(Task(run_at=datetime.now() + timedelta(milliseconds=30), func=jobs.add, args=(1, 2)))
-    with busy_way.running(registry):
+    with concurrent_way.running(registry):
         wait_until(lambda: has_run(task))
         message = "TimeoutError: the run took longer than its timeout of 0.05 s"
         assert (task.status, task.error_message, task.result) == (TaskStatus.FAILED, message, "before")
@@ -223,7 +227,7 @@ def test_a_run_that_takes_too_long_is_recorded_at_its_deadline_and_not_started_a
         expected = f"its run of {task.last_run_at} was given up ({message}), but that call still goes on"
         assert registry.why_not(task.id) == expected
         time.sleep(0.03)
-        assert (len(task.history), other.status) == (1, TaskStatus.PENDING)  # it keeps its place
+        assert (len(task.history), other.status) == (1, TaskStatus.PENDING)  # it still counts in max_running
         task.timeout = None
         jobs.release_unstarted(str(tmp_path))
         wait_until(lambda: len(task.history) >= 2 and has_run(other))
@@ -231,7 +235,7 @@ def test_a_run_that_takes_too_long_is_recorded_at_its_deadline_and_not_started_a
     assert (task.history[0]["status"], task.history[1]["status"]) == ("failed", "success")
 
 
-def test_what_goes_on_at_shutdown_is_recorded_as_interrupted(
+def test_a_run_that_outlives_shutdown_is_recorded_as_interrupted(
     way: Way, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = way.registry()

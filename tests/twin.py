@@ -1,4 +1,4 @@
-"""Two registries that live the same life: the real one, and one that scans its whole store on each tick."""
+"""Two registries under the same operations: the real one, and one that scans its whole store in each tick."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from est_alan_scheduler.task_registry import TaskRegistry
 
 Operation = tuple[Any, ...]
 IDS = ("a", "b", "c", "d")
-_DEEPEST = 10  # ticks in ticks: the two registries need not reach the end of the stack at the same moment
+_DEEPEST = 10  # depth of nested ticks: the two registries may reach the end of the stack at different moments
 
 
 class Clock:
-    """A clock that is set by hand: in UTC, read as local time."""
+    """A clock set by hand in UTC and read as local time."""
 
     def __init__(self, utc: datetime) -> None:
         self.utc = utc
@@ -29,7 +29,7 @@ class Clock:
 
 
 class ClockedRegistry(TaskRegistry):
-    """A registry with such a clock."""
+    """A registry with a clock set by hand."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class ClockedRegistry(TaskRegistry):
 
 
 class ScanningRegistry(ClockedRegistry):
-    """The law in its plainest form: ask every task in the store."""
+    """The plain form of the tick law: check every task of the store."""
 
     _start_at: datetime | None = None
 
@@ -54,13 +54,13 @@ class ScanningRegistry(ClockedRegistry):
 
     def tick(self) -> None:
         now = self._now()
-        self._take_notice(now)
+        self._read_changes(now)
         earlier = len(self._started)
         skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
         due = self.scan(now)
         publish_notices([Notice("skipped", event) for event in skipped], self._recorder.subscribers)
         for task in due:
-            self._take_notice(now)
+            self._read_changes(now)
             has_run_since = any(started is task for started in self._started[earlier:])
             if self.store.get(task.id) is task and not has_run_since and self._may_start(task, now):
                 self._start_at = now
@@ -70,8 +70,8 @@ class ScanningRegistry(ClockedRegistry):
         self._started.append(task)
         super()._execute(task)
 
-    def _take_notice(self, now: datetime) -> None:
-        """Note from when on the schedules of new tasks count, as any registry does; nothing else is asked of this."""
+    def _read_changes(self, now: datetime) -> None:
+        """Record when the schedules of new tasks begin, as any registry does."""
         with self._lock:
             self._agenda.work_in(now)
             self._agenda.see(now)
@@ -100,19 +100,19 @@ class ScanningRegistry(ClockedRegistry):
 
 
 class World:
-    """One registry, and a log of what ran in it."""
+    """One registry, and a log of its runs."""
 
     def __init__(self, make: Callable[[Clock], ClockedRegistry], utc: datetime) -> None:
         self.clock = Clock(utc)
         self.registry = make(self.clock)
         self.log: list[str] = []
         self._depth = 0
-        self.told = Counter[str]()
+        self.published = Counter[str]()
         for name in ("succeeded", "failed", "misfired"):
-            self.registry.on(name, lambda event: self.told.update([event.name]))
+            self.registry.on(name, lambda event: self.published.update([event.name]))
 
     def do(self, operation: Operation) -> str:
-        """Carry out an operation, and return what it raised, if anything."""
+        """Apply an operation; return the error it raised, or an empty string."""
         name, *arguments = operation
         try:
             getattr(self, name)(*arguments)
@@ -121,14 +121,14 @@ class World:
         return ""
 
     def state(self) -> list[Any]:
-        """Return all that the law speaks of, in registration order."""
+        """Return the state that the tick law covers, in registration order."""
         tasks = [
             task.model_dump(exclude={"func", "error", "history"}) | {"runs": [run["attempt"] for run in task.history]}
             for task in self.registry
         ]
         counts = self.registry.statistics()
-        assert (counts.successes, counts.failures) == (self.told["succeeded"], self.told["failed"])
-        assert counts.misfires == self.told["misfired"]
+        assert (counts.successes, counts.failures) == (self.published["succeeded"], self.published["failed"])
+        assert counts.misfires == self.published["misfired"]
         return [self.log, tasks, [self.registry.statistics(task.id).runs for task in self.registry]]
 
     # The operations.
@@ -149,18 +149,18 @@ class World:
         self.registry.remove(task_id)
 
     def subscribe(self, name: str, behaviour: Operation) -> None:
-        """Have something done on an event, but not on those that this itself brings about."""
-        is_at_it = False
+        """Apply a behaviour on each event, except on events that the behaviour itself causes."""
+        is_reacting = False
 
         def react(event: Event) -> None:
-            nonlocal is_at_it
-            if is_at_it:
+            nonlocal is_reacting
+            if is_reacting:
                 return
-            is_at_it = True
+            is_reacting = True
             try:
                 self._behave(f"{event.name} {event.task_id} {event.slot} {event.attempt}", behaviour)
             finally:
-                is_at_it = False
+                is_reacting = False
 
         self.registry.on(name, react)
 

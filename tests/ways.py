@@ -1,4 +1,4 @@
-"""The ways to run tasks, for tests that have to come out the same in all of them."""
+"""Ways to run tasks, for tests that need the same outcome in each of them."""
 
 import asyncio
 import gc
@@ -17,18 +17,18 @@ import pytest
 
 from est_alan_scheduler import TaskRegistry, run_scheduler, start_scheduler
 
-PATIENCE = 60.0  # seconds: only a test that fails waits that long
+PATIENCE = 60.0  # seconds: only a failing test waits that long
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
     give_up_at = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < give_up_at, "it never came to that"
+        assert time.monotonic() < give_up_at, "the condition never became true"
         time.sleep(0.002)
 
 
 def is_interrupted(call: Callable[[], object], moment: int) -> bool:
-    """Call it, with a Ctrl+C at that opcode of it, counted from 0; tell whether it came so far."""
+    """Raise Ctrl+C in a call at its opcode number `moment`; return whether the call got so far."""
     left = moment
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
@@ -41,8 +41,8 @@ def is_interrupted(call: Callable[[], object], moment: int) -> bool:
         return trace
 
     before, collects = sys.gettrace(), gc.isenabled()
-    gc.disable()  # what others call at a collection is not of the call, and may not raise
-    sys._getframe().f_trace_opcodes = True  # Python 3.12 looks at this one
+    gc.disable()  # callbacks of a garbage collection do not belong to the call, and must not raise
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 needs it on this frame
     sys.settrace(trace)
     try:
         call()
@@ -56,17 +56,17 @@ def is_interrupted(call: Callable[[], object], moment: int) -> bool:
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what this library has logged: a cluster has its own to say."""
+    """Return the log lines of this library: a cluster logs as well."""
     return [record.getMessage() for record in caplog.records if record.name == "est_alan_scheduler"]
 
 
 def without_seconds(lines: list[str]) -> list[str]:
-    """Return lines of the log, the durations in them left out."""
+    """Return log lines with each duration replaced by `N s`."""
     return [re.sub(r"\b[0-9]+\.[0-9]{3} s", "N s", line) for line in lines]
 
 
 class Way:
-    """An executor, and the loop that goes with it."""
+    """An executor and its loop."""
 
     def __init__(self, make: Callable[[], Executor] | None = None, is_concurrent: bool = True) -> None:
         self._make = make
@@ -80,7 +80,7 @@ class Way:
 
     @contextmanager
     def running(self, registry: TaskRegistry, stop_timeout: float | None = None) -> Iterator[None]:
-        # The long interval shows that nothing waits it out.
+        # The long interval shows that no run waits for it.
         thread = start_scheduler(interval=600, registry=registry)
         try:
             yield
@@ -93,7 +93,7 @@ class Way:
 
 
 class AsyncioWay(Way):
-    """`run_scheduler` in an event loop, in a thread, so that the test itself need not be a coroutine."""
+    """`run_scheduler` in an event loop of another thread, so that the test need not be a coroutine."""
 
     @contextmanager
     def running(self, registry: TaskRegistry, stop_timeout: float | None = None) -> Iterator[None]:
@@ -120,7 +120,7 @@ class AsyncioWay(Way):
 
 
 class DaskWay(Way):
-    """A real cluster on this machine, its workers in processes of their own."""
+    """A Dask cluster on this machine, with workers in separate processes."""
 
     def __init__(self) -> None:
         distributed = pytest.importorskip("distributed")

@@ -42,9 +42,6 @@ class Backend(ABC):
     `clock` replaces the store's clock, for tests: it returns microseconds since 1970.
     """
 
-    is_in_process = False
-    """Whether the store works in this process, so that a call in another thread would not overlap with anything."""
-
     def __init__(self, url: str, clock: Callable[[], int] | None = None) -> None:
         self.url = url  # without a password: it is part of messages
         self.clock = StoreClock(clock)

@@ -52,8 +52,6 @@ class MemoryBackend(Backend):
     `_lock` guards all of it.
     """
 
-    is_in_process = True
-
     def __init__(self, clock: Callable[[], int] | None = None) -> None:
         super().__init__("memory", clock)
         self._lock = threading.Lock()

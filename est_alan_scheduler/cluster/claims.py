@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Collection
 from datetime import datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
@@ -12,10 +12,11 @@ from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.rows import Assignment, Claim
 from est_alan_scheduler.cluster.completer import LARGEST_BATCH, RunCompleter
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.replica import Replica, Row
+from est_alan_scheduler.cluster.replica import Held, Replica, Row
 from est_alan_scheduler.cluster.state_codec import CLAIMED, claim_of, instant, stored
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import first_consumed
+from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import coming_attempt, first_run, slot_of_retry
 from est_alan_scheduler.task import Task
@@ -31,11 +32,17 @@ _LONGEST = 1.0  # seconds after which what is left of one is given back, for oth
 _BEGUN = (*CLAIMED, "run_requested")
 _begun = itemgetter(*_BEGUN)
 
-_Wish = tuple[Claim, Row]  # and on which row that was decided
+
+class _Wish(NamedTuple):
+    claim: Claim
+    row: Row
+    """That it was decided on."""
+    due: datetime | None
+    """When that run is due, in UTC."""
 
 
 def _decision(wish: _Wish) -> tuple[str, int]:
-    return wish[0].id, wish[0].seen_version
+    return wish.claim.id, wish.claim.seen_version
 
 
 class Claims:
@@ -97,13 +104,13 @@ class Claims:
                 if row is None:  # it cannot be shared
                     agenda.hold(entry)
                     continue
-                attempt, slot = 1, entry.slot
+                attempt, due = 1, entry.slot
                 if task.retry_at is not None:
                     lacks_input = first_consumed(task, agenda.store) is not None
-                    attempt, slot = coming_attempt(task, now, slot, lacks_input)
-                    if slot is not None and attempt > 1:
-                        slot = slot_of_retry(task, slot)
-                wishes.append((claim_of(task, row.version, slot, attempt, started, first_run(task, now)), row))
+                    attempt, due = coming_attempt(task, now, due, lacks_input)
+                slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
+                claim = claim_of(task, row.version, slot, attempt, started, first_run(task, now))
+                wishes.append(_Wish(claim, row, due))
         if not wishes:
             return
         if self._lease.is_due() or (self._refused and not self._refused.isdisjoint(map(_decision, wishes))):
@@ -116,25 +123,25 @@ class Claims:
             token, wishes = self._unsure.popleft()
             self._ask(token, wishes, recorder)
             # To be decided on anew: by the store it started then, and by now it may not be due any more.
-            self.release([claim.id for claim, _ in wishes], recorder)
+            self.release([wish.claim.id for wish in wishes], recorder)
 
     def _ask(self, token: str, wishes: list[_Wish], recorder: "RunRecorder") -> None:
         replica, since = self._replica, self._lease.since
         try:
-            won = self._backend.claim(self._lease.owner, token, [claim for claim, _ in wishes])
+            won = self._backend.claim(self._lease.owner, token, [wish.claim for wish in wishes])
         except BaseException:
             self._unsure.append((token, wishes))
             raise
         self._refused = set() if won else set(map(_decision, wishes))
         with recorder.lock:
-            for claim, row in wishes:
+            for claim, row, due in wishes:
                 epoch = won.get(claim.id)
                 if epoch is None:
                     replica.stale.add(claim.id)
                     continue
                 replica.mine[claim.id] = epoch
                 if replica.rows.get(claim.id) is row and row.epoch < epoch:
-                    replica.held[claim.id] = epoch, since
+                    replica.held[claim.id] = Held(ClaimedRun(epoch, claim.attempt, due), since)
                     row.epoch = epoch
                     row.version = max(row.version, claim.seen_version + 1)  # each change of a row is one version
                 else:
@@ -143,7 +150,7 @@ class Claims:
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is claimed, under a lease that lasts."""
         held = self._replica.held.get(task_id)
-        return held is not None and self._lease.is_alive() and held[1] == self._lease.since
+        return held is not None and self._lease.is_alive() and held.since == self._lease.since
 
     # What is not started.
 
@@ -204,17 +211,17 @@ class Claims:
         self._lease = lease
         self._refused.clear()
         for _, wishes in self._unsure:
-            for claim, row in wishes:
+            for claim, row, _ in wishes:
                 row.version, row.fields = 0, {}
                 self._replica.stale.add(claim.id)
         self._unsure.clear()
 
     # Runs; the caller holds the lock.
 
-    def start(self, task: Task) -> int | None:
-        """Return the epoch of the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+    def start(self, task: Task) -> ClaimedRun | None:
+        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
         held = self._replica.held.get(task.id)
-        return None if held is None else held[0]
+        return None if held is None else held.run
 
     def began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun, as the store does."""
@@ -231,4 +238,4 @@ class Claims:
         if row is not None:
             row.fields.update(run.before_fields())
         if run.epoch is not None:
-            replica.held[task_id] = run.epoch, None
+            replica.held[task_id] = Held(ClaimedRun(run.epoch, run.attempt, run.due), None)

@@ -13,6 +13,7 @@ from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.replica import Replica, Row, is_same
 from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, stored
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.schedules.state import arm
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Edits:
         except BackendUnavailableError:
             with self._recorder.lock:  # or a tick could count its slots from now on
                 edit = task._store(replaced)
-                task._armed = armed
+                arm(task, armed)
             del edit  # without the lock: the `__del__` of an argument is user code
             raise
         return False

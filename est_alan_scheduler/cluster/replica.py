@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend
@@ -18,6 +18,8 @@ from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import CLAIMED, FIELDS, MANAGED, fields_of, is_blank, past_of
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.runs.observer import ClaimedRun
+from est_alan_scheduler.schedules.state import arm, keep_tried, tried
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -46,6 +48,14 @@ class Row:
         return self.fields.get("status", _RUNNING) is not _RUNNING
 
 
+class Held(NamedTuple):
+    """A run that is claimed and has not started."""
+
+    run: ClaimedRun
+    since: int | None
+    """Since when the lease had lasted that it was claimed under; None: it must not start any more."""
+
+
 class Replica:
     """What stands in the store, kept in the `Task`s of a registry.
 
@@ -70,8 +80,8 @@ class Replica:
         self.rows: dict[str, Row] = {}
         self.unresolved: dict[str, tuple[str, Definition | None]] = {}
         """Tasks of the store that cannot be known here: why, and what is stored."""
-        self.held: dict[str, tuple[int, int | None]] = {}
-        """Runs that are claimed and not started: the epoch, and since when the lease had lasted that this was under."""
+        self.held: dict[str, Held] = {}
+        """Runs that are claimed and not started."""
         self.released: dict[str, int] = {}
         """Runs that are claimed, will not be started, and are still to be given back: the epoch."""
         self.mine: dict[str, int] = {}
@@ -100,7 +110,8 @@ class Replica:
     def tried(self, task_id: str) -> int | None:
         """Return the slot of the last run of a task that has ended, as a store keeps it; None if there is none."""
         task = dict.get(self._agenda.store, task_id)
-        return None if task is None or task._tried is None else to_instant(task._tried)
+        slot = None if task is None else tried(task)
+        return None if slot is None else to_instant(slot)
 
     def look_anew(self) -> None:
         """Read what all tasks are with the next look, not just what has changed."""
@@ -161,13 +172,14 @@ class Replica:
         past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
         with self._recorder.lock:
             for task in tasks:
+                self._agenda.own(task)
                 if task.id not in states:
                     self.unresolved.setdefault(task.id, ("its row cannot be read", None))
                     self._adopted.discard(task.id)
                     put_in(task)
                     continue
                 self.unresolved.pop(task.id, None)
-                task._armed = from_utc(from_instant(rows[task.id].described.armed or now))
+                arm(task, from_utc(from_instant(rows[task.id].described.armed or now)))
                 if task.id in past:
                     task.__dict__["history"] = past[task.id]
                 row, state = rows[task.id], states[task.id]
@@ -195,7 +207,7 @@ class Replica:
             task.__dict__.update(before)
             row.fields.update(before)
             row.requested = known.requested
-            task._tried = self._agenda.store.get(task.id, task)._tried
+            keep_tried(task, tried(self._agenda.store.get(task.id, task)))
             self.elsewhere.discard(task.id)
 
     def _described(self, task_id: str) -> Described | None:
@@ -332,7 +344,7 @@ class Replica:
             garbage.append(task._store(news))
         row.described, row.hash = described, definition.hash
         if described.armed is not None:
-            task._armed = from_utc(from_instant(described.armed))
+            arm(task, from_utc(from_instant(described.armed)))
         return None
 
     def take_state(self, state: State, now: datetime | None = None, garbage: list[Any] | None = None) -> None:
@@ -384,7 +396,7 @@ class Replica:
         """Write how a task stands into its fields, but for what was assigned here and is still to be shared."""
         fields, news = task.__dict__, fields_of(state, task)
         old, message = [fields["result"], fields["error"]], fields["error_message"]
-        task._tried = None if state.slot is None else from_instant(state.slot)
+        keep_tried(task, None if state.slot is None else from_instant(state.slot))
         for name, value in news.items():
             if not row.fields or is_same(fields[name], (row.said or row.fields)[name]):
                 fields[name] = value
@@ -429,7 +441,7 @@ class Replica:
         """Let a run that is claimed not start any more; the caller holds the lock."""
         held = self.held.pop(task_id, None)
         if held is not None:
-            self.released[task_id] = held[0]
+            self.released[task_id] = held.run.epoch
 
     def given_back(self, task_id: str, version: int) -> None:
         """Note that a claim is undone in the store, which made this version of the row; the caller holds the lock."""

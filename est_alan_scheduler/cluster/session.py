@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Generator
@@ -11,7 +10,6 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from est_alan_scheduler._support.background_call import BackgroundCall
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
@@ -28,7 +26,8 @@ from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import next_retry
+from est_alan_scheduler.schedules.due import due_moment, next_retry
+from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 if TYPE_CHECKING:
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 _LOST = 1_000  # runs to take over at a time
 _LAST_CALL = 5.0  # seconds for a thread to end
-_AHEAD = 200  # runs in a batch at the least, for the next one to be claimed meanwhile
-_PARTS = 3  # of what may be claimed at a time, where that is done; less than the 4 times by which it may grow from one
 
 
 class Instance(NamedTuple):
@@ -124,64 +121,33 @@ class ClusterSession:
         return True
 
     def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
-        """Claim what a tick has decided on at `now`, and yield what was won, as it is to be started.
-
-        While a batch of short inline runs is started, the next one is claimed, unless that takes this process's time.
-        """
-        held, left, is_over = self.replica.held, deque(ready), threading.Event()
-        coming: BackgroundCall[list[Entry]] | None = None
+        """Claim what a tick has decided on at `now`, batch by batch, and yield each claimed entry, to be started."""
+        left = deque(ready)
         try:
-            while (left or coming) and not self.replica.is_paused:
-                size = self._claims.size(is_inline)
-                is_ahead = is_inline and not self.backend.is_in_process and size >= 2 * _AHEAD
-                number = max(size // _PARTS, _AHEAD) if is_ahead else size
-                if coming:
-                    won, coming = coming.result() or [], None
-                else:
-                    batch = _take(left, number)
-                    if is_inline and size > 1:
-                        self._claims.hold([entry.task.id for entry in batch])
-                    won = self._claim(batch, now, is_over)
-                if is_ahead and left:
-                    batch = _take(left, number)
-                    self._claims.hold([entry.task.id for entry in (*won, *batch)])
-                    try:
-                        coming = BackgroundCall(partial(self._claim, batch, now, is_over))
-                    except RuntimeError as error:  # the interpreter ends, and has no thread for it
-                        if error.__context__ is not None:  # a Ctrl+C within the locks of `threading`
-                            raise
-                        left.extendleft(reversed(batch))
-                began = monotonic()
-                released = []
+            while left and not self.replica.is_paused:
+                batch = [left.popleft() for _ in range(min(self._claims.size(is_inline), len(left)))]
+                won = self._claim(batch, now, is_inline)
+                began, released = monotonic(), []
                 for entry in won:
-                    if entry.task.id in held:
+                    if entry.task.id in self.replica.held:
                         yield entry
                     else:
                         released.append(entry)
-                if released:  # it took so long that `beat` gave them back: perhaps nobody else has taken them
+                if released:  # by the heartbeat, because the runs before took so long: perhaps they are still free
                     left.extendleft(reversed(released))
                 elif is_inline and won:
                     self._claims.learn(len(won), monotonic() - began)
-                if is_ahead:
-                    self._heartbeat.flush_soon(0)
         except BackendUnavailableError as error:
             self._note_outage(error)
-        finally:
-            is_over.set()
-            if coming:
-                coming.wait(_LAST_CALL)
 
-    def _claim(self, batch: list[Entry], now: datetime, is_over: threading.Event) -> list[Entry]:
-        """Claim a batch and return what was won; it is given back if the tick is over meanwhile."""
+    def _claim(self, batch: list[Entry], now: datetime, is_inline: bool) -> list[Entry]:
+        """Claim a batch and return the entries that were won."""
+        if is_inline and len(batch) > 1:
+            self._claims.hold([entry.task.id for entry in batch])
         self._claims.claim(batch, now, self._recorder, self._agenda)
-        won = [entry for entry in batch if entry.task.id in self.replica.held]
         if self._claims.seconds_to_hold() is not None:
-            self._heartbeat.flush_soon()  # it has to know; and not before, or what it gathers would be cut in two
-        if is_over.is_set():  # here: by now the lease may be gone, and the beat
-            self.release([entry.task.id for entry in won])
-            with suppress(BackendUnavailableError):
-                self._completer.flush()
-        return won
+            self._heartbeat.flush_soon()  # not earlier, or the outcomes that it gathers would be written in two parts
+        return [entry for entry in batch if entry.task.id in self.replica.held]
 
     def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:
         """End a tick: give back what it has claimed and not started, and write the outcomes of what ran in it."""
@@ -211,10 +177,12 @@ class ClusterSession:
             return False
         if not self.prepare(0, is_paused=True) or task.id in self.replica.mine or task.id not in self.replica.rows:
             return False
-        entry = Entry(task, 0)
-        entry.ready_at = now = self.replica.now()
         try:
             self.replica.refresh([task.id])
+            entry = Entry(task, self._agenda.reference)
+            entry.ready_at = now = self.replica.now()
+            due = due_moment(task, now)
+            entry.slot = due if due is not None and due <= in_utc(now) else None
             self._claims.claim([entry], now, self._recorder, self._agenda)
         except BackendUnavailableError as error:
             self._note_outage(error)
@@ -433,10 +401,6 @@ class ClusterSession:
 
 def _gone() -> None:
     """Stand for the function of a task that is not there any more."""
-
-
-def _take(left: deque[Entry], number: int) -> list[Entry]:
-    return [left.popleft() for _ in range(min(number, len(left)))]
 
 
 _sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()

@@ -9,7 +9,7 @@ from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.fields.checks import check_task_id
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
-from est_alan_scheduler.schedules.due import arm
+from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ class Management:
     def register(self, task: Task) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
+        self._agenda.check(task)
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         with parts.lock, agenda:
             now = parts.hooks._now()
@@ -43,7 +44,6 @@ class Management:
             refused = refusal(task, agenda.store, agenda.wanted, is_adopted)
             if refused is None and session is None:
                 dict.__setitem__(agenda.store, task.id, task)
-                arm(task, now)
                 agenda.add(task, now)
                 parts.readiness.forget(task.id)
         if refused is not None:
@@ -89,20 +89,20 @@ class Management:
         values = before._validated(changes)
         if session is not None:
             session.edits.check(before.model_copy(update=values))
-        replaced = refused = armed = None
+        replaced = refused = since = None
         with _sync_lock(session):
             with self._parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
                 if task is not None:
                     refused = refusal_of_change(task, values, agenda.store)
                     if refused is None:
-                        armed = task._armed
+                        since = armed(task)
                         replaced = task._store(values)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
                 raise ValueError(refused)
-            is_done = session is None or session.edits.publish(task, replaced or {}, armed)
+            is_done = session is None or session.edits.publish(task, replaced or {}, since)
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 

@@ -1,61 +1,25 @@
 """Which tasks may be due: an index over the store, never a second truth."""
 
+import weakref
 from collections import deque
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL
 from est_alan_scheduler.planning.clock_guard import ClockGuard
+from est_alan_scheduler.planning.entry import Entry as Entry
+from est_alan_scheduler.planning.entry import Holder, Item
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.schedules.due import arm, due_moment, due_retry, is_steady, keep_schedule
+from est_alan_scheduler.schedules.due import due_moment, due_retry, is_steady, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Every, in_utc
 from est_alan_scheduler.schedules.window import Window
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64
-_set_watchers = Task.__dict__["_watchers"].__set__  # an assignment would pass through the validation of fields
+_set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through the validation of fields
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
-
-
-class Entry:
-    """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
-
-    __slots__ = (
-        "backlog_item",
-        "counters",
-        "due",
-        "is_dropped",
-        "is_simple",
-        "order",
-        "ready_at",
-        "slot",
-        "started",
-        "sure_slot",
-        "task",
-        "waits_for",
-    )
-
-    def __init__(self, task: Task, order: int) -> None:
-        self.task = task
-        self.is_dropped = False
-        self.is_simple = False  # its task has a steady due moment, and no dependencies
-        self.order = order  # of registration
-        self.due: datetime | None = None  # the moment under which it is filed
-        self.backlog_item: _Item | None = None  # there, if that is where it is filed
-        # What it is filed under, if the task need not be asked again: of what is due in one tick, most lies far apart
-        # in memory, and looking at each task twice costs as much as all the rest of a short run.
-        self.sure_slot: datetime | None = None
-        self.slot: datetime | None = None  # that the tick which last found it ready is about
-        self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
-        self.started = 0  # the number of its latest start, among all starts
-        self.waits_for: str | None = None  # the id of a dependency that has not succeeded
-        self.counters: Any = None  # of its runs, from the first on: kept here for who records them
-
-
-_Item = tuple[datetime, int, int, Entry]  # due, order of registration, a tie-breaker
 
 
 class Agenda:
@@ -68,9 +32,9 @@ class Agenda:
     """
 
     def __init__(self) -> None:
-        self.store = TaskDict({}, self.note_key, self.note_all)
+        self.reference: weakref.ref[Holder] = weakref.ref(self)  # of which entries know that they belong here
+        self.store = TaskDict({}, self)
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
-        self.watchers = (self.note_task,)
         self.clock_guard = ClockGuard()
         self.changes = 0  # so far: what a tick has decided at another count, it has to decide again
         self.starts = 0  # so far
@@ -94,7 +58,7 @@ class Agenda:
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
         self._empty = 0  # moments in the heap under which nothing is filed any more
         # What is due beyond what may start: a heap of its own, so that each tick has to look at no more than it starts.
-        self._backlog: list[_Item] = []
+        self._backlog: list[Item] = []
         self._stale = 0  # items in it whose entries have gone elsewhere
 
     def __enter__(self) -> "Agenda":
@@ -104,7 +68,29 @@ class Agenda:
         if kind is not None:
             self.note_all()  # a Ctrl+C in the middle of a change: half of it may be missing
 
-    # Notes: from any thread, with or without the lock.
+    # Whose a task is, and notes: from any thread, with or without the lock.
+
+    def check(self, task: Task) -> None:
+        """Raise `ValueError` if `task` belongs to another registry."""
+        entry = task._entry
+        if isinstance(entry, Entry) and entry.agenda is not self.reference and entry.is_held():
+            raise ValueError(
+                f"task {task.id!r} belongs to another registry: remove it there, or register a copy, task.model_copy()"
+            )
+
+    def own(self, task: Task) -> Entry:
+        """Return the entry of a task here, a new one if there is none."""
+        entry = task._entry
+        if not isinstance(entry, Entry) or entry.agenda is not self.reference:
+            entry = Entry(task, self.reference)
+            _set_entry(task, entry)
+        return entry
+
+    @staticmethod
+    def _release(entry: Entry) -> None:
+        entry.agenda = None
+        if entry.task._entry is entry:
+            _set_entry(entry.task, None)
 
     def note_task(self, task: Task) -> None:
         """Note that a field of `task` was assigned."""
@@ -147,18 +133,18 @@ class Agenda:
         if self.clock_guard.is_passed(now, utc):
             self.changes += 1
             self.clock_guard = ClockGuard()
-            for task in list(self.store.values()):
-                if task._armed is not None and to_utc(task._armed) > utc:
-                    arm(task, now)  # or it would wait for that time to come again
+            for entry in self.entries.values():
+                if entry.armed is not None and to_utc(entry.armed) > utc:
+                    entry.armed = now  # or it would wait for that time to come again
             self._rebuild(now)
         self.clock_guard.see(now, utc)
         return utc
 
     def add(self, task: Task, now: datetime) -> None:
         """Take in a task that has just been put at the end of the store."""
+        entry = self.entries[task.id] = self.own(task)
         self._order += 1
-        entry = self.entries[task.id] = Entry(task, self._order)
-        self._watch(task)
+        entry.order = self._order
         self._read(entry, task, now)
 
     def drop(self, task_id: str) -> None:
@@ -167,12 +153,11 @@ class Agenda:
         if entry is None:
             return
         self.changes += 1  # others that a tick found ready may depend on it
-        self._unwatch(entry.task)
         self._dropped.append(entry.task)
         self.take_off(entry)
         if entry.due is not None:
             self._unfile(entry, entry.due)
-        entry.is_dropped = True
+        self._release(entry)
 
     def take_dropped(self) -> list[Task]:
         """Return the dropped tasks, for the caller to let go of when it has released the lock."""
@@ -358,23 +343,10 @@ class Agenda:
             return []
         return list(dict.fromkeys(entry for batch in self.batches for entry in batch if entry.ready_at is not None))
 
-    def _watch(self, task: Task) -> None:
-        if not task._watchers:
-            _set_watchers(task, self.watchers)  # one tuple for all
-        elif self.note_task not in task._watchers:
-            others = task._watchers
-            _set_watchers(task, (*others, self.note_task))
-            for watcher in others:  # it is no longer theirs alone
-                watcher(task)
-
-    def _unwatch(self, task: Task) -> None:
-        others = () if task._watchers is self.watchers else task._watchers
-        _set_watchers(task, tuple(watcher for watcher in others if watcher != self.note_task))
-
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task anew: what they say about scheduling may have changed."""
-        if task._armed is None:
-            arm(task, now)
+        if entry.armed is None:
+            entry.armed = now
         schedule = keep_schedule(task)
         if isinstance(schedule, Window):
             if schedule.zone is not LOCAL:
@@ -389,9 +361,8 @@ class Agenda:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
-        # With a backend, and by other registries that it is in, a task is written to without a note, or before that.
-        is_ours = self.edit_log is None and task._watchers is self.watchers
-        entry.is_simple = is_ours and is_steady(task) and not task.depends_on
+        # With a backend, a task is written to without a note, or before that.
+        entry.is_simple = self.edit_log is None and is_steady(task) and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)
@@ -415,13 +386,9 @@ class Agenda:
         self._clear()
         self.clock_guard.forget_tasks()
         for entry in old:
-            entry.is_dropped, entry.ready_at = True, None
+            entry.clear_place()
             if self.store.get(entry.task.id) is not entry.task:
-                self._unwatch(entry.task)
+                self._release(entry)
         for task in list(self.store.values()):
+            self.own(task).clear_place()
             self.add(task, now)
-        for entry in old:
-            successor = self.entries.get(entry.task.id)
-            if successor is not None and successor.task is entry.task:
-                successor.started = entry.started
-                successor.counters = entry.counters

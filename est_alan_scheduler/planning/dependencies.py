@@ -43,9 +43,12 @@ def argument_name(task_id: str) -> str:
 def acceptable(task: Task, work: Work) -> dict[str, str]:
     """Return the ids of the dependencies whose results the function of `task` can take, with its names for them."""
     func, args, kwargs, depends_on = work
-    accepts = task._accepts
+    entry = task._entry
+    accepts = None if entry is None else entry.accepts
     if accepts is None or accepts.func is not func or accepts.given != len(args):
-        accepts = task._accepts = Accepts(func, len(args))
+        accepts = Accepts(func, len(args))
+        if entry is not None:
+            entry.accepts = accepts
     names = {task_id: argument_name(task_id) for task_id in depends_on}
     return {task_id: name for task_id, name in names.items() if name in accepts and name not in kwargs}
 

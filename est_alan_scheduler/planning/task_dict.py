@@ -1,8 +1,8 @@
 """The dict behind `registry.store`: it reports each change of its keys."""
 # ruff: noqa: D102  # the methods do what those of a dict do
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, SupportsIndex
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, SupportsIndex
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.fields.checks import near_miss
@@ -35,50 +35,67 @@ class UnknownTaskError(KeyError):
         return self._text
 
 
-class TaskDict(dict[str, Task]):
-    """Tasks by id, in registration order: a dict whose every way of editing reports what it did.
+class Owner(Protocol):
+    """The agenda that a dict of tasks belongs to.
 
-    `changed(id, moved)` after each key, where `moved` says that its place in the order is new or gone; `cleared()`
-    after all. They are called on the editing thread, perhaps by code that holds the registry's lock, so they must
-    neither block nor raise.
-    Raises `TypeError` for a value that is no Task, `ValueError` for one that is put in under another key than its id.
+    It is called on the editing thread, perhaps by code that holds the registry's lock, so it must not block.
     """
 
-    __slots__ = ("_changed", "_cleared")
+    def check(self, task: Task) -> None:
+        """Raise `ValueError` if `task` belongs to another registry."""
 
-    def __init__(
-        self, tasks: Mapping[str, Task], changed: Callable[[str, bool], None], cleared: Callable[[], None]
-    ) -> None:
-        super().__init__(_checked(tasks))
-        self._changed = changed
-        self._cleared = cleared
+    def own(self, task: Task) -> object:
+        """Make `task` one of this registry."""
+
+    def note_key(self, key: str, moved: bool) -> None:
+        """Note that a key was edited; `moved`: its place in the order is new or gone."""
+
+    def note_all(self) -> None:
+        """Note that any key may have been edited."""
+
+
+class TaskDict(dict[str, Task]):
+    """Tasks by id, in registration order: a dict whose every way of editing reports what it did to its owner.
+
+    Raises `TypeError` for a value that is no Task, `ValueError` for one that is put in under another key than its id,
+    or that belongs to another registry.
+    """
+
+    __slots__ = ("_owner",)
+
+    def __init__(self, tasks: Mapping[str, Task], owner: Owner) -> None:
+        self._owner = owner
+        super().__init__(self._checked(tasks))
+        for task in self.values():
+            owner.own(task)
 
     def __missing__(self, key: str) -> Task:
         raise UnknownTaskError(key, self)
 
     def __setitem__(self, key: str, task: Task) -> None:
-        _check(key, task)
+        self._check(key, task)
         is_new = key not in self
+        self._owner.own(task)
         super().__setitem__(key, task)
-        self._changed(key, is_new)
+        self._owner.note_key(key, is_new)
 
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
-        self._changed(key, True)
+        self._owner.note_key(key, True)
 
     def pop(self, key: str, *default: Any) -> Any:
         task = super().pop(key, *default)
-        self._changed(key, True)
+        self._owner.note_key(key, True)
         return task
 
     def popitem(self) -> tuple[str, Task]:
         key, task = super().popitem()
-        self._changed(key, True)
+        self._owner.note_key(key, True)
         return key, task
 
     def clear(self) -> None:
         super().clear()
-        self._cleared()
+        self._owner.note_all()
 
     def setdefault(self, key: str, task: Any = None) -> Task:
         if key not in self:
@@ -86,7 +103,7 @@ class TaskDict(dict[str, Task]):
         return self[key]
 
     def update(self, *others: Any, **named: Task) -> None:
-        for key, task in _checked(dict(*others, **named)).items():
+        for key, task in self._checked(dict(*others, **named)).items():
             self[key] = task
 
     def __ior__(self, other: Mapping[str, Task] | Iterable[tuple[str, Task]]) -> "TaskDict":  # type: ignore[override,misc]  # dict has two overloads, one body serves both
@@ -96,15 +113,14 @@ class TaskDict(dict[str, Task]):
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return dict, (dict(self),)  # a copy reports to nobody
 
+    def _checked(self, tasks: Mapping[str, Task]) -> Mapping[str, Task]:
+        for key, task in tasks.items():
+            self._check(key, task)
+        return tasks
 
-def _checked(tasks: Mapping[str, Task]) -> Mapping[str, Task]:
-    for key, task in tasks.items():
-        _check(key, task)
-    return tasks
-
-
-def _check(key: object, task: object) -> None:
-    if not isinstance(task, Task):
-        raise TypeError(f"store[{key!r}] must be a Task, got {task!r}")
-    if key != task.id:
-        raise ValueError(f"store[{key!r}] must be the task of that id, got the task {task.id!r}")
+    def _check(self, key: object, task: object) -> None:
+        if not isinstance(task, Task):
+            raise TypeError(f"store[{key!r}] must be a Task, got {task!r}")
+        if key != task.id:
+            raise ValueError(f"store[{key!r}] must be the task of that id, got the task {task.id!r}")
+        self._owner.check(task)

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task
+
+
+class ClaimedRun(NamedTuple):
+    """A run that may start: what its claim was decided on, and is recorded with."""
+
+    epoch: int
+    attempt: int
+    due: datetime | None
+    """In UTC; None for a run that nothing was due for. The slot of a retry is that of its first attempt."""
 
 
 class RunObserver(Protocol):
@@ -14,8 +23,8 @@ class RunObserver(Protocol):
     The caller holds the registry's lock, but for `release` and `tell`.
     """
 
-    def start(self, task: Task) -> int | None:
-        """Return the epoch of the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+    def start(self, task: Task) -> ClaimedRun | None:
+        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
 
     def began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""

@@ -27,13 +27,12 @@ from est_alan_scheduler.runs.observer import RunObserver
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import first_run, may_retry, next_retry, record
 from est_alan_scheduler.schedules.schedule import AT_ONCE
-from est_alan_scheduler.task import RECORDED, Task, TaskStatus
+from est_alan_scheduler.schedules.state import keep_tried, tried
+from est_alan_scheduler.task import RECORDED, TaskStatus
 
 # Looking up a member of an enum takes longer than comparing it.
 _RUNNING, _SUCCESS, _FAILED = TaskStatus.RUNNING, TaskStatus.SUCCESS, TaskStatus.FAILED
 _SUCCESS_TEXT, _FAILED_TEXT = _SUCCESS.value, _FAILED.value
-
-_keep_tried = Task.__dict__["_tried"].__set__  # an assignment would pass through the validation of fields
 
 _LONGEST_WAIT = 3600.0  # seconds; then look again
 
@@ -168,7 +167,7 @@ class RunRecorder:
                     fields["retry_at"] = retry_at
                     if retry_at is not None:
                         self._pending_failures[task.id] = run
-                _keep_tried(task, slot)
+                keep_tried(task, slot)
                 if (zone is not None or fields["timezone"] is not None) and fields["timezone"] != run.zone:
                     task.keep_moments(RECORDED)  # its zone has changed since the run began
                 fields["status"] = status
@@ -203,9 +202,9 @@ class RunRecorder:
                 agenda.note_all()
                 raise
         del replaced, trimmed
-        if task._watchers is not agenda.watchers:  # it is registered elsewhere, too
-            for watcher in task._watchers:
-                watcher(task)
+        owner = task._entry
+        if owner is not None and owner.agenda is not agenda.reference:  # it was registered elsewhere meanwhile
+            owner.changed()
         if publishes and (error is not None or self.subscribers.publishes_successes or is_enabled(logging.INFO)):
             self.publish(run, result, error)
         return True
@@ -294,7 +293,7 @@ class RunRecorder:
     def _is_retried(self, run: Run) -> bool:
         """Tell whether a failed run is tried again, as it stands now, or has been already."""
         task = run.task
-        if run.is_retried or (task.attempt > run.attempt and task._tried == _kept_slot(run)):  # here, or elsewhere
+        if run.is_retried or (task.attempt > run.attempt and tried(task) == _kept_slot(run)):  # here, or elsewhere
             return True
         if run.retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(run.retry_at):
             return False

@@ -168,15 +168,17 @@ class RunStarter:
                     if entry is not None:
                         agenda.file_anew(entry, now)
                     return None
-                attempt = 1
-                if fields["retry_at"] is not None:
+                epoch, attempt = None, 1
+                if recorder.session is not None:
+                    claimed = recorder.session.start(task)
+                    if claimed is None:
+                        return None  # it has lost its claim
+                    epoch, attempt, slot = claimed
+                elif fields["retry_at"] is not None:
                     lacks_input = first_consumed(task, agenda.store) is not None
                     attempt, slot = coming_attempt(task, now, slot, lacks_input)
                 run = Run(task, now, slot, entry, context, runner is not None, attempt)
-                if recorder.session is not None:
-                    run.epoch = recorder.session.start(task)
-                    if run.epoch is None:
-                        return None  # it has lost its claim
+                run.epoch = epoch
                 if slot is not None and slot is not AT_ONCE:
                     run.late = (in_utc(now) - slot).total_seconds() + run.began - began
                 recorder.begin(run)

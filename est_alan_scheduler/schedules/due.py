@@ -15,6 +15,7 @@ from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, from_clock, named
 from est_alan_scheduler.schedules.cron import cron
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Daily, Every, Once, Schedule, daily, every, in_utc
+from est_alan_scheduler.schedules.state import tried
 from est_alan_scheduler.schedules.window import Misfire, Window
 from est_alan_scheduler.task import SCHEDULING, Task
 
@@ -22,8 +23,6 @@ _TICK = timedelta(microseconds=1)
 _OPTIONS = 4  # `options_of` has their names
 
 _read_options: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*sorted(SCHEDULING))
-_keep_schedule = Task.__dict__["_schedule"].__set__  # an assignment would pass through the validation of fields
-_keep_armed = Task.__dict__["_armed"].__set__
 
 
 def options_of(task: Task) -> list[str]:
@@ -55,24 +54,20 @@ def read_schedule(task: Task) -> Schedule | None:
 
 
 def keep_schedule(task: Task) -> Schedule | None:
-    """Return what `read_schedule` does, and keep it with `task` until one of its options is assigned."""
-    schedule: Schedule | None = task._schedule
+    """Return what `read_schedule` does; of a registered task, it is kept until one of its options is assigned."""
+    entry = task._entry
+    if entry is None:
+        return read_schedule(task)
+    schedule: Schedule | None = entry.schedule
     if schedule is None:
         options = _read_options(task.__dict__)
-        schedule = read_schedule(task)
-        _keep_schedule(task, schedule)
+        schedule = entry.schedule = read_schedule(task)
         if not all(map(is_, options, _read_options(task.__dict__))):
             # Another thread has assigned one meanwhile: too early to clear what is kept now, and a tick may have
             # filed the task by it already.
-            _keep_schedule(task, None)
-            for watcher in task._watchers:
-                watcher(task)
+            entry.forget_schedule(False)
+            entry.changed()
     return schedule
-
-
-def arm(task: Task, now: datetime) -> None:
-    """Note that the slots of `task`, if it has never run and does not run at once, begin after `now`."""
-    _keep_armed(task, now)
 
 
 def due_moment(task: Task, now: datetime) -> datetime | None:
@@ -83,7 +78,8 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
     """
     fields = task.__dict__
     if fields["retry_at"] is None and fields["run_requested"] is None and not fields["paused"]:
-        schedule = task._schedule or keep_schedule(task)
+        entry = task._entry
+        schedule = (entry and entry.schedule) or keep_schedule(task)
         return None if schedule is None else schedule.due(task, now)
     slot, beside = due_slot(task, now), due_beside(task)
     return beside if slot is None or (beside is not None and beside < slot) else slot
@@ -94,7 +90,7 @@ def is_steady(task: Task) -> bool:
 
     So it is with a bare interval. A slot of `at`, for one, passes when its day is over.
     """
-    return type(task._schedule) is Every
+    return type(keep_schedule(task)) is Every
 
 
 def due_slot(task: Task, now: datetime) -> datetime | None:
@@ -167,8 +163,7 @@ def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input:
 
 def slot_of_retry(task: Task, due: datetime) -> datetime:
     """Return the slot of a retry of `task` that is due: that of the first attempt; its own moment if nobody knows."""
-    tried: datetime | None = task._tried
-    return due if tried is None else tried
+    return tried(task) or due
 
 
 def next_retry(
@@ -227,7 +222,7 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     `after` is naive local time, or aware; the answer is aware if the task has a `timezone`. It is about slots alone,
     not about what has been run of them. An `every` task that has never run is taken to run at `after`.
     """
-    schedule = task._schedule or keep_schedule(task)
+    schedule = keep_schedule(task)
     if isinstance(schedule, Window):
         return schedule.next_run(task, after)
     moment = to_utc(after)

@@ -7,6 +7,7 @@ limits, jitter) is put around these by `limits`, which asks them for the slot `a
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
@@ -16,9 +17,6 @@ AT_ONCE = datetime.min
 """The due moment of a slot that has come whatever the clock says."""
 
 _DAY = timedelta(days=1)
-
-# An assignment would pass through the validation of fields.
-_keep_slot = Task.__dict__["_slot"].__set__
 
 
 class Schedule:
@@ -57,7 +55,8 @@ class Every(Schedule):
 
     def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
         fields = task.__dict__  # this is the hot path, and attributes of a model are slower
-        last_run_at, first_run_at, kept = fields["last_run_at"], fields["first_run_at"], task._slot
+        last_run_at, first_run_at, entry = fields["last_run_at"], fields["first_run_at"], task._entry
+        kept: Any = None if entry is None else entry.worked_out
         is_kept = kept is not None and kept[1] is self.step and kept[2] is first_run_at
         if is_kept and kept[3] is last_run_at and kept[0] <= in_utc(now):
             return kept[0]  # type: ignore[no-any-return]  # a slot that has come, so the last run lies before `now`
@@ -76,7 +75,8 @@ class Every(Schedule):
                     slot = self._next_slot(last_run_at, first_run_at)
         except OverflowError:  # beyond the year 9999
             return None
-        _keep_slot(task, (slot, self.step, first_run_at, last_run_at))
+        if entry is not None:
+            entry.worked_out = slot, self.step, first_run_at, last_run_at
         return slot
 
     def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, from_clock, to_clock
 from est_alan_scheduler.schedules.cron import Cron
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Daily, Every, Once, Schedule, in_utc, moment_in
+from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
 _TICK = timedelta(microseconds=1)
@@ -158,9 +159,10 @@ class Window(Schedule):
 
     def _anchor(self, task: Task, here: datetime) -> datetime:
         """Return the moment after which the slots of a task that has never run begin: when it was registered."""
-        armed = here if task._armed is None else self._here(task._armed)
+        begin = armed(task)
+        anchor = here if begin is None else self._here(begin)
         # A cron slot that is now has come; the grid that `start_at` begins may begin now.
-        return armed - _TICK if isinstance(self.kind, Every) else armed
+        return anchor - _TICK if isinstance(self.kind, Every) else anchor
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on that is within the limits, for a run that needs no slot."""

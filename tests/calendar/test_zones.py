@@ -1,4 +1,4 @@
-"""Time zones, against an oracle that tries every half minute."""
+"""Time zones, against an oracle that scans every half minute."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
@@ -11,8 +11,8 @@ from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.schedules.schedule import daily
 from tests import oracle
 
-# A gap that ends at midnight, a date that is skipped, a fold over midnight, offsets with seconds, two hours, half an
-# hour, one hour that is taken back every Ramadan, a day that came twice, and one like most.
+# A gap that ends at midnight, a skipped date, a fold over midnight, offsets with seconds, a change by two hours, half
+# an hour, a second change for Ramadan, a repeated day, and an ordinary zone.
 ZONES = (
     "America/Nuuk",
     "Pacific/Apia",
@@ -27,7 +27,7 @@ ZONES = (
 
 
 @pytest.mark.parametrize("name", ZONES)
-def test_each_time_of_day_has_one_slot_on_each_date_around_each_change(name: str, is_full: bool) -> None:
+def test_each_time_of_day_has_one_slot_a_date_around_each_clock_change(name: str, is_full: bool) -> None:
     zone = ZoneInfo(name)
     changes = oracle.transitions(zone)
     assert changes
@@ -38,7 +38,9 @@ def test_each_time_of_day_has_one_slot_on_each_date_around_each_change(name: str
 
 
 @given(name=st.sampled_from(sorted(available_timezones())), pick=st.integers(0, 10_000), data=st.data())
-def test_a_time_of_day_has_one_slot_around_any_change_of_any_zone(name: str, pick: int, data: st.DataObject) -> None:
+def test_a_time_of_day_has_one_slot_a_date_around_any_clock_change_of_any_zone(
+    name: str, pick: int, data: st.DataObject
+) -> None:
     zone = ZoneInfo(name)
     year = data.draw(st.integers(1970, 2037))
     changes = [change for change in oracle.transitions(zone, year) if change.year == year]
@@ -54,7 +56,7 @@ def test_a_date_that_the_zone_skips_has_no_slot() -> None:
     assert slot == datetime(2011, 12, 30, 22)  # noon of the 31st
 
 
-def test_a_gap_may_push_a_slot_into_the_next_date_which_it_does_not_belong_to() -> None:
+def test_a_slot_that_a_gap_pushes_past_midnight_belongs_to_its_own_date() -> None:
     nuuk = daily("23:30", named("America/Nuuk"))
     slot = nuuk.after(datetime(2026, 3, 28, 12))
     assert slot == datetime(2026, 3, 29, 1)
@@ -64,7 +66,7 @@ def test_a_gap_may_push_a_slot_into_the_next_date_which_it_does_not_belong_to() 
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2037, 1, 1)), st.sampled_from(ZONES))
-def test_there_and_back_is_the_same_instant(utc: datetime, name: str) -> None:
+def test_an_instant_survives_conversion_to_wall_time_and_back(utc: datetime, name: str) -> None:
     zone = named(name)
     assert zone.to_utc(zone.from_utc(utc)) == utc
     assert zone.instant(zone.show(utc)) == utc

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, current_run
+from est_alan_scheduler.cluster import claims
 from tests import jobs
 from tests.backends.stores import Clock
-from tests.cluster.helpers import MINUTE, Join, adder, at, runs
+from tests.cluster.helpers import MINUTE, Flaky, Join, adder, at, end_pause, runs
 
 
 def _noting() -> Task:
@@ -211,3 +212,21 @@ class TestBatch:
         monkeypatch.setattr("est_alan_scheduler.cluster.session.monotonic", lambda: seconds[0])
         alone.tick()
         assert (seconds, session._claims.size(is_inline=True)) == ([1.0], 4)
+
+    def test_an_outage_between_two_batches_ends_the_tick_and_loses_no_run(
+        self, registry: TaskRegistry, flaky: Flaky, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failing = {"claim"}
+        monkeypatch.setattr(claims, "_SHORT", 0.0)  # batches do not grow
+        func = registry.expose(lambda: flaky.fails_before.update(failing), "func")
+        tasks = [registry.register(Task(id=str(number), every=MINUTE, func=func)) for number in range(4)]
+        registry.tick()
+        assert [task.id for task in tasks if task.status is TaskStatus.SUCCESS] == ["0"]
+        assert caplog.records[0].message == (
+            "The store is out of reach, and nothing starts until it is back: memory: out of reach"
+        )
+        failing.clear()
+        flaky.fails_before.clear()
+        end_pause(registry)
+        registry.tick()
+        assert {task.status for task in tasks} == {TaskStatus.SUCCESS}

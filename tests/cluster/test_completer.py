@@ -28,7 +28,7 @@ def give_tuple() -> tuple[int, set[int]]:
 class TestWrite:
     def test_a_result_that_json_cannot_hold_becomes_its_repr(self, alone: TaskRegistry) -> None:
         task = alone.register(adder(func=give_tuple, args=()))
-        pair = alone.register(adder("pair", func=jobs.give_back, args=([1, {"b": None}],)))
+        pair = alone.register(adder("pair", func=jobs.echo, args=([1, {"b": None}],)))
         alone.tick()
         assert (task.result, pair.result) == ("(1, {2})", [1, {"b": None}])
 

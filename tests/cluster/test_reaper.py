@@ -7,7 +7,7 @@ import pytest
 
 from est_alan_scheduler import Event, Retry, TaskRegistry, TaskStatus
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.cluster import session as ledger_module
+from est_alan_scheduler.cluster import session as session_module
 from tests import jobs
 from tests.backends.stores import Clock
 from tests.cluster.helpers import Join, adder, at, claim_and_die, heard_by, noop, reap
@@ -47,7 +47,7 @@ class TestReap:
     def test_a_dead_run_is_recorded_though_many_others_are_of_unknown_tasks(
         self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(ledger_module, "_LOST", 1)
+        monkeypatch.setattr(session_module, "_LOST", 1)
         first, second = join(), join()
         second.expose(jobs.add)
         first.expose(noop, "only here")

@@ -19,9 +19,9 @@ from tests.jobs import boom
 class TestNews:
     def test_dependents_see_the_successes_and_results_of_other_instances(self, join: Join) -> None:
         first, second = join(), join()
-        first.register(adder("source", func=jobs.give_back, args=([1, 2],)))
+        first.register(adder("source", func=jobs.echo, args=([1, 2],)))
         second.register(adder("sink", func=take, args=(), depends_on=["source"]))
-        second.expose(jobs.give_back)
+        second.expose(jobs.echo)
         second.pause("source")
         second.tick()
         first.resume("source")

@@ -11,7 +11,7 @@ from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster import claims
-from est_alan_scheduler.cluster import session as ledger_module
+from est_alan_scheduler.cluster import session as session_module
 from est_alan_scheduler.cluster.heartbeat import Heartbeat
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
@@ -203,7 +203,7 @@ class TestShutdown:
         alone.register(adder())
         alone.tick()
         del alone.store["a"]
-        ledger_module._leave_all()
+        session_module._leave_all()
         assert isinstance(alone.backend, MemoryBackend)
         assert list(alone.backend.fetch(None, 0).states) == ["a"]
 

@@ -348,7 +348,7 @@ class TestSubscribing:
                 registry.on(slip, print)
             assert str(caught.value).partition(";")[0] == f"there is no event {slip!r}{hint}"
 
-    @pytest.mark.parametrize("callback", [None, "print", jobs.look_later])
+    @pytest.mark.parametrize("callback", [None, "print", jobs.current_run_async])
     def test_only_plain_functions_are_taken(self, registry: Frozen, callback: Any) -> None:
         with pytest.raises(TypeError, match="callback must be a plain function that takes an Event, got"):
             registry.on("failed", callback)

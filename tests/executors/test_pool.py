@@ -86,9 +86,9 @@ class TestProcesses:
         ("fields", "what"),
         [
             ({"func": lambda: None}, "func <function TestProcesses.<lambda> at 0x"),
-            ({"func": jobs.give_back, "args": (threading.Lock(),)}, "args (<unlocked _thread.lock object at 0x"),
+            ({"func": jobs.echo, "args": (threading.Lock(),)}, "args (<unlocked _thread.lock object at 0x"),
             (
-                {"func": jobs.give_back, "kwargs": {"value": threading.Lock()}},
+                {"func": jobs.echo, "kwargs": {"value": threading.Lock()}},
                 "kwargs {'value': <unlocked _thread.lock object at 0x",
             ),
         ],
@@ -114,7 +114,7 @@ class TestProcesses:
 
     def test_what_cannot_be_loaded_fails_and_leaves_the_pool_whole(self, processes: Executor) -> None:
         registry = TaskRegistry(executor=processes)
-        there = registry.register(Task(every=HOUR, func=jobs.give_back, args=(jobs.Unloadable(),)))
+        there = registry.register(Task(every=HOUR, func=jobs.echo, args=(jobs.Unloadable(),)))
         back = registry.register(Task(every=HOUR, func=jobs.make_unloadable))
         run(registry, there)
         run(registry, back)
@@ -312,7 +312,7 @@ class TestRecord:
         alive = weakref.ref(data)
         with ThreadPoolExecutor(1) as executor:
             registry = TaskRegistry(executor=executor)
-            task = registry.register(Task(every=HOUR, func=jobs.give_back, args=(data,), timeout=30))
+            task = registry.register(Task(every=HOUR, func=jobs.echo, args=(data,), timeout=30))
             run(registry, task)
             registry.shutdown()
             registry.remove(task.id)
@@ -399,9 +399,7 @@ class TestRoom:
     def test_what_is_left_waiting_may_be_changed_and_removed(self) -> None:
         executor = Manual()
         registry = TaskRegistry(executor=executor, max_running=1)
-        tasks = {
-            name: registry.register(Task(id=name, every=HOUR, func=jobs.give_back, args=(name,))) for name in "abcde"
-        }
+        tasks = {name: registry.register(Task(id=name, every=HOUR, func=jobs.echo, args=(name,))) for name in "abcde"}
         registry.tick()
         executor.step()
         registry.tick()  # `b` runs, the others are set aside

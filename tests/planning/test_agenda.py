@@ -20,12 +20,12 @@ from tests.twin import IDS, ClockedRegistry, Operation, ScanningRegistry, World
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
-# Days of clock changes in New York, on Lord Howe Island and in Casablanca, and one that is like any other.
+# Days of clock changes in New York, on Lord Howe Island and in Casablanca, and an ordinary day.
 DAYS = (datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 4, 4), datetime(2026, 2, 15), datetime(2026, 6, 1))
 
 
 def brief(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return what draws the same, with a short `repr`: hypothesis warns of long ones."""
+    """Return an equal strategy with a short `repr`: hypothesis warns about long ones."""
     return st.composite(lambda draw: draw(strategy))()
 
 
@@ -110,7 +110,7 @@ task_parts = st.tuples(fields, st.one_of(behaviours, new_tasks))
 
 
 class TickLaw(RuleBasedStateMachine):
-    """Do the same in both worlds, and compare."""
+    """Each rule applies an operation to both worlds and compares them."""
 
     @initialize(
         day=st.sampled_from(DAYS),
@@ -139,7 +139,7 @@ class TickLaw(RuleBasedStateMachine):
         assert self.real.state() == self.twin.state()
         assert isinstance(self.twin.registry, ScanningRegistry)
         idle = self.real.registry.idle_seconds()
-        self.twin.registry.idle_seconds()  # takes notice of what is new, as the other does
+        self.twin.registry.idle_seconds()  # reads the changes in, as in the real registry
         if self.twin.registry.scan():
             assert idle == 0
 

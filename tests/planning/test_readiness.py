@@ -1,4 +1,4 @@
-"""What a tick starts, and what it puts back."""
+"""Readiness: the tasks that a tick starts, and those it files again."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,8 @@ NOON = datetime(2026, 6, 1, 12)
 MISSING = Notice("Task 'x' is not registered, but others depend on it and wait.")
 
 
-class Desk:
-    """An agenda, who takes from it, and what that notices."""
+class Planner:
+    """An agenda, the readiness that takes from it, and the notices it collects."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
@@ -33,7 +33,7 @@ class Desk:
         return task
 
     def take(self, available: int | None = None, stricter: Condition | None = None, now: datetime = NOON) -> str:
-        """Return the ids of what is to be started, and file it again, as a tick does that starts nothing."""
+        """Return the ids of the tasks to start, and file them again, like a tick that starts nothing."""
         self.agenda.work_in(now)
         ready = self.readiness.take(now, available, stricter, self.notices)
         self.agenda.close(ready, now)
@@ -41,64 +41,64 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def planner() -> Planner:
+    return Planner()
 
 
-def test_what_is_due_is_taken_in_the_order_of_registration(desk: Desk) -> None:
-    desk.put("b", run_at=NOON)
-    desk.put("a", run_at=NOON - timedelta(hours=1))
-    desk.put("c", run_at=NOON + timedelta(seconds=1))
-    desk.put("d", run_at=NOON, status=TaskStatus.RUNNING)
-    assert (desk.take(), desk.take(now=NOON + timedelta(seconds=1)), desk.notices) == ("ba", "bac", [])
+def test_due_tasks_are_taken_in_registration_order(planner: Planner) -> None:
+    planner.put("b", run_at=NOON)
+    planner.put("a", run_at=NOON - timedelta(hours=1))
+    planner.put("c", run_at=NOON + timedelta(seconds=1))
+    planner.put("d", run_at=NOON, status=TaskStatus.RUNNING)
+    assert (planner.take(), planner.take(now=NOON + timedelta(seconds=1)), planner.notices) == ("ba", "bac", [])
 
 
-def test_where_room_is_short_the_oldest_slots_come_first(desk: Desk) -> None:
+def test_the_oldest_slots_are_taken_first_when_capacity_is_short(planner: Planner) -> None:
     for minute, task_id in enumerate("cab"):
-        desk.put(task_id, run_at=NOON - timedelta(minutes=minute))
-    assert [desk.take(available) for available in (0, 1, 2, 3, None)] == ["", "b", "ab", "cab", "cab"]
+        planner.put(task_id, run_at=NOON - timedelta(minutes=minute))
+    assert [planner.take(available) for available in (0, 1, 2, 3, None)] == ["", "b", "ab", "cab", "cab"]
 
 
-def test_what_waits_for_a_dependency_is_taken_once_that_has_succeeded(desk: Desk) -> None:
-    dependency = desk.put("a", run_at=NOON + timedelta(days=1))
-    desk.put("b", depends_on=["a"])
-    assert (desk.take(), sorted(desk.agenda.waiting)) == ("", ["a"])
+def test_a_waiting_task_is_taken_once_its_dependency_has_succeeded(planner: Planner) -> None:
+    dependency = planner.put("a", run_at=NOON + timedelta(days=1))
+    planner.put("b", depends_on=["a"])
+    assert (planner.take(), sorted(planner.agenda.waiting)) == ("", ["a"])
     dependency.last_success_at = NOON
-    assert (desk.take(), desk.notices) == ("b", [])
+    assert (planner.take(), planner.notices) == ("b", [])
 
 
-def test_a_dependency_that_is_missing_is_noticed_once_until_it_has_been_there(desk: Desk) -> None:
+def test_a_missing_dependency_is_reported_once_until_it_has_been_registered(planner: Planner) -> None:
     for task_id in "ab":
-        desk.put(task_id, depends_on=["x"])
-    desk.take()
-    desk.put("a", depends_on=["x"])
-    desk.take()
-    assert desk.notices == [MISSING]
-    desk.readiness.forget("x")
-    desk.put("a", depends_on=["x"])
-    desk.take()
-    assert desk.notices == [MISSING, MISSING]
+        planner.put(task_id, depends_on=["x"])
+    planner.take()
+    planner.put("a", depends_on=["x"])
+    planner.take()
+    assert planner.notices == [MISSING]
+    planner.readiness.forget("x")
+    planner.put("a", depends_on=["x"])
+    planner.take()
+    assert planner.notices == [MISSING, MISSING]
 
 
-def test_a_slot_that_came_too_late_is_noted_and_noticed(desk: Desk) -> None:
+def test_a_misfire_is_recorded_and_reported(planner: Planner) -> None:
     slot = NOON - timedelta(minutes=1)
-    task = desk.put("a", run_at=slot, misfire_grace=10)
+    task = planner.put("a", run_at=slot, misfire_grace=10)
     text = f"Task 'a' skipped its slot of {slot}: it was 60 s late, more than its misfire_grace of 10 s."
-    assert (desk.take(), desk.notices) == ("", [Notice(text, Event("misfired", "a", slot))])
-    assert (task.misfires, task.misfired_at, desk.take()) == (1, slot, "")
+    assert (planner.take(), planner.notices) == ("", [Notice(text, Event("misfired", "a", slot))])
+    assert (task.misfires, task.misfired_at, planner.take()) == (1, slot, "")
 
 
-def test_a_stricter_condition_has_the_last_word_and_is_asked_each_time(desk: Desk) -> None:
-    desk.put("a")
-    desk.put("b", last_run_at=NOON - timedelta(minutes=1))
-    desk.put("c", last_run_at=NOON - timedelta(minutes=1))
-    assert [desk.take(stricter=lambda task, _: task.id == "b") for _ in range(2)] == ["b", "b"]
-    assert desk.take() == "abc"
+def test_a_stricter_condition_is_checked_in_every_tick(planner: Planner) -> None:
+    planner.put("a")
+    planner.put("b", last_run_at=NOON - timedelta(minutes=1))
+    planner.put("c", last_run_at=NOON - timedelta(minutes=1))
+    assert [planner.take(stricter=lambda task, _: task.id == "b") for _ in range(2)] == ["b", "b"]
+    assert planner.take() == "abc"
 
 
-def test_what_was_set_aside_and_has_changed_is_taken_once(desk: Desk) -> None:
-    task = desk.put("a", run_at=NOON)
-    desk.agenda.work_in(NOON)
-    assert desk.agenda.set_aside(to_utc(NOON), None) == [task]
-    desk.agenda.reread(task, NOON)
-    assert desk.take() == "a"
+def test_a_task_set_aside_and_changed_is_taken_once(planner: Planner) -> None:
+    task = planner.put("a", run_at=NOON)
+    planner.agenda.work_in(NOON)
+    assert planner.agenda.set_aside(to_utc(NOON), None) == [task]
+    planner.agenda.reread(task, NOON)
+    assert planner.take() == "a"

@@ -1,4 +1,4 @@
-"""What a registry demands of a task."""
+"""Checks at registration."""
 
 from typing import Any
 
@@ -33,24 +33,24 @@ def test_a_task_has_exactly_one_schedule_option(fields: dict[str, Any], got: str
     assert str(caught.value) == expected
 
 
-def test_an_argument_leaves_room_for_the_result_of_a_dependency() -> None:
+def test_a_keyword_argument_that_collides_with_a_dependency_result_is_refused() -> None:
     check(task_of("b", "a", kwargs={"dep_x": 1}))
     with pytest.raises(ValueError, match=r"^kwargs of task 'b' hold 'dep_a', where the result of 'a' would go\.$"):
         check(task_of("b", "a", kwargs={"dep_a": 1}))
 
 
-def test_what_is_no_task_is_refused() -> None:
+def test_an_object_that_is_not_a_task_is_refused() -> None:
     with pytest.raises(TypeError, match=r"^only a Task can be registered, got 'a'$"):
-        check("a")  # type: ignore[arg-type]  # that is what the test is about
+        check("a")  # type: ignore[arg-type]  # the wrong type is the test
 
 
-def test_an_id_is_taken_once_unless_what_holds_it_gives_way() -> None:
+def test_a_registered_id_is_refused_unless_the_task_is_adopted() -> None:
     store = store_of(task_of("a"))
     assert refusal(task_of("a"), store, (), is_adopted=False) == "Task with id 'a' already registered."
     assert refusal(task_of("a"), store, (), is_adopted=True) is None
 
 
-def test_a_task_closes_no_circle() -> None:
+def test_a_dependency_cycle_is_refused() -> None:
     store = store_of(task_of("a", "b"), task_of("b", "c"))
     wanted = {"b", "c"}
     assert refusal(task_of("c"), store, wanted, is_adopted=False) is None
@@ -73,7 +73,7 @@ def test_a_task_closes_no_circle() -> None:
         ),
     ],
 )
-def test_a_change_leaves_what_could_be_registered(values: dict[str, Any], reason: str | None) -> None:
+def test_a_change_is_refused_if_its_result_could_not_be_registered(values: dict[str, Any], reason: str | None) -> None:
     task = task_of("b", "x")
     before = task.model_dump()
     assert refusal_of_change(task, values, store_of(task_of("a", "b"), task)) == reason

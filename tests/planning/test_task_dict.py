@@ -1,4 +1,4 @@
-"""TaskDict: a dict that reports what was done to it."""
+"""TaskDict: a dict that reports its changes."""
 
 import copy
 import pickle
@@ -18,14 +18,31 @@ def task(task_id: str) -> Task:
 A, B, C = task("a"), task("b"), task("c")
 
 
+class Recorder:
+    """An owner that takes any task in and keeps the reports."""
+
+    def __init__(self) -> None:
+        self.reports: list[Any] = []
+
+    def check(self, task: Task) -> None:
+        pass
+
+    def own(self, task: Task) -> None:
+        pass
+
+    def note_key(self, key: str, moved: bool) -> None:
+        self.reports.append((key, moved))
+
+    def note_all(self) -> None:
+        self.reports.append("cleared")
+
+
 def edit(change: Callable[[TaskDict], Any]) -> tuple[list[str], list[Any]]:
-    """Return the keys after a change to a store of a and b, and what was reported."""
-    reports: list[Any] = []
-    store = TaskDict(
-        {"a": A, "b": B}, lambda key, moved: reports.append((key, moved)), lambda: reports.append("cleared")
-    )
+    """Change a store of tasks a and b; return its keys and the reports."""
+    recorder = Recorder()
+    store = TaskDict({"a": A, "b": B}, recorder)
     change(store)
-    return list(store), reports
+    return list(store), recorder.reports
 
 
 def put_back(store: TaskDict) -> None:
@@ -49,7 +66,7 @@ def put_back(store: TaskDict) -> None:
         (put_back, ["b", "a"], [("a", True), ("a", True)]),
     ],
 )
-def test_each_way_of_editing_is_reported(
+def test_each_dict_method_reports_its_change(
     change: Callable[[TaskDict], Any], keys: list[str], reports: list[Any]
 ) -> None:
     assert edit(change) == (keys, reports)
@@ -66,7 +83,7 @@ def test_each_way_of_editing_is_reported(
         (lambda store: store.pop("x"), KeyError, "'x'"),
     ],
 )
-def test_what_does_not_belong_there_changes_nothing(
+def test_a_refused_edit_changes_nothing(
     change: Callable[[TaskDict], Any], error: type[Exception], message: str
 ) -> None:
     def attempt(store: TaskDict) -> None:
@@ -76,9 +93,9 @@ def test_what_does_not_belong_there_changes_nothing(
     assert edit(attempt) == (["a", "b"], [])
 
 
-def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
+def test_a_pickled_unknown_task_error_contains_no_tasks() -> None:
     with pytest.raises(UnknownTaskError) as caught:
-        TaskDict({"nightly": task("nightly")}, lambda key, moved: None, lambda: None)["nightli"]
+        TaskDict({"nightly": task("nightly")}, Recorder())["nightli"]
     sent = pickle.dumps(caught.value)
     loaded = pickle.loads(sent)
     message = "no task 'nightli' is registered (did you mean 'nightly'?)"
@@ -88,6 +105,6 @@ def test_an_error_about_an_unknown_id_takes_no_tasks_along() -> None:
 
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, lambda store: pickle.loads(pickle.dumps(store))])
 def test_a_copy_is_a_plain_dict(duplicate: Callable[[Any], Any]) -> None:
-    store = TaskDict({"a": A}, lambda key, moved: None, lambda: None)
+    store = TaskDict({"a": A}, Recorder())
     assert type(duplicate(store)) is dict
     assert duplicate(store) == {"a": A}

@@ -1,4 +1,4 @@
-"""why_not: one sentence."""
+"""why_not: one sentence on why a task is not running."""
 
 from datetime import datetime
 from typing import Any
@@ -43,14 +43,14 @@ pytestmark = pytest.mark.zone
     ],
 )
 @freeze_time("2026-06-01 12:00:00")
-def test_why_a_task_is_not_running(fields: dict[str, Any], sentence: str) -> None:
+def test_why_not_gives_one_sentence_for_each_reason(fields: dict[str, Any], sentence: str) -> None:
     registry = TaskRegistry()
     registry.register(Task(id="a", run_at=datetime(2030, 1, 1), func=print))
     registry.register(Task(id="task", func=print, **fields))
     assert registry.why_not("task") == sentence
 
 
-def test_a_call_that_goes_on_though_its_task_was_assigned_a_status() -> None:
+def test_why_not_names_a_call_that_outlives_an_assigned_status() -> None:
     now = datetime(2026, 6, 1, 12)
     task = Task(id="a", at="07:00", func=print, last_run_at=now, error_message="of an earlier run")
     task.status = TaskStatus.SUCCESS
@@ -58,7 +58,7 @@ def test_a_call_that_goes_on_though_its_task_was_assigned_a_status() -> None:
     assert explain(task, {"a": task}, now, called=task) == expected
 
 
-def test_without_a_schedule_it_says_what_is_missing() -> None:
+def test_why_not_names_the_missing_or_extra_schedule_option() -> None:
     registry = TaskRegistry()
     task = registry.register(Task(id="a", at="07:00", func=print))
     task.at = None
@@ -67,7 +67,7 @@ def test_without_a_schedule_it_says_what_is_missing() -> None:
     assert registry.why_not("a") == "never due: exactly one of every / at / run_at / cron must be set, got every and at"
 
 
-def test_a_circle_that_was_assigned_is_named() -> None:
+def test_why_not_prints_a_dependency_cycle_made_by_assignment() -> None:
     registry = TaskRegistry()
     for task_id in ("a", "b"):
         registry.register(Task(id=task_id, every={"seconds": 1}, func=print))
@@ -76,6 +76,6 @@ def test_a_circle_that_was_assigned_is_named() -> None:
     assert registry.why_not("a") == "waits for itself: a -> b -> a, and waits for 'b', which has not succeeded"
 
 
-def test_an_unknown_id_is_a_key_error() -> None:
+def test_why_not_of_an_unknown_id_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="'a'"):
         TaskRegistry().why_not("a")

@@ -1,4 +1,4 @@
-"""Statistics: what the runs come to."""
+"""Statistics of runs."""
 
 import time
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def registry() -> Frozen:
     return Frozen()
 
 
-def test_before_the_first_run_there_is_nothing(registry: Frozen) -> None:
+def test_all_counts_are_zero_before_the_first_run(registry: Frozen) -> None:
     registry.register(Task(id="a", at="23:00", func=work))
     assert (registry.statistics(), registry.statistics("a")) == (NOTHING, NOTHING)
 
@@ -42,7 +42,7 @@ def test_runs_failures_retries_and_misfires_are_counted(registry: Frozen) -> Non
     assert registry.statistics() == counts
 
 
-def test_a_run_that_a_ctrl_c_cuts_off_while_it_is_counted_is_not_recorded_twice(
+def test_ctrl_c_while_a_run_is_counted_does_not_record_the_run_twice(
     registry: Frozen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:
@@ -59,7 +59,7 @@ def test_a_run_that_a_ctrl_c_cuts_off_while_it_is_counted_is_not_recorded_twice(
     assert registry.statistics("a").runs == registry.statistics().runs == 1
 
 
-def test_lateness_and_duration() -> None:
+def test_lateness_and_duration_are_measured() -> None:
     with freeze_time(START) as frozen:
         registry = TaskRegistry()
         for late, seconds in ((1, 2), (4, 1)):
@@ -73,7 +73,7 @@ def test_lateness_and_duration() -> None:
 
 
 @pytest.mark.parametrize("is_success", [True, False])
-def test_a_run_that_is_taken_back_counts_for_nothing_but_how_late_it_was_and_how_long(is_success: bool) -> None:
+def test_an_uncounted_run_leaves_only_lateness_and_duration(is_success: bool) -> None:
     counters, total = RunCounters(), RunCounters()
     counters.count(2, 2.0, 1.0, is_success, total)
     for counts in (counters, total):
@@ -81,7 +81,7 @@ def test_a_run_that_is_taken_back_counts_for_nothing_but_how_late_it_was_and_how
         assert counts.statistics() == Statistics(0, 0, 0, 0, 0, 2.0, Lateness(1, 1.0, 1.0))
 
 
-def test_within_a_tick_who_comes_after_a_slow_one_is_late() -> None:
+def test_a_task_after_a_slow_one_in_the_same_tick_is_late() -> None:
     with freeze_time(START) as frozen:
         registry = TaskRegistry()
         registry.register(Task(id="a", run_at=START, func=frozen.tick, args=(7,)))
@@ -90,7 +90,7 @@ def test_within_a_tick_who_comes_after_a_slow_one_is_late() -> None:
     assert [registry.statistics(task_id).lateness.max for task_id in "ab"] == [0, 7]
 
 
-def test_what_callbacks_take_before_the_call_makes_it_late() -> None:
+def test_a_slow_started_callback_adds_to_the_lateness() -> None:
     with freeze_time(START) as frozen:
         registry = TaskRegistry()
         registry.on("started", lambda event: frozen.tick(3))
@@ -101,7 +101,9 @@ def test_what_callbacks_take_before_the_call_makes_it_late() -> None:
 
 @pytest.mark.parametrize("timeout", [None, 60])
 @pytest.mark.parametrize("make", [ThreadPoolExecutor, ProcessPoolExecutor])
-def test_what_queues_in_a_pool_is_late_and_takes_no_longer(make: Callable[[int], Executor], timeout: float) -> None:
+def test_time_in_the_queue_of_a_pool_counts_as_lateness_and_not_as_duration(
+    make: Callable[[int], Executor], timeout: float
+) -> None:
     with make(1) as pool:
         registry = TaskRegistry(executor=pool, max_running=2)
         for task_id in "ab":
@@ -115,7 +117,7 @@ def test_what_queues_in_a_pool_is_late_and_takes_no_longer(make: Callable[[int],
     assert sum(count.last_duration or 0 for count in counts) <= elapsed
 
 
-def test_the_way_back_from_another_process_counts_for_nothing() -> None:
+def test_loading_a_result_from_another_process_does_not_count_as_duration() -> None:
     with ProcessPoolExecutor(1) as pool:
         registry = TaskRegistry(executor=pool)
         due = time.monotonic()
@@ -140,7 +142,7 @@ class SlowToLoad:
         return _load_slowly, ()
 
 
-def test_a_retry_is_late_after_its_own_moment() -> None:
+def test_lateness_of_a_retry_is_measured_from_its_due_moment() -> None:
     with freeze_time(START) as frozen:
         registry = TaskRegistry()
         registry.register(Task(id="a", run_at=START, func=boom, retry=Retry(max_retries=1, delay=10, jitter=0)))
@@ -150,7 +152,7 @@ def test_a_retry_is_late_after_its_own_moment() -> None:
     assert registry.statistics("a").lateness == Lateness(2, 1.5, 3)
 
 
-def test_what_was_due_at_no_moment_is_not_late(registry: Frozen) -> None:
+def test_a_run_without_a_due_moment_has_no_lateness(registry: Frozen) -> None:
     registry.register(Task(id="a", every={"hours": 1}, func=work))
     registry.tick()
     registry.run_now("a")
@@ -158,7 +160,7 @@ def test_what_was_due_at_no_moment_is_not_late(registry: Frozen) -> None:
     assert registry.statistics("a").lateness == Lateness(0, None, None)
 
 
-def test_totals_keep_what_is_gone_and_a_new_task_begins_anew(registry: Frozen) -> None:
+def test_totals_keep_the_runs_of_removed_tasks_and_a_new_task_starts_at_zero(registry: Frozen) -> None:
     ways: list[Callable[[], object]] = [lambda: registry.remove("a"), registry.store.clear, lambda: None]
     for remove in ways:
         registry.register(Task(id="a", every={"hours": 1}, func=work))
@@ -168,32 +170,32 @@ def test_totals_keep_what_is_gone_and_a_new_task_begins_anew(registry: Frozen) -
     assert registry.statistics().runs == 3
 
 
-def test_a_task_that_is_removed_in_its_own_run_counts(registry: Frozen) -> None:
+def test_a_run_that_removes_its_own_task_counts_in_the_totals(registry: Frozen) -> None:
     registry.register(Task(id="a", every={"hours": 1}, func=lambda: registry.remove("a") and None))
     registry.tick()
     assert registry.statistics().runs == 1
 
 
-def test_what_is_not_registered_counts_in_the_totals(registry: Frozen) -> None:
+def test_a_run_of_an_unregistered_task_counts_in_the_totals(registry: Frozen) -> None:
     registry._execute(Task(func=work))
     assert registry.statistics().runs == 1
 
 
-def test_they_outlast_a_large_step_of_the_clock(registry: Frozen) -> None:
+def test_counts_survive_a_large_clock_step(registry: Frozen) -> None:
     registry.register(Task(id="a", every={"minutes": 1}, func=work))
     registry.tick()
     registry.tick_at(START - timedelta(days=40))
     assert registry.statistics("a").runs == 2
 
 
-def test_an_unknown_id_is_a_key_error(registry: Frozen) -> None:
+def test_statistics_of_an_unknown_id_is_a_key_error(registry: Frozen) -> None:
     registry.register(Task(id="nightly", at="23:00", func=work))
     with pytest.raises(KeyError) as caught:
         registry.statistics("nightl")
     assert str(caught.value) == "no task 'nightl' is registered (did you mean 'nightly'?)"
 
 
-def test_a_task_that_was_put_into_the_store_and_executed_at_once_is_counted(registry: Frozen) -> None:
+def test_a_run_of_a_task_just_put_into_the_store_is_counted(registry: Frozen) -> None:
     task = registry.store["a"] = Task(id="a", every={"hours": 1}, func=work)
     registry._execute(task)
     assert registry.statistics("a").runs == registry.statistics().runs == 1

@@ -1,4 +1,4 @@
-"""The runs that tasks remember, as one list."""
+"""The history of all tasks as one list."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -11,6 +11,7 @@ from est_alan_scheduler.runs.history import latest_runs
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from tests.cluster.helpers import adder
+from tests.messages import missing
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
 
 
@@ -37,13 +38,13 @@ def shown(runs: list[dict[str, Any]]) -> str:
         (TaskStatus.SUCCESS, START + 2 * SECOND, 1, "b3"),
     ],
 )
-def test_the_latest_are_chosen_oldest_first(
+def test_history_returns_the_latest_runs_oldest_first(
     status: TaskStatus | None, since: datetime | None, limit: int, expected: str
 ) -> None:
     assert shown(latest_runs(PASTS, status, since, limit)) == expected
 
 
-def test_moments_of_any_zone_come_in_the_order_of_time(set_zone: Callable[[str], None]) -> None:
+def test_history_is_ordered_by_instant_across_zones(set_zone: Callable[[str], None]) -> None:
     set_zone("Asia/Seoul")  # nine hours ahead of UTC
     aware = START.replace(hour=3, tzinfo=UTC)
     pasts = [("a", [run(1)]), ("b", [{"run_at": aware, "status": "success"}])]
@@ -51,7 +52,7 @@ def test_moments_of_any_zone_come_in_the_order_of_time(set_zone: Callable[[str],
     assert [line["task_id"] for line in latest_runs(pasts, None, aware + SECOND, 9)] == ["a"]
 
 
-def test_a_run_is_told_as_its_task_has_it() -> None:
+def test_a_history_entry_equals_that_of_the_task() -> None:
     registry = Frozen()
     done = registry.register(Task(id="a", every={"seconds": 1}, func=work))
     registry.register(Task(id="b", every={"seconds": 1}, func=boom))
@@ -61,29 +62,29 @@ def test_a_run_is_told_as_its_task_has_it() -> None:
 
 
 @pytest.mark.parametrize("limit", [-1, True, 1.5, None])
-def test_a_limit_is_a_whole_number(limit: Any) -> None:
+def test_a_limit_that_is_not_a_whole_number_is_refused(limit: Any) -> None:
     with pytest.raises(ValueError, match="limit") as caught:
         TaskRegistry().history(limit=limit)
-    assert str(caught.value) == f"limit must be a whole number of at least 0, got {limit!r}"
+    assert missing(caught.value, "limit", "whole number", "at least 0", f"got {limit!r}") == []
 
 
 @pytest.mark.parametrize("backend", [None, MemoryBackend()])
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("asked", "parts"),
     [
-        ({"since": "2020-01-01"}, "since must be a datetime or None, got '2020-01-01'"),
-        ({"since": date(2020, 1, 1)}, "since must be a datetime or None, got datetime.date(2020, 1, 1)"),
-        ({"task_id": 5}, "task_id must be a text or None, got 5"),
+        ({"since": "2020-01-01"}, ["since", "datetime", "None", "got '2020-01-01'"]),
+        ({"since": date(2020, 1, 1)}, ["since", "datetime", "None", "got datetime.date(2020, 1, 1)"]),
+        ({"task_id": 5}, ["task_id", "text", "None", "got 5"]),
     ],
 )
-def test_what_cannot_be_asked_for_is_named(backend: Backend | None, asked: dict[str, Any], message: str) -> None:
+def test_the_error_names_the_invalid_argument(backend: Backend | None, asked: dict[str, Any], parts: list[str]) -> None:
     registry = TaskRegistry(backend=backend)
     with pytest.raises(TypeError) as caught:
         registry.history(**asked)
-    assert str(caught.value) == message
+    assert missing(caught.value, *parts) == []
 
 
-def test_memory_has_a_history_without_a_backend() -> None:
+def test_a_registry_without_a_backend_has_a_history() -> None:
     registry = TaskRegistry()
     registry.register(adder())
     registry.register(adder("bad", func=boom, args=()))

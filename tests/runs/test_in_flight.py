@@ -1,10 +1,10 @@
-"""The runs under way."""
+"""Runs in flight."""
 
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.runs.in_flight import RunsInFlight
 
 
-def test_who_waits_for_an_end_in_a_forked_child_looks_again() -> None:
+def test_a_forked_child_wakes_threads_that_wait_for_a_run_to_end() -> None:
     in_flight, end = RunsInFlight(), Wakeup()
     in_flight.ends.append(end)
     assert in_flight.clear_after_fork() == []

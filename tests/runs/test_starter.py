@@ -1,4 +1,4 @@
-"""How a run starts, and what keeps it from it."""
+"""The start of a run, and the conditions that prevent it."""
 
 import threading
 from collections.abc import Callable
@@ -18,8 +18,8 @@ from est_alan_scheduler.task import Task, TaskStatus
 NOON = datetime(2026, 6, 1, 12)
 
 
-class Later:
-    """A runner that makes its calls when it is told to."""
+class ManualRunner:
+    """A runner that makes one call per `step`."""
 
     limit = 1
 
@@ -34,8 +34,8 @@ class Later:
         done(work(call))
 
 
-class Site:
-    """A starter with all that it works on."""
+class StarterSetup:
+    """A starter, with an agenda, a recorder and a capacity."""
 
     def __init__(self) -> None:
         self.agenda = Agenda()
@@ -51,7 +51,7 @@ class Site:
         return task
 
     def find_ready(self, task: Task) -> None:
-        """Do what a tick does before it starts what it has found ready."""
+        """Prepare the entry and the thread context as a tick does before it starts a ready task."""
         (entry,) = self.agenda.take(self.agenda.see(NOON), None)
         assert entry.task is task
         entry.ready_at = self.turn.now = NOON
@@ -64,66 +64,68 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Site:
-    return Site()
+def setup() -> StarterSetup:
+    return StarterSetup()
 
 
-def test_a_run_by_hand_is_made_here_and_recorded(site: Site) -> None:
-    task = site.put("a", lambda: task.status)
-    site.starter.run_here(task)
+def test_a_run_by_hand_is_executed_and_recorded(setup: StarterSetup) -> None:
+    task = setup.put("a", lambda: task.status)
+    setup.starter.run_here(task)
     assert (task.status, task.result, task.last_run_at) == (TaskStatus.SUCCESS, TaskStatus.RUNNING, NOON)
-    assert (site.asked, site.turn.runs) == ([], [])
+    assert (setup.asked, setup.turn.runs) == ([], [])
 
 
-def test_a_task_that_is_running_is_not_started(site: Site) -> None:
-    task = site.put("a", print, status=TaskStatus.RUNNING)
-    site.starter.run_here(task)
+def test_a_running_task_is_not_started_again(setup: StarterSetup) -> None:
+    task = setup.put("a", print, status=TaskStatus.RUNNING)
+    setup.starter.run_here(task)
     assert (task.history, task.last_run_at) == ([], None)
 
 
-def test_what_a_tick_found_ready_is_asked_again_only_after_a_change(site: Site) -> None:
-    task = site.put("a", lambda: 1)
-    site.find_ready(task)
+def test_readiness_is_checked_again_only_after_a_change(setup: StarterSetup) -> None:
+    task = setup.put("a", lambda: 1)
+    setup.find_ready(task)
     task.args = ()
-    site.starter.run_here(task)
-    assert (site.asked, task.history) == (["a"], [])
-    site.find_ready(task)
-    site.starter.run_here(task)
-    assert (site.asked, task.result) == (["a"], 1)
+    setup.starter.run_here(task)
+    assert (setup.asked, task.history) == (["a"], [])
+    setup.find_ready(task)
+    setup.starter.run_here(task)
+    assert (setup.asked, task.result) == (["a"], 1)
 
 
-def test_results_of_dependencies_go_with_the_arguments(site: Site) -> None:
-    site.put("a", print, result=2, last_success_at=NOON)
-    task = site.put("b", lambda x, dep_a: (x, dep_a), kwargs={"x": 1}, depends_on=["a"])
-    site.starter.run_here(task)
+def test_results_of_dependencies_are_passed_beside_the_arguments(setup: StarterSetup) -> None:
+    setup.put("a", print, result=2, last_success_at=NOON)
+    task = setup.put("b", lambda x, dep_a: (x, dep_a), kwargs={"x": 1}, depends_on=["a"])
+    setup.starter.run_here(task)
     assert task.result == (1, 2)
 
 
-def test_an_error_is_recorded_and_an_interruption_raised_as_well(site: Site) -> None:
+def test_an_exception_is_recorded_and_an_interruption_is_also_raised(setup: StarterSetup) -> None:
     def leave(error: BaseException) -> None:
         raise error
 
-    task = site.put("a", leave, args=(ValueError("boom"),))
-    site.starter.run_here(task)
+    task = setup.put("a", leave, args=(ValueError("boom"),))
+    setup.starter.run_here(task)
     assert task.error_message == "ValueError: boom"
     task.args = (KeyboardInterrupt(),)
     with pytest.raises(KeyboardInterrupt):
-        site.starter.run_here(task)
+        setup.starter.run_here(task)
     assert (task.status, task.error_message) == (TaskStatus.FAILED, "KeyboardInterrupt")
 
 
-def test_what_is_handed_over_is_recorded_when_its_outcome_comes(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    later = Later()
-    monkeypatch.setattr(site.capacity, "runner", lambda: later)
-    tasks = [site.put("a", lambda: 1), site.put("b", lambda: 2)]
+def test_a_submitted_run_is_recorded_when_its_outcome_arrives(
+    setup: StarterSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = ManualRunner()
+    monkeypatch.setattr(setup.capacity, "runner", lambda: later)
+    tasks = [setup.put("a", lambda: 1), setup.put("b", lambda: 2)]
     for task in tasks:
-        site.starter.hand_over(task, later)
-    assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # there is room for one
+        setup.starter.hand_over(task, later)
+    assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # the capacity is one
     later.step()
-    assert ([task.result for task in tasks], later.calls, site.recorder.in_flight.all()) == ([1, None], [], [])
+    assert ([task.result for task in tasks], later.calls, setup.recorder.in_flight.all()) == ([1, None], [], [])
 
 
-def test_a_runner_that_was_replaced_meanwhile_gets_nothing(site: Site) -> None:
-    task, later = site.put("a", print), Later()
-    site.starter.hand_over(task, later)
+def test_a_replaced_runner_gets_no_call(setup: StarterSetup) -> None:
+    task, later = setup.put("a", print), ManualRunner()
+    setup.starter.hand_over(task, later)
     assert (later.calls, task.status) == ([], TaskStatus.PENDING)

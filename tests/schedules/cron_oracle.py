@@ -1,4 +1,4 @@
-"""What cron expressions mean around a clock change, found by trying every half minute with `zoneinfo`.
+"""The slots of cron expressions around a clock change, found by trying every half minute with `zoneinfo`.
 
 python -m tests.schedules.cron_oracle      every zone, every transition from 1970 to 2037, two random expressions each
 """
@@ -79,7 +79,7 @@ def is_fixed(expression: str) -> bool:
 
 
 def fixed(expression: str, zone: str, change: datetime) -> list[datetime]:
-    """Return the instants at which wall times that match come first, or would: of each, one on every date."""
+    """Return the first instant of each matching wall time, one per date, skipped times included."""
     tz = ZoneInfo(zone)
     start, end = change - AROUND, change + AROUND
     first = dict(cases(tz, change))
@@ -91,7 +91,7 @@ def fixed(expression: str, zone: str, change: datetime) -> list[datetime]:
 
 
 def check(expression: str, zone: str, change: datetime) -> str | None:
-    """Return what is wrong with the slots of an expression around a change, None if nothing is."""
+    """Describe a wrong slot of an expression around a clock change; None if there is no wrong slot."""
     start, end = change - AROUND, change + AROUND
     found = slots(expression, zone, start, end)
     expected = fixed(expression, zone, change) if is_fixed(expression) else elapsed(expression, zone, start, end)
@@ -102,7 +102,7 @@ def check(expression: str, zone: str, change: datetime) -> str | None:
 
 
 def expressions(random: Random, kind: Callable[[str], bool]) -> str:
-    """Return an expression of a kind that has slots at night, when clocks are changed, more often than not."""
+    """Draw an expression of the given kind; most have slots at night, when clocks change."""
     while True:
         expression = some_expression(random)
         minute, hour, *_ = expression.split()

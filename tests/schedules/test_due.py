@@ -1,4 +1,4 @@
-"""What a schedule means."""
+"""Due moments of `every`, `at` and `run_at`."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -46,7 +46,7 @@ def starts(task: Task, walls: Iterable[tuple[datetime, datetime]]) -> list[datet
 
 
 class TestEvery:
-    def test_the_first_slot_has_come_whatever_the_clock_says(self) -> None:
+    def test_a_new_task_is_due_at_once_at_any_clock_time(self) -> None:
         task = task_with(every={"seconds": 10})
         assert due_moment(task, NOON) == AT_ONCE
         assert is_due(task, datetime(1990, 1, 1))
@@ -61,7 +61,7 @@ class TestEvery:
         task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
         assert local_due(task, NOON + 20 * SECOND) == NOON + 30 * SECOND
 
-    def test_slots_that_were_missed_are_one(self) -> None:
+    def test_missed_slots_coalesce_into_one_run(self) -> None:
         task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON)
         late = NOON + 57 * SECOND
         assert is_due(task, late)
@@ -78,11 +78,11 @@ class TestEvery:
         assert local_due(task, NOON) == NOON + 13 * SECOND
         assert first_run(task, NOON + 14 * SECOND) == by_hand
 
-    def test_a_first_run_given_with_the_last_one_keeps_its_grid(self) -> None:
+    def test_a_task_made_with_a_first_and_a_last_run_keeps_the_grid_of_the_first(self) -> None:
         task = task_with(every={"minutes": 1}, first_run_at=NOON, last_run_at=NOON + 90 * SECOND)
         assert local_due(task, NOON + 95 * SECOND) == NOON + 120 * SECOND
 
-    def test_a_new_interval_lies_on_the_same_origin(self) -> None:
+    def test_a_new_interval_keeps_the_origin_of_the_grid(self) -> None:
         task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
         now = NOON + 20 * SECOND
         assert local_due(task, now) == NOON + 30 * SECOND
@@ -97,7 +97,7 @@ class TestEvery:
         assert due_moment(task, now) == AT_ONCE
         assert first_run(task, now) == now
 
-    def test_after_a_smaller_step_back_it_waits_for_its_slot(self) -> None:
+    def test_a_clock_step_back_within_one_interval_keeps_the_next_slot(self) -> None:
         task = task_with(every={"seconds": 10}, first_run_at=NOON, last_run_at=NOON + 20 * SECOND)
         now = NOON + 10 * SECOND
         assert local_due(task, now) == NOON + 30 * SECOND
@@ -108,7 +108,7 @@ class TestEvery:
         assert due_moment(task, NOON) is None
         assert not is_due(task, NOON)
 
-    def test_a_last_run_at_the_beginning_of_time_is_long_ago(self) -> None:
+    def test_a_task_last_run_at_the_minimum_datetime_is_due(self) -> None:
         assert is_due(task_with(every={"days": 1}, last_run_at=datetime.min), NOON)
 
     @given(
@@ -124,7 +124,7 @@ class TestEvery:
         assert timedelta(0) < moment - to_utc(NOON + last) <= step
 
     @given(st.lists(st.timedeltas(timedelta(milliseconds=1), timedelta(seconds=35)), max_size=30))
-    def test_what_was_worked_out_before_changes_no_answer(self, moves: list[timedelta]) -> None:
+    def test_a_kept_slot_and_a_fresh_task_give_the_same_due_moment(self, moves: list[timedelta]) -> None:
         kept = task_with(every={"seconds": 10})
         now = NOON
         for move in moves:
@@ -136,18 +136,18 @@ class TestEvery:
 
 
 class TestAt:
-    def test_the_slot_of_today_comes_at_its_time(self) -> None:
+    def test_the_slot_of_today_is_due_at_its_time(self) -> None:
         task = task_with(at="14:30")
         assert local_due(task, NOON) == datetime(2026, 6, 1, 14, 30)
         assert [is_due(task, datetime(2026, 6, 1, 14, minute)) for minute in (29, 30)] == [False, True]
 
-    def test_later_the_same_day_still_counts(self) -> None:
+    def test_the_slot_of_today_is_still_due_later_the_same_day(self) -> None:
         assert is_due(task_with(at="07:00"), datetime(2026, 6, 1, 23, 59))
 
-    def test_the_slot_of_yesterday_does_not(self) -> None:
+    def test_the_slot_of_yesterday_is_not_due_today(self) -> None:
         assert not is_due(task_with(at="23:59", last_run_at=datetime(2026, 5, 1)), datetime(2026, 6, 1, 0, 1))
 
-    def test_it_has_one_slot_a_day(self) -> None:
+    def test_at_has_one_slot_a_day(self) -> None:
         task = task_with(at="14:30", last_run_at=datetime(2026, 6, 1, 14, 30))
         assert local_due(task, datetime(2026, 6, 1, 14, 31)) == datetime(2026, 6, 2, 14, 30)
 
@@ -156,39 +156,39 @@ class TestAt:
         assert is_due(task, datetime(2026, 6, 1, 14, 30))
 
     @pytest.mark.parametrize("days", [1, 2, 10])
-    def test_when_the_clock_goes_back_no_slot_comes_twice(self, days: int) -> None:
+    def test_no_slot_of_at_comes_twice_after_the_clock_goes_back(self, days: int) -> None:
         task = task_with(at="14:30", last_run_at=datetime(2026, 6, 20, 14, 30))
         now = datetime(2026, 6, 20, 15) - timedelta(days=days)
         assert local_due(task, now) == datetime(2026, 6, 21, 14, 30)
 
 
 class TestRunAt:
-    def test_its_moment_comes_once(self) -> None:
+    def test_run_at_is_due_once(self) -> None:
         task = task_with(run_at=NOON)
         assert [is_due(task, NOON - SECOND), is_due(task, NOON), is_due(task, NOON + SECOND)] == [False, True, True]
         task.last_run_at = NOON
         assert due_moment(task, NOON + SECOND) is None
 
-    def test_a_moment_in_the_past_has_come(self) -> None:
+    def test_a_run_at_in_the_past_is_due(self) -> None:
         assert is_due(task_with(run_at=datetime(1999, 1, 1)), NOON)
 
-    def test_a_later_moment_arms_the_task_again(self) -> None:
+    def test_a_later_run_at_makes_the_task_due_again(self) -> None:
         task = task_with(run_at=NOON, last_run_at=NOON)
         task.run_at = NOON + SECOND
         assert local_due(task, NOON) == NOON + SECOND
 
-    def test_an_aware_moment_is_a_moment(self, set_zone: Callable[[str], None]) -> None:
+    def test_an_aware_run_at_is_due_at_its_instant(self, set_zone: Callable[[str], None]) -> None:
         set_zone("Asia/Seoul")
         task = task_with(run_at=datetime(2026, 6, 1, 3, tzinfo=UTC))
         assert [is_due(task, NOON - SECOND), is_due(task, NOON)] == [False, True]
 
-    def test_a_moment_that_the_zone_skips_comes_right_after_the_gap(self, set_zone: Callable[[str], None]) -> None:
+    def test_a_run_at_inside_a_gap_is_due_right_after_the_gap(self, set_zone: Callable[[str], None]) -> None:
         set_zone("America/New_York")
         task = task_with(run_at=datetime(2026, 3, 8, 2, 30))
         assert local_due(task, datetime(2026, 3, 8)) == datetime(2026, 3, 8, 3, 0)
 
     @pytest.mark.parametrize(("fold", "utc"), [(0, datetime(2026, 11, 1, 5, 30)), (1, datetime(2026, 11, 1, 6, 30))])
-    def test_of_a_moment_that_comes_twice_fold_chooses(
+    def test_fold_chooses_between_the_two_occurrences_of_a_run_at(
         self, set_zone: Callable[[str], None], fold: int, utc: datetime
     ) -> None:
         set_zone("America/New_York")
@@ -196,12 +196,12 @@ class TestRunAt:
         assert due_moment(task, datetime(2026, 11, 1)) == utc
 
     @pytest.mark.parametrize("run_at", [datetime.min, datetime.max])
-    def test_the_ends_of_the_calendar_are_moments(self, run_at: datetime) -> None:
+    def test_run_at_may_be_the_minimum_or_maximum_datetime(self, run_at: datetime) -> None:
         assert is_due(task_with(run_at=run_at), NOON) == (run_at == datetime.min)
 
 
 @pytest.mark.parametrize("fields", [{}, {"every": {"seconds": 1}, "at": "07:00"}, {"at": "07:00", "run_at": NOON}])
-def test_without_exactly_one_option_a_task_is_never_due(fields: dict[str, Any]) -> None:
+def test_a_task_without_exactly_one_schedule_option_is_never_due(fields: dict[str, Any]) -> None:
     assert not is_due(task_with(**fields), NOON)
 
 
@@ -218,8 +218,8 @@ TRANSITIONS = [
 ]
 
 
-class TestKeepingTheSchedule:
-    def test_one_that_is_assigned_while_another_thread_reads_the_former_is_not_lost(
+class TestKeptSchedule:
+    def test_a_schedule_assigned_while_another_thread_reads_the_old_one_takes_effect(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def read_late(task: Task) -> Any:
@@ -237,7 +237,7 @@ class TestKeepingTheSchedule:
         registry.tick_at(START + timedelta(minutes=5))
         assert (keep_schedule(task), len(task.history)) == (read_schedule(task), 2)
 
-    def test_a_ctrl_c_at_any_moment_of_an_assignment_leaves_it_with_the_fields(self) -> None:
+    def test_ctrl_c_at_any_moment_of_an_assignment_leaves_fields_and_kept_schedule_equal(self) -> None:
         for moment in range(5000):
             task = task_with(every={"hours": 2})
             keep_schedule(task)
@@ -249,9 +249,9 @@ class TestKeepingTheSchedule:
 
 @pytest.mark.parametrize(("zone", "change"), TRANSITIONS)
 class TestClockChange:
-    """Both transitions of the naive local time of several zones, in steps of five minutes; `--full`: of one."""
+    """Both transitions of the naive local time of several zones, in steps of five minutes, with `--full` of one."""
 
-    def test_every_keeps_its_elapsed_spacing(
+    def test_every_keeps_its_elapsed_spacing_through_a_clock_change(
         self, set_zone: Callable[[str], None], zone: str, change: datetime
     ) -> None:
         set_zone(zone)
@@ -264,7 +264,7 @@ class TestClockChange:
             assert starts(task, walls) == expected
 
     @pytest.mark.parametrize("at", ["00:00", "01:30", "02:00", "02:15", "23:30"])
-    def test_at_comes_exactly_once_on_every_date_that_exists(
+    def test_at_is_due_exactly_once_on_every_date_that_exists(
         self, set_zone: Callable[[str], None], zone: str, change: datetime, at: str, is_full: bool
     ) -> None:
         set_zone(zone)
@@ -283,7 +283,7 @@ def wall_times(zone: str, begin: datetime, end: datetime) -> list[tuple[datetime
 
 
 def first_occurrences(at: str, walls: list[tuple[datetime, datetime]]) -> list[datetime]:
-    """Find by looking at each minute when `at`, or the end of the gap that skips it, first comes on each date."""
+    """Return the first occurrence of `at` on each date, or the end of its gap, by a scan of every minute."""
     hour, minute = map(int, at.split(":"))
     found: dict[object, datetime] = {}
     dates = {wall.date() for _, wall in walls}

@@ -1,4 +1,4 @@
-"""What limits a schedule: zone, start, end, excluded dates, jitter, misfires."""
+"""Limits of a schedule: zone, start, end, excluded dates, jitter, misfires."""
 
 import logging
 from collections.abc import Callable
@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.schedules.due import next_run
+from tests.messages import missing, only_error
 from tests.test_task_registry import Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -29,7 +30,7 @@ def task_with(**fields: Any) -> Task:
 
 
 def runs(registry: Frozen, task: Task, step: timedelta, number: int) -> list[datetime]:
-    """Return when the task runs if the registry is ticked so many times, at steps from noon on."""
+    """Return the run times of the task over `number` ticks, one every `step` from noon on."""
     registry.register(task)
     for count in range(number):
         registry.tick_at(NOON + count * step)
@@ -76,7 +77,7 @@ class TestZone:
             registry.tick()
             assert task.last_run_at == datetime(2026, 6, 1, 14, 30, tzinfo=SEOUL)
 
-    def test_every_measures_elapsed_time_in_a_zone_too(self) -> None:
+    def test_every_measures_elapsed_time_in_a_zone(self) -> None:
         with freeze_time("2026-03-28 23:30:00") as frozen:  # Berlin's clock goes forward at 01:00 UTC
             registry = TaskRegistry()
             task = registry.register(task_with(every={"hours": 1}, timezone="Europe/Berlin"))
@@ -89,7 +90,7 @@ class TestZone:
     def test_frozen_time_that_crosses_a_clock_change_of_the_machine_misses_no_zoned_slot(
         self, set_zone: Callable[[str], None]
     ) -> None:
-        set_zone("America/New_York")  # where the clock goes forward at 02:00; frozen time does not
+        set_zone("America/New_York")  # its clock goes forward at 02:00; frozen time does not
         with freeze_time("2026-03-08 00:00") as frozen:
             registry = TaskRegistry()
             task = registry.register(task_with(id="a", at="14:30", timezone="Asia/Seoul", misfire_grace=100))
@@ -98,28 +99,28 @@ class TestZone:
             registry.tick()
             assert [run["run_at"] for run in task.history] == [datetime(2026, 3, 8, 14, 30, tzinfo=SEOUL)]
 
-    def test_the_clock_of_a_zone_may_go_back_over_its_own_midnight(self) -> None:
+    def test_a_daily_slot_runs_once_though_the_clock_goes_back_over_midnight(self) -> None:
         with freeze_time("2026-06-01 15:10:00") as frozen:  # ten minutes past midnight in Seoul
             registry = TaskRegistry()
             task = registry.register(task_with(at="23:00", timezone="Asia/Seoul"))
             registry.tick()
-            frozen.move_to("2026-06-01 14:50:00")  # the day before, there
+            frozen.move_to("2026-06-01 14:50:00")  # the day before in Seoul
             registry.tick()
             assert task.last_run_at == datetime(2026, 6, 1, 23, 50, tzinfo=SEOUL)
 
     @pytest.mark.parametrize(
-        ("value", "message"),
+        ("value", "parts"),
         [
-            ("Asia/Soul", "timezone 'Asia/Soul' is unknown (did you mean 'Asia/Seoul'?)"),
-            ("../etc", "timezone '../etc' is unknown"),
-            (9, "timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got 9"),
-            ("", "timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got ''"),
+            ("Asia/Soul", ["'Asia/Soul' is unknown", "did you mean 'Asia/Seoul'?"]),
+            ("../etc", ["'../etc' is unknown"]),
+            (9, ["name such as 'Asia/Seoul'", "ZoneInfo", "got 9"]),
+            ("", ["name such as 'Asia/Seoul'", "ZoneInfo", "got ''"]),
         ],
     )
-    def test_an_unknown_zone_is_one_clear_error(self, value: Any, message: str) -> None:
+    def test_an_unknown_zone_is_one_error_with_the_nearest_name(self, value: Any, parts: list[str]) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(at="07:00", timezone=value)
-        assert [error["msg"] for error in caught.value.errors()] == [f"Value error, {message}"]
+        assert missing(only_error(caught), "timezone", *parts) == []
 
 
 class TestStartAndEnd:
@@ -129,7 +130,7 @@ class TestStartAndEnd:
         assert [f"{moment:%H:%M}" for moment in found] == ["12:00", "13:08", "14:16", "15:07"]
         assert next_run(task, NOON + 10 * SECOND) == NOON + HOUR
 
-    def test_nothing_runs_before_it_and_a_start_that_is_now_counts(self, registry: Frozen) -> None:
+    def test_nothing_runs_before_start_at_and_a_slot_at_start_at_runs(self, registry: Frozen) -> None:
         later = registry.register(task_with(every={"hours": 1}, start_at=NOON + HOUR))
         now = registry.register(task_with(every={"hours": 1}, start_at=NOON))
         registry.tick_at(NOON)
@@ -144,7 +145,7 @@ class TestStartAndEnd:
         assert registry.why_not(task.id) == "never due again: no slot is left within start_at, end_at and exclude"
         assert next_run(task, NOON + 2 * HOUR) is None
 
-    def test_nor_does_what_jitter_would_put_off_beyond_it(self, registry: Frozen) -> None:
+    def test_a_slot_that_jitter_moves_past_end_at_does_not_run(self, registry: Frozen) -> None:
         fields: dict[str, Any] = {"every": {"hours": 1}, "start_at": NOON, "jitter": 3000}
         jittered = next_run(task_with(id="a", **fields), NOON + MINUTE)
         assert jittered is not None
@@ -154,13 +155,13 @@ class TestStartAndEnd:
             assert len(runs(registry, task, MINUTE, 180)) == number
             assert registry.why_not("a") == "never due again: no slot is left within start_at, end_at and exclude"
 
-    def test_an_end_before_the_start_is_refused(self) -> None:
+    def test_an_end_at_before_start_at_is_refused(self) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(at="12:00", start_at=NOON, end_at=NOON - DAY)
-        expected = "Value error, end_at must not lie before start_at, got 2026-05-31 12:00:00 and 2026-06-01 12:00:00"
-        assert caught.value.errors()[0]["msg"] == expected
+        parts = ["end_at", "before start_at", "2026-05-31 12:00:00", "2026-06-01 12:00:00"]
+        assert missing(only_error(caught), *parts) == []
 
-    def test_at_and_run_at_are_limited_too(self, registry: Frozen) -> None:
+    def test_start_at_and_end_at_limit_at_and_run_at(self, registry: Frozen) -> None:
         at = registry.register(task_with(at="11:00", start_at=NOON))
         once = registry.register(task_with(run_at=NOON, end_at=NOON - SECOND))
         registry.tick_at(NOON)
@@ -170,40 +171,40 @@ class TestStartAndEnd:
 
 
 class TestExclude:
-    def test_there_are_no_slots_on_these_dates(self, registry: Frozen) -> None:
+    def test_excluded_dates_have_no_slots(self, registry: Frozen) -> None:
         task = task_with(at="11:00", exclude=["2026-06-02", date(2026, 6, 4)])
         assert task.exclude == (date(2026, 6, 2), date(2026, 6, 4))
         assert [moment.day for moment in runs(registry, task, DAY, 6)] == [1, 3, 5, 6]
 
-    def test_every_skips_a_whole_date_in_one_step(self, registry: Frozen) -> None:
+    def test_every_skips_a_whole_excluded_date_in_one_step(self, registry: Frozen) -> None:
         task = task_with(every={"seconds": 1}, exclude=[date(2026, 6, 1)], timezone="UTC")
         assert next_run(task, datetime(2026, 6, 1, 12, tzinfo=UTC)) == datetime(2026, 6, 2, tzinfo=UTC)
 
-    def test_a_first_run_that_falls_on_such_a_date_comes_right_after_it(self, registry: Frozen) -> None:
+    def test_a_first_run_on_an_excluded_date_comes_right_after_that_date(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"hours": 5}, exclude=["2026-06-01"]))
         registry.tick_at(NOON)
         assert registry.why_not("a") == "due in 43200 s at 2026-06-02 00:00:00"
         registry.tick_at(NOON + 12 * HOUR + 30 * MINUTE)
         assert [run["run_at"] for run in task.history] == [NOON + 12 * HOUR + 30 * MINUTE]
 
-    def test_none_and_the_keys_of_a_dict_are_accepted(self) -> None:
+    def test_exclude_accepts_none_and_the_keys_of_a_dict(self) -> None:
         assert task_with(exclude=None).exclude == ()
         assert task_with(exclude={date(2026, 12, 25): "Christmas"}).exclude == (date(2026, 12, 25),)
 
-    def test_a_slot_belongs_to_its_nominal_date(self) -> None:
+    def test_exclude_applies_to_the_nominal_date_of_a_slot(self) -> None:
         # Nuuk's gap at midnight pushes the slot of the 28th into the 29th.
         task = task_with(at="23:30", timezone="America/Nuuk", exclude=["2026-03-28"])
         found = next_run(task, datetime(2026, 3, 28, 12, tzinfo=UTC))
         assert found == datetime(2026, 3, 29, 23, 30, tzinfo=ZoneInfo("America/Nuuk"))
 
     @pytest.mark.parametrize("value", ["2026-06-02", [5], ["2026-02-30"], [datetime(2026, 6, 2)]])
-    def test_only_dates_are_accepted(self, value: Any) -> None:
+    def test_exclude_accepts_only_dates(self, value: Any) -> None:
         with pytest.raises(ValidationError, match="exclude must"):
             task_with(at="11:00", exclude=value)
 
 
 class TestJitter:
-    def test_a_slot_is_put_off_by_the_same_time_everywhere(self, registry: Frozen) -> None:
+    def test_jitter_is_the_same_for_a_task_and_slot_everywhere(self, registry: Frozen) -> None:
         noon = NOON.replace(tzinfo=UTC)
         task = task_with(id="a", every={"minutes": 1}, start_at=noon, jitter=30, timezone="UTC")
         expected = [noon + timedelta(seconds=seconds) for seconds in (7.091663, 70.796933, 147.055913)]
@@ -215,11 +216,11 @@ class TestJitter:
             after = moment
         assert found == expected
 
-    def test_it_differs_by_task_and_by_slot(self) -> None:
+    def test_jitter_differs_by_task_and_slot(self) -> None:
         moments = {next_run(task_with(at="11:00", jitter=60), NOON + day * DAY) for day in range(20)}
         assert len({moment.second for moment in moments if moment is not None}) > 5
 
-    def test_it_never_reaches_the_next_slot_even_where_the_clock_is_changed(self) -> None:
+    def test_jitter_never_reaches_the_next_slot_even_at_a_clock_change(self) -> None:
         pytest.importorskip("cronsim")
         for number in range(300):
             task = task_with(id=str(number), cron="0 2,4 * * *", timezone="Europe/Berlin", jitter=7100)
@@ -231,7 +232,7 @@ class TestJitter:
                 after = moment
             assert len({(at.date(), at.hour >= 4) for at in moments}) == 6, moments
 
-    def test_the_slot_of_the_first_run_is_not_put_off(self, registry: Frozen) -> None:
+    def test_the_first_run_has_no_jitter(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"minutes": 1}, jitter=50))
         registry.tick_at(NOON)
         following = next_run(task, NOON)
@@ -239,7 +240,7 @@ class TestJitter:
         assert following > NOON + MINUTE
         assert str(following) in registry.why_not("a")
 
-    def test_what_is_planned_is_what_runs(self, registry: Frozen) -> None:
+    def test_jittered_runs_start_at_the_moments_that_upcoming_lists(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"minutes": 1}, start_at=NOON, jitter=50))
         planned = [run.at for run in registry.upcoming(until=NOON + 319 * SECOND)]
         for second in range(320):
@@ -252,13 +253,12 @@ class TestJitter:
         ("fields", "interval"),
         [({"every": {"seconds": 30}}, "30"), ({"at": "07:00"}, "75600"), ({"cron": "*/5 * * * *"}, "300")],
     )
-    def test_it_has_to_be_less_than_the_interval(self, fields: dict[str, Any], interval: str) -> None:
+    def test_jitter_must_be_less_than_the_interval(self, fields: dict[str, Any], interval: str) -> None:
         if "cron" in fields:
             pytest.importorskip("cronsim")
         with pytest.raises(ValidationError) as caught:
             task_with(**fields, jitter=80_000)
-        expected = f"Value error, jitter must be less than the {interval} s between slots, got 80000"
-        assert caught.value.errors()[0]["msg"] == expected
+        assert missing(only_error(caught), "jitter", f"less than the {interval} s", "got 80000") == []
 
     def test_an_interval_cannot_be_made_shorter_than_the_jitter(self) -> None:
         task = task_with(every={"seconds": 30}, jitter=20)
@@ -268,9 +268,7 @@ class TestJitter:
 
 
 class TestMisfire:
-    def test_a_slot_that_is_too_late_is_skipped_logged_and_counted(
-        self, registry: Frozen, caplog: pytest.LogCaptureFixture
-    ) -> None:
+    def test_a_misfire_is_skipped_logged_and_counted(self, registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
         task = registry.register(task_with(id="a", at="11:00", misfire_grace=60))
         registry.tick_at(NOON)
         assert (task.history, task.misfires, task.misfired_at) == ([], 1, NOON - HOUR)
@@ -288,12 +286,12 @@ class TestMisfire:
         assert (len(task.history), task.misfires) == (1, 1)
         assert registry.why_not("a").endswith("2026-06-03 11:00:00")
 
-    def test_before_the_tick_that_skips_it_why_not_tells_as_well(self, registry: Frozen) -> None:
+    def test_why_not_names_a_misfire_before_the_tick_that_skips_it(self, registry: Frozen) -> None:
         task = registry.register(task_with(at="11:00", misfire_grace=60))
         expected = "its slot of 2026-06-01 11:00:00 is 3600 s late, more than misfire_grace, and will be skipped"
         assert registry.why_not(task.id) == expected
 
-    def test_when_no_slot_is_left_why_not_still_tells_of_it(self, registry: Frozen) -> None:
+    def test_why_not_names_the_misfire_when_no_slot_is_left(self, registry: Frozen) -> None:
         registry.register(task_with(id="a", at="11:00", misfire_grace=60, end_at=NOON))
         registry.tick_at(NOON)
         assert registry.why_not("a") == (
@@ -301,7 +299,7 @@ class TestMisfire:
             "(its slot of 2026-06-01 11:00:00 came later than misfire_grace allows, and was skipped)"
         )
 
-    def test_while_a_dependency_is_waited_for_nothing_is_counted(self, registry: Frozen) -> None:
+    def test_no_misfire_is_counted_while_the_task_waits_for_a_dependency(self, registry: Frozen) -> None:
         task = registry.register(task_with(id="a", every={"minutes": 1}, misfire_grace=1, depends_on=["b"]))
         task.last_run_at = NOON
         for minutes in range(1, 9):
@@ -312,7 +310,7 @@ class TestMisfire:
         registry.tick()
         assert (task.misfires, task.misfired_at) == (1, NOON + 8 * MINUTE)
 
-    def test_after_the_clock_went_back_behind_one_every_goes_on_as_usual(self, registry: Frozen) -> None:
+    def test_every_runs_normally_after_the_clock_goes_back_before_a_misfire(self, registry: Frozen) -> None:
         task = registry.register(task_with(every={"seconds": 10}, misfire_grace=1))
         for moment in (NOON, NOON + 25 * SECOND):
             registry.tick_at(moment)
@@ -321,7 +319,7 @@ class TestMisfire:
             registry.tick_at(NOON - HOUR + step * SECOND)
         assert [run["run_at"] for run in task.history] == [NOON, NOON - HOUR]
 
-    def test_if_the_latest_slot_is_in_time_it_runs_once_for_all(self, registry: Frozen) -> None:
+    def test_missed_slots_coalesce_into_one_run_if_the_latest_is_within_the_grace(self, registry: Frozen) -> None:
         task = registry.register(
             task_with(every={"minutes": 1}, first_run_at=NOON - DAY, last_run_at=NOON - DAY, misfire_grace=10)
         )
@@ -332,7 +330,7 @@ class TestMisfire:
         registry.tick_at(NOON + 120 * SECOND)
         assert (len(task.history), task.misfires) == (2, 1)
 
-    def test_a_single_slot_that_is_too_late_never_runs(self, registry: Frozen) -> None:
+    def test_a_run_at_that_misfires_never_runs(self, registry: Frozen) -> None:
         task = registry.register(task_with(run_at=NOON - HOUR, misfire_grace=60))
         registry.tick_at(NOON)
         assert (task.history, task.misfires) == ([], 1)
@@ -340,14 +338,14 @@ class TestMisfire:
             "never due again: its slot of 2026-06-01 11:00:00 came later than misfire_grace allows, and was skipped"
         )
 
-    def test_a_million_missed_slots_are_one_misfire(self, registry: Frozen) -> None:
+    def test_a_million_missed_slots_count_as_one_misfire(self, registry: Frozen) -> None:
         task = registry.register(
             task_with(every={"milliseconds": 100}, last_run_at=NOON - 11 * DAY, misfire_grace=0.01, end_at=NOON - HOUR)
         )
         registry.tick_at(NOON)
         assert (task.history, task.misfires, task.misfired_at) == ([], 1, NOON - HOUR)
 
-    def test_excluded_slots_are_no_misfires(self, registry: Frozen) -> None:
+    def test_excluded_slots_are_not_misfires(self, registry: Frozen) -> None:
         task = registry.register(
             task_with(at="11:00", misfire_grace=60, exclude=["2026-06-01"], last_run_at=NOON - DAY - HOUR)
         )
@@ -355,11 +353,10 @@ class TestMisfire:
         assert (task.misfires, task.misfired_at) == (0, None)
 
     @pytest.mark.parametrize("field", ["misfire_grace", "jitter", "timeout"])
-    def test_seconds_have_to_be_a_number_greater_than_0(self, field: str) -> None:
+    def test_a_number_of_seconds_must_be_greater_than_0(self, field: str) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(every={"hours": 1}, **{field: 0})
-        expected = f"Value error, {field} must be a number of seconds greater than 0, or None, got 0"
-        assert caught.value.errors()[0]["msg"] == expected
+        assert missing(only_error(caught), field, "seconds", "greater than 0", "None", "got 0") == []
 
 
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe", "America/Nuuk"])
@@ -418,27 +415,29 @@ def test_a_machine_in_any_zone_runs_a_zoned_task_at_the_same_instant(set_zone: C
     assert instants == {datetime(2026, 6, 1, 14, 30, tzinfo=SEOUL)}
 
 
-def test_misfires_are_told_of_at_the_level_of_a_warning(registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_misfire_is_logged_as_a_warning(registry: Frozen, caplog: pytest.LogCaptureFixture) -> None:
     registry.register(task_with(at="11:00", misfire_grace=60))
     registry.tick_at(NOON)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
 class TestFirstSlot:
-    """From when on the slots of a schedule count that does not run at once."""
+    """First slot of a schedule that does not run at once."""
 
     @pytest.fixture(autouse=True)
     def needs_cronsim(self) -> None:
         pytest.importorskip("cronsim")
 
-    def test_it_is_the_first_after_registration_and_a_missed_one_is_made_up_for(self, registry: Frozen) -> None:
+    def test_the_first_cron_slot_is_the_next_after_registration_and_is_caught_up_if_missed(
+        self, registry: Frozen
+    ) -> None:
         registry.now = NOON
         task = registry.register(task_with(id="a", cron="0 * * * *"))
         task.jitter = 5
         registry.tick_at(NOON + HOUR + MINUTE)
         assert [run["run_at"] for run in task.history] == [NOON + HOUR + MINUTE]
 
-    def test_an_assigned_schedule_begins_with_the_assignment(self, registry: Frozen) -> None:
+    def test_the_first_slot_of_an_assigned_schedule_follows_the_assignment(self, registry: Frozen) -> None:
         registry.now = NOON
         task = registry.register(task_with(id="a", at="23:00"))
         registry.tick_at(NOON + 2 * HOUR)
@@ -446,13 +445,13 @@ class TestFirstSlot:
         registry.tick_at(NOON + 2 * HOUR + MINUTE)
         assert (task.history, registry.why_not("a")) == ([], "due in 3540 s at 2026-06-01 15:00:00")
 
-    def test_after_the_clock_went_back_it_is_the_first_after_that(self, registry: Frozen) -> None:
+    def test_the_first_slot_moves_back_with_the_clock(self, registry: Frozen) -> None:
         registry.now = NOON + 365 * DAY
         registry.register(task_with(id="a", cron="0 * * * *"))
         registry.tick_at(NOON)
         assert registry.why_not("a") == "due in 3600 s at 2026-06-01 13:00:00"
 
-    def test_looking_changes_nothing(self, registry: Frozen) -> None:
+    def test_asking_whether_an_unregistered_task_is_due_does_not_start_its_schedule(self, registry: Frozen) -> None:
         task = task_with(id="a", cron="0 * * * *")
         assert not registry._should_run(task, NOON)
         registry.now = NOON + HOUR
@@ -470,7 +469,9 @@ class TestEndsOfTheCalendar:
             {"at": "12:00", "id": "\ud800", "jitter": 60},
         ],
     )
-    def test_they_are_reached_without_an_error(self, registry: Frozen, fields: dict[str, Any]) -> None:
+    def test_a_schedule_at_the_end_of_the_calendar_raises_no_error(
+        self, registry: Frozen, fields: dict[str, Any]
+    ) -> None:
         task = registry.register(task_with(**fields))
         registry.tick_at(NOON)
         assert registry.why_not(task.id)

@@ -32,7 +32,6 @@ class SqliteBackend(SqlBackend):
     which each connection would have its own, and for options in the URL.
     """
 
-    is_in_process = True
     _now = "CAST(:now AS INTEGER)"
     _lock = _skip = ""  # the whole file is locked
 

@@ -1,0 +1,89 @@
+"""Entry of a task in a registry: all that the registry knows beside the task's own fields."""
+
+import gc
+import weakref
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from typing_extensions import override
+
+from est_alan_scheduler.schedules.state import ScheduleState
+from est_alan_scheduler.task import Task
+
+Item = tuple[datetime, int, int, "Entry"]  # due, order of registration, a tie-breaker
+
+
+class Holder(Protocol):
+    """The agenda that an entry is of."""
+
+    @property
+    def store(self) -> Mapping[str, Task]:
+        """All tasks of the registry."""
+
+    def note_task(self, task: Task) -> None:
+        """Note that a field of `task` was assigned."""
+
+
+class Entry(ScheduleState):
+    """A task's place on the agenda: filed under a moment, found ready by a tick, waiting for a dependency, or none."""
+
+    __slots__ = (
+        "accepts",
+        "agenda",
+        "backlog_item",
+        "counters",
+        "due",
+        "is_simple",
+        "order",
+        "ready_at",
+        "slot",
+        "started",
+        "sure_slot",
+        "task",
+        "waits_for",
+    )
+
+    def __init__(self, task: Task, agenda: weakref.ref[Holder]) -> None:
+        super().__init__()
+        self.task = task
+        self.agenda: weakref.ref[Holder] | None = agenda  # None once the task was dropped
+        self.order = 0  # of registration
+        self.is_simple = False  # its task has a steady due moment, and no dependencies
+        self.slot: datetime | None = None  # that the tick which last found it ready is about
+        self.started = 0  # the number of its latest start, among all starts
+        self.counters: Any = None  # of its runs, from the first on: kept here for the recorder of runs
+        self.accepts: Any = None  # the arguments that its function can take, once that was asked
+        self.clear_place()
+
+    def clear_place(self) -> None:
+        """Be nowhere on the agenda."""
+        self.due: datetime | None = None  # the moment under which it is filed
+        self.backlog_item: Item | None = None  # there, if that is where it is filed
+        # What it is filed under, if the task need not be asked again: of what is due in one tick, most lies far apart
+        # in memory, and looking at each task twice costs as much as all the rest of a short run.
+        self.sure_slot: datetime | None = None
+        self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
+        self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether its registry has the task no more, or another entry of it."""
+        return self.agenda is None
+
+    @override
+    def changed(self) -> None:
+        agenda = None if self.agenda is None else self.agenda()
+        if agenda is not None:
+            agenda.note_task(self.task)
+
+    def is_held(self) -> bool:
+        """Tell whether the registry of this entry is alive and has the task in its store."""
+        if not self._is_in_store():
+            return False
+        gc.collect()  # the parts of a registry refer to each other: one that nobody uses may not be gone yet
+        return self._is_in_store()
+
+    def _is_in_store(self) -> bool:
+        agenda = None if self.agenda is None else self.agenda()
+        return agenda is not None and agenda.store.get(self.task.id) is self.task

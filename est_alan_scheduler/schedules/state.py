@@ -1,0 +1,52 @@
+"""State of a schedule: what is kept beside a task as long as it is registered."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from est_alan_scheduler.task import Task
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.schedules.schedule import Schedule
+
+
+class ScheduleState:
+    """What is known of a task's schedule beyond its fields. A registry's entry of the task derives from it."""
+
+    __slots__ = ("armed", "schedule", "tried", "worked_out")
+
+    def __init__(self) -> None:
+        self.schedule: Schedule | None = None  # what the schedule options mean, until one of them is assigned
+        self.armed: datetime | None = None  # since when slots count, if the task has never run
+        self.tried: datetime | None = None  # the slot of the last run, in UTC: what a retry is for
+        self.worked_out: Any = None  # the slot worked out last, and from what
+
+    def forget_schedule(self, is_new: bool) -> None:
+        """Note that an option of the schedule was assigned; with `is_new`, its slots count from now on."""
+        self.schedule = None
+        if is_new:
+            self.armed = None
+
+    def changed(self) -> None:
+        """Note that a field of the task was assigned: of interest to a registry."""
+
+
+def arm(task: Task, moment: datetime | None) -> None:
+    """Note that the slots of `task`, if it has never run and does not run at once, begin after a moment."""
+    if task._entry is not None:
+        task._entry.armed = moment
+
+
+def armed(task: Task) -> datetime | None:
+    """Return since when the slots of `task` count; None if it is not registered."""
+    return None if task._entry is None else task._entry.armed
+
+
+def keep_tried(task: Task, slot: datetime | None) -> None:
+    """Note the slot of the last run of `task`, in UTC."""
+    if task._entry is not None:
+        task._entry.tried = slot
+
+
+def tried(task: Task) -> datetime | None:
+    """Return the slot of the last run of `task`, in UTC; None if nobody knows."""
+    return None if task._entry is None else task._entry.tried
