@@ -249,17 +249,16 @@ class MemoryBackend(Backend):
         with self._lock:
             now = self._read_clock()
             for outcome in outcomes:
-                task_id, epoch, owner, retry_at, attempt = outcome
+                task_id, epoch, owner = outcome.id, outcome.epoch, outcome.owner
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
                 reaped.add((task_id, epoch))
                 failed: dict[str, Any] = {"status": TaskStatus.FAILED}
                 self._runs[task_id][epoch] = run._replace(finished=now, error=outcome.error, late=True, **failed)
-                row = self._rows[task_id]
-                if row.is_run_by(owner, epoch):
-                    failed |= {"error_message": outcome.error, "retry_at": retry_at, "attempt": attempt}
-                    row.update(owner=None, **failed)
+                if (row := self._rows[task_id]).is_run_by(owner, epoch):
+                    failed |= {"retry_at": outcome.retry_at, "attempt": outcome.attempt, "owner": None}
+                    row.update(error_message=outcome.error, **failed)
             for owner in {outcome.owner for outcome in outcomes}:
                 if not self._is_alive(owner, now):
                     self._instances.pop(owner, None)

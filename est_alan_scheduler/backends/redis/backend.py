@@ -59,7 +59,7 @@ class RedisBackend(Backend):
                 f" got {database!r}"
             )
         self._prefix = f"{{{check_name(name)}}}:"
-        self._client = redis.Redis.from_url(
+        self._client: Any = redis.Redis.from_url(
             url,
             socket_connect_timeout=5,
             socket_timeout=10,
@@ -95,7 +95,7 @@ class RedisBackend(Backend):
         """Fetch in one round trip, and one more for every 500 changed definitions, or if the ids are not given."""
         if ids is None:
             with self._guard():
-                ids = [text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
+                ids = [text(task_id) for task_id in self._client.zrange(self._key("revisions"), 0, -1)]
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
         snapshot, more = self._fetch_page(Snapshot(0, seen_revision, {}, {}, {}), _batches(rows) or [[]])
@@ -232,17 +232,14 @@ class RedisBackend(Backend):
         """Yield batches of task ids and epochs, the latest start first; those of a single task are one batch."""
         if task_id is not None:
             with self._guard():
-                epochs = self._list(self._client.zrange(self._key(f"runs:{task_id}"), 0, -1))
+                epochs = self._client.zrange(self._key(f"runs:{task_id}"), 0, -1)
             yield [(task_id, int(epoch)) for epoch in epochs]
             return
         size, start = min(max(limit, 100), 1_000), 0
+        least = "-inf" if since is None else since
         while True:
             with self._guard():
-                members = self._list(
-                    self._client.zrevrangebyscore(
-                        self._key("history"), "+inf", "-inf" if since is None else since, start=start, num=size
-                    )
-                )
+                members = self._client.zrevrangebyscore(self._key("history"), "+inf", least, start=start, num=size)
             yield [(text(member[:-17]), int(member[-16:])) for member in members]
             if len(members) < size:
                 return
@@ -275,17 +272,13 @@ class RedisBackend(Backend):
                     for arguments in calls:
                         pipe.evalsha(digest, 1, self._prefix, now, *arguments)
                     try:
-                        return pipe.execute()
+                        return list(pipe.execute())
                     except NoScriptError:  # a new server, or one whose scripts were flushed: nothing has been done
                         self._client.script_load(script)
         raise BackendUnavailableError(f"{self.url}: it forgets scripts at once")
 
     def _key(self, name: str) -> str:
         return self._prefix + name
-
-    @staticmethod
-    def _list(reply: Any) -> list[bytes]:
-        return list(reply)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

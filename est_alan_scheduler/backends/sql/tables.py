@@ -35,49 +35,35 @@ class Tables:
             self.meta,
             self.metadata,
             Column("id", Integer, primary_key=True, autoincrement=False),
-            Column("schema_version", Integer, nullable=False),
-            Column("revision", BigInteger, nullable=False),
-            Column("paused", Boolean, nullable=False),
-            Column("born", BigInteger, nullable=False),
+            *_columns(Integer, "schema_version"),
+            *_columns(BigInteger, "revision", "born"),
+            *_columns(Boolean, "paused"),
         )
         Table(
             self.tasks,
             self.metadata,
             Column("id", _key(), primary_key=True),
-            Column("definition", Text, nullable=False),
-            Column("hash", Text, nullable=False),
             Column("revision", BigInteger, nullable=False, index=True),
-            Column("removed", Boolean, nullable=False),
-            Column("version", BigInteger, nullable=False),
-            Column("epoch", BigInteger, nullable=False),
-            Column("status", Text, nullable=False),
-            *(Column(name, BigInteger) for name in ("first_run_at", "last_run_at", "last_success_at", "retry_at")),
-            Column("attempt", Integer, nullable=False),
-            Column("result", Text),
-            Column("error_message", Text),
-            Column("misfires", Integer, nullable=False),
-            Column("misfired_at", BigInteger),
-            Column("paused", Boolean, nullable=False),
-            Column("run_requested", Integer, nullable=False),
-            Column("owner", Text),
-            Column("token", Text),
-            Column("consumed", Text),
-            Column("slot", BigInteger),
+            *_columns(Boolean, "removed", "paused"),
+            *_columns(BigInteger, "version", "epoch"),
+            *_columns(Integer, "attempt", "misfires", "run_requested"),
+            *_columns(BigInteger, "first_run_at", "last_run_at", "last_success_at", "retry_at", nullable=True),
+            *_columns(BigInteger, "misfired_at", "slot", nullable=True),
+            *_columns(Text, "status", "hash", "definition"),
+            *_columns(Text, "owner", "token", "consumed", "error_message", "result", nullable=True),
         )
         runs = Table(
             self.runs,
             self.metadata,
             Column("task_id", _key(), primary_key=True),
             Column("epoch", BigInteger, primary_key=True, autoincrement=False),
-            Column("slot", BigInteger),
-            Column("attempt", Integer, nullable=False),
             Column("owner", _key(), nullable=False),
-            Column("started", BigInteger, nullable=False),
-            Column("finished", BigInteger),
-            Column("status", Text, nullable=False),
-            Column("result", Text),
-            Column("error", Text),
-            Column("late", Boolean, nullable=False),
+            *_columns(Integer, "attempt"),
+            *_columns(BigInteger, "started"),
+            *_columns(Text, "status"),
+            *_columns(Boolean, "late"),
+            *_columns(BigInteger, "slot", "finished", nullable=True),
+            *_columns(Text, "result", "error", nullable=True),
             sqlite_with_rowid=False,
         )
         Index(f"ix_{self.runs}_started", runs.c.started)
@@ -87,9 +73,12 @@ class Tables:
             self.instances,
             self.metadata,
             Column("owner", _key(), primary_key=True),
-            Column("since", BigInteger, nullable=False),
-            Column("lease_until", BigInteger, nullable=False),
+            *_columns(BigInteger, "since", "lease_until"),
         )
+
+
+def _columns(kind: type[BigInteger | Boolean | Integer | Text], *names: str, nullable: bool = False) -> list[Any]:
+    return [Column(name, kind, nullable=nullable) for name in names]
 
 
 def _key() -> Text:
