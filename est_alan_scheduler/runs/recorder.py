@@ -29,7 +29,7 @@ class RunRecorder:
     """Records the runs of a registry: in their tasks, in the counters, and in `in_flight` while they last.
 
     An outcome is recorded once. What a call comes to after that (it took longer than its timeout, or the program could
-    not wait for it any longer) is dropped, but its task does not start again before it has ended.
+    not wait for it any longer) is dropped, but its task does not start again before the call has ended.
     `lock` is the registry's; no user code runs under it.
     """
 
@@ -197,7 +197,7 @@ class RunRecorder:
         self.counters.misfires += 1
 
     def clear_after_fork(self) -> None:
-        """In a child process: another thread of the parent may have held the lock."""
+        """Start over in a child process: another thread of the parent may have held the lock."""
         self.lock = threading.Lock()
         self.outbox.clear_after_fork(self.lock)
 
