@@ -216,11 +216,11 @@ class Claims:
     # Runs; the caller holds the lock.
 
     def start(self, task: Task) -> ClaimedRun | None:
-        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+        """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
         record = self._records.get(task.id)
         return record.run if record is not None and record.state is _HELD else None
 
-    def began(self, run: Run) -> None:
+    def run_began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""
         self._records.note_start(run.task.id, run.task.__dict__)
 

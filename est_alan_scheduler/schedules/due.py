@@ -191,7 +191,9 @@ def next_retry(
 
 def first_run(task: Task, now: datetime) -> datetime:
     """Return what `first_run_at` becomes when a run of `task` starts at `now`."""
-    last_run_at, first_run_at = task.last_run_at, task.first_run_at
+    fields = task.__dict__  # quicker than by attribute: each run asks
+    last_run_at: datetime | None = fields["last_run_at"]
+    first_run_at: datetime | None = fields["first_run_at"]
     if last_run_at is not None and (last_run_at.tzinfo is not None or last_run_at > now or last_run_at.fold):
         schedule = keep_schedule(task)
         kind = schedule.kind if isinstance(schedule, Window) else schedule

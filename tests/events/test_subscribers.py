@@ -597,7 +597,7 @@ class TestLog:
     def test_nothing_is_made_for_a_success_that_nobody_hears_of(
         self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(registry._recorder, "publish", None)
+        monkeypatch.setattr(registry._recorder.outbox, "publish_outcome", None)
         task = registry.register(Task(id="a", every={"hours": 1}, func=work))
         registry.tick()
         assert task.status is TaskStatus.SUCCESS
