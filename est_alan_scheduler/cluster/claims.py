@@ -119,18 +119,18 @@ class Claims:
         records, lease_since = self._records, self._lease.since
         try:
             won = self._backend.claim(self._lease.owner, token, [wish.claim for wish in wishes])
-        except BaseException:
+            with records.lock:
+                for claim, row, due in wishes:
+                    epoch = won.get(claim.id)
+                    if epoch is None:
+                        records.mark_stale((claim.id,))
+                    else:
+                        run = ClaimedRun(epoch, claim.attempt, due)
+                        records.hold(claim.id, row, claim.seen_version, run, lease_since)
+        except BaseException:  # also a Ctrl+C before all of the answer is noted
             self._unanswered.append((token, wishes))
             raise
         self._refused = set() if won else set(map(_decision, wishes))
-        with records.lock:
-            for claim, row, due in wishes:
-                epoch = won.get(claim.id)
-                if epoch is None:
-                    records.mark_stale((claim.id,))
-                else:
-                    run = ClaimedRun(epoch, claim.attempt, due)
-                    records.hold(claim.id, row, claim.seen_version, run, lease_since)
 
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is held, under a lease that lasts."""
