@@ -102,7 +102,7 @@ class Reaper:
         return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
 
     def _record(self, row: RunRow, dead_run: DeadRunOutcome) -> None:
-        """Record a run that was reaped; the caller holds the lock."""
+        """Record a run that was reaped, for the next tick to publish; the caller holds the lock."""
         task_id, retry_at = row.task_id, dead_run.retry_at
         task, known = dict.get(self._agenda.store, task_id), self._records.row(task_id)
         if task is None or known is None or known.epoch != row.epoch:

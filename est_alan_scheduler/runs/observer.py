@@ -19,23 +19,6 @@ class ClaimedRun(NamedTuple):
     """In UTC; None for a run that nothing was due for. The slot of a retry is that of its first attempt."""
 
 
-class DeadRunRecorder(Protocol):
-    """The recorder of runs, as far as the registry's side of a backend needs it."""
-
-    lock: threading.Lock
-    """The registry's lock. A forked child gets another one."""
-    outbox: Outbox
-    """The events that wait until the store has what they are about."""
-    session: "RunObserver | None"
-    """The session that takes part in each run now."""
-
-    def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
-        """Record a run of a dead instance, and have it published; the caller holds the lock."""
-
-    def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
-        """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""
-
-
 class RunObserver(Protocol):
     """Takes part in each run that a backend knows of.
 
@@ -59,3 +42,18 @@ class RunObserver(Protocol):
 
     def publish_stored(self) -> None:
         """Store the outcomes that wait in the outbox, and have them published; in an outage, when that is over."""
+
+
+class DeadRunRecorder(Protocol):
+    """The recorder of a registry's runs, as far as the registry's side of a backend needs it: for dead runs."""
+
+    lock: threading.Lock
+    """The registry's lock. A forked child gets another one."""
+    outbox: Outbox
+    session: RunObserver | None
+
+    def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
+        """Record a run that ended with another instance, and have it published; the caller holds the lock."""
+
+    def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
+        """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""
