@@ -19,8 +19,8 @@ from est_alan_scheduler.task import Task, TaskStatus
 class Reaper:
     """Reaps dead runs on behalf of one instance, three times a lease.
 
-    The next tick publishes them. The registry's lock guards what is recorded; the backend is never asked under it.
-    `reap` may raise `BackendUnavailableError`.
+    The registry's lock guards what is recorded; the backend is never asked under it. `reap` may raise
+    `BackendUnavailableError`.
     """
 
     def __init__(
@@ -102,15 +102,14 @@ class Reaper:
         return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
 
     def _record(self, row: RunRow, dead_run: DeadRunOutcome) -> None:
-        """Record a run that was reaped; the caller holds the lock."""
+        """Record a run that was reaped, for the next tick to publish; the caller holds the lock."""
         task_id, retry_at = row.task_id, dead_run.retry_at
         task, known = dict.get(self._agenda.store, task_id), self._records.row(task_id)
         if task is None or known is None or known.epoch != row.epoch:
             # The task was removed meanwhile, and perhaps registered anew.
             task, retry_at = Task(id=task_id, func=_gone), None
         started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
-        context = ThreadContext()
-        run = Run(task, from_utc(started), 0.0, slot, row.attempt, row.epoch, None, context, is_call=False)
+        run = Run(task, from_utc(started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
         ended = row._replace(finished=self._backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
         self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))
 

@@ -27,8 +27,6 @@ from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import due_moment
-from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _LAST_CALL = 5.0  # seconds for a thread to end
@@ -66,15 +64,7 @@ class ClusterSession:
         self.run_began = self.claims.run_began
         self.start_undone = self.claims.start_undone
         self.start = self.claims.start
-        self.reaper = Reaper(
-            backend,
-            self.lease,
-            self.outage,
-            self.records,
-            self.replica,
-            agenda,
-            recorder,
-        )
+        self.reaper = Reaper(backend, self.lease, self.outage, self.records, self.replica, agenda, recorder)
         _sessions.add(self)
 
     # A tick.
@@ -104,10 +94,11 @@ class ClusterSession:
             replica.refresh(ids, due)
             outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
             return False
         replica.log_unresolved()
-        self._note_answer()
+        if self.outage.end():
+            self._wake()
         return True
 
     def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
@@ -128,7 +119,7 @@ class ClusterSession:
                 elif is_inline and won:
                     self.claims.learn(len(won), monotonic() - began)
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
 
     def _claim(self, batch: list[Entry], now: datetime, is_inline: bool) -> list[Entry]:
         """Claim a batch and return the entries that were won."""
@@ -149,7 +140,7 @@ class ClusterSession:
         try:
             self.completer.flush()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
 
     def release_unstarted(self, ready: list[Entry]) -> None:
         """End a tick whose thread must not wait for the store: the heartbeat releases claims that did not start."""
@@ -169,13 +160,9 @@ class ClusterSession:
             return False
         try:
             self.replica.refresh([task.id])
-            entry = Entry(task, self._agenda.reference)
-            entry.ready_at = now = self.replica.now()
-            due = due_moment(task, now)
-            entry.slot = due if due is not None and due <= in_utc(now) else None
-            self.claims.claim([entry], now, self._agenda)
+            self.claims.claim_by_hand(task, self._agenda)
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
         return self.records.is_held(task.id)
 
     def release(self, ids: Collection[str]) -> None:
@@ -186,7 +173,7 @@ class ClusterSession:
         try:
             self.claims.write_released()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
 
     def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Queue the outcome that stands in the fields of a task, to be written; the caller holds the lock."""
@@ -194,20 +181,17 @@ class ClusterSession:
         self.completer.add(run, clock, result, text, is_registered)
 
     def publish_stored(self) -> None:
-        """Store the outcomes that wait in the outbox, and have them published; in an outage, when that is over.
-
-        Then a tick publishes them, or `leave` at the end.
-        """
+        """Store the outcomes that wait in the outbox, and publish them; in an outage, a later tick or `leave` does."""
         self._recorder.outbox.flush(self._store_outcomes)
 
     def _store_outcomes(self) -> bool:
-        """Write the outcomes that are queued; return False if the store is out of reach."""
+        """Write the outcomes that are there; return False if the store is out of reach."""
         if self.outage.seconds_left():
             return False
         try:
             self.completer.flush()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
             return False
         return True
 
@@ -229,25 +213,15 @@ class ClusterSession:
             self.claims.release_slow()
             self.claims.write_released()
             self.completer.flush()
-            if self.reaper.reap_if_due():
-                self._wake()
+            has_reaped = self.reaper.reap_if_due()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
         except Exception as error:  # of a backend; the heartbeat has to go on
             self.outage.begin()
             log(logging.ERROR, "The lease of this instance could not be renewed; it is tried again.", error)
         else:
-            self._note_answer()
-
-    def _note_outage(self, error: BackendUnavailableError) -> None:
-        """Do not ask the store for a while, and log that once."""
-        if self.outage.begin():
-            log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
-
-    def _note_answer(self) -> None:
-        if self.outage.end():
-            log(logging.WARNING, "The store is back.")
-            self._wake()
+            if self.outage.end() or has_reaped:
+                self._wake()
 
     def push(self) -> None:
         """Write edits, before `leave`. Raises nothing."""
