@@ -1,4 +1,4 @@
-"""A faithful in-process task scheduler."""
+"""An in-process task scheduler, right across every clock change."""
 
 from typing import TYPE_CHECKING, Any
 

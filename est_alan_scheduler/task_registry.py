@@ -29,7 +29,8 @@ _Func = TypeVar("_Func", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
-    from est_alan_scheduler.cluster.session import ClusterSession, Instance
+    from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.cluster.session import ClusterSession
 
 
 class TaskRegistry:

@@ -1,10 +1,9 @@
-"""The right to start runs: claimed in batches, and given back where it is not used."""
+"""Claims: the right to start runs, claimed in batches, and released where it is not used."""
 
 from collections import deque
 from collections.abc import Collection
 from datetime import datetime
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
@@ -12,8 +11,9 @@ from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.rows import Assignment, Claim
 from est_alan_scheduler.cluster.completer import LARGEST_BATCH, RunCompleter
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.replica import Held, Replica, Row
-from est_alan_scheduler.cluster.state_codec import CLAIMED, claim_of, instant, stored
+from est_alan_scheduler.cluster.replica import Replica
+from est_alan_scheduler.cluster.state_codec import claim_of, instant, stored
+from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import first_consumed
 from est_alan_scheduler.runs.observer import ClaimedRun
@@ -21,22 +21,19 @@ from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import coming_attempt, first_run, slot_of_retry
 from est_alan_scheduler.task import Task
 
-if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunRecorder
-
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
-_INSTANT = 1e-6  # seconds; what takes less has not been measured
-_TRIES = 5  # to give back what others manage at the same moment
-_LONGEST = 1.0  # seconds after which what is left of one is given back, for others to run
+_INSTANT = 1e-6  # seconds; a shorter time has not been measured
+_TRIES = 5  # to undo a claim while other instances manage the task
+_LONGEST = 1.0  # seconds after which the rest of a batch is released, for other instances to run
 
-_BEGUN = (*CLAIMED, "run_requested")
-_begun = itemgetter(*_BEGUN)
+_HELD = ClaimState.HELD
 
 
 class _Wish(NamedTuple):
+    """A claim that is asked for, and the decision behind it."""
+
     claim: Claim
-    row: Row
-    """That it was decided on."""
+    row: KnownRow
     due: datetime | None
     """When that run is due, in UTC."""
 
@@ -48,60 +45,44 @@ def _decision(wish: _Wish) -> tuple[str, int]:
 class Claims:
     """The claims of one instance: by compare-and-set on the version of the row that was decided on.
 
-    The registry's lock guards what it notes in the tasks. Whatever asks the backend may raise
-    `BackendUnavailableError`.
+    The registry's lock guards the records of tasks. A method that asks the backend may raise `BackendUnavailableError`.
     """
 
-    def __init__(self, backend: Backend, lease: Lease, replica: Replica, completer: RunCompleter) -> None:
+    def __init__(
+        self, backend: Backend, lease: Lease, records: TaskRecords, replica: Replica, completer: RunCompleter
+    ) -> None:
         self._backend = backend
         self._lease = lease
+        self._records = records
         self._replica = replica
         self._completer = completer
-        self._size = 1
-        self._batch: Collection[str] = ()  # that an inline tick is at
+        self.inline_batch = 1
+        """How many runs an inline tick claims at a time: as many as take `_SHORT` seconds, so that none waits long."""
+        self._batch: Collection[str] = ()  # that an inline tick works through
         self._hold_until = 0.0  # by the monotonic clock
-        # What was not won when nothing was. Lost races show in the versions; if these stand, the lease may be gone.
+        # Claims that were refused when the whole batch was refused. If the same versions are refused again, the lease
+        # may be lost: a lost race would have changed the versions.
         self._refused: set[tuple[str, int]] = set()
-        self._unsure: deque[tuple[str, list[_Wish]]] = deque()  # asked for, and the answer was lost
+        self._unanswered: deque[tuple[str, list[_Wish]]] = deque()  # with the token of each batch
 
     def size(self, is_inline: bool) -> int:
-        """Return how many runs to claim at a time.
-
-        Inline, as many as have been short enough for others not to wait for them: at first one.
-        """
-        return self._size if is_inline else LARGEST_BATCH
+        """Return how many runs to claim at a time."""
+        return self.inline_batch if is_inline else LARGEST_BATCH
 
     def learn(self, runs: int, seconds: float) -> None:
-        """Note how long so many inline runs have taken, the claim of them apart: it gets no shorter with fewer."""
+        """Note how long an inline tick took for so many runs. The claim does not count: it is not shorter for fewer."""
         fitting = runs * min(_SHORT, self._lease.seconds / 30) / max(seconds, _INSTANT)
-        self._size = max(1, min(int(fitting), max(self._size, runs * 4), LARGEST_BATCH))
+        self.inline_batch = max(1, min(int(fitting), max(self.inline_batch, runs * 4), LARGEST_BATCH))
 
-    def hold(self, ids: Collection[str]) -> None:
-        """Note that an inline tick is about to claim these, and to work through them; none when it is done."""
-        self._hold_until = monotonic() + min(_LONGEST, self._lease.seconds / 3)
-        self._batch = ids
-
-    def seconds_to_hold(self) -> float | None:
-        """Return how long what an inline tick holds may be held; None if it holds nothing."""
-        held = self._replica.held
-        return self._hold_until - monotonic() if any(task_id in held for task_id in self._batch) else None
-
-    def release_slow(self, recorder: "RunRecorder") -> None:
-        """Let go of what an inline tick, which turned slow, has held for too long. From another thread: it is busy."""
-        seconds = self.seconds_to_hold()
-        if seconds is not None and seconds <= 0:
-            self._size = 1
-            self.release(self._batch, recorder)
-
-    def claim(self, batch: list[Entry], now: datetime, recorder: "RunRecorder", agenda: Agenda) -> None:
-        """Claim what was found ready at this very `now`."""
-        wishes, replica, started = [], self._replica, instant(now)
-        with recorder.lock:
+    def claim(self, batch: list[Entry], now: datetime, agenda: Agenda) -> None:
+        """Claim the entries of a batch that were found ready at this very `now`."""
+        wishes, records, started = [], self._records, instant(now)
+        with records.lock:
             for entry in batch:
-                task, row = entry.task, replica.rows.get(entry.task.id)
-                if entry.ready_at is not now or task.id in replica.mine:
+                task, record = entry.task, records.get(entry.task.id)
+                if entry.ready_at is not now or (record is not None and record.run is not None):
                     continue
-                if row is None:  # it cannot be shared
+                if record is None or record.row is None:  # the task cannot be shared
                     agenda.hold(entry)
                     continue
                 attempt, due = 1, entry.slot
@@ -109,133 +90,142 @@ class Claims:
                     lacks_input = first_consumed(task, agenda.store) is not None
                     attempt, due = coming_attempt(task, now, due, lacks_input)
                 slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
-                claim = claim_of(task, row.version, slot, attempt, started, first_run(task, now))
-                wishes.append(_Wish(claim, row, due))
+                claim = claim_of(task, record.row.version, slot, attempt, started, first_run(task, now))
+                wishes.append(_Wish(claim, record.row, due))
         if not wishes:
             return
         if self._lease.is_due() or (self._refused and not self._refused.isdisjoint(map(_decision, wishes))):
             self._lease.renew()
-        self._ask(uuid4().hex, wishes, recorder)
+        self._ask(uuid4().hex, wishes)
 
-    def resolve(self, recorder: "RunRecorder") -> None:
-        """Find out what became of claims whose answer was lost: the store knows the token."""
-        while self._unsure:
-            token, wishes = self._unsure.popleft()
-            self._ask(token, wishes, recorder)
-            # To be decided on anew: by the store it started then, and by now it may not be due any more.
-            self.release([wish.claim.id for wish in wishes], recorder)
+    def resolve(self) -> None:
+        """Ask again for the claims whose answer was lost, and release those won: the store knows the token."""
+        while self._unanswered:
+            token, wishes = self._unanswered.popleft()
+            self._ask(token, wishes)
+            # Each is decided on anew: by the store it started then, and by now it may not be due any more.
+            self.release([wish.claim.id for wish in wishes])
 
-    def _ask(self, token: str, wishes: list[_Wish], recorder: "RunRecorder") -> None:
-        replica, since = self._replica, self._lease.since
+    def _ask(self, token: str, wishes: list[_Wish]) -> None:
+        records, lease_since = self._records, self._lease.since
         try:
             won = self._backend.claim(self._lease.owner, token, [wish.claim for wish in wishes])
         except BaseException:
-            self._unsure.append((token, wishes))
+            self._unanswered.append((token, wishes))
             raise
         self._refused = set() if won else set(map(_decision, wishes))
-        with recorder.lock:
+        with records.lock:
             for claim, row, due in wishes:
                 epoch = won.get(claim.id)
                 if epoch is None:
-                    replica.stale.add(claim.id)
-                    continue
-                replica.mine[claim.id] = epoch
-                if replica.rows.get(claim.id) is row and row.epoch < epoch:
-                    replica.held[claim.id] = Held(ClaimedRun(epoch, claim.attempt, due), since)
-                    row.epoch = epoch
-                    row.version = max(row.version, claim.seen_version + 1)  # each change of a row is one version
+                    records.mark_stale((claim.id,))
                 else:
-                    replica.released[claim.id] = epoch  # the task was removed, or registered anew, meanwhile
+                    run = ClaimedRun(epoch, claim.attempt, due)
+                    records.hold(claim.id, row, claim.seen_version, run, lease_since)
 
     def may_start(self, task_id: str) -> bool:
-        """Tell whether a run is claimed, under a lease that lasts."""
-        held = self._replica.held.get(task_id)
-        return held is not None and self._lease.is_alive() and held.since == self._lease.since
+        """Tell whether a run is held, under a lease that lasts."""
+        record = self._records.get(task_id)
+        if record is None or record.state is not _HELD:
+            return False
+        return record.lease_since == self._lease.since and self._lease.is_alive()
 
-    # What is not started.
+    # A slow tick.
 
-    def release(self, ids: Collection[str], recorder: "RunRecorder") -> None:
-        """Let go of what is claimed and not started: from now on it does not start, and `write_released` has it."""
-        with recorder.lock:
+    def hold(self, ids: Collection[str]) -> None:
+        """Note the tasks that an inline tick is about to claim and to work through; none when it is done."""
+        self._hold_until = monotonic() + min(_LONGEST, self._lease.seconds / 3)
+        self._batch = ids
+
+    def seconds_to_hold(self) -> float | None:
+        """Return how long the rest of an inline tick's batch may be held; None if there is no rest."""
+        is_held = self._records.is_held
+        return self._hold_until - monotonic() if any(is_held(task_id) for task_id in self._batch) else None
+
+    def release_slow(self) -> None:
+        """Release what an inline tick has held for too long. Another thread calls it: that of the tick is busy."""
+        seconds = self.seconds_to_hold()
+        if seconds is not None and seconds <= 0:
+            self.inline_batch = 1
+            self.release(self._batch)
+
+    # Claims that are not used.
+
+    def release(self, ids: Collection[str]) -> None:
+        """Let runs that are held not start any more; `write_released` undoes their claims."""
+        with self._records.lock:
             for task_id in ids:
-                self._replica.release(task_id)
+                self._records.release(task_id)
 
-    def write_released(self, recorder: "RunRecorder") -> None:
-        """Write what was released: the tasks stand as they did before, and may be claimed by anybody."""
-        replica = self._replica
-        if not replica.released:
+    def write_released(self) -> None:
+        """Undo released claims in the store: the tasks stand as before, and any instance may claim them."""
+        records = self._records
+        with records.lock:
+            released = records.take_released()
+        if not released:
             return
-        with recorder.lock:
-            released, replica.released = replica.released, {}
         try:
-            versions = self._assign_back(released, recorder)
+            versions = self._assign_back(released)
         except BaseException:
-            with recorder.lock:
-                replica.released.update(released)
+            with records.lock:
+                records.keep_released(released)
             raise
-        with recorder.lock:
+        with records.lock:
             for task_id, epoch in released.items():
-                if task_id in versions and replica.mine.get(task_id) == epoch:
-                    replica.given_back(task_id, versions[task_id])
+                if task_id in versions and records.is_claimed(task_id, epoch):
+                    self._replica.undo_claim(task_id, epoch, versions[task_id])
                 self._completer.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
 
-    def _assign_back(self, released: dict[str, int], recorder: "RunRecorder") -> dict[str, int]:
-        """Undo in the store what claims have written; return the versions of the tasks for which that was done."""
-        replica, versions = self._replica, dict[str, int]()
+    def _assign_back(self, released: dict[str, int]) -> dict[str, int]:
+        """Write what the claims have overwritten; return the new versions of the tasks for which that was done."""
+        versions = dict[str, int]()
         for _ in range(_TRIES):
-            with recorder.lock:
-                rows = [(task_id, replica.rows.get(task_id)) for task_id in released.keys() - versions.keys()]
+            with self._records.lock:
                 wanted = [
                     Assignment(task_id, row.version, self._before(task_id, row))
-                    for task_id, row in rows
-                    if row is not None
-                    and row.knows_before_claim()
-                    and replica.mine.get(task_id) == released[task_id]
-                    and row.heard <= row.version  # or somebody has taken it away
+                    for task_id in released.keys() - versions.keys()
+                    if (row := self._undoable_row(task_id, released[task_id])) is not None
                 ]
             versions |= self._backend.assign(wanted) if wanted else {}
             left = [one.id for one in wanted if one.id not in versions]
             if not left:
                 break
-            replica.refresh(left)  # somebody may have paused one meanwhile
+            self._replica.refresh(left)  # another instance may have paused one meanwhile
         return versions
 
-    def _before(self, task_id: str, row: Row) -> dict[str, Any]:
-        """Return what a claim has overwritten, as it was, but for a run that was asked for since."""
-        fields = {name: row.fields[name] for name in CLAIMED}
-        fields["run_requested"] = row.requested or row.fields["run_requested"]
+    def _undoable_row(self, task_id: str, epoch: int) -> KnownRow | None:
+        """Return the row of a task if a claim of it can be undone there."""
+        row = self._records.row(task_id)
+        return row if row is not None and row.is_claim_undoable() and self._records.is_claimed(task_id, epoch) else None
+
+    def _before(self, task_id: str, row: KnownRow) -> dict[str, Any]:
+        """Return the fields that a claim has overwritten, as they were, but for a request that came since."""
+        fields = row.before_claim()
+        fields["run_requested"] = row.requested or fields["run_requested"]
         return stored(fields) | {"slot": self._replica.tried(task_id)}
 
-    def clear_after_fork(self, lease: Lease) -> None:
-        """In a child process: they are those of the parent."""
-        self._lease = lease
+    def clear_after_fork(self) -> None:
+        """Start over in a child process: the unanswered claims are the parent's."""
         self._refused.clear()
-        for _, wishes in self._unsure:
-            for claim, row, _ in wishes:
-                row.version, row.fields = 0, {}
-                self._replica.stale.add(claim.id)
-        self._unsure.clear()
+        for _, wishes in self._unanswered:
+            for wish in wishes:
+                wish.row.note_unknown()
+                self._records.mark_stale((wish.claim.id,))
+        self._unanswered.clear()
 
     # Runs; the caller holds the lock.
 
     def start(self, task: Task) -> ClaimedRun | None:
         """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
-        held = self._replica.held.get(task.id)
-        return None if held is None else held.run
+        record = self._records.get(task.id)
+        return record.run if record is not None and record.state is _HELD else None
 
     def began(self, run: Run) -> None:
-        """Note that the fields of a task say that its run has begun, as the store does."""
-        row, fields = self._replica.rows.get(run.task.id), run.task.__dict__
-        if row is not None:
-            fields["run_requested"], row.requested = row.requested, None
-            row.fields.update(zip(_BEGUN, _begun(fields), strict=True))
-        self._replica.held.pop(run.task.id, None)  # not before: a start that is cut off is given back
+        """Note that the fields of a task say that its run has begun."""
+        self._records.note_start(run.task.id, run.task.__dict__)
 
     def start_undone(self, run: Run) -> None:
         """Note that a run which began has not taken place."""
-        replica, task_id = self._replica, run.task.id
-        row = replica.rows.get(task_id)
-        if row is not None:
-            row.fields.update(run.before_fields())
         if run.epoch is not None:
-            replica.held[task_id] = Held(ClaimedRun(run.epoch, run.attempt, run.due), None)
+            claimed = ClaimedRun(run.epoch, run.attempt, run.due)
+            self._records.undo_start(run.task.id, claimed, run.before_fields())

@@ -1,12 +1,12 @@
-"""How a registry comes to share its tasks with all who use the same backend."""
+"""The connection of a registry to a backend, through which it shares its tasks with other instances."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.observer import DeadRunRecorder
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
@@ -17,7 +17,7 @@ _SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
 
 def check_lease(value: float) -> None:
-    """Raise `ValueError` for what cannot be a lease in seconds."""
+    """Raise `ValueError` for a value that is no number of seconds, or too small or large a one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
         raise ValueError(
@@ -29,22 +29,24 @@ def join(
     backend: "str | Backend",
     opened: "Backend | None",
     lease: float,
-    recorder: RunRecorder,
+    recorder: DeadRunRecorder,
     agenda: Agenda,
     names: FunctionNames,
     wake: Callable[[], None],
+    adopted: Collection[str] = (),
 ) -> "ClusterSession":
-    """Share all tasks of a registry through `backend`, which is opened unless it is, and return the session of that.
+    """Share the tasks of a registry through `backend`, which is opened unless it is, and return the session of that.
 
-    Raises `TypeError` or `ValueError` for what is no backend, or a task that it cannot take; `ImportError` if it needs
+    The `adopted` ones, which only other instances of a former backend have registered, stay out of it. Raises
+    `TypeError` or `ValueError` for a value that is no backend, or a task that it cannot take; `ImportError` if it needs
     an extra; `BackendUnavailableError`. Nothing is shared then.
     """
-    from est_alan_scheduler.cluster.session import ClusterSession  # here, so that who has no backend imports none
+    from est_alan_scheduler.cluster.session import ClusterSession  # here: a registry without a backend imports none
 
     session = ClusterSession(_open(backend) if opened is None else opened, lease, recorder, agenda, names, wake)
     session.is_ours = isinstance(backend, str)
     try:
-        session.replica.join(list(agenda.store.values()))
+        session.edits.join(task for task in list(agenda.store.values()) if task.id not in adopted)
     except BaseException:
         session.replica.abandon()
         if session.is_ours and opened is None:

@@ -1,4 +1,4 @@
-"""What a task is, as JSON that other processes can read, with a hash that tells whether it is the same."""
+"""Definitions of tasks: JSON that other processes can read, with a hash that is equal for equal tasks."""
 
 import functools
 import json
@@ -22,36 +22,36 @@ from est_alan_scheduler.schedules.kinds import KINDS, options_of
 from est_alan_scheduler.task import ARMING, Task
 
 DEFINING = frozenset(Task.model_fields) - frozenset(FIELDS) - {"id", "error", "history"}
-"""The fields that say what a task is, rather than how it stands."""
+"""The fields of a task that its application defines. The others are its state."""
 
 _YEARS = range(2020, 2038)  # in which the rules of two zones are compared
 
 
-class Described(NamedTuple):
-    """A definition in words."""
+class TaskDefinition(NamedTuple):
+    """The definition of a task, as JSON has it."""
 
     task: dict[str, Any]
-    """Fields that are not the default, as JSON has them."""
+    """The fields that differ from their defaults."""
     armed: int | None
-    """When a schedule was registered: slots before that do not count. Not part of the hash."""
+    """When the schedule was registered: slots before that do not count. Not part of the hash."""
     zone: dict[str, Any] | None
-    """The zone of the machine that registered it first, if the schedule depends on it. Not part of the hash."""
+    """The zone of the machine that registered the task first, if the schedule depends on it. Not part of the hash."""
 
     def text(self) -> str:
         """Return it as JSON."""
         return json.dumps(self._asdict(), sort_keys=True, separators=(",", ":"))
 
     def hash(self) -> str:
-        """Return what is equal for equal tasks."""
+        """Return a text that is equal for equal tasks."""
         return sha256(json.dumps(self.task, sort_keys=True).encode()).hexdigest()
 
-    def has_schedule_of(self, other: "Described") -> bool:
+    def has_schedule_of(self, other: "TaskDefinition") -> bool:
         """Tell whether the schedules are the same."""
         return all(self.task.get(name) == other.task.get(name) for name in ARMING)
 
 
-def describe(task: Task, names: FunctionNames, armed: int | None) -> Described:
-    """Return what `task` is; ValueError if other processes could not know it by that, with what to do about it."""
+def encode(task: Task, names: FunctionNames, armed: int | None) -> TaskDefinition:
+    """Return the definition of `task`; ValueError, with a remedy, if other processes could not build it from that."""
     if "id" not in task.model_fields_set:
         raise ValueError(
             f"a backend needs a stable id, the same after a restart: Task(id='…', func={short_repr(task.func)})"
@@ -72,24 +72,24 @@ def describe(task: Task, names: FunctionNames, armed: int | None) -> Described:
     for cls in task.retry.on if task.retry is not None else ():
         if _loaded(class_name(cls)) is not cls:
             raise ValueError(f"task {task.id!r}: retry.on has {cls.__name__}, which no other process finds by name")
-    return Described({**fields, "func": name}, armed, local_zone() if depends_on_local_zone(task) else None)
+    return TaskDefinition({**fields, "func": name}, armed, local_zone() if depends_on_local_zone(task) else None)
 
 
-def parse(text: str) -> Described:
-    """Return a stored definition; ValueError if it is none."""
+def decode(text: str) -> TaskDefinition:
+    """Return a definition that was stored; ValueError if the text is none."""
     try:
         values = json.loads(text)
-        described = Described(values["task"], values["armed"], values["zone"])
+        definition = TaskDefinition(values["task"], values["armed"], values["zone"])
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"its definition cannot be read ({type(error).__name__}: {error})") from None
-    if not isinstance(described.task, dict) or not isinstance(described.armed, int | None):
+    if not isinstance(definition.task, dict) or not isinstance(definition.armed, int | None):
         raise ValueError("its definition cannot be read")
-    return described
+    return definition
 
 
-def build(task_id: str, described: Described, names: FunctionNames) -> Task:
-    """Return the task that was described; ValueError that says why it cannot be one here."""
-    fields = dict(described.task)
+def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Task:
+    """Return the task of a definition; ValueError that says why it cannot be built here."""
+    fields = dict(definition.task)
     func = names.find(fields.get("func"))
     if func is None:
         raise ValueError(f"its function {fields.get('func')!r} is unknown here: register or expose it")
@@ -97,7 +97,7 @@ def build(task_id: str, described: Described, names: FunctionNames) -> Task:
     if isinstance(retry, dict) and "on" in retry:
         on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
         fields["retry"] = {**retry, "on": [_loaded(name) or name for name in on]}
-    check_zone(task_id, described)
+    check_zone(task_id, definition)
     unknown = sorted(fields.keys() - DEFINING)
     if unknown:
         raise ValueError(f"its fields {', '.join(map(repr, unknown))} are unknown here")
@@ -107,7 +107,7 @@ def build(task_id: str, described: Described, names: FunctionNames) -> Task:
 
 
 def _check_dependencies(task: Task) -> None:
-    """Refuse ids that a store cannot be asked for with ValueError."""
+    """Raise ValueError for a dependency whose id no store can hold."""
     for task_id in task.depends_on:
         if not is_storable(task_id):
             raise ValueError(
@@ -116,9 +116,9 @@ def _check_dependencies(task: Task) -> None:
             )
 
 
-def check_zone(task_id: str, described: Described) -> None:
-    """Refuse a schedule in the local time of another zone with ValueError."""
-    zone = described.zone
+def check_zone(task_id: str, definition: TaskDefinition) -> None:
+    """Raise ValueError for a schedule in the local time of another zone."""
+    zone = definition.zone
     if zone is None or _is_local(zone):
         return
     raise ValueError(
@@ -128,7 +128,7 @@ def check_zone(task_id: str, described: Described) -> None:
 
 
 def depends_on_local_zone(task: Task) -> bool:
-    """Tell whether the schedule of `task` means another time on a machine in another zone."""
+    """Tell whether the schedule of `task` means other instants on a machine in another zone."""
     if task.timezone is not None:
         return False
     moments = (task.start_at, task.end_at)
@@ -186,7 +186,7 @@ def _seconds(offset: timedelta) -> int:
 
 
 def _loaded(name: object) -> Any:
-    """Return what `"module:qualname"` names in a module that is imported already, None if there is none."""
+    """Return the object that `"module:qualname"` names, None if its module is not imported or has no such object."""
     module, _, qualname = str(name).partition(":")
     try:
         return functools.reduce(getattr, qualname.split("."), sys.modules[module])

@@ -1,159 +1,228 @@
-"""What is edited in a registry, on its way to the store."""
+"""Edits: tasks that were registered, changed or removed in a registry, on their way to the store."""
 
 import logging
 from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition
-from est_alan_scheduler.cluster.definition_codec import describe
+from est_alan_scheduler.cluster.definition_codec import TaskDefinition, check_zone, decode, encode
 from est_alan_scheduler.cluster.functions import FunctionNames
-from est_alan_scheduler.cluster.replica import Replica, Row, is_same
-from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, stored
+from est_alan_scheduler.cluster.replica import Replica
+from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, past_of, stored
+from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.schedules.state import arm
 from est_alan_scheduler.task import Task
 
-if TYPE_CHECKING:
-    from est_alan_scheduler.runs.recorder import RunRecorder
+_Edit = tuple[Task, KnownRow, dict[str, Any]]  # the last: fields that differ from the row
 
 
 class Edits:
-    """Fields that were assigned, tasks that were put in or taken out: noticed by the agenda, and written from here.
+    """The edits of a registry: `join` for tasks that are registered, `push` for all that the agenda has noticed.
 
-    The registry's lock guards it; the backend is never asked under that. Whatever asks it may raise
+    The registry's lock guards them; the backend is never asked under it. A method that asks it may raise
     `BackendUnavailableError`.
     """
 
     def __init__(
-        self, backend: Backend, recorder: "RunRecorder", agenda: Agenda, names: FunctionNames, replica: Replica
+        self, backend: Backend, records: TaskRecords, replica: Replica, agenda: Agenda, names: FunctionNames
     ) -> None:
         self._backend = backend
-        self._recorder = recorder
+        self._records = records
+        self._replica = replica
         self._agenda = agenda
         self._names = names
-        self._replica = replica
         self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
         """What was edited: the agenda adds to it, under the lock."""
         self._removed: set[str] = set()
 
+    # Registration.
+
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
-        describe(task, self._names, None)
+        encode(task, self._names, None)
+
+    def join(
+        self,
+        tasks: Iterable[Task],
+        refuse: Callable[[Task, bool], None] = lambda _, __: None,
+        put_in: Callable[[Task], None] = lambda _: None,
+    ) -> None:
+        """Share tasks: write their definitions if these are new, and take over their states.
+
+        `refuse` raises ValueError for a task that the registry, as it is then, does not take; its second argument tells
+        whether other instances have registered it. `put_in` puts a task into the registry. ValueError also if a task
+        cannot be shared. Nothing is written then. A task whose row cannot be read is put in, and is unresolved: its
+        removal clears the row.
+        """
+        tasks, records = list(tasks), self._records
+        definitions = {task.id: encode(task, self._names, None) for task in tasks}
+        check_ids([Definition(task_id, "", "") for task_id in definitions])
+        with self._replica.sync_lock:
+            self._replica.refresh(definitions)
+            with records.lock:
+                for task in tasks:
+                    refuse(task, records.is_adopted(task.id))
+            known = {task.id: self._known_definition(task.id) for task in tasks}
+            rows = {task.id: self._new_row(task.id, definitions[task.id], known[task.id]) for task in tasks}
+            wanted = [
+                Definition(task.id, rows[task.id].definition.text(), rows[task.id].hash, task.paused) for task in tasks
+            ]
+            states = self._backend.define(wanted) if wanted else {}
+            limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
+            runs = self._backend.past(limits)
+            past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
+            with records.lock:
+                for task in tasks:
+                    self._replica.take_joined(task, rows[task.id], states.get(task.id), is_new=known[task.id] is None)
+                    if task.id in past:
+                        task.__dict__["history"] = past[task.id]
+                    put_in(task)
+
+    def _known_definition(self, task_id: str) -> TaskDefinition | None:
+        record = self._records.get(task_id)
+        if record is None:
+            return None
+        if record.row is not None:
+            return record.row.definition
+        with suppress(ValueError):
+            return None if record.definition is None else decode(record.definition.json)
+        return None
+
+    def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
+        """Return the row to be written: an equal schedule keeps the moment and the zone that are stored."""
+        armed = self._backend.now()
+        if known is not None:
+            if own.zone is not None and known.zone is not None:
+                check_zone(task_id, known)
+                own = own._replace(zone=known.zone)
+            if known.has_schedule_of(own) and known.armed is not None:
+                armed = known.armed
+        own = own._replace(armed=armed)
+        return KnownRow(own, own.hash())
+
+    # Management.
 
     def manage(self, task: Task, field: str, value: Any) -> bool:
         """Set a field for all instances; return whether the task is still there."""
-        if task.id not in self._replica.rows:
+        if self._records.row(task.id) is None:
             self.push()
         states = self._backend.change([Change(task.id, **stored({field: value}))])
-        with self._recorder.lock:
+        with self._records.lock:
             for state in states.values():
                 self._replica.take_state(state)
             if not states:
-                self._replica.stale.add(task.id)
+                self._records.mark_stale([task.id])
         return bool(states)
 
     def publish(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
-        """Write an edit of a task at once; return False if others have edited it first, and theirs stands here now.
+        """Write an edit of a task at once; return False if another instance was first, and its edit stands here now.
 
-        If the store is out of reach, the edit is taken back, `armed` with it: since when its slots count.
+        If the store is out of reach, the edit is undone, and so is the moment since when its slots count, `armed`.
         """
         try:
             if task.id not in self.push():
                 return True
             self._replica.refresh()
         except BackendUnavailableError:
-            with self._recorder.lock:  # or a tick could count its slots from now on
+            with self._records.lock:  # or a tick could count its slots from now on
                 edit = task._store(replaced)
                 arm(task, armed)
             del edit  # without the lock: the `__del__` of an argument is user code
             raise
         return False
 
+    # Edits that were noticed.
+
     def push(self) -> set[str]:
-        """Write what was edited here; return the ids of what others have edited first."""
+        """Write what was edited here; return the ids of tasks that other instances have edited first."""
         with self._replica.sync_lock:
             return self._push()
 
     def _push(self) -> set[str]:
-        lost: set[str] = set()
-        with self._recorder.lock:
-            now = self._replica.now()
-            self._agenda.work_in(now)
-            self._listen()
-            touched = [task for task in map(self._agenda.store.get, self._replica.dirty) if task is not None]
-            unknown = [task for task in touched if task.id not in self._replica.rows]
-            new = [task for task in unknown if task.id not in self._replica.mine]
+        records, lost = self._records, set[str]()
+        with records.lock:
+            self._agenda.work_in(self._replica.now())
+            touched = self._collect()
+            unknown = [task for task in touched if records.row(task.id) is None]
+            new = [task for task in unknown if not records.is_claimed(task.id)]
+            records.mark_edited(task.id for task in unknown if records.is_claimed(task.id))
             removed, self._removed = self._removed, set()
-            edits = [(task, row, _edited(task, row)) for task in touched if (row := self._replica.rows.get(task.id))]
-            self._replica.dirty.clear()
-            self._replica.dirty.update(dict.fromkeys(task.id for task in unknown if task.id in self._replica.mine))
+            edits = [(task, row, _edited(task, row)) for task in touched if (row := records.row(task.id))]
         try:
             if removed:
                 self._backend.remove(removed)
             if new:
                 self._share(new)
-            self._assign([(task, row, edit) for task, row, edit in edits if edit], lost)
-            self._change([edit for edit in edits if edit[1].said is None or edit[0].id not in lost], lost)
+            self._assign([edit for edit in edits if edit[2]], lost)
+            self._change([edit for edit in edits if edit[1].initial is None or edit[0].id not in lost], lost)
             if new:
-                lost |= self._push()  # how they stand, or others could take them for blank
+                lost |= self._push()  # their states, or other instances could take them for blank
         except BaseException:
-            with self._recorder.lock:
-                self._replica.dirty.update(dict.fromkeys(task.id for task in touched))
+            with records.lock:
+                records.mark_edited(task.id for task in touched)
                 self._removed |= removed
             raise
         if edits:
-            with self._recorder.lock:
+            with records.lock:
                 for task, row, _ in edits:
-                    row.said = row.said if task.id in lost else None
-                self._replica.stale |= lost
-                self._replica.dirty.update(dict.fromkeys(lost))
+                    row.initial = row.initial if task.id in lost else None
+                records.mark_stale(lost)
+                records.mark_edited(lost)
         return lost
 
-    def _listen(self) -> None:
-        edit_log, store = self.edit_log, self._agenda.store
+    def _collect(self) -> list[Task]:
+        """Return the tasks that may differ from the store, and note those that are gone."""
+        edit_log, records, store = self.edit_log, self._records, self._agenda.store
         while edit_log:
             note = edit_log.popleft()
             if isinstance(note, Task):
-                self._replica.dirty[note.id] = None
+                records.mark_edited((note.id,))
             elif note is not None:
-                self._replica.dirty[note[0]] = None
+                records.mark_edited(note[:1])
             else:
-                self._replica.dirty.update(dict.fromkeys(store))
-                self._replica.dirty.update(dict.fromkeys(self._replica.rows))
-        for task_id in [task_id for task_id in self._replica.dirty if task_id not in store]:
-            del self._replica.dirty[task_id]
-            if task_id in self._replica.rows:
+                records.mark_edited((*store, *records.known_ids()))
+        touched = []
+        for task_id in records.take_edited():
+            task = store.get(task_id)
+            if task is not None:
+                touched.append(task)
+            elif records.row(task_id) is not None:
                 self._removed.add(task_id)
-                self._replica.forget(task_id)
+                records.forget(task_id)
+        return touched
 
     def _share(self, tasks: list[Task]) -> None:
-        """Share tasks that were put into the store of the registry by hand, or that the store has lost."""
+        """Share tasks that were put into the store of the registry by hand, or that the backend has lost."""
         try:
-            self._replica.join(tasks)
+            self.join(tasks)
         except ValueError as error:
             if len(tasks) == 1:
-                self._replica.unresolved[tasks[0].id] = str(error), None
+                with self._records.lock:
+                    self._records.set_problem(tasks[0].id, str(error), None)
                 return
             for task in tasks:
                 self._share([task])
             return
-        with self._recorder.lock:
+        with self._records.lock:
             for task in tasks:
                 self._agenda.reread(task, self._replica.now())
 
-    def _assign(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
+    def _assign(self, edits: list[_Edit], lost: set[str]) -> None:
+        """Write assigned fields, and of a new task also the others: only if no other instance has written any."""
         assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in MANAGED}) for task, row, edit in edits}
-        # Of a new task also what is no assignment: it is only written if nobody else has been here.
         wanted = [
             Assignment(task_id, row.version, self._stored(task_id, edit))
             for task_id, (row, edit) in assigned.items()
-            if edit or row.said is not None
+            if edit or row.initial is not None
         ]
         versions = self._backend.assign(wanted) if wanted else {}
-        with self._recorder.lock:
+        with self._records.lock:
             for assignment in wanted:
                 row, edit = assigned[assignment.id]
                 if assignment.id not in versions:
@@ -162,47 +231,52 @@ class Edits:
                 row.version = versions[assignment.id]
                 row.fields.update(edit)
                 if "status" in edit:
-                    self._replica.mine.pop(assignment.id, None)
-                    self._replica.release(assignment.id)
+                    self._records.take_away(assignment.id)
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
-        """Return fields as a store keeps them; with those that make a retry, what it is for."""
+        """Return fields as a store keeps them; a retry with its slot."""
         fields = stored(edit)
-        if "retry_at" in edit and task_id not in self._replica.mine:
+        if "retry_at" in edit and not self._records.is_claimed(task_id):
             fields["slot"] = self._replica.tried(task_id)
         return fields
 
-    def _change(self, edits: list[tuple[Task, Row, dict[str, Any]]], lost: set[str]) -> None:
-        changes, described = [], {}
+    def _change(self, edits: list[_Edit], lost: set[str]) -> None:
+        """Write changed definitions, pauses and requests to run."""
+        changes, definitions = [], {}
         for task, row, edit in edits:
             change = Change(task.id, **stored({name: edit[name] for name in MANAGED if name in edit}))
-            try:
-                own = describe(task, self._names, None)
-            except ValueError as error:
-                log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
-                own = row.described
-            if own.hash() != row.hash:
-                is_same = own.has_schedule_of(row.described)
-                own = own._replace(armed=row.described.armed if is_same else self._backend.now())
-                described[task.id] = own
+            own = self._changed_definition(task, row)
+            if own is not None:
+                definitions[task.id] = own
                 definition = Definition(task.id, own.text(), own.hash())
                 change = change._replace(definition=definition, seen_hash=row.hash)
             if change != Change(task.id):
                 changes.append(change)
         states = self._backend.change(changes) if changes else {}
-        with self._recorder.lock:
+        with self._records.lock:
             for change in changes:
-                kept = self._replica.rows.get(change.id)
-                state = states.get(change.id)
+                kept, state = self._records.row(change.id), states.get(change.id)
                 if state is None or kept is None:
                     lost.add(change.id)
                     continue
                 if change.definition is not None:
-                    kept.described, kept.hash = described[change.id], change.definition.hash
+                    kept.note_definition(definitions[change.id], change.definition.hash)
                 self._replica.take_state(state)
 
+    def _changed_definition(self, task: Task, row: KnownRow) -> TaskDefinition | None:
+        """Return the definition of a task if it is not that of its row any more; None if it cannot be shared."""
+        try:
+            own = encode(task, self._names, None)
+        except ValueError as error:
+            log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
+            return None
+        if own.hash() == row.hash:
+            return None
+        is_armed = own.has_schedule_of(row.definition)
+        return own._replace(armed=row.definition.armed if is_armed else self._backend.now())
 
-def _edited(task: Task, row: Row) -> dict[str, Any]:
-    """Return the fields of a task's state that differ from what is known to stand in the store."""
+
+def _edited(task: Task, row: KnownRow) -> dict[str, Any]:
+    """Return the fields of a task's state that differ from the row."""
     fields = task.__dict__
     return {name: fields[name] for name in FIELDS if row.fields and not is_same(fields[name], row.fields[name])}

@@ -1,4 +1,4 @@
-"""Functions by name: a stored definition can run what this process has shown of itself, and nothing else."""
+"""Functions by name: a stored definition can run those that this process has exposed, and no others."""
 
 import inspect
 from collections.abc import Callable
@@ -16,10 +16,10 @@ class FunctionNames:
     def __init__(self) -> None:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._names: dict[Callable[..., Any], str] = {}
-        self.count = 0  # of what was learnt so far: who has missed a name may look again
+        self.count = 0  # so far: when it grows, a task whose function was unknown may find it
 
     def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
-        """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another has that."""
+        """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another one has it."""
         if not callable(func):
             raise ValueError(f"only a function can be exposed, got {short_repr(func)}")
         if name is not None and (not isinstance(name, str) or not name):
@@ -27,7 +27,7 @@ class FunctionNames:
         self._keep(func, natural_name(func) if name is None else name)
 
     def name_of(self, func: Callable[..., Any]) -> str:
-        """Return the name of a function, and let it be found by that; ValueError if it has none."""
+        """Return the name of a function, and let `find` find it by that; ValueError if it has none."""
         name = self._names.get(func)
         if name is None:
             name = natural_name(func)
@@ -35,11 +35,11 @@ class FunctionNames:
         return name
 
     def find(self, name: object) -> Callable[..., Any] | None:
-        """Return the function of that name, None if this process has shown none."""
+        """Return the function of that name, None if this process has exposed none."""
         return self._functions.get(name) if isinstance(name, str) else None
 
     def _keep(self, func: Callable[..., Any], name: str) -> None:
-        kept = self._functions.setdefault(name, func)  # in one step: of two threads, one comes second
+        kept = self._functions.setdefault(name, func)  # in one step: of two threads, one is second
         if kept is not func and kept != func and not _is_reloaded(kept, func):  # a bound method is made anew each time
             raise ValueError(
                 f"func {short_repr(func)} cannot have the name {name!r}, which is that of {short_repr(kept)}: give it"
@@ -51,7 +51,7 @@ class FunctionNames:
 
 
 def natural_name(func: Callable[..., Any]) -> str:
-    """Return `"module:qualname"` of a function that any process finds there; ValueError for others."""
+    """Return `"module:qualname"` of a function that any process finds by it; ValueError for others."""
     name = function_name(func)
     module, _, qualname = name.partition(":")
     if not qualname or "<" in name or " " in name:
@@ -65,7 +65,7 @@ def natural_name(func: Callable[..., Any]) -> str:
 
 
 def _is_reloaded(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
-    """Tell whether `new` is what `importlib.reload`, or a cell of a notebook that ran again, made of `old`."""
+    """Tell whether `new` is `old` after `importlib.reload`, or after the cell of a notebook ran again."""
     if (old.__class__, _place(old)) != (new.__class__, _place(new)):
         return False
     # Two closures of one function, or two wrappers around one, share its very code; a reload compiles it anew.

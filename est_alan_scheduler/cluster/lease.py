@@ -1,32 +1,52 @@
-"""The lease of an instance: who it is, until when it counts as alive, and the thread that sees to it."""
+"""The lease of an instance, the heartbeat that renews it, and outages of the store."""
 
 import os
 import socket
-from typing import TYPE_CHECKING
+import threading
+import weakref
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.backends.backend import Backend
 
-if TYPE_CHECKING:
-    pass
+GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
+
+
+class Instance(NamedTuple):
+    """An instance: a registry of some process that ticks the tasks of a backend."""
+
+    owner: str
+    """Host, process id, and a random part."""
+    since: datetime
+    """Since when it has been alive without a break, in naive local time."""
+    lease_until: datetime
+    """When it counts as dead unless it renews its lease before."""
 
 
 class Lease:
-    """What a store has promised: that nobody takes the runs of `owner` before `deadline`, by the monotonic clock.
+    """The promise of a store that nobody reaps the runs of `owner` before `deadline`, by the monotonic clock.
 
-    No lock: each field is replaced in a single assignment. Several threads may renew at a time: each has a true answer.
+    No lock guards it: each field is replaced in a single assignment. Several threads may renew it at a time: each gets
+    a true answer.
     """
 
     def __init__(self, backend: Backend, seconds: float) -> None:
         self._backend = backend
         self.seconds = seconds
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Be the lease of another instance, which is not taken yet."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.deadline = 0.0
         self._until = 0  # by the store's clock
         self.since: int | None = None
-        """Since when it has never expired, by the store; None if it was not taken. What was claimed in another one may
-        be lost."""
+        """Since when it has never expired, by the store; None if it is not taken. A run that was claimed under another
+        one may be lost."""
 
     def renew(self) -> None:
         """Let it last from now on, also if it had expired."""
@@ -35,12 +55,12 @@ class Lease:
         self.since, self.deadline, self._until = renewal.since, began + self.seconds, renewal.lease_until
 
     def release(self) -> None:
-        """End it: what has not been finished can be taken over."""
+        """End it: other instances can reap runs that have not ended."""
         self.deadline, self.since = 0.0, None
         self._backend.leave(self.owner)
 
     def is_alive(self) -> bool:
-        """Tell whether it is sure not to have expired."""
+        """Tell whether it has certainly not expired."""
         return monotonic() < self.deadline
 
     def is_due(self) -> bool:
@@ -50,17 +70,21 @@ class Lease:
 
 
 class Outage:
-    """How the store was when it was last asked. Written by whoever has asked; a race costs no more than a log line."""
+    """The health of the store when it was last asked. A race of two threads costs no more than a line of the log."""
 
     _FIRST, _LONGEST = 0.1, 5.0  # seconds between two attempts to reach it
 
     def __init__(self) -> None:
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Know nothing of the store yet."""
         self.healthy_since: float | None = None
         self._pause = 0.0
         self._until = 0.0
 
     def seconds_left(self) -> float:
-        """Return how long to leave the store alone."""
+        """Return how long not to ask the store."""
         return max(0.0, self._until - monotonic()) if self._pause else 0.0
 
     def begin(self) -> bool:
@@ -77,3 +101,67 @@ class Outage:
         if self.healthy_since is None:
             self.healthy_since = monotonic()
         return is_news
+
+
+class Heartbeat:
+    """A daemon thread that renews the lease, writes outcomes and reaps dead runs.
+
+    It is a thread of its own because a task that runs inline blocks the tick. It refers weakly to the object whose
+    methods it calls, and ends with it. `_lock` guards which thread it is. `_due` is replaced in single assignments,
+    after an outcome was queued: a thread that overwrites it is about to write that outcome.
+    """
+
+    def __init__(self, beat: Callable[[], None], seconds_to_beat: Callable[[], float]) -> None:
+        """Take two methods of one object: its duty, and the seconds until that is due, outcomes apart."""
+        self._beat = weakref.WeakMethod(beat)
+        self._seconds_to_beat = weakref.WeakMethod(seconds_to_beat)
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._wake = Wakeup()
+        self._due: float | None = None  # by the monotonic clock: when outcomes are to be written
+
+    def start(self) -> None:
+        """Start the thread, unless it runs."""
+        if self._thread is not None:
+            return
+        with self._lock:
+            if self._thread is None:
+                self._stop = threading.Event()
+                self._thread = threading.Thread(
+                    target=self._run, args=(self._stop,), name="est-alan-scheduler-lease", daemon=True
+                )
+                self._thread.start()
+
+    def stop(self, timeout: float) -> None:
+        """End the thread, and wait for that up to `timeout` seconds."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._stop.set()
+            self._wake.call()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+
+    def flush_soon(self, seconds: float = GATHER) -> None:
+        """Write outcomes in so many seconds, or earlier if that was asked for before; 0: now."""
+        if self._due is None or seconds == 0:
+            self._due = monotonic() + seconds
+            self._wake.call()
+
+    def _run(self, stop: threading.Event) -> None:
+        while True:
+            seconds_to_beat = self._seconds_to_beat()
+            if seconds_to_beat is None or stop.is_set():
+                return
+            due, pause = self._due, seconds_to_beat()
+            del seconds_to_beat  # its object can be collected while this waits
+            if due is not None:
+                pause = min(pause, due - monotonic())
+            if pause > 0 and self._wake.wait(pause):
+                continue
+            beat = self._beat()
+            if beat is None or stop.is_set():
+                return
+            self._due = None
+            beat()
+            del beat

@@ -1,4 +1,4 @@
-"""How a task stands, as its fields say it and as a backend keeps it."""
+"""The state of a task: fields of the task on one side, columns of a row on the other."""
 
 import json
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ from est_alan_scheduler.task import Task, TaskStatus
 MOMENTS = ("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at")
 PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
 FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
-"""The fields of a task that say how it stands."""
+"""The fields of a task that are its state."""
 
 CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
-"""Those that a claim writes; beside `run_requested`, which is up to management."""
+"""The fields that a claim writes, apart from `run_requested`, which is one of management."""
 
 MANAGED = ("paused", "run_requested")
-"""Those that go to a store as a change, not as an assignment."""
+"""The fields that are written as a `Change`, not as an `Assignment`."""
 
 _FIRST_RECORDED = State._fields.index("first_run_at")
-_NO_SLOT = datetime.min + timedelta(days=1)  # up to here, what is due at once for another reason
+_NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
 _REQUESTS = (None, "ready", "force")
 
 
@@ -42,7 +42,7 @@ def moment(value: int, task: Task | None = None) -> datetime:
 
 
 def fields_of(state: State, task: Task) -> dict[str, Any]:
-    """Return what the fields of `task` are by its stored state."""
+    """Return the fields of `task` by its stored state."""
     fields: dict[str, Any] = {name: getattr(state, name) for name in PLAIN}
     for name in MOMENTS:
         value = getattr(state, name)
@@ -75,14 +75,14 @@ def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def stored_consumed(successes: Mapping[str, datetime] | None) -> str | None:
-    """Return what a task has consumed as a backend keeps it."""
+    """Return the successes that a task has consumed as a backend keeps them."""
     return None if successes is None else json.dumps({key: instant(success) for key, success in successes.items()})
 
 
 def claim_of(
     task: Task, version: int, slot: datetime | None, attempt: int, started: int, first_run_at: datetime
 ) -> Claim:
-    """Return the wish to start a run of `task` that is due at `slot`, in UTC."""
+    """Return the claim of a run of `task` for `slot`, in UTC."""
     return Claim(
         task.id,
         version,
@@ -104,3 +104,10 @@ def past_of(run: RunRow, task: Task | None) -> dict[str, Any]:
         "error": run.error,
         "attempt": run.attempt,
     }
+
+
+def run_dict(run: RunRow, task: Task | None) -> dict[str, Any]:
+    """Return a run as `TaskRegistry.history` has it."""
+    slot = None if run.slot is None else moment(run.slot, task)
+    beside = {"epoch": run.epoch, "slot": slot, "owner": run.owner, "late": run.late}
+    return {"task_id": run.task_id, **past_of(run, task), **beside}

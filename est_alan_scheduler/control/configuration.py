@@ -1,6 +1,5 @@
 """The configuration of a registry: what makes the calls, and where the state of the tasks lives."""
 
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -62,19 +61,11 @@ class Configuration:
         parts, session, former = self._parts, None, self._parts.session
         if backend is not None:
             opened = former.backend if former is not None and backend == self.backend else None
-            if former is not None:
-                former.replica.abandon()  # tasks of other instances come back with their backend
-            try:
-                session = join(backend, opened, lease, parts.recorder, parts.agenda, parts.functions, parts.wake)
-            except BaseException:
-                if former is not None:
-                    former.replica.look_anew()
-                    with suppress(ConnectionError):  # then the next tick brings them back
-                        former.replica.refresh()
-                raise
+            adopted = () if former is None else former.records.adopted_ids()
+            recorder, agenda, functions = parts.recorder, parts.agenda, parts.functions
+            session = join(backend, opened, lease, recorder, agenda, functions, parts.wake, adopted)
         if former is not None:
-            former.replica.abandon()
-            former.leave()
+            former.retire(session)
         with parts.lock:
             if backend != self.backend:
                 self._management.keep_paused()

@@ -41,7 +41,7 @@ class Management:
             now = parts.hooks._now()
             agenda.work_in(now)
             agenda.see(now)
-            is_adopted = session is not None and session.replica.is_adopted(task.id)
+            is_adopted = session is not None and session.records.is_adopted(task.id)
             refused = refusal(task, agenda.store, agenda.wanted, is_adopted)
             if refused is None and session is None:
                 dict.__setitem__(agenda.store, task.id, task)
@@ -50,7 +50,7 @@ class Management:
         if refused is not None:
             raise ValueError(refused)
         if session is not None:
-            session.replica.join([task], self._refuse, self._put_in)
+            session.edits.join([task], self._refuse, self._put_in)
         self.publish("registered", task.id)
         return task
 
@@ -170,7 +170,7 @@ class Management:
         session = self._parts.session
         if session is None:
             return {}
-        return {task_id: reason for task_id, (reason, _) in list(session.replica.unresolved.items())}
+        return session.records.problems()
 
     def catch_up(self, task_id: str) -> None:
         """Read how a task stands in the backend before a change: others may have changed it since the last tick."""

@@ -29,8 +29,9 @@ class Reports:
         """Do what `TaskRegistry.why_not` says."""
         check_task_id(task_id)
         parts, session, store = self._parts, self._parts.session, self._parts.agenda.store
-        if session is not None and task_id in session.replica.unresolved:
-            return f"cannot run here: {session.replica.unresolved[task_id][0]}"
+        problem = None if session is None else session.records.problem(task_id)
+        if problem is not None:
+            return f"cannot run here: {problem}"
         task = store[task_id]
         if session is not None and session.outage.seconds_left():
             return "nothing starts until the store, which is out of reach, is back"

@@ -99,7 +99,7 @@ class Tick:
         if decision is None or session is None:
             return
         is_left = self._parts.session is not session
-        held = (entry for entry in entries if entry.task.id in session.replica.held and not is_left)
+        held = (entry for entry in entries if session.records.is_held(entry.task.id) and not is_left)
         self._start(decision, held, session.release_unstarted)
         if is_left:  # the tasks live elsewhere by now, and the heartbeat has ended
             session.leave()

@@ -1,8 +1,9 @@
 """An observer of runs: with a backend, the claims and outcomes of a registry go through it."""
 
+import threading
 from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task
@@ -15,6 +16,22 @@ class ClaimedRun(NamedTuple):
     attempt: int
     due: datetime | None
     """In UTC; None for a run that nothing was due for. The slot of a retry is that of its first attempt."""
+
+
+class DeadRunRecorder(Protocol):
+    """The recorder of a registry's runs, as far as the registry's side of a backend needs it: for dead runs."""
+
+    lock: threading.Lock
+    """The registry's lock. A forked child gets another one."""
+
+    def record_dead_run(self, run: Run, line: dict[str, Any]) -> None:
+        """Count a run of a dead instance, which was reaped from here; the caller holds the lock."""
+
+    def publish_dead_run(self, run: Run) -> None:
+        """Tell the subscribers about a dead run, and about its retry."""
+
+    def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
+        """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""
 
 
 class RunObserver(Protocol):

@@ -1,4 +1,4 @@
-"""A registry on a store that goes out of reach when told to."""
+"""Fixtures: a registry on a store that a test can put out of reach."""
 
 from collections.abc import Iterator
 

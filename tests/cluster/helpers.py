@@ -12,6 +12,7 @@ from est_alan_scheduler import Event, Task, TaskRegistry
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.calendar.local_time import from_utc
+from est_alan_scheduler.cluster.task_records import ClaimState
 from tests import jobs
 from tests.backends.stores import Clock
 
@@ -44,7 +45,7 @@ def take(dep_source: Any) -> Any:
 
 
 def heard_by(registry: TaskRegistry) -> list[Event]:
-    """Return what it tells of outcomes from now on, as it comes."""
+    """Return a list that gets the outcomes that the registry publishes from now on."""
     heard: list[Event] = []
     for name in ("succeeded", "failed", "retrying"):
         registry.on(name, heard.append)
@@ -52,11 +53,13 @@ def heard_by(registry: TaskRegistry) -> list[Event]:
 
 
 def claim_and_die(registry: TaskRegistry, task: Task) -> None:
-    """Claim what is due, as a tick does, and go no further."""
+    """Claim a task, as a tick does, and end there, as if the process was killed."""
     session = registry._session
     assert session is not None
     session.obtain(task)
-    session.replica.held.clear()
+    record = session.records.get(task.id)
+    assert record is not None
+    record.state = ClaimState.RUNNING  # or the end of the test would release it
     session._heartbeat.stop(60)
 
 
@@ -72,11 +75,11 @@ def reap(registry: TaskRegistry) -> None:
     assert session is not None
     session.lease.renew()
     session.outage.healthy_since = -session.lease.seconds  # for a whole lease, even if the machine has just booted
-    session.reap()
+    session.reaper.reap()
 
 
 class Flaky(MemoryBackend):
-    """A store that goes out of reach when told to: before an operation, or after it."""
+    """A store that a test can put out of reach: before an operation, or after it."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -102,7 +105,7 @@ class Flaky(MemoryBackend):
 
 
 def end_pause(registry: TaskRegistry) -> None:
-    """Let a registry ask a store anew that was out of reach."""
+    """Let a registry ask the store again that was out of reach."""
     session = registry._session
     assert session is not None
     session.outage._until = 0.0

@@ -1,4 +1,4 @@
-"""Claims: who wins a slot, what happens between a claim and its start, and how large a batch is."""
+"""Claims: one winner for each slot, changes between a claim and its start, and the size of batches."""
 
 import threading
 from collections.abc import Callable
@@ -72,7 +72,7 @@ class TestBetweenClaimAndStart:
         alone.expose(ask, "ask")
         alone.register(adder("a", func=ask, args=()))
         alone.register(adder("b"))
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         for _ in range(3):
             alone.tick()
         assert (runs(alone, "a"), runs(alone, "b")) == (1, 2)
@@ -83,7 +83,7 @@ class TestBetweenClaimAndStart:
         first, second = join(), join()
 
         def register() -> None:
-            if second._session._claims._replica.is_adopted("b"):  # type: ignore[union-attr]
+            if second._session.records.is_adopted("b"):  # type: ignore[union-attr]
                 second.register(adder("b"))
 
         first.expose(register, "register")
@@ -91,7 +91,7 @@ class TestBetweenClaimAndStart:
         second.expose(jobs.add)
         first.register(Task(id="a", every=MINUTE, func=register))
         first.register(adder("b"))
-        second._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        second._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         second.tick()
         second.tick()
         assert [run["status"] for run in second.history("b")] == ["failed", "success"]
@@ -125,7 +125,7 @@ class TestBetweenClaimAndStart:
         here.register(Task(id="a", every=MINUTE, func=replace))
         here.register(Task(id="b", every=MINUTE, func=note))
         here.register(adder("c", run_at=at(clock) + timedelta(1), every=None))
-        here._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        here._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         here.tick()
         here.tick()
         found = [(run["epoch"], (run["error"] or "").partition(":")[0]) for run in here.history("b")]
@@ -178,7 +178,7 @@ class TestBetweenClaimAndStart:
         registry.register(adder("a", func=take_away, args=()))
         registry.register(adder("b"))
         registry.register(adder("c", at="00:00", every=None, paused=True))
-        registry._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        registry._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         registry.tick()
         started = runs(registry, "b")
         registry.tick()
@@ -193,8 +193,8 @@ class TestBatch:
     def test_the_inline_batch_size_follows_the_duration_of_runs(
         self, alone: TaskRegistry, runs_of_batch: int, seconds: float, size: int
     ) -> None:
-        claims = alone._session._claims  # type: ignore[union-attr]  # it has one
-        claims._size = 64
+        claims = alone._session.claims  # type: ignore[union-attr]  # it has one
+        claims.inline_batch = 64
         claims.learn(runs_of_batch, seconds)
         assert claims.size(is_inline=True) == size
 
@@ -211,7 +211,7 @@ class TestBatch:
         alone.register(adder())
         monkeypatch.setattr("est_alan_scheduler.cluster.session.monotonic", lambda: seconds[0])
         alone.tick()
-        assert (seconds, session._claims.size(is_inline=True)) == ([1.0], 4)
+        assert (seconds, session.claims.size(is_inline=True)) == ([1.0], 4)
 
     def test_an_outage_between_two_batches_ends_the_tick_and_loses_no_run(
         self, registry: TaskRegistry, flaky: Flaky, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

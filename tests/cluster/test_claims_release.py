@@ -1,10 +1,11 @@
-"""Claims that are released: what may not start any more is given back."""
+"""Claims that are released, because their runs may not start any more."""
 
 from typing import Any
 
 import pytest
 
 from est_alan_scheduler import TaskRegistry, TaskStatus
+from est_alan_scheduler.cluster.task_records import ClaimState
 from tests import jobs
 from tests.backends.stores import Clock
 from tests.cluster.helpers import Flaky, Join, adder, at, end_pause
@@ -16,7 +17,7 @@ class TestRelease:
         alone.expose(lambda: alone.pause("b"), "pause b")
         alone.register(adder("a", func=alone._functions.find("pause b"), args=()))
         task = alone.register(adder("b"))
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         alone.tick()
         assert (task.status, task.last_run_at, task.paused) == (TaskStatus.PENDING, None, True)
         (run,) = alone.history("b")
@@ -36,7 +37,7 @@ class TestRelease:
         clock.advance(1)
         alone.run_now("a")
         alone.run_now("b")
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         alone.tick()
         alone.resume_all()
         alone.tick()
@@ -55,7 +56,7 @@ class TestRelease:
         second.expose(boom, "stop")
         first.register(adder("a", func=stop, args=()))
         first.register(adder("b"))
-        first._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        first._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         first.tick()
         second.resume("b")
         second.resume_all()
@@ -83,7 +84,7 @@ class TestRelease:
         first.register(adder("a", func=stop, args=()))
         first.register(adder("b"))
         second._management.catch_up("b")
-        first._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        first._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         first.tick()
         assert (pauses, first.store["b"].status, first.store["b"].paused) == ([], TaskStatus.PENDING, True)
 
@@ -104,7 +105,7 @@ class TestRelease:
         with pytest.raises(KeyboardInterrupt):
             alone.tick()
         session: Any = alone._session
-        assert (session.replica.held, session.replica.mine) == ({}, {})
+        assert session.records.ids(ClaimState.HELD, ClaimState.RUNNING, ClaimState.RELEASED) == []
         assert session.backend.fetch(["a"], 0).states["a"].status is TaskStatus.PENDING
         alone.tick()
         assert task.result == 3
@@ -117,7 +118,7 @@ class TestRelease:
             session.lease.deadline = 0.0
 
         alone.expose(stall, "stall")
-        session._claims._size = 10
+        session.claims.inline_batch = 10
         alone.register(adder("a", func=stall, args=()))
         task = alone.register(adder("b"))
         alone.tick()
@@ -152,7 +153,7 @@ class TestRelease:
         here.register(adder("a", func=stop, args=()))
         here.register(adder("b"))
         here.run_now("b")
-        here._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        here._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         here.tick()
         here.tick()
         state = here._session.backend.fetch(["b"], 0).states["b"]  # type: ignore[union-attr]
@@ -176,7 +177,7 @@ class TestRelease:
         alone.expose(stop, "stop")
         alone.register(adder("a", func=stop, args=()))
         alone.register(adder("b"))
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         with pytest.raises(error):
             alone.tick()
         alone.resume("b")
@@ -192,7 +193,7 @@ class TestRelease:
             setattr(flaky, when, {"assign"})
 
         registry.expose(stop, "stop")
-        registry._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        registry._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         registry.register(adder("a", func=stop, args=()))
         task = registry.register(adder("b"))
         registry.tick()
@@ -213,7 +214,7 @@ class TestSlowTick:
         assert session is not None
 
         def dawdle() -> None:
-            session._claims._hold_until = 0.0  # it took as long as that
+            session.claims._hold_until = 0.0  # it took as long as that
             session.heartbeat()
             for _ in range(others):
                 second.tick()
@@ -222,7 +223,7 @@ class TestSlowTick:
         first.register(adder("a", func=dawdle, args=()))
         for name in ("b", "c"):
             first.register(adder(name))
-        session._claims._size = 10  # all in one batch
+        session.claims.inline_batch = 10  # all in one batch
         first.tick()
         owners = {run["task_id"]: run["owner"] for run in first.history(status="success")}
         mine, theirs = session.lease.owner, second._session.lease.owner  # type: ignore[union-attr]  # it has one
@@ -231,14 +232,14 @@ class TestSlowTick:
     def test_a_claim_that_no_slow_tick_holds_is_kept(self, alone: TaskRegistry, clock: Clock) -> None:
         session = alone._session
         assert session is not None
-        session._claims._size = 10
+        session.claims.inline_batch = 10
         task = alone.register(adder())
         alone.tick()
         clock.advance(60)
         assert session.obtain(task)
-        session._claims._hold_until = 0.0
+        session.claims._hold_until = 0.0
         session.heartbeat()
-        assert list(session.replica.held) == ["a"]
+        assert session.records.ids(ClaimState.HELD) == ["a"]
 
     def test_the_heartbeat_comes_in_time_for_the_claims_held(self, alone: TaskRegistry) -> None:
         session = alone._session
@@ -247,6 +248,6 @@ class TestSlowTick:
         alone.expose(lambda: seconds.append(session.seconds_to_heartbeat()), "look")
         for name in ("a", "b"):
             alone.register(adder(name, func=alone._functions.find("look"), args=()))
-        session._claims._size = 10  # both in one batch
+        session.claims.inline_batch = 10  # both in one batch
         alone.tick()
         assert seconds[0] <= 1 < seconds[1]

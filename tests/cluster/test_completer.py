@@ -1,4 +1,4 @@
-"""RunCompleter: how they are written, when they are told, and runs that end late."""
+"""Outcomes: how they are written, when they are published, and runs that end late."""
 
 import operator
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.backends.rows import RunOutcome
 from est_alan_scheduler.cluster import completer as outcomes
-from est_alan_scheduler.cluster.heartbeat import Heartbeat
+from est_alan_scheduler.cluster.lease import Heartbeat
 from est_alan_scheduler.fields import serialization
 from tests import jobs
 from tests.backends.stores import Clock
@@ -58,7 +58,7 @@ class TestWrite:
 
         monkeypatch.setattr(backend, "finish", note)
         monkeypatch.setattr(Heartbeat, "flush_soon", lambda *_: None)
-        session._claims._size = 10
+        session.claims.inline_batch = 10
         for number, length in enumerate((2, 4, 20, 2)):
             alone.register(adder(str(number), func=operator.mul, args=("x", length)))
         alone.tick()
@@ -67,7 +67,7 @@ class TestWrite:
     def test_outcomes_added_while_a_batch_is_filled_wait_for_the_next_batch(self, alone: TaskRegistry) -> None:
         session = alone._session
         assert session is not None
-        queue = session._completer._queue
+        queue = session.completer._queue
 
         class Growing(str):
             def __len__(self) -> int:
@@ -77,7 +77,7 @@ class TestWrite:
         outcome = RunOutcome("a", 1, 0, TaskStatus.SUCCESS, result=Growing("x"))
         queue.append((outcome, None))
         queue.append((outcome, None))
-        assert len(session._completer._batch()) == 2
+        assert len(session.completer.next_batch()) == 2
         queue.clear()
 
     @pytest.mark.parametrize("when", ["fails_before", "fails_after"])
@@ -138,7 +138,7 @@ class TestWrite:
 
 
 class TestSubscribers:
-    def test_subscribers_hear_of_an_outcome_once_the_store_has_it(self, join: Join) -> None:
+    def test_an_outcome_is_published_once_the_store_has_it(self, join: Join) -> None:
         registry, other = join(), join()
         heard: list[tuple[str, str, str]] = []
 
@@ -152,7 +152,7 @@ class TestSubscribers:
         registry.tick()
         assert heard == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
 
-    def test_subscribers_hear_of_an_outcome_from_an_executor_once_the_store_has_it(self, join: Join) -> None:
+    def test_an_outcome_of_an_executor_is_published_once_the_store_has_it(self, join: Join) -> None:
         heard = []
         with ThreadPoolExecutor(4) as pool:
             registry = join(executor=pool)
@@ -198,7 +198,7 @@ class TestSubscribers:
     def test_outcomes_are_published_in_order_after_an_outage(self, flaky: Flaky, registry: TaskRegistry) -> None:
         heard: list[str | None] = []
         registry.on("succeeded", lambda event: heard.append(event.task_id))
-        registry._session._claims._size = 10  # type: ignore[union-attr]  # all in one batch
+        registry._session.claims.inline_batch = 10  # type: ignore[union-attr]  # all in one batch
         for name in ("a", "b", "c"):
             registry.register(adder(name))
         flaky.fails_before = {"finish"}

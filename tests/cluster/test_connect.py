@@ -1,4 +1,4 @@
-"""Joining those who share a backend."""
+"""The connection of a registry to a backend: its options, and a change of the backend."""
 
 import threading
 from datetime import datetime
@@ -45,7 +45,7 @@ def test_a_lease_that_is_no_number_of_seconds_is_refused(value: Any) -> None:
 def test_all_tasks_of_the_registry_are_shared() -> None:
     backend = MemoryBackend()
     session = joined(backend, *(Task(id=task_id, at="07:00", func=jobs.add, args=(1, 2)) for task_id in "ab"))
-    assert (session.backend, session.is_ours, list(session.replica.rows)) == (backend, False, ["a", "b"])
+    assert (session.backend, session.is_ours, session.records.known_ids()) == (backend, False, ["a", "b"])
     assert shared(backend) == ["a", "b"]
 
 

@@ -1,4 +1,4 @@
-"""What no store can hold is refused, and the error says what to do."""
+"""Definitions that no store can hold: they are refused, and the error says what to do."""
 
 from collections.abc import Callable
 from typing import Any

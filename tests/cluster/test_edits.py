@@ -1,4 +1,4 @@
-"""What is edited on one instance reaches the store and the others."""
+"""Edits on one instance, which reach the store and the other instances."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The thread that sees to a lease: when it beats."""
+"""The lease, its heartbeat, and outages of the store."""
 
 import threading
 import time
@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import TaskRegistry
-from est_alan_scheduler.cluster.heartbeat import Heartbeat
+from est_alan_scheduler.cluster.lease import Heartbeat
 from tests.backends.stores import Clock
 from tests.cluster.helpers import OPERATIONS, Flaky, Join, adder, end_pause, runs
 
 
 class ClusterSession:
-    """What a heartbeat drives: it has nothing to do by itself for an hour."""
+    """The object that a heartbeat calls: it has nothing to do by itself for an hour."""
 
     def __init__(self) -> None:
         self.beats = 0
@@ -41,13 +41,13 @@ def heartbeat(session: ClusterSession) -> Iterator[Heartbeat]:
     heartbeat.stop(10)
 
 
-def test_the_heartbeat_comes_soon_after_it_was_hurried(heartbeat: Heartbeat, session: ClusterSession) -> None:
+def test_the_heartbeat_comes_soon_after_a_request_to_flush(heartbeat: Heartbeat, session: ClusterSession) -> None:
     heartbeat.flush_soon(0.01)
     assert session.has_beaten.wait(10)
     assert session.beats == 1
 
 
-def test_the_first_moment_stands_when_the_heartbeat_is_hurried_again_and_zero_is_at_once(
+def test_the_first_request_to_flush_stands_unless_a_later_one_asks_for_now(
     heartbeat: Heartbeat, session: ClusterSession
 ) -> None:
     heartbeat.flush_soon(3_600)
@@ -103,7 +103,7 @@ class TestLease:
             registry.tick()
             assert runs(registry, "a") == count
 
-    def test_a_lease_that_may_have_expired_is_given_back_at_shutdown(self, join: Join) -> None:
+    def test_a_lease_that_may_have_expired_is_released_at_shutdown(self, join: Join) -> None:
         first, second = join(), join()
         for registry in (first, second):
             registry.register(adder())
@@ -123,7 +123,7 @@ class TestLease:
 
 
 class TestOutage:
-    def test_nothing_starts_during_an_outage_and_the_log_tells_once(
+    def test_nothing_starts_during_an_outage_which_is_logged_once(
         self, flaky: Flaky, registry: TaskRegistry, caplog: pytest.LogCaptureFixture
     ) -> None:
         registry.register(adder())

@@ -1,4 +1,4 @@
-"""The copy of the rows: what others do is seen here, and what is unresolved is set aside."""
+"""The replica: changes of other instances arrive here, and unresolved tasks are set aside."""
 
 import json
 from collections.abc import Callable

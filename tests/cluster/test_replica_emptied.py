@@ -152,7 +152,7 @@ class TestEmptied:
         first.expose(lose, "lose")
         first.register(adder("a", func=lose, args=()))
         other = first.register(adder("b"))
-        first._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        first._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         first.tick()
         assert other.status is TaskStatus.PENDING
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""A pause of all tasks, which holds for all who share them."""
+"""A pause of all tasks, which holds for all instances."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ class TestPauseAll:
         second.expose(stop, "stop")
         second.register(adder("a", func=stop, args=()))
         other = second.register(adder("b"))
-        second._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        second._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         second.tick()
         assert other.status is TaskStatus.PENDING
         assert [run["error"].partition(":")[0] for run in first.history("b")] == ["not started"]

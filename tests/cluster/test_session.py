@@ -12,7 +12,7 @@ from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster import claims
 from est_alan_scheduler.cluster import session as session_module
-from est_alan_scheduler.cluster.heartbeat import Heartbeat
+from est_alan_scheduler.cluster.lease import Heartbeat
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
 from tests.cluster.helpers import NO_IDS, OPERATIONS, Flaky, Join, adder, at, runs
@@ -61,7 +61,7 @@ class TestTick:
 
     def test_nested_ticks_start_each_run_once(self, alone: TaskRegistry) -> None:
         alone.expose(alone.tick, "tick")
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # all in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # all in one batch
         for number in range(4):
             alone.register(adder(str(number), func=alone.tick, args=()))
         alone.tick()
@@ -75,7 +75,7 @@ class TestTick:
         assert (runs(alone, "a"), runs(alone, "b")) == (2, 0)
 
     def test_a_subscriber_sees_each_run_before_the_next_one_starts(self, alone: TaskRegistry) -> None:
-        alone._session._claims._size = 10  # type: ignore[union-attr]  # both in one batch
+        alone._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
         alone.on("failed", lambda _: alone.pause("b"))
         alone.register(adder("a", func=boom, args=()))
         task = alone.register(adder("b"))

@@ -1,4 +1,4 @@
-"""A tick in two halves: while the store takes its time over a claim, the event loop goes on."""
+"""Ticks on an event loop: the loop goes on while the store is slow to answer a claim."""
 
 import asyncio
 import threading
@@ -23,19 +23,19 @@ HOUR = {"hours": 1}
 
 
 class Slow(MemoryBackend):
-    """A store that takes its time over claims, before or after it does what they ask for."""
+    """A store that answers claims late: before or after it has made them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked, self.goes_on = threading.Event(), threading.Event()
         self.answers_late = True
-        self.claims = self.looks = 0
+        self.claims = self.fetches = 0
         self.error: Exception | None = None
 
     def fetch(
         self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
     ) -> Snapshot:
-        self.looks += 1
+        self.fetches += 1
         return super().fetch(ids, seen_revision, known)
 
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
@@ -76,16 +76,16 @@ def during_the_claim(
     after: Callable[[], Awaitable[None]] | None = None,
     interval: float = 0.02,
 ) -> None:
-    """Run the loop, do something on it while the claim is under way, and then `after`: by default, let it go on."""
+    """Run the loop, act on it during a claim, and then do `after`: by default, let the loop go on."""
     backend: Any = registry.backend
 
     async def main() -> None:
         loop = asyncio.create_task(run_scheduler(interval, registry))
         await until(backend.asked.is_set)
         act(loop)
-        looks = backend.looks
+        fetches = backend.fetches
         backend.goes_on.set()
-        await (until(lambda: backend.looks > looks + 2) if after is None else after())
+        await (until(lambda: backend.fetches > fetches + 2) if after is None else after())
         loop.cancel()
         with suppress(asyncio.CancelledError):
             await loop
@@ -94,7 +94,7 @@ def during_the_claim(
 
 
 def status(registry: TaskRegistry) -> TaskStatus:
-    """Return how the task stands in the store."""
+    """Return the status of the task in the store."""
     backend: Any = registry.backend
     return backend.fetch(["a"], 0).states["a"].status  # type: ignore[no-any-return]  # it is any backend
 
@@ -103,7 +103,7 @@ def outcomes(registry: TaskRegistry) -> list[tuple[str, str | None]]:
     return [(run["status"], (run["error"] or "").partition(":")[0] or None) for run in registry.history("a")]
 
 
-GIVEN_BACK = "failed", "not started"
+RELEASED = "failed", "not started"
 SUCCESS = "success", None
 
 
@@ -119,7 +119,7 @@ def test_a_loop_that_is_cancelled_during_a_claim_releases_the_claim(
 ) -> None:
     if has_other_loop:
         registry._loop_side.add_waker(lambda: None)
-    during_the_claim(registry, lambda loop: loop.cancel(), lambda: until(lambda: outcomes(registry) == [GIVEN_BACK]))
+    during_the_claim(registry, lambda loop: loop.cancel(), lambda: until(lambda: outcomes(registry) == [RELEASED]))
     assert (task.status, status(registry)) == (TaskStatus.PENDING, TaskStatus.PENDING)
     while status(registry) is TaskStatus.PENDING:
         registry.tick()
@@ -170,7 +170,7 @@ def test_a_tick_during_a_claim_starts_nothing_twice(registry: TaskRegistry, task
 
 
 class Other(MemoryBackend):
-    """A store that notes who asks it."""
+    """A store that notes which threads ask it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -228,9 +228,9 @@ def test_a_task_started_by_another_tick_during_a_claim_is_not_started_again(
     assert tick is not None
     tick.plan()
     registry.tick()
-    looks = backend.looks
+    fetches = backend.fetches
     tick.start()
-    assert (len(task.history), backend.claims, backend.looks - looks) == (1, 1, 0)
+    assert (len(task.history), backend.claims, backend.fetches - fetches) == (1, 1, 0)
 
 
 def test_an_error_raised_by_a_claim_is_logged_and_the_loop_goes_on(

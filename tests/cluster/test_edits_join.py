@@ -1,4 +1,4 @@
-"""Tasks that join their rows: after a restart, and beside others who have them too."""
+"""Tasks that join their rows: after a restart, and beside other instances that have them."""
 
 from datetime import timedelta
 

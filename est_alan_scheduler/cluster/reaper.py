@@ -1,0 +1,126 @@
+"""The reaper: it finds runs whose instance has died, and records them as failed."""
+
+from collections.abc import Callable
+from functools import partial
+
+from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.clock import from_instant
+from est_alan_scheduler.backends.rows import DeadRun, RunRow
+from est_alan_scheduler.calendar.local_time import from_utc
+from est_alan_scheduler.cluster.lease import Lease, Outage
+from est_alan_scheduler.cluster.replica import Replica
+from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
+from est_alan_scheduler.cluster.task_records import TaskRecords
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.runs.observer import DeadRunRecorder
+from est_alan_scheduler.runs.run import Run, ThreadContext
+from est_alan_scheduler.schedules.due import next_retry
+from est_alan_scheduler.task import Task, TaskStatus
+
+
+class Reaper:
+    """Reaps dead runs on behalf of one instance, three times a lease.
+
+    `announce` takes the call that publishes a dead run, for the next tick to make. The registry's lock guards what is
+    recorded; the backend is never asked under it. `reap` may raise `BackendUnavailableError`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        lease: Lease,
+        outage: Outage,
+        records: TaskRecords,
+        replica: Replica,
+        agenda: Agenda,
+        recorder: DeadRunRecorder,
+        announce: Callable[[Callable[[], None]], None],
+    ) -> None:
+        self._backend = backend
+        self._lease = lease
+        self._outage = outage
+        self._records = records
+        self._replica = replica
+        self._agenda = agenda
+        self._recorder = recorder
+        self._announce = announce
+        self.batch = 1_000
+        """How many runs to reap at a time."""
+        self.due_at = monotonic() + lease.seconds / 3
+        """When to reap again, by the monotonic clock."""
+
+    def reap_if_due(self) -> bool:
+        """Do what `reap` does, if it is time; return what that returns."""
+        if monotonic() < self.due_at:  # not with each renewal: those of a busy tick would leave none for the heartbeat
+            return False
+        self.due_at = monotonic() + self._lease.seconds / 3
+        return self.reap()
+
+    def reap(self) -> bool:
+        """Record dead runs as FAILED, if the store was healthy for a whole lease; return whether there were any."""
+        healthy_since = self._outage.healthy_since
+        if healthy_since is None or monotonic() - healthy_since < self._lease.seconds:
+            return False
+        rows = self._find()
+        if not rows or self._replica.is_left:
+            return False
+        records = self._records
+        with records.lock:
+            dead_runs = [self._judge(row) for row in rows]
+        reaped = self._backend.reap(dead_runs)
+        with records.lock:
+            records.mark_stale(task_id for task_id, _ in reaped)
+            for row, dead_run in zip(rows, dead_runs, strict=True):
+                if dead_run[:2] in reaped:
+                    self._record(row, dead_run)
+        return bool(reaped)
+
+    def _find(self) -> list[RunRow]:
+        """Return dead runs of tasks that are known here, which are up to date then."""
+        limit = self.batch + len(self._records.unresolved())
+        rows = [row for row in self._backend.find_dead_runs(limit) if not self._goes_on_here(row)]
+        # Whether a run is retried depends on what its task is now: a tick may have been too busy to read that. A thread
+        # that holds `sync_lock` may be busy, too, and the lease has to be renewed meanwhile.
+        sync_lock = self._replica.sync_lock
+        if not rows or not sync_lock.acquire(timeout=self._lease.seconds / 10):
+            return []
+        try:
+            self._replica.refresh({row.task_id for row in rows})
+        finally:
+            sync_lock.release()
+        # An unresolved task is left to an instance that knows it.
+        return [row for row in rows if self._records.problem(row.task_id) is None]
+
+    def _goes_on_here(self, row: RunRow) -> bool:
+        """Tell whether a run goes on here, though the store counts it as dead: the store's clock was set ahead."""
+        return row.owner == self._lease.owner and self._records.is_claimed(row.task_id, row.epoch)
+
+    def _judge(self, row: RunRow) -> DeadRun:
+        """Return the outcome of a dead run, its retry included; the caller holds the lock."""
+        dead_run = DeadRun(row.task_id, row.epoch, row.owner, attempt=row.attempt)
+        task = dict.get(self._agenda.store, row.task_id)
+        if task is None:
+            return dead_run
+        slot = None if row.slot is None else from_instant(row.slot)
+        retry_at = next_retry(task, row.attempt, slot, None, self._replica.now(), task.timezone)
+        return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
+
+    def _record(self, row: RunRow, dead_run: DeadRun) -> None:
+        """Count a run that was reaped, and announce it; the caller holds the lock."""
+        task_id, retry_at = row.task_id, dead_run.retry_at
+        task, known = dict.get(self._agenda.store, task_id), self._records.row(task_id)
+        if task is None or known is None or known.epoch != row.epoch:
+            # The task was removed meanwhile, and perhaps registered anew.
+            task, retry_at = Task(id=task_id, func=_gone), None
+        started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
+        run = Run(task, from_utc(started), slot, None, ThreadContext(), is_call=False, attempt=row.attempt)
+        run.duration = None
+        run.retry_at = None if retry_at is None else moment(retry_at, task)
+        ended = row._replace(finished=self._backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
+        self._recorder.record_dead_run(run, past_of(ended, task))
+        self._announce(partial(self._recorder.publish_dead_run, run))
+
+
+def _gone() -> None:
+    """Stand for the function of a task that was removed."""
