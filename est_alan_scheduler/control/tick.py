@@ -10,7 +10,7 @@ from est_alan_scheduler._support.log import log
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.events.subscribers import Subscribers
-from est_alan_scheduler.planning.agenda import Entry
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Decision, Notice
 
 

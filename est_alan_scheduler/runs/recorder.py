@@ -20,7 +20,8 @@ from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.executors.call import Outcome, timeout_error
 from est_alan_scheduler.executors.worker import explained
 from est_alan_scheduler.fields.serialization import round_trip
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.runs.in_flight import RunsInFlight
 from est_alan_scheduler.runs.observer import RunObserver

@@ -1,4 +1,4 @@
-"""What will run when: the slots to come as data, and a whole plan in virtual time."""
+"""Runs to come, as data."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -19,10 +19,10 @@ class PlannedRun(NamedTuple):
 
 
 def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: datetime) -> Iterator[PlannedRun]:
-    """Return what will run from `now` on, in order.
+    """Return the runs from `now` on, in order.
 
-    `bounds` has a lower bound of the due moment in UTC for each of the numbered tasks; it is used up. A task is asked
-    when its turn comes: of a hundred thousand, most never get it.
+    `bounds` has a lower bound of the due moment in UTC for each of the numbered tasks; it is used up. The moment of a
+    task is not worked out before its bound is the earliest: for most of a hundred thousand tasks, never.
     """
     heapify(bounds)  # of bare values: items that hold tasks would each be one more object for the garbage collector
     planned: dict[int, PlannedRun] = {}  # by number, for those whose moment in the heap is exact
@@ -36,7 +36,7 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
                 tasks[number] = task.model_copy(update={"first_run_at": at})  # where its grid will begin
         else:
             yield run
-            at = None if task.paused else following(task, run.at)  # it was asked for, then
+            at = None if task.paused else following(task, run.at)  # then its run was requested
         if at is None:
             heappop(bounds)
         else:
