@@ -17,8 +17,9 @@ from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.events.subscribers import Subscribers
-from est_alan_scheduler.executors.call import Outcome, timeout_error
-from est_alan_scheduler.executors.worker import explained
+from est_alan_scheduler.executors.call import Outcome
+from est_alan_scheduler.executors.invocation import timeout_error
+from est_alan_scheduler.executors.pickling import error_with_traceback
 from est_alan_scheduler.fields.serialization import round_trip
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry
@@ -323,11 +324,11 @@ class RunRecorder:
 
     def complete(self, run: Run, outcome: Outcome) -> None:
         """Record what became of a call. From any thread."""
-        error = explained(outcome)
+        error = error_with_traceback(outcome)
         call = run.call
         if call is not None:
             call.seconds = outcome.seconds
-            if call.is_near and outcome.began_at is not None:
+            if call.shares_clock and outcome.began_at is not None:
                 call.began_at = outcome.began_at
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")

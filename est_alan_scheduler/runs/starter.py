@@ -9,10 +9,12 @@ from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.executors.call import Call, Runner, Work, call_here, finish_coroutine
+from est_alan_scheduler.executors.call import Call, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
+from est_alan_scheduler.executors.invocation import await_coroutine, invoke
 from est_alan_scheduler.executors.pool import InterpreterEndsError
+from est_alan_scheduler.executors.runner import Runner
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.readiness import Condition
@@ -69,9 +71,9 @@ class RunStarter:
                 if run.timeout is None:
                     result = func(*args, **kwargs)
                     if isinstance(result, CoroutineType):
-                        result = finish_coroutine(result)
+                        result = await_coroutine(result)
                 else:
-                    result = call_here(func, args, kwargs, run.timeout)
+                    result = invoke(func, args, kwargs, run.timeout)
                 self._recorder.finish(run, result, None)
             except (Exception, SystemExit) as error:
                 self._fail(task, error)
@@ -110,7 +112,7 @@ class RunStarter:
             if run is not None and run.context is self._thread.context and run.task is task:
                 call = run.call
                 if call is not None:
-                    call.is_void = True  # it may be queued already
+                    call.is_cancelled = True  # it may be queued already
                 # A worker that looks at that after it has told its thread: so either it has begun, or never will.
                 has_begun = call is not None and call.thread is not None
                 self._recorder.fail(run, error, has_ended=not has_begun)
