@@ -176,7 +176,7 @@ class Agenda:
 
     def take_aside(self) -> list[Entry]:
         """Take the entries that are due at any time: held ones, and ready ones that another tick has not started."""
-        taken = self._left_over()
+        taken = self._left_over() if self.batches else []
         if self.held:
             taken += [entry for entry in self.held if not entry.is_dropped]
             self.held.clear()
@@ -210,7 +210,7 @@ class Agenda:
 
     def next_moment(self) -> datetime | None:
         """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
-        if self._left_over():
+        if self.batches and self._left_over():
             return AT_ONCE
         while self._moments and self._moments[0] not in self._filed:
             heappop(self._moments)
@@ -307,8 +307,6 @@ class Agenda:
 
     def _left_over(self) -> list[Entry]:
         """Return the entries that ticks under way have found ready, but not started yet."""
-        if not self.batches:
-            return []
         return list(dict.fromkeys(entry for batch in self.batches for entry in batch if entry.ready_at is not None))
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:

@@ -123,16 +123,6 @@ class Kind(Schedule):
     def kind(self) -> "Kind":
         return self
 
-    @override
-    def next_run(self, task: Task, after: datetime) -> datetime | None:
-        moment = begin = to_utc(after)
-        if self.step is not None:
-            recorded = task.first_run_at or task.last_run_at
-            begin = moment if recorded is None else to_utc(recorded)
-            moment = max(moment, begin - TICK)  # no slots before it
-        slot = self.grid(begin, LOCAL).after(moment)
-        return None if slot is None else from_utc(slot)
-
 
 class FixedKind(Kind, Grid):
     """A kind whose slots are fixed, whatever the task has run."""
@@ -142,6 +132,11 @@ class FixedKind(Kind, Grid):
     @override
     def grid(self, begin: datetime, zone: Zone) -> Grid:
         return self
+
+    @override
+    def next_run(self, task: Task, after: datetime) -> datetime | None:
+        slot = self.after(to_utc(after))
+        return None if slot is None else from_utc(slot)
 
 
 def moment_in(moment: datetime, zone: Zone) -> datetime:

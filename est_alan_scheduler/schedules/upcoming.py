@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import begins_with_run, due_moment, following, is_due, next_run, record, show
+from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
 
@@ -33,7 +34,8 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         if run is None:
             at = first_run_from(task, now)
             if at is not None and task.first_run_at is None and task.last_run_at is None and begins_with_run(task):
-                tasks[number] = task.model_copy(update={"first_run_at": at})  # where its grid will begin
+                tasks[number] = task = task.model_copy(update={"first_run_at": at})  # where its grid will begin
+                task._entry = ScheduleState()  # or its schedule would be read anew for each run
         else:
             yield run
             at = None if task.paused else following(task, run.at)  # then its run was requested
