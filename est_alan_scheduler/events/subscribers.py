@@ -19,15 +19,6 @@ _SLOW = 1.0  # seconds; a callback that takes longer is logged when it returns
 Callback = Callable[[Event], object]
 
 
-class _Subscription:
-    """One subscription of a callback, which may have several."""
-
-    __slots__ = ("callback",)
-
-    def __init__(self, callback: Callback) -> None:
-        self.callback = callback
-
-
 class Subscribers:
     """The subscriptions of a registry; the first is that of the log.
 
@@ -37,7 +28,7 @@ class Subscribers:
     """
 
     def __init__(self) -> None:
-        self._subscriptions: dict[str, tuple[_Subscription, ...]] = dict.fromkeys(EVENTS, ())
+        self._subscriptions: dict[str, dict[object, Callback]] = {name: {} for name in EVENTS}  # replaced, not changed
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.publishes_successes = False
         """Whether a success has any subscriber beside the log."""
@@ -47,34 +38,34 @@ class Subscribers:
 
     def subscribe(self, name: str, callback: Callback) -> Callable[[], None]:
         """Call `callback` from now on; return a function that ends this subscription, and may be called again."""
-        subscription = _Subscription(callback)
+        key = object()
         with self._lock:
-            self._keep(name, (*self._subscriptions[name], subscription))
+            self._keep(name, self._subscriptions[name] | {key: callback})
 
         def end() -> None:
-            self._end(name, subscription)
+            self._end(name, key)
 
         return end
 
     def remove(self, name: str, callback: Callback) -> bool:
         """End the latest subscription of this callback; return whether there was one."""
         while True:
-            found = [it for it in self._subscriptions[name] if _is_same(it.callback, callback)]
-            if not found:
+            keys = [key for key, other in self._subscriptions[name].items() if _is_same(other, callback)]
+            if not keys:
                 return False
-            if self._end(name, found[-1]):  # otherwise another thread has ended it meanwhile
+            if self._end(name, keys[-1]):  # otherwise another thread has ended it meanwhile
                 return True
 
-    def _end(self, name: str, subscription: _Subscription) -> bool:
+    def _end(self, name: str, key: object) -> bool:
         with self._lock:
-            before = self._subscriptions[name]
-            left = tuple(it for it in before if it is not subscription)
+            left = dict(self._subscriptions[name])
+            was_there = left.pop(key, None) is not None
             self._keep(name, left)
-        return len(left) < len(before)
+        return was_there
 
-    def _keep(self, name: str, subscriptions: tuple[_Subscription, ...]) -> None:
+    def _keep(self, name: str, subscriptions: dict[object, Callback]) -> None:
         self._subscriptions[name] = subscriptions
-        callbacks = self.callbacks[name] = tuple(it.callback for it in subscriptions)
+        callbacks = self.callbacks[name] = tuple(subscriptions.values())
         if name == "succeeded":
             self.publishes_successes = any(callback is not log_outcome for callback in callbacks)
 
