@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.rows import DeadRunOutcome, RunOutcome
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
-from est_alan_scheduler.runs.observer import DeadRunRecorder
+from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import TaskStatus
 
@@ -39,7 +39,7 @@ class RunCompleter:
         backend: Backend,
         lease: Lease,
         records: TaskRecords,
-        recorder: DeadRunRecorder,
+        recorder: RunRecorder,
         flush_soon: Callable[[], None],
     ) -> None:
         self._backend = backend

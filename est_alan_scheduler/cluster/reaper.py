@@ -10,7 +10,7 @@ from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.runs.observer import DeadRunRecorder
+from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import next_retry
 from est_alan_scheduler.task import Task, TaskStatus
@@ -31,7 +31,7 @@ class Reaper:
         records: TaskRecords,
         replica: Replica,
         agenda: Agenda,
-        recorder: DeadRunRecorder,
+        recorder: RunRecorder,
     ) -> None:
         self._backend = backend
         self._lease = lease

@@ -26,7 +26,7 @@ from est_alan_scheduler.cluster.state_codec import moment, run_dict
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry
-from est_alan_scheduler.runs.observer import DeadRunRecorder
+from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -44,7 +44,7 @@ class ClusterSession:
         self,
         backend: Backend,
         lease: float,
-        recorder: DeadRunRecorder,
+        recorder: RunRecorder,
         agenda: Agenda,
         names: FunctionNames,
         wake: Callable[[], None],

@@ -1,12 +1,19 @@
 """The side of a registry that its loops use: when to tick next, what wakes them, and the end of their runs."""
 
+import asyncio
+import logging
+import math
 from collections.abc import Callable, Collection
 
+from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.control.tick import Tick
 from est_alan_scheduler.runs.run import Run, ThreadContext
-from est_alan_scheduler.runs.waiting import end_runs, pending
+
+_LONGEST_WAIT = 3600.0  # seconds; a longer one could overflow
 
 
 class LoopSide:
@@ -57,18 +64,67 @@ class LoopSide:
         return self._parts.in_flight.thread.context
 
     def pending(self, contexts: Collection[ThreadContext] | None = None) -> tuple[list[Run], float | None]:
-        """Return the runs in flight, of these contexts or all, and the seconds until any may exceed its timeout."""
-        return pending(self._parts.recorder, contexts)
+        """Return the runs that go on, of these contexts or all, and the seconds until any may exceed its timeout.
+
+        What has exceeded it is recorded first.
+        """
+        parts = self._parts
+        parts.recorder.expire()
+        with parts.lock:
+            return parts.in_flight.started_by(contexts), parts.in_flight.seconds_to_deadline()
 
     def shutdown(self, timeout: float | None, contexts: Collection[ThreadContext] | None = None) -> bool:
         """Do what `TaskRegistry.shutdown` says, for the runs of these contexts or of all."""
         parts = self._parts
-        is_clean = end_runs(parts.recorder, timeout, contexts)
+        left = self._await_ends(timeout, contexts)
+        if left:
+            ids = ", ".join(repr(run.task.id) for run in left)
+            log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
+        for run in left:
+            parts.recorder.finish(run, error=RuntimeError("interrupted by shutdown"), has_ended=False)
+            call = run.call
+            if call is not None:
+                call.cancel()
         if parts.wakers:  # another loop goes on
-            return is_clean
+            return not left
         if parts.capacity.pool is not None:
             parts.capacity.pool.close(wait=timeout is None and not parts.in_flight.calls)
         if parts.session is not None:
             parts.session.push()
             parts.session.leave()
-        return is_clean
+        return not left
+
+    def _await_ends(self, timeout: float | None, contexts: Collection[ThreadContext] | None) -> list[Run]:
+        """Wait for runs to end; return those that have not in time, their threads closed for new ones."""
+        lock, in_flight, end = self._parts.lock, self._parts.in_flight, Wakeup()
+        end_by = math.inf if timeout is None else monotonic() + timeout
+        with lock:
+            in_flight.ends.append(end)
+        try:
+            while True:
+                end.wait(0)
+                runs, deadline = self.pending(contexts)
+                if timeout != 0:
+                    _refuse_to_block_an_event_loop(runs)
+                pause = end_by - monotonic()
+                if not runs or pause <= 0:
+                    break
+                end.wait(min(pause, _LONGEST_WAIT if deadline is None else deadline))
+        finally:
+            with lock:
+                in_flight.ends.remove(end)
+        with lock:
+            left = in_flight.started_by(contexts)
+            in_flight.abandon(left)
+        return left
+
+
+def _refuse_to_block_an_event_loop(runs: list[Run]) -> None:
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if any(run.call is not None and run.call.loop is running for run in runs):
+        raise RuntimeError(
+            "shutdown() would wait for coroutines in the thread of their own event loop: cancel run_scheduler() instead"
+        )

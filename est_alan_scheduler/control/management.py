@@ -34,7 +34,6 @@ class Management:
     def register(self, task: Task) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
-        self._agenda.check(task)
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         agenda.check(task)
         with parts.lock, agenda:
@@ -168,9 +167,7 @@ class Management:
     def unresolved(self) -> dict[str, str]:
         """Do what `TaskRegistry.unresolved` says."""
         session = self._parts.session
-        if session is None:
-            return {}
-        return session.records.problems()
+        return {} if session is None else session.records.problems()
 
     def catch_up(self, task_id: str) -> None:
         """Read how a task stands in the backend before a change: others may have changed it since the last tick."""

@@ -68,17 +68,13 @@ class RunCounters:
     def count_dead_run(self, attempt: int) -> None:
         """Count a dead run of another instance; its lateness and its duration are not known here."""
         self.failures += 1
-        if attempt > 1:
-            self.retries += 1
+        self.retries += attempt > 1
 
     def uncount(self, attempt: int, is_success: bool) -> None:
         """Undo `count` for a dead run, which another instance counts; its lateness and its duration stay."""
-        if is_success:
-            self.successes -= 1
-        else:
-            self.failures -= 1
-        if attempt > 1:
-            self.retries -= 1
+        self.successes -= is_success
+        self.failures -= not is_success
+        self.retries -= attempt > 1
 
     def statistics(self) -> Statistics:
         """Return the counts as an application sees them."""

@@ -87,7 +87,12 @@ class RunRecorder:
     # Its end.
 
     def finish(
-        self, run: Run, result: Any, error: BaseException | None, has_ended: bool = True, publishes: bool = True
+        self,
+        run: Run,
+        result: Any = None,
+        error: BaseException | None = None,
+        has_ended: bool = True,
+        publishes: bool = True,
     ) -> Record | None:
         """Record the outcome of `run`, unless it has one, and publish it; return it if it is to be published.
 
@@ -120,10 +125,6 @@ class RunRecorder:
             self._publish(run, record)
         return record
 
-    def fail(self, run: Run, error: BaseException, has_ended: bool = True) -> None:
-        """Record `run` as failed, unless it has an outcome, and publish that."""
-        self.finish(run, None, error, has_ended)
-
     def finish_call(self, run: Run, outcome: Outcome) -> None:
         """Record and publish the outcome of a call. From any thread."""
         error, call = error_with_traceback(outcome), run.call
@@ -137,7 +138,7 @@ class RunRecorder:
             record = self.finish(run, None if error else outcome.result, error, publishes=False)
         except BaseException:  # of a `repr`; nobody above could do anything about it
             error = RuntimeError("its outcome could not be recorded: the repr of it raised")
-            record = self.finish(run, None, error, publishes=False)
+            record = self.finish(run, error=error, publishes=False)
         run.call = None  # it holds the run, and both hold the arguments
         self._wake()
         if record is not None:
@@ -157,13 +158,13 @@ class RunRecorder:
             expired = self.in_flight.expired()
         for run in expired:
             if run.timeout is not None:
-                self.fail(run, timeout_error(run.timeout), has_ended=False)
+                self.finish(run, error=timeout_error(run.timeout), has_ended=False)
 
     def fail_above(self, depth: int) -> None:
         """Record the runs of this thread above `depth` as failed: a second interruption cut their record off."""
         runs = self.in_flight.thread.context.runs
         while len(runs) > depth:
-            self.fail(runs[-1], RuntimeError("interrupted while its outcome was being recorded"))
+            self.finish(runs[-1], error=RuntimeError("interrupted while its outcome was being recorded"))
 
     # What ends elsewhere, and what does not start.
 

@@ -34,33 +34,6 @@ class ThreadContext:
 class Run:
     """One run, from its start until its call has ended. The registry's lock guards the fields that change."""
 
-    __slots__ = (
-        "__weakref__",
-        "attempt",
-        "began",
-        "call",
-        "context",
-        "counters",
-        "due",
-        "entry",
-        "epoch",
-        "fields_before",
-        "is_call",
-        "is_dead",
-        "is_over",
-        "is_retried",
-        "late",
-        "line",
-        "now",
-        "slot",
-        "started_at",
-        "status_before",
-        "task",
-        "timeout",
-        "work",
-        "zone",
-    )
-
     def __init__(
         self,
         task: Task,

@@ -166,7 +166,9 @@ class RunStarter:
     ) -> Run | None:
         """Begin a run of `task`, which may start at `now`, unless this thread, its runner or a claim forbids it."""
         is_replaced = runner is not None and runner is not self._capacity.runner()  # by `configure`, a moment ago
-        if context.is_closed or is_replaced or (self._calls and self._is_kept_back(task, runner)):
+        calls = self._calls
+        is_kept_back = calls and (task.id in calls or self._capacity.available(runner) == 0)
+        if context.is_closed or is_replaced or is_kept_back:
             if entry is not None:
                 self._agenda.file_anew(entry, now)
             return None
@@ -182,10 +184,6 @@ class RunStarter:
         run = Run(task, now, began, due, attempt, epoch, entry, context, runner is not None)
         recorder.begin(run)
         return run
-
-    def _is_kept_back(self, task: Task, runner: Runner | None) -> bool:
-        """Tell whether calls that go on keep `task` from starting."""
-        return task.id in self._calls or self._capacity.available(runner) == 0
 
     def _take_work(self, run: Run) -> Work:
         """Publish the start of `run`, and return what it is to call; the results of dependencies go with it."""
@@ -206,7 +204,7 @@ class RunStarter:
         """Record the run of `task` as failed, if it still goes on in this thread."""
         runs = self._thread.context.runs
         if runs and runs[-1].task is task:
-            self._recorder.fail(runs[-1], error)
+            self._recorder.finish(runs[-1], error=error)
 
     def _fail_submitted(self, run: Run, error: BaseException) -> None:
         """Record a run as failed that could not be submitted, or not for sure."""
@@ -215,6 +213,6 @@ class RunStarter:
             call.is_cancelled = True  # it may be queued already
         # A worker notes its thread before it reads `is_cancelled`: so either its call has begun, or it never will.
         has_begun = call is not None and call.thread is not None
-        self._recorder.fail(run, error, has_ended=not has_begun)
+        self._recorder.finish(run, error=error, has_ended=not has_begun)
         if not has_begun:
             run.call = None  # as when a call has ended
