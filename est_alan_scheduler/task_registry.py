@@ -63,9 +63,9 @@ class TaskRegistry:
         self._parts = parts = Parts(self)
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts)
-        self._configuration = Configuration(parts, self._management)
-        self._reports = Reports(parts, self._management)
-        self._loop_side = LoopSide(parts, self._management)
+        self._configuration = Configuration(parts)
+        self._reports = Reports(parts)
+        self._loop_side = LoopSide(parts)
         self._configuration.configure(executor, max_running, backend, lease)
         _registries.add(self)
 
@@ -200,7 +200,7 @@ class TaskRegistry:
     @property
     def is_paused(self) -> bool:
         """Whether `pause_all` is in force, with a backend as far as this registry has seen it."""
-        return self._management.is_paused
+        return self._parts.is_paused
 
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
@@ -325,7 +325,7 @@ class TaskRegistry:
         (Ctrl+C, a cancellation) and comes from a call in this thread. The next tick runs the tasks that it cut off.
         """
         self._recorder.expire()
-        Tick(self._parts, self._management).run()
+        Tick(self._parts).run()
 
     def idle_seconds(self) -> float | None:
         """Return the seconds until a tick may have something to do, 0 if it may now; None if nothing is planned.

@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
-from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 from est_alan_scheduler.fields.checks import check_count
@@ -18,9 +17,8 @@ KEEP: Any = object()
 class Configuration:
     """What a registry was configured with. The registry's lock guards what is replaced."""
 
-    def __init__(self, parts: Parts, management: Management) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._management = management
         self.backend: str | Backend | None = None
         self._lease = DEFAULT_LEASE
 
@@ -67,7 +65,7 @@ class Configuration:
             former.retire(session)
         with parts.lock:
             if backend != self.backend:
-                self._management.keep_paused()
+                parts.is_paused_here = parts.is_paused  # without the former backend, too
             parts.session = parts.recorder.session = session
             self.backend = backend
             parts.agenda.edit_log = None if session is None else session.edits.edit_log

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
-from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.control.tick import Tick
 from est_alan_scheduler.runs.run import Run, ThreadContext
@@ -19,21 +18,20 @@ _LONGEST_WAIT = 3600.0  # seconds; a longer one could overflow
 class LoopSide:
     """What a loop asks of a registry beside `tick`. The registry's lock guards the wakers."""
 
-    def __init__(self, parts: Parts, management: Management) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._management = management
 
     def idle_seconds(self) -> float | None:
         """Do what `TaskRegistry.idle_seconds` says."""
         parts, moment, deadline = self._parts, None, None
         outage = 0.0 if parts.session is None else parts.session.outage.seconds_left()
-        if not self._management.is_paused and parts.capacity.available(parts.capacity.runner()) != 0:
+        if not parts.is_paused and parts.capacity.available(parts.capacity.runner()) != 0:
             with parts.lock, parts.agenda as agenda:
                 now = parts.hooks._now()
                 agenda.work_in(now)
                 utc = agenda.see(now)
                 moment = agenda.next_moment()
-        if parts.in_flight.has_deadlines():
+        if parts.in_flight.deadlines:
             with parts.lock:
                 deadline = parts.in_flight.seconds_to_deadline()
         if moment is None:
@@ -43,7 +41,7 @@ class LoopSide:
 
     def new_tick(self) -> Tick | None:
         """Return a tick whose plan another thread can make; None without a backend, where no plan waits."""
-        return None if self._parts.session is None else Tick(self._parts, self._management)
+        return None if self._parts.session is None else Tick(self._parts)
 
     def waits_for_calls(self) -> bool:
         """Tell whether calls end in other threads, so that a loop has to wait for its waker too."""

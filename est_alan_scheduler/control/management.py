@@ -29,7 +29,6 @@ class Management:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._agenda = parts.agenda
-        self._is_paused = False  # all tasks, by this registry alone
 
     def register(self, task: Task) -> Task:
         """Do what `TaskRegistry.register` says."""
@@ -142,27 +141,17 @@ class Management:
         self.publish("removed", task_id)
         return task
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether nothing is to start, with a backend as far as this registry has seen it."""
-        session = self._parts.session
-        return self._is_paused or (session is not None and session.replica.is_paused)
-
     def set_all_paused(self, value: bool) -> None:
         """Let nothing start any more, or let it start again."""
-        session = self._parts.session
+        parts, session = self._parts, self._parts.session
         is_changed = session is not None and session.replica.pause_all(value)
-        with self._parts.lock:
+        with parts.lock:
             by_itself = value and session is None
-            is_changed = is_changed or (by_itself is value and self._is_paused is not value)
-            self._is_paused = by_itself
+            is_changed = is_changed or (by_itself is value and parts.is_paused_here is not value)
+            parts.is_paused_here = by_itself
             self._agenda.changes += 1  # a tick under way has to decide again
         if is_changed:
             self.publish("paused" if value else "resumed", None)
-
-    def keep_paused(self) -> None:
-        """Keep the pause of all tasks without the backend; the caller holds the lock."""
-        self._is_paused = self.is_paused
 
     def unresolved(self) -> dict[str, str]:
         """Do what `TaskRegistry.unresolved` says."""

@@ -47,12 +47,18 @@ class Parts:
         self.session: ClusterSession | None = None
         """With a backend: this registry's side of it."""
         self.wakers: tuple[Callable[[], None], ...] = ()
+        self.is_paused_here = False  # all tasks, by this registry alone
         self.is_silent = False  # a simulation neither logs nor publishes what a tick notices
 
     @property
     def lock(self) -> Lock:
         """The registry's lock. A forked child gets another one."""
         return self.recorder.lock
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is to start, with a backend as far as this registry has seen it."""
+        return self.is_paused_here or (self.session is not None and self.session.replica.is_paused)
 
     def wake(self) -> None:
         """Wake the loops that wait: there may be something to do."""

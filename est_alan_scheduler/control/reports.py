@@ -7,7 +7,6 @@ from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.fields.checks import check_count, check_task_id
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
@@ -21,9 +20,8 @@ from est_alan_scheduler.task import TaskStatus
 class Reports:
     """Answers of a registry about its tasks. They change nothing."""
 
-    def __init__(self, parts: Parts, management: Management) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._management = management
 
     def why_not(self, task_id: str) -> str:
         """Do what `TaskRegistry.why_not` says."""
@@ -45,7 +43,7 @@ class Reports:
             called=None if run is None else run.task,
             is_outcome_dropped=run is not None and run.is_over,
             is_full=number > 0 and number >= parts.capacity.limit(),
-            are_all_paused=self._management.is_paused,
+            are_all_paused=parts.is_paused,
         )
 
     def upcoming(self, until: datetime | None, limit: int | None) -> Iterator[PlannedRun]:
@@ -53,7 +51,7 @@ class Reports:
         _check_moment("until", until)
         if limit is not None:
             check_count("limit", limit, 0, ", or None")
-        if self._management.is_paused:
+        if self._parts.is_paused:
             return iter(())
         end = None if until is None else to_utc(until)
         with self._parts.lock, self._parts.agenda as agenda:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Decision, Notice
@@ -18,11 +17,10 @@ class Tick:
     can wait: the heartbeat releases the claims that are left.
     """
 
-    __slots__ = ("_claimed", "_decision", "_is_current", "_management", "_parts", "_runner", "_session")
+    __slots__ = ("_claimed", "_decision", "_is_current", "_parts", "_runner", "_session")
 
-    def __init__(self, parts: Parts, management: Management) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._management = management
         self._session = parts.session
         pool = parts.capacity.pool
         if pool is not None:
@@ -72,7 +70,7 @@ class Tick:
     def _prepare(self) -> bool:
         """Bring tasks and store to the same state; return False if the store is out of reach."""
         available = self._parts.capacity.available(self._runner)
-        return self._session is None or self._session.prepare(available, self._management.is_paused)
+        return self._session is None or self._session.prepare(available, self._parts.is_paused)
 
     def _decide(self) -> Decision | None:
         """Decide what to start, on the state as it stands. `_start` has to follow, unless there is nothing: None."""
@@ -82,7 +80,7 @@ class Tick:
             now = parts.hooks._now()  # under the lock, so that no tick takes the time of an earlier one for a step back
             began = time.monotonic()
             agenda.work_in(now)
-            available = 0 if self._management.is_paused else parts.capacity.available(self._runner)
+            available = 0 if parts.is_paused else parts.capacity.available(self._runner)
             ready = parts.readiness.take(now, available, parts.hooks._stricter(), notices)
             changes, starts = agenda.changes, agenda.starts
             dropped = agenda.take_dropped()

@@ -1,15 +1,18 @@
-"""A call of a function, as it travels to a worker, and the outcome that comes back."""
+"""A call of a function, the runner that makes it elsewhere, and the outcome that comes back."""
 
 import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from uuid import uuid4
 
 from est_alan_scheduler.executors.current_run import CurrentRun, Running
 from est_alan_scheduler.executors.start_mark import StartMark
+
+DEFAULT_LIMIT = 32
+"""How many calls a runner takes at a time if its number of workers is not known."""
 
 Work = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[str]]
 """`func`, `args` and `kwargs` of a task, and the ids of the tasks whose results are passed as well."""
@@ -80,3 +83,13 @@ class Call:
     def is_in_its_own_process(self) -> bool:
         """Return whether it is made in the process that it comes from."""
         return self._process == (_PROCESS, os.getpid())
+
+
+class Runner(Protocol):
+    """A pool or an event loop: it makes calls without holding up the tick."""
+
+    limit: int
+    """How many calls it takes at a time."""
+
+    def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
+        """Make `call` elsewhere, and pass its outcome to `done` once, from any thread."""

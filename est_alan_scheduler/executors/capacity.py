@@ -2,8 +2,9 @@
 
 from collections.abc import Sized
 
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Runner
+from est_alan_scheduler.executors.event_loop import loop_runner
 from est_alan_scheduler.executors.pool import ExecutorSource, Pool
-from est_alan_scheduler.executors.runner import DEFAULT_LIMIT, Runner, loop_runner
 
 
 class Capacity:

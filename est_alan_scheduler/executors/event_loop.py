@@ -4,16 +4,15 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
-from est_alan_scheduler.executors.call import Call, Outcome
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_within
-from est_alan_scheduler.executors.runner import DEFAULT_LIMIT
 from est_alan_scheduler.executors.worker import make_call_and_report
 
 
@@ -89,3 +88,7 @@ class EventLoopRunner:
         # Only now is `_is_cancelled` certain: the end of an event loop cancels all tasks in no particular order.
         is_interrupted = not outcomes or (self._is_cancelled and isinstance(outcomes[0].error, asyncio.CancelledError))
         done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
+
+
+loop_runner: ContextVar[EventLoopRunner | None] = ContextVar("est_alan_scheduler.loop_runner", default=None)
+"""The runner of the asyncio task that `run_scheduler` runs in, and of the tasks that it starts."""

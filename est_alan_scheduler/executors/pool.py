@@ -12,9 +12,8 @@ from typing import Any
 
 from est_alan_scheduler._support.interpreter import end_before, is_ending
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.executors.call import Call, Outcome
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
-from est_alan_scheduler.executors.runner import DEFAULT_LIMIT
 from est_alan_scheduler.executors.start_mark import new_start_mark
 from est_alan_scheduler.executors.worker import make_call, make_call_and_report, make_packed_call
 

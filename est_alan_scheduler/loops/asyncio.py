@@ -7,8 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from est_alan_scheduler.control.loop_side import LoopSide
-from est_alan_scheduler.executors.event_loop import EventLoopRunner
-from est_alan_scheduler.executors.runner import loop_runner
+from est_alan_scheduler.executors.event_loop import EventLoopRunner, loop_runner
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -25,33 +24,29 @@ async def run(registry: TaskRegistry, interval: float) -> None:
             event_loop.call_soon_threadsafe(wake.set)
 
     token = loop_runner.set(runner)
-    if side is not None:
-        side.add_waker(rouse)
+    side.add_waker(rouse)
     try:
         while True:
             wake.clear()
-            pause = await _tick(registry, interval, planner)
+            pause = await _tick(registry, side, interval, planner)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
     finally:
         loop_runner.reset(token)
         try:
             runner.cancel()
-            if side is not None:
-                await _ends(side, wake)
+            await _ends(side, wake)
         finally:
-            if side is not None:
-                side.remove_waker(rouse)
-                side.shutdown(0, [side.context()])
+            side.remove_waker(rouse)
+            side.shutdown(0, [side.context()])
             runner.close()
             planner.shutdown(wait=False)
 
 
-async def _tick(registry: TaskRegistry, interval: float, planner: ThreadPoolExecutor) -> float:
+async def _tick(registry: TaskRegistry, side: LoopSide, interval: float, planner: ThreadPoolExecutor) -> float:
     """Tick once; with a backend, a thread makes the plan. Return the seconds to wait before the next tick."""
     raised = KeyboardInterrupt, SystemExit
-    side = loop_side(registry)
     is_plain = getattr(registry.tick, "__func__", None) is TaskRegistry.tick
-    tick = side.new_tick() if side is not None and is_plain else None
+    tick = side.new_tick() if is_plain else None
     if tick is None:
         return tick_once(registry, interval, raised)
     plan = asyncio.get_running_loop().run_in_executor(planner, tick.plan)

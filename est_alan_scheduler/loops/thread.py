@@ -30,9 +30,8 @@ class SchedulerThread(threading.Thread):
     def run(self) -> None:
         """Tick and wait, in turn."""
         side = self._side
-        if side is not None:
-            self._context = side.context()
-            side.add_waker(self._wake.call)
+        self._context = side.context()
+        side.add_waker(self._wake.call)
         try:
             while not self._stopping and not is_ending():
                 self._wake.wait(0)
@@ -40,8 +39,7 @@ class SchedulerThread(threading.Thread):
                 if not self._stopping:
                     self._wake.wait(pause)
         finally:
-            if side is not None:
-                side.remove_waker(self._wake.call)
+            side.remove_waker(self._wake.call)
 
     def stop(self, timeout: float | None = None) -> bool:
         """Stop after the tick in progress, and wait for the runs it has started; return whether the thread has ended.
@@ -58,8 +56,7 @@ class SchedulerThread(threading.Thread):
         if self.is_alive():
             self.join(timeout)
         rest = None if timeout is None else max(0.0, timeout - (monotonic() - began))
-        if self._side is not None:
-            self._side.shutdown(rest, [] if self._context is None else [self._context])
+        self._side.shutdown(rest, [] if self._context is None else [self._context])
         return not self.is_alive()
 
     def __enter__(self) -> "SchedulerThread":
@@ -75,17 +72,15 @@ def run_blocking(registry: TaskRegistry, interval: float) -> None:
     Calls that still go on in an executor then are recorded as FAILED, "interrupted by shutdown".
     """
     side, wake = loop_side(registry), Wakeup()
-    if side is not None:
-        side.add_waker(wake.call)
+    side.add_waker(wake.call)
     try:
         while True:
             wake.wait(0)
             pause = tick_once(registry, interval, raised=(KeyboardInterrupt, SystemExit))
-            if side is not None and side.waits_for_calls():
+            if side.waits_for_calls():
                 wake.wait(pause)
             else:
                 time.sleep(pause)  # a program's tests patch it to end this loop
     finally:
-        if side is not None:
-            side.remove_waker(wake.call)
-            side.shutdown(0, [side.context()])
+        side.remove_waker(wake.call)
+        side.shutdown(0, [side.context()])

@@ -33,7 +33,7 @@ def tick_once(
     interval = min(interval, _LONGEST_PAUSE)
     try:
         (registry.tick if call is None else call)()
-        idle = None if loop_side(registry) is None else registry.idle_seconds()
+        idle = registry.idle_seconds() if hasattr(registry, "idle_seconds") else None
     except raised:
         raise
     except Exception as error:
@@ -47,10 +47,10 @@ def tick_once(
     return interval
 
 
-def loop_side(registry: TaskRegistry) -> LoopSide | None:
-    """Return the side of a registry that a loop uses; None for a stand-in, which only has to `tick`.
+def loop_side(registry: TaskRegistry) -> LoopSide:
+    """Return the side of a registry that a loop uses; that of an empty one for a stand-in, which only has to `tick`.
 
     A mock that follows the class, `MagicMock(spec=TaskRegistry)`, is a stand-in too.
     """
     side = getattr(registry, "_loop_side", None)
-    return side if isinstance(side, LoopSide) else None
+    return side if isinstance(side, LoopSide) else TaskRegistry()._loop_side

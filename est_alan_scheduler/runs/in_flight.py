@@ -28,9 +28,9 @@ class RunsInFlight:
         self.contexts: dict[int, ThreadContext] = {}  # by thread
         self.calls: dict[str, Run] = {}  # submitted, or abandoned while they went on; by the id of the task
         self.thread = CurrentThread(self.contexts)
-        # A heap. Its items do not keep runs alive: the last reference to one must not go under the lock, because the
-        # `__del__` of an argument is user code.
-        self._deadlines: list[tuple[float, int, weakref.ref[Run]]] = []
+        # A heap; without the lock, it is only asked whether it is empty. Its items do not keep runs alive: the last
+        # reference to one must not go under the lock, because the `__del__` of an argument is user code.
+        self.deadlines: list[tuple[float, int, weakref.ref[Run]]] = []
         self._serial = count()
         self.ends: list[Wakeup] = []  # called whenever a run has ended
 
@@ -38,9 +38,9 @@ class RunsInFlight:
         """Add a run whose call is to be submitted."""
         self.calls[run.task.id] = run
         if run.timeout is not None:
-            if len(self._deadlines) > _SPARE_DEADLINES + 2 * len(self.calls):
-                self._deadlines = [item for item in self._deadlines if not _is_over(item[-1])]
-                heapify(self._deadlines)
+            if len(self.deadlines) > _SPARE_DEADLINES + 2 * len(self.calls):
+                self.deadlines = [item for item in self.deadlines if not _is_over(item[-1])]
+                heapify(self.deadlines)
             self._set_deadline(run, time.monotonic() + run.timeout)
 
     def end(self, run: Run) -> bool:
@@ -69,8 +69,8 @@ class RunsInFlight:
         """Return the runs that have exceeded their timeouts."""
         now = time.monotonic()
         expired = []
-        while self._deadlines and self._deadlines[0][0] <= now:
-            run = heappop(self._deadlines)[-1]()
+        while self.deadlines and self.deadlines[0][0] <= now:
+            run = heappop(self.deadlines)[-1]()
             if run is None or run.is_over or run.timeout is None:
                 continue
             began = None if run.call is None else run.call.began()
@@ -83,30 +83,22 @@ class RunsInFlight:
 
     def seconds_to_deadline(self) -> float | None:
         """Return the seconds until a run may exceed its timeout; None if none can."""
-        while self._deadlines and _is_over(self._deadlines[0][-1]):
-            heappop(self._deadlines)
-        return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
+        while self.deadlines and _is_over(self.deadlines[0][-1]):
+            heappop(self.deadlines)
+        return max(0.0, self.deadlines[0][0] - time.monotonic()) if self.deadlines else None
 
     def started_by(self, contexts: Collection[ThreadContext] | None) -> list[Run]:
         """Return the runs that are not recorded yet, of these contexts or of all, except those of this thread."""
-        here = get_ident()
-        runs = [
+        return [
             run
-            for context in list(self.contexts.values())
-            if context is not self.thread.context
-            for run in context.runs
+            for run in self.all()
+            if not run.is_over and (contexts is None or run.context in contexts) and not self._is_of_this_thread(run)
         ]
-        runs += [run for run in self.calls.values() if run.call is None or run.call.thread != here]
-        return [run for run in runs if not run.is_over and (contexts is None or run.context in contexts)]
 
     def all(self) -> list[Run]:
         """Return the runs whose calls go on."""
-        runs = {id(run): run for context in list(self.contexts.values()) for run in context.runs}
-        return list((runs | {id(run): run for run in self.calls.values()}).values())
-
-    def has_deadlines(self) -> bool:
-        """Tell, without the lock, whether any run has a timeout."""
-        return bool(self._deadlines)
+        runs = [run for context in list(self.contexts.values()) for run in context.runs]
+        return list(dict.fromkeys((*runs, *self.calls.values())))
 
     def clear_after_fork(self) -> list[Run]:
         """Start over in a child process: return the runs that stayed with the parent, the latest first."""
@@ -117,13 +109,18 @@ class RunsInFlight:
             self.contexts[thread].runs.clear()
             del self.contexts[thread]
         self.calls.clear()
-        self._deadlines.clear()
+        self.deadlines.clear()
         for end in self.ends:  # of the thread that forked, from a signal handler: the runs that it waits for are gone
             end.call()
         return left[::-1]
 
+    def _is_of_this_thread(self, run: Run) -> bool:
+        if run.is_call:
+            return run.call is not None and run.call.thread == get_ident()
+        return run.context is self.thread.context
+
     def _set_deadline(self, run: Run, deadline: float) -> None:
-        heappush(self._deadlines, (deadline, next(self._serial), weakref.ref(run)))
+        heappush(self.deadlines, (deadline, next(self._serial), weakref.ref(run)))
 
 
 def _is_over(reference: "weakref.ref[Run]") -> bool:

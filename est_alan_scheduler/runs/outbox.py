@@ -35,7 +35,9 @@ class Outbox:
         self._agenda = agenda
         self._outcomes: deque[Callable[[], None]] = deque()  # until they are stored
         self._dead_runs: list[Callable[[], None]] = []  # until their tasks are read
-        self._failures: dict[str, Run] = {}  # by task: the latest run that is to be retried, until that is published
+        # By task: the latest failed run that is to be retried, until that is published. An event `retrying` follows each
+        # of them, also if the retry has begun or ended meanwhile.
+        self.failures: dict[str, Run] = {}
 
     # Published at once.
 
@@ -104,18 +106,6 @@ class Outbox:
         while self._outcomes:
             self._outcomes.popleft()()
 
-    # Retries. An event `retrying` follows each failure that leads to one, also if that has begun or ended meanwhile.
-
-    def note_failure(self, run: Run) -> None:
-        """Note a failed run that is to be retried; the caller holds the lock."""
-        self._failures[run.task.id] = run
-
-    def note_retry(self, task_id: str) -> None:
-        """Note that a retry begins; the caller holds the lock."""
-        failed = self._failures.get(task_id)
-        if failed is not None:
-            failed.is_retried = True
-
     def clear_after_fork(self, lock: threading.Lock) -> None:
         """Start over in a child process: what waits is for the parent to publish."""
         self.lock = lock
@@ -148,8 +138,8 @@ class Outbox:
                 with self.lock:
                     # As it stands when the failure has been published to all.
                     is_retried = not run.is_dead and self._is_retried(run, record.retry_at)
-                    if self._failures.get(run.task.id) is run:
-                        del self._failures[run.task.id]
+                    if self.failures.get(run.task.id) is run:
+                        del self.failures[run.task.id]
         if is_retried:
             self.subscribers.publish(event._replace(name="retrying", retry_at=record.retry_at))
 

@@ -65,8 +65,8 @@ class RunRecorder:
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
-        if run.attempt > 1:
-            self.outbox.note_retry(task.id)
+        if run.attempt > 1 and task.id in self.outbox.failures:
+            self.outbox.failures[task.id].is_retried = True
         if run.epoch is not None and self.session is not None:
             self.session.run_began(run)
 
@@ -152,7 +152,7 @@ class RunRecorder:
 
     def expire(self) -> None:
         """Record the runs that have taken longer than their timeout, though their calls go on."""
-        if not self.in_flight.has_deadlines():
+        if not self.in_flight.deadlines:
             return
         with self.lock:
             expired = self.in_flight.expired()
@@ -226,7 +226,7 @@ class RunRecorder:
         else:
             fields["retry_at"] = retry_at
             if retry_at is not None:
-                self.outbox.note_failure(run)
+                self.outbox.failures[task.id] = run
         if entry is None:
             keep_tried(task, run.slot)
         else:

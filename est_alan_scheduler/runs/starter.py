@@ -8,12 +8,11 @@ from types import CoroutineType
 
 from est_alan_scheduler._support.functions import is_coroutine_function
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.executors.call import Call, Work
+from est_alan_scheduler.executors.call import Call, Runner, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_coroutine, invoke
 from est_alan_scheduler.executors.pool import InterpreterEndsError
-from est_alan_scheduler.executors.runner import Runner
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.entry import Entry

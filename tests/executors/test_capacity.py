@@ -8,8 +8,8 @@ import pytest
 
 from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
+from est_alan_scheduler.executors.event_loop import loop_runner
 from est_alan_scheduler.executors.pool import Pool
-from est_alan_scheduler.executors.runner import loop_runner
 
 
 class Loop:
@@ -60,7 +60,7 @@ def test_at_the_end_of_the_program_the_capacity_is_0_whatever_max_running_allows
 def test_an_event_loop_makes_only_the_calls_of_its_own_registry(pool: Pool) -> None:
     registry = object()
     ours, other = Capacity(registry, {}), Capacity(object(), {})
-    loop = Loop(registry)
+    loop: Any = Loop(registry)
     token = loop_runner.set(loop)
     try:
         assert (ours.runner(), ours.available(loop), other.runner()) == (loop, 5, None)
