@@ -44,17 +44,15 @@ class Configuration:
         if backend != self.backend or (self._parts.session is not None and lease != self._lease):
             self._move(backend, lease)
         with self._parts.lock:
-            ids = self._running()
-            if not ids:
-                replaced = capacity.replace(executor, pool, max_running)
-        _refuse_while_running(ids)
+            self._refuse_while_running()
+            replaced = capacity.replace(executor, pool, max_running)
         if replaced is not None:
             replaced.close(wait=False)
         self._lease = lease
 
     def _move(self, backend: "str | Backend | None", lease: float) -> None:
         """Let the state of the tasks live in another backend, or in this process alone."""
-        _refuse_while_running(self._running())
+        self._refuse_while_running()
         parts, session, former = self._parts, None, self._parts.session
         if backend is not None:
             opened = former.backend if former is not None and backend == self.backend else None
@@ -71,8 +69,10 @@ class Configuration:
             parts.agenda.edit_log = None if session is None else session.edits.edit_log
             parts.agenda.note_all()
 
-    def _running(self) -> list[str]:
-        return [run.task.id for run in self._parts.in_flight.all()]
+    def _refuse_while_running(self) -> None:
+        ids = ", ".join(repr(run.task.id) for run in self._parts.in_flight.all())
+        if ids:
+            raise RuntimeError(f"a registry cannot be configured while tasks run: {ids}")
 
     def start_over_after_fork(self) -> None:
         """Start over in a child process: the other threads are gone, with their locks and the runs they were in."""
@@ -87,8 +87,3 @@ class Configuration:
         if parts.capacity.pool is not None:
             parts.capacity.pool.clear_after_fork()
         parts.agenda.note_all()
-
-
-def _refuse_while_running(ids: list[str]) -> None:
-    if ids:
-        raise RuntimeError(f"a registry cannot be configured while tasks run: {', '.join(map(repr, ids))}")

@@ -88,9 +88,6 @@ async def _ends(side: LoopSide, wake: asyncio.Event) -> None:
 
 async def _rest(wake: asyncio.Event, seconds: float | None) -> None:
     """Wait for `wake`, at most so many seconds."""
-    timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, wake.set)
-    try:
-        await wake.wait()
-    finally:
-        if timer is not None:
-            timer.cancel()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await wake.wait()

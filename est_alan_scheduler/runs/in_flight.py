@@ -1,17 +1,13 @@
 """The runs in flight: those that a thread makes itself, and the calls that were submitted to a runner."""
 
+import math
 import threading
 import time
-import weakref
 from collections.abc import Collection
-from heapq import heapify, heappop, heappush
-from itertools import count
 from threading import get_ident
 
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.runs.run import Run, ThreadContext
-
-_SPARE_DEADLINES = 64
 
 
 class CurrentThread(threading.local):
@@ -28,20 +24,17 @@ class RunsInFlight:
         self.contexts: dict[int, ThreadContext] = {}  # by thread
         self.calls: dict[str, Run] = {}  # submitted, or abandoned while they went on; by the id of the task
         self.thread = CurrentThread(self.contexts)
-        # A heap; without the lock, it is only asked whether it is empty. Its items do not keep runs alive: the last
-        # reference to one must not go under the lock, because the `__del__` of an argument is user code.
-        self.deadlines: list[tuple[float, int, weakref.ref[Run]]] = []
-        self._serial = count()
+        self.deadlines: dict[Run, float] = {}  # of calls with a timeout; asked without the lock whether there are any
+        self._earliest = math.inf  # no deadline is earlier, so that a tick need not look at each
         self.ends: list[Wakeup] = []  # called whenever a run has ended
 
     def begin_call(self, run: Run) -> None:
         """Add a run whose call is to be submitted."""
         self.calls[run.task.id] = run
         if run.timeout is not None:
-            if len(self.deadlines) > _SPARE_DEADLINES + 2 * len(self.calls):
-                self.deadlines = [item for item in self.deadlines if not _is_over(item[-1])]
-                heapify(self.deadlines)
-            self._set_deadline(run, time.monotonic() + run.timeout)
+            deadline = time.monotonic() + run.timeout
+            self._earliest = min(self._earliest, deadline) if self.deadlines else deadline
+            self.deadlines[run] = deadline
 
     def end(self, run: Run) -> bool:
         """Remove a run whose call has ended; return whether its task could not start because of that call."""
@@ -53,6 +46,7 @@ class RunsInFlight:
         if self.calls and self.calls.get(run.task.id) is run:
             del self.calls[run.task.id]
             was_call = True
+            self.deadlines.pop(run, None)
         if self.ends:
             for end in self.ends:
                 end.call()
@@ -61,31 +55,30 @@ class RunsInFlight:
     def abandon(self, runs: list[Run]) -> None:
         """Wait for these runs no longer, and let their threads start no others."""
         for run in runs:
+            self.deadlines.pop(run, None)
             if not run.is_call:
                 self.calls.setdefault(run.task.id, run)
                 run.context.is_closed = True
 
     def expired(self) -> list[Run]:
         """Return the runs that have exceeded their timeouts."""
-        now = time.monotonic()
-        expired = []
-        while self.deadlines and self.deadlines[0][0] <= now:
-            run = heappop(self.deadlines)[-1]()
-            if run is None or run.is_over or run.timeout is None:
-                continue
-            began = None if run.call is None else run.call.began()
-            deadline = (now if began is None else began) + run.timeout  # a call cannot begin before its run does
-            if deadline <= now:
-                expired.append(run)
-            else:
-                self._set_deadline(run, deadline)
+        now, expired = time.monotonic(), list[Run]()
+        if now < self._earliest:
+            return expired
+        for run, deadline in list(self.deadlines.items()):
+            if deadline <= now and run.timeout is not None:
+                began = None if run.call is None else run.call.began()
+                # A call cannot begin before its run does.
+                self.deadlines[run] = (now if began is None else began) + run.timeout
+                if self.deadlines[run] <= now:
+                    del self.deadlines[run]
+                    expired.append(run)
+        self._earliest = min(self.deadlines.values(), default=math.inf)
         return expired
 
     def seconds_to_deadline(self) -> float | None:
         """Return the seconds until a run may exceed its timeout; None if none can."""
-        while self.deadlines and _is_over(self.deadlines[0][-1]):
-            heappop(self.deadlines)
-        return max(0.0, self.deadlines[0][0] - time.monotonic()) if self.deadlines else None
+        return max(0.0, self._earliest - time.monotonic()) if self.deadlines else None
 
     def started_by(self, contexts: Collection[ThreadContext] | None) -> list[Run]:
         """Return the runs that are not recorded yet, of these contexts or of all, except those of this thread."""
@@ -118,11 +111,3 @@ class RunsInFlight:
         if run.is_call:
             return run.call is not None and run.call.thread == get_ident()
         return run.context is self.thread.context
-
-    def _set_deadline(self, run: Run, deadline: float) -> None:
-        heappush(self.deadlines, (deadline, next(self._serial), weakref.ref(run)))
-
-
-def _is_over(reference: "weakref.ref[Run]") -> bool:
-    run = reference()
-    return run is None or run.is_over

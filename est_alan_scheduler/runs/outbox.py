@@ -35,8 +35,8 @@ class Outbox:
         self._agenda = agenda
         self._outcomes: deque[Callable[[], None]] = deque()  # until they are stored
         self._dead_runs: list[Callable[[], None]] = []  # until their tasks are read
-        # By task: the latest failed run that is to be retried, until that is published. An event `retrying` follows each
-        # of them, also if the retry has begun or ended meanwhile.
+        # By task: the latest failed run that is to be retried, until that is published. The event `retrying` follows it
+        # also if the retry has begun or ended meanwhile.
         self.failures: dict[str, Run] = {}
 
     # Published at once.
