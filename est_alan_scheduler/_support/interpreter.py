@@ -7,17 +7,9 @@ from collections.abc import Callable
 
 # Imported first, because their own hooks have to be registered before ours: later hooks run earlier.
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: F401
-from typing import Protocol
 
 _is_ending = threading.Event()
-_endings: "weakref.WeakSet[Ending]" = weakref.WeakSet()
-
-
-class Ending(Protocol):
-    """An object that has to end before the interpreter does."""
-
-    def end(self) -> None:
-        """Wait for its end, in the main thread."""
+_endings: "set[weakref.WeakMethod[Callable[[], None]]]" = set()
 
 
 def is_ending() -> bool:
@@ -25,9 +17,9 @@ def is_ending() -> bool:
     return _is_ending.is_set()
 
 
-def end_before(ending: Ending) -> None:
-    """Call `ending.end` when the main thread ends, before the executors are shut down."""
-    _endings.add(ending)
+def end_before(end: Callable[[], None]) -> None:
+    """Call this method when the main thread ends, before the executors are shut down, if its object still exists."""
+    _endings.add(weakref.WeakMethod(end, _endings.discard))
 
 
 def monotonic(_read: Callable[[], float] = time.monotonic) -> float:
@@ -37,8 +29,10 @@ def monotonic(_read: Callable[[], float] = time.monotonic) -> float:
 
 def _end() -> None:
     _is_ending.set()
-    for ending in list(_endings):
-        ending.end()
+    for reference in list(_endings):
+        end = reference()
+        if end is not None:
+            end()
 
 
 # Private, but no public hook runs before the executors are shut down: `atexit` is too late.

@@ -42,7 +42,7 @@ class Parts:
         calls = self.in_flight.calls
         self.readiness = Readiness(self.agenda, calls, self.recorder.count_misfire, hooks._may_go_ahead)
         self.capacity = Capacity(hooks, calls)
-        self.starter = RunStarter(self.agenda, self.recorder, self.capacity, hooks._now, hooks._may_still_start)
+        self.starter = RunStarter(self.recorder, self.capacity, hooks._may_still_start)
         self.functions = FunctionNames()
         self.session: ClusterSession | None = None
         """With a backend: this registry's side of it."""

@@ -53,7 +53,7 @@ class Pool:
         self._has_failed = False  # the factory, in `prepare`
         self._closing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._set_limit()
-        end_before(self)
+        end_before(self.end)
 
     def prepare(self) -> None:
         """Make the executor if there is none yet, so that `limit` is known."""
@@ -89,15 +89,9 @@ class Pool:
 
     def close(self, wait: bool) -> None:
         """Shut down the executor if a factory made it. The next call makes another one."""
-        with self._lock:
-            executor = self._executor
-            if self._factory is None or executor is None:
-                return
-            self._executor = None
-        if wait:
-            executor.shutdown()
-        else:
-            self._shut_down_meanwhile(executor)
+        executor = self._executor
+        if self._factory is not None and executor is not None:
+            self._discard(executor, wait)
 
     def end(self) -> None:
         """Shut down a pool of processes at the end of the program, and wait for those that are being shut down.
@@ -139,14 +133,15 @@ class Pool:
         self._set_limit()
         return executor
 
-    def _discard(self, executor: Executor) -> None:
+    def _discard(self, executor: Executor, wait: bool = False) -> None:
+        """Shut down an executor, without `wait` in a thread, which `end` can wait for, unlike for `shutdown(False)`."""
         with self._lock:
-            if self._executor is executor:
-                self._executor = None
-        self._shut_down_meanwhile(executor)
-
-    def _shut_down_meanwhile(self, executor: Executor) -> None:
-        """Shut down an executor in a thread of its own, which `end` can wait for, unlike for `shutdown(wait=False)`."""
+            if self._executor is not executor:
+                return  # another thread was faster
+            self._executor = None
+        if wait:
+            executor.shutdown()
+            return
         thread = threading.Thread(target=executor.shutdown, name="est-alan-scheduler shutdown", daemon=True)
         try:
             thread.start()

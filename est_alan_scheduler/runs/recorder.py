@@ -43,8 +43,8 @@ class RunRecorder:
         self.subscribers = self.outbox.subscribers
         self.counters = RunCounters()  # of all runs, those of tasks that are gone included
         self.session: RunObserver | None = None  # with a backend
-        self._agenda = agenda
-        self._read_clock = read_clock
+        self.agenda = agenda
+        self.read_clock = read_clock
         self._wake = wake
 
     # The start of a run.
@@ -53,7 +53,7 @@ class RunRecorder:
         """Record under the lock that `run` starts."""
         task, now = run.task, run.started_at
         if run.entry is not None:
-            self._agenda.start(run.entry)
+            self.agenda.start(run.entry)
         if run.is_call:
             self.in_flight.begin_call(run)
         else:
@@ -73,7 +73,7 @@ class RunRecorder:
     def undo_start(self, run: Run) -> None:
         """Undo `begin`: the call was not made."""
         fields = run.task.__dict__
-        with self.lock, self._agenda as agenda:
+        with self.lock, self.agenda as agenda:
             fields.update(run.before_fields())
             run.is_over = True
             if self.in_flight.end(run):
@@ -103,8 +103,8 @@ class RunRecorder:
             runs = run.context.runs
             if runs and runs[-1] is not run and run in runs:
                 self.fail_above(runs.index(run) + 1)  # what was started within it
-        record = build_record(run, result, error, self._read_clock(), ended)
-        agenda = self._agenda
+        record = build_record(run, result, error, self.read_clock(), ended)
+        agenda = self.agenda
         replaced = None  # released without the lock: the `__del__` of an old result is user code
         with self.lock:
             try:
@@ -173,7 +173,7 @@ class RunRecorder:
         task, history = run.task, run.task.history
         history.append(line)
         del history[: max(len(history) - task.history_limit, 0)]
-        entry = self._agenda.entries.get(task.id)
+        entry = self.agenda.entries.get(task.id)
         if entry is not None and entry.task is task:
             entry.counters = entry.counters or RunCounters()
             entry.counters.count_dead_run(run.attempt)
@@ -205,7 +205,7 @@ class RunRecorder:
 
     def _apply(self, run: Run, record: Record) -> object:
         """Write a record into the task of `run`, and count it; return what that has replaced."""
-        task, agenda = run.task, self._agenda
+        task, agenda = run.task, self.agenda
         fields = task.__dict__
         status, result, stored_result, error, retry_at, clock, duration, late, line = record
         entry = run.entry
@@ -267,6 +267,6 @@ class RunRecorder:
 
     def _file_successor(self, run: Run, now: datetime, is_filed: bool = True) -> None:
         """File the task of that id: no tick could take it while the call went on. `is_filed`: that of `run` is."""
-        entry = self._agenda.entries.get(run.task.id)
+        entry = self.agenda.entries.get(run.task.id)
         if entry is not None and not (is_filed and entry.task is run.task):
-            self._agenda.file_anew(entry, now)
+            self.agenda.file_anew(entry, now)

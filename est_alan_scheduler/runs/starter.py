@@ -1,7 +1,6 @@
 """The starter of runs: in the thread that ticks, or by way of a runner."""
 
 import time
-from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from types import CoroutineType
@@ -13,7 +12,6 @@ from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_coroutine, invoke
 from est_alan_scheduler.executors.pool import InterpreterEndsError
-from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Condition
@@ -31,22 +29,15 @@ class RunStarter:
     `may_start` is asked, under the lock of `recorder`, about what a tick has found ready if anything has changed since.
     """
 
-    def __init__(
-        self,
-        agenda: Agenda,
-        recorder: RunRecorder,
-        capacity: Capacity,
-        read_clock: Callable[[], datetime],
-        may_start: Condition,
-    ) -> None:
-        self._agenda = agenda
+    def __init__(self, recorder: RunRecorder, capacity: Capacity, may_start: Condition) -> None:
+        self._agenda = recorder.agenda
         self._recorder = recorder
         self._calls = recorder.in_flight.calls
         self._thread = recorder.in_flight.thread
         self._outbox = recorder.outbox
         self._callbacks = recorder.subscribers.callbacks
         self._capacity = capacity
-        self._read_clock = read_clock
+        self._read_clock = recorder.read_clock
         self._may_start = may_start
 
     def run_inline(self, task: Task) -> None:
@@ -105,12 +96,12 @@ class RunStarter:
 
     def _start(self, task: Task, runner: Runner | None) -> Run | None:
         """Mark `task` as running and return its run, if it may start."""
-        agenda, context = self._agenda, self._thread.context
-        with self._recorder.lock:
+        agenda, recorder, context = self._agenda, self._recorder, self._thread.context
+        with recorder.lock:
             try:
-                entry = context.entry
+                entry, now, began = context.entry, context.now, context.began
                 if entry is not None and entry.task is task:
-                    context.entry, now, began = None, context.now, context.began
+                    context.entry = None
                     if agenda.notes or agenda.changes != context.changes:
                         entry = self._decide_again(task, context)
                         if entry is None:
@@ -123,10 +114,25 @@ class RunStarter:
                     if task.status is _RUNNING:
                         return None
                     entry, due = self._obtain(task, now)
-                return self._begin(task, entry, due, now, began, context, runner)
+                if self._is_kept_back(task, runner, context):
+                    if entry is not None:
+                        agenda.file_anew(entry, now)
+                    return None
+                epoch, attempt = None, 1
+                if recorder.session is not None:
+                    claimed = recorder.session.start(task)
+                    if claimed is None:
+                        return None  # it has lost its claim
+                    epoch, attempt, due = claimed
+                elif task.__dict__["retry_at"] is not None:
+                    lacks_input = first_consumed(task, agenda.store) is not None
+                    attempt, due = coming_attempt(task, now, due, lacks_input)
+                run = Run(task, now, began, due, attempt, epoch, entry, context, runner is not None)
+                recorder.begin(run)
             except BaseException:  # as `with agenda` does, without its cost
                 agenda.note_all()
                 raise
+        return run
 
     def _decide_again(self, task: Task, context: ThreadContext) -> Entry | None:
         """Return the entry of what a tick has found ready if it is so after the changes since then."""
@@ -153,36 +159,12 @@ class RunStarter:
         is_registered = entry is not None and entry.task is task
         return entry if is_registered else None, due if due is not None and due <= utc else None
 
-    def _begin(
-        self,
-        task: Task,
-        entry: Entry | None,
-        due: datetime | None,
-        now: datetime,
-        began: float,
-        context: ThreadContext,
-        runner: Runner | None,
-    ) -> Run | None:
-        """Begin a run of `task`, which may start at `now`, unless this thread, its runner or a claim forbids it."""
-        is_replaced = runner is not None and runner is not self._capacity.runner()  # by `configure`, a moment ago
+    def _is_kept_back(self, task: Task, runner: Runner | None, context: ThreadContext) -> bool:
+        """Tell whether this thread, its runner, or calls that go on keep `task` from starting."""
+        if context.is_closed or (runner is not None and runner is not self._capacity.runner()):
+            return True  # `configure` has replaced the runner a moment ago
         calls = self._calls
-        is_kept_back = calls and (task.id in calls or self._capacity.available(runner) == 0)
-        if context.is_closed or is_replaced or is_kept_back:
-            if entry is not None:
-                self._agenda.file_anew(entry, now)
-            return None
-        recorder, epoch, attempt = self._recorder, None, 1
-        if recorder.session is not None:
-            claimed = recorder.session.start(task)
-            if claimed is None:
-                return None  # it has lost its claim
-            epoch, attempt, due = claimed
-        elif task.__dict__["retry_at"] is not None:
-            lacks_input = first_consumed(task, self._agenda.store) is not None
-            attempt, due = coming_attempt(task, now, due, lacks_input)
-        run = Run(task, now, began, due, attempt, epoch, entry, context, runner is not None)
-        recorder.begin(run)
-        return run
+        return bool(calls) and (task.id in calls or self._capacity.available(runner) == 0)
 
     def _take_work(self, run: Run) -> Work:
         """Publish the start of `run`, and return what it is to call; the results of dependencies go with it."""

@@ -42,7 +42,7 @@ class StarterSetup:
         self.recorder = RunRecorder(threading.Lock(), self.agenda, lambda: NOON, lambda: None)
         self.capacity = Capacity(self, self.recorder.in_flight.calls)
         self.asked: list[str] = []
-        self.starter = RunStarter(self.agenda, self.recorder, self.capacity, lambda: NOON, self._may_start)
+        self.starter = RunStarter(self.recorder, self.capacity, self._may_start)
         self.turn = self.recorder.in_flight.thread.context
 
     def put(self, task_id: str, func: Callable[..., Any], **fields: Any) -> Task:
