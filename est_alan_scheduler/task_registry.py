@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
-from est_alan_scheduler.control.configuration import KEEP, Configuration
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
-from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.control.parts import KEEP, Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.tick import Tick
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
@@ -63,10 +62,9 @@ class TaskRegistry:
         self._parts = parts = Parts(self)
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts)
-        self._configuration = Configuration(parts)
         self._reports = Reports(parts)
         self._loop_side = LoopSide(parts)
-        self._configuration.configure(executor, max_running, backend, lease)
+        parts.configure(executor, max_running, backend, lease)
         _registries.add(self)
 
     @property
@@ -92,7 +90,7 @@ class TaskRegistry:
     @property
     def backend(self) -> "str | Backend | None":
         """Where the state of the tasks lives, as it was given: see `configure`."""
-        return self._configuration.backend
+        return self._parts.backend
 
     def configure(
         self,
@@ -108,7 +106,7 @@ class TaskRegistry:
         `ImportError` if the backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
         answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
-        self._configuration.configure(executor, max_running, backend, lease)
+        self._parts.configure(executor, max_running, backend, lease)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """Wait until the runs in flight have ended, at most `timeout` seconds; return whether they have.
@@ -387,7 +385,7 @@ _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()
 
 def _start_over_after_fork() -> None:
     for registry in list(_registries):
-        registry._configuration.start_over_after_fork()
+        registry._parts.start_over_after_fork()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows

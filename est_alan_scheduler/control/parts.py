@@ -1,12 +1,15 @@
-"""The parts of a registry that its control works with."""
+"""The parts of a registry that its control works with, and their configuration."""
 
 from collections.abc import Callable
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
+from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.executors.capacity import Capacity
+from est_alan_scheduler.executors.pool import ExecutorSource, Pool
+from est_alan_scheduler.fields.checks import check_count
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.readiness import Condition, Readiness
 from est_alan_scheduler.runs.recorder import RunRecorder
@@ -14,7 +17,11 @@ from est_alan_scheduler.runs.starter import RunStarter
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
+    from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.session import ClusterSession
+
+KEEP: Any = object()
+"""Stands for an option that stays as it is."""
 
 
 class Hooks(Protocol):
@@ -32,7 +39,7 @@ class Hooks(Protocol):
 
 
 class Parts:
-    """The parts of one registry. The registry's lock, `recorder.lock`, guards `session` and `wakers`."""
+    """The parts of one registry. The registry's lock, `recorder.lock`, guards what is replaced."""
 
     def __init__(self, hooks: Hooks) -> None:
         self.hooks = hooks
@@ -44,8 +51,9 @@ class Parts:
         self.capacity = Capacity(hooks, calls)
         self.starter = RunStarter(self.recorder, self.capacity, hooks._may_still_start)
         self.functions = FunctionNames()
-        self.session: ClusterSession | None = None
-        """With a backend: this registry's side of it."""
+        self.backend: str | Backend | None = None
+        self.lease = DEFAULT_LEASE
+        self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.is_paused_here = False  # all tasks, by this registry alone
         self.is_silent = False  # a simulation neither logs nor publishes what a tick notices
@@ -64,3 +72,64 @@ class Parts:
         """Wake the loops that wait: there may be something to do."""
         for wake in self.wakers:
             wake()
+
+    def configure(
+        self, executor: ExecutorSource | None, max_running: int | None, backend: "str | Backend | None", lease: float
+    ) -> None:
+        """Do what `TaskRegistry.configure` says."""
+        capacity = self.capacity
+        executor = capacity.executor if executor is KEEP else executor
+        max_running = capacity.max_running if max_running is KEEP else max_running
+        backend = self.backend if backend is KEEP else backend
+        lease = self.lease if lease is KEEP else lease
+        if max_running is not None:
+            check_count("max_running", max_running, 1, ", or None")
+        check_lease(lease)
+        pool = capacity.pool
+        if executor is not capacity.executor:
+            pool = None if executor is None else Pool(executor)
+        if backend != self.backend or (self.session is not None and lease != self.lease):
+            self._move(backend, lease)
+        with self.lock:
+            self._refuse_while_running()
+            replaced = capacity.replace(executor, pool, max_running)
+        if replaced is not None:
+            replaced.close(wait=False)
+        self.lease = lease
+
+    def _move(self, backend: "str | Backend | None", lease: float) -> None:
+        """Let the state of the tasks live in another backend, or in this process alone."""
+        self._refuse_while_running()
+        session, former = None, self.session
+        if backend is not None:
+            opened = former.backend if former is not None and backend == self.backend else None
+            adopted = () if former is None else former.records.adopted_ids()
+            recorder, agenda, names = self.recorder, self.agenda, self.functions
+            session = join(backend, opened, lease, recorder, agenda, names, self.wake, adopted)
+        if former is not None:
+            former.retire(session)
+        with self.lock:
+            if backend != self.backend:
+                self.is_paused_here = self.is_paused  # without the former backend, too
+            self.session = self.recorder.session = session
+            self.backend = backend
+            self.agenda.edit_log = None if session is None else session.edits.edit_log
+            self.agenda.note_all()
+
+    def _refuse_while_running(self) -> None:
+        ids = ", ".join(repr(run.task.id) for run in self.in_flight.all())
+        if ids:
+            raise RuntimeError(f"a registry cannot be configured while tasks run: {ids}")
+
+    def start_over_after_fork(self) -> None:
+        """Start over in a child process: the other threads are gone, with their locks and the runs they were in."""
+        self.recorder.clear_after_fork()
+        if self.session is not None:
+            self.session.start_over_after_fork()
+        self.wakers = ()
+        for run in self.in_flight.clear_after_fork():
+            if not run.is_over:
+                run.task.__dict__["status"] = run.status_before
+        if self.capacity.pool is not None:
+            self.capacity.pool.clear_after_fork()
+        self.agenda.note_all()

@@ -83,7 +83,7 @@ class TestUnanswered:
         registry.tick()
         flaky.fails_after.clear()
         registry._management.catch_up("a")
-        registry._configuration.start_over_after_fork()
+        registry._parts.start_over_after_fork()
         flaky.fails_before = {"claim"}
         for _ in range(3):
             registry.tick()
