@@ -49,12 +49,6 @@ class Outbox:
                     stack.callback(self.subscribers.publish, notice.event)
                 stack.callback(log, logging.WARNING, notice.text)
 
-    def publish_start(self, run: Run) -> None:
-        """Publish the start of a run, before its call is made."""
-        self.subscribers.publish(
-            Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
-        )
-
     def publish_outcome(self, run: Run, record: Record) -> None:
         """Publish the outcome of a run, and its retry."""
         self._publish(run, record, self._outcome(run, record))

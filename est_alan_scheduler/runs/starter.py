@@ -7,6 +7,7 @@ from types import CoroutineType
 
 from est_alan_scheduler._support.functions import is_coroutine_function
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.executors.call import Call, Runner, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
@@ -34,8 +35,7 @@ class RunStarter:
         self._recorder = recorder
         self._calls = recorder.in_flight.calls
         self._thread = recorder.in_flight.thread
-        self._outbox = recorder.outbox
-        self._callbacks = recorder.subscribers.callbacks
+        self._subscribers = recorder.subscribers
         self._capacity = capacity
         self._read_clock = recorder.read_clock
         self._may_start = may_start
@@ -168,8 +168,8 @@ class RunStarter:
 
     def _take_work(self, run: Run) -> Work:
         """Publish the start of `run`, and return what it is to call; the results of dependencies go with it."""
-        if self._callbacks["started"]:
-            self._outbox.publish_start(run)
+        if self._subscribers.callbacks["started"]:
+            self._subscribers.publish(Event("started", run.task.id, run.shown_slot(), run.attempt, run.started_at))
             run.delay()
         work: Work = run.work
         run.work = None
