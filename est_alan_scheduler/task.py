@@ -1,7 +1,7 @@
 """A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields.checks import (
     check_args,
@@ -33,19 +34,21 @@ from est_alan_scheduler.fields.checks import (
     check_func,
     check_history,
     check_id,
+    check_jitter,
     check_kwargs,
     check_timezone,
     choice_check,
-    compare_jitter,
     compare_limits,
     moment_check,
     near_miss,
     seconds_check,
 )
+from est_alan_scheduler.fields.options import Option, Scheduling, marked
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
 _LARGEST_COUNT = 2**31 - 1  # what a column of every database holds
+_SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
@@ -109,25 +112,31 @@ class Task(BaseModel):
 
     id: Annotated[str, PlainValidator(check_id)] = Field(default_factory=lambda: uuid4().hex)
     """Any non-empty text; a UUID4 in hex by default."""
-    every: Annotated[dict[str, int] | dict[str, float] | None, PlainValidator(check_every)] = None
+    every: Annotated[
+        dict[str, int] | dict[str, float] | None,
+        PlainValidator(check_every),
+        Option(kind="every:Every", shortest_gap=lambda every: timedelta(**every).total_seconds()),
+    ] = None
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
-    at: Annotated[str | None, PlainValidator(check_at)] = None
+    at: Annotated[
+        str | None, PlainValidator(check_at), Option(kind="daily:Daily", shortest_gap=lambda _: _SHORTEST_DAY)
+    ] = None
     """Daily at `"HH:MM"`."""
-    cron: Annotated[str | None, PlainValidator(check_cron)] = None
-    """A cron expression: five fields, six with the seconds first, or `@daily` and its kin. Extra `cron`."""
-    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at"))] = None
+    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option(kind="once:Once")] = None
     """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
-    timezone: Annotated[str | None, PlainValidator(check_timezone)] = None
+    cron: Annotated[str | None, PlainValidator(check_cron), Option(kind="cron:Cron", shortest_gap=shortest_gap)] = None
+    """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
+    timezone: Annotated[str | None, PlainValidator(check_timezone), Scheduling(rearms=True)] = None
     """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
-    start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at"))] = None
+    start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = None
     """No slot before it; for `every`, the first slot."""
-    end_at: Annotated[datetime | None, BeforeValidator(moment_check("end_at"))] = None
+    end_at: Annotated[datetime | None, BeforeValidator(moment_check("end_at")), Scheduling()] = None
     """No slot after it."""
-    exclude: Annotated[tuple[date, ...], BeforeValidator(check_exclude)] = ()
+    exclude: Annotated[tuple[date, ...], BeforeValidator(check_exclude), Scheduling()] = ()
     """Local dates on which `every`, `at` and `cron` have no slots."""
-    jitter: Annotated[float | None, PlainValidator(seconds_check("jitter"))] = None
+    jitter: Annotated[float | None, PlainValidator(seconds_check("jitter")), Scheduling()] = None
     """Seconds by which a slot is put off at most: by the same time for the same task and slot in every process."""
-    misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace"))] = None
+    misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace")), Scheduling()] = None
     """Seconds: slots that are later than that are skipped. None: missed slots are always made up for by one run."""
     func: Annotated[
         Callable[..., Any], PlainValidator(check_func), PlainSerializer(function_name, str, when_used="json")
@@ -269,7 +278,10 @@ class Task(BaseModel):
     def _check_together(self) -> None:
         fields = self.__dict__
         if fields["jitter"] is not None:
-            compare_jitter(fields)
+            for name, option in OPTIONS.items():
+                if fields[name] is not None:
+                    check_jitter(fields["jitter"], option.shortest_gap(fields[name]))
+                    break
         if fields["end_at"] is not None and fields["start_at"] is not None:
             compare_limits(fields)
 
@@ -292,7 +304,7 @@ class Task(BaseModel):
             entry.forget_schedule(False)  # also before: a Ctrl+C may come between
         fields.update(values)
         if is_scheduling:
-            entry.forget_schedule(not _ARMING.isdisjoint(values))
+            entry.forget_schedule(not ARMING.isdisjoint(values))
         entry.changed()  # last: the registry finds the new value
         return replaced
 
@@ -303,6 +315,11 @@ class Task(BaseModel):
 
 
 _set_slot = object.__setattr__
-_ARMING = frozenset(("every", "at", "cron", "run_at", "timezone", "start_at"))
-SCHEDULING = _ARMING | {"end_at", "exclude", "jitter", "misfire_grace"}
+_marks = marked(Task.model_fields, Scheduling)
+SCHEDULING = frozenset(_marks)
 """The fields that say what the schedule is."""
+ARMING = frozenset(name for name, mark in _marks.items() if mark.rearms)
+"""Those from whose assignment on the slots of a task that has never run count."""
+OPTIONS = marked(Task.model_fields, Option)
+"""The schedule options, of which a task has exactly one."""
+OPTION_NAMES = " / ".join(OPTIONS)

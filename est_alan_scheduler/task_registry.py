@@ -143,7 +143,8 @@ class TaskRegistry:
         """Register `task` and return it. It may be due with the next tick.
 
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
-        if its id is taken; if it closes a dependency cycle; if a `dep_<id>` argument collides with a key of `kwargs`.
+        if its id is taken; if another registry has the task; if it closes a dependency cycle; if a `dep_<id>` argument
+        collides with a key of `kwargs`.
         """
         return self._management.register(task)
 

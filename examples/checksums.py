@@ -52,6 +52,17 @@ def print_outcome(registry: TaskRegistry) -> None:
         print(f"{task.id:16} read {len(runs)} time(s), at most {seconds:.2f} s, {verdict}: {task.result[:12]}")
 
 
+def sleep(seconds: float) -> None:
+    """Sleep in short steps, so that Ctrl+C ends it.
+
+    The operating system may hand Ctrl+C to another thread, such as the one that is starting the workers. Python raises
+    KeyboardInterrupt in the main thread all the same, but does not wake it for that.
+    """
+    end = time.monotonic() + seconds
+    while (rest := end - time.monotonic()) > 0:
+        time.sleep(min(rest, 0.2))
+
+
 def main() -> None:
     """Read the command line, run, and print the outcome."""
     parser = argparse.ArgumentParser(description="Watch directories for changes by their checksums.")
@@ -70,7 +81,7 @@ def main() -> None:
     thread = start_scheduler(registry=registry)
     try:
         print(f"Reading {len(names)} directories in {root} ...", flush=True)
-        time.sleep(options.seconds)
+        sleep(options.seconds)
     except KeyboardInterrupt:
         print("interrupted")
     thread.stop(timeout=10)

@@ -1,1 +1,1 @@
-"""Support: logging, waking a waiting thread, the interpreter around us, short texts. It knows no task."""
+"""Support without any knowledge of tasks: the log, wakeups of threads, the interpreter, short texts."""

@@ -1,4 +1,4 @@
-"""Functions, looked at without being called."""
+"""Facts about functions that are learned without calling them."""
 
 import inspect
 from collections.abc import Callable
@@ -6,8 +6,8 @@ from typing import Any
 
 
 def is_coroutine_function(func: Callable[..., Any]) -> bool:
-    """Tell whether calling `func` makes a coroutine and does no work yet."""
+    """Return whether a call of `func` makes a coroutine and does no work yet."""
     if inspect.iscoroutinefunction(func):
         return True
-    # An object; of a class, it would be what its instances do when they are called.
+    # `__call__` of a class is about its instances, not about a call of the class.
     return not isinstance(func, type) and inspect.iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004  # not whether it is callable

@@ -4,13 +4,13 @@ import contextlib
 import logging
 
 _logger = logging.getLogger("est_alan_scheduler")
-_logger.addHandler(logging.NullHandler())  # a library is quiet until its user says otherwise
+_logger.addHandler(logging.NullHandler())  # a library is quiet until the application configures logging
 
 is_enabled = _logger.isEnabledFor
-"""Tell whether a line of that level goes anywhere. It costs next to nothing."""
+"""Return whether a line of that level has a handler that wants it. It costs next to nothing."""
 
 
 def log(level: int, message: str, error: BaseException | None = None) -> None:
-    """Log a message, with the traceback of `error`. A handler that raises costs neither a run nor the scheduler."""
+    """Log a message, with the traceback of `error`. An error of a handler stops neither a run nor the scheduler."""
     with contextlib.suppress(Exception, SystemExit):
         _logger.log(level, message, exc_info=error)

@@ -5,11 +5,11 @@ MAX_TEXT = 1_000
 
 
 def short_repr(value: object) -> str:
-    """Return `repr(value)`, cut to MAX_TEXT characters; a `repr` that fails is described, never raised."""
+    """Return `repr(value)`, cut to MAX_TEXT characters; an error of `repr` is described, not raised."""
     if value is None:
         return "None"
     if isinstance(value, str | bytes | bytearray) and len(value) > MAX_TEXT:
-        value = value[:MAX_TEXT]  # its repr is longer still, so the cut below is taken
+        value = value[:MAX_TEXT]  # the repr is longer still, so it is cut below as well
     try:
         text = repr(value)
     except Exception as error:
@@ -18,21 +18,21 @@ def short_repr(value: object) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return `text`, cut to MAX_TEXT characters and an ellipsis, without what UTF-8 cannot hold."""
+    """Return `text`, cut to MAX_TEXT characters and an ellipsis; what UTF-8 cannot encode is escaped."""
     if not text.isascii():
         text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
 
 
 class RemoteError(Exception):
-    """The words of an error that cannot leave its process: what is raised there cannot be pickled and loaded."""
+    """The text of an error from another process that cannot be pickled and loaded."""
 
     classes: tuple[str, ...] = ()
-    """What it was, `"module:qualname"`: its class and those that it is derived from."""
+    """The class of the error and its base classes, as `"module:qualname"`."""
 
 
 def error_text(error: BaseException) -> str:
-    """Return an exception in words, `"ValueError: boom"`, cut to MAX_TEXT characters."""
+    """Return an exception as text, `"ValueError: boom"`, cut to MAX_TEXT characters."""
     if type(error) is RemoteError:
         return str(error)
     name = type(error).__name__

@@ -1,15 +1,15 @@
-"""A call to one thread that waits: there is something to do."""
+"""A wakeup of the one thread that waits for it."""
 
 import threading
 from contextlib import suppress
 
 
 class Wakeup:
-    """Wakes the one thread that waits, or spares it its next wait; several calls before that count as one.
+    """Wakes the waiting thread, or ends its next wait at once; several calls before a wait count as one.
 
-    It is a bare lock, held until somebody calls: releasing it, and waiting for it, are single calls of C code. A Ctrl+C
-    in the middle of `threading.Event.set`, which is Python code, can leave it locked for ever; and a wait for a
-    `queue.SimpleQueue` that is past its timeout when it starts never ends before Python 3.13.
+    It is a bare lock that `call` releases and `wait` acquires, each in a single call of C code. `threading.Event.set`
+    is Python code, and a Ctrl+C in the middle of it can leave its lock held for ever. Before Python 3.13, a wait for a
+    `queue.SimpleQueue` that begins after its timeout never ends.
     """
 
     def __init__(self) -> None:
@@ -17,8 +17,8 @@ class Wakeup:
         self._lock.acquire()
 
     def call(self) -> None:
-        """Wake it; from any thread, and from a signal handler."""
-        with suppress(RuntimeError):  # it was called before, and nobody has looked yet
+        """Wake the thread, from any thread or from a signal handler."""
+        with suppress(RuntimeError):  # an earlier call is still pending
             self._lock.release()
 
     def wait(self, timeout: float) -> bool:

@@ -1,4 +1,4 @@
-"""Where state lives beyond the process."""
+"""Backends: stores of the state of tasks beyond a process."""
 
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.memory import MemoryBackend

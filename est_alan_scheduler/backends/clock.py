@@ -1,10 +1,13 @@
-"""Instants, and the clock of a store, told from here."""
+"""Instants, and the clock of a store as an offset to the local monotonic clock."""
 
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-_EPOCH = datetime(1970, 1, 1)  # naive UTC, like all that is compared with it
+KEPT = 24 * 3600 * 1_000_000
+"""Microseconds for which a store keeps the row of an expired lease if there is nothing to reap."""
+
+_EPOCH = datetime(1970, 1, 1)  # naive UTC, like all moments that are compared with it
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -14,41 +17,41 @@ def to_instant(moment: datetime) -> int:
 
 
 def from_instant(instant: int) -> datetime:
-    """Return the naive UTC moment of so many microseconds since 1970."""
+    """Return microseconds since 1970 as a naive UTC moment."""
     return _EPOCH + instant * _MICROSECOND
 
 
 def host_now() -> int:
-    """Return what this machine's clock says."""
+    """Return the time by this machine's clock."""
     return time.time_ns() // 1_000
 
 
 class StoreClock:
-    """The readings of a store's clock, carried on by the local monotonic clock.
+    """The clock of a store: its last reading, continued by the local monotonic clock.
 
-    So instances whose own clocks are wrong agree, and a step of the local clock means nothing. No lock: the offset is
-    replaced in a single assignment, and if two readings meet, one of them is left out.
+    So instances with wrong clocks agree, and a step of the local clock has no effect. No lock is needed: one assignment
+    replaces the offset, and if two readings meet, one of them is dropped. `replacement` returns the time instead.
     """
 
     def __init__(self, replacement: Callable[[], int] | None = None) -> None:
         self.replacement = replacement
-        self._offset = host_now() - _monotonic()  # until the store has been read
+        self._offset = host_now() - _monotonic()  # until the first reading
+
+    def begin(self) -> int:
+        """Return the local instant at which a request begins: an argument of `note`."""
+        return _monotonic()
 
     def note(self, reading: int, began: int) -> None:
-        """Take in the answer to a question that was asked at that instant of `begin`.
+        """Correct the clock by a reading from the answer to a request that began at that local instant.
 
-        The store has read its clock at some moment since. So the longer it took, because a process was stopped or an
-        answer got lost, the less the answer says: it corrects the clock as far as the two cannot both be right.
+        The store has read its clock at some moment since. The longer the request took (the process was stopped, an
+        answer got lost), the less its reading says: the clock is corrected only as far as it contradicts the reading.
         """
         earliest, latest = reading - _monotonic(), reading - began
         self._offset = min(max(self._offset, earliest), latest)
 
-    def begin(self) -> int:
-        """Return what `note` wants to know: when the store is asked."""
-        return _monotonic()
-
     def now(self) -> int:
-        """Return what the store's clock says now, as far as it is known here."""
+        """Return the store's time, as far as it is known here."""
         return self._offset + _monotonic() if self.replacement is None else self.replacement()
 
 

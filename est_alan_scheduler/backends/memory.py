@@ -1,17 +1,21 @@
-"""The backend without a store: what the others do, in its plainest form."""
+"""The backend in memory: the contract in its plainest form."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from est_alan_scheduler.backends.backend import Backend, check_fields, check_ids, renewed_since, stored_fields
+from typing_extensions import override
+
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.checks import check_fields, check_ids
 from est_alan_scheduler.backends.clock import host_now
+from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
-    DeadRun,
+    DeadRunOutcome,
     Definition,
     InstanceRow,
     Renewal,
@@ -19,11 +23,7 @@ from est_alan_scheduler.backends.rows import (
     RunRow,
     Snapshot,
     State,
-    newest,
     storable,
-    to_definition,
-    to_state,
-    to_states,
 )
 from est_alan_scheduler.task import TaskStatus
 
@@ -36,6 +36,14 @@ class _Row:
     revision: int
     removed: bool = False
     token: str | None = None
+
+    def update(self, **fields: Any) -> None:
+        """Make the next version of the state."""
+        self.state = self.state._replace(version=self.state.version + 1, **fields)
+
+    def is_run_by(self, owner: str, epoch: int) -> bool:
+        state = self.state
+        return (state.epoch, state.owner, state.status) == (epoch, owner, TaskStatus.RUNNING)
 
 
 class MemoryBackend(Backend):
@@ -54,267 +62,239 @@ class MemoryBackend(Backend):
         self._runs: dict[str, dict[int, RunRow]] = {}
         self._instances: dict[str, InstanceRow] = {}
 
+    @override
     def open(self) -> None:
-        """Do nothing: it is there."""
+        pass
 
+    @override
     def close(self) -> None:
-        """Do nothing: it stays."""
+        pass
 
+    @override
     def fetch(
         self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
     ) -> Snapshot:
-        """Return the time, the revision, what changed since another one, and the states of tasks."""
         with self._lock:
             seen = seen_revision if seen_revision <= self._revision else 0
             known = known or {}
             snapshot = Snapshot(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
-                is_news = row.revision > seen
-                if is_news and row.removed:
-                    snapshot.definitions[task_id] = None
-                is_asked = ids is None or task_id in ids or known.get(task_id, row.state.version) != row.state.version
-                if row.removed or not (is_news or is_asked):
-                    continue
-                try:
-                    state = to_state(row.state)
-                    if is_news:
-                        snapshot.definitions[task_id] = to_definition(task_id, row.definition, row.hash)
-                    snapshot.states[task_id] = state
-                except ValueError as error:
-                    snapshot.unreadable[task_id] = str(error)
+                version, is_changed = row.state.version, row.revision > seen
+                if row.removed:
+                    if is_changed:
+                        snapshot.definitions[task_id] = None
+                elif is_changed or ids is None or task_id in ids or known.get(task_id, version) != version:
+                    add_task(snapshot, task_id, row.state, (row.definition, row.hash) if is_changed else None)
             return snapshot
 
+    @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
-        """Write definitions whose hash is new, and return the state of all."""
         check_ids(definitions)
         with self._lock:
             revision = self._revision + 1
             for task_id, text, checksum, paused in definitions:
                 row = self._rows.get(task_id)
                 if row is None:
-                    state = _blank(task_id, 1, 0)._replace(paused=paused)
-                    self._rows[task_id] = _Row(state, text, checksum, revision)
+                    row = self._rows[task_id] = _Row(State(task_id, 1, 0, paused=paused), text, checksum, revision)
                 elif row.removed or row.hash != checksum:
-                    state = _next(row.state, paused=paused if row.removed else row.state.paused)
-                    self._rows[task_id] = _Row(state, text, checksum, revision, token=row.token)
-                else:
-                    continue
-                self._revision = revision
+                    row.update(paused=paused if row.removed else row.state.paused)
+                    row.definition, row.hash, row.revision, row.removed = text, checksum, revision, False
+                self._revision = max(self._revision, row.revision)
             return to_states(self._rows[definition.id].state for definition in definitions)
 
+    @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
-        """Change what tasks are, and return the states of those that were changed."""
         changed = []
         with self._lock:
             revision = self._revision + 1
             for task_id, definition, seen_hash, paused, run_requested in changes:
-                row = self._rows.get(task_id)
-                if row is None or row.removed or (seen_hash is not None and row.hash != seen_hash):
+                row = self._row(task_id)
+                if row is None or (seen_hash is not None and row.hash != seen_hash):
                     continue
                 if definition is not None:
                     row.definition, row.hash = definition.json, definition.hash
-                old = row.state
-                row.state = _next(
-                    old,
-                    paused=old.paused if paused is None else paused,
-                    run_requested=old.run_requested if run_requested is None else run_requested,
-                )
+                columns = {"paused": paused, "run_requested": run_requested}
+                row.update(**{name: value for name, value in columns.items() if value is not None})
                 row.revision = self._revision = revision
                 changed.append(row.state)
         return to_states(changed)
 
+    @override
     def remove(self, ids: Collection[str]) -> None:
-        """Remove tasks and their finished runs; what stays is the epoch."""
         with self._lock:
             revision = self._revision + 1
             for task_id in ids:
-                row = self._rows.get(task_id)
-                if row is None or row.removed:
-                    continue
-                state = _blank(task_id, row.state.version + 1, row.state.epoch)
-                self._rows[task_id] = _Row(state, "", "", revision, removed=True)
-                self._revision = revision
-                runs = self._runs.get(task_id, {})
-                for epoch in [epoch for epoch, run in runs.items() if run.finished is not None]:
-                    del runs[epoch]
+                row = self._row(task_id)
+                if row is not None:
+                    state = State(task_id, row.state.version + 1, row.state.epoch)
+                    self._rows[task_id] = _Row(state, "", "", revision, removed=True)
+                    self._revision = revision
+                    self._prune(task_id, row.state.epoch)
 
+    @override
     def pause_all(self, paused: bool) -> bool:
-        """Let no claim be won any more, or be won again; return whether that is a change."""
         with self._lock:
             is_change = self._is_paused is not paused
             self._is_paused = paused
             self._revision += is_change
         return is_change
 
+    @override
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
-        """Write fields into rows that still have the version seen, and return their new versions."""
-        for assignment in assignments:
-            check_fields(assignment)
+        check_fields(assignments)
         versions = {}
         with self._lock:
-            for task_id, seen_version, fields in assignments:
-                row = self._rows.get(task_id)
-                if row is None or row.removed or row.state.version != seen_version:
-                    continue
-                row.state = _next(row.state, **stored_fields(fields))
-                if "status" in fields:
-                    row.state, row.token = row.state._replace(owner=None), None
-                versions[task_id] = row.state.version
+            for assignment in assignments:
+                row = self._row(assignment.id)
+                if row is not None and row.state.version == assignment.seen_version:
+                    row.update(**assignment.to_columns())
+                    if "status" in assignment.fields:
+                        row.state, row.token = row.state._replace(owner=None), None
+                    versions[assignment.id] = row.state.version
         return versions
 
+    @override
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
-        """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         won = {}
         with self._lock:
-            may_win = self._is_alive(owner, self._read_clock()) and not self._is_paused
+            is_open = self._is_alive(owner, self._read_clock()) and not self._is_paused
             for claim in claims:
-                row = self._rows.get(claim.id)
+                row = self._row(claim.id)
                 if row is None:
                     continue
                 state = row.state
                 if state.status == TaskStatus.RUNNING:
-                    if row.token == token and state.owner == owner:  # asked again
+                    if row.token == token and state.owner == owner:  # a repetition
                         won[claim.id] = state.epoch
-                    continue
-                if row.removed or state.version != claim.seen_version or not may_win:
-                    continue
-                row.token = token
-                row.state = _next(
-                    state,
-                    epoch=state.epoch + 1,
-                    status=TaskStatus.RUNNING,
-                    first_run_at=claim.first_run_at,
-                    last_run_at=claim.last_run_at,
-                    retry_at=claim.retry_at,
-                    attempt=claim.attempt,
-                    slot=claim.slot,
-                    run_requested=0,
-                    owner=owner,
-                )
-                epoch = won[claim.id] = row.state.epoch
-                self._runs.setdefault(claim.id, {})[epoch] = RunRow(
-                    claim.id,
-                    epoch,
-                    claim.slot,
-                    claim.attempt,
-                    owner,
-                    claim.started,
-                    None,
-                    TaskStatus.RUNNING,
-                    None,
-                    None,
-                    late=False,
-                )
+                elif is_open and state.version == claim.seen_version:
+                    won[claim.id] = self._start(row, owner, token, claim)
         return won
 
+    def _start(self, row: _Row, owner: str, token: str, claim: Claim) -> int:
+        """Start a run, and return its epoch."""
+        epoch = row.state.epoch + 1
+        row.token = token
+        row.update(
+            epoch=epoch,
+            status=TaskStatus.RUNNING,
+            first_run_at=claim.first_run_at,
+            last_run_at=claim.last_run_at,
+            retry_at=claim.retry_at,
+            attempt=claim.attempt,
+            slot=claim.slot,
+            run_requested=0,
+            owner=owner,
+        )
+        run = RunRow(claim.id, epoch, claim.slot, claim.attempt, owner, claim.started)
+        self._runs.setdefault(claim.id, {})[epoch] = run
+        return epoch
+
+    @override
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
-        """Record how runs ended, and return those that still had their tasks."""
         recorded = set()
         with self._lock:
             for outcome in outcomes:
-                task_id, epoch = outcome.id, outcome.epoch
-                row = self._rows.get(task_id)
-                runs = self._runs.get(task_id, {})
-                run = runs.get(epoch)
-                is_kept = row is not None and _fence(row.state) == (epoch, owner, TaskStatus.RUNNING)
-                if row is not None and is_kept:
+                row = self._rows.get(outcome.id)
+                is_late = row is None or not row.is_run_by(owner, outcome.epoch)
+                if row is not None and not is_late:
                     _end(row, outcome)
-                if run is not None and run.owner == owner:
-                    is_first = run.finished is None
-                    if is_first or run.late:
-                        runs[epoch] = run._replace(
-                            finished=outcome.finished,
-                            status=outcome.status if is_first else run.status,
-                            result=storable(outcome.result_text),
-                            error=storable(outcome.error) if is_first else run.error,
-                            late=not is_kept,
-                        )
-                    if is_kept or not runs[epoch].late:
-                        recorded.add((task_id, epoch))
-                for old in [old for old, run in runs.items() if old <= outcome.prune_to and run.finished is not None]:
-                    del runs[old]
+                if self._end_run(owner, outcome, is_late):
+                    recorded.add((outcome.id, outcome.epoch))
+                self._prune(outcome.id, outcome.prune_to)
         return recorded
 
+    def _end_run(self, owner: str, outcome: RunOutcome, is_late: bool) -> bool:
+        """Record the end of a run in its own row; return whether it has ended in time, now or when first recorded."""
+        runs = self._runs.get(outcome.id, {})
+        run = runs.get(outcome.epoch)
+        if run is None or run.owner != owner:
+            return False
+        if run.finished is None:
+            run = run._replace(status=outcome.status, error=storable(outcome.error))
+        elif not run.late:
+            return True
+        run = run._replace(finished=outcome.finished, result=storable(outcome.result_text), late=is_late)
+        runs[outcome.epoch] = run
+        return not is_late
+
+    @override
     def renew(self, owner: str, lease: float) -> Renewal:
-        """Let the lease of an owner last for so many seconds from now."""
         with self._lock:
             now = self._read_clock()
-            until = now + round(lease * 1_000_000)
-            since = renewed_since(self._instances.get(owner), now)
-            self._instances[owner] = InstanceRow(owner, since, until)
-            return Renewal(now, until, since)
+            row = self._instances[owner] = InstanceRow.renewed(owner, self._instances.get(owner), now, lease)
+            return Renewal(now, row.lease_until, row.since)
 
+    @override
     def instances(self) -> list[InstanceRow]:
-        """Return all whose lease is alive, the oldest first."""
         with self._lock:
             now = self._read_clock()
             alive = [instance for instance in self._instances.values() if instance.lease_until > now]
         return sorted(alive, key=lambda instance: (instance.since, instance.owner))
 
+    @override
     def leave(self, owner: str) -> None:
-        """Give a lease back."""
         with self._lock:
             self._instances.pop(owner, None)
 
+    @override
     def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
-        """Return runs without an outcome whose owner has no live lease."""
         with self._lock:
             now = self._read_clock()
-            runs = [
-                run
-                for of_task in self._runs.values()
-                for run in of_task.values()
-                if run.finished is None and not self._is_alive(run.owner, now)
-            ]
+            runs = [run for run in self._all_runs() if run.finished is None and not self._is_alive(run.owner, now)]
         return sorted(runs, key=lambda run: (run.task_id, run.epoch))[:limit]
 
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
-        """Record lost runs as FAILED, and return those that were."""
+    @override
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         reaped = set()
         with self._lock:
             now = self._read_clock()
-            for dead_run in dead_runs:
-                task_id, epoch, owner, retry_at, attempt = dead_run
+            for outcome in outcomes:
+                task_id, epoch, owner = outcome.id, outcome.epoch, outcome.owner
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
                 reaped.add((task_id, epoch))
-                self._runs[task_id][epoch] = run._replace(
-                    finished=now, status=TaskStatus.FAILED, error=dead_run.error, late=True
-                )
-                row = self._rows[task_id]
-                if _fence(row.state) == (epoch, owner, TaskStatus.RUNNING):
-                    row.state = _next(
-                        row.state,
-                        status=TaskStatus.FAILED,
-                        retry_at=retry_at,
-                        attempt=attempt,
-                        error_message=dead_run.error,
-                        owner=None,
-                    )
-            for owner in {dead_run.owner for dead_run in dead_runs}:
+                failed: dict[str, Any] = {"status": TaskStatus.FAILED}
+                self._runs[task_id][epoch] = run._replace(finished=now, error=outcome.error, late=True, **failed)
+                if (row := self._rows[task_id]).is_run_by(owner, epoch):
+                    failed |= {"retry_at": outcome.retry_at, "attempt": outcome.attempt, "owner": None}
+                    row.update(error_message=outcome.error, **failed)
+            for owner in {outcome.owner for outcome in outcomes}:
                 if not self._is_alive(owner, now):
                     self._instances.pop(owner, None)
         return reaped
 
+    @override
     def history(
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
     ) -> list[RunRow]:
-        """Return the latest runs, the oldest of them first."""
         with self._lock:
-            tasks = self._runs.values() if task_id is None else [self._runs.get(task_id, {})]
             runs = [
                 run
-                for of_task in tasks
-                for run in of_task.values()
+                for run in (self._all_runs() if task_id is None else self._runs.get(task_id, {}).values())
                 if (status is None or run.status == status) and (since is None or run.started >= since)
             ]
         return sorted(runs, key=lambda run: (run.started, run.task_id, run.epoch))[-limit:] if limit > 0 else []
 
+    @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
-        """Return, of each of these tasks, its newest finished runs."""
         with self._lock:
             return newest((run for task_id in limits for run in self._runs.get(task_id, {}).values()), limits)
+
+    def _row(self, task_id: str) -> _Row | None:
+        """Return the row of a task that is not removed."""
+        row = self._rows.get(task_id)
+        return None if row is None or row.removed else row
+
+    def _all_runs(self) -> Iterator[RunRow]:
+        for of_task in self._runs.values():
+            yield from of_task.values()
+
+    def _prune(self, task_id: str, last: int) -> None:
+        """Delete a task's finished runs up to that epoch."""
+        runs = self._runs.get(task_id, {})
+        for epoch in [epoch for epoch, run in runs.items() if epoch <= last and run.finished is not None]:
+            del runs[epoch]
 
     def _read_clock(self) -> int:
         began = self.clock.begin()
@@ -327,47 +307,10 @@ class MemoryBackend(Backend):
         return instance is not None and instance.lease_until > now
 
 
-def _blank(task_id: str, version: int, epoch: int) -> State:
-    return State(
-        task_id,
-        version,
-        epoch,
-        TaskStatus.PENDING,
-        first_run_at=None,
-        last_run_at=None,
-        last_success_at=None,
-        retry_at=None,
-        attempt=0,
-        result=None,
-        error_message=None,
-        misfires=0,
-        misfired_at=None,
-        paused=False,
-        run_requested=0,
-        owner=None,
-    )
-
-
-def _next(state: State, **fields: Any) -> State:
-    """Return the next version of a state."""
-    return state._replace(version=state.version + 1, **fields)
-
-
-def _fence(state: State) -> tuple[int, str | None, TaskStatus]:
-    return state.epoch, state.owner, state.status
-
-
 def _end(row: _Row, outcome: RunOutcome) -> None:
-    succeeded = outcome.status == TaskStatus.SUCCESS
-    state = row.state
-    row.state = _next(
-        state,
-        status=outcome.status,
-        result=outcome.result if succeeded else state.result,
-        error_message=storable(outcome.error),
-        last_success_at=outcome.last_success_at if succeeded else state.last_success_at,
-        retry_at=outcome.retry_at,
-        attempt=outcome.attempt,
-        consumed=state.consumed if outcome.consumed is None else outcome.consumed,
-        owner=None,
-    )
+    fields: dict[str, Any] = {"status": outcome.status, "error_message": storable(outcome.error), "owner": None}
+    if outcome.status == TaskStatus.SUCCESS:
+        fields |= {"result": outcome.result, "last_success_at": outcome.last_success_at}
+    if outcome.consumed is not None:
+        fields["consumed"] = outcome.consumed
+    row.update(retry_at=outcome.retry_at, attempt=outcome.attempt, **fields)

@@ -11,7 +11,7 @@ from typing import Any
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.rows import DeadRun, RunOutcome
+from est_alan_scheduler.backends.rows import DeadRunOutcome, RunOutcome
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
@@ -139,7 +139,7 @@ class RunCompleter:
         """
         dead: dict[tuple[str, int], dict[str, Any] | None] = {}
         for outcome, run in late:
-            key, dead_run = _key(outcome), DeadRun(outcome.id, outcome.epoch, self._lease.owner)
+            key, dead_run = _key(outcome), DeadRunOutcome(outcome.id, outcome.epoch, self._lease.owner)
             claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
             rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
             row = rows.get(outcome.epoch)

@@ -18,12 +18,12 @@ from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.state_codec import FIELDS
 from est_alan_scheduler.fields.serialization import json_or_repr
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.schedules.kinds import KINDS, options_of
+from est_alan_scheduler.task import ARMING, Task
 
 DEFINING = frozenset(Task.model_fields) - frozenset(FIELDS) - {"id", "error", "history"}
 """The fields of a task that its application defines. The others are its state."""
 
-_SCHEDULE = ("every", "at", "cron", "run_at", "timezone", "start_at")  # a change of these arms the task anew
 _YEARS = range(2020, 2038)  # in which the rules of two zones are compared
 
 
@@ -47,7 +47,7 @@ class TaskDefinition(NamedTuple):
 
     def has_schedule_of(self, other: "TaskDefinition") -> bool:
         """Tell whether the schedules are the same."""
-        return all(self.task.get(name) == other.task.get(name) for name in _SCHEDULE)
+        return all(self.task.get(name) == other.task.get(name) for name in ARMING)
 
 
 def encode(task: Task, names: FunctionNames) -> TaskDefinition:
@@ -131,9 +131,10 @@ def depends_on_local_zone(task: Task) -> bool:
     """Tell whether the schedule of `task` means other instants on a machine in another zone."""
     if task.timezone is not None:
         return False
-    moments = (task.run_at, task.start_at, task.end_at)
+    moments = (task.start_at, task.end_at)
     is_naive = any(moment is not None and moment.tzinfo is None for moment in moments)
-    return task.at is not None or task.cron is not None or bool(task.exclude) or is_naive
+    is_local = any(KINDS[option].is_local(getattr(task, option)) for option in options_of(task))
+    return is_local or bool(task.exclude) or is_naive
 
 
 def local_zone() -> dict[str, Any]:

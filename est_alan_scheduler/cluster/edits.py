@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, check_ids
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition, check_zone, decode, encode
 from est_alan_scheduler.cluster.functions import FunctionNames

@@ -3,7 +3,7 @@
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant
-from est_alan_scheduler.backends.rows import DeadRun, RunRow
+from est_alan_scheduler.backends.rows import DeadRunOutcome, RunRow
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.cluster.lease import Lease, Outage
 from est_alan_scheduler.cluster.replica import Replica
@@ -91,9 +91,9 @@ class Reaper:
         """Tell whether a run goes on here, though the store counts it as dead: the store's clock was set ahead."""
         return row.owner == self._lease.owner and self._records.is_claimed(row.task_id, row.epoch)
 
-    def _judge(self, row: RunRow) -> DeadRun:
+    def _judge(self, row: RunRow) -> DeadRunOutcome:
         """Return the outcome of a dead run, its retry included; the caller holds the lock."""
-        dead_run = DeadRun(row.task_id, row.epoch, row.owner, attempt=row.attempt)
+        dead_run = DeadRunOutcome(row.task_id, row.epoch, row.owner, attempt=row.attempt)
         task = dict.get(self._agenda.store, row.task_id)
         if task is None:
             return dead_run
@@ -101,7 +101,7 @@ class Reaper:
         retry_at = next_retry(task, row.attempt, slot, None, self._replica.now(), task.timezone)
         return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
 
-    def _record(self, row: RunRow, dead_run: DeadRun) -> None:
+    def _record(self, row: RunRow, dead_run: DeadRunOutcome) -> None:
         """Record a run that was reaped, for the next tick to publish; the caller holds the lock."""
         task_id, retry_at = row.task_id, dead_run.retry_at
         task, known = dict.get(self._agenda.store, task_id), self._records.row(task_id)

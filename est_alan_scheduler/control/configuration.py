@@ -87,7 +87,7 @@ class Configuration:
             if not run.is_over:
                 run.task.__dict__["status"] = run.status_before
         if parts.capacity.pool is not None:
-            parts.capacity.pool.forget()
+            parts.capacity.pool.clear_after_fork()
         parts.agenda.note_all()
 
 

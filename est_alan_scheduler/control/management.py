@@ -36,6 +36,7 @@ class Management:
         check(task)
         self._agenda.check(task)
         parts, agenda, session = self._parts, self._agenda, self._parts.session
+        agenda.check(task)
         with parts.lock, agenda:
             now = parts.hooks._now()
             agenda.work_in(now)

@@ -1,4 +1,4 @@
-"""An event: one small object for each thing that happens."""
+"""Events: one small object for each thing that happens to a task or a run."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,26 +15,26 @@ EVENTS = (
     "retrying",
     "misfired",
 )
-"""`failed` comes with each attempt that fails, and `retrying` right after it if there will be another one."""
+"""The names of all events. Each attempt that fails publishes `failed`, and then `retrying` if another one follows."""
 
 
 class Event(NamedTuple):
-    """Something that happened. What does not apply is None; moments are as the task records them."""
+    """One thing that happened. Fields that do not apply are None; moments have the form that the task records."""
 
     name: str
     """One of EVENTS."""
     task_id: str | None
     """None for `pause_all` and `resume_all`."""
     slot: datetime | None = None
-    """What the run was due for, as in `current_run()`; of `misfired`, the slot that is skipped."""
+    """The slot of the run, as in `current_run()`; of `misfired`, the slot that is skipped."""
     attempt: int | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration: float | None = None
-    """Seconds from the start of the call to its end, by a clock that nobody sets; None if that was lost elsewhere."""
+    """Seconds from the start of the call to its end, by the monotonic clock; None if the worker reported none."""
     result: Any = None
     error: BaseException | None = None
     error_message: str | None = None
-    """The same in words, `"ValueError: boom"`."""
+    """The error as text, `"ValueError: boom"`."""
     retry_at: datetime | None = None
-    """When it is tried again; None if it is not, or if `run_now` was called meanwhile: that run comes instead."""
+    """The moment of the retry. None if there is none, or if `run_now` was called during the run and replaces it."""

@@ -1,4 +1,4 @@
-"""Callbacks that hang, told of while they do: whoever called them cannot."""
+"""The watch over slow callbacks: it logs one that hangs while it hangs, which the thread that called it cannot do."""
 
 import logging
 import os
@@ -10,83 +10,73 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 
 PATIENCE = 5.0
-"""Seconds after which a callback that has not returned is told of."""
-
-
-class Watched:
-    """A callback that is being called, and since when."""
-
-    __slots__ = ("began", "describe", "is_logged")
-
-    def __init__(self, describe: Callable[[], str]) -> None:
-        self.began = monotonic()
-        self.describe = describe  # a `repr` is user code, and rarely needed
-        self.is_logged = False
+"""Seconds after which a callback that has not returned is logged."""
 
 
 class CallbackWatch:
-    """A daemon thread that looks at what is being called; it is there only as long as anything is.
+    """A daemon thread that logs callbacks which have not returned in time; it lives only while callbacks are called.
 
-    `_lock` guards which calls go on, and whether there is a thread. It may be entered again: by what the collector of
-    garbage calls in between.
+    `_lock` guards the present calls and whether there is a thread. It is reentrant, because a garbage collection under
+    it may run code that publishes an event.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
-        self._calls: dict[int, Watched] = {}
-        self._thread: threading.Thread | None = None
-
-    def enter(self, describe: Callable[[], str]) -> Watched:
-        """Note that a callback is about to be called."""
-        call = Watched(describe)
-        with self._lock:
-            self._calls[id(call)] = call
-            if self._thread is None:
-                thread = threading.Thread(target=self._look, name="est-alan-scheduler callbacks", daemon=True)
-                with suppress(RuntimeError):  # no thread can be started any more: the program ends
-                    thread.start()
-                    self._thread = thread
-        return call
-
-    def leave(self, call: Watched) -> None:
-        """Note that it has returned."""
-        with self._lock:
-            self._calls.pop(id(call), None)
+        self.clear_after_fork()
 
     def clear_after_fork(self) -> None:
-        """In a child process: the thread stayed with the parent, the lock may have."""
+        """Start anew in a forked child: the thread stayed with the parent, and so may the owner of the lock."""
         self._lock = threading.RLock()
-        self._calls = {}
-        self._thread = None
+        self._calls: dict[object, tuple[float, Callable[[], str]]] = {}  # the oldest first; not those that are logged
+        self._thread: threading.Thread | None = None
 
-    def _look(self) -> None:
+    def enter(self, describe: Callable[[], str]) -> object:
+        """Note that a callback is about to be called; return the key for `leave`.
+
+        `describe` is called only to log it, because a `repr` is user code.
+        """
+        key = object()
+        with self._lock:
+            self._calls[key] = monotonic(), describe
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="est-alan-scheduler callbacks", daemon=True)
+                with suppress(RuntimeError):  # the interpreter ends, and starts no more threads
+                    thread.start()
+                    self._thread = thread
+        return key
+
+    def leave(self, key: object) -> None:
+        """Note that the callback has returned."""
+        with self._lock:
+            self._calls.pop(key, None)
+
+    def _run(self) -> None:
         pause, seconds = threading.Event(), PATIENCE
         while True:
             pause.wait(seconds)
             with self._lock:
-                calls = list(self._calls.values())
-                if not calls:
+                keys = list(self._calls)
+                if not keys:
                     self._thread = None
                     return
-            seconds = PATIENCE
-            for call in calls:
-                lasts = monotonic() - call.began
-                if lasts < PATIENCE:
-                    seconds = min(seconds, PATIENCE - lasts)
-                elif not call.is_logged:
-                    call.is_logged = True
-                    log(logging.ERROR, f"{_description(call)} has not returned for {lasts:.3g} s; its thread waits.")
+                key = keys[0]
+                began, describe = self._calls[key]
+                lasts = monotonic() - began
+                seconds = max(0.0, PATIENCE - lasts)
+                if not seconds:
+                    del self._calls[key]
+            if not seconds:
+                log(logging.ERROR, f"{_description(describe)} has not returned for {lasts:.3g} s; its thread waits.")
 
 
-def _description(call: Watched) -> str:
+def _description(describe: Callable[[], str]) -> str:
     try:
-        return call.describe()
-    except BaseException:  # SystemExit, for one, would end the thread for good
-        return "A callback whose repr cannot be told"
+        return describe()
+    except BaseException:  # a SystemExit, for example, would end the thread for good
+        return "A callback whose repr failed"
 
 
 watch = CallbackWatch()
-"""One for all registries of the process."""
+"""The watch of all registries of the process."""
 
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(after_in_child=watch.clear_after_fork)

@@ -1,4 +1,4 @@
-"""What a registry tells those who subscribe to it: one small object for each thing that happens."""
+"""The subscribers of a registry: callbacks that are called with its events."""
 
 import logging
 import threading
@@ -14,14 +14,13 @@ from est_alan_scheduler.events.event import EVENTS, Event
 from est_alan_scheduler.events.slow_callbacks import watch
 from est_alan_scheduler.fields.checks import near_miss
 
-_SLOW = 1.0  # seconds that a callback may take before the log tells of it
-
+_SLOW = 1.0  # seconds; a callback that takes longer is logged when it returns
 
 Callback = Callable[[Event], object]
 
 
 class _Subscription:
-    """One of perhaps several of a callback."""
+    """One subscription of a callback, which may have several."""
 
     __slots__ = ("callback",)
 
@@ -30,24 +29,24 @@ class _Subscription:
 
 
 class Subscribers:
-    """The subscribers of a registry, the log among them.
+    """The subscriptions of a registry; the first is that of the log.
 
-    Callbacks are called one after the other, in the order in which they subscribed, in the thread in which it happened.
-    `_lock` guards that no subscription is lost, and that `callbacks`, which may be read without, says what they are;
-    nothing is called or compared under it.
+    Callbacks are called one after the other, in the order of their subscriptions, in the thread in which the event
+    happens. `_lock` guards changes of the subscriptions and of `callbacks`, which is read without it. No callback is
+    called or compared under it.
     """
 
     def __init__(self) -> None:
         self._subscriptions: dict[str, tuple[_Subscription, ...]] = dict.fromkeys(EVENTS, ())
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.publishes_successes = False
-        """Somebody but the log hears of runs that have succeeded."""
+        """Whether a success has any subscriber beside the log."""
         self._lock = threading.Lock()
         self.subscribe("succeeded", log_outcome)
         self.subscribe("failed", log_outcome)
 
     def subscribe(self, name: str, callback: Callback) -> Callable[[], None]:
-        """Have `callback` called from now on, and return what ends this subscription; more than once does no harm."""
+        """Call `callback` from now on; return a function that ends this subscription, and may be called again."""
         subscription = _Subscription(callback)
         with self._lock:
             self._keep(name, (*self._subscriptions[name], subscription))
@@ -58,43 +57,43 @@ class Subscribers:
         return end
 
     def remove(self, name: str, callback: Callback) -> bool:
-        """End the latest subscription of this very callback; return whether there was one."""
+        """End the latest subscription of this callback; return whether there was one."""
         while True:
             found = [it for it in self._subscriptions[name] if _is_same(it.callback, callback)]
             if not found:
                 return False
-            if self._end(name, found[-1]):  # else another thread has ended it meanwhile
+            if self._end(name, found[-1]):  # otherwise another thread has ended it meanwhile
                 return True
 
-    def _end(self, name: str, subscription: "_Subscription") -> bool:
+    def _end(self, name: str, subscription: _Subscription) -> bool:
         with self._lock:
             before = self._subscriptions[name]
             left = tuple(it for it in before if it is not subscription)
             self._keep(name, left)
         return len(left) < len(before)
 
-    def _keep(self, name: str, subscriptions: "tuple[_Subscription, ...]") -> None:
+    def _keep(self, name: str, subscriptions: tuple[_Subscription, ...]) -> None:
         self._subscriptions[name] = subscriptions
         callbacks = self.callbacks[name] = tuple(it.callback for it in subscriptions)
         if name == "succeeded":
             self.publishes_successes = any(callback is not log_outcome for callback in callbacks)
 
     def clear_after_fork(self) -> None:
-        """In a child process: another thread of the parent may have held the lock."""
+        """Replace the lock in a forked child: another thread of the parent may have held it."""
         self._lock = threading.Lock()
 
     def is_only_logged(self, event: Event) -> bool:
-        """Tell whether nobody but the log listens to an outcome, and to the retry that may come of it."""
+        """Return whether an outcome, and the retry that may follow it, have no subscriber beside the log."""
         return self.callbacks[event.name] == (log_outcome,) and not (event.retry_at and self.callbacks["retrying"])
 
     def publish(self, event: Event) -> None:
-        """Tell all subscribers. What one of them raises is logged, and costs the others nothing; so is one that hangs.
+        """Call all subscribers. The log gets what one of them raises, and the name of one that is slow or hangs.
 
-        What is neither an `Exception` nor `SystemExit` (Ctrl+C) is raised when all have been told.
+        An interruption (neither an `Exception` nor `SystemExit`, as Ctrl+C) is raised after the last of them.
         """
         interruption = None
         for callback in self.callbacks[event.name]:
-            watched = None if callback is log_outcome else watch.enter(partial(_described, callback, event))
+            key = None if callback is log_outcome else watch.enter(partial(_described, callback, event))
             began = time.monotonic()
             try:
                 callback(event)
@@ -104,45 +103,42 @@ class Subscribers:
             except BaseException as error:
                 interruption = error
             finally:
-                if watched is not None:
-                    watch.leave(watched)
+                if key is not None:
+                    watch.leave(key)
             seconds = time.monotonic() - began
             if seconds > _SLOW:
-                log(
-                    logging.WARNING,
-                    f"{_described(callback, event)} took {seconds:.3g} s, in which nobody else was told.",
-                )
+                log(logging.WARNING, f"{_described(callback, event)} took {seconds:.3g} s; its thread had to wait.")
         if interruption is not None:
             raise interruption
 
 
 def _is_same(one: Callback, other: Callback) -> bool:
-    """Tell whether these are one callback. Bound methods are made anew whenever they are looked up."""
+    """Return whether these are one callback. Bound methods are compared, because each look-up makes a new object."""
     is_method = isinstance(one, MethodType | BuiltinMethodType | MethodWrapperType) and type(one) is type(other)
     return one is other or (is_method and one == other)
 
 
 def check_subscription(name: object, callback: object) -> None:
-    """Raise `ValueError` for an event that there is not, `TypeError` for what is no plain function."""
+    """Raise `ValueError` if there is no such event, `TypeError` if `callback` is no plain function."""
     if name not in EVENTS:
         raise ValueError(
-            f"there is no event {short_repr(name)}{near_miss(_namesake(name), EVENTS)};"
+            f"there is no event {short_repr(name)}{near_miss(_alike(name), EVENTS)};"
             f" the events are: {', '.join(EVENTS)}"
         )
     if not callable(callback) or is_coroutine_function(callback):
         raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
 
 
-def _namesake(name: object) -> object:
-    """Return the event that begins as `name` does, `name` if there is none.
+def _alike(name: object) -> object:
+    """Return the event with the same first three letters, or `name` if there is none.
 
-    No two events begin alike, and by its letters alone "sucess" is far from "succeeded", as "start" is from "started".
+    No two events share them. By all letters, "sucess" is too far from "succeeded", and "start" from "started".
     """
     return next((event for event in EVENTS if event[:3] == str(name).lower()[:3]), name)
 
 
 def log_outcome(event: Event) -> None:
-    """Log the outcome of a run in one line. It is the first subscriber."""
+    """Log the outcome of a run in one line. This is the first subscriber."""
     attempt = "" if event.attempt == 1 else f" (attempt {event.attempt})"
     if event.error is None:
         if is_enabled(logging.INFO):

@@ -1,1 +1,1 @@
-"""Calls of functions: the call, the side of the worker, pools, the event loop, free capacity."""
+"""Calls of functions: the call, the worker's side of it, pools, the event loop, and capacity."""

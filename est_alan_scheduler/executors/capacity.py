@@ -1,16 +1,19 @@
-"""Who makes the calls of a registry, and how many at a time."""
+"""The capacity of a registry: the runner that makes its calls, and how many it makes at a time."""
 
 from collections.abc import Sized
 
-from est_alan_scheduler.executors.call import Runner, loop_runner
-from est_alan_scheduler.executors.pool import DEFAULT_LIMIT, ExecutorSource, Pool
+from est_alan_scheduler.executors.pool import ExecutorSource, Pool
+from est_alan_scheduler.executors.runner import DEFAULT_LIMIT, Runner, loop_runner
 
 
 class Capacity:
-    """In the event loop that `run_scheduler` ticks `registry` in, that loop; elsewhere the pool; without one, nobody.
+    """The choice of a runner, and the number of further calls that it can take.
 
-    Then the ticking thread makes each call itself. `calls` are those under way. The registry's lock guards what
-    `replace` replaces: it is read without, and whoever starts a run looks at it once more under the lock.
+    In the event loop in which `run_scheduler` ticks `registry`, that loop makes the calls; elsewhere the pool does.
+    Without a pool, the ticking thread makes each call itself. `calls` are the calls in flight.
+
+    The registry's lock guards the executor, the pool and `max_running`. They are read without it, so the start of a run
+    checks its runner once more under the lock.
     """
 
     def __init__(self, registry: object, calls: Sized) -> None:
@@ -21,21 +24,21 @@ class Capacity:
         self.max_running: int | None = None
 
     def replace(self, executor: ExecutorSource | None, pool: Pool | None, max_running: int | None) -> Pool | None:
-        """Let others make the calls, and return the former pool if it goes; the caller holds the lock."""
+        """Set a new configuration under the lock, and return the former pool if it is no longer used."""
         former, self.pool = self.pool, pool
         self.executor, self.max_running = executor, max_running
         return None if former is pool else former
 
     def runner(self) -> Runner | None:
-        """Return who makes the calls of a tick in this thread; None for the thread itself."""
+        """Return the runner for a tick in this thread; None if the thread makes the calls itself."""
         runner = loop_runner.get()
-        return self.pool if runner is None or not runner.is_for(self._registry) else runner
+        return self.pool if runner is None or not runner.serves(self._registry) else runner
 
     def available(self, runner: Runner | None) -> int | None:
-        """Return how many more runs may be under way; None for any number, one by one in this thread."""
+        """Return how many more calls may start; None for any number, one by one in this thread."""
         return None if runner is None else max(0, self.limit(runner.limit) - len(self._calls))
 
     def limit(self, of_runner: int = DEFAULT_LIMIT) -> int:
-        """Return how many runs may be under way at a time, if that many are what the runner takes."""
+        """Return how many calls may be in flight, with a runner that takes `of_runner` at a time."""
         limit = of_runner if self.pool is None else self.pool.limit
-        return self.max_running or limit if limit else 0  # no call can be made any more: the program ends
+        return self.max_running or limit if limit else 0  # 0: the interpreter ends, and takes no more calls

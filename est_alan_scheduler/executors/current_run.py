@@ -1,4 +1,4 @@
-"""The current run: what a function may know of the run that it is part of."""
+"""The current run, as the function that it calls may know it."""
 
 from contextvars import ContextVar
 from datetime import datetime
@@ -6,28 +6,28 @@ from typing import NamedTuple, Protocol
 
 
 class CurrentRun(NamedTuple):
-    """What `func` may know of its own run."""
+    """The facts of a run that are open to its function."""
 
     task_id: str
     slot: datetime
-    """The moment at which the run was due, as the task records moments: the earliest, if it makes up for several; of a
-    retry, that of the first attempt."""
+    """The moment at which the run was due, in the form in which the task records moments. For a run that makes up for
+    several slots it is the earliest of them; for a retry, the slot of the first attempt."""
     attempt: int
     """1 for the first try, 2 for the first retry."""
     epoch: int | None = None
-    """With a backend: the number of the run among all of its task, which grows. It fences what the run does elsewhere:
-    what comes with a smaller number than was seen already is of a run that has lost its lease."""
+    """With a backend: the number of the run among all runs of its task, which grows. It fences the side effects of the
+    run: a smaller number than the largest one seen so far comes from a run that has lost its lease."""
 
 
 class Running(Protocol):
-    """A run, as far as `current_run` needs to know one."""
+    """A run, in the form in which `current_run` reads it."""
 
     def public(self) -> CurrentRun:
-        """Return what its function may know of it."""
+        """Return the facts that are open to its function."""
 
 
 current: ContextVar[Running | CurrentRun | None] = ContextVar("est_alan_scheduler.current_run", default=None)
-"""Set around each call: inline to the run itself, which is cheaper, elsewhere to what was sent along."""
+"""The run of the present call. Inline, it is the run itself, which is cheaper; elsewhere, the facts that came along."""
 
 
 def current_run() -> CurrentRun | None:

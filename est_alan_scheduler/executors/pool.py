@@ -1,43 +1,41 @@
-"""The executor of a registry: calls go in, outcomes come out, and what broke is replaced if there is a factory."""
+"""Pools: executors of the standard library or of others, as runners."""
 
 import contextlib
-import os
 import pickle
-import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from est_alan_scheduler._support.interpreter import is_ending
+from est_alan_scheduler._support.interpreter import end_before, is_ending
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.call import Call, Outcome
-from est_alan_scheduler.executors.worker import pack, remove, unpack, work, work_and_tell, work_packed
+from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
+from est_alan_scheduler.executors.runner import DEFAULT_LIMIT
+from est_alan_scheduler.executors.start_mark import new_start_mark
+from est_alan_scheduler.executors.worker import make_call, make_call_and_report, make_packed_call
 
 ExecutorSource = Executor | Callable[[], Executor]
-"""An executor, or what makes one."""
+"""An executor, or a factory that makes one."""
 
 _REMEDY = (
-    "and tasks fail until it is replaced; a factory has that done by itself: executor=lambda: ProcessPoolExecutor(4)"
+    "and tasks fail until it is replaced; a factory is asked for a new one: executor=lambda: ProcessPoolExecutor(4)"
 )
-
-DEFAULT_LIMIT = 32
-"""How many runs at a time where an executor does not tell how many workers it has."""
 
 
 class InterpreterEndsError(RuntimeError):
-    """No call can be made any more: the program is at its end, and a daemon thread still ticks."""
+    """The executors take no more calls, because the main thread has ended while a daemon thread still ticks."""
 
 
 class Pool:
-    """A runner (see `execution`) on any `concurrent.futures.Executor`.
+    """A `Runner` on any `concurrent.futures.Executor`.
 
-    An executor that a factory made is ours: it is made with the first tick, replaced when it broke, shut down by
-    `close`. `_lock` guards which executor is the present one; no factory and no executor is called under it.
+    The pool owns an executor that a factory has made: the first tick makes it, a new one replaces it when it breaks,
+    and `close` shuts it down. `_lock` guards which executor is the present one and which ones are closing. No factory
+    and no executor is called under it.
     """
 
     limit = DEFAULT_LIMIT
@@ -51,26 +49,28 @@ class Pool:
         self._lock = threading.Lock()
         self._factory = None if isinstance(source, Executor) else source
         self._executor = source if isinstance(source, Executor) else None
-        self._is_of_parent = False
-        self._has_failed = False  # the factory, when it was tried ahead of need
-        self._parents: Executor | None = None
+        self._is_of_parent = False  # the executor was given, and its workers stayed with the parent of a forked child
+        self._parents_executor: Executor | None = None
+        self._has_failed = False  # the factory, in `prepare`
+        self._closing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         self._set_limit()
+        end_before(self)
 
     def prepare(self) -> None:
-        """Make the executor, if that is still to be done, so that `limit` is known."""
+        """Make the executor if there is none yet, so that `limit` is known."""
         if self._executor is None and not self._has_failed:
-            self._has_failed = True  # do not try with every tick: the run that needs it will, and fail, and say so
+            self._has_failed = True  # then only runs try again, because a run can fail and log the error
             with contextlib.suppress(Exception):
-                self._present()
+                self._obtain()
                 self._has_failed = False
 
     def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
-        """Submit `call`; `done` gets its outcome in whatever thread the executor uses; in a thread pool, its worker.
+        """Submit `call`, and pass its outcome to `done` in a thread of the executor; in a thread pool, in its worker.
 
-        Raises what the factory or the executor raises; `BrokenExecutor` that says what to do if that is the trouble;
-        `InterpreterEndsError`.
+        Raises the errors of the factory and of the executor. A broken executor or one that was shut down raises an
+        error that names the remedy; one that refuses because the program ends raises `InterpreterEndsError`.
         """
-        executor = self._present()
+        executor = self._obtain()
         try:
             future = self._submit(executor, call, done)
         except RuntimeError as error:  # broken, or shut down
@@ -84,29 +84,45 @@ class Pool:
                     raise BrokenExecutor(f"the executor is broken, {_REMEDY} ({error})") from error
                 raise RuntimeError(f"the executor was shut down, {_REMEDY} ({error})") from error
             self._discard(executor)
-            future = self._submit(self._present(), call, done)
+            future = self._submit(self._obtain(), call, done)
         call.future = future
         future.add_done_callback(partial(_pass_on, call, done))
 
     def close(self, wait: bool) -> None:
-        """Shut down the executor if it is ours. The next call would make another one."""
+        """Shut down the executor if a factory made it. The next call makes another one."""
         with self._lock:
             executor = self._executor
             if self._factory is None or executor is None:
                 return
             self._executor = None
-        executor.shutdown(wait=wait)
+        if wait:
+            executor.shutdown()
+        else:
+            self._shut_down_meanwhile(executor)
 
-    def forget(self) -> None:
-        """Start over in a forked child: the workers stayed with the parent."""
+    def end(self) -> None:
+        """Shut down a pool of processes at the end of the program, and wait for those that are being shut down.
+
+        The interpreter waits for them anyway. But before Python 3.12 it also writes to a pipe of the pool, and prints
+        "Bad file descriptor" if the pool is closing it.
+        """
+        with self._lock:
+            executor, closing = self._executor, list(self._closing)
+        if isinstance(executor, ProcessPoolExecutor) and not self._is_of_parent:
+            executor.shutdown()
+        for thread in closing:
+            thread.join()
+
+    def clear_after_fork(self) -> None:
+        """Start anew in a forked child: the workers stayed with the parent."""
         self._lock = threading.Lock()
         if self._factory is None:
             self._is_of_parent = True
         else:
-            # Its end would wait for locks that threads of the parent may have held.
-            self._parents, self._executor = self._executor, None
+            # Kept, because its `__del__` would wait for locks that threads of the parent may have held.
+            self._parents_executor, self._executor = self._executor, None
 
-    def _present(self) -> Executor:
+    def _obtain(self) -> Executor:
         if self._is_of_parent:
             raise RuntimeError(f"the executor belongs to the process that this one was forked from, {_REMEDY}")
         executor = self._executor
@@ -128,49 +144,52 @@ class Pool:
         with self._lock:
             if self._executor is executor:
                 self._executor = None
-        executor.shutdown(wait=False)
+        self._shut_down_meanwhile(executor)
+
+    def _shut_down_meanwhile(self, executor: Executor) -> None:
+        """Shut down an executor in a thread of its own, which `end` can wait for, unlike for `shutdown(wait=False)`."""
+        thread = threading.Thread(target=executor.shutdown, name="est-alan-scheduler shutdown", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the interpreter ends, and starts no more threads
+            executor.shutdown(wait=False)
+        else:
+            with self._lock:
+                self._closing.add(thread)
 
     def _set_limit(self) -> None:
-        workers = getattr(self._executor, "_max_workers", None)  # the one place where the standard pools tell
+        workers = getattr(self._executor, "_max_workers", None)  # private, but the standard pools show it nowhere else
         self.limit = workers if isinstance(workers, int) else DEFAULT_LIMIT
 
     def _submit(self, executor: Executor, call: Call, done: Callable[[Outcome], None]) -> "Future[Any]":
-        if type(executor) is ThreadPoolExecutor:  # not a kind of it: that may send its calls elsewhere
-            return executor.submit(work_and_tell, call, done)
-        is_thread = isinstance(executor, ThreadPoolExecutor)
-        call.is_near = is_thread or isinstance(executor, ProcessPoolExecutor)
-        if call.timeout is not None and not is_thread:
-            if call.is_near:
-                call.mark = _mark()
-            if call.mark is None:
-                call.began_at = time.monotonic()  # nobody will tell
+        if type(executor) is ThreadPoolExecutor:  # a subclass may make its calls elsewhere
+            return executor.submit(make_call_and_report, call, done)
+        has_threads = isinstance(executor, ThreadPoolExecutor)
+        call.shares_clock = has_threads or isinstance(executor, ProcessPoolExecutor)
+        if call.timeout is not None and not has_threads:
+            call.start_mark = new_start_mark() if call.shares_clock else None
+            if call.start_mark is None:
+                call.began_at = time.monotonic()  # nothing will tell when it begins
         dumps = _dumps(executor)
-        return executor.submit(work, call) if dumps is None else executor.submit(work_packed, pack(call, dumps), dumps)
+        if dumps is None:
+            return executor.submit(make_call, call)
+        return executor.submit(make_packed_call, pack_call(call, dumps), dumps)
 
 
 def _dumps(executor: Executor) -> Callable[[Any], bytes] | None:
-    """Return what pickles for an executor whose workers are known to be elsewhere; None for any other."""
+    """Return the pickling function for an executor whose workers are other processes; None if that is not known."""
     if isinstance(executor, ProcessPoolExecutor):
         return pickle.dumps
     if type(executor).__module__.partition(".")[0] == "distributed":
-        import cloudpickle  # comes with it, and knows lambdas
+        import cloudpickle  # Dask depends on it; it pickles lambdas as well
 
         return cloudpickle.dumps  # type: ignore[no-any-return]  # it ships no types
     return None
 
 
-def _mark() -> str | None:
-    """Return the path of a file in which a worker may note when its call begins; None if there is no place for it."""
-    try:
-        directory = tempfile.gettempdir()
-    except OSError:
-        return None
-    return str(Path(directory) / f"est-alan-scheduler-{uuid4().hex}") if os.access(directory, os.W_OK) else None
-
-
 def _pass_on(call: Call, done: Callable[[Outcome], None], future: "Future[Any]") -> None:
-    if call.mark is not None:
-        remove(call.mark)
+    if call.start_mark is not None:
+        call.start_mark.remove()
     if not call.is_reported:
         done(_outcome(future))
 
@@ -179,7 +198,7 @@ def _outcome(future: "Future[Any]") -> Outcome:
     if future.cancelled():
         return Outcome(error=RuntimeError("the executor was shut down before it made the call"))
     error = future.exception()
-    if error is not None:  # of the executor: those of the function are part of the outcome
+    if error is not None:  # an error of the executor: the function's own errors are in the outcome
         return Outcome(error=error)
     result = future.result()
-    return unpack(result) if isinstance(result, bytes) else result
+    return unpack_outcome(result) if isinstance(result, bytes) else result

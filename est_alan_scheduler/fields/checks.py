@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import ValidationInfo
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import parse, shortest_gap
+from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -223,19 +223,10 @@ def _date(value: object) -> date:
     raise ValueError(f"exclude must hold dates such as date(2026, 12, 25) or '2026-12-25', got {short_repr(value)}")
 
 
-def compare_jitter(fields: Mapping[str, Any]) -> None:
-    """Raise `ValueError` unless the field `jitter` is less than the shortest time between slots."""
-    jitter = fields["jitter"]
-    if fields.get("every") is not None:
-        interval = timedelta(**fields["every"]).total_seconds()
-    elif fields.get("at") is not None:
-        interval = 86_400.0 - 3 * 3_600  # days on which the clock goes forward are shorter
-    elif fields.get("cron") is not None:
-        interval = shortest_gap(fields["cron"])
-    else:
-        return
-    if jitter >= interval:
-        raise ValueError(f"jitter must be less than the {interval:g} s between slots, got {jitter:g}")
+def check_jitter(jitter: float, gap: float) -> None:
+    """Raise `ValueError` unless `jitter` is less than the shortest time between slots, in seconds."""
+    if jitter >= gap:
+        raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
 
 
 def compare_limits(fields: Mapping[str, Any]) -> None:

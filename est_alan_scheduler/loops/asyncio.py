@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from est_alan_scheduler.control.loop_side import LoopSide
-from est_alan_scheduler.executors.call import loop_runner
 from est_alan_scheduler.executors.event_loop import EventLoopRunner
+from est_alan_scheduler.executors.runner import loop_runner
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.task_registry import TaskRegistry
 

@@ -1,23 +1,22 @@
 """Which tasks may be due: an index over the store, never a second truth."""
 
 import weakref
-from collections import deque
+from collections import OrderedDict, deque
 from datetime import datetime
 from heapq import heapify, heappop, heappush
-from itertools import count
+from operator import attrgetter
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.calendar.zones import LOCAL
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry as Entry
-from est_alan_scheduler.planning.entry import Holder, Item
+from est_alan_scheduler.planning.entry import Holder
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.schedules.due import due_moment, due_retry, is_steady, keep_schedule
-from est_alan_scheduler.schedules.schedule import AT_ONCE, Every, in_utc
-from est_alan_scheduler.schedules.window import Window
+from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64
+_order = attrgetter("order")
 _set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through the validation of fields
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
@@ -42,7 +41,6 @@ class Agenda:
         # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
         self._order = 0
-        self._serial = count()
         self._clear()
 
     def _clear(self) -> None:
@@ -57,9 +55,6 @@ class Agenda:
         self._moments: list[datetime] = []
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
         self._empty = 0  # moments in the heap under which nothing is filed any more
-        # What is due beyond what may start: a heap of its own, so that each tick has to look at no more than it starts.
-        self._backlog: list[Item] = []
-        self._stale = 0  # items in it whose entries have gone elsewhere
 
     def __enter__(self) -> "Agenda":
         return self
@@ -189,30 +184,34 @@ class Agenda:
         return taken
 
     def take(self, moment: datetime, limit: int | None) -> list[Entry]:
-        """Take off what may be due at the UTC `moment`; if there is a `limit`, at most so many, the oldest first."""
-        if limit is not None or self._backlog:
-            return self._take_oldest(moment, limit)
+        """Take off what may be due at the UTC `moment`; if there is a `limit`, at most so many, the oldest first.
+
+        What is beyond the limit stays where it is, unlooked at.
+        """
         taken: list[Entry] = []
         moments, filed = self._moments, self._filed
-        while moments and moments[0] <= moment:
-            found = filed.pop(heappop(moments), None)
-            if isinstance(found, Entry):
-                found.due = None
-                taken.append(found)
-            elif found is None:
+        while moments and moments[0] <= moment and (limit is None or len(taken) < limit):
+            due = moments[0]
+            found = filed.get(due)
+            if found is None:
+                heappop(moments)
                 self._empty -= 1
+            elif isinstance(found, Entry) or limit is None or len(taken) + len(found) <= limit:
+                heappop(moments)
+                del filed[due]
+                taken += (found,) if isinstance(found, Entry) else found
             else:
-                for entry in found:
-                    entry.due = None
-                taken += found
+                if not isinstance(found, OrderedDict):
+                    found = filed[due] = OrderedDict.fromkeys(sorted(found, key=_order))
+                while len(taken) < limit:
+                    taken.append(found.popitem(last=False)[0])
+        for entry in taken:
+            entry.due = None
         return taken
 
     def next_moment(self) -> datetime | None:
         """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
-        while self._backlog and self._backlog[0][-1].backlog_item is not self._backlog[0]:
-            heappop(self._backlog)
-            self._stale -= 1
-        if self._backlog or self._left_over():
+        if self._left_over():
             return AT_ONCE
         while self._moments and self._moments[0] not in self._filed:
             heappop(self._moments)
@@ -294,38 +293,8 @@ class Agenda:
                 del self.waiting[entry.waits_for]
             entry.waits_for = None
 
-    def _take_oldest(self, moment: datetime, limit: int | None) -> list[Entry]:
-        moments, backlog = self._moments, self._backlog
-        while moments and moments[0] <= moment:
-            due = heappop(moments)
-            found = self._filed.pop(due, None)
-            if found is None:
-                self._empty -= 1
-                continue
-            for entry in (found,) if isinstance(found, Entry) else found:
-                entry.backlog_item = due, entry.order, next(self._serial), entry
-                heappush(backlog, entry.backlog_item)
-        taken: list[Entry] = []
-        while backlog and (limit is None or len(taken) < limit):
-            item = heappop(backlog)
-            entry = item[-1]
-            if entry.backlog_item is item:
-                entry.backlog_item = entry.due = None
-                taken.append(entry)
-            else:
-                self._stale -= 1
-        return taken
-
     def _unfile(self, entry: Entry, due: datetime) -> None:
         entry.due = None
-        if entry.backlog_item is not None:
-            entry.backlog_item = None
-            self._stale += 1
-            if self._stale > _EMPTY_ALLOWED + len(self._backlog) // 2:
-                self._backlog = [item for item in self._backlog if item[-1].backlog_item is item]
-                heapify(self._backlog)
-                self._stale = 0
-            return
         found = self._filed[due]
         if not isinstance(found, Entry):
             del found[entry]
@@ -348,15 +317,8 @@ class Agenda:
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
-        if isinstance(schedule, Window):
-            if schedule.zone is not LOCAL:
-                self.clock_guard.learn_zone(schedule.zone)
-            schedule = schedule.kind
-        if isinstance(schedule, Every):
-            self.clock_guard.learn(schedule.step)
-            for last in (task.last_run_at, task.misfired_at):
-                if last is not None:
-                    self.clock_guard.learn_last(schedule.step, to_utc(last))
+        if schedule is not None:
+            self.clock_guard.learn(task, schedule)
         if task.depends_on:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":

@@ -2,8 +2,10 @@
 
 from datetime import date, datetime, timedelta
 
-from est_alan_scheduler.calendar.zones import Zone
-from est_alan_scheduler.schedules.schedule import AT_ONCE
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import LOCAL, Zone
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule
+from est_alan_scheduler.task import Task
 
 
 class ClockGuard:
@@ -43,18 +45,18 @@ class ClockGuard:
         self._shortest, self._ahead = None, AT_ONCE
         self._zones.clear()
 
-    def learn(self, step: timedelta) -> None:
-        """Take notice of an interval."""
+    def learn(self, task: Task, schedule: Schedule) -> None:
+        """Take notice of a task: of the zone in which dates count, and of its last run if its grid may begin anew."""
+        if schedule.zone is not LOCAL:
+            self._zones.add(schedule.zone)
+        step = schedule.kind.step
+        if step is None:
+            return
         if self._shortest is None or step < self._shortest:
             self._shortest = step
-
-    def learn_last(self, step: timedelta, last: datetime) -> None:
-        """Take notice of the UTC moment of the last run or misfire of a task with that interval."""
-        self._ahead = max(self._ahead, _minus(last, step))
-
-    def learn_zone(self, zone: Zone) -> None:
-        """Take notice of a time zone in which dates count."""
-        self._zones.add(zone)
+        for last in (task.last_run_at, task.misfired_at):
+            if last is not None:
+                self._ahead = max(self._ahead, _minus(to_utc(last), step))
 
 
 def _day(zone: Zone, now: datetime) -> date:

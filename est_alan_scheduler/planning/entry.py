@@ -11,8 +11,6 @@ from typing_extensions import override
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
-Item = tuple[datetime, int, int, "Entry"]  # due, order of registration, a tie-breaker
-
 
 class Holder(Protocol):
     """The agenda that an entry is of."""
@@ -31,7 +29,6 @@ class Entry(ScheduleState):
     __slots__ = (
         "accepts",
         "agenda",
-        "backlog_item",
         "counters",
         "due",
         "is_simple",
@@ -59,7 +56,6 @@ class Entry(ScheduleState):
     def clear_place(self) -> None:
         """Be nowhere on the agenda."""
         self.due: datetime | None = None  # the moment under which it is filed
-        self.backlog_item: Item | None = None  # there, if that is where it is filed
         # What it is filed under, if the task need not be asked again: of what is due in one tick, most lies far apart
         # in memory, and looking at each task twice costs as much as all the rest of a short run.
         self.sure_slot: datetime | None = None

@@ -7,7 +7,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.planning.dependencies import argument_name, find_cycle
 from est_alan_scheduler.planning.why_not import describe_options
 from est_alan_scheduler.schedules.due import keep_schedule
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import OPTION_NAMES, Task
 
 
 def check(task: Task) -> None:
@@ -16,7 +16,7 @@ def check(task: Task) -> None:
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
     if keep_schedule(task) is None:
         raise ValueError(
-            f"Task must specify exactly one of every / at / run_at / cron, {describe_options(task)} (task {task.id!r})."
+            f"Task must specify exactly one of {OPTION_NAMES}, {describe_options(task)} (task {task.id!r})."
         )
     for task_id in task.depends_on:
         name = argument_name(task_id)

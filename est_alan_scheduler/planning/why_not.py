@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.dependencies import find_cycle, first_used_up
-from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, options_of, read_schedule, show
-from est_alan_scheduler.schedules.window import Misfire
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
+from est_alan_scheduler.schedules.kinds import options_of, read_schedule
+from est_alan_scheduler.schedules.schedule import Misfire
+from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
 
 
 def explain(
@@ -38,7 +39,7 @@ def explain(
     if task.paused and task.run_requested is None:
         return f"paused: resume({task.id!r}) lets it run"
     if read_schedule(task) is None and task.run_requested is None:
-        return "never due: exactly one of every / at / run_at / cron must be set, " + describe_options(task)
+        return f"never due: exactly one of {OPTION_NAMES} must be set, " + describe_options(task)
     due = due_moment(task, now)
     if due is None:
         return _why_never(task)

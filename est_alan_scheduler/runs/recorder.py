@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler._support.log import is_enabled, log
-from est_alan_scheduler.executors.call import Outcome, timeout_error
-from est_alan_scheduler.executors.worker import explained
+from est_alan_scheduler.executors.call import Outcome
+from est_alan_scheduler.executors.invocation import timeout_error
+from est_alan_scheduler.executors.pickling import error_with_traceback
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.runs.in_flight import RunsInFlight
@@ -128,10 +129,10 @@ class RunRecorder:
 
     def finish_call(self, run: Run, outcome: Outcome) -> None:
         """Record and publish the outcome of a call. From any thread."""
-        error, call = explained(outcome), run.call
+        error, call = error_with_traceback(outcome), run.call
         if call is not None:
             call.seconds = outcome.seconds
-            if call.is_near and outcome.began_at is not None:
+            if call.shares_clock and outcome.began_at is not None:
                 call.began_at = outcome.began_at
         if run.is_over:
             log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")

@@ -8,10 +8,12 @@ from types import CoroutineType
 
 from est_alan_scheduler._support.functions import is_coroutine_function
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.executors.call import Call, Runner, Work, call_here, finish_coroutine
+from est_alan_scheduler.executors.call import Call, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
+from est_alan_scheduler.executors.invocation import await_coroutine, invoke
 from est_alan_scheduler.executors.pool import InterpreterEndsError
+from est_alan_scheduler.executors.runner import Runner
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.readiness import Condition
@@ -63,9 +65,9 @@ class RunStarter:
                 if run.timeout is None:
                     result = func(*args, **kwargs)
                     if isinstance(result, CoroutineType):
-                        result = finish_coroutine(result)
+                        result = await_coroutine(result)
                 else:
-                    result = call_here(func, args, kwargs, run.timeout)
+                    result = invoke(func, args, kwargs, run.timeout)
                 self._recorder.finish(run, result, None)
             except (Exception, SystemExit) as error:
                 self._fail_inline(task, error)
@@ -209,8 +211,8 @@ class RunStarter:
         """Record a run as failed that could not be submitted, or not for sure."""
         call = run.call
         if call is not None:
-            call.is_void = True  # it may be queued already
-        # A worker notes its thread before it reads `is_void`: so either its call has begun, or it never will.
+            call.is_cancelled = True  # it may be queued already
+        # A worker notes its thread before it reads `is_cancelled`: so either its call has begun, or it never will.
         has_begun = call is not None and call.thread is not None
         self._recorder.fail(run, error, has_ended=not has_begun)
         if not has_begun:

@@ -1,4 +1,4 @@
-"""Cron expressions, by way of cronsim (the extra `cron`), exact at every clock change.
+"""`cron`: the slots of an expression, by way of cronsim (the extra `cron`), exact at every clock change.
 
 Minutes and hours that are fixed mean wall times: like `at`, they come once on every date that exists. Where either is a
 wildcard (`*`, `*/n`) time goes on as it passes: nothing is made up for in a gap, and a repeated hour counts twice. That
@@ -11,9 +11,11 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from est_alan_scheduler.calendar.cron_expression import parse
+from typing_extensions import override
+
+from est_alan_scheduler.calendar.cron_expression import explain, parse
 from est_alan_scheduler.calendar.zones import Zone
-from est_alan_scheduler.schedules.schedule import Schedule
+from est_alan_scheduler.schedules.schedule import FixedKind
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -21,57 +23,63 @@ if TYPE_CHECKING:
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
-@lru_cache(maxsize=1024)
-def cron(expression: str, zone: Zone) -> Cron:
-    """Return the schedule of an expression; equal ones are one object."""
-    return Cron(expression, zone)
+class Cron(FixedKind):
+    """A cron expression."""
 
+    __slots__ = ("_is_fixed", "_new", "_state", "zone")
 
-class Cron(Schedule):
-    """The slots of a cron expression."""
-
-    __slots__ = ("_is_fixed", "_new", "_state", "_zone", "expression")
+    waits_for_slot = True
 
     def __init__(self, expression: str, zone: Zone) -> None:
-        self.expression = expression
-        self._zone = zone
+        self.zone = zone
         parsed = parse(expression)
         self._state = parsed.__dict__
         self._new = partial(object.__new__, type(parsed))
         _, minutes, hours, *_ = parsed.parts
         self._is_fixed = not minutes.startswith("*") and not hours.startswith("*")
 
+    @classmethod
+    @override
+    def of(cls, value: str, zone: Zone) -> Cron:
+        return _cron(value, zone)
+
+    @classmethod
+    @override
+    def describe(cls, value: str, zone: str) -> str:
+        words = explain(value)
+        return f"{words[:1].lower()}{words[1:]}{zone}"
+
+    @override
     def after(self, moment: datetime) -> datetime | None:
-        """Return the first slot after a moment; None if there is none in the next fifty years."""
-        try:
+        try:  # it looks no further than fifty years
             return self._fixed_after(moment) if self._is_fixed else self._elapsed_after(moment)
         except (StopIteration, OverflowError, ValueError):  # the last two: the end of the calendar
             return None
 
+    @override
     def latest(self, moment: datetime) -> datetime | None:
-        """Return the last slot at or before a moment; None if there is none in the fifty years before."""
         try:
             return self._fixed_latest(moment) if self._is_fixed else self._elapsed_latest(moment)
         except (StopIteration, OverflowError, ValueError):
             return None
 
+    @override
     def local_date(self, slot: datetime) -> date:
-        """Return the local date of a slot."""
-        return self._zone.from_utc(slot).date()
+        return self.zone.from_utc(slot).date()
 
     def _fixed_after(self, moment: datetime) -> datetime | None:
-        for wall in self._walk(self._zone.from_utc(moment), 1):
-            slot = self._zone.first_instant(wall)
+        for wall in self._walk(self.zone.from_utc(moment), 1):
+            slot = self.zone.first_instant(wall)
             if slot is not None and slot > moment:
                 return slot
         return None
 
     def _fixed_latest(self, moment: datetime) -> datetime | None:
-        wall = self._zone.from_utc(moment)
+        wall = self.zone.from_utc(moment)
         if self._offset(moment - _DAY) != self._offset(moment):
             wall += _DAY  # within a repeated hour, later wall times may have come already
         for earlier in self._walk(wall.replace(microsecond=0) + _SECOND, -1):
-            slot = self._zone.first_instant(earlier)
+            slot = self.zone.first_instant(earlier)
             if slot is not None and slot <= moment:
                 return slot
         return None
@@ -80,47 +88,47 @@ class Cron(Schedule):
     # (Lord Howe) leads it back in time.
 
     def _elapsed_after(self, moment: datetime) -> datetime | None:
-        steady = self._zone.steady_offset(moment)
+        steady = self.zone.steady_offset(moment)
         if steady is not None:
             slot = next(self._walk(moment + steady, 1)) - steady
             if slot - moment <= _DAY:
                 return slot
-        wall, offset = self._zone.from_utc(moment), self._offset(moment)
+        wall, offset = self.zone.from_utc(moment), self._offset(moment)
         if self._offset(moment + _DAY) != offset:
             change = self._change(moment, moment + _DAY)
             slot = next(self._walk(wall, 1)) - offset
             if slot < change:
                 return slot
-            wall, offset = self._zone.from_utc(change) - _SECOND, self._offset(change)
+            wall, offset = self.zone.from_utc(change) - _SECOND, self._offset(change)
         for later in self._walk(wall, 1):
             slot = later - offset
             if self._offset(slot) == offset:
                 return slot
-            slot = self._zone.to_utc(later)
-            if self._zone.from_utc(slot) == later:  # not in a gap
+            slot = self.zone.to_utc(later)
+            if self.zone.from_utc(slot) == later:  # not in a gap
                 return slot
         return None
 
     def _elapsed_latest(self, moment: datetime) -> datetime | None:
-        wall, offset = self._zone.from_utc(moment).replace(microsecond=0) + _SECOND, self._offset(moment)
+        wall, offset = self.zone.from_utc(moment).replace(microsecond=0) + _SECOND, self._offset(moment)
         if self._offset(moment - _DAY) != offset:
             change = self._change(moment - _DAY, moment)
             slot = next(self._walk(wall, -1)) - offset
             if slot >= change:
                 return slot
             before = change - _SECOND
-            wall, offset = self._zone.from_utc(before) + _SECOND, self._offset(before)
+            wall, offset = self.zone.from_utc(before) + _SECOND, self._offset(before)
         for earlier in self._walk(wall, -1):
             slot = earlier - offset
             if self._offset(slot) == offset:
                 return slot
-            slot = self._zone.to_utc(earlier.replace(fold=1))
-            if self._zone.from_utc(slot) == earlier:
+            slot = self.zone.to_utc(earlier.replace(fold=1))
+            if self.zone.from_utc(slot) == earlier:
                 return slot
         return None
 
     def _offset(self, moment: datetime) -> timedelta:
-        return self._zone.from_utc(moment) - moment
+        return self.zone.from_utc(moment) - moment
 
     def _change(self, before: datetime, after: datetime) -> datetime:
         """Return the instant between two at which the clock is changed."""
@@ -141,3 +149,8 @@ class Cron(Schedule):
         walk = self._new()  # parsing takes longer than a step, and so does `copy`
         walk.__dict__ = {**self._state, "dt": start, "tick_direction": direction}
         return walk
+
+
+@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
+def _cron(expression: str, zone: Zone) -> Cron:
+    return Cron(expression, zone)

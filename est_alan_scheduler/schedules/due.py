@@ -12,45 +12,13 @@ from operator import is_, itemgetter
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
-from est_alan_scheduler.calendar.zones import LOCAL, from_clock, named
-from est_alan_scheduler.schedules.cron import cron
-from est_alan_scheduler.schedules.schedule import AT_ONCE, Daily, Every, Once, Schedule, daily, every, in_utc
+from est_alan_scheduler.calendar.zones import from_clock, named
+from est_alan_scheduler.schedules.kinds import read_schedule
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Misfire, Schedule, in_utc
 from est_alan_scheduler.schedules.state import tried
-from est_alan_scheduler.schedules.window import Misfire, Window
 from est_alan_scheduler.task import SCHEDULING, Task
 
-_TICK = timedelta(microseconds=1)
-_OPTIONS = 4  # `options_of` has their names
-
 _read_options: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*sorted(SCHEDULING))
-
-
-def options_of(task: Task) -> list[str]:
-    """Return the names of the schedule options that stand: it should be one."""
-    fields = task.__dict__
-    return [name for name in ("every", "at", "run_at", "cron") if fields[name] is not None]
-
-
-def read_schedule(task: Task) -> Schedule | None:
-    """Return what the schedule options of `task` mean; None unless exactly one stands."""
-    fields = task.__dict__
-    interval, at, run_at, expression = fields["every"], fields["at"], fields["run_at"], fields["cron"]
-    if (interval is None) + (at is None) + (run_at is None) + (expression is None) != _OPTIONS - 1:
-        return None
-    zone = LOCAL if fields["timezone"] is None else named(fields["timezone"])
-    kind: Every | Daily | Once | Schedule
-    if interval is not None:
-        kind = every(tuple(interval.items()))
-    elif at is not None:
-        kind = daily(at, zone)
-    elif expression is not None:
-        kind = cron(expression, zone)
-    else:
-        kind = Once(run_at, zone)
-    is_limited = fields["start_at"] or fields["end_at"] or fields["exclude"] or fields["jitter"]
-    if zone is LOCAL and expression is None and not is_limited and fields["misfire_grace"] is None:
-        return kind
-    return Window(task, kind, zone)
 
 
 def keep_schedule(task: Task) -> Schedule | None:
@@ -90,7 +58,14 @@ def is_steady(task: Task) -> bool:
 
     So it is with a bare interval. A slot of `at`, for one, passes when its day is over.
     """
-    return type(keep_schedule(task)) is Every
+    schedule = keep_schedule(task)
+    return schedule is not None and schedule.is_steady
+
+
+def begins_with_run(task: Task) -> bool:
+    """Tell whether the slots of `task` are counted from its first run."""
+    schedule = keep_schedule(task)
+    return schedule is not None and schedule.kind.step is not None
 
 
 def due_slot(task: Task, now: datetime) -> datetime | None:
@@ -145,7 +120,7 @@ def misfire(task: Task, now: datetime) -> Misfire | None:
     Closed form: it takes no longer for a million missed slots than for one.
     """
     schedule = keep_schedule(task)
-    return schedule.misfire(task, now) if isinstance(schedule, Window) and not task.paused else None
+    return None if schedule is None or task.paused else schedule.misfire(task, now)
 
 
 def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input: bool) -> tuple[int, datetime | None]:
@@ -196,8 +171,7 @@ def first_run(task: Task, now: datetime) -> datetime:
     first_run_at: datetime | None = fields["first_run_at"]
     if last_run_at is not None and (last_run_at.tzinfo is not None or last_run_at > now or last_run_at.fold):
         schedule = keep_schedule(task)
-        kind = schedule.kind if isinstance(schedule, Window) else schedule
-        if isinstance(kind, Every) and kind.is_astray(last_run_at, now):
+        if schedule is not None and schedule.kind.is_astray(to_utc(last_run_at), to_utc(now)):
             return now
     return first_run_at or last_run_at or now
 
@@ -225,19 +199,10 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     not about what has been run of them. An `every` task that has never run is taken to run at `after`.
     """
     schedule = keep_schedule(task)
-    if isinstance(schedule, Window):
-        return schedule.next_run(task, after)
-    moment = to_utc(after)
-    if isinstance(schedule, Every):
-        recorded = task.first_run_at or task.last_run_at
-        origin = moment if recorded is None else to_utc(recorded)
-        moment = max(moment, origin - _TICK)  # no slots before it
-        schedule = schedule.grid(origin, LOCAL)
-    slot = None if schedule is None else schedule.after(moment)
-    return None if slot is None else from_utc(slot)
+    return None if schedule is None else schedule.next_run(task, after)
 
 
 def following(task: Task, run_at: datetime) -> datetime | None:
     """Return when `task` is due after a run at `run_at`; None if it will not be."""
     schedule = keep_schedule(task)
-    return schedule.following(task, run_at) if isinstance(schedule, Window) else next_run(task, run_at)
+    return None if schedule is None else schedule.following(task, run_at)

@@ -1,32 +1,37 @@
-"""What each schedule option means: a grid of slots. Moments are naive UTC; no clock is read.
+"""Schedules and their slots. Moments are naive UTC; no clock is read.
 
-`due` answers for a task as it is: its earliest slot that no run covers. What else a task may ask for (another zone,
-limits, jitter) is put around these by `limits`, which asks them for the slot `after` a moment and the `latest` before.
+A `Kind` is what one schedule option of a task means; `kinds` has them all. A `Window` puts around it what else a task
+may ask for: another zone, limits, jitter.
 """
 
 from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar, NamedTuple
 
-from est_alan_scheduler.calendar.local_time import to_utc
+from typing_extensions import override
+
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
 from est_alan_scheduler.task import Task
 
 AT_ONCE = datetime.min
 """The due moment of a slot that has come whatever the clock says."""
 
-_DAY = timedelta(days=1)
+TICK = timedelta(microseconds=1)
+"""The least time between two moments."""
 
 
-class Schedule:
-    """When a task is due, given its earlier runs."""
+class Misfire(NamedTuple):
+    """The latest of the slots that come too late to be run."""
+
+    slot: datetime
+    """As the task would record it."""
+    late: timedelta
+
+
+class Grid:
+    """Slots, whatever has been run of them."""
 
     __slots__ = ()
-
-    def due(self, task: Task, now: datetime) -> datetime | None:
-        """Return the earliest slot that no run of `task` covers, as seen at `now`; None if none will come."""
-        raise NotImplementedError
 
     def after(self, moment: datetime) -> datetime | None:
         """Return the first slot after a moment; None if there is none."""
@@ -40,166 +45,103 @@ class Schedule:
         """Return the local date that a slot belongs to."""
         raise NotImplementedError
 
-
-class Every(Schedule):
-    """A fixed grid of elapsed time from the first run, so that lateness never adds up."""
-
-    __slots__ = ("step",)
-
-    def __init__(self, step: timedelta) -> None:
-        self.step = step
-
-    def grid(self, origin: datetime, zone: Zone) -> "Steps":
-        """Return the slots from a first one on."""
-        return Steps(origin, self.step, zone)
-
-    def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        fields = task.__dict__  # this is the hot path, and attributes of a model are slower
-        last_run_at, first_run_at, entry = fields["last_run_at"], fields["first_run_at"], task._entry
-        kept: Any = None if entry is None else entry.worked_out
-        is_kept = kept is not None and kept[1] is self.step and kept[2] is first_run_at
-        if is_kept and kept[3] is last_run_at and kept[0] <= in_utc(now):
-            return kept[0]  # type: ignore[no-any-return]  # a slot that has come, so the last run lies before `now`
-        if last_run_at is None:
-            return AT_ONCE
-        if (last_run_at > now or last_run_at.fold) and self.is_astray(last_run_at, now):
-            return AT_ONCE
-        try:
-            if not is_kept:
-                slot = self._next_slot(last_run_at, first_run_at)
-            elif kept[3] is last_run_at:
-                return kept[0]  # type: ignore[no-any-return]
-            else:  # on the same grid: one step further, unless the last run was early or late by more than that
-                slot = kept[0] + self.step
-                if not kept[0] <= in_utc(last_run_at) < slot:
-                    slot = self._next_slot(last_run_at, first_run_at)
-        except OverflowError:  # beyond the year 9999
-            return None
-        if entry is not None:
-            entry.worked_out = slot, self.step, first_run_at, last_run_at
-        return slot
-
-    def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:
-        last = to_utc(last_run_at)
-        return _next_step(last, last if first_run_at is None else to_utc(first_run_at), self.step)
-
-    def is_astray(self, last_run_at: datetime, now: datetime) -> bool:
-        """Tell whether the last run lies more than one step ahead: the clock went back, and the grid starts anew."""
-        return to_utc(last_run_at) - to_utc(now) > self.step
+    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # not of all grids
+        """Return the first slot after the last run that still counts at `here`; None if there is none."""
+        return None if last is None else self.after(last)
 
 
-class Steps(Schedule):
-    """The slots of an `Every` whose first one is known, before it as well as after it."""
+class Schedule:
+    """When a task is due, given its earlier runs. `now` and recorded moments are local time, as the task has them."""
 
-    __slots__ = ("_origin", "_step", "_zone")
+    __slots__ = ()
 
-    def __init__(self, origin: datetime, step: timedelta, zone: Zone) -> None:
-        self._origin = origin
-        self._step = step
-        self._zone = zone
-
-    def after(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        try:
-            return _next_step(moment, self._origin, self._step)
-        except OverflowError:  # beyond the year 9999
-            return None
-
-    def latest(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        try:
-            return moment - (moment - self._origin) % self._step
-        except OverflowError:
-            return None
-
-    def local_date(self, slot: datetime) -> date:  # noqa: D102  # as in Schedule
-        return self._zone.from_utc(slot).date()
-
-
-class Daily(Schedule):
-    """One slot for every local date that exists: at a wall time, or at the first valid instant after it."""
-
-    __slots__ = ("at", "zone")
-
-    def __init__(self, at: time_of_day, zone: Zone = LOCAL) -> None:
-        self.at = at
-        self.zone = zone
-
-    def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        last_run_at = task.last_run_at
-        return self.first(None if last_run_at is None else to_utc(last_run_at), date(now.year, now.month, now.day))
-
-    def first(self, last: datetime | None, today: date) -> datetime | None:
-        """Return the first slot after the moment `last` that falls on the local date `today` or later."""
-        # After the clock went back, the last run may lie days ahead.
-        day = today if last is None else max(today, self.zone.from_utc(last).date())
-        # The slot of the day before counts only where a gap has pushed it into today; the zone may skip the day after.
-        for days in (-1, 0, 1, 2):
-            slot = self._slot(day, days)
-            if slot is not None and (last is None or last < slot) and self.zone.from_utc(slot).date() >= today:
-                return slot
-        return None
-
-    def after(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        offset = self.zone.steady_offset(moment)
-        wall = self.zone.from_utc(moment) if offset is None else moment + offset
-        day = wall.date()
-        is_over = offset is not None and wall.time() >= self.at
-        # The clock may have gone back over midnight, and the zone may skip a day.
-        for days in (1, 2, 3) if is_over else (0, 1, 2, 3):
-            slot = self._slot(day, days)
-            if slot is not None and slot > moment:
-                return slot
-        return None
-
-    def latest(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        day = self.zone.from_utc(moment).date()
-        for days in (1, 0, -1, -2):
-            slot = self._slot(day, days)
-            if slot is not None and slot <= moment:
-                return slot
-        return None
-
-    def local_date(self, slot: datetime) -> date:  # noqa: D102  # as in Schedule
-        day = self.zone.from_utc(slot).date()
-        return day if self._slot(day, 0) == slot else day - _DAY  # pushed into the next day by a gap
-
-    def _slot(self, day: date, days: int) -> datetime | None:
-        try:
-            return self.zone.first_instant(datetime.combine(day + days * _DAY if days else day, self.at))
-        except (OverflowError, ValueError):  # outside the years 1 to 9999
-            return None
-
-
-class Once(Schedule):
-    """A single slot."""
-
-    __slots__ = ("moment", "zone")
-
-    def __init__(self, moment: datetime, zone: Zone = LOCAL) -> None:
-        self.moment = moment
-        self.zone = zone
-
-    def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: ARG002, D102  # as in Schedule
-        slot = self.slot
-        return slot if task.last_run_at is None or to_utc(task.last_run_at) < slot else None
+    zone: Zone
+    """The zone that it is reckoned in."""
+    is_steady: ClassVar[bool] = False
+    """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
 
     @property
-    def slot(self) -> datetime:
-        """The slot."""
-        return moment_in(self.moment, self.zone)
+    def kind(self) -> "Kind":
+        """What the schedule option alone means."""
+        raise NotImplementedError
 
-    def after(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        return self.slot if self.slot > moment else None
+    def due(self, task: Task, now: datetime) -> datetime | None:
+        """Return the earliest slot that no run of `task` covers, as seen at `now`; None if none will come."""
+        raise NotImplementedError
 
-    def latest(self, moment: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
-        return self.slot if self.slot <= moment else None
+    def misfire(self, task: Task, now: datetime) -> Misfire | None:  # noqa: ARG002  # only within a `Window`
+        """Return the misfire if even the latest slot that no run of `task` covers is later than its grace at `now`."""
+        return None
 
-    def local_date(self, slot: datetime) -> date:  # noqa: D102  # as in Schedule
-        return self.zone.from_utc(slot).date()
+    def next_run(self, task: Task, after: datetime) -> datetime | None:
+        """Return the first moment after `after` at which a slot is due, as the task would record it."""
+        raise NotImplementedError
+
+    def following(self, task: Task, run_at: datetime) -> datetime | None:
+        """Return when the task is due after a run at `run_at`, as it would record it."""
+        return self.next_run(task, run_at)
 
 
-def _next_step(moment: datetime, origin: datetime, step: timedelta) -> datetime:
-    """Return the first moment after another one that lies on a grid. Raises `OverflowError` beyond the year 9999."""
-    return moment + (step - (moment - origin) % step)
+class Kind(Schedule):
+    """What a schedule option means, in the zone of this machine unless it is told another one."""
+
+    __slots__ = ()
+
+    zone: Zone = LOCAL
+    is_recurring: ClassVar[bool] = True
+    """Whether there are slots on several dates, so that some of the dates can be excluded."""
+    waits_for_slot: ClassVar[bool] = False
+    """Whether a task that has never run waits for the first slot after its registration."""
+    step: timedelta | None = None
+    """The time between slots, for a grid that begins with the first run; None for slots that stand fast."""
+
+    @classmethod
+    def of(cls, value: Any, zone: Zone) -> "Kind":
+        """Return what a value of the option means in a zone."""
+        raise NotImplementedError
+
+    @classmethod
+    def describe(cls, value: Any, zone: str) -> str:
+        """Return a value of the option in words; `zone` is what to add to a wall time."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_local(cls, value: Any) -> bool:  # noqa: ARG003  # not of all kinds
+        """Tell whether a value of the option means another time in another zone."""
+        return True
+
+    def is_astray(self, last: datetime, here: datetime) -> bool:  # noqa: ARG002  # not of all kinds
+        """Tell whether the last run lies so far ahead that the clock went back and the grid begins anew."""
+        return False
+
+    def grid(self, begin: datetime, zone: Zone) -> Grid:
+        """Return the slots; `begin` is the first one, for a grid that begins with the first run."""
+        raise NotImplementedError
+
+    @property
+    @override
+    def kind(self) -> "Kind":
+        return self
+
+    @override
+    def next_run(self, task: Task, after: datetime) -> datetime | None:
+        moment = begin = to_utc(after)
+        if self.step is not None:
+            recorded = task.first_run_at or task.last_run_at
+            begin = moment if recorded is None else to_utc(recorded)
+            moment = max(moment, begin - TICK)  # no slots before it
+        slot = self.grid(begin, LOCAL).after(moment)
+        return None if slot is None else from_utc(slot)
+
+
+class FixedKind(Kind, Grid):
+    """A kind whose slots stand fast, whatever the task has run."""
+
+    __slots__ = ()
+
+    @override
+    def grid(self, begin: datetime, zone: Zone) -> Grid:
+        return self
 
 
 def moment_in(moment: datetime, zone: Zone) -> datetime:
@@ -219,16 +161,3 @@ def in_utc(moment: datetime) -> datetime:
     if converted[0] is not moment:
         converted = _converted = moment, to_utc(moment)
     return converted[1]
-
-
-# Cached so that equal schedules of many tasks are one object.
-@lru_cache(maxsize=1024)
-def every(items: tuple[tuple[str, float], ...]) -> Every:
-    """Return the schedule of an interval in `timedelta` keywords."""
-    return Every(timedelta(**dict(items)))
-
-
-@lru_cache(maxsize=1440)
-def daily(at: str, zone: Zone = LOCAL) -> Daily:
-    """Return the schedule of a time of day."""
-    return Daily(time_of_day(int(at[:2]), int(at[3:])), zone)

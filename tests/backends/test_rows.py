@@ -1,4 +1,4 @@
-"""Rows as they come from a store, and instants."""
+"""The reading of stored rows, and instants."""
 
 import logging
 from datetime import datetime
@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import RunRow, to_runs
+from est_alan_scheduler.backends.reading import to_runs
+from est_alan_scheduler.backends.rows import RunRow
 from est_alan_scheduler.task import TaskStatus
 
 RUN = RunRow("a", 1, None, 1, "me", 5, 6, TaskStatus.SUCCESS, "1", None, late=False)

@@ -1,4 +1,4 @@
-"""What a store has to be like before it is used."""
+"""Requirements that a store is checked for when it is opened."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import open_backend
-from est_alan_scheduler.backends.backend import SCHEMA
+from est_alan_scheduler.backends.checks import SCHEMA
 from tests.backends.stores import SHARED, Servers, Store, Valkey, define
 
 
@@ -23,7 +23,7 @@ def write_schema(store: Store, version: int) -> None:
 @pytest.mark.parametrize(
     ("other", "remedy"), [(1, "upgrade it, or give"), (-1, "earlier ones are not converted; give")]
 )
-def test_one_that_another_version_has_written_is_refused(store: Store, other: int, remedy: str) -> None:
+def test_a_store_written_by_another_version_is_refused(store: Store, other: int, remedy: str) -> None:
     write_schema(store, SCHEMA + other)
     with pytest.raises(RuntimeError) as caught:
         store.open()
@@ -34,7 +34,7 @@ def test_one_that_another_version_has_written_is_refused(store: Store, other: in
 
 
 @pytest.mark.parametrize("store", SHARED, indirect=True)
-def test_opening_again_changes_nothing(store: Store) -> None:
+def test_opening_a_store_again_changes_nothing(store: Store) -> None:
     first = store.open()
     define(first, "a")
     before = first.fetch(None, 0)
@@ -43,7 +43,7 @@ def test_opening_again_changes_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
-def test_a_server_that_evicts_keys_with_a_time_to_live_only_will_do(policy: str) -> None:
+def test_a_server_that_evicts_keys_with_a_time_to_live_only_is_accepted(policy: str) -> None:
     server = Valkey(**{"maxmemory-policy": policy})
     try:
         open_backend(server.url).close()
@@ -64,7 +64,7 @@ def test_a_server_that_may_evict_any_key_is_refused() -> None:
     )
 
 
-def test_sqlite_writes_ahead_and_every_commit_is_on_the_disk(tmp_path: Path, servers: Servers) -> None:
+def test_sqlite_writes_ahead_with_every_commit_on_the_disk(tmp_path: Path, servers: Servers) -> None:
     store = servers.store("sqlite", tmp_path)
     backend: Any = store.open()
     with backend._engine.connect() as connection:
@@ -73,7 +73,7 @@ def test_sqlite_writes_ahead_and_every_commit_is_on_the_disk(tmp_path: Path, ser
     store.close()
 
 
-def test_a_file_that_is_no_database_is_refused_and_stays(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     path = tmp_path / "tasks.db"
     path.write_text("hello " * 1_000)

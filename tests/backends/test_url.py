@@ -26,10 +26,10 @@ _NO_NUMBER = "what follows the host is the number of a database, like redis://ho
         (None, "None"),
     ],
 )
-def test_any_other_url_is_an_error_that_names_those_there_are(asked: Any, what: str) -> None:
+def test_an_unknown_url_is_an_error_that_names_the_known_ones(asked: Any, what: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
         open_backend(asked)
-    assert str(caught.value) == f"no backend for {what}; what there is: {KNOWN}"
+    assert str(caught.value) == f"no backend for {what}; available: {KNOWN}"
 
 
 @pytest.mark.parametrize("asked", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
@@ -57,7 +57,7 @@ def test_a_part_that_would_be_ignored_is_refused(asked: str, message: str) -> No
 
 
 @pytest.mark.parametrize("name", ["", "Upper", "1st", "a-b", "x" * 41, "a b", None])
-def test_a_name_has_to_fit_into_all_stores(name: Any, tmp_path: Path) -> None:
+def test_a_name_must_fit_into_all_stores(name: Any, tmp_path: Path) -> None:
     pytest.importorskip("sqlalchemy")
     with pytest.raises(ValueError, match="the name of a backend must be 1 to 40 of a-z, 0-9 and _, not beginning with"):
         open_backend(f"sqlite:///{tmp_path}/tasks.db", name)
@@ -111,7 +111,7 @@ def test_a_valkey_url_reaches_the_same_server(servers: Servers, tmp_path: Path) 
     ("part", "message"),
     [("/99", "DB index is out of range"), ("/0?password=secret&no_such_option=1", "no_such_option")],
 )
-def test_what_the_server_or_its_client_does_not_know_is_refused(
+def test_an_unknown_database_or_client_option_is_refused(
     part: str, message: str, servers: Servers, tmp_path: Path
 ) -> None:
     store = servers.store("redis", tmp_path)

@@ -1,8 +1,8 @@
-"""A process that writes into a store until it is killed, and says what was acknowledged.
+"""A process that writes into a store until it is killed, and prints the acknowledged outcomes.
 
     python -m tests.backends.writer URL NAME
 
-Each line: task id and epoch of a run whose outcome the store has taken.
+Each line: task id and epoch of a run whose outcome the store has recorded.
 """
 
 import sys
@@ -20,12 +20,12 @@ def main(url: str, name: str) -> None:
     define(backend, *ids)
     owner = uuid.uuid4().hex
     backend.renew(owner, 3_600)
-    for turn in count():
+    for number in count():
         states = backend.fetch(ids, 0).states
         claims = [claim(one, states[one].version) for one in ids if states[one].status != TaskStatus.RUNNING]
         if not claims:
             return
-        won = backend.claim(owner, str(turn), claims)
+        won = backend.claim(owner, str(number), claims)
         recorded = backend.finish(owner, [success(one, epoch, history_limit=10**6) for one, epoch in won.items()])
         sys.stdout.write("".join(f"{one} {epoch}\n" for one, epoch in sorted(recorded)))
         sys.stdout.flush()

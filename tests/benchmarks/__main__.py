@@ -1,4 +1,4 @@
-"""Measure this library, its peers and the floors in one run, and print a table. `--quick` takes seconds, for CI."""
+"""A table of this library, its peers and the floors, measured in one run. `--quick` takes seconds, for CI."""
 
 import argparse
 import platform
@@ -17,7 +17,7 @@ _REPEATS = {1_000: 9, 10_000: 3, 100_000: 3, 1_000_000: 1}  # of registering: a 
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer tasks: for a look, and for CI")
+    parser.add_argument("--quick", action="store_true", help="fewer tasks: a first impression, and for CI")
     sizes = _SIZES_QUICK if parser.parse_args().quick else _SIZES
     missing = [peer for peer in ("schedule", "apscheduler") if find_spec(peer) is None]
     if missing:

@@ -1,7 +1,7 @@
-"""What is measured: this library, and two floors below which no scheduler in Python can go.
+"""Contenders: this library, and two floors below which no scheduler in Python can go.
 
-Each contender can do the same few things, so that `measures` need not know whom it measures. What is timed runs without
-a layer of ours in between: loops over tasks are inside `add`, and `run_due` is the contender's own bound method.
+All contenders have the same few methods, so that `measures` knows none of them. The timed part has no layer of this
+harness in between: loops over tasks are inside `add`, and `run_due` is the contender's own bound method.
 """
 
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 ROUNDS_PER_PERIOD = 10
 """In each round of dispatching, one task in so many is due."""
 
-# The period is long, so that what falls due through the time that a measurement itself takes does not count.
+# The period is long, so that hardly any task falls due through the duration of the measurement itself.
 PERIOD = timedelta(seconds=10_000)
 ROUND = PERIOD / ROUNDS_PER_PERIOD
 LEAD = timedelta(minutes=15)
@@ -45,15 +45,15 @@ class Contender(ABC):
 
     @abstractmethod
     def add(self, number: int) -> None:
-        """Construct and register hourly tasks, the way its users do."""
+        """Construct and register hourly tasks, as its users do."""
 
     @abstractmethod
     def fill(self, number: int) -> None:
-        """Put in tasks that run once a period, spread over it; none is due for `LEAD`."""
+        """Add tasks that run once a period, spread over it; none is due for `LEAD`."""
 
     @abstractmethod
     def advance(self) -> None:
-        """Make the next share of what `fill` put in due."""
+        """Make the next share of the tasks of `fill` due."""
 
     @abstractmethod
     def count_due(self) -> int:
@@ -61,7 +61,7 @@ class Contender(ABC):
 
 
 class _Clock:
-    """The real clock plus a shift: waiting for a round takes no time, and reading it costs what it always does."""
+    """The real clock plus a shift: a wait for a round takes no time, and a reading costs as much as always."""
 
     def __init__(self) -> None:
         self.shift = timedelta(0)
@@ -162,9 +162,9 @@ class Floor(_Heap):
 
 
 class RecordingFloor(_Heap):
-    """The floor with tasks for tuples: a heap of them, and a run writes what a `Task` is to show of it, no more.
+    """The floor with a heap of tasks instead of tuples; a run writes the fields of its `Task`, and nothing else.
 
-    Still no lock, no edits, no dependencies, no errors caught, no second look before a start.
+    Still no lock, no edits, no dependencies, no errors caught, no second check before a start.
     """
 
     name = "floor that records"

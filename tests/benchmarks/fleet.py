@@ -1,13 +1,13 @@
-"""What tasks of a backend cost: beside APScheduler 3 with its stores, beside bare writes, and shared by processes.
+"""The cost of tasks with a backend: beside APScheduler 3 with its stores, beside bare writes, and shared by processes.
 
     python -m tests.benchmarks.fleet            1,000 tasks
     python -m tests.benchmarks.fleet --quick    100 tasks
 
 All in one run, on the same machine, each in its own tables. Servers come from the test extra's wheels.
 
-- due: all tasks at once, each calls nothing, run one by one in the ticking thread. Ours keeps a history and claims each
-  run; APScheduler has its SQLAlchemy store and its inline executor; the floor is the bare writes of `stores`.
-- idle: a tick in which nothing is due. Round trips are counted where they are made: in the database's client.
+- due: all tasks at once, with an empty function, run one by one in the ticking thread. Ours keeps a history and claims
+  each run; APScheduler has its SQLAlchemy store and its inline executor; the floor is the bare writes of `stores`.
+- idle: a tick in which nothing is due. Round trips are counted in the database's client.
 - fleet: tasks of 50 ms, shared by processes with 32 threads each, timed from the first start to the last end.
 """
 
@@ -71,7 +71,7 @@ class APScheduler:
         self._scheduler = InlineScheduler(
             jobstores={"default": SQLAlchemyJobStore(url=store.url, tablename=f"{store.name}_jobs")},
             executors={"default": DebugExecutor()},
-            job_defaults={"misfire_grace_time": None},  # else what starts a second late is skipped, not run
+            job_defaults={"misfire_grace_time": None},  # otherwise a job that starts a second late is skipped
         )
         self._scheduler.start(paused=True)
         first = datetime.now().astimezone() + timedelta(seconds=seconds)
@@ -93,7 +93,7 @@ def per_second(run: Callable[[int], None], number: int) -> float:
 
 
 def measure_due(servers: Servers, size: int, rounds: int) -> None:
-    """Print the runs per second of all at once."""
+    """Print the runs per second when all tasks are due at once."""
     print(f"due: runs per second, {size:,} at once, medians of {rounds} rounds; higher is better")
     print(f"  {'store':<12}{'ours':>10}{'APScheduler':>14}{'floor':>10}{'ours/APS':>10}{'ours/floor':>12}")
     for kind in SHARED:
@@ -108,7 +108,7 @@ def measure_due(servers: Servers, size: int, rounds: int) -> None:
             running = {name: make(stores[name], size) for name, make in contenders.items()}
             figures: dict[str, list[float]] = {name: [] for name in running}
             running["ours"].run(size)  # claims grow to their full size
-            for _ in range(rounds):  # interleaved: what else the machine does hits all
+            for _ in range(rounds):  # interleaved: other load on the machine hits all
                 for name, contender in running.items():
                     if name == "peer":
                         time.sleep(1.1)
@@ -128,7 +128,7 @@ def measure_due(servers: Servers, size: int, rounds: int) -> None:
 
 
 def measure_idle(servers: Servers, size: int) -> None:
-    """Print what a tick costs in which nothing is due."""
+    """Print the cost of a tick in which nothing is due."""
     print(f"idle: a tick with nothing due, {size:,} tasks; lower is better")
     print(f"  {'store':<12}{'ours, ms':>10}{'APS, ms':>10}{'round trips of ours':>22}")
     for kind in SHARED:
@@ -161,12 +161,12 @@ def _milliseconds(contender: "Ours | APScheduler") -> float:
 
 
 def work(url: str, name: str) -> None:
-    """Be one process of a fleet: run what is due until everything has run."""
+    """Run one process of a fleet until all tasks have run."""
     with ThreadPoolExecutor(_WORKERS) as pool:
         registry = TaskRegistry(executor=pool, backend=open_backend(url, name))
         registry.expose(nap, "nap")
-        registry.tick()  # knows the tasks, which are paused
-        list(pool.map(time.sleep, [0.01] * _WORKERS))  # its threads are there
+        registry.tick()  # it fetches the tasks, which are paused
+        list(pool.map(time.sleep, [0.01] * _WORKERS))  # starts all its threads
         print("ready", flush=True)
         sys.stdin.readline()
         with start_scheduler(interval=0.05, registry=registry):

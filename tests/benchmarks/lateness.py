@@ -1,9 +1,9 @@
-"""How late tasks start, in real time: this library, APScheduler 3, asyncio's timers and a bare sleep, in one run.
+"""The lateness of starts in real time: this library, APScheduler 3, asyncio's timers and a bare sleep, in one run.
 
     python -m tests.benchmarks.lateness        200 tasks over 10 s each, then the drift of `every 1 s` over 30 s
     python -m tests.benchmarks.lateness --quick
 
-All with their defaults. The contenders take turns, second by second, so that what else the machine does hits them all.
+All with their defaults. The contenders alternate each second, so that other load on the machine hits them all.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from est_alan_scheduler import Task, TaskRegistry, start_scheduler
 
 Contender = Callable[[list[float]], list[float]]
-"""From moments on (seconds since the epoch) to how late the call for each was."""
+"""From moments (seconds since the epoch) to the lateness of the call for each."""
 
 _LEAD = 0.3  # seconds to set up
 
@@ -72,7 +72,7 @@ def sleep(moments: list[float]) -> list[float]:
 
 
 def drift(seconds: int) -> list[float]:
-    """Return how far the k-th start of `every 1 s`, with 50 ms of work, is from the first plus k seconds."""
+    """Return the distance of the k-th start of `every 1 s`, with 50 ms of work, from the first plus k seconds."""
     starts: list[float] = []
 
     def work() -> None:
@@ -103,9 +103,9 @@ def _spread(number: int, seconds: float, seed: int) -> list[float]:
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.lateness")
-    parser.add_argument("--quick", action="store_true", help="a look, not a measurement")
+    parser.add_argument("--quick", action="store_true", help="a first impression")
     is_quick = parser.parse_args().quick
-    turns, drift_seconds = (1, 2) if is_quick else (10, 30)
+    rounds, drift_seconds = (1, 2) if is_quick else (10, 30)
     contenders: dict[str, Contender] = {
         "ours": ours,
         "APScheduler": apscheduler,
@@ -113,11 +113,11 @@ def main() -> int:
         "bare sleep": sleep,
     }
     late: dict[str, list[float]] = {name: [] for name in contenders}
-    for turn in range(turns):
+    for round_number in range(rounds):
         for name, contender in contenders.items():
-            late[name] += contender(_spread(20, 1.0, turn))
+            late[name] += contender(_spread(20, 1.0, round_number))
     print(
-        f"lateness of {turns * 20} tasks over {turns} s, ms".ljust(44)
+        f"lateness of {rounds * 20} tasks over {rounds} s, ms".ljust(44)
         + "".join(f"{c:>10}" for c in ("p50", "p99", "max"))
     )
     for name, seconds in late.items():

@@ -1,7 +1,7 @@
-"""How it is measured: contenders in turn, many times over, and the median of each.
+"""Measurements of contenders: one after another, many times, and the median of each.
 
-Taking turns spreads what else the machine does over all of them. The garbage collector stays on while the clock runs,
-because it does so for users; what one measurement leaves behind is collected before the next.
+So other load on the machine hits all of them. The garbage collector stays on while the clock runs, because it does so
+for users; the garbage of one measurement is collected before the next.
 """
 
 import gc
@@ -16,7 +16,7 @@ Medians = dict[str, float]
 """A figure for each contender, by name."""
 
 _ROUNDS = 20
-_ROUNDS_DROPPED = 2  # of each contender: caches are cold, and what a first pass sets up is not steady state
+_ROUNDS_DROPPED = 2  # of each contender: the first passes have cold caches, and set things up
 _BATCHES = 15
 _BATCH_SECONDS = 0.005
 _MICRO = 1e6
@@ -44,13 +44,13 @@ def idle_and_dispatch(kinds: Sequence[type[Contender]], number: int) -> tuple[Me
 
 
 def weigh(kinds: Sequence[type[Contender]], number: int) -> Medians:
-    """Return the bytes that one of `number` registered tasks takes before its first run; exact, so measured once."""
+    """Return the bytes of one of `number` registered tasks before its first run; exact, so measured once."""
     return {kind.name: _weigh(kind(), number) for kind in kinds}
 
 
 def _weigh(contender: Contender, number: int) -> float:
     gc.collect()
-    gc.disable()  # nothing is timed here, and while allocations are traced everything is slow enough
+    gc.disable()  # nothing is timed here, and the trace of allocations is slow enough
     tracemalloc.start()
     try:
         contender.add(number)
@@ -99,7 +99,7 @@ def _dispatch(contenders: Sequence[Contender], due: int) -> Medians:
 
 
 def _check_round(contender: Contender, due: int) -> None:
-    """Run a round, not timed, to make sure that rounds are worth timing: they run what they should."""
+    """Run a round without timing it, and check that it runs the right number of tasks."""
     before = contender.count_due()
     contender.run_due()
     ran = before - contender.count_due()

@@ -1,6 +1,6 @@
 """The peers: `schedule`, and APScheduler 3 with a memory store, driven inline like this library's `tick`.
 
-They read the real clock, so `advance` sets the next share of jobs to a moment just past, which is not timed.
+They read the real clock, so `advance` sets the next share of jobs to a moment just past. That is not timed.
 """
 
 from datetime import datetime, timedelta
@@ -18,13 +18,13 @@ _PERIOD_SECONDS = int(PERIOD.total_seconds())
 
 
 def _shares(number: int) -> "cycle[slice]":
-    """Return which jobs, in the order in which they are due, fall to each round."""
+    """Return the slice of jobs of each round, in the order in which they are due."""
     size = number // ROUNDS_PER_PERIOD
     return cycle([slice(start, start + size) for start in range(0, size * ROUNDS_PER_PERIOD, size)])
 
 
 class Schedule(Contender):
-    """`schedule` 1.2: `run_pending` looks at every job, and sorts those that are due."""
+    """`schedule` 1.2: `run_pending` checks every job, and sorts those that are due."""
 
     name = "schedule"
 
@@ -56,7 +56,7 @@ class Schedule(Contender):
 
 
 class InlineScheduler(BaseScheduler):  # type: ignore[misc]  # untyped
-    """APScheduler as it is, without a thread that would process the jobs behind the benchmark's back."""
+    """APScheduler without its thread, which would process the jobs outside of the measurement."""
 
     def shutdown(self, wait: bool = True) -> None:
         super().shutdown(wait)
@@ -75,7 +75,7 @@ class APScheduler(Contender):
         self._scheduler = InlineScheduler(
             jobstores={"default": self._store},
             executors={"default": DebugExecutor()},
-            job_defaults={"misfire_grace_time": None},  # else a job that starts a second late is skipped, not run
+            job_defaults={"misfire_grace_time": None},  # otherwise a job that starts a second late is skipped
         )
         self._scheduler.start()
         self.run_due = self._scheduler._process_jobs
@@ -88,7 +88,7 @@ class APScheduler(Contender):
 
     def fill(self, number: int) -> None:
         base = datetime.now(self._scheduler.timezone) + LEAD
-        for offset in sorted(spread(number)):  # the store is a sorted list: other orders only take longer
+        for offset in sorted(spread(number)):  # the fastest order, because the store is a sorted list
             self._scheduler.add_job(noop, "interval", seconds=_PERIOD_SECONDS, next_run_time=base + offset)
         self._by_due = self._store.get_all_jobs()
         self._shares = _shares(number)

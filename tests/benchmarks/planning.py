@@ -1,4 +1,4 @@
-"""What it costs to look ahead: next_run beside cronsim, upcoming over many tasks, a year simulated.
+"""The cost of forecasts: `next_run` beside cronsim, `upcoming` over many tasks, a simulated year.
 
 python -m tests.benchmarks.planning [--quick]
 """
@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from est_alan_scheduler import Task, TaskRegistry, simulate
-from est_alan_scheduler.schedules.due import next_run
+from est_alan_scheduler import Task, TaskRegistry, next_run, simulate
 
 _ROUNDS = 15
 _STEPS = 500
@@ -24,13 +23,13 @@ _ZONES = (None, "Europe/Berlin")
 
 
 def _steps(task: Task) -> Callable[[], None]:
-    """Return what goes from slot to slot."""
+    """Return a function that goes from slot to slot."""
     start = datetime(2026, 3, 1, tzinfo=None if task.timezone is None else UTC)
 
     def go() -> None:
         moment: datetime | None = start
         for _ in range(_STEPS):
-            moment = next_run(task, moment)  # type: ignore[arg-type]  # there always is one
+            moment = next_run(task, moment)  # type: ignore[arg-type]  # there is always one
 
     return go
 
@@ -48,7 +47,7 @@ def _peer_steps(expression: str, zone: str | None) -> Callable[[], None]:
 
 
 def _medians(contenders: list[Callable[[], None]]) -> list[float]:
-    """Return the microseconds of a step of each, taken in turns."""
+    """Return the microseconds of a step of each contender, measured alternately."""
     times: list[list[float]] = [[] for _ in contenders]
     for _ in range(_ROUNDS):
         for contender, taken in zip(contenders, times, strict=True):

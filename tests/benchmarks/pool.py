@@ -1,10 +1,10 @@
-"""What a run costs in a thread pool: this library and APScheduler 3, each in its own thread, in one run.
+"""The cost of a run in a thread pool: this library and APScheduler 3, each in its own thread, in one run.
 
     python -m tests.benchmarks.pool            10,000 of 100,000 tasks are due
     python -m tests.benchmarks.pool --quick    1,000 of 10,000
 
-Timed from the moment at which the tasks are due until the last has run. Below them the floor: submitting as many calls
-to a pool, and nothing else.
+Timed from the moment at which the tasks are due until the last has run. The floor submits as many calls to a pool, and
+does nothing else.
 """
 
 import argparse
@@ -24,11 +24,11 @@ from est_alan_scheduler import Task, TaskRegistry, start_scheduler
 
 _WORKERS = 10  # APScheduler's default
 _ROUNDS = 5
-_LEAD = timedelta(seconds=1)  # from a round's set-up until its tasks are due
+_LEAD = timedelta(seconds=1)  # from the set-up of a round until its tasks are due
 
 
 class _Finish:
-    """Counts calls, and tells when the last of a round has been made."""
+    """A counter of calls that notes the moment of the last call of a round."""
 
     def __init__(self) -> None:
         self._left = 0
@@ -74,10 +74,10 @@ def apscheduler(number: int, due: int) -> float:
     finish = _Finish()
     scheduler = BackgroundScheduler(
         executors={"default": APSchedulerPool(_WORKERS)},
-        job_defaults={"misfire_grace_time": None},  # else a job that starts a second late is skipped, not run
+        job_defaults={"misfire_grace_time": None},  # otherwise a job that starts a second late is skipped
     )
     first = datetime.now(scheduler.timezone) + timedelta(days=1)
-    # The store is a sorted list: other orders only take longer.
+    # In the fastest order, because the store is a sorted list.
     jobs = [scheduler.add_job(finish.note, "interval", days=1, next_run_time=first) for _ in range(number)]
     scheduler.start()
 
@@ -110,7 +110,7 @@ def _rounds(set_up: Callable[[datetime], None], finish: _Finish, due: int) -> fl
     times = []
     for _ in range(_ROUNDS):
         finish.expect(due)
-        moment = datetime.now() + _LEAD + timedelta(microseconds=due * 60)  # the time that setting up takes
+        moment = datetime.now() + _LEAD + timedelta(microseconds=due * 60)  # the duration of the set-up
         set_up(moment)
         if datetime.now() > moment:
             raise RuntimeError("setting up a round took longer than until its tasks were due")

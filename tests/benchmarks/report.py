@@ -1,4 +1,4 @@
-"""The figures as plain text: a table, one block a measure and one line a contender, and the ratios that matter."""
+"""The figures as plain text: a table with a block for each measure and a line for each contender, and ratios."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,11 +23,11 @@ class Report:
     _figures: dict[tuple[str, int], Medians] = field(default_factory=dict)
 
     def put(self, measure: str, size: int, medians: Medians) -> None:
-        """Take in the figures of one measure at one number of tasks."""
+        """Add the figures of one measure at one number of tasks."""
         self._figures[measure, size] = medians
 
     def table(self) -> str:
-        """Return all figures, a dash where nothing was measured."""
+        """Return all figures, with a dash for each that was not measured."""
         lines = [_line("tasks", [f"{size:,}" for size in self.sizes])]
         for measure in _MEASURES:
             lines += ["", measure]
@@ -37,7 +37,7 @@ class Report:
         return "\n".join(lines)
 
     def ratios(self) -> str:
-        """Return what the figures come to, relative to each other."""
+        """Return the ratios of the figures to each other."""
         least, most = self.sizes[0], self.sizes[-1]
         lines = [_line("ratios", [f"{size:,}" for size in self.sizes])]
         for measure, word in ((DISPATCH, "dispatch"), (REGISTER, "register"), (IDLE, "idle tick"), (BYTES, "bytes")):

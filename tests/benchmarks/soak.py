@@ -1,8 +1,8 @@
-"""1,000 tasks, each once a second, on a thread pool, for minutes: memory and threads must not grow.
+"""A soak test: 1,000 tasks, each once a second, on a thread pool. Memory and threads must not grow.
 
     python -m tests.benchmarks.soak [minutes]      10 by default; a line every 30 s
 
-Histories are filled beforehand, because until they are full memory grows by right.
+Histories are filled at the start, because memory grows until they are full.
 """
 
 import gc
@@ -20,7 +20,7 @@ _WORKERS = 10
 
 
 def work(number: int) -> str:
-    """Return something new each time; every tenth run fails."""
+    """Return a new text each time; every tenth task fails."""
     if number % 10 == 0:
         raise ValueError(f"on purpose at {time.time()}")
     return f"{number} at {time.time()}"
@@ -42,7 +42,7 @@ def main() -> int:
             while True:
                 passed = (time.monotonic() - began) / 60
                 gc.collect()
-                runs = registry._agenda.starts
+                runs = registry.statistics().runs
                 objects = len(gc.get_objects())
                 print(f"{passed:>8.1f}{_rss():>10.1f}{threading.active_count():>9}{runs:>10}{objects:>10}", flush=True)
                 if passed >= minutes:

@@ -1,11 +1,11 @@
-"""What claiming and finishing a run costs in each backend, beside a floor: the same writes, bare, in the same run.
+"""The cost of a claim and a finish in each backend, beside a floor: the same writes, bare, in the same run.
 
     python -m tests.benchmarks.stores            batches of 1,000 and of 1
     python -m tests.benchmarks.stores --quick    less of it
 
-The floor compares nothing and returns nothing: through the database's own client and into the same tables, the writes
-of a claim in one transaction, those of a finish in another, as large as the batch. On Redis it writes the same keys.
-Servers come from the test extra's wheels.
+The floor compares nothing and returns nothing. Through the database's own client it writes into the same tables: a
+claim in one transaction, a finish in another, as large as the batch. On Redis it writes the same keys. Servers come
+from the test extra's wheels.
 """
 
 import argparse
@@ -29,7 +29,7 @@ _SINGLES = 100  # batches of one in a round
 
 
 class Ours:
-    """A backend, and the versions that its tasks have."""
+    """A backend, and the versions of its tasks."""
 
     def __init__(self, backend: Backend, size: int) -> None:
         self._backend = backend
@@ -76,7 +76,7 @@ class SqliteFloor:
         self._ids = [(f"task {number:05}",) for number in range(size)]
 
     def run(self, number: int) -> None:
-        """Write what a claim and a finish of so many runs write."""
+        """Write the same as a claim and a finish of so many runs."""
         tasks, runs, many = f"{self._name}_tasks", f"{self._name}_runs", self._connection.executemany
         ids = self._ids[:number]
         self._execute("BEGIN IMMEDIATE")
@@ -107,7 +107,7 @@ class PostgresFloor:
         self._execute: Any = self._connection.execute
 
     def run(self, number: int) -> None:
-        """Write what a claim and a finish of so many runs write."""
+        """Write the same as a claim and a finish of so many runs."""
         tasks, runs, ids = f"{self._name}_tasks", f"{self._name}_runs", [self._ids[:number]]
         self._execute(
             f"WITH won AS (UPDATE {tasks} SET {_CLAIMED} WHERE id = ANY(%s) RETURNING id, epoch)"
@@ -161,7 +161,7 @@ class RedisFloor:
         self._epoch = 0
 
     def run(self, number: int) -> None:
-        """Write what a claim and a finish of so many runs write."""
+        """Write the same as a claim and a finish of so many runs."""
         self._epoch += 1
         for digest in self._scripts:
             with self._client.pipeline(transaction=False) as pipe:
@@ -196,7 +196,7 @@ def measure(kind: str, servers: Servers, size: int, rounds: int) -> None:
         floor = FLOORS[kind](beside, size) if kind in FLOORS else None
         for batch, batches in ((size, 1), (1, _SINGLES)):
             figures: dict[str, list[float]] = {"ours": [], "floor": []}
-            for _ in range(rounds):  # interleaved: what else the machine does hits both
+            for _ in range(rounds):  # interleaved: other load on the machine hits both
                 figures["ours"].append(per_second(ours.run, batch, batches))
                 if floor is not None:
                     figures["floor"].append(per_second(floor.run, batch, batches))

@@ -1,1 +1,1 @@
-"""Chaos: processes that are killed, paused and cut off share tasks, and a checker reads what came of it."""
+"""Chaos: processes share tasks while they are killed, paused and cut off, and a checker reads their history."""

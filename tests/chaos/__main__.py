@@ -1,4 +1,4 @@
-"""Let chaos loose on a backend, and print what the checker says of it. Exit status 1 if a law was broken."""
+"""A run of chaos on a backend, and the answer of the checker. Exit status 1 if a law was broken."""
 
 import argparse
 import random
@@ -16,10 +16,12 @@ def main() -> int:
     """Return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--minutes", type=float, default=1.0, help="how long the nemesis is at it")
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of what it does, by default any")
+    parser.add_argument("--minutes", type=float, default=1.0, help="how long the nemesis acts")
+    parser.add_argument(
+        "--seed", type=int, default=random.randrange(10**6), help="of its acts, by default a random one"
+    )
     parser.add_argument("--workers", type=int, help="how many processes, by default 3 to 8")
-    parser.add_argument("--break", dest="broken", choices=BREAKS, help="break the backend, for the checker to notice")
+    parser.add_argument("--break", dest="broken", choices=BREAKS, help="break the backend, to see the checker notice")
     parser.add_argument("--keep", type=Path, help="a new directory for the journal, the history and the log of the run")
     asked = parser.parse_args()
     print(f"{asked.backend}, {asked.minutes:g} minutes, seed {asked.seed}", flush=True)

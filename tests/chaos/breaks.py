@@ -1,4 +1,4 @@
-"""Ways to break a backend: each takes away one thing that the promise rests on, and the checker has to notice."""
+"""Ways to break a backend: each removes one foundation of the promise, and the checker has to notice."""
 
 import random
 import time
@@ -11,7 +11,7 @@ from est_alan_scheduler.task import TaskStatus
 
 
 def _break_compare_and_set(backend: Backend) -> None:
-    """Claim whatever the row is by now, rather than what was decided on."""
+    """Claim on the current version of the row instead of the version of the decision."""
     claim, fetch = backend.claim, backend.fetch
 
     def careless(owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
@@ -23,7 +23,7 @@ def _break_compare_and_set(backend: Backend) -> None:
 
 
 def _break_fencing(backend: Backend) -> None:
-    """Write an outcome onto the run that goes on now, whoever's it is."""
+    """Write an outcome onto the run in flight, whichever instance owns it."""
     finish, fetch = backend.finish, backend.fetch
 
     def careless(owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
@@ -38,7 +38,7 @@ def _break_fencing(backend: Backend) -> None:
 
 
 def _break_renewal(backend: Backend) -> None:
-    """Say that the lease is renewed, and renew it only once it has been expired for as long again."""
+    """Report a renewed lease, and renew it only when it has been expired for as long as it lasts."""
     renew, last = backend.renew, [-1e9, 0]
 
     def careless(owner: str, lease: float) -> Renewal:

@@ -1,7 +1,7 @@
-"""The laws: what must hold of any history, whatever was done to the processes and to the store.
+"""The laws of every history, whatever happens to the processes and to the store.
 
-Pure functions over two accounts that know nothing of each other: the journal, which the functions and their processes
-write, and the history that the store has kept. Nothing of the library is imported here.
+Pure functions over two independent accounts: the journal, which the functions and their processes write, and the
+history of the store. Nothing of the library is imported here.
 """
 
 from collections import Counter, defaultdict
@@ -10,23 +10,23 @@ from itertools import pairwise
 
 from tests.chaos.facts import Facts, Run
 from tests.chaos.journal import Died, Start
-from tests.chaos.management import LAWS as OF_MANAGEMENT
-from tests.chaos.management import deeds, maybe_paused
+from tests.chaos.management import LAWS as MANAGED
+from tests.chaos.management import actions, maybe_paused
 from tests.chaos.spans import Span, healthy, without
-from tests.chaos.view import GIVEN_BACK, LOST, View, given_back
+from tests.chaos.view import EXPIRED, RELEASED, View, released
 
 SLACK = 3.0  # seconds that a slow machine may take beyond a lease and an interval
 EARLY = 0.25  # seconds by which an instance may misjudge the store's clock
 
 
 def check(facts: Facts) -> list[str]:
-    """Return what violates a law, one sentence each."""
+    """Return the violations of laws, one sentence each."""
     view = View(facts)
     return [violation for law in LAWS for violation in law(view)]
 
 
 def started_once(view: View) -> Iterator[str]:
-    """No slot is started twice without retry; with it, no attempt of a slot is. No epoch is started twice."""
+    """Without retry no slot is started twice; with retry no attempt of a slot. No epoch is started twice."""
     epochs = Counter((start.task, start.epoch) for start in view.starts)
     for (task, epoch), number in epochs.items():
         if number > 1:
@@ -42,10 +42,10 @@ def started_once(view: View) -> Iterator[str]:
 
 
 def alone(view: View) -> Iterator[str]:
-    """No run starts while another one of its task goes on whose lease has held since it was claimed.
+    """No run starts while another run of its task is in flight whose lease has held since its claim.
 
-    Unless its process stood still from right before the start until its lease was over: nobody can look at a lease and
-    call a function in one step.
+    The exception: the process that starts it was paused from right before the start until its own lease was over. No
+    process can check a lease and call a function in one step.
     """
     in_flight: dict[str, list[Start]] = defaultdict(list)
     for start in view.starts:
@@ -66,7 +66,7 @@ def alone(view: View) -> Iterator[str]:
 
 
 def outcomes(view: View) -> Iterator[str]:
-    """Every start has one outcome: its own, unless its process died or its lease expired."""
+    """Every start has one outcome: that of its function, unless its process died or its lease expired."""
     for (task, epoch), number in Counter((run.task, run.epoch) for run in view.facts.runs).items():
         if number > 1:
             yield f"{task} epoch {epoch} has {number} rows"
@@ -78,14 +78,14 @@ def outcomes(view: View) -> Iterator[str]:
         error = "" if run is None else run.error or ""
         if run is None:
             yield f"{name} was started, and is not in the history"
-        elif error.startswith(GIVEN_BACK):
+        elif error.startswith(RELEASED):
             yield f"{name} was started, and is recorded as {error!r}"
         elif (run.attempt, run.slot) != (start.attempt, start.slot):
             yield (
                 f"{name} was started as attempt {start.attempt} of slot {start.slot},"
                 f" the history says attempt {run.attempt} of {run.slot}"
             )
-        elif run.finished is not None and not error.startswith(LOST):
+        elif run.finished is not None and not error.startswith(EXPIRED):
             seen = None if end is None else "failed" if end.failed else "success"
             if seen != run.status:
                 yield f"{name} is recorded as {run.status} ({run.error}), its function says {seen}"
@@ -95,22 +95,22 @@ def outcomes(view: View) -> Iterator[str]:
 
 
 def starts(view: View) -> Iterator[str]:
-    """No outcome without a start, except of a claim that was given back, or whose owner lost its lease before it."""
+    """Every outcome has a start, unless the claim was released, or the lease of its owner expired before the start."""
     for run in view.facts.runs:
         error = run.error or ""
         is_known = (run.task, run.epoch) in view.started or run.finished is None
-        if not is_known and not error.startswith((LOST, GIVEN_BACK)):
+        if not is_known and not error.startswith((EXPIRED, RELEASED)):
             yield f"{run.task} epoch {run.epoch} is recorded as {run.status} ({run.error}), and was never started"
 
 
-def lost(view: View) -> Iterator[str]:
-    """No run is recorded as lost while the lease of its owner holds.
+def reaped(view: View) -> Iterator[str]:
+    """No run is reaped while the lease of its owner holds.
 
-    Who comes back late writes when its function ended over the moment at which it was taken for lost. Then it is told
-    by the lease that held on and on: with two renewals behind it, the outcome would have been written.
+    A late outcome overwrites the moment of the reap with the end of the function. Then a lease that held for two
+    renewals more is the evidence: the outcome would have been written in time.
     """
     for run in view.facts.runs:
-        if run.finished is not None and (run.error or "").startswith(LOST):
+        if run.finished is not None and (run.error or "").startswith(EXPIRED):
             end, at = view.ends.get((run.task, run.epoch)), view.at(run.finished)
             if end is not None:
                 at = max(at, end.at) + 2 * view.facts.lease
@@ -119,7 +119,7 @@ def lost(view: View) -> Iterator[str]:
 
 
 def punctual(view: View) -> Iterator[str]:
-    """Nothing starts before its slot; and no slot is left waiting while a healthy instance lives."""
+    """No run starts before its slot, and no slot waits for long while an instance is healthy."""
     for start in view.starts:
         early = view.at(start.slot) - start.at
         if early > EARLY:
@@ -127,7 +127,7 @@ def punctual(view: View) -> Iterator[str]:
     spans = healthy(view.facts.records, view.facts.until)
     begin = min((first for first, _ in spans), default=view.facts.until)
     patience = view.facts.lease + view.facts.interval + SLACK
-    managed = deeds(view)
+    managed = actions(view)
     spans = _outside(maybe_paused(managed[""]), spans)
     unpaused = spans
     for job in view.facts.jobs:
@@ -140,42 +140,42 @@ def punctual(view: View) -> Iterator[str]:
         for run in runs:
             yield from _waited(job.id, run.epoch, due, view.at(run.started), spans, patience)
             over = view.facts.until if run.finished is None else view.at(run.finished)
-            if (run.error or "").startswith(LOST):
+            if (run.error or "").startswith(EXPIRED):
                 over = view.lease_end(run)
             due = view.facts.until if job.period is None else max(view.at(run.started) + job.period, over)
         yield from _waited(job.id, len(runs) + 1, due, view.facts.until, spans, patience)
 
 
-def asked(view: View) -> Iterator[str]:
-    """A run that was asked for comes, unless no healthy instance lives.
+def requested(view: View) -> Iterator[str]:
+    """A requested run comes while an instance is healthy.
 
-    That may be one which was decided on before that; it has to be claimed after that.
+    The decision for it may be older than the request; its claim may not.
     """
-    found = deeds(view)
+    found = actions(view)
     spans = _outside(maybe_paused(found[""]), healthy(view.facts.records, view.facts.until))
     patience = view.facts.lease + view.facts.interval + SLACK
     for task, of_one in found.items():
-        for deed in of_one:
-            if deed.what == "run_now" and deed.is_done:
+        for action in of_one:
+            if action.what == "run_now" and action.is_done:
                 came = min(
-                    (view.at(run.started) for run in view.runs[task] if _serves(run, deed.begin, view)),
+                    (view.at(run.started) for run in view.runs[task] if _serves(run, action.begin, view)),
                     default=view.facts.until,
                 )
-                longest = max((min(last, came) - max(first, deed.end) for first, last in spans), default=0.0)
+                longest = max((min(last, came) - max(first, action.end) for first, last in spans), default=0.0)
                 if longest > patience:
-                    yield f"{task} was asked for, and left waiting for {longest:.1f} s while an instance was healthy"
+                    yield f"{task} was requested, and left waiting for {longest:.1f} s while an instance was healthy"
 
 
-def _serves(run: Run, asked_at: float, view: View) -> bool:
-    """Tell whether a run may have been claimed after that. A request that comes later is for one more."""
-    if given_back(run):
+def _serves(run: Run, requested_at: float, view: View) -> bool:
+    """Return whether a run may have been claimed after a request. A request after the claim is for one more run."""
+    if released(run):
         return False
     claim = view.claims.get((run.task, run.epoch))
     if claim is not None:
-        return view.answered(claim) > asked_at
-    # Nobody was told that it is won: its owner may have asked for it as long as it lived.
+        return view.answered(claim) > requested_at
+    # No instance knows of this claim: its owner may have made it at any moment of its life.
     instance = view.owners.get(run.owner, "")
-    return view.deaths.get(instance, view.facts.until) > asked_at
+    return view.deaths.get(instance, view.facts.until) > requested_at
 
 
 def _outside(bad: Sequence[Span], spans: Iterable[Span]) -> list[Span]:
@@ -191,15 +191,15 @@ def _waited(task: str, epoch: int, due: float, claimed: float, spans: Iterable[S
 
 
 def in_order(view: View) -> Iterator[str]:
-    """Epochs count up without a gap, slots and their attempts with them, and what stands at the end is what came last.
+    """Epochs count up without a gap, slots and attempts grow with them, and the last outcome is the state at the end.
 
-    A retry follows the attempt before it, of the same slot, with nothing in between.
+    A retry directly follows the attempt before it, of the same slot.
     """
     for state in view.facts.states:
         runs = view.runs[state.task]
         if [run.epoch for run in runs] != list(range(1, state.epoch + 1)):
             yield f"{state.task} is at epoch {state.epoch}, and has the rows {[run.epoch for run in runs]}"
-        kept = [run for run in runs if not given_back(run)]
+        kept = [run for run in runs if not released(run)]
         for one, other in pairwise(run for run in kept if (run.task, run.epoch) in view.started):
             if (one.slot or 0, one.attempt) >= (other.slot or 0, other.attempt):
                 yield (
@@ -218,36 +218,36 @@ def in_order(view: View) -> Iterator[str]:
 
 
 def _strays(runs: list[Run], view: View) -> Iterator[str]:
-    """Tell of retries that do not follow the attempt before them."""
-    before: list[Run] = []  # those by whose outcome the task may have stood, as `_last` has it
+    """Report retries that do not follow the attempt before them."""
+    before: list[Run] = []  # the runs that may have been the last, as in `_last`
     for run in runs:
         if run.attempt > 1 and (run.slot, run.attempt - 1) not in [(one.slot, one.attempt) for one in before]:
             follows = f"attempt {before[-1].attempt} of {before[-1].slot}" if before else "nothing"
             yield f"{run.task} epoch {run.epoch} is attempt {run.attempt} of slot {run.slot}, and follows {follows}"
-        before = [*before, run] if _may_be_given_back(run, view) else [run]
+        before = [*before, run] if _may_be_released(run, view) else [run]
 
 
-def _may_be_given_back(run: Run, view: View) -> bool:
-    """Tell whether the owner of a run may have died between giving its claim back and recording that."""
-    return (run.task, run.epoch) not in view.started and (run.error or "").startswith(LOST)
+def _may_be_released(run: Run, view: View) -> bool:
+    """Return whether the owner of a run may have died between the release of its claim and the record of that."""
+    return (run.task, run.epoch) not in view.started and (run.error or "").startswith(EXPIRED)
 
 
 def _last(runs: list[Run], view: View) -> Iterator[Run]:
-    """Yield the run by whose outcome a task may stand.
+    """Yield the runs whose outcome may be the state of a task.
 
-    That is its last; or the one before, if its owner died between giving its claim back and recording that.
+    That is its last; or also the one before, if the owner of the last may have died while it released its claim.
     """
     for run in reversed(runs):
         if run.finished is not None:
             yield run
-        if not _may_be_given_back(run, view):
+        if not _may_be_released(run, view):
             return
 
 
 def at_least_once(view: View) -> Iterator[str]:
-    """With retry, a slot that nothing follows is tried until it succeeds, or no retry is left."""
+    """With retry, a task with a single slot is tried until it succeeds, or no retry is left."""
     for job in view.facts.jobs:
-        runs = [run for run in view.runs[job.id] if not given_back(run)]
+        runs = [run for run in view.runs[job.id] if not released(run)]
         is_over = not runs or runs[-1].finished is None or any(run.status == "success" for run in runs)
         if job.retries and job.period is None and not is_over and runs[-1].attempt <= job.retries:
             yield (
@@ -267,4 +267,16 @@ def sound(view: View) -> Iterator[str]:
             yield f"the log says: {line}"
 
 
-LAWS = (started_once, alone, outcomes, starts, lost, punctual, in_order, at_least_once, sound, asked, *OF_MANAGEMENT)
+LAWS = (
+    started_once,
+    alone,
+    outcomes,
+    starts,
+    reaped,
+    punctual,
+    in_order,
+    at_least_once,
+    sound,
+    requested,
+    *MANAGED,
+)

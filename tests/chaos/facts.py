@@ -1,4 +1,4 @@
-"""All that the checker is given, in plain words."""
+"""The input of the checker, as plain rows."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from tests.chaos.workload import Job
 
 
 class Run(NamedTuple):
-    """A run as the history of the store has it. Instants are microseconds since 1970."""
+    """A run in the history of the store. Instants are microseconds since 1970."""
 
     task: str
     epoch: int
@@ -24,7 +24,7 @@ class Run(NamedTuple):
 
 
 class State(NamedTuple):
-    """How a task stands at the end."""
+    """The state of a task at the end."""
 
     task: str
     epoch: int
@@ -33,24 +33,24 @@ class State(NamedTuple):
     error: str | None
     paused: bool = False
     word: str = ""
-    """The argument that an update has given it."""
+    """The argument that an update has given to the task."""
 
 
 class Facts(NamedTuple):
-    """Two accounts, which know nothing of each other, and what they are measured by."""
+    """Two independent accounts, and the parameters of the run."""
 
     jobs: Sequence[Job]
     records: Sequence[Record]
-    """Of the journal, by time."""
+    """The records of the journal, by time."""
     runs: Sequence[Run]
     states: Sequence[State]
     lease: float
     interval: float
     offset: float
-    """Seconds of the store's clock at 0 of the journal's."""
+    """The time by the store's clock, in seconds, when the journal's clock is at 0."""
     until: float
-    """When the workers were told to stop."""
+    """The moment at which the workers were stopped."""
     log: str = ""
-    """What the workers have logged."""
+    """The log of the workers."""
     all_paused: bool = False
-    """At the end."""
+    """Whether all was paused at the end."""

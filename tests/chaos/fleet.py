@@ -1,4 +1,4 @@
-"""The worker processes: started, killed, paused, told to stop, and who of them died of itself."""
+"""The worker processes: to start, pause, kill and stop them, and to notice their deaths."""
 
 import json
 import os
@@ -19,9 +19,9 @@ HOUR = 3600.0
 
 
 class Fleet:
-    """So many places, each with a worker process, which has a name of its own: the place, and how often it was filled.
+    """Places, each with a worker process. Its name is the number of its place, and how often that was filled.
 
-    `urls` are what each place knows the store by.
+    `urls` has the URL of the store for each place.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Fleet:
         return place in self._processes
 
     def fill(self, place: int, chance: random.Random) -> None:
-        """Start a worker process in a place, its threads and its clock left to chance."""
+        """Start a worker process in a place, with a random error of its clock."""
         self._fills[place] += 1
         self._names[place] = f"{place}.{self._fills[place]}"
         config = self._config._replace(
@@ -67,8 +67,8 @@ class Fleet:
             start_new_session=True,  # so that a Ctrl+C is for the harness alone
         )
 
-    def tell(self, place: int, command: str) -> None:
-        """Give a command to the worker in a place, unless it is gone."""
+    def send(self, place: int, command: str) -> None:
+        """Send a command to the worker in a place, unless it is gone."""
         pipe = self._processes[place].stdin
         assert pipe is not None
         try:
@@ -104,9 +104,9 @@ class Fleet:
         return gone
 
     def stop(self, timeout: float) -> None:
-        """Let all stop gracefully; kill who does not in so many seconds."""
+        """Stop all workers gracefully; kill those that are left after so many seconds."""
         for place in list(self._processes):
-            self.tell(place, "stop")
+            self.send(place, "stop")
         deadline = time.monotonic() + timeout
         while self._processes and time.monotonic() < deadline:
             self.reap()
@@ -114,7 +114,7 @@ class Fleet:
         self.close()
 
     def close(self) -> None:
-        """Kill who is left."""
+        """Kill all workers that are left."""
         for place, process in list(self._processes.items()):
             self.kill(place)
             process.wait(60)

@@ -1,4 +1,4 @@
-"""A run of chaos from beginning to end: workers, nemesis, healing, and what the checker is given."""
+"""A run of chaos from beginning to end: workers, nemesis, healing, and the facts for the checker."""
 
 import asyncio
 import json
@@ -22,11 +22,11 @@ from tests.chaos.worker import Config
 from tests.chaos.workload import jobs
 
 BACKENDS = {"sqlite": "sqlite", "postgresql": "postgres", "redis": "redis"}
-_PATIENCE = 120.0  # seconds for what went on at the end of the chaos to be over
+_PATIENCE = 120.0  # seconds for the runs in flight at the end of the chaos
 
 
 class Settings(NamedTuple):
-    """What a run is like."""
+    """The settings of a run."""
 
     backend: str
     seconds: float
@@ -34,16 +34,16 @@ class Settings(NamedTuple):
     lease: float = 3.0
     interval: float = 0.25
     workers: int | None = None
-    """How many; by default, 3 to 8."""
+    """The number of workers; by default a random one from 3 to 8."""
     threads: tuple[int, ...] | None = None
-    """Of the executors, place by place and over again; 0: inline. By default, left to chance."""
+    """The threads of the executors, place by place and repeated; 0: inline. By default random."""
     acts: tuple[str, ...] = (*ACTS, MANAGE)
     broken: str | None = None
     keep: Path | None = None
 
 
 def run(settings: Settings, servers: Servers | None = None, say: Callable[[str], None] = lambda _: None) -> Facts:
-    """Return what has happened. All that was started is stopped, whatever comes up."""
+    """Return the facts of a run. Everything that was started is stopped, also after an error."""
     chance = random.Random(settings.seed)
     workers = settings.workers or chance.randint(3, 8)
     threads = settings.threads or (4, *(chance.choice((0, 0, 4, 8)) for _ in range(workers - 1)))
@@ -123,7 +123,7 @@ def _await(journal: Path, nemesis: Nemesis, workers: int) -> None:
 
 
 def _resume_all(backend: Backend, journal: Journal) -> None:
-    """Let all go on, whatever was managed last: or nothing would come of what has still to be done."""
+    """Resume all, whichever command came last: the runs that are still due need it."""
     journal.write(Managing(time.monotonic(), "", 0, "resume_all", ""))
     backend.pause_all(False)
     journal.write(Managed(time.monotonic(), "", 0, is_done=True))
@@ -134,7 +134,7 @@ def _word(definition: Any) -> str:
 
 
 def _settle(backend: Backend, nemesis: Nemesis, settings: Settings) -> None:
-    """Wait until what went on has its outcome, and then for a lease and an interval."""
+    """Wait for the outcomes of all runs in flight, and then for a lease and an interval."""
     open_runs = {(run.task_id, run.epoch) for run in _open_runs(backend)}
     end = time.monotonic() + _PATIENCE
     while open_runs and time.monotonic() < end:

@@ -1,7 +1,7 @@
-"""The account of what happened, in one file outside of the store: each record is a line, and one `os.write`.
+"""The journal: an account outside of the store, in one file. Each record is a line, and one `os.write`.
 
 The file is opened with O_APPEND, so lines of many processes never mix, and a line that was written survives any
-`kill -9`. Times are seconds of `time.monotonic`: on Linux one clock for all processes of a machine, which nobody sets.
+`kill -9`. Times are seconds of `time.monotonic`: on Linux one clock for all processes of a machine, which is never set.
 """
 
 import json
@@ -16,12 +16,12 @@ class Born(NamedTuple):
     at: float
     instance: str
     pid: int
-    threads: int  # of its executor; 0: runs go on inline
-    skew: float  # seconds by which its own clock is wrong
+    threads: int  # of its executor; 0: inline
+    skew: float  # the error of its own clock, in seconds
 
 
 class Died(NamedTuple):
-    """A worker process has ended; written by who has waited for it."""
+    """A worker process has ended; written by its parent."""
 
     at: float
     instance: str
@@ -29,24 +29,24 @@ class Died(NamedTuple):
 
 
 class Pulse(NamedTuple):
-    """A worker process gets to run."""
+    """A worker process is running, and not paused."""
 
     at: float
     instance: str
 
 
 class Leased(NamedTuple):
-    """What an instance was told of its lease: that it holds until then, counted from before the question."""
+    """An instance has renewed its lease: it holds until then, counted from before the request."""
 
     at: float
     instance: str
     owner: str
     until: float
-    since: int  # since when it has never expired, as the store says; any number that stays the same
+    since: int  # when the unbroken renewals began, as the store says; only equality counts
 
 
 class Claimed(NamedTuple):
-    """An instance was told that it has won these runs: task and epoch. `at` is when it asked."""
+    """An instance has claimed these runs: task and epoch. `at` is the moment of its request."""
 
     at: float
     instance: str
@@ -55,7 +55,7 @@ class Claimed(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A question to the store, asked at `since`, had no answer, or a slow one."""
+    """A request to the store, made at `since`, had no answer, or a slow one."""
 
     at: float
     instance: str
@@ -64,7 +64,7 @@ class Trouble(NamedTuple):
 
 
 class Start(NamedTuple):
-    """A function begins; the first thing that it does."""
+    """A function begins: its first act."""
 
     at: float
     instance: str
@@ -77,7 +77,7 @@ class Start(NamedTuple):
 
 
 class End(NamedTuple):
-    """A function ends; the last thing that it does."""
+    """A function ends: its last act."""
 
     at: float
     instance: str
@@ -87,26 +87,26 @@ class End(NamedTuple):
 
 
 class Act(NamedTuple):
-    """The nemesis does something, or a trap that it has set springs."""
+    """The nemesis acts, or one of its traps springs."""
 
     at: float
-    instance: str  # or "", if it is about the store
+    instance: str  # or "" for the store
     what: str
 
 
 class Managing(NamedTuple):
-    """An instance is about to manage a task, or all of them."""
+    """An instance is about to call a management method for a task, or for all of them."""
 
     at: float
     instance: str
-    number: int  # of what this instance does
+    number: int  # counts the calls of this instance
     what: str  # the method of the registry
-    task: str  # or "", for all of them
-    word: str = ""  # the argument that an update gives
+    task: str  # or "" for all of them
+    word: str = ""  # the argument of an update
 
 
 class Managed(NamedTuple):
-    """It has done so, or failed to: then it may have been done or not."""
+    """The call has returned, or failed: then the change may have been made or not."""
 
     at: float
     instance: str
@@ -121,7 +121,7 @@ _KINDS: dict[str, type[Record]] = {
 
 
 class Journal:
-    """The file, to be written. Any thread may: a line is one call to the system."""
+    """The file, for writing. Any thread may write: a line is one system call."""
 
     def __init__(self, path: str | Path) -> None:
         self._file = os.open(path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
@@ -134,14 +134,14 @@ class Journal:
 
 
 class Reader:
-    """The file, read on and on while it is written."""
+    """The file, for reading while it is written."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
         self._position = 0
 
     def news(self) -> list[Record]:
-        """Return what was written since the last time, by time."""
+        """Return the records since the last call, by time."""
         with open(self._path, "rb") as file:
             file.seek(self._position)
             data = file.read()

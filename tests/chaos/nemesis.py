@@ -1,4 +1,4 @@
-"""What does the harm: by chance, but by the same chance for the same seed; and all of it is in the journal."""
+"""The nemesis: random harm, the same for the same seed, all of it in the journal."""
 
 import heapq
 import random
@@ -15,24 +15,24 @@ from tests.chaos.watched import POINTS
 ACTS = {
     "kill": 3,
     "die": 5,  # at a trap
-    "lose": 2,  # the answer of the store, at a trap
+    "lose": 2,  # the answer of the store is lost, at a trap
     "pause": 4,
-    "overtake": 2,  # pause in the middle of a run, until somebody else runs that task
+    "overtake": 2,  # pause in the middle of a run, until another instance runs that task
     "restart": 1,
     "crash": 1,
     "cut": 2,
     "refuse": 1,
     "deaf": 3,
 }
-"""What it does, and how often: these are weights."""
+"""The acts, and their weights."""
 MANAGE = "manage"
-"""Beside that, and the whole time: it has instances pause, resume, update tasks, and have them run."""
+"""One more act, which goes on all the time: instances pause, resume, update and run tasks."""
 _WAYS = {"pause": 4, "resume": 4, "run_now": 4, "update": 4, "pause_all": 1}
-_LOCAL = ("kill", "die", "lose", "pause", "overtake")  # what needs no server
+_LOCAL = ("kill", "die", "lose", "pause", "overtake")  # without a server
 
 
 class Nemesis:
-    """One thread drives it: it acts, then waits until it acts again or has to undo something."""
+    """A loop in one thread: it acts, then waits for the next act or for something to undo."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Nemesis:
         acts: tuple[str, ...],
         chance: random.Random,
     ) -> None:
-        self._crew = fleet
+        self._fleet = fleet
         self._proxies = proxies
         self._server = server
         self._journal = journal
@@ -60,7 +60,7 @@ class Nemesis:
         self._numbers = count()
 
     def rage(self, seconds: float) -> None:
-        """Do harm for so long, the last of it still to be undone."""
+        """Do harm for so long; the last of it is not undone yet."""
         end = time.monotonic() + seconds
         self._in(self._chance.uniform(0.2, 0.5), self._act)
         if self._manages:
@@ -69,32 +69,32 @@ class Nemesis:
             self._go_on()
 
     def heal(self) -> None:
-        """Undo all of it, and have all workers back."""
+        """Undo all harm, and replace all missing workers."""
         self._later.clear()
         self._note("", "heal")
         for proxy in self._proxies:
             if proxy.mode != "pass":
                 proxy.mode = "pass"
                 proxy.cut()
-        for place in list(self._crew.paused):
-            self._crew.resume(place)
-        for place in range(len(self._crew)):
-            if self._crew.is_there(place):
-                self._crew.tell(place, "clear")
-        for place in self._crew.reap():
+        for place in list(self._fleet.paused):
+            self._fleet.resume(place)
+        for place in range(len(self._fleet)):
+            if self._fleet.is_there(place):
+                self._fleet.send(place, "clear")
+        for place in self._fleet.reap():
             self._fill(place)
-        for place in range(len(self._crew)):
-            if not self._crew.is_there(place):
+        for place in range(len(self._fleet)):
+            if not self._fleet.is_there(place):
                 self._fill(place)
 
     def watch(self, seconds: float) -> None:
-        """Let time pass; a worker that dies even so, in a trap that had sprung, is replaced."""
+        """Let time pass; a worker that still dies, in a trap that had sprung, is replaced."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._go_on()
 
     def _go_on(self) -> None:
-        for place in self._crew.reap():
+        for place in self._fleet.reap():
             self._in(self._chance.uniform(0, 1.5), lambda place=place: self._fill(place))  # type: ignore[misc]  # lambda
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
@@ -102,13 +102,13 @@ class Nemesis:
         time.sleep(0.02)
 
     def _fill(self, place: int) -> None:
-        if not self._crew.is_there(place):
-            self._crew.fill(place, self._chance)
+        if not self._fleet.is_there(place):
+            self._fleet.fill(place, self._chance)
 
     def _act(self) -> None:
         chance = self._chance
         act = chance.choices(self._acts, [ACTS[act] for act in self._acts])[0] if self._acts else ""
-        place, seconds = chance.randrange(len(self._crew)), chance.uniform(1.5, 2.5) * self._lease
+        place, seconds = chance.randrange(len(self._fleet)), chance.uniform(1.5, 2.5) * self._lease
         point, pause = chance.choice(POINTS), chance.uniform(0.2, 1.6)
         self._in(pause, self._act)
         if act == "overtake":
@@ -118,18 +118,18 @@ class Nemesis:
             assert self._server is not None
             self._server.restart(lambda: time.sleep(pause / 2), crash=act == "crash")
             self._note("", "server is back")
-        elif act and self._crew.is_there(place) and place not in self._crew.paused:
+        elif act and self._fleet.is_there(place) and place not in self._fleet.paused:
             self._harm(act, place, seconds, point)
 
     def _harm(self, act: str, place: int, seconds: float, point: str) -> None:
-        fleet, name = self._crew, self._crew.name(place)
+        fleet, name = self._fleet, self._fleet.name(place)
         if act == "kill":
             self._note(name, "kill")
             fleet.kill(place)
         elif act in ("die", "lose"):
             if act == "lose" and point.endswith(("start", "end")):
-                point = "after-claim"  # no answer to lose there
-            fleet.tell(place, f"{act} {point}")
+                point = "after-claim"  # there is no answer to lose at that point
+            fleet.send(place, f"{act} {point}")
         elif act == "pause":
             self._note(name, f"pause {seconds:.1f} s")
             fleet.pause(place)
@@ -148,43 +148,43 @@ class Nemesis:
         chance, number = self._chance, next(self._numbers)
         self._in(chance.uniform(0.1, 0.5), self._manage)
         what = chance.choices(list(_WAYS), list(_WAYS.values()))[0]
-        place, which = chance.randrange(len(self._crew)), chance.randrange(2)
-        if not self._crew.is_there(place):
+        place, which = chance.randrange(len(self._fleet)), chance.randrange(2)
+        if not self._fleet.is_there(place):
             return
         if what == "pause_all":
-            self._crew.tell(place, f"{MANAGE} pause_all")
+            self._fleet.send(place, f"{MANAGE} pause_all")
             self._in(chance.uniform(0.5, 1.5), self._resume_all)
             return
         task = {"run_now": "asked", "update": "updated"}.get(what, "paused")
-        self._crew.tell(place, f"{MANAGE} {what} {task}-{which} {number}")
+        self._fleet.send(place, f"{MANAGE} {what} {task}-{which} {number}")
 
     def _resume_all(self) -> None:
-        for place in range(len(self._crew)):  # some of them may be out of reach
-            if self._crew.is_there(place):
-                self._crew.tell(place, f"{MANAGE} resume_all")
+        for place in range(len(self._fleet)):  # some of them may be cut off
+            if self._fleet.is_there(place):
+                self._fleet.send(place, f"{MANAGE} resume_all")
 
     def _overtake(self) -> None:
-        self._look()
-        before = time.monotonic() - self._lease / 4  # a short one would be over too soon
+        self._read_news()
+        before = time.monotonic() - self._lease / 4  # a short run would end too soon
         for run in [run for run in self._started.values() if run.at < before]:
             place = int(run.instance.partition(".")[0])
-            is_there = self._crew.is_there(place) and self._crew.name(place) == run.instance
+            is_there = self._fleet.is_there(place) and self._fleet.name(place) == run.instance
             goes_on = (run.task, run.epoch) in self._in_flight
-            if is_there and goes_on and not self._crew.paused:  # the others have to overtake it
+            if is_there and goes_on and not self._fleet.paused:  # the others have to be able to overtake it
                 self._note(run.instance, f"overtake {run.task} epoch {run.epoch}")
-                self._crew.pause(place)
+                self._fleet.pause(place)
                 self._until_overtaken(place, run, time.monotonic() + 2.5 * self._lease)
                 return
 
     def _until_overtaken(self, place: int, run: Start, end: float) -> None:
-        self._look()
+        self._read_news()
         if self._started[run.task].epoch > run.epoch or time.monotonic() > end:
             self._resume(place, run.instance)
         else:
             self._in(0.1, lambda: self._until_overtaken(place, run, end))
 
-    def _look(self) -> None:
-        """Read what runs."""
+    def _read_news(self) -> None:
+        """Read the journal for the runs in flight."""
         for record in self._reader.news():
             if isinstance(record, Start):
                 self._started[record.task] = self._in_flight[record.task, record.epoch] = record
@@ -192,13 +192,13 @@ class Nemesis:
                 self._in_flight.pop((record.task, record.epoch), None)
 
     def _resume(self, place: int, name: str) -> None:
-        if place in self._crew.paused and self._crew.name(place) == name:
+        if place in self._fleet.paused and self._fleet.name(place) == name:
             self._note(name, "resume")
-            self._crew.resume(place)
+            self._fleet.resume(place)
 
     def _pass(self, place: int) -> None:
         self._proxies[place].mode = "pass"
-        self._proxies[place].cut()  # what was asked meanwhile has no answer
+        self._proxies[place].cut()  # the requests made meanwhile get no answer
 
     def _in(self, seconds: float, action: Callable[[], None]) -> None:
         heapq.heappush(self._later, (time.monotonic() + seconds, next(self._numbers), action))

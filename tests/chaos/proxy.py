@@ -1,4 +1,4 @@
-"""A TCP proxy between an instance and a server, which can cut connections and swallow what the server answers."""
+"""A TCP proxy between an instance and a server, which can cut connections and drop the answers of the server."""
 
 import asyncio
 import socket
@@ -10,10 +10,10 @@ Connect = Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWrite
 
 
 class Proxy:
-    """One port on the loopback; all of it happens in a thread of its own.
+    """A port on the loopback, served by a thread of its own.
 
-    `mode` is written from outside and read there: "pass" all; "refuse" connections; be "deaf": what is asked gets
-    through, the answers do not.
+    `mode` is written from outside and read in that thread: "pass" everything; "refuse" connections; "deaf": requests
+    get through, their answers do not.
     """
 
     def __init__(self, connect: Connect) -> None:
@@ -27,7 +27,7 @@ class Proxy:
         self._thread.start()
 
     def cut(self) -> None:
-        """Close all connections that there are."""
+        """Close all current connections."""
         with suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(self._cut)
 

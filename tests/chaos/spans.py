@@ -1,4 +1,4 @@
-"""When a lease held, and when an instance was healthy: spans of time, from the journal alone."""
+"""Spans of time from the journal alone: of leases, and of healthy instances."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,21 +8,21 @@ from tests.chaos.journal import End as Ended
 
 Span = tuple[float, float]
 
-SLOW = 0.5  # seconds that a question to the store may take
-GAP = 1.0  # seconds between two pulses from which on a process counts as paused, or the machine as too slow
-RECOVERY = 5.0  # seconds for which an instance may leave a store alone that has not answered
-LONG = 0.25  # seconds of a run that keeps a thread from starting others, or the only one from ticking
+SLOW = 0.5  # seconds that a request to the store may take
+GAP = 1.0  # seconds between two pulses; after a longer gap the process was paused, or the machine too slow
+RECOVERY = 5.0  # seconds for which an instance may back off from a store that has not answered
+LONG = 0.25  # seconds; a longer run keeps its thread from starting others, or from ticking
 
 
 def leases(records: Iterable[Record]) -> dict[str, list[Span]]:
-    """Return, by owner, the spans in which its lease held without a break, as the instance itself was told."""
+    """Return, by owner, the spans of unbroken leases, as the instance itself knew them."""
     spans: dict[str, list[Span]] = defaultdict(list)
     since: dict[str, int] = {}
     for record in records:
         if not isinstance(record, Leased):
             continue
         of_owner, end = spans[record.owner], record.until
-        if of_owner and end == record.at:  # it was given back
+        if of_owner and end == record.at:  # the instance has left
             of_owner[-1] = of_owner[-1][0], min(of_owner[-1][1], end)
         elif of_owner and record.at < of_owner[-1][1] and since[record.owner] == record.since:
             of_owner[-1] = of_owner[-1][0], max(of_owner[-1][1], end)
@@ -38,19 +38,19 @@ def owners(records: Iterable[Record]) -> dict[str, str]:
 
 
 def covers(spans: Sequence[Span], begin: float, end: float) -> bool:
-    """Tell whether one of the spans goes from `begin` to `end`."""
+    """Return whether one of the spans covers the time from `begin` to `end`."""
     return any(first <= begin and end < last for first, last in spans)
 
 
 def deaths(records: Iterable[Record]) -> dict[str, float]:
-    """Return when instances were dead at the latest."""
+    """Return the latest possible moment of each death, by instance."""
     return {record.instance: record.at for record in records if isinstance(record, Died)}
 
 
 def healthy(records: Sequence[Record], until: float) -> list[Span]:
     """Return the spans in which some instance was healthy, each span of a single instance.
 
-    It is healthy while its lease holds, its pulse is regular, the store answers it, and long runs leave it a thread.
+    An instance is healthy while its lease holds, its pulse is regular, the store answers, and it has a free thread.
     """
     instances = owners(records)
     bad, busy = _bad(records), full(records)
@@ -65,7 +65,7 @@ def healthy(records: Sequence[Record], until: float) -> list[Span]:
 
 
 def pauses(records: Iterable[Record]) -> dict[str, list[Span]]:
-    """Return, by instance, the spans in which its process stood still, or was starved, as its pulses tell."""
+    """Return, by instance, the gaps between its pulses, in which its process was paused or starved."""
     found: dict[str, list[Span]] = defaultdict(list)
     pulses: dict[str, float] = {}
     for record in records:
@@ -87,7 +87,7 @@ def _bad(records: Sequence[Record]) -> dict[str, list[Span]]:
 
 
 def full(records: Iterable[Record]) -> dict[str, list[Span]]:
-    """Return, by instance, the spans in which long runs took all its threads, so that nothing else could start."""
+    """Return, by instance, the spans in which long runs occupied all its threads, so that no other run could start."""
     threads: dict[str, int] = {}
     began: dict[tuple[str, str, int], float] = {}
     changes: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -100,7 +100,7 @@ def full(records: Iterable[Record]) -> dict[str, list[Span]]:
             begin = began.pop((record.instance, record.task, record.epoch), record.at)
             if record.at - begin > LONG:
                 changes[record.instance] += [(begin, 1), (record.at, -1)]
-    for (instance, _, _), begin in began.items():  # it died in the middle of these
+    for (instance, _, _), begin in began.items():  # runs that its death cut off
         changes[instance].append((begin, 1))
     spans: dict[str, list[Span]] = defaultdict(list)
     for instance, of_one in changes.items():
@@ -113,7 +113,7 @@ def full(records: Iterable[Record]) -> dict[str, list[Span]]:
 
 
 def without(bad: Iterable[Span], begin: float, end: float) -> list[Span]:
-    """Return what is left of a span."""
+    """Return the parts of a span outside of the bad ones."""
     left = []
     for first, last in sorted(bad):
         if first > begin:

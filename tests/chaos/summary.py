@@ -1,17 +1,17 @@
-"""What a run has come to, as a table."""
+"""The result of a run of chaos, as a table."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from tests.chaos.facts import Facts, Run
 from tests.chaos.journal import Act, Born, Managed, Pulse, Start, Trouble
-from tests.chaos.view import GIVEN_BACK, LOST
+from tests.chaos.view import EXPIRED, RELEASED
 
 _SHOWN = 40  # violations
 
 
 def summary(facts: Facts, violations: Sequence[str]) -> str:
-    """Return the table, and what was violated."""
+    """Return the table and the violations."""
     outcomes = Counter(_kind(run) for run in facts.runs)
     acts = Counter(record.what.split()[0] for record in facts.records if isinstance(record, Act))
     starts = [record for record in facts.records if isinstance(record, Start)]
@@ -26,8 +26,8 @@ def summary(facts: Facts, violations: Sequence[str]) -> str:
         ("server restarted, crashed", f"{acts['restart']}, {acts['crash']}"),
         ("connections cut, refused", f"{acts['cut']}, {acts['refuse']}"),
         ("answers dropped by the proxy, by a trap", f"{acts['deaf']}, {acts['lose']}"),
-        ("managed, in vain", _managed(facts)),
-        ("questions to the store in vain, slow", _troubles(facts)),
+        ("management calls done, failed", _managed(facts)),
+        ("requests to the store failed, slow", _troubles(facts)),
         ("processes starved or paused", _gaps(facts)),
         ("slots missed", sum("left waiting" in violation for violation in violations)),
         ("violations", len(violations)),
@@ -44,9 +44,9 @@ def _kind(run: Run) -> str:
     error = run.error or ""
     if run.finished is None:
         return "none"
-    if error.startswith(LOST):
+    if error.startswith(EXPIRED):
         return "lease expired, ended late" if run.result is not None else "lease expired"
-    return "given back" if error.startswith(GIVEN_BACK) else run.status
+    return "released" if error.startswith(RELEASED) else run.status
 
 
 def _troubles(facts: Facts) -> str:

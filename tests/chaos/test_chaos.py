@@ -1,4 +1,4 @@
-"""Chaos in short, on each backend; and broken backends, which the checker has to notice."""
+"""Short runs of chaos on each backend, and on broken backends, which the checker has to notice."""
 
 import random
 import signal

@@ -1,4 +1,4 @@
-"""The checker: a lawful history passes, and each law has one that breaks it and is named for it."""
+"""The checker: a lawful history passes, and each law has a test with a history that breaks it."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tests.chaos.workload import Job
 
 LEASE, INTERVAL, OFFSET = 3.0, 0.25, 1000.0
 REAPED = "lease expired: owner host:1 stopped renewing"
-GIVEN_BACK = "not started: owner host:1 gave its claim back"
+RELEASED = "not started: owner host:1 gave its claim back"
 
 
 def instant(at: float) -> int:
@@ -21,7 +21,7 @@ def instant(at: float) -> int:
 
 
 class History:
-    """What happened, told in a few words: instance a, owner host:1, and others likewise; task t, each second."""
+    """A history, written in few words: instance i1 with owner host:1, and others likewise; task t, each second."""
 
     def __init__(self, *jobs: Job) -> None:
         self.jobs = jobs or (Job("t", 1.0),)
@@ -32,7 +32,7 @@ class History:
         self.all_paused = False
 
     def lives(self, number: int = 1, begin: float = 0.0, end: float = 30.0, since: int = 0) -> "History":
-        """An instance that renews its lease each second, and pulses, until it is dead."""
+        """Let an instance renew its lease and pulse each second until it is dead."""
         self.records.append(Born(begin, f"i{number}", number, 4, 0.0))
         at = begin
         while at < end:
@@ -52,12 +52,12 @@ class History:
         self.records.append(Start(at, f"i{number}", number, task, slot, epoch, attempt))
 
     def end(self, at: float, epoch: int, number: int = 1, task: str = "t", **columns: Any) -> None:
-        """The function ends, and its outcome is recorded."""
+        """Let the function end, and record its outcome."""
         self.records.append(End(at, f"i{number}", task, epoch, failed=columns.get("status") == "failed"))
         self.finish(at, epoch, task, **{"status": "success", "result": str(epoch), **columns})
 
     def finish(self, at: float, epoch: int, task: str = "t", **columns: Any) -> None:
-        """An outcome is recorded."""
+        """Record an outcome."""
         index = next(n for n, run in enumerate(self.runs) if (run.task, run.epoch) == (task, epoch))
         self.runs[index] = run = self.runs[index]._replace(finished=instant(at), **columns)
         known = self.states.get(task)
@@ -68,13 +68,13 @@ class History:
             self.states[task] = known._replace(epoch=epoch)
 
     def run(self, at: float, epoch: int, number: int = 1, **columns: Any) -> None:
-        """A whole run, short and good."""
+        """Make a whole run, short and successful."""
         self.claim(at, epoch, number, **columns)
         self.start(at, epoch, number)
         self.end(at + 0.1, epoch, number)
 
     def goes_on(self, begin: int, end: int, epoch: int = 1, number: int = 1) -> "History":
-        """A run each second."""
+        """Make a run each second."""
         for at in range(begin, end):
             self.run(float(at), epoch + at - begin, number)
         return self
@@ -101,7 +101,7 @@ def test_a_lawful_history_passes(history: History) -> None:
     assert history.goes_on(0, 30).check() == []
 
 
-def test_a_slot_that_starts_twice(history: History) -> None:
+def test_a_slot_started_twice_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.run(29.0, 30, slot=history.runs[28].slot)
     assert history.check() == [
@@ -111,7 +111,7 @@ def test_a_slot_that_starts_twice(history: History) -> None:
 
 
 def attempts(*tried: tuple[float, int]) -> History:
-    """A run each second up to 26, and then such attempts, as slot and number."""
+    """Return a history with a run each second up to 26, and then these attempts, as slot and number."""
     history = History(Job("t", 1.0, retries=2)).lives().goes_on(0, 27)
     for epoch, (slot, attempt) in enumerate(tried, 28):
         history.claim(epoch - 1.0, epoch, slot=instant(slot), attempt=attempt)
@@ -125,7 +125,7 @@ def test_the_attempts_of_a_slot_follow_each_other() -> None:
     assert attempts((27.0, 1), (27.0, 2), (29.0, 1)).check() == []
 
 
-def test_with_retry_an_attempt_that_starts_twice() -> None:
+def test_an_attempt_started_twice_is_a_violation() -> None:
     slot = instant(27.0)
     assert attempts((27.0, 1), (27.0, 2), (27.0, 2)).check() == [
         f"t slot {slot}, attempt 2, was started more than once: epochs 29, 30",
@@ -134,13 +134,13 @@ def test_with_retry_an_attempt_that_starts_twice() -> None:
     ]
 
 
-def test_a_retry_for_another_slot_than_the_first_attempt() -> None:
+def test_a_retry_for_another_slot_is_a_violation() -> None:
     assert attempts((27.0, 1), (28.1, 2), (29.0, 1)).check() == [
         f"t epoch 29 is attempt 2 of slot {instant(28.1)}, and follows attempt 1 of {instant(27.0)}"
     ]
 
 
-def test_a_retry_after_the_next_slot() -> None:
+def test_a_retry_after_the_next_slot_is_a_violation() -> None:
     assert attempts((27.0, 1), (28.0, 1), (27.0, 2)).check() == [
         f"t epoch 30 is attempt 2 of slot {instant(27.0)}, epoch 29 was attempt 1 of {instant(28.0)}",
         f"t epoch 30 is attempt 2 of slot {instant(27.0)}, and follows attempt 1 of {instant(28.0)}",
@@ -148,7 +148,7 @@ def test_a_retry_after_the_next_slot() -> None:
 
 
 @pytest.mark.parametrize("attempt", [2, 3])
-def test_a_retry_follows_one_that_was_lost_or_given_back_by_who_died_then(attempt: int) -> None:
+def test_a_retry_may_follow_a_run_that_expired_or_was_released_by_a_dying_owner(attempt: int) -> None:
     history = History(Job("t", 1.0, retries=2)).lives(1, end=10.0).lives(2).goes_on(0, 9)
     history.end(8.1, 9, status="failed", result=None, error="ValueError")
     history.claim(9.0, 10, slot=instant(8.0), attempt=2)
@@ -161,7 +161,7 @@ def test_a_retry_follows_one_that_was_lost_or_given_back_by_who_died_then(attemp
     assert history.check() == []
 
 
-def test_a_retry_that_nothing_was_before() -> None:
+def test_a_retry_without_an_attempt_before_it_is_a_violation() -> None:
     history = once(retries=2)
     history.claim(0.0, 1, attempt=2)
     history.start(0.0, 1, attempt=2)
@@ -169,12 +169,12 @@ def test_a_retry_that_nothing_was_before() -> None:
     assert history.check() == [f"t epoch 1 is attempt 2 of slot {instant(0.0)}, and follows nothing"]
 
 
-def test_an_epoch_that_starts_twice(history: History) -> None:
+def test_an_epoch_started_twice_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).start(29.05, 30)
     assert "t epoch 30 was started 2 times" in history.check()
 
 
-def test_two_live_runs_while_leases_hold(history: History) -> None:
+def test_two_runs_in_flight_while_leases_hold_are_a_violation(history: History) -> None:
     history.lives(2).goes_on(0, 28)
     history.claim(28.0, 29)
     history.start(28.0, 29)
@@ -185,7 +185,7 @@ def test_two_live_runs_while_leases_hold(history: History) -> None:
     assert history.check() == ["t epoch 30 started on i2 while epoch 29 went on on i1, whose lease held"]
 
 
-def test_a_run_that_outlives_its_lease_may_be_met_by_the_next_one() -> None:
+def test_a_run_may_start_beside_one_whose_lease_has_expired() -> None:
     history = History().lives(1, end=10.0).lives(2)
     history.goes_on(0, 9)
     history.claim(9.0, 10)
@@ -204,7 +204,7 @@ def test_a_run_that_outlives_its_lease_may_be_met_by_the_next_one() -> None:
         (13.2, (9.0, 9.5), ["t epoch 10 started on i1 while epoch 11 went on on i2, whose lease held"]),
     ],
 )
-def test_who_was_paused_right_before_a_start_until_its_lease_was_over_cannot_know(
+def test_a_pause_from_right_before_a_start_past_the_lease_excuses_it(
     at: float, pause: tuple[float, float], expected: list[str]
 ) -> None:
     history = History().lives(2).goes_on(0, 9, number=2)
@@ -222,14 +222,14 @@ def test_who_was_paused_right_before_a_start_until_its_lease_was_over_cannot_kno
     assert [line for line in history.check() if "while epoch" in line] == expected
 
 
-def test_a_start_without_an_outcome(history: History) -> None:
+def test_a_start_without_an_outcome_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)
     history.start(29.0, 30)
     assert "t epoch 30 has no outcome" in history.check()
 
 
-def test_a_start_that_is_not_in_the_history(history: History) -> None:
+def test_a_start_missing_in_the_history_is_a_violation(history: History) -> None:
     history.goes_on(0, 30)
     del history.runs[-1]
     assert history.check() == [
@@ -240,12 +240,12 @@ def test_a_start_that_is_not_in_the_history(history: History) -> None:
     ]
 
 
-def test_a_start_with_two_outcomes(history: History) -> None:
+def test_a_start_with_two_outcomes_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).runs.append(history.runs[-1])
     assert "t epoch 30 has 2 rows" in history.check()
 
 
-def test_an_outcome_that_is_not_what_the_function_says(history: History) -> None:
+def test_an_outcome_that_differs_from_the_functions_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)
     history.start(29.0, 30)
@@ -255,7 +255,7 @@ def test_an_outcome_that_is_not_what_the_function_says(history: History) -> None
     assert history.check() == ["t epoch 30 is recorded as success (None), its function says failed"]
 
 
-def test_a_start_for_another_slot_than_the_history_says(history: History) -> None:
+def test_a_start_for_another_slot_than_in_the_history_is_a_violation(history: History) -> None:
     history.goes_on(0, 30)
     history.runs[-1] = history.runs[-1]._replace(slot=instant(28.5))
     assert history.check() == [
@@ -263,7 +263,7 @@ def test_a_start_for_another_slot_than_the_history_says(history: History) -> Non
     ]
 
 
-def test_so_it_is_of_a_retry() -> None:
+def test_a_retry_for_another_slot_than_in_the_history_is_a_violation() -> None:
     history = attempts((27.0, 1), (27.0, 2), (29.0, 1))
     start = next(one for one in history.records if isinstance(one, Start) and one.attempt == 2)
     history.records[history.records.index(start)] = start._replace(slot=instant(28.0))
@@ -272,23 +272,23 @@ def test_so_it_is_of_a_retry() -> None:
     ]
 
 
-def test_a_claim_that_was_given_back_and_yet_started(history: History) -> None:
+def test_a_start_of_a_released_claim_is_a_violation(history: History) -> None:
     history.goes_on(0, 30)
-    history.finish(29.2, 30, status="failed", error=GIVEN_BACK, late=True)
+    history.finish(29.2, 30, status="failed", error=RELEASED, late=True)
     history.states["t"] = State("t", 30, "success", "29", None)
-    assert history.check() == [f"t epoch 30 was started, and is recorded as {GIVEN_BACK!r}"]
+    assert history.check() == [f"t epoch 30 was started, and is recorded as {RELEASED!r}"]
 
 
-def test_a_claim_that_was_given_back_counts_for_nothing(history: History) -> None:
+def test_a_released_claim_counts_for_nothing(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)
-    history.finish(29.2, 30, status="failed", error=GIVEN_BACK, late=True)
+    history.finish(29.2, 30, status="failed", error=RELEASED, late=True)
     history.run(29.3, 31, slot=instant(29.0))
     assert history.check() == []
 
 
 @pytest.mark.parametrize("stands", [State("t", 10, "success", "9", None), State("t", 10, "failed", "9", REAPED)])
-def test_who_gives_a_claim_back_may_die_before_it_is_recorded(stands: State) -> None:
+def test_an_owner_may_die_between_a_release_and_its_record(stands: State) -> None:
     history = History().lives(1, end=10.0).lives(2).goes_on(0, 9)
     history.claim(9.0, 10)
     history.finish(12.5, 10, status="failed", error=REAPED, late=True)
@@ -299,21 +299,21 @@ def test_who_gives_a_claim_back_may_die_before_it_is_recorded(stands: State) -> 
     assert history.check() == []
 
 
-def test_an_outcome_without_a_start(history: History) -> None:
+def test_an_outcome_without_a_start_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)
     history.finish(29.1, 30, status="success", result="30")
     assert history.check() == ["t epoch 30 is recorded as success (None), and was never started"]
 
 
-def test_a_run_that_is_taken_for_lost_while_its_lease_holds(history: History) -> None:
+def test_a_run_reaped_while_its_lease_holds_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)
     history.finish(29.5, 30, status="failed", error=REAPED, late=True)
     assert history.check() == [f"t epoch 30 is recorded as {REAPED!r}, and that lease held"]
 
 
-def test_a_late_outcome_does_not_hide_that_the_lease_held(history: History) -> None:
+def test_a_late_outcome_does_not_hide_a_reap_under_a_lease_that_held(history: History) -> None:
     history.claim(0.0, 1)
     history.start(0.0, 1)
     history.end(1.0, 1, status="failed", error=REAPED, late=True)
@@ -322,13 +322,13 @@ def test_a_late_outcome_does_not_hide_that_the_lease_held(history: History) -> N
     assert history.check() == [f"t epoch 1 is recorded as {REAPED!r}, and that lease held"]
 
 
-def test_a_start_before_its_slot(history: History) -> None:
+def test_a_start_before_its_slot_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.run(29.0, 30, slot=instant(29.5))
     assert history.check() == ["t epoch 30 started 0.5 s before its slot"]
 
 
-def test_a_slot_that_is_missed_while_an_instance_is_healthy(history: History) -> None:
+def test_a_slot_missed_while_an_instance_is_healthy_is_a_violation(history: History) -> None:
     history.goes_on(0, 10)
     history.run(20.0, 11)
     for at in range(21, 30):
@@ -336,11 +336,11 @@ def test_a_slot_that_is_missed_while_an_instance_is_healthy(history: History) ->
     assert history.check() == ["t epoch 11 was left waiting for 10.0 s while an instance was healthy"]
 
 
-def test_a_slot_that_is_never_claimed(history: History) -> None:
+def test_a_slot_never_claimed_is_a_violation(history: History) -> None:
     assert history.check() == ["t epoch 1 was left waiting for 30.0 s while an instance was healthy"]
 
 
-def test_a_dead_instance_whose_run_nobody_takes_over() -> None:
+def test_a_dead_run_that_is_not_reaped_is_a_violation() -> None:
     history = History().lives(1, end=10.0).lives(2).goes_on(0, 9)
     history.claim(9.0, 10)
     history.finish(25.0, 10, status="failed", error=REAPED, late=True)
@@ -349,7 +349,7 @@ def test_a_dead_instance_whose_run_nobody_takes_over() -> None:
     assert history.check() == ["t epoch 11 was left waiting for 13.0 s while an instance was healthy"]
 
 
-def test_nobody_has_to_claim_without_a_healthy_instance() -> None:
+def test_slots_may_be_missed_without_a_healthy_instance() -> None:
     history = History().lives(1, end=10.0).lives(2, begin=24.0)
     history.goes_on(0, 10)
     for at in range(25, 30):
@@ -357,13 +357,13 @@ def test_nobody_has_to_claim_without_a_healthy_instance() -> None:
     assert history.check() == []
 
 
-def test_a_gap_in_the_epochs(history: History) -> None:
+def test_a_gap_in_the_epochs_is_a_violation(history: History) -> None:
     history.goes_on(0, 10).goes_on(10, 30, epoch=12)
     expected = [*range(1, 11), *range(12, 32)]
     assert history.check() == [f"t is at epoch 31, and has the rows {expected}"]
 
 
-def test_a_slot_that_comes_after_a_later_one(history: History) -> None:
+def test_a_slot_after_a_later_one_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.run(29.0, 30, slot=instant(27.5))
     assert history.check() == [
@@ -371,7 +371,7 @@ def test_a_slot_that_comes_after_a_later_one(history: History) -> None:
     ]
 
 
-def test_a_result_that_belongs_to_another_run(history: History) -> None:
+def test_a_result_of_another_run_is_a_violation(history: History) -> None:
     history.goes_on(0, 29)
     history.claim(29.0, 30)
     history.start(29.0, 30)
@@ -380,14 +380,14 @@ def test_a_result_that_belongs_to_another_run(history: History) -> None:
     assert history.check() == ["t epoch 30 has the result of epoch 29"]
 
 
-def test_a_state_that_an_earlier_epoch_has_overwritten(history: History) -> None:
+def test_a_state_overwritten_by_an_earlier_epoch_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).states["t"] = State("t", 30, "success", "29", None)
     assert history.check() == [
         "t stands at ('success', None, '29'), and by its rows at ('success', None, '30')",
     ]
 
 
-def test_a_single_slot_with_retry_that_is_given_up() -> None:
+def test_a_single_slot_with_a_retry_left_and_no_success_is_a_violation() -> None:
     history = once(retries=2)
     history.claim(0.0, 1)
     history.start(0.0, 1)
@@ -407,7 +407,7 @@ def test_a_single_slot_without_retry_may_die_with_its_instance() -> None:
     assert history.check() == []
 
 
-def test_a_dependent_waits_for_a_success_only() -> None:
+def test_a_dependent_is_due_only_after_a_success() -> None:
     history = History(Job("t", 1.0), Job("u", 1.0, after="t")).lives().goes_on(0, 30)
     assert history.check() == ["u epoch 1 was left waiting for 29.9 s while an instance was healthy"]
     history = History(Job("t", None), Job("u", 1.0, after="t")).lives()
@@ -417,23 +417,23 @@ def test_a_dependent_waits_for_a_success_only() -> None:
     assert history.check() == []
 
 
-def test_an_instance_that_ends_by_itself(history: History) -> None:
+def test_an_instance_that_ends_by_itself_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).records.append(Died(20.0, "i2", 1))
     assert history.check() == ["instance i2 ended by itself with status 1"]
 
 
-def test_a_tick_that_fails(history: History) -> None:
+def test_a_failed_tick_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).log = "Task 't' failed\nA tick failed; the scheduler goes on.\n"
     assert history.check() == ["the log says: A tick failed; the scheduler goes on."]
 
 
-def test_a_lease_is_unbroken_as_long_as_the_store_says_so() -> None:
+def test_a_lease_is_unbroken_while_the_store_returns_the_same_beginning() -> None:
     records = [Leased(0.0, "a", "o", 3.0, 7), Leased(2.0, "a", "o", 5.0, 7), Leased(4.0, "a", "o", 7.0, 8)]
     assert leases(records) == {"o": [(0.0, 5.0), (4.0, 7.0)]}
     assert leases([*records, Leased(6.0, "a", "o", 6.0, 0)]) == {"o": [(0.0, 5.0), (4.0, 6.0)]}
 
 
-def test_who_is_paused_or_in_trouble_or_busy_inline_is_not_healthy() -> None:
+def test_an_instance_that_is_paused_cut_off_or_busy_inline_is_not_healthy() -> None:
     leased: list[Record] = [Leased(float(at), "a", "o", at + 3.0, 0) for at in range(28)]
     pulses: list[Record] = [Pulse(at / 2, "a") for at in range(60) if not 4 < at < 10]
     busy: list[Record] = [
@@ -447,7 +447,7 @@ def test_who_is_paused_or_in_trouble_or_busy_inline_is_not_healthy() -> None:
     assert healthy(records, 25.0) == [(0.0, 2.0), (5.0, 10.0), (15.5, 17.0), (18.0, 20.0), (21.0, 25.0)]
 
 
-def test_nor_is_who_has_no_thread_left() -> None:
+def test_an_instance_without_a_free_thread_is_not_healthy() -> None:
     runs: list[Record] = [
         Start(1.0, "a", 1, "t", 0, 1, 1),
         Start(2.0, "a", 1, "u", 0, 1, 1),

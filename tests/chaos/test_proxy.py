@@ -1,4 +1,4 @@
-"""The proxy: it passes, cuts, refuses, and swallows answers."""
+"""The proxy: it passes, cuts, refuses, and drops answers."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ def heard() -> list[bytes]:
 
 @pytest.fixture
 def proxy(heard: list[bytes]) -> Iterator[Proxy]:
-    """A proxy before a server that says what it hears."""
+    """A proxy before a server that echoes what it receives."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
@@ -57,7 +57,7 @@ def is_over(client: socket.socket) -> bool:
         return True
 
 
-def test_it_passes_what_comes_until_it_is_cut(proxy: Proxy) -> None:
+def test_a_proxy_passes_everything_until_it_is_cut(proxy: Proxy) -> None:
     with connect(proxy) as client:
         client.sendall(b"hello")
         assert client.recv(100) == b"hello"
@@ -65,13 +65,13 @@ def test_it_passes_what_comes_until_it_is_cut(proxy: Proxy) -> None:
         assert is_over(client)
 
 
-def test_it_refuses_connections(proxy: Proxy) -> None:
+def test_a_refusing_proxy_closes_new_connections(proxy: Proxy) -> None:
     proxy.mode = "refuse"
     with connect(proxy) as client:
         assert is_over(client)
 
 
-def test_what_is_asked_of_a_deaf_one_arrives_and_its_answer_does_not(proxy: Proxy, heard: list[bytes]) -> None:
+def test_a_deaf_proxy_passes_requests_and_drops_answers(proxy: Proxy, heard: list[bytes]) -> None:
     with connect(proxy) as client:
         client.sendall(b"one")
         assert client.recv(100) == b"one"

@@ -1,4 +1,4 @@
-"""The facts as the laws look at them: indexed, in one clock, and with what the words of an outcome mean."""
+"""The facts as the laws read them: indexed, by one clock, with the meaning of the texts of outcomes."""
 
 from collections import defaultdict
 
@@ -6,12 +6,12 @@ from tests.chaos.facts import Facts, Run
 from tests.chaos.journal import Claimed, End, Start, Trouble
 from tests.chaos.spans import GAP, SLOW, covers, deaths, leases, owners, pauses
 
-LOST, GIVEN_BACK = "lease expired: owner ", "not started: "
+EXPIRED, RELEASED = "lease expired: owner ", "not started: "
 
 
-def given_back(run: Run) -> bool:
-    """Tell whether a claim was given back, so that the task stood as before it."""
-    return run.late and (run.error or "").startswith(GIVEN_BACK)
+def released(run: Run) -> bool:
+    """Return whether the claim of a run was released, so that the task was as before it."""
+    return run.late and (run.error or "").startswith(RELEASED)
 
 
 class View:
@@ -36,26 +36,26 @@ class View:
         self._slow = {(one.instance, one.since): one.at for one in facts.records if isinstance(one, Trouble)}
 
     def at(self, instant: int) -> float:
-        """Return an instant of the store by the clock of the journal."""
+        """Return an instant of the store as a time by the clock of the journal."""
         return instant / 1e6 - self.facts.offset
 
     def answered(self, claim: Claimed) -> float:
-        """Return when a claim had its answer at the latest."""
+        """Return the latest possible moment of the answer to a claim."""
         return self._slow.get((claim.instance, claim.at), claim.at + SLOW)
 
     def held(self, owner: str, begin: float, end: float) -> bool:
-        """Tell whether a lease held all the time."""
+        """Return whether a lease held all the time."""
         return covers(self.leases.get(owner, []), begin, end)
 
     def overslept(self, start: Start) -> bool:
-        """Tell whether a process was paused between its last look at its lease and a start, until that was over."""
+        """Return whether a process was paused from its last check of its lease, past its end, until a start."""
         claim = self.claims.get((start.task, start.epoch))
         if claim is None or self.held(claim.owner, claim.at, start.at):
             return False
         return any(first <= start.at <= last + GAP / 2 for first, last in self.pauses.get(start.instance, ()))
 
     def lease_end(self, run: Run) -> float:
-        """Return until when the lease that a run was claimed under held without a break, as far as is known."""
+        """Return the end of the unbroken lease under which a run was claimed, as far as it is known."""
         claim = self.claims.get((run.task, run.epoch))
         at = self.at(run.started) if claim is None else claim.at
         return max((end for begin, end in self.leases.get(run.owner, []) if begin <= at < end), default=at)

@@ -1,4 +1,4 @@
-"""What is put around the backend of a worker: it notes what the instance is told, and it has traps."""
+"""The wrapper of a worker's backend: it writes the answers to the journal, and it has traps."""
 
 import os
 import signal
@@ -29,11 +29,11 @@ POINTS = (
     *(f"{when}-{what}" for what in ("claim", "finish", "assign", "renew", "reap") for when in ("before", "after")),
     *("before-start", "after-start", "before-end", "after-end"),
 )
-"""Where a trap can be: around the commits of the backend, and around what a function notes."""
+"""The points for traps: around the commits of the backend, and around the records of a function."""
 
 
 class Traps:
-    """Points at which the process dies, or at which the answer of the store is lost. No lock: each springs once."""
+    """Points at which the process dies, or at which an answer of the store is lost. No lock: each springs once."""
 
     def __init__(self, journal: Journal, instance: str) -> None:
         self._journal = journal
@@ -58,10 +58,10 @@ class Traps:
 
 
 def watch(backend: Backend, journal: Journal, instance: str, traps: Traps) -> None:
-    """Note what goes through the operations of a backend, and let traps spring around them."""
+    """Record the operations of a backend, with traps around them."""
     for name in OPERATIONS:
         setattr(backend, name, _watched(name, getattr(backend, name), journal, instance, traps))
-    # A worker that starts would read the past of each task, and a long run of the harness has thousands of runs.
+    # A new worker reads the past of each task: thousands of runs after a while.
     setattr(backend, "past", lambda _: {})  # noqa: B010  # mypy would refuse the assignment
 
 

@@ -1,10 +1,10 @@
-"""A worker process: an instance of the scheduler on the shared tasks, until it is told to stop, or killed.
+"""A worker process: an instance of the scheduler on the shared tasks, until it is stopped or killed.
 
     python -m tests.chaos.worker CONFIG
 
 `CONFIG` is JSON, the fields of `Config`. It reads commands from its standard input, one a line: `die POINT` and
-`lose POINT` set a trap, `clear` takes them away; `manage METHOD TASK WORD` calls that method of the registry; at
-`stop`, or when the input ends, it stops gracefully.
+`lose POINT` set a trap, `clear` removes all traps; `manage METHOD TASK WORD` calls that method of the registry; at
+`stop`, or at the end of the input, it stops gracefully.
 """
 
 import json
@@ -27,12 +27,12 @@ from tests.chaos.watched import Traps, watch
 from tests.chaos.workload import Job, jobs
 
 PULSE = 0.25  # seconds
-FIRST = "0.1"  # the first instance that there is
-_LAST_CALL = 30.0  # seconds for runs to end when it stops
+FIRST = "0.1"  # the name of the first instance
+_LAST_CALL = 30.0  # seconds for runs to end after `stop`
 
 
 class Config(NamedTuple):
-    """What a worker is told at its start."""
+    """The settings of a worker."""
 
     url: str
     name: str
@@ -62,7 +62,7 @@ def main(config: Config) -> None:
     threading.Thread(target=_obey, args=(traps, stopping, manage), daemon=True).start()
     for job in jobs(config.seconds, config.lease):
         if job.managed == "update" and config.instance != FIRST:
-            continue  # to register it again would undo the update
+            continue  # another registration would undo the update
         registry.register(_task(job, run, config.began))
     if not _connect(registry, config, journal, traps, stopping):
         return
@@ -74,7 +74,7 @@ def main(config: Config) -> None:
 
 
 def _connect(registry: TaskRegistry, config: Config, journal: Journal, traps: Traps, stopping: threading.Event) -> bool:
-    """Join the others, as soon as the store can be reached; return False if it has to stop before."""
+    """Join the others as soon as the store can be reached; return False if `stop` comes first."""
     while not stopping.is_set():
         try:
             backend = open_backend(config.url, config.name)
@@ -83,7 +83,7 @@ def _connect(registry: TaskRegistry, config: Config, journal: Journal, traps: Tr
             watch(backend, journal, config.instance, traps)
             registry.configure(backend=backend)
             return True
-        except ConnectionError:  # it takes that long in any case
+        except ConnectionError:  # each attempt takes a while in any case
             stopping.wait(0.2)
     return False
 
@@ -107,7 +107,7 @@ def _task(job: Job, run: Callable[..., int], began: float) -> Task:
 
 def _function(journal: Journal, instance: str, traps: Traps) -> Callable[[float, float, str], int]:
     def run(seconds: float, failing: float, word: str) -> int:
-        """Return the epoch, so that each result tells whose it is."""
+        """Return the epoch, so that each result identifies its run."""
         this = current_run()
         assert this is not None
         assert this.epoch is not None
@@ -133,7 +133,7 @@ def _manager(registry: TaskRegistry, journal: Journal, instance: str) -> Callabl
 
     def manage(what: str, task: str, word: str) -> None:
         if registry.backend is None:
-            return  # it has not joined the others yet
+            return  # this instance has not joined the others yet
         number, is_done = next(numbers), True
         journal.write(Managing(time.monotonic(), instance, number, what, task, word))
         try:
@@ -141,7 +141,11 @@ def _manager(registry: TaskRegistry, journal: Journal, instance: str) -> Callabl
                 registry.update(task, args=(0.0, 0.0, word))
             else:
                 getattr(registry, what)(*([task] if task else []))
-        except (ConnectionError, UnknownTaskError, RuntimeError):  # it may be out of reach, or others may be faster
+        except (
+            ConnectionError,
+            UnknownTaskError,
+            RuntimeError,
+        ):  # the store is unavailable, or others were faster
             is_done = False
         journal.write(Managed(time.monotonic(), instance, number, is_done))
 
@@ -155,7 +159,7 @@ def _obey(traps: Traps, stopping: threading.Event, manage: Callable[[str, str, s
             break
         if command == "clear":
             traps.clear()
-        elif command == "manage":  # it may take a while, and the next command may not wait
+        elif command == "manage":  # it may take a while, and the next command must not wait
             what, task, word = (*point.split(), "", "")[:3]
             threading.Thread(target=manage, args=(what, task, word), daemon=True).start()
         else:
@@ -170,7 +174,7 @@ def _heartbeat(journal: Journal, instance: str) -> None:
 
 
 def skew_clock(seconds: float) -> None:
-    """Let all that the library can read of this machine's clock be wrong; the monotonic clock stays."""
+    """Shift this machine's clock as the library reads it; the monotonic clock stays right."""
     read, read_ns = time.time, time.time_ns
     time.time = lambda: read() + seconds
     time.time_ns = lambda: read_ns() + round(seconds * 1e9)

@@ -4,30 +4,30 @@ from typing import NamedTuple
 
 
 class Job(NamedTuple):
-    """A task, in plain words."""
+    """A task of the workload."""
 
     id: str
     period: float | None
-    """Seconds between two slots; None: it has a single one."""
+    """Seconds between two slots; None: it has a single slot."""
     seconds: float = 0.0
-    """How long its function takes."""
+    """The duration of its function."""
     retries: int = 0
     failing: float = 0.0
     """The share of its runs that fail."""
     after: str | None = None
-    """What it depends on."""
+    """The task that it depends on."""
     at: float = 0.0
-    """Of a single slot: when, in seconds since the beginning."""
+    """The moment of a single slot, in seconds since the beginning."""
     managed: str | None = None
-    """What the nemesis does to it now and then: `pause`, `run_now` or `update`."""
+    """The management of it by the nemesis: `pause`, `run_now` or `update`."""
 
 
 def jobs(seconds: float, lease: float) -> list[Job]:
-    """Return what keeps the workers busy for so many seconds.
+    """Return tasks that keep the workers busy for so many seconds.
 
-    50 tasks of a second and 6 of 100 ms: with retry and without, some that fail, some that depend on another. 4 that go
-    on for longer than a lease, so that it has to be renewed. Some that are managed, each in one way, so that what was
-    said last is known. And single slots, six at a time, half of them with retry.
+    50 tasks each second and 6 each 100 ms: with retry and without, some that fail, some that depend on another. 4 that
+    run for longer than a lease, so that it has to be renewed. Some that are managed, each in one way, so that the last
+    command is known. And single slots, six at a time, half of them with retry.
     """
     found = [
         Job(

@@ -19,7 +19,7 @@ from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, sim
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
-from est_alan_scheduler.schedules.due import options_of
+from est_alan_scheduler.schedules.kinds import options_of
 from tests import jobs
 from tests.messages import missing
 from tests.test_task_registry import SECOND, START, Frozen, boom, work

@@ -1,4 +1,4 @@
-"""Who makes the calls, and how many at a time."""
+"""Capacity: the runner of a registry, and how many calls it takes at a time."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.executors.call import Call, Outcome, loop_runner
+from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.pool import Pool
+from est_alan_scheduler.executors.runner import loop_runner
 
 
 class Loop:
@@ -19,11 +20,11 @@ class Loop:
     def __init__(self, registry: object) -> None:
         self.registry = registry
 
-    def is_for(self, registry: object) -> bool:
+    def serves(self, registry: object) -> bool:
         return registry is self.registry
 
     def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
-        raise AssertionError("nobody starts anything here")
+        raise AssertionError("no call is started in these tests")
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def test_without_a_pool_the_thread_itself_makes_any_number_of_calls() -> None:
     assert (capacity.runner(), capacity.available(capacity.runner())) == (None, None)
 
 
-def test_a_pool_makes_as_many_as_it_has_workers_or_as_it_is_told(pool: Pool) -> None:
+def test_a_pool_makes_as_many_calls_as_it_has_workers_or_as_max_running_allows(pool: Pool) -> None:
     calls: dict[str, Any] = {}
     capacity = Capacity(object(), calls)
     capacity.replace(None, pool, None)
@@ -49,14 +50,14 @@ def test_a_pool_makes_as_many_as_it_has_workers_or_as_it_is_told(pool: Pool) -> 
     assert capacity.available(pool) == 0
 
 
-def test_at_the_end_of_the_program_there_is_no_room_whatever_was_allowed(pool: Pool) -> None:
+def test_at_the_end_of_the_program_the_capacity_is_0_whatever_max_running_allows(pool: Pool) -> None:
     capacity = Capacity(object(), {})
     capacity.replace(None, pool, 2)
     pool.limit = 0
     assert (capacity.available(pool), capacity.limit()) == (0, 0)
 
 
-def test_an_event_loop_makes_the_calls_of_its_own_registry_alone(pool: Pool) -> None:
+def test_an_event_loop_makes_only_the_calls_of_its_own_registry(pool: Pool) -> None:
     registry = object()
     ours, other = Capacity(registry, {}), Capacity(object(), {})
     loop = Loop(registry)
@@ -69,6 +70,6 @@ def test_an_event_loop_makes_the_calls_of_its_own_registry_alone(pool: Pool) -> 
         loop_runner.reset(token)
 
 
-def test_the_former_pool_is_returned_if_it_goes(pool: Pool) -> None:
+def test_replace_returns_the_former_pool_if_another_takes_its_place(pool: Pool) -> None:
     capacity = Capacity(object(), {})
     assert [capacity.replace(None, one, None) for one in (pool, pool, None)] == [None, None, pool]

@@ -9,7 +9,7 @@ import pytest
 
 from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
-from est_alan_scheduler.executors.worker import work
+from est_alan_scheduler.executors.worker import make_call
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.starter import RunStarter
@@ -31,7 +31,7 @@ class ManualRunner:
 
     def step(self) -> None:
         call, done = self.calls.pop(0)
-        done(work(call))
+        done(make_call(call))
 
 
 class StarterSetup:

@@ -1,4 +1,4 @@
-"""Redis and Valkey: every operation is one script for up to 500 tasks, which the server runs as a whole."""
+"""The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
 import json
 import re
@@ -14,26 +14,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from typing_extensions import override
 
 from est_alan_scheduler._support.text import error_text
-from est_alan_scheduler.backends.backend import (
-    DEFAULT_NAME,
-    SCHEMA,
-    Backend,
-    BackendUnavailableError,
-    check_fields,
-    check_ids,
-    check_name,
-    check_schema,
-    stored_fields,
-)
-from est_alan_scheduler.backends.redis import scripts as scripts
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError
+from est_alan_scheduler.backends.checks import SCHEMA, check_fields, check_ids, check_name, check_schema
+from est_alan_scheduler.backends.clock import KEPT
+from est_alan_scheduler.backends.reading import add_task, newest, to_state
+from est_alan_scheduler.backends.redis import scripts
 from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state, text
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
     Claim,
-    DeadRun,
+    DeadRunOutcome,
     Definition,
     InstanceRow,
     Renewal,
@@ -41,22 +35,19 @@ from est_alan_scheduler.backends.rows import (
     RunRow,
     Snapshot,
     State,
-    newest,
     storable,
-    to_definition,
 )
 from est_alan_scheduler.task import TaskStatus
 
-_BATCH = 500  # tasks a script: nobody else is served meanwhile
-_KEPT = 24 * 3600 * 1_000_000  # microseconds for which the row of an expired lease is kept if there is nothing to reap
+_BATCH = 500  # tasks a script: the server serves no other client meanwhile
 
 
 class RedisBackend(Backend):
-    """State in Redis (5 or later) or Valkey, whose clock it goes by. Thread-safe: its client is.
+    """State in Redis (5 or later) or Valkey; the store's clock is the server's. Thread-safe, because its client is.
 
-    What it promises is what the server keeps: with `appendfsync always` as much as the SQL backends do; a fail-over may
-    lose the last writes. A server that may evict keys without a time to live is refused. ValueError for a database that
-    is no number.
+    The server's settings decide how safe a write is: with `appendfsync always` as safe as on the SQL backends; a
+    fail-over may lose the last writes. A server that may evict keys without a time to live is refused. ValueError for a
+    database that is no number.
     """
 
     def __init__(self, url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
@@ -68,7 +59,7 @@ class RedisBackend(Backend):
                 f" got {database!r}"
             )
         self._prefix = f"{{{check_name(name)}}}:"
-        self._client = redis.Redis.from_url(
+        self._client: Any = redis.Redis.from_url(
             url,
             socket_connect_timeout=5,
             socket_timeout=10,
@@ -77,8 +68,8 @@ class RedisBackend(Backend):
             retry_on_error=[RedisConnectionError, RedisTimeoutError],
         )
 
+    @override
     def open(self) -> None:
-        """Write the schema, unless it is there, and check what the server does when memory runs out."""
         try:
             with self._guard():
                 policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
@@ -88,61 +79,59 @@ class RedisBackend(Backend):
                     " tasks with it: set maxmemory-policy noeviction"
                 )
             (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
-        except (TypeError, ResponseError) as error:  # an option that the client lacks, a database that is not there
+        except (TypeError, ResponseError) as error:  # an unknown option, a missing database
             raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
         check_schema(int(found), self.url)
 
+    @override
     def close(self) -> None:
-        """Close all connections."""
         self._client.close()
         self._client.connection_pool.disconnect()
 
+    @override
     def fetch(
         self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
     ) -> Snapshot:
-        """Return the time, the revision, what changed since another one, and the states of tasks.
-
-        One round trip, and one more for every 500 changed definitions, or if the ids are not given.
-        """
+        """Fetch in one round trip, and one more for every 500 changed definitions, or if the ids are not given."""
         if ids is None:
             with self._guard():
-                ids = [text(task_id) for task_id in self._list(self._client.zrange(self._key("revisions"), 0, -1))]
-        snapshot = Snapshot(0, 0, {}, {}, {})
-        more, seen = True, str(seen_revision)
+                ids = [text(task_id) for task_id in self._client.zrange(self._key("revisions"), 0, -1)]
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
-        asked = _batches(rows) or [[]]
+        snapshot, more = self._fetch_page(Snapshot(0, seen_revision, {}, {}, {}), _batches(rows) or [[]])
         while more:
-            began = self.clock.begin()
-            # The news with the first batch: what changes during the others will be news the next time.
-            calls = [(seen, _BATCH if number == 0 else 0, json.dumps(batch)) for number, batch in enumerate(asked)]
-            replies = [loaded(reply) for reply in self._call(scripts.LOOK, calls)]
-            now, revision, page, news, _, paused, born = replies[0]
-            self.clock.note(int(now), began)
-            for _, _, _, _, states, _, _ in replies:
-                for task_id, state in states:
-                    self._show(snapshot, task_id, state)
-            for task_id, (removed, definition, checksum), state in news:
-                if removed == "1":
-                    snapshot.definitions[task_id] = None
-                    snapshot.states.pop(task_id, None)
-                elif self._show(snapshot, task_id, state):
-                    try:
-                        snapshot.definitions[task_id] = to_definition(task_id, definition, checksum)
-                    except ValueError as error:
-                        del snapshot.states[task_id]
-                        snapshot.unreadable[task_id] = str(error)
-            snapshot = snapshot._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
-            more, seen, asked = bool(page), revision, [[]]
+            snapshot, more = self._fetch_page(snapshot, [[]])
         return snapshot
 
+    def _fetch_page(self, snapshot: Snapshot, batches: Sequence[Sequence[Any]]) -> tuple[Snapshot, bool]:
+        """Add states, and the next changes since the snapshot's revision; return whether there are more of those."""
+        began = self.clock.begin()
+        # Changes come with the first batch only: a change during a later batch is part of the next fetch.
+        calls = [
+            (str(snapshot.revision), _BATCH if place == 0 else 0, json.dumps(batch))
+            for place, batch in enumerate(batches)
+        ]
+        replies = [loaded(reply) for reply in self._call(scripts.FETCH, calls)]
+        now, revision, more, changes, _, paused, born = replies[0]
+        self.clock.note(int(now), began)
+        for _, _, _, _, states, _, _ in replies:
+            for task_id, state in states:
+                add_task(snapshot, task_id, read_state(task_id, state), None)
+        for task_id, (removed, definition, checksum), state in changes:
+            if removed == "1":
+                snapshot.definitions[task_id] = None
+                snapshot.states.pop(task_id, None)
+            else:
+                add_task(snapshot, task_id, read_state(task_id, state), (definition, checksum))
+        return snapshot._replace(now=int(now), revision=int(revision), paused=paused, born=int(born)), bool(more)
+
+    @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
-        """Write definitions whose hash is new, and return the state of all."""
         check_ids(definitions)
         return self._states(scripts.DEFINE, [[*one[:3], str(int(one.paused))] for one in definitions])
 
+    @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
-        """Change what tasks are, and return the states of those that were changed."""
         rows = []
         for task_id, definition, seen_hash, paused, run_requested in changes:
             fields = [] if definition is None else ["definition", definition.json, "hash", definition.hash]
@@ -151,89 +140,77 @@ class RedisBackend(Backend):
             rows.append([task_id, fields, "" if seen_hash is None else seen_hash])
         return self._states(scripts.CHANGE, rows)
 
+    @override
     def remove(self, ids: Collection[str]) -> None:
-        """Remove tasks and their finished runs; what stays is the epoch."""
         self._each(scripts.REMOVE, list(ids))
 
+    @override
     def pause_all(self, paused: bool) -> bool:
-        """Let no claim be won any more, or be won again; return whether that is a change."""
         (is_change,) = self._call(scripts.PAUSE_ALL, [(str(int(paused)),)])
         return bool(is_change)
 
+    @override
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
-        """Write fields into rows that still have the version seen, and return their new versions."""
+        check_fields(assignments)
         rows = []
         for assignment in assignments:
-            check_fields(assignment)
-            values = stored_fields(assignment.fields)
-            if "error_message" in values:
-                values["error_message"] = quoted(values["error_message"])
-            fields = [part for name, value in values.items() for part in (name, number(value))]
-            fields += ["owner", "", "token", ""] if "status" in values else []
+            columns = assignment.to_columns()
+            if "error_message" in columns:
+                columns["error_message"] = quoted(columns["error_message"])
+            fields = [part for name, value in columns.items() for part in (name, number(value))]
+            fields += ["owner", "", "token", ""] if "status" in columns else []
             rows.append([assignment.id, str(assignment.seen_version), fields])
         return {task_id: int(version) for task_id, version in self._each(scripts.ASSIGN, rows)}
 
+    @override
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
-        """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         rows = [[number(value) for value in claim] for claim in claims]
         return {task_id: int(epoch) for task_id, epoch in self._each(scripts.CLAIM, rows, owner, token)}
 
+    @override
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
-        """Record how runs ended, and return those that still had their tasks."""
-        rows = [
-            [
-                one.id,
-                str(one.epoch),
-                str(one.finished),
-                one.status.value,
-                number(one.result),
-                quoted(storable(one.result_text)),
-                quoted(storable(one.error)),
-                number(one.last_success_at),
-                number(one.retry_at),
-                str(one.attempt),
-                str(one.prune_to),
-                number(one.consumed),
-            ]
-            for one in outcomes
-        ]
+        rows = []
+        for outcome in outcomes:
+            columns = outcome.to_columns()
+            texts = map(quoted, columns[5:7])  # the result as history shows it, and the error
+            rows.append([*map(number, columns[:5]), *texts, *map(number, columns[7:])])
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
 
+    @override
     def renew(self, owner: str, lease: float) -> Renewal:
-        """Let the lease of an owner last for so many seconds from now."""
         began = self.clock.begin()
-        (reply,) = self._call(scripts.RENEW, [(owner, str(round(lease * 1_000_000)), str(_KEPT))])
+        (reply,) = self._call(scripts.RENEW, [(owner, str(round(lease * 1_000_000)), str(KEPT))])
         renewal = Renewal(*(int(value) for value in reply))
         self.clock.note(renewal.now, began)
         return renewal
 
+    @override
     def instances(self) -> list[InstanceRow]:
-        """Return all whose lease is alive, the oldest first."""
         (found,) = self._call(scripts.INSTANCES, [()])
         rows = [InstanceRow(text(owner), int(since), int(until)) for owner, since, until in found]
         return sorted(rows, key=lambda row: (row.since, row.owner))
 
+    @override
     def leave(self, owner: str) -> None:
-        """Give a lease back."""
         self._call(scripts.LEAVE, [(owner,)])
 
+    @override
     def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
-        """Return runs without an outcome whose owner has no live lease."""
-        (reply,) = self._call(scripts.LOST, [(str(limit),)])
+        (reply,) = self._call(scripts.FIND_DEAD_RUNS, [(str(limit),)])
         return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
 
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
-        """Record lost runs as FAILED, and return those that were."""
+    @override
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         rows = [
             [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), number(one.retry_at), str(one.attempt)]
-            for one in dead_runs
+            for one in outcomes
         ]
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
 
+    @override
     def history(
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
     ) -> list[RunRow]:
-        """Return the latest runs, the oldest of them first."""
         found: dict[tuple[str, int], RunRow] = {}
         for keys in self._keys_of_runs(task_id, since, limit):
             found.update(
@@ -246,26 +223,23 @@ class RedisBackend(Backend):
         runs = sorted(found.values(), key=lambda run: (run.started, run.task_id, run.epoch))
         return runs[-limit:] if limit > 0 else []
 
+    @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
-        """Return, of each of these tasks, its newest finished runs, in two round trips."""
         epochs = self._each(scripts.EPOCHS, list(limits))
         return newest(self._runs([(task_id, int(epoch)) for task_id, epoch in epochs]), limits)
 
     def _keys_of_runs(self, task_id: str | None, since: int | None, limit: int) -> Iterator[list[tuple[str, int]]]:
-        """Yield task ids and epochs, the latest start first: all at once those of one task."""
+        """Yield batches of task ids and epochs, the latest start first; those of a single task are one batch."""
         if task_id is not None:
             with self._guard():
-                epochs = self._list(self._client.zrange(self._key(f"runs:{task_id}"), 0, -1))
+                epochs = self._client.zrange(self._key(f"runs:{task_id}"), 0, -1)
             yield [(task_id, int(epoch)) for epoch in epochs]
             return
         size, start = min(max(limit, 100), 1_000), 0
+        least = "-inf" if since is None else since
         while True:
             with self._guard():
-                members = self._list(
-                    self._client.zrevrangebyscore(
-                        self._key("history"), "+inf", "-inf" if since is None else since, start=start, num=size
-                    )
-                )
+                members = self._client.zrevrangebyscore(self._key("history"), "+inf", least, start=start, num=size)
             yield [(text(member[:-17]), int(member[-16:])) for member in members]
             if len(members) < size:
                 return
@@ -275,29 +249,21 @@ class RedisBackend(Backend):
         found = self._each(scripts.RUNS, [[task_id, str(epoch)] for task_id, epoch in keys])
         return read_runs((task_id, int(epoch), values) for task_id, epoch, values in found)
 
-    def _show(self, snapshot: Snapshot, task_id: str, values: Sequence[str]) -> bool:
-        """Put a state into a snapshot; False if it makes no sense."""
-        try:
-            snapshot.states[task_id] = read_state(task_id, values)
-        except ValueError as error:
-            snapshot.unreadable[task_id] = str(error)
-            return False
-        return True
-
     def _states(self, script: str, rows: Sequence[Any]) -> dict[str, State]:
         states = {}
         for task_id, values in self._each(script, rows):
-            with suppress(ValueError):  # left out
-                states[task_id] = read_state(task_id, values)
+            with suppress(ValueError):  # `fetch` reports it
+                states[task_id] = to_state(read_state(task_id, values))
         return states
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
-        """Call a script for so many rows at a time, and return the lists that it returned as one."""
+        """Call a script for each batch of rows, and return its answers as one list."""
         replies = self._call(script, [(*arguments, json.dumps(batch)) for batch in _batches(rows)])
         return [row for reply in replies for row in loaded(reply)]
 
     def _call(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
         """Call a script with each of these arguments, in one round trip."""
+        script = scripts.PRELUDE + script
         digest = sha1(script.encode(), usedforsecurity=False).hexdigest()
         now = "" if self.clock.replacement is None else str(self.clock.replacement())
         with self._guard():
@@ -306,21 +272,17 @@ class RedisBackend(Backend):
                     for arguments in calls:
                         pipe.evalsha(digest, 1, self._prefix, now, *arguments)
                     try:
-                        return pipe.execute()
-                    except NoScriptError:  # a new server, or one that was told to forget: nothing has been done
+                        return list(pipe.execute())
+                    except NoScriptError:  # a new server, or one whose scripts were flushed: nothing has been done
                         self._client.script_load(script)
         raise BackendUnavailableError(f"{self.url}: it forgets scripts at once")
 
     def _key(self, name: str) -> str:
         return self._prefix + name
 
-    @staticmethod
-    def _list(reply: Any) -> list[bytes]:
-        return list(reply)
-
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Turn what says that the server is not available into one error."""
+        """Turn all errors of a server that is unavailable into one."""
         try:
             yield
         except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:

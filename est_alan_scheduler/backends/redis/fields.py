@@ -1,11 +1,16 @@
-"""How the fields of rows stand in Redis: as text, where an empty one is a None."""
+"""The fields of rows in Redis: texts, of which an empty one is a None."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from est_alan_scheduler.backends.redis.scripts import RUN, STATE
-from est_alan_scheduler.backends.rows import RunRow, State, leave_out, to_runs, to_state
+from est_alan_scheduler.backends.reading import log_unreadable_run, to_runs
+from est_alan_scheduler.backends.rows import RunRow, State
+
+STATE = State._fields[1:]
+"""The fields of a state beside the id of the task, which is part of the key."""
+RUN = RunRow._fields[2:]
+"""The fields of a run beside its task and epoch."""
 
 
 def text(raw: bytes) -> str:
@@ -19,12 +24,12 @@ def number(value: object) -> str:
 
 
 def quoted(value: str | None) -> str:
-    """Return a text so that an empty one is not a None."""
+    """Return a text in JSON, so that an empty one is not a None."""
     return "" if value is None else json.dumps(value)
 
 
 def loaded(reply: bytes) -> Any:
-    """Return what a script has returned as JSON; a stored byte that is no text does not spoil the rest."""
+    """Return the JSON that a script has returned; a stored byte that is no text does not spoil the rest."""
     return json.loads(reply.decode(errors="replace"))
 
 
@@ -41,7 +46,7 @@ def _unquoted(raw: str) -> str | None:
 
 
 def _reader(name: str) -> Callable[[str], Any]:
-    """Return what reads a stored field: a text that is empty or not there is a None."""
+    """Return the function that reads a field: it returns None for a text that is empty or missing."""
     if name in ("error", "error_message"):
         return _unquoted
     return _as_text if name in ("status", "result", "owner", "consumed") else _as_number
@@ -51,13 +56,15 @@ _OF_STATE = [_reader(name) for name in STATE]
 _OF_RUN = [_unquoted if name == "result" else _reader(name) for name in RUN]
 
 
-def read_state(task_id: str, values: Sequence[str]) -> State:
-    """Return a state; ValueError if it makes no sense."""
-    return to_state([task_id, *(read(raw) for read, raw in zip(_OF_STATE, values, strict=True))])
+def read_state(task_id: str, values: Sequence[str]) -> Iterator[Any]:
+    """Yield the columns of a state; ValueError if one of them is invalid."""
+    yield task_id
+    for read, raw in zip(_OF_STATE, values, strict=True):
+        yield read(raw)
 
 
 def read_runs(found: Iterable[tuple[str, int, Sequence[str]]]) -> list[RunRow]:
-    """Return runs, given their ids, epochs and fields; what makes no sense is logged and left out."""
+    """Return runs by their ids, epochs and fields; unreadable ones are logged and left out."""
     rows = (_row(*one) for one in found)
     return to_runs(row for row in rows if row is not None)
 
@@ -66,5 +73,5 @@ def _row(task_id: str, epoch: int, values: Sequence[str]) -> list[Any] | None:
     try:
         return [task_id, epoch, *(read(raw) for read, raw in zip(_OF_RUN, values, strict=True))]
     except ValueError as error:
-        leave_out(task_id, epoch, error)
+        log_unreadable_run(task_id, epoch, error)
         return None

@@ -1,33 +1,36 @@
 """The scripts of the Redis backend. Each is atomic, and may be sent again: clients do that after a lost reply.
 
-Keys, all of them beginning with the one hash tag that KEYS[1] holds:
+Keys, all of which begin with the hash tag in KEYS[1]:
 
     meta         a hash: schema, revision, paused, born
     revisions    a sorted set: task ids, removed ones too, by the revision of their last change
     task:ID      a hash: the state and the definition of a task; an empty text is a None
     run:ID:N     a hash: the run of epoch N
     runs:ID      a sorted set: the epochs of the runs that are kept
-    history      a sorted set: ID, NUL, epoch in 16 digits, by the start
+    history      a sorted set: ID, NUL, epoch in 16 digits, by the start of the run
     leases, since     hashes: owner to the end of its lease, and to its beginning
-    owners       a set: who has runs without an outcome
+    owners       a set: the owners of runs without an outcome
     open:OWNER   a set: those runs, as in history
 
-Numbers go through as text, because Lua's have 14 digits when it turns them into text by itself. What may be long is
-returned as one JSON text, which redis-py passes on as it is: reading a nested reply takes it longer than all the rest.
-In it an empty list is an empty object, and a field that is not there is false.
+Numbers are passed as text, because Lua itself turns them into texts of 14 digits. Long answers are one JSON text, which
+redis-py passes on as it is: reading a nested reply would take it longer than all the rest. In such a text an empty list
+is an empty object, and a missing field is false.
+
+ARGV[1] is the time, or empty: then it is the server's.
 """
 
-from est_alan_scheduler.backends.rows import RunRow, State
-
-STATE = tuple(name for name in State._fields if name != "id")
-RUN = tuple(name for name in RunRow._fields if name not in ("task_id", "epoch"))
+from est_alan_scheduler.backends.redis.fields import RUN, STATE, number
+from est_alan_scheduler.backends.rows import State
 
 
 def _fields(names: tuple[str, ...]) -> str:
     return ", ".join(f"'{name}'" for name in names)
 
 
-_PRELUDE = f"""
+_DEFAULTS = State._field_defaults | {"status": "pending", "paused": 0, "token": None}
+_BLANK = ", ".join(f"'{name}', '{number(value)}'" for name, value in _DEFAULTS.items())
+
+PRELUDE = f"""
 local P = KEYS[1]
 local function now()
     if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
@@ -47,7 +50,11 @@ local function bump(id)
     redis.call('ZADD', P .. 'revisions', revision, id)
     redis.call('HINCRBY', P .. 'task:' .. id, 'version', 1)
 end
-local function closed(id, epoch, owner)
+local function is_run_by(owner, id, epoch)
+    local there = redis.call('HMGET', P .. 'task:' .. id, 'epoch', 'owner', 'status')
+    return there[1] == epoch and there[2] == owner and there[3] == 'running'
+end
+local function close(id, epoch, owner)
     redis.call('SREM', P .. 'open:' .. owner, member(id, epoch))
     if redis.call('EXISTS', P .. 'open:' .. owner) == 0 then redis.call('SREM', P .. 'owners', owner) end
 end
@@ -61,27 +68,22 @@ local function drop_finished(id, last)
         if redis.call('HGET', run_key(id, epoch), 'finished') ~= '' then drop(id, epoch) end
     end
 end
-local function blank(id)
-    redis.call('HSET', P .. 'task:' .. id, 'status', 'pending', 'first_run_at', '', 'last_run_at', '',
-        'last_success_at', '', 'retry_at', '', 'attempt', '0', 'result', '', 'error_message', '', 'misfires', '0',
-        'misfired_at', '', 'paused', '0', 'run_requested', '0', 'owner', '', 'token', '', 'consumed', '', 'slot', '')
+local function forget(owner)
+    redis.call('HDEL', P .. 'leases', owner)
+    redis.call('HDEL', P .. 'since', owner)
 end
+local function blank(id) redis.call('HSET', P .. 'task:' .. id, {_BLANK}) end
 local function state(id) return redis.call('HMGET', P .. 'task:' .. id, {_fields(STATE)}) end
 local function run(id, epoch) return redis.call('HMGET', run_key(id, epoch), {_fields(RUN)}) end
 """
 
-OPEN = (
-    _PRELUDE
-    + """
+OPEN = """
 redis.call('HSETNX', P .. 'meta', 'revision', 0)
 redis.call('HSETNX', P .. 'meta', 'schema', ARGV[2])
 return redis.call('HGET', P .. 'meta', 'schema')
 """
-)
 
-LOOK = (
-    _PRELUDE
-    + """
+FETCH = """
 local born = redis.call('HGET', P .. 'meta', 'born')
 if not born then
     born = whole(now())
@@ -111,11 +113,8 @@ for _, asked in ipairs(cjson.decode(ARGV[4])) do
 end
 return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused(), born})
 """
-)
 
-DEFINE = (
-    _PRELUDE
-    + """
+DEFINE = """
 local states = {}
 for _, wanted in ipairs(cjson.decode(ARGV[2])) do
     local id, definition, hash, paused = wanted[1], wanted[2], wanted[3], wanted[4]
@@ -134,11 +133,8 @@ for _, wanted in ipairs(cjson.decode(ARGV[2])) do
 end
 return cjson.encode(states)
 """
-)
 
-CHANGE = (
-    _PRELUDE
-    + """
+CHANGE = """
 local states = {}
 for _, change in ipairs(cjson.decode(ARGV[2])) do
     local id, fields, seen = change[1], change[2], change[3]
@@ -151,11 +147,8 @@ for _, change in ipairs(cjson.decode(ARGV[2])) do
 end
 return cjson.encode(states)
 """
-)
 
-REMOVE = (
-    _PRELUDE
-    + """
+REMOVE = """
 for _, id in ipairs(cjson.decode(ARGV[2])) do
     if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then
         blank(id)
@@ -166,21 +159,15 @@ for _, id in ipairs(cjson.decode(ARGV[2])) do
 end
 return '{}'
 """
-)
 
-PAUSE_ALL = (
-    _PRELUDE
-    + """
+PAUSE_ALL = """
 if all_paused() == (ARGV[2] == '1') then return 0 end
 redis.call('HSET', P .. 'meta', 'paused', ARGV[2])
 redis.call('HINCRBY', P .. 'meta', 'revision', 1)
 return 1
 """
-)
 
-ASSIGN = (
-    _PRELUDE
-    + """
+ASSIGN = """
 local versions = {}
 for _, assignment in ipairs(cjson.decode(ARGV[2])) do
     local id, seen, fields = assignment[1], assignment[2], assignment[3]
@@ -192,13 +179,10 @@ for _, assignment in ipairs(cjson.decode(ARGV[2])) do
 end
 return cjson.encode(versions)
 """
-)
 
-CLAIM = (
-    _PRELUDE
-    + """
+CLAIM = """
 local owner, token = ARGV[2], ARGV[3]
-local may_win = alive(owner, now()) and not all_paused()
+local is_open = alive(owner, now()) and not all_paused()
 local won = {}
 for _, claim in ipairs(cjson.decode(ARGV[4])) do
     local id, seen, slot, attempt, started = claim[1], claim[2], claim[3], claim[4], claim[5]
@@ -206,7 +190,7 @@ for _, claim in ipairs(cjson.decode(ARGV[4])) do
     local there = redis.call('HMGET', key, 'removed', 'version', 'status', 'owner', 'token', 'epoch')
     if there[3] == 'running' then
         if there[4] == owner and there[5] == token then won[#won + 1] = {id, there[6]} end
-    elseif may_win and there[1] == '0' and there[2] == seen then
+    elseif is_open and there[1] == '0' and there[2] == seen then
         local epoch = whole(redis.call('HINCRBY', key, 'epoch', 1))
         redis.call('HINCRBY', key, 'version', 1)
         redis.call('HSET', key, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0',
@@ -222,19 +206,15 @@ for _, claim in ipairs(cjson.decode(ARGV[4])) do
 end
 return cjson.encode(won)
 """
-)
 
-FINISH = (
-    _PRELUDE
-    + """
+FINISH = """
 local owner = ARGV[2]
 local recorded = {}
 for _, outcome in ipairs(cjson.decode(ARGV[3])) do
     local id, epoch, finished, status, result = outcome[1], outcome[2], outcome[3], outcome[4], outcome[5]
     local shown, error, success, retry_at, attempt = outcome[6], outcome[7], outcome[8], outcome[9], outcome[10]
     local key = P .. 'task:' .. id
-    local there = redis.call('HMGET', key, 'epoch', 'owner', 'status')
-    local kept = there[1] == epoch and there[2] == owner and there[3] == 'running'
+    local kept = is_run_by(owner, id, epoch)
     if kept then
         redis.call('HSET', key, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt,
             'owner', '')
@@ -243,25 +223,18 @@ for _, outcome in ipairs(cjson.decode(ARGV[3])) do
         redis.call('HINCRBY', key, 'version', 1)
     end
     local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished', 'late')
-    if row[1] == owner then
-        if row[2] == '' or row[3] == '1' then
-            redis.call('HSET', run_key(id, epoch), 'finished', finished, 'result', shown, 'late', kept and '0' or '1')
-            if row[2] == '' then redis.call('HSET', run_key(id, epoch), 'status', status, 'error', error) end
-            closed(id, epoch, owner)
-        end
-        if redis.call('HGET', run_key(id, epoch), 'late') == '0' then recorded[#recorded + 1] = {id, epoch} end
-    elseif kept then
-        recorded[#recorded + 1] = {id, epoch}
+    if row[1] == owner and (row[2] == '' or row[3] == '1') then
+        redis.call('HSET', run_key(id, epoch), 'finished', finished, 'result', shown, 'late', kept and '0' or '1')
+        if row[2] == '' then redis.call('HSET', run_key(id, epoch), 'status', status, 'error', error) end
+        close(id, epoch, owner)
     end
-    drop_finished(id, outcome[11])
+    if kept or (row[1] == owner and row[2] ~= '' and row[3] == '0') then recorded[#recorded + 1] = {id, epoch} end
+    if outcome[11] ~= '0' then drop_finished(id, outcome[11]) end
 end
 return cjson.encode(recorded)
 """
-)
 
-RENEW = (
-    _PRELUDE
-    + """
+RENEW = """
 local owner, at = ARGV[2], now()
 local till = at + tonumber(ARGV[3])
 local since = redis.call('HGET', P .. 'since', owner)
@@ -275,18 +248,12 @@ end
 redis.call('HSET', P .. 'leases', owner, whole(till))
 redis.call('HSET', P .. 'since', owner, whole(since))
 for _, other in ipairs(redis.call('HKEYS', P .. 'leases')) do
-    if not alive(other, at - tonumber(ARGV[4])) then
-        redis.call('HDEL', P .. 'leases', other)
-        redis.call('HDEL', P .. 'since', other)
-    end
+    if not alive(other, at - tonumber(ARGV[4])) then forget(other) end
 end
 return {whole(at), whole(till), whole(since)}
 """
-)
 
-INSTANCES = (
-    _PRELUDE
-    + """
+INSTANCES = """
 local found = {}
 for _, owner in ipairs(redis.call('HKEYS', P .. 'leases')) do
     if alive(owner, now()) then
@@ -295,31 +262,21 @@ for _, owner in ipairs(redis.call('HKEYS', P .. 'leases')) do
 end
 return found
 """
-)
 
-LEAVE = (
-    _PRELUDE
-    + """
-redis.call('HDEL', P .. 'leases', ARGV[2])
-redis.call('HDEL', P .. 'since', ARGV[2])
+LEAVE = """
+forget(ARGV[2])
 return 1
 """
-)
 
-EPOCHS = (
-    _PRELUDE
-    + """
+EPOCHS = """
 local found = {}
 for _, id in ipairs(cjson.decode(ARGV[2])) do
     for _, epoch in ipairs(redis.call('ZRANGE', P .. 'runs:' .. id, 0, -1)) do found[#found + 1] = {id, epoch} end
 end
 return cjson.encode(found)
 """
-)
 
-RUNS = (
-    _PRELUDE
-    + """
+RUNS = """
 local found = {}
 for _, one in ipairs(cjson.decode(ARGV[2])) do
     local row = run(one[1], one[2])
@@ -327,11 +284,8 @@ for _, one in ipairs(cjson.decode(ARGV[2])) do
 end
 return cjson.encode(found)
 """
-)
 
-LOST = (
-    _PRELUDE
-    + """
+FIND_DEAD_RUNS = """
 local at, left = now(), tonumber(ARGV[2])
 local found = {}
 for _, owner in ipairs(redis.call('SMEMBERS', P .. 'owners')) do
@@ -346,34 +300,26 @@ for _, owner in ipairs(redis.call('SMEMBERS', P .. 'owners')) do
 end
 return cjson.encode(found)
 """
-)
 
-REAP = (
-    _PRELUDE
-    + """
+REAP = """
 local at = now()
 local reaped, gone = {}, {}
-for _, dead_run in ipairs(cjson.decode(ARGV[2])) do
-    local id, epoch, owner, error = dead_run[1], dead_run[2], dead_run[3], dead_run[4]
+for _, outcome in ipairs(cjson.decode(ARGV[2])) do
+    local id, epoch, owner, error = outcome[1], outcome[2], outcome[3], outcome[4]
     local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished')
     if row[1] == owner and row[2] == '' and not alive(owner, at) then
         gone[owner] = true
         redis.call('HSET', run_key(id, epoch), 'finished', whole(at), 'status', 'failed', 'error', error, 'late', '1')
-        closed(id, epoch, owner)
-        local key = P .. 'task:' .. id
-        local there = redis.call('HMGET', key, 'epoch', 'owner', 'status')
-        if there[1] == epoch and there[2] == owner and there[3] == 'running' then
-            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', dead_run[5],
-                'attempt', dead_run[6], 'owner', '')
+        close(id, epoch, owner)
+        if is_run_by(owner, id, epoch) then
+            local key = P .. 'task:' .. id
+            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', outcome[5],
+                'attempt', outcome[6], 'owner', '')
             redis.call('HINCRBY', key, 'version', 1)
         end
         reaped[#reaped + 1] = {id, epoch}
     end
 end
-for owner, _ in pairs(gone) do
-    redis.call('HDEL', P .. 'leases', owner)
-    redis.call('HDEL', P .. 'since', owner)
-end
+for owner, _ in pairs(gone) do forget(owner) end
 return cjson.encode(reaped)
 """
-)

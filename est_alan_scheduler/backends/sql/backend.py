@@ -1,43 +1,33 @@
-"""What the SQL backends have in common, by way of SQLAlchemy Core."""
+"""The common part of the SQL backends, in SQLAlchemy Core."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection
+from typing_extensions import override
 
-from est_alan_scheduler.backends.backend import check_fields, check_ids, stored_fields
-from est_alan_scheduler.backends.rows import (
-    Assignment,
-    Change,
-    Definition,
-    RunRow,
-    Snapshot,
-    State,
-    newest,
-    to_definition,
-    to_runs,
-    to_state,
-    to_states,
-)
+from est_alan_scheduler.backends.checks import check_fields, check_ids
+from est_alan_scheduler.backends.reading import add_task, newest, to_runs, to_states
+from est_alan_scheduler.backends.rows import Assignment, Change, Definition, RunRow, Snapshot, State
 from est_alan_scheduler.backends.sql.leases import SqlLeases
 from est_alan_scheduler.backends.sql.tables import BLANK, RUN, STATE, sql
 from est_alan_scheduler.task import TaskStatus
 
 _ID = State._fields.index("id")
-_MOST = 2**63 - 1  # what a LIMIT can be
+_MOST = 2**63 - 1  # the largest LIMIT
 
 
 class SqlBackend(SqlLeases):
     """State in four tables. Subclasses know their database: its clock, its locks, and the fastest way to claim.
 
-    Rows are locked in one order, so that nobody waits in a cycle: meta, instances, tasks by id, runs.
+    Rows are locked in one order, so that transactions never wait in a cycle: meta, instances, tasks by id, runs.
     """
 
+    @override
     def fetch(
         self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
     ) -> Snapshot:
-        """Return the time, the revision, what changed since another one, and the states of tasks, in one statement."""
         t = self._tables
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
@@ -59,56 +49,53 @@ class SqlBackend(SqlLeases):
         if revision < seen_revision:  # an older state of the store was restored
             return self.fetch(ids, 0, known)
         snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born)
-        for _, _, _, _, is_news, removed, definition, checksum, *state in rows:
+        for _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
-                continue  # no task was asked for, and nothing is new
-            if removed:
-                if is_news:
-                    snapshot.definitions[task_id] = None
-                continue
-            try:
-                snapshot.states[task_id] = to_state(state)
-                if is_news:
-                    snapshot.definitions[task_id] = to_definition(task_id, definition, checksum)
-            except ValueError as error:
-                snapshot.states.pop(task_id, None)
-                snapshot.unreadable[task_id] = str(error)
+                continue  # no task was asked for, and none has changed
+            if not removed:
+                add_task(snapshot, task_id, state, (definition, checksum) if is_changed else None)
+            elif is_changed:
+                snapshot.definitions[task_id] = None
         return snapshot
 
+    @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
-        """Write definitions whose hash is new, and return the state of all."""
         check_ids(definitions)
-        t = self._tables
         wanted = {definition.id: definition for definition in definitions}
-        found = f"SELECT t.removed, t.hash, {STATE} FROM {t.tasks} t WHERE {self._among('t.id')}"
+        select = f"SELECT t.removed, t.hash, {STATE} FROM {self._tables.tasks} t WHERE {self._among('t.id')}"
         ids = {"ids": self._ids(wanted)}
-        rows = {row[2 + _ID]: row for row in self._read(found, ids)}
+        rows = {row[2 + _ID]: row for row in self._read(select, ids)}
         if any(_is_new(rows.get(task_id), definition) for task_id, definition in wanted.items()):
             with self._transaction() as connection:
                 revision = self._next_revision(connection)
-                rows = {row[2 + _ID]: row for row in connection.execute(sql(found), ids)}
-                new = [
-                    {**definition._asdict(), "revision": revision}
-                    for task_id, definition in sorted(wanted.items())
-                    if _is_new(rows.get(task_id), definition)
-                ]
-                insert = (
-                    f"INSERT INTO {t.tasks} (id, definition, hash, revision, removed, version, epoch, status, attempt,"
-                    " misfires, paused, run_requested)"
-                    " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
-                )
-                update = (
-                    f"UPDATE {t.tasks} SET definition = :json, hash = :hash, revision = :revision, removed = false,"
-                    " paused = CASE WHEN removed THEN :paused ELSE paused END, version = version + 1 WHERE id = :id"
-                )
-                self._execute_all(connection, insert, [values for values in new if values["id"] not in rows])
-                self._execute_all(connection, update, [values for values in new if values["id"] in rows])
-                rows = {row[2 + _ID]: row for row in connection.execute(sql(found), ids)}
+                rows = {row[2 + _ID]: row for row in connection.execute(sql(select), ids)}
+                self._write_definitions(connection, wanted, rows, revision)
+                rows = {row[2 + _ID]: row for row in connection.execute(sql(select), ids)}
         return to_states(rows[task_id][2:] for task_id in wanted if task_id in rows)
 
+    def _write_definitions(
+        self, connection: Connection, wanted: Mapping[str, Definition], rows: Mapping[str, Any], revision: int
+    ) -> None:
+        insert = (
+            f"INSERT INTO {self._tables.tasks} (id, definition, hash, revision, removed, version, epoch, status,"
+            " attempt, misfires, paused, run_requested)"
+            " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
+        )
+        update = (
+            f"UPDATE {self._tables.tasks} SET definition = :json, hash = :hash, revision = :revision, removed = false,"
+            " paused = CASE WHEN removed THEN :paused ELSE paused END, version = version + 1 WHERE id = :id"
+        )
+        new = [
+            {**definition._asdict(), "revision": revision}
+            for task_id, definition in sorted(wanted.items())
+            if _is_new(rows.get(task_id), definition)
+        ]
+        self._execute_all(connection, insert, [values for values in new if values["id"] not in rows])
+        self._execute_all(connection, update, [values for values in new if values["id"] in rows])
+
+    @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
-        """Change what tasks are, and return the states of those that were changed."""
         if not changes:
             return {}
         t = self._tables
@@ -118,30 +105,20 @@ class SqlBackend(SqlLeases):
             " version = version + 1, revision = :revision"
             " WHERE id = :id AND NOT removed AND hash = COALESCE(:seen_hash, hash)"
         )
+        changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
+        nothing = {"json": None, "hash": None}
         with self._transaction() as connection:
-            revision = self._next_revision(connection)
-            self._execute_all(
-                connection,
-                update,
-                [
-                    {
-                        "id": task_id,
-                        "json": definition and definition.json,
-                        "hash": definition and definition.hash,
-                        "seen_hash": seen_hash,
-                        "paused": paused,
-                        "run_requested": run_requested,
-                        "revision": revision,
-                    }
-                    for task_id, definition, seen_hash, paused, run_requested in sorted(changes, key=lambda one: one.id)
-                ],
-            )
-            changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
-            rows = connection.execute(sql(changed), {"revision": revision}).all()
+            revision = {"revision": self._next_revision(connection)}
+            parameters = [
+                {**(nothing if one.definition is None else one.definition._asdict()), **one._asdict(), **revision}
+                for one in sorted(changes, key=lambda change: change.id)
+            ]
+            self._execute_all(connection, update, parameters)
+            rows = connection.execute(sql(changed), revision).all()
         return to_states(rows)
 
+    @override
     def remove(self, ids: Collection[str]) -> None:
-        """Remove tasks and their finished runs; what stays is the epoch."""
         t = self._tables
         update = (
             f"UPDATE {t.tasks} SET removed = true, definition = '', hash = '', revision = :revision,"
@@ -152,18 +129,17 @@ class SqlBackend(SqlLeases):
             revision = self._next_revision(connection)
             parameters = [{"id": task_id, "revision": revision} for task_id in sorted(ids)]
             self._execute_all(connection, update, parameters)
-            self._execute_all(connection, delete, [{"id": task_id} for task_id in sorted(ids)])
+            self._execute_all(connection, delete, parameters)
 
+    @override
     def pause_all(self, paused: bool) -> bool:
-        """Let no claim be won any more, or be won again; return whether that is a change."""
         update = f"UPDATE {self._tables.meta} SET paused = :paused, revision = revision + 1 WHERE paused <> :paused"
         with self._transaction() as connection:
             return connection.execute(sql(update), {"paused": paused}).rowcount > 0
 
+    @override
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
-        """Write fields into rows that still have the version seen, and return their new versions."""
-        for assignment in assignments:
-            check_fields(assignment)
+        check_fields(assignments)
         if not assignments:
             return {}
         t = self._tables
@@ -173,21 +149,22 @@ class SqlBackend(SqlLeases):
         versions = {}
         with self._transaction() as connection:
             for task_id, version in connection.execute(sql(select), {"ids": self._ids(wanted)}):
-                _, seen_version, fields = wanted[task_id]
-                if version == seen_version:
+                assignment = wanted[task_id]
+                if version == assignment.seen_version:
                     versions[task_id] = version + 1
-                    groups.setdefault(tuple(fields), []).append({"task_id": task_id, **stored_fields(fields)})
+                    columns = assignment.to_columns()
+                    groups.setdefault(tuple(columns), []).append({"task_id": task_id, **columns})
             for names, parameters in groups.items():
-                columns = "".join(f", {name} = :{name}" for name in names)
-                taken = ", owner = NULL, token = NULL" if "status" in names else ""
-                update = f"UPDATE {t.tasks} SET version = version + 1{columns}{taken} WHERE id = :task_id"
+                values = "".join(f", {name} = :{name}" for name in names)
+                disowned = ", owner = NULL, token = NULL" if "status" in names else ""
+                update = f"UPDATE {t.tasks} SET version = version + 1{values}{disowned} WHERE id = :task_id"
                 self._execute_all(connection, update, parameters)
         return versions
 
+    @override
     def history(
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
     ) -> list[RunRow]:
-        """Return the latest runs, the oldest of them first."""
         asked = {"task_id": task_id, "status": None if status is None else status.value, "since": since}
         parameters = {name: value for name, value in asked.items() if value is not None}
         conditions = [f"r.{name} = :{name}" for name in ("task_id", "status") if name in parameters]
@@ -200,8 +177,8 @@ class SqlBackend(SqlLeases):
         rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
         return to_runs(reversed(rows))
 
+    @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
-        """Return, of each of these tasks, its newest finished runs, in one statement."""
         if not limits:
             return {}
         place = "row_number() OVER (PARTITION BY r.task_id ORDER BY r.epoch DESC)"
@@ -214,7 +191,7 @@ class SqlBackend(SqlLeases):
         return newest(to_runs(self._read(statement, {"ids": self._ids(limits), "most": most})), limits)
 
     def _next_revision(self, connection: Connection) -> int:
-        """Return the next management revision. It is locked until the end of the transaction, so none comes before."""
+        """Return the next management revision, locked until the transaction ends, so that revisions commit in order."""
         meta = self._tables.meta
         connection.execute(sql(f"UPDATE {meta} SET revision = revision + 1"))
         return int(connection.execute(sql(f"SELECT revision FROM {meta}")).scalar_one())

@@ -1,4 +1,4 @@
-"""The connection of a SQL backend: its engine, its tables, and what counts as out of reach."""
+"""The engine of a SQL backend: connections, transactions, and the errors of a database that is unavailable."""
 
 import os
 from abc import abstractmethod
@@ -9,20 +9,22 @@ from typing import Any
 from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from typing_extensions import override
 
-from est_alan_scheduler.backends.backend import SCHEMA, Backend, BackendUnavailableError, check_schema
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.checks import SCHEMA, check_schema
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
 
-class SqlStore(Backend):
-    """A backend with an engine. Thread-safe: the engine's pool hands out connections, and nothing else changes."""
+class SqlEngine(Backend):
+    """A backend with an engine. Thread-safe: each call takes a connection from the pool, and nothing else changes."""
 
     _now: str
-    """An expression: what the store's clock says. It may refer to the parameter `now`."""
+    """An expression: the time by the store's clock. It may refer to the parameter `now`."""
     _lock: str
-    """What locks the rows of a SELECT."""
+    """The clause that locks the rows of a SELECT."""
     _skip: str
-    """The same, leaving out rows that others have locked."""
+    """The same, without the rows that others have locked."""
 
     def __init__(self, engine: Engine, single: Engine, name: str, clock: Callable[[], int] | None) -> None:
         super().__init__(engine.url.render_as_string(hide_password=True), clock)
@@ -37,11 +39,11 @@ class SqlStore(Backend):
 
     @abstractmethod
     def _ids(self, ids: Collection[str]) -> Any:
-        """Return that parameter."""
+        """Return the value of the parameter `ids`."""
 
     @abstractmethod
     def _changed(self) -> str:
-        """Return the condition that a task called t has another version than the parameter `known` says."""
+        """Return the condition that the version of a task called t differs from that in the parameter `known`."""
 
     def _create(self, connection: Connection) -> None:
         """Create the tables that are missing, one process at a time."""
@@ -51,8 +53,8 @@ class SqlStore(Backend):
         """Return the parameters that `_now` refers to."""
         return {} if self.clock.replacement is None else {"now": self.clock.replacement()}
 
+    @override
     def open(self) -> None:
-        """Create the tables that are missing."""
         t = self._tables
         with self._guard():
             with self._single.connect() as connection:
@@ -69,8 +71,8 @@ class SqlStore(Backend):
                         connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
         check_schema(found, self.url)
 
+    @override
     def close(self) -> None:
-        """Close the pool of connections."""
         self._engine.dispose()
 
     def _schema(self, connection: Connection) -> int | None:
@@ -99,8 +101,8 @@ class SqlStore(Backend):
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Turn what says that the database is not available into one error."""
-        if os.getpid() != self._pid:  # connections do not survive a fork: they are the parent's
+        """Turn all errors of a database that is unavailable into one."""
+        if os.getpid() != self._pid:  # after a fork the connections belong to the parent
             self._pid = os.getpid()
             self._engine.dispose(close=False)
         try:

@@ -1,4 +1,4 @@
-"""Who may write a file: within a process one after the other, in the order in which they asked."""
+"""A fair lock for each file: the writers of a process go in the order in which they asked."""
 
 import os
 import threading
@@ -12,14 +12,14 @@ class FairLock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._is_taken = False
-        self._queue: deque[threading.Lock] = deque()  # one a waiter, released when it is its turn
+        self._is_held = False
+        self._waiters: deque[threading.Lock] = deque()  # each released when the fair lock passes to its waiter
 
     @contextmanager
-    def take(self, seconds: float) -> Iterator[None]:
-        """Wait for a turn and have it; TimeoutError if it has not come after so many seconds."""
+    def hold(self, seconds: float) -> Iterator[None]:
+        """Hold the lock; TimeoutError if it is not free within so many seconds."""
         if not self._acquire(seconds):
-            raise TimeoutError(f"no turn came within {seconds:g} s")
+            raise TimeoutError(f"the lock was not free within {seconds:g} s")
         try:
             yield
         finally:
@@ -27,43 +27,43 @@ class FairLock:
 
     def _acquire(self, seconds: float) -> bool:
         with self._lock:
-            if not self._is_taken:
-                self._is_taken = True
+            if not self._is_held:
+                self._is_held = True
                 return True
-            turn = threading.Lock()
-            turn.acquire()
-            self._queue.append(turn)
+            waiter = threading.Lock()
+            waiter.acquire()
+            self._waiters.append(waiter)
         is_acquired = False
         try:
-            is_acquired = turn.acquire(timeout=seconds)
+            is_acquired = waiter.acquire(timeout=seconds)
         finally:
-            if not is_acquired and self._leave_queue(turn):  # also a Ctrl+C
+            if not is_acquired and not self._withdraw(waiter):  # also after a Ctrl+C
                 self._release()
         return is_acquired
 
-    def _leave_queue(self, turn: threading.Lock) -> bool:
-        """Leave the queue; return whether the turn has come in this very moment."""
+    def _withdraw(self, waiter: threading.Lock) -> bool:
+        """Remove a waiter from the queue; False if the lock has just passed to it."""
         with self._lock:
-            if turn in self._queue:
-                self._queue.remove(turn)
-                return False
-        return True
+            if waiter in self._waiters:
+                self._waiters.remove(waiter)
+                return True
+        return False
 
     def _release(self) -> None:
         with self._lock:
-            if self._queue:
-                self._queue.popleft().release()
+            if self._waiters:
+                self._waiters.popleft().release()
             else:
-                self._is_taken = False
+                self._is_held = False
 
 
 _fair_locks: dict[str, FairLock] = {}
 
 
 def fair_lock(path: str) -> FairLock:
-    """Return the turns of all in this process who write that file."""
+    """Return the lock that all writers of that file in this process share."""
     return _fair_locks.get(path) or _fair_locks.setdefault(path, FairLock())
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_fair_locks.clear)  # the threads that had them are gone
+    os.register_at_fork(after_in_child=_fair_locks.clear)  # the threads that held them do not exist in the child

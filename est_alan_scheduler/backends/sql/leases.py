@@ -1,50 +1,50 @@
-"""Leases in a SQL backend, and what becomes of the runs of those that let theirs expire."""
+"""Leases in a SQL backend, and the runs of instances whose lease has expired."""
 
 from collections.abc import Sequence
 
-from est_alan_scheduler.backends.backend import renewed_since
-from est_alan_scheduler.backends.rows import DeadRun, InstanceRow, Renewal, RunRow, storable, to_runs
-from est_alan_scheduler.backends.sql.engine import SqlStore
+from typing_extensions import override
+
+from est_alan_scheduler.backends.clock import KEPT
+from est_alan_scheduler.backends.reading import to_runs
+from est_alan_scheduler.backends.rows import DeadRunOutcome, InstanceRow, Renewal, RunRow, storable
+from est_alan_scheduler.backends.sql.engine import SqlEngine
 from est_alan_scheduler.backends.sql.tables import RUN, sql
 
-_KEPT = 24 * 3600 * 1_000_000  # microseconds for which the row of an expired lease is kept if there is nothing to reap
 
+class SqlLeases(SqlEngine):
+    """The part of a SQL backend that knows which instances are alive."""
 
-class SqlLeases(SqlStore):
-    """The part of a SQL backend that knows who is alive."""
-
+    @override
     def renew(self, owner: str, lease: float) -> Renewal:
-        """Let the lease of an owner last for so many seconds from now."""
         t = self._tables
-        # Locked, then compared with the clock: what `reap` has seen expired in the meantime counts as broken here.
+        # First the lock, then the clock: a lease that `reap` has meanwhile seen expired counts as broken here too.
         select = f"SELECT owner, since, lease_until FROM {t.instances} WHERE owner = :owner {self._lock}"
         upsert = (
-            f"INSERT INTO {t.instances} (owner, since, lease_until) VALUES (:owner, :since, :until)"
+            f"INSERT INTO {t.instances} (owner, since, lease_until) VALUES (:owner, :since, :lease_until)"
             " ON CONFLICT (owner) DO UPDATE SET since = excluded.since, lease_until = excluded.lease_until"
         )
         with self._transaction() as connection:
             row = connection.execute(sql(select), {"owner": owner}).one_or_none()
             now = self._read_clock(connection)
-            until = now + round(lease * 1_000_000)
-            since = renewed_since(None if row is None else InstanceRow._make(row), now)
-            connection.execute(sql(upsert), {"owner": owner, "since": since, "until": until})
-            if row is None:  # once in a process: clear away those that died without anything to reap
+            renewed = InstanceRow.renewed(owner, None if row is None else InstanceRow._make(row), now, lease)
+            connection.execute(sql(upsert), renewed._asdict())
+            if row is None:  # once in a process
                 dead = f"DELETE FROM {t.instances} WHERE lease_until < :dead"
-                connection.execute(sql(dead), {"dead": now - _KEPT})
-        return Renewal(now, until, since)
+                connection.execute(sql(dead), {"dead": now - KEPT})
+        return Renewal(now, renewed.lease_until, renewed.since)
 
+    @override
     def instances(self) -> list[InstanceRow]:
-        """Return all whose lease is alive, the oldest first."""
         alive = f"SELECT owner, since, lease_until FROM {self._tables.instances} WHERE lease_until > {self._now}"
         return [InstanceRow._make(row) for row in self._read(f"{alive} ORDER BY since, owner", self._times())]
 
+    @override
     def leave(self, owner: str) -> None:
-        """Give a lease back."""
         with self._transaction() as connection:
             connection.execute(sql(f"DELETE FROM {self._tables.instances} WHERE owner = :owner"), {"owner": owner})
 
+    @override
     def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
-        """Return runs without an outcome whose owner has no live lease."""
         t = self._tables
         statement = (
             f"SELECT {RUN} FROM {t.runs} r WHERE r.finished IS NULL AND NOT EXISTS"
@@ -53,14 +53,15 @@ class SqlLeases(SqlStore):
         )
         return to_runs(self._read(statement, {"limit": limit, **self._times()}))
 
-    def reap(self, dead_runs: Sequence[DeadRun]) -> set[tuple[str, int]]:
-        """Record lost runs as FAILED, and return those that were."""
-        if not dead_runs:
+    @override
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
+        if not outcomes:
             return set()
         t = self._tables
-        owners = {"ids": self._ids({dead_run.owner for dead_run in dead_runs})}
+        owners = {"ids": self._ids({outcome.owner for outcome in outcomes})}
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes})}
         among = self._among("owner")
-        # A renewal in progress holds the lock and keeps its runs; one that comes later finds its lease broken.
+        # A renewal in progress holds the lock and keeps its runs; a later one finds its lease broken.
         expired = (
             f"SELECT owner FROM {t.instances} WHERE {among} AND lease_until <= {self._now} ORDER BY owner {self._skip}"
         )
@@ -79,25 +80,14 @@ class SqlLeases(SqlStore):
         forget = f"DELETE FROM {t.instances} WHERE owner = :owner"
         with self._transaction() as connection:
             gone = set(connection.execute(sql(expired), {**owners, **self._times()}).scalars())
-            there = set(connection.execute(sql(present), owners).scalars())
-            ids = {"ids": self._ids({dead_run.id for dead_run in dead_runs})}
+            alive = set(connection.execute(sql(present), owners).scalars()) - gone
             connection.execute(sql(lock), ids).all()
-            still = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
-            reaped = [
-                dead_run
-                for dead_run in dead_runs
-                if (dead_run.owner in gone or dead_run.owner not in there)
-                and (dead_run.id, dead_run.epoch, dead_run.owner) in still
-            ]
-            now = self._read_clock(connection)
-            common = [
-                {"id": dead_run.id, "epoch": dead_run.epoch, "error": storable(dead_run.error)} for dead_run in reaped
-            ]
-            states = [
-                {**row, "owner": dead_run.owner, "retry_at": dead_run.retry_at, "attempt": dead_run.attempt}
-                for row, dead_run in zip(common, reaped, strict=True)
-            ]
-            self._execute_all(connection, fail, states)
-            self._execute_all(connection, close, [{**row, "finished": now} for row in common])
+            open_runs = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
+            dead = [one for one in outcomes if one.owner not in alive]
+            reaped = [one for one in dead if (one.id, one.epoch, one.owner) in open_runs]
+            finished = self._read_clock(connection)
+            rows = [{**one._asdict(), "error": storable(one.error), "finished": finished} for one in reaped]
+            self._execute_all(connection, fail, rows)
+            self._execute_all(connection, close, rows)
             self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(gone)])
-        return {(dead_run.id, dead_run.epoch) for dead_run in reaped}
+        return {(one.id, one.epoch) for one in reaped}

@@ -1,4 +1,4 @@
-"""PostgreSQL: claims and outcomes of any number of tasks in one statement each, which is one round trip."""
+"""The backend on PostgreSQL: claims of any number of tasks in one statement, and outcomes in another."""
 
 import json
 import zlib
@@ -6,17 +6,19 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
+from typing_extensions import override
 
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, check_name
-from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
+from est_alan_scheduler.backends.backend import DEFAULT_NAME
+from est_alan_scheduler.backends.checks import check_name
+from est_alan_scheduler.backends.rows import Claim, RunOutcome
 from est_alan_scheduler.backends.sql.backend import SqlBackend
-from est_alan_scheduler.backends.sql.tables import sql
+from est_alan_scheduler.backends.sql.tables import Tables, sql
 
 
 def _rows(parameter: str, columns: str) -> str:
-    """Return a SELECT of the rows in a parameter: JSON, a list for each of them, in the order of these columns.
+    """Return a SELECT of the rows in a parameter: JSON, a list for each row, in the order of these columns.
 
-    Objects, as json_to_recordset takes them, take more than twice as long to write.
+    Lists, because json_to_recordset needs objects, which take more than twice as long to write.
     """
     pairs = [column.split() for column in columns.split(", ")]
     values = ", ".join(f"CAST(r.row ->> {place} AS {kind}) AS {name}" for place, (name, kind) in enumerate(pairs))
@@ -36,7 +38,7 @@ _OUTCOMES = _rows(
 
 
 class PostgresBackend(SqlBackend):
-    """State in a database that many machines share. Its clock is the server's, whatever the clocks of the instances."""
+    """State in a database that many machines share. Its clock is the server's."""
 
     _lock = "FOR UPDATE"
     _skip = "FOR UPDATE SKIP LOCKED"
@@ -46,143 +48,132 @@ class PostgresBackend(SqlBackend):
         engine = create_engine(url, connect_args={key: value for key, value in waits.items() if key not in url.query})
         event.listen(engine, "connect", _set_up)
         super().__init__(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), check_name(name), clock)
-        # Not now(), which is when the transaction began: it may have waited since.
+        # Not now(), which is the start of the transaction: it may have waited since.
         self._now = (
             "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)"
             if clock is None
             else "CAST(:now AS bigint)"
         )
 
+    @override
     def _among(self, column: str) -> str:
         return f"{column} = ANY(CAST(:ids AS text[]))"
 
+    @override
     def _ids(self, ids: Collection[str]) -> Any:
         return list(ids)
 
+    @override
     def _changed(self) -> str:
         other = "o.version <> CAST(k.value AS bigint)"
         known = "json_each_text(CAST(:known AS json)) k"
         return f"t.id = ANY(ARRAY(SELECT o.id FROM {known} JOIN {self._tables.tasks} o ON o.id = k.key WHERE {other}))"
 
+    @override
     def _create(self, connection: Connection) -> None:
         key = zlib.crc32(self._tables.meta.encode())
         connection.execute(sql("SELECT pg_advisory_xact_lock(:key)"), {"key": key})  # until the transaction ends
         super()._create(connection)
-        # Room for the next version of a row beside it: no index changes with claim and finish.
+        # Free space beside each row for its next version: claims and outcomes change no index.
         connection.execute(sql(f"ALTER TABLE {self._tables.tasks} SET (fillfactor = 50)"))
 
+    @override
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
-        """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         if not claims:
             return {}
-        t = self._tables
-        statement = f"""
-            WITH wanted AS ({_CLAIMS}),
-            mine AS (
-                SELECT t.id, t.epoch FROM {t.tasks} t JOIN wanted c ON c.id = t.id
-                WHERE {_opaque("t.status = 'running' AND t.owner = :owner AND t.token = :token")}
-            ),
-            free AS (
-                SELECT c.* FROM {t.tasks} t JOIN wanted c ON c.id = t.id
-                WHERE {_opaque("t.status <> 'running' AND NOT t.removed AND t.version = c.seen_version")}
-                AND EXISTS (
-                    SELECT 1 FROM {t.instances} i, {t.meta} m
-                    WHERE i.owner = :owner AND i.lease_until > {self._now} AND NOT m.paused
-                )
-                ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
-            ),
-            won AS (
-                UPDATE {t.tasks} t SET epoch = t.epoch + 1, version = t.version + 1, status = 'running',
-                    owner = :owner, token = :token, run_requested = 0, first_run_at = c.first_run_at,
-                    last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt, slot = c.slot
-                FROM free c WHERE t.id = c.id AND t.version = c.seen_version
-                RETURNING t.id, t.epoch, c.slot, c.attempt, c.started
-            ),
-            started AS (
-                INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)
-                SELECT id, epoch, slot, attempt, :owner, started, 'running', false FROM won
-            )
-            SELECT id, epoch FROM won UNION ALL SELECT id, epoch FROM mine"""
-        parameters = {
-            "owner": owner,
-            "token": token,
-            "claims": json.dumps(claims),
-            **self._times(),
-        }
-        return {row[0]: row[1] for row in self._read(statement, parameters)}
+        parameters = {"owner": owner, "token": token, "claims": json.dumps(claims), **self._times()}
+        return {row[0]: row[1] for row in self._read(_claim(self._tables, self._now), parameters)}
 
+    @override
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
-        """Record how runs ended, and return those that still had their tasks."""
         if not outcomes:
             return set()
-        t = self._tables
-        statement = f"""
-            WITH ended AS ({_OUTCOMES}),
-            held AS (
-                SELECT o.* FROM {t.tasks} t JOIN ended o ON o.id = t.id
-                WHERE {_opaque("t.owner = :owner AND t.epoch = o.epoch AND t.status = 'running'")}
-                ORDER BY t.id FOR UPDATE OF t
-            ),
-            kept AS (
-                UPDATE {t.tasks} t SET status = o.status, error_message = o.error, retry_at = o.retry_at,
-                    attempt = o.attempt, owner = NULL, version = t.version + 1,
-                    consumed = COALESCE(o.consumed, t.consumed),
-                    result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
-                    last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
-                FROM held o WHERE t.id = o.id
-                RETURNING t.id, t.epoch
-            ),
-            missed AS MATERIALIZED (
-                SELECT id, epoch FROM ended WHERE (id, epoch) NOT IN (SELECT id, epoch FROM kept)
-            ),
-            closed AS (
-                UPDATE {t.runs} r SET finished = o.finished, result = o.result_text,
-                    late = (o.id, o.epoch) NOT IN (SELECT id, epoch FROM kept),
-                    status = CASE WHEN r.finished IS NULL THEN o.status ELSE r.status END,
-                    error = CASE WHEN r.finished IS NULL THEN o.error ELSE r.error END
-                FROM ended o WHERE r.task_id = o.id AND r.epoch = o.epoch
-                AND {_opaque("r.owner = :owner AND (r.finished IS NULL OR r.late)")}
-            ),
-            pruned AS (
-                DELETE FROM {t.runs} r USING ended o
-                WHERE o.prune_to > 0 AND r.task_id = o.id AND r.epoch <= o.prune_to AND r.finished IS NOT NULL
-            )
-            SELECT id, epoch FROM missed m WHERE NOT EXISTS (
-                SELECT 1 FROM {t.runs} r WHERE r.task_id = m.id AND r.epoch = m.epoch
-                AND r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late
-            )"""
-        rows = [
-            (
-                one.id,
-                one.epoch,
-                one.finished,
-                one.status,
-                one.result,
-                storable(one.result_text),
-                storable(one.error),
-                one.last_success_at,
-                one.retry_at,
-                one.attempt,
-                one.prune_to,
-                one.consumed,
-            )
-            for one in outcomes
-        ]
-        late = self._read(statement, {"owner": owner, "outcomes": json.dumps(rows), **self._times()})
+        rows = [outcome.to_columns() for outcome in outcomes]
+        late = self._read(_finish(self._tables), {"owner": owner, "outcomes": json.dumps(rows)})
         return {(one.id, one.epoch) for one in outcomes} - {tuple(row) for row in late}
 
 
-def _opaque(condition: str) -> str:
-    """Return a condition of which the planner knows nothing.
+def _claim(t: Tables, now: str) -> str:
+    """Return the statement that starts the runs of `claims`, and returns their epochs."""
+    return f"""
+        WITH wanted AS ({_CLAIMS}),
+        mine AS (
+            SELECT t.id, t.epoch FROM {t.tasks} t JOIN wanted c ON c.id = t.id
+            WHERE {_opaque("t.status = 'running' AND t.owner = :owner AND t.token = :token")}
+        ),
+        free AS (
+            SELECT c.* FROM {t.tasks} t JOIN wanted c ON c.id = t.id
+            WHERE {_opaque("t.status <> 'running' AND NOT t.removed AND t.version = c.seen_version")}
+            AND EXISTS (
+                SELECT 1 FROM {t.instances} i, {t.meta} m
+                WHERE i.owner = :owner AND i.lease_until > {now} AND NOT m.paused
+            )
+            ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
+        ),
+        won AS (
+            UPDATE {t.tasks} t SET epoch = t.epoch + 1, version = t.version + 1, status = 'running',
+                owner = :owner, token = :token, run_requested = 0, first_run_at = c.first_run_at,
+                last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt, slot = c.slot
+            FROM free c WHERE t.id = c.id AND t.version = c.seen_version
+            RETURNING t.id, t.epoch, c.slot, c.attempt, c.started
+        ),
+        started AS (
+            INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)
+            SELECT id, epoch, slot, attempt, :owner, started, 'running', false FROM won
+        )
+        SELECT id, epoch FROM won UNION ALL SELECT id, epoch FROM mine"""
 
-    What few rows seem to fulfil, such as being RUNNING, it takes for a handful, and it compares each of them with each
-    of the batch. Without a guess it looks each of the batch up by its key.
+
+def _finish(t: Tables) -> str:
+    """Return the statement that records `outcomes`, and returns the late ones."""
+    return f"""
+        WITH ended AS ({_OUTCOMES}),
+        held AS (
+            SELECT o.* FROM {t.tasks} t JOIN ended o ON o.id = t.id
+            WHERE {_opaque("t.owner = :owner AND t.epoch = o.epoch AND t.status = 'running'")}
+            ORDER BY t.id FOR UPDATE OF t
+        ),
+        kept AS (
+            UPDATE {t.tasks} t SET status = o.status, error_message = o.error, retry_at = o.retry_at,
+                attempt = o.attempt, owner = NULL, version = t.version + 1,
+                consumed = COALESCE(o.consumed, t.consumed),
+                result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
+                last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
+            FROM held o WHERE t.id = o.id
+            RETURNING t.id, t.epoch
+        ),
+        missed AS MATERIALIZED (
+            SELECT id, epoch FROM ended WHERE (id, epoch) NOT IN (SELECT id, epoch FROM kept)
+        ),
+        closed AS (
+            UPDATE {t.runs} r SET finished = o.finished, result = o.result_text,
+                late = (o.id, o.epoch) NOT IN (SELECT id, epoch FROM kept),
+                status = CASE WHEN r.finished IS NULL THEN o.status ELSE r.status END,
+                error = CASE WHEN r.finished IS NULL THEN o.error ELSE r.error END
+            FROM ended o WHERE r.task_id = o.id AND r.epoch = o.epoch
+            AND {_opaque("r.owner = :owner AND (r.finished IS NULL OR r.late)")}
+        ),
+        pruned AS (
+            DELETE FROM {t.runs} r USING ended o
+            WHERE o.prune_to > 0 AND r.task_id = o.id AND r.epoch <= o.prune_to AND r.finished IS NOT NULL
+        )
+        SELECT id, epoch FROM missed m WHERE NOT EXISTS (
+            SELECT 1 FROM {t.runs} r WHERE r.task_id = m.id AND r.epoch = m.epoch
+            AND r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late
+        )"""
+
+
+def _opaque(condition: str) -> str:
+    """Return a condition without statistics, so that the planner looks up each row of the batch by its key.
+
+    If statistics say that few rows fulfil it (such as being RUNNING), the planner compares each of them with the whole
+    batch, and they may be many by then.
     """
     return f"CASE WHEN {condition} THEN true ELSE false END"
 
 
 def _set_up(connection: Any, _record: Any) -> None:
-    """Bound every wait: whoever runs into it asks again later. And have keys looked up: these rows are in memory."""
+    """Bound every wait (the caller repeats the operation), and prefer look-ups by key: these rows are in memory."""
     with connection.cursor() as cursor:
         cursor.execute("SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET random_page_cost = 1.1")
     connection.commit()

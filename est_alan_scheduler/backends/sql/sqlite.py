@@ -1,4 +1,4 @@
-"""SQLite: one writer at a time, so reading, comparing and writing under its lock is all there is to it."""
+"""The backend on SQLite: one writer at a time, so it reads, compares and writes under the lock of the file."""
 
 import json
 import os
@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
+from typing_extensions import override
 
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError, check_name
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
+from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
@@ -44,8 +46,8 @@ class SqliteBackend(SqlBackend):
         super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
         self._path = os.path.realpath(url.database or "")
 
+    @override
     def open(self) -> None:
-        """Create the tables that are missing; RuntimeError if the file is no database."""
         try:
             super().open()
         except DatabaseError as error:
@@ -53,37 +55,40 @@ class SqliteBackend(SqlBackend):
                 raise
             raise RuntimeError(f"{self.url}: {error.orig}; give the path of another file, or of none") from error
 
+    @override
     def _among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:ids))"
 
+    @override
     def _ids(self, ids: Collection[str]) -> Any:
         return json.dumps(list(ids))
 
+    @override
     def _changed(self) -> str:
         known = f"json_each(:known) k JOIN {self._tables.tasks} o ON o.id = k.key"
         return f"t.id IN (SELECT o.id FROM {known} WHERE o.version <> k.value)"
 
+    @override
     def _times(self) -> dict[str, int]:
         return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
 
+    @override
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        # SQLite itself lets those who wait sleep for ever longer, and whoever comes along may go first.
+        # SQLite's own waiters sleep longer and longer, and a new one may go first.
         try:
-            with fair_lock(self._path).take(_PATIENCE), super()._transaction() as connection:
+            with fair_lock(self._path).hold(_PATIENCE), super()._transaction() as connection:
                 yield connection
         except TimeoutError:
             raise BackendUnavailableError(f"{self.url}: others in this process write for too long") from None
 
+    @override
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
-        """Start runs of tasks that still have the version seen, and return the epochs of those won."""
         t = self._tables
-        may_win = (
-            f"SELECT 1 FROM {t.instances}, {t.meta} WHERE owner = :owner AND lease_until > {self._now} AND NOT paused"
-        )
+        lease = f"SELECT 1 FROM {t.instances}, {t.meta} WHERE owner = :me AND lease_until > {self._now} AND NOT paused"
         start = (
             f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
-            " token = ?, run_requested = 0, first_run_at = ?, last_run_at = ?, retry_at = ?, attempt = ?, slot = ?"
+            " token = ?, run_requested = 0, slot = ?, attempt = ?, first_run_at = ?, last_run_at = ?, retry_at = ?"
             " WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed"
         )
         mine = (
@@ -94,90 +99,87 @@ class SqliteBackend(SqlBackend):
             f"INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)"
             " VALUES (?, ?, ?, ?, ?, ?, 'running', false) ON CONFLICT DO NOTHING"
         )
-        me = {"owner": owner, "token": token}
+        me = {"owner": owner, "token": token, "ids": self._ids({claim.id for claim in claims})}
         with self._transaction() as connection:
-            if connection.execute(sql(may_win), {"owner": owner, **self._times()}).scalar():
-                wishes = [
-                    (
-                        owner,
-                        token,
-                        one.first_run_at,
-                        one.last_run_at,
-                        one.retry_at,
-                        one.attempt,
-                        one.slot,
-                        one.id,
-                        one.seen_version,
-                    )
-                    for one in claims
+            if connection.execute(sql(lease), {"me": owner, **self._times()}).scalar():
+                starts = [
+                    (owner, token, slot, attempt, first_run_at, last_run_at, retry_at, task_id, seen_version)
+                    for task_id, seen_version, slot, attempt, _, first_run_at, last_run_at, retry_at in claims
                 ]
-                _execute_many(connection, start, wishes)
-            ids = self._ids({claim.id for claim in claims})
-            won = {row[0]: row[1] for row in connection.execute(sql(mine), {"ids": ids, **me}).all()}
+                _execute_many(connection, start, starts)
+            won = {row[0]: row[1] for row in connection.execute(sql(mine), me)}
             runs = [(one.id, won[one.id], one.slot, one.attempt, owner, one.started) for one in claims if one.id in won]
             _execute_many(connection, insert, runs)
         return won
 
+    @override
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
-        """Record how runs ended, and return those that still had their tasks."""
         t = self._tables
         mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
+        prune = f"DELETE FROM {t.runs} WHERE task_id = ? AND epoch <= ? AND finished IS NOT NULL"
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
+        asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
+        with self._transaction() as connection:
+            kept = {tuple(row) for row in connection.execute(sql(mine), ids)} & asked
+            self._end_runs(connection, owner, outcomes, kept)
+            _execute_many(connection, prune, [(one.id, one.prune_to) for one in outcomes if one.prune_to])
+            return kept | self._recorded_before(connection, owner, asked - kept)
+
+    def _end_runs(
+        self, connection: Connection, owner: str, outcomes: Sequence[RunOutcome], kept: Collection[tuple[Any, ...]]
+    ) -> None:
         end = (
-            f"UPDATE {t.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?, owner = NULL,"
+            f"UPDATE {self._tables.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?, owner = NULL,"
             " version = version + 1, consumed = COALESCE(?, consumed), result = CASE WHEN ? THEN ? ELSE result END,"
             " last_success_at = CASE WHEN ? THEN ? ELSE last_success_at END"
             " WHERE id = ? AND epoch = ? AND owner = ? AND status = 'running'"
         )
         close = (
-            f"UPDATE {t.runs} SET status = CASE WHEN finished IS NULL THEN ? ELSE status END,"
+            f"UPDATE {self._tables.runs} SET status = CASE WHEN finished IS NULL THEN ? ELSE status END,"
             " error = CASE WHEN finished IS NULL THEN ? ELSE error END, finished = ?, result = ?, late = ?"
             " WHERE task_id = ? AND epoch = ? AND owner = ? AND (finished IS NULL OR late)"
         )
+        ends, closes = [], []
+        for one in outcomes:
+            is_late, status, error = (one.id, one.epoch) not in kept, one.status.value, storable(one.error)
+            if not is_late:
+                is_success = status == "success"
+                news = (one.consumed, is_success, one.result, is_success, one.last_success_at)
+                ends.append((status, error, one.retry_at, one.attempt, *news, one.id, one.epoch, owner))
+            shown = storable(one.result_text)
+            closes.append((status, error, one.finished, shown, is_late, one.id, one.epoch, owner))
+        _execute_many(connection, end, ends)
+        _execute_many(connection, close, closes)
+
+    def _recorded_before(
+        self, connection: Connection, owner: str, missed: Collection[tuple[str, int]]
+    ) -> set[tuple[Any, ...]]:
+        """Return those of the outcomes that an earlier call has recorded in time."""
+        if not missed:
+            return set()
         recorded = (
-            f"SELECT r.task_id, r.epoch FROM json_each(:missed) m JOIN {t.runs} r"
+            f"SELECT r.task_id, r.epoch FROM json_each(:missed) m JOIN {self._tables.runs} r"
             " ON r.task_id = json_extract(m.value, '$[0]') AND r.epoch = json_extract(m.value, '$[1]')"
             " WHERE r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late"
         )
-        prune = f"DELETE FROM {t.runs} WHERE task_id = ? AND epoch <= ? AND finished IS NOT NULL"
-        ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
-        asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
-        with self._transaction() as connection:
-            kept = {tuple(row) for row in connection.execute(sql(mine), ids).all()} & asked
-            ends, closes, prunes = [], [], []
-            for one in outcomes:
-                is_late, status, error = (one.id, one.epoch) not in kept, one.status.value, storable(one.error)
-                if not is_late:
-                    is_success = status == "success"
-                    news = (one.consumed, is_success, one.result, is_success, one.last_success_at)
-                    ends.append((status, error, one.retry_at, one.attempt, *news, one.id, one.epoch, owner))
-                shown = storable(one.result_text)
-                closes.append((status, error, one.finished, shown, is_late, one.id, one.epoch, owner))
-                if one.prune_to:
-                    prunes.append((one.id, one.prune_to))
-            _execute_many(connection, end, ends)
-            _execute_many(connection, close, closes)
-            _execute_many(connection, prune, prunes)
-            missed = asked - kept  # asked for again, perhaps
-            if missed:
-                of_these = {"missed": json.dumps(list(missed)), "owner": owner}
-                kept |= {tuple(row) for row in connection.execute(sql(recorded), of_these).all()}
-        return kept
+        parameters = {"missed": json.dumps(list(missed)), "owner": owner}
+        return {tuple(row) for row in connection.execute(sql(recorded), parameters)}
 
 
 def _execute_many(connection: Connection, statement: str, parameters: list[tuple[Any, ...]]) -> None:
-    if parameters:  # by place, as sqlite3 takes them fastest: these are the statements that each run has
+    if parameters:  # by place, which is the fastest for sqlite3: each run needs these statements
         connection.exec_driver_sql(statement, parameters)
 
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
-    connection.isolation_level = None  # so that sqlite3 begins nothing by itself: SQLAlchemy's documented remedy
+    connection.isolation_level = None  # so that sqlite3 begins no transaction by itself: SQLAlchemy's documented remedy
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             break
-        except sqlite3.OperationalError as error:  # others are at it, and here SQLite does not wait
-            if not _is_taken(error) or time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:  # SQLite does not wait for others here
+            if not _is_locked(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
     if mode != "wal":
@@ -186,7 +188,7 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    # A deferred transaction that goes on to write would fail at once when somebody else writes, without waiting.
+    # A deferred transaction that goes on to write would fail at once, without waiting, while another process writes.
     if connection.get_execution_options().get("single"):
         return
     execute: Any = connection.connection.dbapi_connection.execute  # type: ignore[union-attr]  # it is there
@@ -197,13 +199,13 @@ def _begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
             break
         except OperationalError as error:
-            if not _is_taken(error.orig) or time.monotonic() > deadline:
+            if not _is_locked(error.orig) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
     execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
 
-def _is_taken(error: BaseException | None) -> bool:
-    """Tell whether others have the lock, so that it helps to wait."""
+def _is_locked(error: BaseException | None) -> bool:
+    """Return whether others have the lock, so that it helps to wait."""
     code = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the rest of the bits says why
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the other bits are details

@@ -6,17 +6,22 @@ from typing import Any
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, TextClause, text
 
 from est_alan_scheduler.backends.rows import RunRow, State
+from est_alan_scheduler.task import TaskStatus
 
 STATE = ", ".join(f"t.{name}" for name in State._fields)
 """The columns of a state, of the table that is called t."""
 RUN = ", ".join(f"r.{name}" for name in RunRow._fields)
 """The columns of a run, of the table that is called r."""
-BLANK = (
-    "status = 'pending', first_run_at = NULL, last_run_at = NULL, last_success_at = NULL, retry_at = NULL, attempt = 0,"
-    " result = NULL, error_message = NULL, misfires = 0, misfired_at = NULL, paused = false, run_requested = 0,"
-    " owner = NULL, token = NULL, consumed = NULL, slot = NULL"
-)
-"""What sets a state to that of a new task, its epoch and version apart."""
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, TaskStatus):
+        return f"'{value.value}'"
+    return "NULL" if value is None else str(value).lower()
+
+
+BLANK = ", ".join(f"{name} = {_literal(value)}" for name, value in State._field_defaults.items()) + ", token = NULL"
+"""The assignments that reset a state to that of a new task, except for its epoch and version."""
 
 
 class Tables:
@@ -30,49 +35,35 @@ class Tables:
             self.meta,
             self.metadata,
             Column("id", Integer, primary_key=True, autoincrement=False),
-            Column("schema_version", Integer, nullable=False),
-            Column("revision", BigInteger, nullable=False),
-            Column("paused", Boolean, nullable=False),
-            Column("born", BigInteger, nullable=False),
+            *_columns(Integer, "schema_version"),
+            *_columns(BigInteger, "revision", "born"),
+            *_columns(Boolean, "paused"),
         )
         Table(
             self.tasks,
             self.metadata,
             Column("id", _key(), primary_key=True),
-            Column("definition", Text, nullable=False),
-            Column("hash", Text, nullable=False),
             Column("revision", BigInteger, nullable=False, index=True),
-            Column("removed", Boolean, nullable=False),
-            Column("version", BigInteger, nullable=False),
-            Column("epoch", BigInteger, nullable=False),
-            Column("status", Text, nullable=False),
-            *(Column(name, BigInteger) for name in ("first_run_at", "last_run_at", "last_success_at", "retry_at")),
-            Column("attempt", Integer, nullable=False),
-            Column("result", Text),
-            Column("error_message", Text),
-            Column("misfires", Integer, nullable=False),
-            Column("misfired_at", BigInteger),
-            Column("paused", Boolean, nullable=False),
-            Column("run_requested", Integer, nullable=False),
-            Column("owner", Text),
-            Column("token", Text),
-            Column("consumed", Text),
-            Column("slot", BigInteger),
+            *_columns(Boolean, "removed", "paused"),
+            *_columns(BigInteger, "version", "epoch"),
+            *_columns(Integer, "attempt", "misfires", "run_requested"),
+            *_columns(BigInteger, "first_run_at", "last_run_at", "last_success_at", "retry_at", nullable=True),
+            *_columns(BigInteger, "misfired_at", "slot", nullable=True),
+            *_columns(Text, "status", "hash", "definition"),
+            *_columns(Text, "owner", "token", "consumed", "error_message", "result", nullable=True),
         )
         runs = Table(
             self.runs,
             self.metadata,
             Column("task_id", _key(), primary_key=True),
             Column("epoch", BigInteger, primary_key=True, autoincrement=False),
-            Column("slot", BigInteger),
-            Column("attempt", Integer, nullable=False),
             Column("owner", _key(), nullable=False),
-            Column("started", BigInteger, nullable=False),
-            Column("finished", BigInteger),
-            Column("status", Text, nullable=False),
-            Column("result", Text),
-            Column("error", Text),
-            Column("late", Boolean, nullable=False),
+            *_columns(Integer, "attempt"),
+            *_columns(BigInteger, "started"),
+            *_columns(Text, "status"),
+            *_columns(Boolean, "late"),
+            *_columns(BigInteger, "slot", "finished", nullable=True),
+            *_columns(Text, "result", "error", nullable=True),
             sqlite_with_rowid=False,
         )
         Index(f"ix_{self.runs}_started", runs.c.started)
@@ -82,17 +73,20 @@ class Tables:
             self.instances,
             self.metadata,
             Column("owner", _key(), primary_key=True),
-            Column("since", BigInteger, nullable=False),
-            Column("lease_until", BigInteger, nullable=False),
+            *_columns(BigInteger, "since", "lease_until"),
         )
 
 
+def _columns(kind: type[BigInteger | Boolean | Integer | Text], *names: str, nullable: bool = False) -> list[Any]:
+    return [Column(name, kind, nullable=nullable) for name in names]
+
+
 def _key() -> Text:
-    """Return the type of ids: compared byte by byte everywhere, whatever the database's language."""
+    """Return the type of ids: compared byte by byte in every database, whatever its language."""
     return Text().with_variant(Text(collation="C"), "postgresql")
 
 
 @lru_cache(maxsize=256)
 def sql(statement: str) -> TextClause:
-    """Return a statement, its parameters looked up once."""
+    """Return a statement, parsed once."""
     return text(statement)

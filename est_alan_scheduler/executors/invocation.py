@@ -1,0 +1,78 @@
+"""The invocation of a function in this thread: a coroutine is awaited, a timeout is applied."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from types import CoroutineType
+from typing import Any
+
+
+def invoke(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float | None) -> Any:
+    """Call `func`, await the coroutine that it may return, and return the result.
+
+    Raises `TimeoutError` if that took longer than `timeout` seconds. A coroutine is cancelled then. A plain function
+    cannot be cancelled, so the error comes when it returns.
+    """
+    began = time.monotonic()
+    try:
+        result = func(*args, **kwargs)
+    except Exception as error:
+        if timeout is not None and time.monotonic() - began > timeout:
+            raise timeout_error(timeout) from error
+        raise
+    if isinstance(result, CoroutineType):
+        return await_coroutine(result, timeout, began)
+    if timeout is not None and time.monotonic() - began > timeout:
+        raise timeout_error(timeout)
+    return result
+
+
+def await_coroutine(coroutine: Coroutine[Any, Any, Any], timeout: float | None = None, began: float = 0.0) -> Any:
+    """Run `coroutine` to its end in an event loop of its own; with a `timeout`, by `await_within`."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine if timeout is None else await_within(coroutine, timeout, began))
+    coroutine.close()
+    raise RuntimeError(
+        "func is a coroutine function, and tick() cannot await it inside a running event loop: "
+        "let `await run_scheduler()` do the ticking there"
+    )
+
+
+async def await_within(coroutine: Coroutine[Any, Any, Any], timeout: float, began: float) -> Any:
+    """Await `coroutine`; cancel it `timeout` seconds after it `began` (by `time.monotonic`), and raise `TimeoutError`.
+
+    The error also comes if it takes longer without being cancelled: it may block the loop or ignore the cancellation.
+    """
+    # Not in an asyncio task of its own: its KeyboardInterrupt or SystemExit would come out of the event loop.
+    task = asyncio.current_task()
+    is_cancelled = False
+
+    def cancel() -> None:
+        nonlocal is_cancelled
+        is_cancelled = True
+        if task is not None:
+            task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(max(0.0, began + timeout - time.monotonic()), cancel)
+    try:
+        result = await coroutine
+    except asyncio.CancelledError:
+        if is_cancelled:
+            raise timeout_error(timeout) from None
+        raise
+    except Exception as error:
+        if time.monotonic() - began > timeout:
+            raise timeout_error(timeout) from error
+        raise
+    finally:
+        timer.cancel()
+    if time.monotonic() - began > timeout:
+        raise timeout_error(timeout)
+    return result
+
+
+def timeout_error(timeout: float) -> TimeoutError:
+    """Return the error of a run that exceeds its timeout."""
+    return TimeoutError(f"the run took longer than its timeout of {timeout:g} s")

@@ -1,0 +1,128 @@
+"""`every`: a fixed grid of elapsed time from the first run, so that lateness never adds up."""
+
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from typing_extensions import override
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import Zone
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Grid, Kind, in_utc
+from est_alan_scheduler.task import Task
+
+_MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
+
+
+class Every(Kind):
+    """An interval."""
+
+    __slots__ = ("step",)
+
+    is_steady = True
+
+    def __init__(self, step: timedelta) -> None:
+        self.step: timedelta = step
+
+    @classmethod
+    @override
+    def of(cls, value: dict[str, float], zone: Zone) -> "Every":
+        return _every(tuple(value.items()))
+
+    @classmethod
+    @override
+    def describe(cls, value: dict[str, float], zone: str) -> str:
+        amounts = [(unit, amount) for unit, amount in value.items() if amount]
+        if len(amounts) == 1 and amounts[0][1] == 1:
+            return f"every {amounts[0][0][:-1]}"
+        return "every " + " ".join(
+            f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts
+        )
+
+    @classmethod
+    @override
+    def is_local(cls, value: dict[str, float]) -> bool:
+        return False
+
+    @override
+    def is_astray(self, last: datetime, here: datetime) -> bool:
+        return last - here > self.step
+
+    @override
+    def grid(self, begin: datetime, zone: Zone) -> "Steps":
+        return Steps(begin, self.step, zone)
+
+    @override
+    def due(self, task: Task, now: datetime) -> datetime | None:
+        fields = task.__dict__  # this is the hot path, and attributes of a model are slower
+        last_run_at, first_run_at, entry = fields["last_run_at"], fields["first_run_at"], task._entry
+        kept: Any = None if entry is None else entry.worked_out
+        is_kept = kept is not None and kept[1] is self.step and kept[2] is first_run_at
+        if is_kept and kept[3] is last_run_at and kept[0] <= in_utc(now):
+            return kept[0]  # type: ignore[no-any-return]  # a slot that has come, so the last run lies before `now`
+        if last_run_at is None:
+            return AT_ONCE
+        if (last_run_at > now or last_run_at.fold) and self.is_astray(to_utc(last_run_at), to_utc(now)):
+            return AT_ONCE
+        try:
+            if not is_kept:
+                slot = self._next_slot(last_run_at, first_run_at)
+            elif kept[3] is last_run_at:
+                return kept[0]  # type: ignore[no-any-return]
+            else:  # on the same grid: one step further, unless the last run was early or late by more than that
+                slot = kept[0] + self.step
+                if not kept[0] <= in_utc(last_run_at) < slot:
+                    slot = self._next_slot(last_run_at, first_run_at)
+        except OverflowError:  # beyond the year 9999
+            return None
+        if entry is not None:
+            entry.worked_out = slot, self.step, first_run_at, last_run_at
+        return slot
+
+    def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:
+        last = to_utc(last_run_at)
+        return _next_step(last, last if first_run_at is None else to_utc(first_run_at), self.step)
+
+
+class Steps(Grid):
+    """The slots of an interval whose first one is known, before it as well as after it."""
+
+    __slots__ = ("_begin", "_step", "_zone")
+
+    def __init__(self, begin: datetime, step: timedelta, zone: Zone) -> None:
+        self._begin = begin
+        self._step = step
+        self._zone = zone
+
+    @override
+    def after(self, moment: datetime) -> datetime | None:
+        try:
+            return _next_step(moment, self._begin, self._step)
+        except OverflowError:  # beyond the year 9999
+            return None
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        try:
+            return moment - (moment - self._begin) % self._step
+        except OverflowError:
+            return None
+
+    @override
+    def local_date(self, slot: datetime) -> date:
+        return self._zone.from_utc(slot).date()
+
+
+def _next_step(moment: datetime, begin: datetime, step: timedelta) -> datetime:
+    """Return the first moment after another one that lies on a grid. Raises `OverflowError` beyond the year 9999."""
+    return moment + (step - (moment - begin) % step)
+
+
+@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
+def _every(items: tuple[tuple[str, float], ...]) -> Every:
+    return Every(timedelta(**dict(items)))
+
+
+def number_text(amount: float) -> str:
+    """Return a number of units as people write it."""
+    return f"{amount:.15g}" if abs(amount) < _MAX_PLAIN else str(amount)

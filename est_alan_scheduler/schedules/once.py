@@ -1,0 +1,68 @@
+"""`run_at`: a single slot."""
+
+from datetime import date, datetime
+
+from typing_extensions import override
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import LOCAL, Zone
+from est_alan_scheduler.schedules.schedule import FixedKind, moment_in
+from est_alan_scheduler.task import Task
+
+
+class Once(FixedKind):
+    """One moment."""
+
+    __slots__ = ("_moment", "zone")
+
+    is_recurring = False
+
+    def __init__(self, moment: datetime, zone: Zone = LOCAL) -> None:
+        self._moment = moment
+        self.zone = zone
+
+    @classmethod
+    @override
+    def of(cls, value: datetime, zone: Zone) -> "Once":
+        return cls(value, zone)
+
+    @classmethod
+    @override
+    def describe(cls, value: datetime, zone: str) -> str:
+        return f"once at {moment_text(value, zone)}"
+
+    @classmethod
+    @override
+    def is_local(cls, value: datetime) -> bool:
+        return value.tzinfo is None
+
+    @override
+    def due(self, task: Task, now: datetime) -> datetime | None:
+        return self.uncovered(None if task.last_run_at is None else to_utc(task.last_run_at), now)
+
+    @override
+    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
+        slot = self._slot()
+        return slot if last is None or last < slot else None
+
+    @override
+    def after(self, moment: datetime) -> datetime | None:
+        slot = self._slot()
+        return slot if slot > moment else None
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        slot = self._slot()
+        return slot if slot <= moment else None
+
+    @override
+    def local_date(self, slot: datetime) -> date:
+        return self.zone.from_utc(slot).date()
+
+    def _slot(self) -> datetime:
+        return moment_in(self._moment, self.zone)
+
+
+def moment_text(moment: datetime, zone: str) -> str:
+    """Return a moment as it was set; `zone` is what to add to a wall time."""
+    return f"{moment}{zone}" if moment.tzinfo is None else str(moment)
