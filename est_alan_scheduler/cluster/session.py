@@ -185,7 +185,7 @@ class ClusterSession:
         self._recorder.outbox.flush(self._store_outcomes)
 
     def _store_outcomes(self) -> bool:
-        """Write the outcomes that are there; return False if the store is out of reach."""
+        """Write the outcomes that are queued; return False if the store is out of reach."""
         if self.outage.seconds_left():
             return False
         try:

@@ -53,7 +53,7 @@ class DeadRunRecorder(Protocol):
     session: RunObserver | None
 
     def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
-        """Record a run that ended with another instance, and have it published; the caller holds the lock."""
+        """Record a run of a dead instance, which was reaped from here; the caller holds the lock."""
 
     def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
         """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""
