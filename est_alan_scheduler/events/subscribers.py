@@ -93,23 +93,30 @@ class Subscribers:
         """
         interruption = None
         for callback in self.callbacks[event.name]:
-            key = None if callback is log_outcome else watch.enter(partial(_described, callback, event))
-            began = time.monotonic()
             try:
-                callback(event)
+                if callback is log_outcome:  # a slow log would only be slower with more to log
+                    log_outcome(event)
+                else:
+                    _call_watched(callback, event)
             except (Exception, SystemExit) as error:
-                message = f"{_described(callback, event)} failed: {error_text(error)}"
-                log(logging.ERROR, message, error)
+                log(logging.ERROR, f"{_described(callback, event)} failed: {error_text(error)}", error)
             except BaseException as error:
                 interruption = error
-            finally:
-                if key is not None:
-                    watch.leave(key)
-            seconds = time.monotonic() - began
-            if seconds > _SLOW:
-                log(logging.WARNING, f"{_described(callback, event)} took {seconds:.3g} s; its thread had to wait.")
         if interruption is not None:
             raise interruption
+
+
+def _call_watched(callback: Callback, event: Event) -> None:
+    """Call a subscriber, and log it if it hangs or is slow."""
+    key = watch.enter(partial(_described, callback, event))
+    began = time.monotonic()
+    try:
+        callback(event)
+    finally:
+        watch.leave(key)
+        seconds = time.monotonic() - began
+        if seconds > _SLOW:
+            log(logging.WARNING, f"{_described(callback, event)} took {seconds:.3g} s; its thread had to wait.")
 
 
 def _is_same(one: Callback, other: Callback) -> bool:

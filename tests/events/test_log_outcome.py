@@ -4,8 +4,9 @@ import logging
 from datetime import timedelta
 
 import pytest
+from freezegun import freeze_time
 
-from est_alan_scheduler import Event, Retry, Task, TaskStatus, simulate
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
 from est_alan_scheduler.events.subscribers import log_outcome
 from tests.events.helpers import record_events
 from tests.test_task_registry import SECOND, START, Frozen, boom, work
@@ -97,3 +98,22 @@ def test_no_event_is_made_for_a_success_without_subscribers(registry: Frozen, mo
     task = registry.register(Task(id="a", every={"hours": 1}, func=work))
     registry.tick()
     assert task.status is TaskStatus.SUCCESS
+
+
+def test_a_slow_log_is_not_logged_as_a_slow_callback(caplog: pytest.LogCaptureFixture) -> None:
+    with freeze_time(START) as frozen:
+
+        class Slow(logging.Handler):
+            def handle(self, record: logging.LogRecord) -> bool:
+                frozen.tick(1.5)
+                return True
+
+        registry = TaskRegistry()
+        registry.register(Task(id="a", every={"hours": 1}, func=boom))
+        handler = Slow()
+        logging.getLogger("est_alan_scheduler").addHandler(handler)
+        try:
+            registry.tick()
+        finally:
+            logging.getLogger("est_alan_scheduler").removeHandler(handler)
+    assert without_seconds(caplog.messages) == ["Task 'a' failed after N s: ValueError: boom"]
