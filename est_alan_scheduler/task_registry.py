@@ -377,9 +377,9 @@ class TaskRegistry:
         if session is not None and not session.obtain(task):
             return
         if runner is None:
-            self._parts.starter.run_here(task)
+            self._parts.starter.run_inline(task)
         else:
-            self._parts.starter.hand_over(task, runner)
+            self._parts.starter.submit(task, runner)
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import from_utc
-from est_alan_scheduler.control.tick import publish_notices
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.schedules.due import misfire
@@ -58,7 +57,7 @@ class ScanningRegistry(ClockedRegistry):
         earlier = len(self._started)
         skipped = [event for task in self.store.values() if (event := self._skip(task, now))]
         due = self.scan(now)
-        publish_notices([Notice("skipped", event) for event in skipped], self._recorder.subscribers)
+        self._recorder.outbox.publish_notices([Notice("skipped", event) for event in skipped])
         for task in due:
             self._read_changes(now)
             has_run_since = any(started is task for started in self._started[earlier:])

@@ -18,7 +18,8 @@ from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.planning.dependencies import first_consumed
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import coming_attempt, first_run, slot_of_retry
+from est_alan_scheduler.schedules.due import coming_attempt, due_moment, first_run, slot_of_retry
+from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
@@ -98,6 +99,14 @@ class Claims:
             self._lease.renew()
         self._ask(uuid4().hex, wishes)
 
+    def claim_by_hand(self, task: Task, agenda: Agenda) -> None:
+        """Claim a run of `task` that no tick has found ready: for its due slot, if there is one."""
+        entry = Entry(task, agenda.reference)
+        entry.ready_at = now = self._replica.now()
+        due = due_moment(task, now)
+        entry.slot = due if due is not None and due <= in_utc(now) else None
+        self.claim([entry], now, agenda)
+
     def resolve(self) -> None:
         """Ask again for the claims whose answer was lost, and release those won: the store knows the token."""
         while self._unanswered:
@@ -110,18 +119,18 @@ class Claims:
         records, lease_since = self._records, self._lease.since
         try:
             won = self._backend.claim(self._lease.owner, token, [wish.claim for wish in wishes])
-        except BaseException:
+            with records.lock:
+                for claim, row, due in wishes:
+                    epoch = won.get(claim.id)
+                    if epoch is None:
+                        records.mark_stale((claim.id,))
+                    else:
+                        run = ClaimedRun(epoch, claim.attempt, due)
+                        records.hold(claim.id, row, claim.seen_version, run, lease_since)
+        except BaseException:  # also a Ctrl+C before all of the answer is noted
             self._unanswered.append((token, wishes))
             raise
         self._refused = set() if won else set(map(_decision, wishes))
-        with records.lock:
-            for claim, row, due in wishes:
-                epoch = won.get(claim.id)
-                if epoch is None:
-                    records.mark_stale((claim.id,))
-                else:
-                    run = ClaimedRun(epoch, claim.attempt, due)
-                    records.hold(claim.id, row, claim.seen_version, run, lease_since)
 
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is held, under a lease that lasts."""
@@ -216,11 +225,11 @@ class Claims:
     # Runs; the caller holds the lock.
 
     def start(self, task: Task) -> ClaimedRun | None:
-        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
+        """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
         record = self._records.get(task.id)
         return record.run if record is not None and record.state is _HELD else None
 
-    def began(self, run: Run) -> None:
+    def run_began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""
         self._records.note_start(run.task.id, run.task.__dict__)
 

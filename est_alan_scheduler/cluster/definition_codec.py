@@ -50,8 +50,8 @@ class TaskDefinition(NamedTuple):
         return all(self.task.get(name) == other.task.get(name) for name in ARMING)
 
 
-def encode(task: Task, names: FunctionNames, armed: int | None) -> TaskDefinition:
-    """Return the definition of `task`; ValueError, with a remedy, if other processes could not build it from that."""
+def encode(task: Task, names: FunctionNames) -> TaskDefinition:
+    """Return the definition of `task`, not armed; ValueError if other processes could not build the task from it."""
     if "id" not in task.model_fields_set:
         raise ValueError(
             f"a backend needs a stable id, the same after a restart: Task(id='…', func={short_repr(task.func)})"
@@ -72,7 +72,7 @@ def encode(task: Task, names: FunctionNames, armed: int | None) -> TaskDefinitio
     for cls in task.retry.on if task.retry is not None else ():
         if _loaded(class_name(cls)) is not cls:
             raise ValueError(f"task {task.id!r}: retry.on has {cls.__name__}, which no other process finds by name")
-    return TaskDefinition({**fields, "func": name}, armed, local_zone() if depends_on_local_zone(task) else None)
+    return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
 
 
 def decode(text: str) -> TaskDefinition:

@@ -46,7 +46,7 @@ class Edits:
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
-        encode(task, self._names, None)
+        encode(task, self._names)
 
     def join(
         self,
@@ -62,7 +62,7 @@ class Edits:
         removal clears the row.
         """
         tasks, records = list(tasks), self._records
-        definitions = {task.id: encode(task, self._names, None) for task in tasks}
+        definitions = {task.id: encode(task, self._names) for task in tasks}
         check_ids([Definition(task_id, "", "") for task_id in definitions])
         with self._replica.sync_lock:
             self._replica.refresh(definitions)
@@ -267,7 +267,7 @@ class Edits:
     def _changed_definition(self, task: Task, row: KnownRow) -> TaskDefinition | None:
         """Return the definition of a task if it is not that of its row any more; None if it cannot be shared."""
         try:
-            own = encode(task, self._names, None)
+            own = encode(task, self._names)
         except ValueError as error:
             log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
             return None

@@ -1,5 +1,6 @@
 """The lease of an instance, the heartbeat that renews it, and outages of the store."""
 
+import logging
 import os
 import socket
 import threading
@@ -10,8 +11,9 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
-from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 
 GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
 
@@ -87,8 +89,13 @@ class Outage:
         """Return how long not to ask the store."""
         return max(0.0, self._until - monotonic()) if self._pause else 0.0
 
+    def note(self, error: BackendUnavailableError) -> None:
+        """Note that the store is out of reach, and log that once."""
+        if self.begin():
+            log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
+
     def begin(self) -> bool:
-        """Note that the store is out of reach; return whether that is news."""
+        """Note that the store is not to be asked for a while; return whether that is news."""
         is_news = not self._pause
         self._pause = min(self._pause * 2 or self._FIRST, self._LONGEST)
         self._until = monotonic() + self._pause
@@ -96,10 +103,12 @@ class Outage:
         return is_news
 
     def end(self) -> bool:
-        """Note that the store has answered; return whether that is news."""
+        """Note that the store has answered; return whether that is news, which is logged."""
         is_news, self._pause = self._pause > 0, 0.0
         if self.healthy_since is None:
             self.healthy_since = monotonic()
+        if is_news:
+            log(logging.WARNING, "The store is back.")
         return is_news
 
 

@@ -1,8 +1,5 @@
 """The reaper: it finds runs whose instance has died, and records them as failed."""
 
-from collections.abc import Callable
-from functools import partial
-
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant
@@ -22,8 +19,8 @@ from est_alan_scheduler.task import Task, TaskStatus
 class Reaper:
     """Reaps dead runs on behalf of one instance, three times a lease.
 
-    `announce` takes the call that publishes a dead run, for the next tick to make. The registry's lock guards what is
-    recorded; the backend is never asked under it. `reap` may raise `BackendUnavailableError`.
+    The registry's lock guards what is recorded; the backend is never asked under it. `reap` may raise
+    `BackendUnavailableError`.
     """
 
     def __init__(
@@ -35,7 +32,6 @@ class Reaper:
         replica: Replica,
         agenda: Agenda,
         recorder: DeadRunRecorder,
-        announce: Callable[[Callable[[], None]], None],
     ) -> None:
         self._backend = backend
         self._lease = lease
@@ -44,7 +40,6 @@ class Reaper:
         self._replica = replica
         self._agenda = agenda
         self._recorder = recorder
-        self._announce = announce
         self.batch = 1_000
         """How many runs to reap at a time."""
         self.due_at = monotonic() + lease.seconds / 3
@@ -107,19 +102,16 @@ class Reaper:
         return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
 
     def _record(self, row: RunRow, dead_run: DeadRunOutcome) -> None:
-        """Count a run that was reaped, and announce it; the caller holds the lock."""
+        """Record a run that was reaped, for the next tick to publish; the caller holds the lock."""
         task_id, retry_at = row.task_id, dead_run.retry_at
         task, known = dict.get(self._agenda.store, task_id), self._records.row(task_id)
         if task is None or known is None or known.epoch != row.epoch:
             # The task was removed meanwhile, and perhaps registered anew.
             task, retry_at = Task(id=task_id, func=_gone), None
         started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
-        run = Run(task, from_utc(started), slot, None, ThreadContext(), is_call=False, attempt=row.attempt)
-        run.duration = None
-        run.retry_at = None if retry_at is None else moment(retry_at, task)
+        run = Run(task, from_utc(started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
         ended = row._replace(finished=self._backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
-        self._recorder.record_dead_run(run, past_of(ended, task))
-        self._announce(partial(self._recorder.publish_dead_run, run))
+        self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))
 
 
 def _gone() -> None:

@@ -27,8 +27,6 @@ from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda, Entry
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import due_moment
-from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _LAST_CALL = 5.0  # seconds for a thread to end
@@ -63,22 +61,10 @@ class ClusterSession:
         self._heartbeat = Heartbeat(self.heartbeat, self.seconds_to_heartbeat)
         self.completer = RunCompleter(backend, self.lease, self.records, recorder, lambda: self._heartbeat.flush_soon())
         self.claims = Claims(backend, self.lease, self.records, self.replica, self.completer)
-        self.began = self.claims.began
+        self.run_began = self.claims.run_began
         self.start_undone = self.claims.start_undone
         self.start = self.claims.start
-        # The registry's lock guards what is to be pending: now, and when a tick has read how the tasks stand.
-        self._pending_events: deque[Callable[[], None]] = deque()
-        self._dead_run_events: list[Callable[[], None]] = []
-        self.reaper = Reaper(
-            backend,
-            self.lease,
-            self.outage,
-            self.records,
-            self.replica,
-            agenda,
-            recorder,
-            announce=self._dead_run_events.append,
-        )
+        self.reaper = Reaper(backend, self.lease, self.outage, self.records, self.replica, agenda, recorder)
         _sessions.add(self)
 
     # A tick.
@@ -87,7 +73,7 @@ class ClusterSession:
         """Bring store and tasks to the same state, as far as a tick needs it; return False if that fails."""
         if self.outage.seconds_left():
             return False
-        replica = self.replica
+        replica, outbox = self.replica, self._recorder.outbox
         try:
             if self.lease.is_due():
                 self.lease.renew()
@@ -104,14 +90,15 @@ class ClusterSession:
                 due = {task.id for task in found if not self.records.is_held(task.id)}
                 due.update(*(task.depends_on for task in found if task.depends_on))
                 ids = {*agenda.waiting, *self.records.running_elsewhere()}
-                taken = len(self._dead_run_events)
+                dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)
-            self._queue_dead_run_events(taken)
+            outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
             return False
         replica.log_unresolved()
-        self._note_answer()
+        if self.outage.end():
+            self._wake()
         return True
 
     def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
@@ -132,7 +119,7 @@ class ClusterSession:
                 elif is_inline and won:
                     self.claims.learn(len(won), monotonic() - began)
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
 
     def _claim(self, batch: list[Entry], now: datetime, is_inline: bool) -> list[Entry]:
         """Claim a batch and return the entries that were won."""
@@ -153,7 +140,7 @@ class ClusterSession:
         try:
             self.completer.flush()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
 
     def release_unstarted(self, ready: list[Entry]) -> None:
         """End a tick whose thread must not wait for the store: the heartbeat releases claims that did not start."""
@@ -173,13 +160,9 @@ class ClusterSession:
             return False
         try:
             self.replica.refresh([task.id])
-            entry = Entry(task, self._agenda.reference)
-            entry.ready_at = now = self.replica.now()
-            due = due_moment(task, now)
-            entry.slot = due if due is not None and due <= in_utc(now) else None
-            self.claims.claim([entry], now, self._agenda)
+            self.claims.claim_by_hand(task, self._agenda)
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
         return self.records.is_held(task.id)
 
     def release(self, ids: Collection[str]) -> None:
@@ -190,45 +173,27 @@ class ClusterSession:
         try:
             self.claims.write_released()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
 
-    def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+    def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Queue the outcome that stands in the fields of a task, to be written; the caller holds the lock."""
         is_registered = dict.get(self._agenda.store, run.task.id) is run.task
         self.completer.add(run, clock, result, text, is_registered)
 
-    def publish(self, publish: Callable[[], None]) -> None:
-        """Call `publish`, which is about an outcome, when that is in the store: now, unless the store is out of reach.
-
-        Then a tick that finds it back calls it, or `leave` at the end. Raises what `publish` does.
-        """
-        with self.records.lock:
-            self._pending_events.append(publish)
-        if not self.outage.seconds_left():
-            self.publish_stored()
-
     def publish_stored(self) -> None:
-        """Write the outcomes that are there, and tell of them, in order."""
-        if not self._pending_events:
-            return
-        with self.records.lock:  # what comes later may be about outcomes that this does not write
-            pending, self._pending_events = self._pending_events, deque()
+        """Store the outcomes that wait in the outbox, and publish them; in an outage, a later tick or `leave` does."""
+        self._recorder.outbox.flush(self._store_outcomes)
+
+    def _store_outcomes(self) -> bool:
+        """Write the outcomes that are there; return False if the store is out of reach."""
+        if self.outage.seconds_left():
+            return False
         try:
             self.completer.flush()
-            while pending:
-                pending.popleft()()
         except BackendUnavailableError as error:
-            self._note_outage(error)
-        finally:
-            with self.records.lock:
-                self._pending_events.extendleft(reversed(pending))
-
-    def _queue_dead_run_events(self, number: int) -> None:
-        """Have the first of what was taken over pending of."""
-        if number:
-            with self.records.lock:
-                self._pending_events.extend(self._dead_run_events[:number])
-                del self._dead_run_events[:number]
+            self.outage.note(error)
+            return False
+        return True
 
     # The lease.
 
@@ -248,25 +213,15 @@ class ClusterSession:
             self.claims.release_slow()
             self.claims.write_released()
             self.completer.flush()
-            if self.reaper.reap_if_due():
-                self._wake()
+            has_reaped = self.reaper.reap_if_due()
         except BackendUnavailableError as error:
-            self._note_outage(error)
+            self.outage.note(error)
         except Exception as error:  # of a backend; the heartbeat has to go on
             self.outage.begin()
             log(logging.ERROR, "The lease of this instance could not be renewed; it is tried again.", error)
         else:
-            self._note_answer()
-
-    def _note_outage(self, error: BackendUnavailableError) -> None:
-        """Do not ask the store for a while, and log that once."""
-        if self.outage.begin():
-            log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
-
-    def _note_answer(self) -> None:
-        if self.outage.end():
-            log(logging.WARNING, "The store is back.")
-            self._wake()
+            if self.outage.end() or has_reaped:
+                self._wake()
 
     def push(self) -> None:
         """Write edits, before `leave`. Raises nothing."""
@@ -293,9 +248,8 @@ class ClusterSession:
         if self.is_ours:
             with suppress(BackendUnavailableError):
                 self.backend.close()
-        self._queue_dead_run_events(len(self._dead_run_events))
-        while self._pending_events:
-            self._pending_events.popleft()()
+        if self._recorder.session is self:  # else what waits is for another session to store
+            self._recorder.outbox.publish_all()
 
     def retire(self, successor: "ClusterSession | None") -> None:
         """Leave the backend for good, and with it the tasks of other instances; the `successor` brings its own."""
@@ -311,8 +265,6 @@ class ClusterSession:
         self.lease.start_over()
         self._heartbeat = Heartbeat(self.heartbeat, self.seconds_to_heartbeat)
         self.completer.clear_after_fork()
-        self._pending_events.clear()
-        self._dead_run_events.clear()
         self.claims.clear_after_fork()
         self.replica.clear_after_fork()
         self.records.clear_after_fork(self._recorder.lock)

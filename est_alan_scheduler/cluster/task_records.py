@@ -174,11 +174,13 @@ class TaskRecords:
     # Claims.
 
     def hold(self, task_id: str, row: KnownRow, seen_version: int, run: ClaimedRun, lease_since: int | None) -> None:
-        """Note a claim that was won for a decision on `row`.
+        """Note a claim that was won for a decision on `row`, unless it is noted.
 
         It is released if the task was removed, or registered anew, meanwhile.
         """
         record = self._records.get(task_id) or self._add(task_id)
+        if record.state not in (_FREE, _ELSEWHERE) and record.run is not None and record.run.epoch == run.epoch:
+            return
         record.run, record.lease_since = run, lease_since
         if record.row is row and row.epoch < run.epoch:
             self._set_state(record, _HELD)

@@ -1,6 +1,5 @@
 """The configuration of a registry: what makes the calls, and where the state of the tasks lives."""
 
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
@@ -80,14 +79,13 @@ class Configuration:
     def start_over_after_fork(self) -> None:
         """Start over in a child process: the other threads are gone, with their locks and the runs they were in."""
         parts = self._parts
-        parts.recorder.lock = Lock()
+        parts.recorder.clear_after_fork()
         if parts.session is not None:
             parts.session.start_over_after_fork()
-        parts.recorder.subscribers.clear_after_fork()
         parts.wakers = ()
         for run in parts.in_flight.clear_after_fork():
             if not run.is_over:
-                run.task.__dict__["status"] = run.before[0]
+                run.task.__dict__["status"] = run.status_before
         if parts.capacity.pool is not None:
             parts.capacity.pool.clear_after_fork()
         parts.agenda.note_all()

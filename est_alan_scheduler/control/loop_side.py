@@ -6,6 +6,7 @@ from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.control.tick import Tick
 from est_alan_scheduler.runs.run import Run, ThreadContext
+from est_alan_scheduler.runs.waiting import end_runs, pending
 
 
 class LoopSide:
@@ -57,12 +58,12 @@ class LoopSide:
 
     def pending(self, contexts: Collection[ThreadContext] | None = None) -> tuple[list[Run], float | None]:
         """Return the runs in flight, of these contexts or all, and the seconds until any may exceed its timeout."""
-        return self._parts.recorder.pending(contexts)
+        return pending(self._parts.recorder, contexts)
 
     def shutdown(self, timeout: float | None, contexts: Collection[ThreadContext] | None = None) -> bool:
         """Do what `TaskRegistry.shutdown` says, for the runs of these contexts or of all."""
         parts = self._parts
-        is_clean = parts.recorder.shutdown(timeout, contexts)
+        is_clean = end_runs(parts.recorder, timeout, contexts)
         if parts.wakers:  # another loop goes on
             return is_clean
         if parts.capacity.pool is not None:

@@ -179,10 +179,9 @@ class Management:
 
     def publish(self, event: str | None, task_id: str | None) -> None:
         """Publish a change, if it is an event, and then wake the loops: something may be due."""
-        subscribers = self._parts.recorder.subscribers
         try:
-            if event is not None and subscribers.callbacks[event]:
-                subscribers.publish(Event(event, task_id))
+            if event is not None:
+                self._parts.recorder.subscribers.publish(Event(event, task_id))
         finally:
             self._parts.wake()
 

@@ -1,15 +1,11 @@
 """The tick: a plan of what to start now, and its start."""
 
-import logging
 import time
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
 from functools import partial
 
-from est_alan_scheduler._support.log import log
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
-from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Entry
 from est_alan_scheduler.planning.readiness import Decision, Notice
 
@@ -114,24 +110,15 @@ class Tick:
         context.is_closed = context.is_closed and depth > 0
         try:
             if notices and not parts.is_silent:
-                publish_notices(notices, parts.recorder.subscribers)
+                parts.recorder.outbox.publish_notices(notices)
             context.now, context.began, context.changes, context.starts = now, began, changes, starts
             for entry in entries:
                 context.entry = entry
                 hooks._execute(entry.task)
         finally:
             context.entry, context.now, context.began, context.changes, context.starts = outer
-            parts.recorder.close(depth)
+            parts.recorder.fail_above(depth)
             if end is not None:
                 end(ready)
             with parts.lock, agenda:
                 agenda.close(ready, now)
-
-
-def publish_notices(notices: list[Notice], subscribers: Subscribers) -> None:
-    """Log and publish what a tick has noticed."""
-    with ExitStack() as stack:  # it goes on with the others when one raises, and raises that at the end
-        for notice in reversed(notices):
-            if notice.event is not None:
-                stack.callback(subscribers.publish, notice.event)
-            stack.callback(log, logging.WARNING, notice.text)

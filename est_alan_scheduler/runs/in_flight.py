@@ -87,7 +87,7 @@ class RunsInFlight:
             heappop(self._deadlines)
         return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
 
-    def started_by(self, starters: Collection[ThreadContext] | None) -> list[Run]:
+    def started_by(self, contexts: Collection[ThreadContext] | None) -> list[Run]:
         """Return the runs that are not recorded yet, of these contexts or of all if None; not those that ask."""
         here = get_ident()
         runs = [
@@ -97,7 +97,7 @@ class RunsInFlight:
             for run in context.runs
         ]
         runs += [run for run in self.calls.values() if run.call is None or run.call.thread != here]
-        return [run for run in runs if not run.is_over and (starters is None or run.context in starters)]
+        return [run for run in runs if not run.is_over and (contexts is None or run.context in contexts)]
 
     def all(self) -> list[Run]:
         """Return the runs whose calls go on."""

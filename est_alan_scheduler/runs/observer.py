@@ -1,10 +1,11 @@
-"""An observer of runs: with a backend, the claims and outcomes of a registry go through it."""
+"""The observer of runs: with a backend, the claims and outcomes of a registry go through it."""
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task
 
@@ -18,42 +19,41 @@ class ClaimedRun(NamedTuple):
     """In UTC; None for a run that nothing was due for. The slot of a retry is that of its first attempt."""
 
 
+class RunObserver(Protocol):
+    """Takes part in each run that a backend knows of.
+
+    The caller holds the registry's lock, except for `release` and `publish_stored`.
+    """
+
+    def start(self, task: Task) -> ClaimedRun | None:
+        """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
+
+    def run_began(self, run: Run) -> None:
+        """Note that a run has begun, as the fields of its task say."""
+
+    def start_undone(self, run: Run) -> None:
+        """Note that a run which began has not taken place."""
+
+    def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
+        """Note the outcome of a run, which stands in the fields of its task, to be stored."""
+
+    def release(self, ids: Collection[str]) -> None:
+        """Release claims of runs that have not started."""
+
+    def publish_stored(self) -> None:
+        """Store the outcomes that wait in the outbox, and have them published; in an outage, when that is over."""
+
+
 class DeadRunRecorder(Protocol):
     """The recorder of a registry's runs, as far as the registry's side of a backend needs it: for dead runs."""
 
     lock: threading.Lock
     """The registry's lock. A forked child gets another one."""
+    outbox: Outbox
+    session: RunObserver | None
 
-    def record_dead_run(self, run: Run, line: dict[str, Any]) -> None:
-        """Count a run of a dead instance, which was reaped from here; the caller holds the lock."""
-
-    def publish_dead_run(self, run: Run) -> None:
-        """Tell the subscribers about a dead run, and about its retry."""
+    def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
+        """Record a run that ended with another instance, and have it published; the caller holds the lock."""
 
     def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
         """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""
-
-
-class RunObserver(Protocol):
-    """What is asked about a run that is to start, and told of one that started or ended.
-
-    The caller holds the registry's lock, but for `release` and `tell`.
-    """
-
-    def start(self, task: Task) -> ClaimedRun | None:
-        """Return the run of `task` that starts now, None if it is not claimed; `began` has to follow."""
-
-    def began(self, run: Run) -> None:
-        """Note that the fields of a task say that its run has begun."""
-
-    def start_undone(self, run: Run) -> None:
-        """Note that a run which began has not taken place."""
-
-    def ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
-        """Note an outcome that stands in the fields of a task."""
-
-    def release(self, ids: Collection[str]) -> None:
-        """Give back claims of runs that have not started."""
-
-    def publish(self, publish: Callable[[], None]) -> None:
-        """Call `publish`, which is about an outcome, when that outcome is where others see it."""

@@ -1,23 +1,23 @@
-"""One run of a task, and what its function may know of it."""
+"""A run of a task, and what a thread that starts runs is doing."""
 
 import time
 from collections.abc import Callable
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
-from zoneinfo import ZoneInfo
 
+from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Call
 from est_alan_scheduler.executors.current_run import CurrentRun
 from est_alan_scheduler.planning.agenda import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.schedules.due import record, show, slot_of_retry
-from est_alan_scheduler.schedules.schedule import AT_ONCE
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
+from est_alan_scheduler.task import Task, TaskStatus
 
 
 class ThreadContext:
-    """What a thread is doing: whose context it is in its tick, what that tick has decided on, the runs it is in."""
+    """What a thread is doing: the entry that its tick starts, the state that was decided on, the runs it is in."""
 
     __slots__ = ("began", "changes", "entry", "is_closed", "now", "runs", "starts")
 
@@ -37,77 +37,83 @@ class Run:
     __slots__ = (
         "__weakref__",
         "attempt",
-        "before",
         "began",
         "call",
         "context",
         "counters",
         "due",
-        "duration",
         "entry",
         "epoch",
+        "fields_before",
         "is_call",
-        "is_lost",
+        "is_dead",
         "is_over",
         "is_retried",
         "late",
         "line",
         "now",
-        "retry_at",
         "slot",
         "started_at",
+        "status_before",
         "task",
         "timeout",
         "work",
+        "zone",
     )
 
     def __init__(
         self,
         task: Task,
         now: datetime,
+        began: float,
         due: datetime | None,
+        attempt: int,
+        epoch: int | None,
         entry: Entry | None,
         context: ThreadContext,
         is_call: bool,
-        attempt: int,
     ) -> None:
+        """Take the moment of the decision to start, by the clock and by the monotonic clock, and what was decided."""
         self.task = task
         self.now = now  # when it started, in local time
         self.due = due  # in UTC; None for a run that nothing was due for
         self.attempt = attempt
-        self.slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
         self.entry = entry
-        self.context = context  # the turn of the thread that started it
-        self.is_call = is_call  # handed over, rather than made in that thread
+        self.context = context  # that of the thread that started it
+        self.is_call = is_call  # submitted to a runner, rather than made in that thread
         fields = task.__dict__
-        self.before = _before(fields)
+        self.status_before: TaskStatus = fields["status"]
+        self.fields_before = _read_started(fields) if is_call else None  # the start of a call may be undone
         self.began = time.monotonic()
-        self.late: float | None = None  # seconds after it was due; None if nothing was
-        # What came of it, once that is recorded.
-        self.duration: float | None = 0.0  # None if that is not known
-        self.retry_at: datetime | None = None
-        self.is_retried = False  # the retry has begun
-        self.is_lost = False  # with a backend: others had recorded it as failed before
-        self.counters: RunCounters | None = None  # that of its task, where it is counted
-        self.started_at = (
-            now if fields["timezone"] is None else record(fields["timezone"], now)
-        )  # as its task records it
+        self.is_retried = False  # it has failed, and the retry has begun
+        self.is_dead = False  # with a backend: others had recorded it as a dead run before its outcome came
+        self.counters: RunCounters | None = None  # those of its task, once it is counted
+        self.zone: str | None = fields["timezone"]  # that its moments are recorded in
+        self.started_at = now if self.zone is None else record(self.zone, now)  # as its task records it
+        # `slot`: in UTC, that of the first attempt; its start if nothing was due. `late`: seconds after it was due.
+        self.late: float | None
+        if due is None or due is AT_ONCE:
+            self.slot, self.late = to_utc(self.started_at), None
+        else:
+            self.slot = due if attempt == 1 else slot_of_retry(task, due)
+            self.late = (in_utc(now) - due).total_seconds() + self.began - began
         self.timeout: float | None = fields["timeout"]
-        self.work = _work(fields)  # taken in one step; None once the call is made
+        self.work: Any = _read_work(fields)  # taken in one step; None once the call is made
         self.is_over = False  # the outcome is recorded, though the call may still go on
-        self.epoch: int | None = None  # with a backend: what it was claimed as
-        self.call: Call | None = None  # what was handed to an executor, until it has ended
+        self.epoch = epoch  # with a backend: what it was claimed as
+        self.call: Call | None = None  # what was submitted to a runner, until it has ended
         self.line: dict[str, Any] | None = None  # of the history, once it is there
 
-    def before_fields(self) -> dict[str, Any]:
-        """Return the fields that its start has changed, as they were before."""
-        return dict(zip(_CHANGED, self.before, strict=True))
+    def delay(self) -> None:
+        """Let its time count from now on: subscribers to its start have held it up."""
+        began = time.monotonic()
+        if self.late is not None:
+            self.late += began - self.began
+        self.began = began
 
-    @property
-    def zone(self) -> str | None:
-        """The zone that its moments are recorded in: that of its task when it started."""
-        zone = self.started_at.tzinfo
-        return zone.key if isinstance(zone, ZoneInfo) else None
+    def before_fields(self) -> dict[str, Any]:
+        """Return the fields that the start of a call has changed, as they were before."""
+        return dict(zip(_STARTED, self.fields_before or (), strict=True))
 
     def public(self) -> CurrentRun:
         """Return what `func` may know of it."""
@@ -115,10 +121,10 @@ class Run:
 
     def shown_slot(self) -> datetime:
         """Return what it was due for, as its task records moments; its start if nothing was."""
-        is_known = self.slot is not None and self.slot != AT_ONCE
-        return show(self.zone, self.slot, self.now) if is_known else self.started_at  # type: ignore[arg-type]  # known
+        is_known = self.due is not None and self.due is not AT_ONCE
+        return show(self.zone, self.slot, self.now) if is_known else self.started_at
 
 
-_work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")
-_CHANGED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
-_before = itemgetter(*_CHANGED)
+_read_work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")
+_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
+_read_started = itemgetter(*_STARTED)

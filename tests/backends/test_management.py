@@ -9,8 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from est_alan_scheduler import Task, TaskRegistry, start_scheduler
-from est_alan_scheduler.planning.task_dict import UnknownTaskError
+from est_alan_scheduler import Task, TaskRegistry, UnknownTaskError, start_scheduler
 from tests import jobs
 from tests.backends.stores import Store
 

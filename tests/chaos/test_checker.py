@@ -1,96 +1,11 @@
 """The checker: a lawful history passes, and each law has a test with a history that breaks it."""
 
-from typing import Any
-
 import pytest
 
-from tests.chaos.checker import check
-from tests.chaos.facts import Facts, Run, State
-from tests.chaos.journal import Act, Born, Claimed, Died, End, Leased, Pulse, Record, Start, Trouble
-from tests.chaos.spans import full, healthy, leases
-from tests.chaos.summary import summary
+from tests.chaos.facts import State
+from tests.chaos.history import REAPED, RELEASED, History, instant
+from tests.chaos.journal import Died, Pulse, Start
 from tests.chaos.workload import Job
-
-LEASE, INTERVAL, OFFSET = 3.0, 0.25, 1000.0
-REAPED = "lease expired: owner host:1 stopped renewing"
-RELEASED = "not started: owner host:1 gave its claim back"
-
-
-def instant(at: float) -> int:
-    return round((OFFSET + at) * 1e6)
-
-
-class History:
-    """A history, written in few words: instance i1 with owner host:1, and others likewise; task t, each second."""
-
-    def __init__(self, *jobs: Job) -> None:
-        self.jobs = jobs or (Job("t", 1.0),)
-        self.records: list[Record] = []
-        self.runs: list[Run] = []
-        self.log = ""
-        self.states: dict[str, State] = {}
-        self.all_paused = False
-
-    def lives(self, number: int = 1, begin: float = 0.0, end: float = 30.0, since: int = 0) -> "History":
-        """Let an instance renew its lease and pulse each second until it is dead."""
-        self.records.append(Born(begin, f"i{number}", number, 4, 0.0))
-        at = begin
-        while at < end:
-            self.records += [Leased(at, f"i{number}", f"host:{number}", at + LEASE, since), Pulse(at, f"i{number}")]
-            self.records.append(Pulse(at + 0.5, f"i{number}"))
-            at += 1.0
-        self.records.append(Died(end, f"i{number}", 0 if end >= 30.0 else -9))
-        return self
-
-    def claim(self, at: float, epoch: int, number: int = 1, task: str = "t", **columns: Any) -> None:
-        self.records.append(Claimed(at, f"i{number}", f"host:{number}", [(task, epoch)]))
-        row = Run(task, epoch, instant(at), 1, f"host:{number}", instant(at), None, "running", None, None, False)
-        self.runs.append(row._replace(**columns))
-
-    def start(self, at: float, epoch: int, number: int = 1, task: str = "t", attempt: int = 1) -> None:
-        slot = next(run.slot for run in self.runs if (run.task, run.epoch) == (task, epoch)) or 0
-        self.records.append(Start(at, f"i{number}", number, task, slot, epoch, attempt))
-
-    def end(self, at: float, epoch: int, number: int = 1, task: str = "t", **columns: Any) -> None:
-        """Let the function end, and record its outcome."""
-        self.records.append(End(at, f"i{number}", task, epoch, failed=columns.get("status") == "failed"))
-        self.finish(at, epoch, task, **{"status": "success", "result": str(epoch), **columns})
-
-    def finish(self, at: float, epoch: int, task: str = "t", **columns: Any) -> None:
-        """Record an outcome."""
-        index = next(n for n, run in enumerate(self.runs) if (run.task, run.epoch) == (task, epoch))
-        self.runs[index] = run = self.runs[index]._replace(finished=instant(at), **columns)
-        known = self.states.get(task)
-        result = run.result if run.status == "success" else known.result if known else None
-        if not (run.late and (run.error or "").startswith("not started")):
-            self.states[task] = State(task, epoch, run.status, result, run.error)
-        elif known:
-            self.states[task] = known._replace(epoch=epoch)
-
-    def run(self, at: float, epoch: int, number: int = 1, **columns: Any) -> None:
-        """Make a whole run, short and successful."""
-        self.claim(at, epoch, number, **columns)
-        self.start(at, epoch, number)
-        self.end(at + 0.1, epoch, number)
-
-    def goes_on(self, begin: int, end: int, epoch: int = 1, number: int = 1) -> "History":
-        """Make a run each second."""
-        for at in range(begin, end):
-            self.run(float(at), epoch + at - begin, number)
-        return self
-
-    def facts(self) -> Facts:
-        records = sorted(self.records, key=lambda record: record.at)
-        states = list(self.states.values())
-        return Facts(self.jobs, records, self.runs, states, LEASE, INTERVAL, OFFSET, 30.0, self.log, self.all_paused)
-
-    def check(self) -> list[str]:
-        return check(self.facts())
-
-
-@pytest.fixture
-def history() -> History:
-    return History().lives()
 
 
 def once(retries: int = 0) -> History:
@@ -425,48 +340,3 @@ def test_an_instance_that_ends_by_itself_is_a_violation(history: History) -> Non
 def test_a_failed_tick_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).log = "Task 't' failed\nA tick failed; the scheduler goes on.\n"
     assert history.check() == ["the log says: A tick failed; the scheduler goes on."]
-
-
-def test_a_lease_is_unbroken_while_the_store_returns_the_same_beginning() -> None:
-    records = [Leased(0.0, "a", "o", 3.0, 7), Leased(2.0, "a", "o", 5.0, 7), Leased(4.0, "a", "o", 7.0, 8)]
-    assert leases(records) == {"o": [(0.0, 5.0), (4.0, 7.0)]}
-    assert leases([*records, Leased(6.0, "a", "o", 6.0, 0)]) == {"o": [(0.0, 5.0), (4.0, 6.0)]}
-
-
-def test_an_instance_that_is_paused_cut_off_or_busy_inline_is_not_healthy() -> None:
-    leased: list[Record] = [Leased(float(at), "a", "o", at + 3.0, 0) for at in range(28)]
-    pulses: list[Record] = [Pulse(at / 2, "a") for at in range(60) if not 4 < at < 10]
-    busy: list[Record] = [
-        Born(0.0, "a", 1, 0, 0.0),
-        Start(20.0, "a", 1, "t", 0, 1, 1),
-        End(21.0, "a", "t", 1, failed=False),
-    ]
-    trouble: list[Record] = [Trouble(10.5, "a", 10.0, "claim: lost"), Trouble(18.0, "a", 17.0, "claim: slow")]
-    records: list[Record] = [*leased, *pulses, *busy, *trouble]
-    records.sort(key=lambda record: record.at)
-    assert healthy(records, 25.0) == [(0.0, 2.0), (5.0, 10.0), (15.5, 17.0), (18.0, 20.0), (21.0, 25.0)]
-
-
-def test_an_instance_without_a_free_thread_is_not_healthy() -> None:
-    runs: list[Record] = [
-        Start(1.0, "a", 1, "t", 0, 1, 1),
-        Start(2.0, "a", 1, "u", 0, 1, 1),
-        Start(3.0, "a", 1, "v", 0, 1, 1),
-        End(3.1, "a", "v", 1, failed=False),  # too short to count
-        End(4.0, "a", "t", 1, failed=False),
-        Start(6.0, "a", 1, "w", 0, 1, 1),
-        End(8.0, "a", "u", 1, failed=False),
-        Start(9.0, "a", 1, "x", 0, 1, 1),
-    ]
-    never = float("inf")
-    assert full([Born(0.0, "a", 1, 2, 0.0), *runs]) == {"a": [(2.0, 4.0), (6.0, 8.0), (9.0, never)]}
-    assert full([Born(0.0, "a", 1, 3, 0.0), *runs]) == {}
-
-
-def test_the_summary_counts_what_happened(history: History) -> None:
-    history.goes_on(0, 30).records += [Act(1.0, "i1", "pause 4.0 s"), Act(2.0, "", "crash")]
-    lines = summary(history.facts(), ["a law is broken"]).splitlines()
-    assert [line.split("  ")[-1].strip() for line in lines] == [
-        "30", "0", "30", "1", "0", "0", "1, 0", "0, 1", "0, 0", "0, 0", "0, 0", "0, 0", "0", "0", "1",
-        "a law is broken",
-    ]  # fmt: skip

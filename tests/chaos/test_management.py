@@ -2,9 +2,9 @@
 
 import pytest
 
+from tests.chaos.history import LEASE, History, instant
 from tests.chaos.journal import End, Managed, Managing, Start, Trouble
 from tests.chaos.management import Action, actions, in_force, maybe_paused
-from tests.chaos.test_checker import LEASE, History, instant
 from tests.chaos.view import View
 
 

@@ -1,6 +1,9 @@
 """Claims whose answer an outage has lost."""
 
 from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
 
 from est_alan_scheduler import Retry, TaskRegistry, TaskStatus, current_run
 from tests.backends.stores import Clock
@@ -23,6 +26,27 @@ class TestUnanswered:
         found = [((run["error"] or "").partition(":")[0], run["status"]) for run in registry.history("a")]
         assert found == [("not started", "failed"), ("", "success")]
         assert (registry.history("a")[-1]["run_at"], task.last_run_at) == (at(clock), at(clock))
+
+    def test_a_claim_whose_answer_is_cut_off_by_an_interruption_is_released(
+        self, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        session: Any = registry._session
+        session.claims.inline_batch = 10  # both in one batch
+        tasks = [registry.register(adder(name)) for name in ("a", "b")]
+        hold = session.records.hold
+
+        def interrupt(task_id: str, *arguments: Any) -> None:
+            if task_id == "b":
+                monkeypatch.undo()
+                raise KeyboardInterrupt
+            hold(task_id, *arguments)
+
+        monkeypatch.setattr(session.records, "hold", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        registry.tick()
+        registry.tick()
+        assert [[run["status"] for run in registry.history(task.id)] for task in tasks] == [["failed", "success"]] * 2
 
     def test_a_claim_whose_answer_is_lost_is_released_at_shutdown(self, flaky: Flaky, registry: TaskRegistry) -> None:
         registry.register(adder(every=None, run_at=datetime(2020, 1, 1)))

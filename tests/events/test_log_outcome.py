@@ -94,7 +94,7 @@ def test_a_simulation_logs_no_runs(registry: Frozen, caplog: pytest.LogCaptureFi
 
 
 def test_no_event_is_made_for_a_success_without_subscribers(registry: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry._recorder, "publish", None)
+    monkeypatch.setattr(registry._recorder.outbox, "publish_outcome", None)
     task = registry.register(Task(id="a", every={"hours": 1}, func=work))
     registry.tick()
     assert task.status is TaskStatus.SUCCESS

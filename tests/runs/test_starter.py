@@ -70,14 +70,14 @@ def setup() -> StarterSetup:
 
 def test_a_run_by_hand_is_executed_and_recorded(setup: StarterSetup) -> None:
     task = setup.put("a", lambda: task.status)
-    setup.starter.run_here(task)
+    setup.starter.run_inline(task)
     assert (task.status, task.result, task.last_run_at) == (TaskStatus.SUCCESS, TaskStatus.RUNNING, NOON)
     assert (setup.asked, setup.turn.runs) == ([], [])
 
 
 def test_a_running_task_is_not_started_again(setup: StarterSetup) -> None:
     task = setup.put("a", print, status=TaskStatus.RUNNING)
-    setup.starter.run_here(task)
+    setup.starter.run_inline(task)
     assert (task.history, task.last_run_at) == ([], None)
 
 
@@ -85,17 +85,17 @@ def test_readiness_is_checked_again_only_after_a_change(setup: StarterSetup) -> 
     task = setup.put("a", lambda: 1)
     setup.find_ready(task)
     task.args = ()
-    setup.starter.run_here(task)
+    setup.starter.run_inline(task)
     assert (setup.asked, task.history) == (["a"], [])
     setup.find_ready(task)
-    setup.starter.run_here(task)
+    setup.starter.run_inline(task)
     assert (setup.asked, task.result) == (["a"], 1)
 
 
 def test_results_of_dependencies_are_passed_beside_the_arguments(setup: StarterSetup) -> None:
     setup.put("a", print, result=2, last_success_at=NOON)
     task = setup.put("b", lambda x, dep_a: (x, dep_a), kwargs={"x": 1}, depends_on=["a"])
-    setup.starter.run_here(task)
+    setup.starter.run_inline(task)
     assert task.result == (1, 2)
 
 
@@ -104,11 +104,11 @@ def test_an_exception_is_recorded_and_an_interruption_is_also_raised(setup: Star
         raise error
 
     task = setup.put("a", leave, args=(ValueError("boom"),))
-    setup.starter.run_here(task)
+    setup.starter.run_inline(task)
     assert task.error_message == "ValueError: boom"
     task.args = (KeyboardInterrupt(),)
     with pytest.raises(KeyboardInterrupt):
-        setup.starter.run_here(task)
+        setup.starter.run_inline(task)
     assert (task.status, task.error_message) == (TaskStatus.FAILED, "KeyboardInterrupt")
 
 
@@ -119,7 +119,7 @@ def test_a_submitted_run_is_recorded_when_its_outcome_arrives(
     monkeypatch.setattr(setup.capacity, "runner", lambda: later)
     tasks = [setup.put("a", lambda: 1), setup.put("b", lambda: 2)]
     for task in tasks:
-        setup.starter.hand_over(task, later)
+        setup.starter.submit(task, later)
     assert [task.status for task in tasks] == [TaskStatus.RUNNING, TaskStatus.PENDING]  # the capacity is one
     later.step()
     assert ([task.result for task in tasks], later.calls, setup.recorder.in_flight.all()) == ([1, None], [], [])
@@ -127,5 +127,5 @@ def test_a_submitted_run_is_recorded_when_its_outcome_arrives(
 
 def test_a_replaced_runner_gets_no_call(setup: StarterSetup) -> None:
     task, later = setup.put("a", print), ManualRunner()
-    setup.starter.hand_over(task, later)
+    setup.starter.submit(task, later)
     assert (later.calls, task.status) == ([], TaskStatus.PENDING)

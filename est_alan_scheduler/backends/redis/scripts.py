@@ -303,12 +303,12 @@ return cjson.encode(found)
 
 REAP = """
 local at = now()
-local reaped, gone = {}, {}
+local reaped, dead = {}, {}
 for _, outcome in ipairs(cjson.decode(ARGV[2])) do
     local id, epoch, owner, error = outcome[1], outcome[2], outcome[3], outcome[4]
     local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished')
     if row[1] == owner and row[2] == '' and not alive(owner, at) then
-        gone[owner] = true
+        dead[owner] = true
         redis.call('HSET', run_key(id, epoch), 'finished', whole(at), 'status', 'failed', 'error', error, 'late', '1')
         close(id, epoch, owner)
         if is_run_by(owner, id, epoch) then
@@ -320,6 +320,6 @@ for _, outcome in ipairs(cjson.decode(ARGV[2])) do
         reaped[#reaped + 1] = {id, epoch}
     end
 end
-for owner, _ in pairs(gone) do forget(owner) end
+for owner, _ in pairs(dead) do forget(owner) end
 return cjson.encode(reaped)
 """

@@ -79,8 +79,8 @@ class SqlLeases(SqlEngine):
         )
         forget = f"DELETE FROM {t.instances} WHERE owner = :owner"
         with self._transaction() as connection:
-            gone = set(connection.execute(sql(expired), {**owners, **self._times()}).scalars())
-            alive = set(connection.execute(sql(present), owners).scalars()) - gone
+            dead_owners = set(connection.execute(sql(expired), {**owners, **self._times()}).scalars())
+            alive = set(connection.execute(sql(present), owners).scalars()) - dead_owners
             connection.execute(sql(lock), ids).all()
             open_runs = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
             dead = [one for one in outcomes if one.owner not in alive]
@@ -89,5 +89,5 @@ class SqlLeases(SqlEngine):
             rows = [{**one._asdict(), "error": storable(one.error), "finished": finished} for one in reaped]
             self._execute_all(connection, fail, rows)
             self._execute_all(connection, close, rows)
-            self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(gone)])
+            self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(dead_owners)])
         return {(one.id, one.epoch) for one in reaped}

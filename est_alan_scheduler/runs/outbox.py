@@ -1,0 +1,164 @@
+"""The outbox: events of runs, published in order and once each, without the registry's lock."""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import datetime
+from functools import partial
+
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.events.event import Event
+from est_alan_scheduler.events.subscribers import Subscribers
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.readiness import Notice
+from est_alan_scheduler.runs.record import Record
+from est_alan_scheduler.runs.run import Run
+from est_alan_scheduler.schedules.due import may_retry
+from est_alan_scheduler.schedules.state import tried
+
+
+class Outbox:
+    """Events on their way to the subscribers, the log among them.
+
+    With a backend an outcome waits until it is stored. A dead run waits until a tick has read how its task stands.
+    Everything else is published at once. Subscribers are called without a lock, in the thread that publishes; whatever
+    publishes raises what is neither an `Exception` nor `SystemExit` and comes from a subscriber. `lock` is the
+    registry's; it guards what waits.
+    """
+
+    def __init__(self, lock: threading.Lock, agenda: Agenda) -> None:
+        self.lock = lock
+        self.subscribers = Subscribers()
+        self._agenda = agenda
+        self._outcomes: deque[Callable[[], None]] = deque()  # until they are stored
+        self._dead_runs: list[Callable[[], None]] = []  # until their tasks are read
+        self._failures: dict[str, Run] = {}  # by task: the latest run that is to be retried, until that is published
+
+    # Published at once.
+
+    def publish_notices(self, notices: Iterable[Notice]) -> None:
+        """Log notices, and publish their events."""
+        with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
+            for notice in reversed(list(notices)):
+                if notice.event is not None:
+                    stack.callback(self.subscribers.publish, notice.event)
+                stack.callback(log, logging.WARNING, notice.text)
+
+    def publish_start(self, run: Run) -> None:
+        """Publish the start of a run, before its call is made."""
+        self.subscribers.publish(
+            Event("started", run.task.id, slot=run.shown_slot(), attempt=run.attempt, started_at=run.started_at)
+        )
+
+    def publish_outcome(self, run: Run, record: Record) -> None:
+        """Publish the outcome of a run, and its retry."""
+        self._publish(run, record, self._outcome(run, record))
+
+    # Published later.
+
+    def add_outcome(self, run: Run, record: Record) -> bool:
+        """Let an outcome wait until it is stored; return False if it was only to be logged, which is done at once."""
+        event = self._outcome(run, record)
+        if self.subscribers.is_only_logged(event):
+            self._publish(run, record, event)
+            return False
+        with self.lock:
+            self._outcomes.append(partial(self._publish, run, record, event))
+        return True
+
+    def flush(self, store_outcomes: Callable[[], bool]) -> None:
+        """Publish the outcomes that wait, in order, once `store_outcomes` has stored them; if it cannot, they wait."""
+        if not self._outcomes:
+            return
+        with self.lock:  # what comes later may be about outcomes that this does not store
+            waiting, self._outcomes = self._outcomes, deque()
+        try:
+            if store_outcomes():
+                while waiting:
+                    waiting.popleft()()
+        finally:
+            with self.lock:
+                self._outcomes.extendleft(reversed(waiting))
+
+    def add_dead_run(self, run: Run, record: Record) -> None:
+        """Let a dead run wait until a tick has read how its task stands; the caller holds the lock."""
+        self._dead_runs.append(partial(self.publish_outcome, run, record))
+
+    def count_dead_runs(self) -> int:
+        """Return how many dead runs wait; a tick asks before it reads how the tasks stand."""
+        return len(self._dead_runs)
+
+    def queue_dead_runs(self, number: int) -> None:
+        """Let the first `number` dead runs be published with the outcomes: their tasks are read."""
+        if number:
+            with self.lock:
+                self._outcomes.extend(self._dead_runs[:number])
+                del self._dead_runs[:number]
+
+    def publish_all(self) -> None:
+        """Publish whatever waits: nothing will be stored or read any more."""
+        self.queue_dead_runs(self.count_dead_runs())
+        while self._outcomes:
+            self._outcomes.popleft()()
+
+    # Retries. An event `retrying` follows each failure that leads to one, also if that has begun or ended meanwhile.
+
+    def note_failure(self, run: Run) -> None:
+        """Note a failed run that is to be retried; the caller holds the lock."""
+        self._failures[run.task.id] = run
+
+    def note_retry(self, task_id: str) -> None:
+        """Note that a retry begins; the caller holds the lock."""
+        failed = self._failures.get(task_id)
+        if failed is not None:
+            failed.is_retried = True
+
+    def clear_after_fork(self, lock: threading.Lock) -> None:
+        """In a child process: what waits is for the parent to publish."""
+        self.lock = lock
+        self.subscribers.clear_after_fork()
+        self._outcomes.clear()
+        self._dead_runs.clear()
+
+    def _outcome(self, run: Run, record: Record) -> Event:
+        return Event(
+            name="succeeded" if record.error is None else "failed",
+            task_id=run.task.id,
+            slot=run.shown_slot(),
+            attempt=run.attempt,
+            started_at=run.started_at,
+            finished_at=record.line["finished_at"],
+            duration=record.duration,
+            result=record.result,
+            error=record.error,
+            error_message=record.line["error"],
+            retry_at=record.retry_at if self._is_retried(run, record.retry_at) else None,
+        )
+
+    def _publish(self, run: Run, record: Record, event: Event) -> None:
+        try:
+            if not run.is_dead:
+                self.subscribers.publish(event)
+        finally:
+            is_retried = False
+            if record.retry_at is not None:
+                with self.lock:
+                    # As it stands when the failure has been published to all.
+                    is_retried = not run.is_dead and self._is_retried(run, record.retry_at)
+                    if self._failures.get(run.task.id) is run:
+                        del self._failures[run.task.id]
+        if is_retried:
+            self.subscribers.publish(event._replace(name="retrying", retry_at=record.retry_at))
+
+    def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
+        """Tell whether a failed run is tried again, as it stands now, or has been already."""
+        task = run.task
+        if run.is_retried or (task.attempt > run.attempt and tried(task) == run.slot):  # here, or elsewhere
+            return True
+        if retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(retry_at):
+            return False
+        is_registered = dict.get(self._agenda.store, task.id) is task
+        return is_registered and task.run_requested is None and may_retry(task)
