@@ -1,4 +1,4 @@
-"""A task: what to run, when, after what, and what came of it. It knows no registry and no clock."""
+"""Task: a function, its schedule, its dependencies and the outcome of its runs. It knows no registry and no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -47,14 +47,14 @@ from est_alan_scheduler.fields.options import Option, Scheduling, marked
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
-_LARGEST_COUNT = 2**31 - 1  # what a column of every database holds
+_LARGEST_COUNT = 2**31 - 1  # a column of every database holds it
 _SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
+    """The state of a task: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -70,7 +70,7 @@ def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
-    """Return a moment for JSON: with its offset in the second pass of a repeated hour, for a text has no `fold`."""
+    """Return a moment for JSON: with its offset in the second pass of a repeated hour, because a text has no `fold`."""
     if moment is None or moment.tzinfo is not None or not moment.fold:
         return moment
     if zone is not None:
@@ -92,14 +92,14 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
 
 
 class Task(BaseModel):
-    """One job: exactly one of `every`, `at`, `run_at`, a function, and what came of its runs.
+    """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
     Every field but `id` may be assigned at any time, from any thread: the value is validated like at construction, and
     the next tick obeys it. Editing a list or dict in place is not an assignment: assign a new one.
-    `model_dump_json()` works for every task. `model_validate_json()` imports what `func` names, so a task's JSON is as
-    trusted as code. JSON has no tuples: inside `args`, `kwargs` and `result` they come back as lists.
-    Raises `pydantic.ValidationError`, a `ValueError`, which names the field, the value and what is allowed; an
-    assignment that does not go with the other fields, `ValueError`.
+    `model_dump_json()` works for every task. `model_validate_json()` imports the function that `func` names: trust
+    a task's JSON as you trust code. JSON has no tuples: inside `args`, `kwargs` and `result` they come back as lists.
+    Raises `pydantic.ValidationError`, a `ValueError`, which names the field, the value and the allowed values; an
+    assignment that contradicts the other fields raises `ValueError`.
     """
 
     # The registry's entry of the task, None while it is not registered. A slot, because private attributes would cost
@@ -135,13 +135,13 @@ class Task(BaseModel):
     exclude: Annotated[tuple[date, ...], BeforeValidator(check_exclude), Scheduling()] = ()
     """Local dates on which `every`, `at` and `cron` have no slots."""
     jitter: Annotated[float | None, PlainValidator(seconds_check("jitter")), Scheduling()] = None
-    """Seconds by which a slot is put off at most: by the same time for the same task and slot in every process."""
+    """Seconds of delay of a slot at most: the same delay for a task and slot in every process."""
     misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace")), Scheduling()] = None
-    """Seconds: slots that are later than that are skipped. None: missed slots are always made up for by one run."""
+    """Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."""
     func: Annotated[
         Callable[..., Any], PlainValidator(check_func), PlainSerializer(function_name, str, when_used="json")
     ]
-    """What runs, with `args` and `kwargs`, and `dep_<id>` for each dependency's result if it can take them."""
+    """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
     args: Annotated[
         tuple[Any, ...],
         PlainValidator(check_args),
@@ -157,27 +157,27 @@ class Task(BaseModel):
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
-    """`"fresh"`: each of them must have succeeded anew since this task took its result. A retry needs nothing new."""
+    """`"fresh"`: each of them must have succeeded anew since this task used its result. A retry needs nothing new."""
     consumed: Annotated[dict[str, datetime] | None, BeforeValidator(check_consumed)] = None
-    """Which success of each dependency this task has made use of, by id, as its `last_success_at` was.
-    Noted when the results are taken for a call; None if that has never been."""
+    """The success of each dependency whose result this task has used: its `last_success_at`, by id.
+    Set when a run takes the results; None before the first one."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
-    """Seconds that a run may take from the start of its call; one that takes longer is FAILED with `TimeoutError`."""
+    """Seconds that a call may take; a longer one is FAILED with `TimeoutError`."""
     retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None
-    """How a failed run is tried again; a number is `max_retries`. None: it is not, until the next slot."""
+    """Retries of a failed run; a number is `max_retries`. None: it is not tried again before the next slot."""
     retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
-    """When the last run, which failed, is tried again; None if it is not. A slot that comes first takes over."""
+    """When the last run, which failed, is tried again; None if it is not. An earlier slot replaces the retry."""
     attempt: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
-    """The number of the last run's attempt, or of the one under way: 1 for a slot, more for retries; 0 before any."""
+    """The attempt number of the latest run, the one under way included: 1 for a slot, more for a retry, 0 for none."""
     paused: Annotated[bool, Field(strict=True)] = False
-    """True: no slot and no retry is due. What was missed meanwhile is made up for by one run."""
+    """True: no slot and no retry is due. Afterwards, one run makes up for all missed slots."""
     run_requested: Annotated[
         Literal["ready", "force"] | None,
         PlainValidator(choice_check("run_requested", (None, "ready", "force"))),
     ] = None
-    """Due now, once, whatever the schedule says: as soon as the dependencies allow it, or `"force"`."""
+    """Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once."""
     misfires: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
-    """How often slots were skipped for coming later than `misfire_grace`."""
+    """How often slots were skipped because they were later than `misfire_grace`."""
     misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
     """The latest slot that was skipped."""
     status: TaskStatus = TaskStatus.PENDING
@@ -186,7 +186,7 @@ class Task(BaseModel):
     last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at"))] = None
     """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
     result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
-    """What `func` last returned; a failure leaves it alone."""
+    """The last return value of `func`; a failure does not change it."""
     error: Annotated[
         BaseException | None,
         PlainValidator(check_error),
@@ -194,7 +194,7 @@ class Task(BaseModel):
     ] = None
     """The exception of the last run; None after a success."""
     error_message: str | None = None
-    """The same in words, `"ValueError: boom"`."""
+    """The error as text, `"ValueError: boom"`."""
     history: Annotated[
         list[dict[str, Any]], BeforeValidator(check_history), PlainSerializer(_dump_history, when_used="json")
     ] = Field(default_factory=list)
@@ -229,7 +229,7 @@ class Task(BaseModel):
         return consumed and {task_id: _dump_moment(moment, None) for task_id, moment in consumed.items()}
 
     def model_post_init(self, _context: Any) -> None:
-        """Check and convert what takes more than one field."""
+        """Check and convert fields that depend on each other."""
         self._check_together()
         self.keep_moments(RECORDED & self.__pydantic_fields_set__)
 
@@ -250,7 +250,7 @@ class Task(BaseModel):
         self._store(self._validated({name: value}))
 
     def __copy__(self) -> "Task":
-        """Copy the containers, too: the history of a sibling is its own."""
+        """Copy the containers, too: each copy has a history of its own."""
         copy = super().__copy__()
         for name in ("kwargs", "depends_on", "history"):
             copy.__dict__[name] = self.__dict__[name].copy()
@@ -260,7 +260,7 @@ class Task(BaseModel):
         raise AttributeError(f"{name!r} of a task cannot be deleted: assign a value, None if the field is optional")
 
     def _validated(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values to keep for these fields, checked together; nothing is changed."""
+        """Return the values to keep for these fields, checked together, without a change of the task."""
         # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
         copy = self.model_copy()
         for name, value in changes.items():
@@ -286,7 +286,7 @@ class Task(BaseModel):
             compare_limits(fields)
 
     def _store(self, values: dict[str, Any]) -> dict[str, Any]:
-        """Write values that are valid, in one step; return what they replace, for the caller to let go of."""
+        """Write valid values in one step; return those that they replace, for the caller to free."""
         fields = self.__dict__
         self.__pydantic_fields_set__.update(values)
         if "last_run_at" in values:
@@ -317,9 +317,9 @@ class Task(BaseModel):
 _set_slot = object.__setattr__
 _marks = marked(Task.model_fields, Scheduling)
 SCHEDULING = frozenset(_marks)
-"""The fields that say what the schedule is."""
+"""The fields that make up the schedule."""
 ARMING = frozenset(name for name, mark in _marks.items() if mark.rearms)
-"""Those from whose assignment on the slots of a task that has never run count."""
+"""Those of them that rearm: their assignment makes the slots of a task that has never run count from then on."""
 OPTIONS = marked(Task.model_fields, Option)
 """The schedule options, of which a task has exactly one."""
 OPTION_NAMES = " / ".join(OPTIONS)

@@ -1,4 +1,4 @@
-"""Cron expressions as text: what they are made of, and what is wrong with them. By way of cronsim, the extra `cron`."""
+"""Cron expressions as text: parsed, explained, and refused with the reason. By way of cronsim, the extra `cron`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from cronsim import CronSim
 
 _ANY = datetime(2000, 1, 1)
-_SAMPLE = 100  # slots that are looked at for the shortest gap
+_SAMPLE = 100  # slots that the shortest gap is taken from
 
-# What a crontab takes instead of fields (crontab(5)); `@reboot` has no moment.
+# Allowed in a crontab instead of fields (crontab(5)); `@reboot` has no moment.
 _NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -38,9 +38,9 @@ _ALLOWED = {
 
 
 def parse(expression: str) -> CronSim:
-    """Return what cronsim makes of an expression.
+    """Return an expression as parsed by cronsim.
 
-    Raises `ValueError` that says what is wrong with which field; `ImportError` that says what to install.
+    Raises `ValueError` that names the wrong field and the allowed values; `ImportError` that names the missing package.
     """
     try:
         from cronsim import CronSim, CronSimError
@@ -52,7 +52,12 @@ def parse(expression: str) -> CronSim:
         next(copy.copy(parsed))
     except StopIteration:
         raise ValueError(_never_comes(expression, text.split())) from None
-    except (CronSimError, ValueError, TypeError, AssertionError) as error:  # the last three: it trips over odd fields
+    except (
+        CronSimError,
+        ValueError,
+        TypeError,
+        AssertionError,
+    ) as error:  # the last three: cronsim fails on odd fields
         raise ValueError(_what_is_wrong(expression, text.split(), str(error))) from None
     return parsed
 
@@ -93,11 +98,11 @@ def _is_right(fields: list[str]) -> bool:
 
 
 def explain(expression: str) -> str:
-    """Return an expression in words, as cronsim puts it."""
+    """Return an expression in words, those of cronsim."""
     return parse(expression).explain()
 
 
 def shortest_gap(expression: str) -> float:
-    """Return the shortest time between slots in seconds, as far as a sample of them tells."""
+    """Return the shortest time between slots in seconds, taken from a sample of them."""
     slots = islice(parse(expression), _SAMPLE)
     return min(((later - earlier).total_seconds() for earlier, later in pairwise(slots)), default=float("inf"))

@@ -1,8 +1,8 @@
 """Wall time of this machine's zone, to UTC and back.
 
-Naive local datetimes cannot be subtracted across a clock change, and 01:30 happens twice in autumn. Everything that
-compares or measures converts to UTC (naive, so that it stays cheap) first. The rules are the operating system's, read
-by way of `datetime`; no clock is read here.
+Naive local datetimes cannot be subtracted across a clock change, and 01:30 happens twice in autumn. So all comparisons
+and differences are made in UTC (naive, which is cheap). The rules are the operating system's, read by way of
+`datetime`; no clock is read here.
 """
 
 import time
@@ -26,7 +26,7 @@ class _Offsets:
     __slots__ = ("days", "zone")
 
     def __init__(self) -> None:
-        self.zone = time.tzname  # `time.tzset` makes a new tuple, so identity tells whether the zone was changed
+        self.zone = time.tzname  # `time.tzset` makes a new tuple: another identity means another zone
         self.days: dict[int, timedelta] = {}
 
 
@@ -104,7 +104,7 @@ def first_instant(wall: datetime) -> datetime | None:
     """
     if wall.fold:
         wall = wall.replace(fold=0)
-    offset = steady_offset(wall)  # kept by date, be it that of a wall time
+    offset = steady_offset(wall)  # kept by date, of UTC or of wall time
     if offset is not None:
         return wall - offset
     utc = to_utc(wall)

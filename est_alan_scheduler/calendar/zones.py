@@ -1,13 +1,15 @@
-"""A time zone: from wall times to instants and back, exact at every clock change.
+"""Time zones: from wall times to instants and back, exact at every clock change.
 
-Instants are naive UTC, wall times naive. A wall time that the zone skips comes at the first instant after the gap; one
-that it repeats comes the first time: so there is one moment for it on every local date that exists.
+Instants are naive UTC, wall times are naive. A skipped wall time comes at the first instant after the gap, a repeated
+one at its first occurrence: so it has exactly one instant on every local date that exists.
 """
 
 import contextlib
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from typing_extensions import override
 
 from est_alan_scheduler.calendar import local_time
 
@@ -17,7 +19,7 @@ _MAX_DAYS = 4096
 
 
 class Zone:
-    """What is asked of a time zone."""
+    """A time zone."""
 
     def to_utc(self, wall: datetime) -> datetime:
         """Return the instant of a naive wall time, its `fold` obeyed; in a gap, with the offset before it (PEP 495)."""
@@ -65,16 +67,19 @@ class NamedZone(Zone):
 
     def __init__(self, name: str) -> None:
         self._tz = ZoneInfo(name)
-        self._days: dict[int, timedelta] = {}  # the offset of each date that has only one, as `local_time` keeps it
+        self._days: dict[int, timedelta] = {}  # the offset of each date that has only one, as in `local_time`
 
-    def to_utc(self, wall: datetime) -> datetime:  # noqa: D102  # as in Zone
+    @override
+    def to_utc(self, wall: datetime) -> datetime:
         return wall.replace(fold=0) - wall.replace(tzinfo=self._tz).utcoffset()  # type: ignore[operator]  # never None
 
-    def from_utc(self, utc: datetime) -> datetime:  # noqa: D102  # as in Zone
+    @override
+    def from_utc(self, utc: datetime) -> datetime:
         offset = self.steady_offset(utc)
         return self._ask(utc) if offset is None else utc + offset
 
-    def steady_offset(self, utc: datetime) -> timedelta | None:  # noqa: D102  # as in Zone
+    @override
+    def steady_offset(self, utc: datetime) -> timedelta | None:
         day = utc.toordinal()
         offset = self._days.get(day)
         if offset is None:
@@ -83,7 +88,8 @@ class NamedZone(Zone):
             offset = self._days.get(day)
         return offset
 
-    def first_instant(self, wall: datetime) -> datetime | None:  # noqa: D102  # as in Zone
+    @override
+    def first_instant(self, wall: datetime) -> datetime | None:
         offset = self._days.get(wall.toordinal())
         if offset is not None:
             return wall - offset
@@ -97,7 +103,8 @@ class NamedZone(Zone):
             return instant
         return local_time.end_of_gap(wall, other, instant, self._ask)
 
-    def show(self, utc: datetime) -> datetime:  # noqa: D102  # as in Zone
+    @override
+    def show(self, utc: datetime) -> datetime:
         try:
             return self._tz.fromutc(utc.replace(tzinfo=self._tz))
         except OverflowError:  # the end of the calendar
@@ -118,17 +125,17 @@ class NamedZone(Zone):
 LOCAL = LocalZone()
 
 
-# True time and the machine's clock. They differ where a test has frozen the clock: its wall time goes on evenly, at an
-# offset of its own, whatever the rules of the machine's zone. `here` is the true instant of `now`.
+# True time and the machine's clock differ if a test has frozen the clock: its wall time is then at a constant offset,
+# whatever the rules of the machine's zone. `here` is the true instant of `now`.
 
 
 def is_frozen(now: datetime) -> bool:
-    """Tell whether `now` was read off a frozen clock: such a moment is of a class of its own."""
+    """Return whether `now` was read from a frozen clock: such a moment is of a class of its own."""
     return type(now) is not type(_EPOCH)
 
 
 def to_clock(instant: datetime, now: datetime, here: datetime) -> datetime:
-    """Return a true instant in the UTC that the machine's clock is read in."""
+    """Return a true instant in the UTC of the machine's clock."""
     try:
         return local_time.to_utc(now + (instant - here)) if is_frozen(now) else instant
     except OverflowError:  # the end of the calendar

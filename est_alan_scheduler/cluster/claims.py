@@ -14,8 +14,9 @@ from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import claim_of, instant, stored
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import first_consumed
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import coming_attempt, due_moment, first_run, slot_of_retry

@@ -24,7 +24,8 @@ from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import moment, run_dict
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task, TaskStatus

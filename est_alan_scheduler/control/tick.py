@@ -6,7 +6,7 @@ from functools import partial
 
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.parts import Parts
-from est_alan_scheduler.planning.agenda import Entry
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Decision, Notice
 
 

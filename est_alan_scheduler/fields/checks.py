@@ -1,4 +1,4 @@
-"""What the fields of a task accept: each check returns the value to keep, or says what is allowed."""
+"""Checks of a task's fields: each returns the value to keep, or raises `ValueError` with the allowed values."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
-MAX_SECONDS = 1e9  # some thirty years: what the waits of the standard library can take
+MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
 _HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -68,7 +68,7 @@ def check_at(value: object) -> str | None:
 
 
 def moment_check(field: str) -> Callable[[object], object]:
-    """Return a check that lets a `datetime` or an ISO 8601 text through, and nothing that would be guessed at."""
+    """Return a check for a `datetime` or an ISO 8601 text; pydantic alone would guess at numbers and other texts."""
 
     def check_moment(value: object) -> object:
         if value is None or isinstance(value, datetime):
@@ -128,7 +128,7 @@ def check_depends_on(value: object) -> list[str]:
 
 
 def seconds_check(field: str) -> Callable[[object], float | None]:
-    """Return a check that lets a number of seconds through, or None."""
+    """Return a check for a number of seconds, or None."""
 
     def check_seconds(value: object) -> float | None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -140,7 +140,7 @@ def seconds_check(field: str) -> Callable[[object], float | None]:
 
 
 def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], float]:
-    """Return a check that lets a number through that is neither too small nor too large."""
+    """Return a check for a number between two limits."""
 
     def check_number(value: object) -> float:
         if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
@@ -151,20 +151,20 @@ def number_check(field: str, unit: str, least: float, most: float) -> Callable[[
 
 
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
-    """Return a whole number that is not too small; `or_else` tells what else was allowed."""
+    """Return a whole number of at least `least`; `or_else` names other allowed values."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     raise ValueError(f"{name} must be a whole number of at least {least}{or_else}, got {short_repr(value)}")
 
 
 def check_task_id(value: object, or_else: str = "") -> None:
-    """Raise `TypeError` for what can be no id of any task; `or_else` tells what else was allowed."""
+    """Raise `TypeError` for a value that cannot be the id of a task; `or_else` names other allowed values."""
     if not isinstance(value, str):
         raise TypeError(f"task_id must be a text{or_else}, got {short_repr(value)}")
 
 
 def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
-    """Return a check that lets one of a few words through."""
+    """Return a check for one of a few words."""
 
     def check_choice(value: object) -> str | None:
         if isinstance(value, str | None) and value in allowed:
@@ -230,14 +230,14 @@ def check_jitter(jitter: float, gap: float) -> None:
 
 
 def compare_limits(fields: Mapping[str, Any]) -> None:
-    """Raise `ValueError` if the field `end_at` lies before `start_at`; where only one is aware, they may."""
+    """Raise `ValueError` if `end_at` lies before `start_at`; an aware and a naive moment are not compared."""
     start, end = fields["start_at"], fields["end_at"]
     if (start.tzinfo is None) == (end.tzinfo is None) and end < start:
         raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
 
 
 def check_error(value: object, info: ValidationInfo) -> BaseException | None:
-    """Return the exception; one that went through JSON is gone, `error_message` keeps its words."""
+    """Return the exception; JSON loses it, but `error_message` keeps its text."""
     if value is None or isinstance(value, BaseException):
         return value
     if info.mode == "json" and isinstance(value, str):
@@ -246,7 +246,7 @@ def check_error(value: object, info: ValidationInfo) -> BaseException | None:
 
 
 def check_history(value: object, info: ValidationInfo) -> object:
-    """Give the moments back that JSON holds as texts."""
+    """Return the history with its moments, which are texts in JSON."""
     if info.mode != "json" or not isinstance(value, list):
         return value
     return [_parse_moments(run) if isinstance(run, dict) else run for run in value]

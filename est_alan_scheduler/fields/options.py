@@ -1,4 +1,4 @@
-"""Marks of the fields that say what a task's schedule is: all that is asked of such fields is derived from them."""
+"""Marks of the fields that make up a task's schedule: lists of such fields are derived from the marks."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ class Scheduling:
     """Mark of a field that belongs to the schedule."""
 
     rearms: bool = False
-    """Whether the slots of a task that has never run count anew from the assignment of this field on."""
+    """Whether an assignment makes the slots of a task that has never run count from then on."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Option(Scheduling):
 
     rearms: bool = True
     kind: str = ""
-    """The class that says what it means, `"module:name"` with a module of `schedules`."""
+    """The class of its schedules, `"module:name"` with a module of `schedules`."""
     shortest_gap: Callable[[Any], float] = lambda _: float("inf")
     """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
 

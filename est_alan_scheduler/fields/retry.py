@@ -1,4 +1,4 @@
-"""How a failed run is tried again: how often, after how long, after which errors."""
+"""Retry of a failed run: how often, after how long, after which errors."""
 
 from datetime import datetime
 from hashlib import blake2b
@@ -81,7 +81,7 @@ class Retry(BaseModel):
     def seconds_after(self, attempt: int, error: BaseException | None, task_id: str, slot: datetime) -> float | None:
         """Return after how many seconds to try again when an attempt has failed; None if that was the last.
 
-        No error: it was lost, which `on` has nothing to say about.
+        `error` is None for a run whose process died: `on` does not apply to it.
         """
         if attempt > self.max_retries or not (error is None or self._is_for(error)):
             return None
@@ -96,13 +96,13 @@ class Retry(BaseModel):
         return seconds * (1 + self.jitter * int.from_bytes(digest, "big") / 256**7)
 
     def _is_for(self, error: BaseException) -> bool:
-        if type(error) is RemoteError:  # what it was is known by name alone
+        if type(error) is RemoteError:  # only the names of its classes are known
             return any(cls is RemoteError or class_name(cls) in error.classes for cls in self.on)
         return isinstance(error, self.on)
 
 
 def check_retry(value: object) -> object:
-    """Return what a `Retry` is made of: a bare number is `max_retries`."""
+    """Return the fields of a `Retry`: a bare number is `max_retries`."""
     if isinstance(value, int) and not isinstance(value, bool):
         return {"max_retries": value}
     if value is None or isinstance(value, dict | Retry):

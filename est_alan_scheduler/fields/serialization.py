@@ -1,4 +1,4 @@
-"""How functions and values leave the process: as text, bounded, or as JSON."""
+"""Serialization of functions and values: as bounded text, or as JSON."""
 
 import builtins
 import functools
@@ -18,7 +18,7 @@ _MAX_DEPTH = 100  # pydantic gives up at 255
 _encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` would make an encoder each time
 
 NOT_JSON = "__not_json__"
-"""The key under which an argument that JSON cannot hold is shown; such a task can be read, not loaded."""
+"""The key of an argument that JSON cannot hold: it is shown there, but the task cannot be loaded."""
 
 
 def json_or_repr(value: object) -> object:
@@ -53,7 +53,7 @@ def function_name(func: Callable[..., Any]) -> str:
 
 
 def function_named(name: str) -> Callable[..., Any]:
-    """Import the callable that `"module:qualname"` names; ValueError if there is none."""
+    """Import the callable named `"module:qualname"`; ValueError if there is none."""
     found = object_named("func", name, _FUNCTION)
     if not callable(found):
         raise ValueError(f"func {name!r} is {short_repr(found)}, which is not callable: {_REMEDY.format(_FUNCTION)}")
@@ -61,7 +61,7 @@ def function_named(name: str) -> Callable[..., Any]:
 
 
 def object_named(field: str, name: str, kind: str) -> Any:
-    """Import what `"module:qualname"` names; ValueError that names the field and says what can be loaded."""
+    """Import the object named `"module:qualname"`; ValueError, with the field and a remedy, if that fails."""
     module, _, qualname = name.partition(":")
     remedy = _REMEDY.format(kind)
     if not (module and qualname) or "<" in name or " " in name:
@@ -83,7 +83,7 @@ def _json_of(value: object) -> str | None:
 
 
 def _comes_back(value: object, depth: int) -> bool:
-    """Tell whether a value that goes to JSON is read as the same, tuples apart."""
+    """Return whether a value comes back from JSON as it was, but for tuples."""
     if isinstance(value, list | tuple):
         return depth > 0 and all(_comes_back(item, depth - 1) for item in value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Which tasks may be due: an index over the store, never a second truth."""
+"""Agenda of the tasks that may be due: an index over the store, never a second truth."""
 
 import weakref
 from collections import OrderedDict, deque
@@ -8,14 +8,13 @@ from operator import attrgetter
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
-from est_alan_scheduler.planning.entry import Entry as Entry
-from est_alan_scheduler.planning.entry import Holder
+from est_alan_scheduler.planning.entry import Entry, Holder
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.schedules.due import due_moment, due_retry, is_steady, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
-_EMPTY_ALLOWED = 64
+_EMPTY_ALLOWED = 64  # moments without entries, before the heap is made anew
 _order = attrgetter("order")
 _set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through the validation of fields
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
@@ -24,34 +23,34 @@ _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing i
 class Agenda:
     """A heap keyed by due moment, lazily repaired.
 
-    A key is a lower bound of the moment at which the task may turn due: whoever takes an entry asks the task itself,
-    and files it again if that was early. An entry that waits for a dependency is in `waiting` until that succeeds.
-    Changes to tasks and store are only noted (`note_…`: a deque, lock-free); `work_in` brings the index up to date.
-    Everything but the notes is guarded by the registry's lock, which the caller holds.
+    A key is a lower bound of the moment at which the task may become due: the caller that takes an entry checks the
+    task itself, and files the entry again if it came too early. An entry that waits for a dependency is in `waiting`
+    until the dependency succeeds. Changes of tasks and of the store are only noted (`note_…`: a deque, lock-free);
+    `work_in` brings the index up to date. The registry's lock guards everything but the notes; the caller holds it.
     """
 
     def __init__(self) -> None:
-        self.reference: weakref.ref[Holder] = weakref.ref(self)  # of which entries know that they belong here
+        self.reference: weakref.ref[Holder] = weakref.ref(self)  # entries of this agenda have it
         self.store = TaskDict({}, self)
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.clock_guard = ClockGuard()
-        self.changes = 0  # so far: what a tick has decided at another count, it has to decide again
+        self.changes = 0  # so far: a decision that a tick made at another count has to be made again
         self.starts = 0  # so far
-        self.edit_log: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for who asks for it
-        # Let go of by the caller when it has released the lock: `__del__` of a task's argument is user code.
+        self.edit_log: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for a cluster session
+        # Freed by the caller after it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
         self._order = 0
         self._clear()
 
     def _clear(self) -> None:
         self.entries: dict[str, Entry] = {}
-        self.batches: list[list[Entry]] = []  # what each tick under way has found ready
+        self.batches: list[list[Entry]] = []  # the ready entries of each tick under way
         self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
         self.wanted: set[str] = set()  # every id that was ever depended on
-        self.wanted_fresh: set[str] = set()  # of these, whose latest success matters, not just the first
-        # A heap of moments, and what is filed under each: one entry or several. Heap items that hold their entries
-        # would each be one more object for the garbage collector to follow, and that costs more than all the rest.
+        self.wanted_fresh: set[str] = set()  # those of them of which any new success matters, not just the first one
+        # A heap of moments, and the entries that are filed under each: one or several. Heap items that hold their
+        # entries would each be one more object for the garbage collector, which would cost more than all the rest.
         self._moments: list[datetime] = []
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
         self._empty = 0  # moments in the heap under which nothing is filed any more
@@ -63,7 +62,7 @@ class Agenda:
         if kind is not None:
             self.note_all()  # a Ctrl+C in the middle of a change: half of it may be missing
 
-    # Whose a task is, and notes: from any thread, with or without the lock.
+    # Ownership and notes: from any thread, with or without the lock.
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` if `task` belongs to another registry."""
@@ -74,7 +73,7 @@ class Agenda:
             )
 
     def own(self, task: Task) -> Entry:
-        """Return the entry of a task here, a new one if there is none."""
+        """Return the entry of a task in this registry, a new one if there is none."""
         entry = task._entry
         if not isinstance(entry, Entry) or entry.agenda is not self.reference:
             entry = Entry(task, self.reference)
@@ -90,7 +89,7 @@ class Agenda:
     def note_task(self, task: Task) -> None:
         """Note that a field of `task` was assigned."""
         try:
-            if self.notes[-1] is task:  # noted and not yet worked in: whoever does will find the newest values
+            if self.notes[-1] is task:  # noted, not yet worked in: that will find the newest values
                 return
         except IndexError:
             pass
@@ -101,13 +100,13 @@ class Agenda:
         self.notes.append((key, moved))
 
     def note_all(self) -> None:
-        """Note that nothing here can be relied on."""
+        """Note that the whole index has to be made anew."""
         self.notes.append(None)
 
     # The rest: under the lock.
 
     def work_in(self, now: datetime) -> None:
-        """Bring the index up to date with all that was noted."""
+        """Bring the index up to date with all notes."""
         while self.notes:
             note = self.notes.popleft()
             self.changes += 1
@@ -123,7 +122,7 @@ class Agenda:
                 self._follow_store(*note, now)
 
     def see(self, now: datetime) -> datetime:
-        """Take notice of the clock, and return `now` in UTC; where it went back too far, file everything anew."""
+        """Note the time, and return it in UTC; if the clock went back too far, file everything anew."""
         utc = to_utc(now)
         if self.clock_guard.is_passed(now, utc):
             self.changes += 1
@@ -155,19 +154,19 @@ class Agenda:
         self._release(entry)
 
     def take_dropped(self) -> list[Task]:
-        """Return the dropped tasks, for the caller to let go of when it has released the lock."""
+        """Return the dropped tasks, for the caller to free after it has released the lock."""
         dropped, self._dropped = self._dropped, []
         return dropped
 
     def reread(self, task: Task, now: datetime) -> None:
-        """Read all fields of a task anew, which were written without a note."""
+        """Read all fields of a task that were written without a note."""
         entry = self.entries.get(task.id)
         if entry is not None and entry.task is task:
             self.changes += 1
             self._read(entry, task, now)
 
     def set_aside(self, moment: datetime, limit: int | None) -> list[Task]:
-        """Return what may be due at the UTC `moment`, as far as `limit` goes; the next tick looks at it in any case."""
+        """Return at most `limit` tasks that may be due at the UTC `moment`; the next tick checks them in any case."""
         entries = self.take_aside()
         entries += self.take(moment, None if limit is None else max(0, limit - len(entries)))
         for entry in entries:
@@ -176,17 +175,17 @@ class Agenda:
         return [entry.task for entry in entries]
 
     def take_aside(self) -> list[Entry]:
-        """Take what is due whatever the clock says: what was held, or found ready by another tick but not started."""
-        taken = self._left_over()
+        """Take the entries that are due at any time: held ones, and ready ones that another tick has not started."""
+        taken = self._left_over() if self.batches else []
         if self.held:
             taken += [entry for entry in self.held if not entry.is_dropped]
             self.held.clear()
         return taken
 
     def take(self, moment: datetime, limit: int | None) -> list[Entry]:
-        """Take off what may be due at the UTC `moment`; if there is a `limit`, at most so many, the oldest first.
+        """Take the entries that may be due at the UTC `moment`, the oldest first, at most `limit` unless it is None.
 
-        What is beyond the limit stays where it is, unlooked at.
+        An entry beyond the limit costs nothing: it stays where it is.
         """
         taken: list[Entry] = []
         moments, filed = self._moments, self._filed
@@ -211,7 +210,7 @@ class Agenda:
 
     def next_moment(self) -> datetime | None:
         """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
-        if self._left_over():
+        if self.batches and self._left_over():
             return AT_ONCE
         while self._moments and self._moments[0] not in self._filed:
             heappop(self._moments)
@@ -219,7 +218,7 @@ class Agenda:
         return self._moments[0] if self._moments else None
 
     def file(self, entry: Entry, now: datetime, due: datetime | None = None) -> None:
-        """Put an entry under `due`, or where the schedule of its task, as of `now`, wants it."""
+        """File an entry under `due`, or else under the due moment of its task as seen at `now`."""
         task = entry.task
         if task.__dict__["status"] is _RUNNING:
             return  # a running task is filed when it ends or is assigned to
@@ -229,7 +228,7 @@ class Agenda:
             return
         if entry.due is not None:
             if entry.due <= due:
-                return  # it will come too early, and be filed again then
+                return  # a lower bound, too: it is filed again when that has come
             self._unfile(entry, entry.due)
         entry.due = due
         if entry.is_simple and due is not AT_ONCE:  # as long as the last run lies ahead, or there is none
@@ -254,20 +253,20 @@ class Agenda:
         entry.started = self.starts
 
     def close(self, batch: list[Entry], now: datetime) -> None:
-        """End the tick that found `batch` ready at this very `now`: file what it did not start."""
+        """End the tick that found `batch` ready at this very `now`: file the entries that it did not start."""
         self.batches = [other for other in self.batches if other is not batch]
         for entry in batch:
             if entry.ready_at is now:
-                self.changes += 1  # an outer tick may have found it ready as well, and left it to this one
+                self.changes += 1  # an outer tick may have found it ready as well, and have left it to this one
                 self.file_anew(entry, now)
 
     def hold(self, entry: Entry) -> None:
-        """Set an entry that a tick has taken aside until the next tick, however late that is."""
+        """Keep an entry that a tick has taken for the next tick, whenever that is."""
         self.take_off(entry)
         self.held[entry] = None
 
     def wait(self, entry: Entry, dependency: str, now: datetime) -> None:
-        """Set an entry that a tick has taken aside until `dependency` succeeds, or a retry is due."""
+        """Keep an entry that a tick has taken until `dependency` succeeds, or a retry is due."""
         self.take_off(entry)
         entry.waits_for = dependency
         self.waiting.setdefault(dependency, {})[entry] = None
@@ -276,7 +275,7 @@ class Agenda:
             self.file(entry, now, retry)
 
     def wake(self, dependency: str, now: datetime) -> None:
-        """File the entries that wait for a dependency, which has succeeded."""
+        """File the entries that wait for a dependency: it has succeeded."""
         for entry in self.waiting.pop(dependency, {}):
             entry.waits_for = None
             self.file(entry, now)
@@ -307,13 +306,11 @@ class Agenda:
                 self._empty = 0
 
     def _left_over(self) -> list[Entry]:
-        """Return what ticks under way have found ready, but not started yet."""
-        if not self.batches:
-            return []
+        """Return the entries that ticks under way have found ready, but not started yet."""
         return list(dict.fromkeys(entry for batch in self.batches for entry in batch if entry.ready_at is not None))
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
-        """Read all fields of a task anew: what they say about scheduling may have changed."""
+        """Read all fields of a task: its schedule or its dependencies may have changed."""
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
@@ -323,7 +320,7 @@ class Agenda:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
-        # With a backend, a task is written to without a note, or before that.
+        # With a backend, fields are written without a note, or before it.
         entry.is_simple = self.edit_log is None and is_steady(task) and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
@@ -342,7 +339,7 @@ class Agenda:
                 self.entries[key].order = order
 
     def _rebuild(self, now: datetime) -> None:
-        # From nothing: after a Ctrl+C in the middle of a change, no two parts of the index need agree.
+        # From scratch: after a Ctrl+C in the middle of a change, no two parts of the index need agree.
         old = list(self.entries.values())
         self._dropped += [entry.task for entry in old]
         self._clear()

@@ -1,4 +1,4 @@
-"""How far the clock may go back before the agenda has to be made anew."""
+"""Guard against a clock that goes back: up to which point the agenda still holds."""
 
 from datetime import date, datetime, timedelta
 
@@ -11,20 +11,20 @@ from est_alan_scheduler.task import Task
 class ClockGuard:
     """The limit up to which the keys of an agenda stay lower bounds when the clock goes back.
 
-    They do while the local date does not go back (the `at` slots of that day were passed over), and while no last run
-    comes to lie more than its interval ahead (`every` starts its grid anew). So small steps cost nothing.
+    They do as long as the local date does not go back (the `at` slots of that day count again), and as long as no last
+    run lies more than its interval ahead (`every` begins its grid anew). So small steps cost nothing.
     """
 
     def __init__(self) -> None:
         self._day = 0  # the latest local date seen, as an ordinal
-        self._zones: set[Zone] = set()  # others that tasks are in
+        self._zones: set[Zone] = set()  # of tasks, other than the local one
         self._latest = AT_ONCE  # the latest moment seen, in UTC: no run of the registry started after it
         self._latest_now = AT_ONCE  # the same in local time
         self._shortest: timedelta | None = None  # the shortest interval
-        self._ahead = AT_ONCE  # before it, some last run that was set by hand lies more than its interval ahead
+        self._ahead = AT_ONCE  # before it, a last run that was set by hand lies more than its interval ahead
 
     def is_passed(self, now: datetime, utc: datetime) -> bool:
-        """Tell whether the clock, at local `now` or `utc`, went back too far."""
+        """Return whether the clock, at local `now` or `utc`, went back too far."""
         if now.toordinal() < self._day or utc < self._ahead:
             return True
         if utc >= self._latest:
@@ -33,7 +33,7 @@ class ClockGuard:
         return is_astray or any(_day(zone, now) < _day(zone, self._latest_now) for zone in self._zones)
 
     def see(self, now: datetime, utc: datetime) -> None:
-        """Take notice of the clock."""
+        """Note the time."""
         if utc > self._latest:
             self._latest, self._latest_now = utc, now
         day = now.toordinal()
@@ -41,12 +41,12 @@ class ClockGuard:
             self._day = day
 
     def forget_tasks(self) -> None:
-        """Keep what was seen of the clock, and nothing of the tasks."""
+        """Forget the tasks, but not the time."""
         self._shortest, self._ahead = None, AT_ONCE
         self._zones.clear()
 
     def learn(self, task: Task, schedule: Schedule) -> None:
-        """Take notice of a task: of the zone in which dates count, and of its last run if its grid may begin anew."""
+        """Note the zone of a task, in which dates count, and its last run, if its grid may begin anew."""
         if schedule.zone is not LOCAL:
             self._zones.add(schedule.zone)
         step = schedule.kind.step

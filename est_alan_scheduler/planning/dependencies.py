@@ -1,4 +1,4 @@
-"""What a task has to do with the tasks it depends on: cycles, readiness, and the results it takes over."""
+"""Dependencies of a task: cycles, successes that are missing, and results that it takes over."""
 
 import functools
 import inspect
@@ -13,12 +13,12 @@ from est_alan_scheduler.task import Task
 
 
 class Accepts:
-    """The keyword arguments that a function can take beside the positional ones it is given."""
+    """The keyword arguments that a function can take beside its positional ones."""
 
     __slots__ = ("_any", "_names", "_taken", "func", "given")
 
     def __init__(self, func: Callable[..., Any], given: int) -> None:
-        """Read the signature of `func`, `given` of whose positional arguments are taken. If it has none: no names."""
+        """Read the signature of `func`, which gets `given` positional arguments. Without a signature: no names."""
         self.func = func
         self.given = given
         try:
@@ -41,7 +41,7 @@ def argument_name(task_id: str) -> str:
 
 
 def acceptable(task: Task, work: Work) -> dict[str, str]:
-    """Return the ids of the dependencies whose results the function of `task` can take, with its names for them."""
+    """Return the ids of the dependencies whose results the function of `task` can take, each with its argument."""
     func, args, kwargs, depends_on = work
     entry = task._entry
     accepts = None if entry is None else entry.accepts
@@ -56,9 +56,9 @@ def acceptable(task: Task, work: Work) -> dict[str, str]:
 def take_results(
     task: Task, depends_on: Iterable[str], names: Mapping[str, str], store: Mapping[str, Task]
 ) -> dict[str, Any]:
-    """Return the results of dependencies by name, and note in `task` which successes they are of.
+    """Return the results of dependencies by argument, and note in `task` from which successes they are.
 
-    The caller holds the lock: result and success belong together.
+    The caller holds the lock: a result and its success belong together.
     """
     results, successes = {}, {}
     for task_id in depends_on:
@@ -67,7 +67,7 @@ def take_results(
             results[names[task_id]] = fields["result"]
         if fields and fields["last_success_at"] is not None:
             successes[task_id] = fields["last_success_at"]
-    task.__dict__["consumed"] = successes  # also where none has to be fresh, which may be asked for later
+    task.__dict__["consumed"] = successes  # in every mode: "fresh" may be assigned later
     return results
 
 
@@ -83,7 +83,8 @@ def first_unmet(task: Task, store: Mapping[str, Task]) -> str | None:
 def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
     """Return the first id in `depends_on` that has not succeeded anew since `task` took its result; None if all have.
 
-    Another success is a new one, whatever the clock said: it may have been set back. None unless `task` asks for that.
+    A success at another time is a new one, also at an earlier time: the clock may have been set back. Always None,
+    unless `depends_on_mode` is "fresh".
     """
     if task.depends_on_mode != "fresh" or task.consumed is None:
         return None
@@ -96,15 +97,15 @@ def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
 
 
 def first_used_up(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
-    """Return the first id whose success is not new enough for `task`, if it is due at `now`; None if there is none.
+    """Return the first id that has to succeed anew before `task`, due at `now`, may run; None if there is none.
 
-    A retry that is due needs nothing new: it goes on with what the attempt before it had.
+    A retry needs nothing new: it uses the results of the attempt before it.
     """
     return None if is_retry_due(task, now) else first_consumed(task, store)
 
 
 def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
-    """Return the first id that `task`, if it is due at `now`, has to wait for; None if there is none."""
+    """Return the first id that `task`, due at `now`, has to wait for; None if there is none."""
     return first_unmet(task, store) or first_used_up(task, store, now)
 
 

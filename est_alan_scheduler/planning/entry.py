@@ -1,4 +1,4 @@
-"""Entry of a task in a registry: all that the registry knows beside the task's own fields."""
+"""Entry of a task in a registry: all that the registry knows beside the fields of the task."""
 
 import gc
 import weakref
@@ -47,24 +47,24 @@ class Entry(ScheduleState):
         self.agenda: weakref.ref[Holder] | None = agenda  # None once the task was dropped
         self.order = 0  # of registration
         self.is_simple = False  # its task has a steady due moment, and no dependencies
-        self.slot: datetime | None = None  # that the tick which last found it ready is about
+        self.slot: datetime | None = None  # the one for which a tick last found it ready
         self.started = 0  # the number of its latest start, among all starts
-        self.counters: Any = None  # of its runs, from the first on: kept here for the recorder of runs
-        self.accepts: Any = None  # the arguments that its function can take, once that was asked
+        self.counters: Any = None  # of its runs, from the first one on: the recorder keeps them here
+        self.accepts: Any = None  # the arguments that its function takes, once they are needed
         self.clear_place()
 
     def clear_place(self) -> None:
-        """Be nowhere on the agenda."""
+        """Take the entry off the agenda, whose own parts are made anew."""
         self.due: datetime | None = None  # the moment under which it is filed
-        # What it is filed under, if the task need not be asked again: of what is due in one tick, most lies far apart
-        # in memory, and looking at each task twice costs as much as all the rest of a short run.
+        # The same, if the task need not be checked again when that has come: most tasks that are due in one tick lie
+        # far apart in memory, and a second look at each of them makes a short run a tenth slower.
         self.sure_slot: datetime | None = None
-        self.ready_at: datetime | None = None  # the very `now` of the tick that last found it ready
+        self.ready_at: datetime | None = None  # the very `now` of the tick that found it ready
         self.waits_for: str | None = None  # the id of a dependency that has not succeeded
 
     @property
     def is_dropped(self) -> bool:
-        """Whether its registry has the task no more, or another entry of it."""
+        """Whether its registry no longer has the task, or has another entry of it."""
         return self.agenda is None
 
     @override
@@ -77,7 +77,7 @@ class Entry(ScheduleState):
         """Tell whether the registry of this entry is alive and has the task in its store."""
         if not self._is_in_store():
             return False
-        gc.collect()  # the parts of a registry refer to each other: one that nobody uses may not be gone yet
+        gc.collect()  # the parts of a registry refer to each other, so an unused one lives until a collection
         return self._is_in_store()
 
     def _is_in_store(self) -> bool:

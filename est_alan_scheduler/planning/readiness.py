@@ -1,4 +1,4 @@
-"""Which tasks a tick starts: those that are due and ready, as far as there is available."""
+"""Readiness: which of the tasks that are due a tick starts, within the capacity that is free."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -6,8 +6,9 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import first_awaited
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.why_not import describe_misfire
 from est_alan_scheduler.schedules.due import due_moment, misfire
 from est_alan_scheduler.task import Task, TaskStatus
@@ -17,32 +18,33 @@ _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing i
 _order = attrgetter("order")
 
 Condition = Callable[[Task, datetime], bool]
-"""What a registry says of a task at a moment."""
+"""Whether something is true of a task at a moment."""
 
 
 class Notice(NamedTuple):
-    """What a tick has noticed under the lock: for the log, perhaps for subscribers, when it has released it."""
+    """A finding of a tick under the lock: it is logged, and perhaps published, once the lock is released."""
 
     text: str
     event: Event | None = None
 
 
 class Decision(NamedTuple):
-    """What a tick has decided on, and the state that it did so on."""
+    """The decision of a tick, and the state that it was made on."""
 
     ready: list[Entry]
     notices: list[Notice]
     now: datetime
     began: float
-    """When that was, by the monotonic clock."""
+    """The time of the decision, by the monotonic clock."""
     changes: int
     starts: int
 
 
 class Readiness:
-    """Asks the tasks that the agenda says may be due, and puts back those that are not, or may not go ahead yet.
+    """Takes the tasks that may be due off the agenda, and puts back those that may not start yet.
 
-    `may_go_ahead` tells whether a task that is due may start. Guarded by the registry's lock, which the caller holds.
+    `calls` has the ids of the tasks whose calls go on. `may_go_ahead` tells whether the dependencies of a task that is
+    due, or the request for its run, let it start. Guarded by the registry's lock, which the caller holds.
     """
 
     def __init__(
@@ -56,18 +58,19 @@ class Readiness:
         self._calls = calls
         self._count_misfire = count_misfire
         self._may_go_ahead = may_go_ahead
-        self._warned: set[str] = set()  # missing dependencies that the log has told of
+        self._warned: set[str] = set()  # missing dependencies that are in the log
 
     def forget(self, task_id: str) -> None:
-        """Note that a task of that id is there: should it be missing again, the log is told again."""
+        """Note that a task of that id is registered: should it be missing again, that is logged again."""
         self._warned.discard(task_id)
 
     def take(
         self, now: datetime, available: int | None, stricter: Condition | None, notices: list[Notice]
     ) -> list[Entry]:
-        """Return what to start at `now`, as far as there is available; add what the log has to be told of to `notices`.
+        """Return the entries to start at `now`, in registration order, and add to `notices`.
 
-        `stricter` is the time condition of a registry that asks for more than schedule and dependencies do, or None.
+        `available` is the number of runs that may start, None for any number. `stricter` is the time condition of a
+        registry that asks for more than schedule and dependencies do, else None.
         """
         agenda, calls = self._agenda, self._calls
         ready: list[Entry] = []
@@ -112,18 +115,9 @@ class Readiness:
             return False
         slot = due_moment(task, now)
         is_due = slot is not None and slot <= utc
-        # What waits for a dependency has not misfired: nobody knows yet when it could have run.
-        if is_due and fields["misfire_grace"] is not None and self._may_go_ahead(task, now):
-            missed = misfire(task, now)
-            if missed is not None:
-                fields["misfired_at"] = missed.slot
-                fields["misfires"] += 1
-                if agenda.edit_log is not None:
-                    agenda.edit_log.append(task)
-                self._count_misfire(entry)
-                notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
-                slot = due_moment(task, now)  # a retry may be due all the same
-                is_due = slot is not None and slot <= utc
+        if is_due and fields["misfire_grace"] is not None and self._skip_misfire(entry, now, notices):
+            slot = due_moment(task, now)  # a retry may be due all the same
+            is_due = slot is not None and slot <= utc
         if not (is_due if stricter is None else stricter(task, now)):
             # A due moment is a lower bound; only a subclass can refuse a task that is due.
             if is_due:
@@ -132,14 +126,34 @@ class Readiness:
                 agenda.file_anew(entry, now)
             return False
         if (stricter is not None or fields["depends_on"]) and not self._may_go_ahead(task, now):
-            dependency = first_awaited(task, agenda.store, now)
-            if dependency is None:
-                agenda.hold(entry)
-                return False
-            agenda.wait(entry, dependency, now)
-            if dependency not in agenda.store and dependency not in self._warned:
-                self._warned.add(dependency)
-                notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
+            self._put_off(entry, now, notices)
             return False
         entry.slot = slot
         return True
+
+    def _skip_misfire(self, entry: Entry, now: datetime, notices: list[Notice]) -> bool:
+        """Record the misfire of a task, if its slots come too late to be run; return whether they do."""
+        task, fields = entry.task, entry.task.__dict__
+        # A task that waits for a dependency has not misfired: nobody knows yet when it could have run.
+        missed = misfire(task, now) if self._may_go_ahead(task, now) else None
+        if missed is None:
+            return False
+        fields["misfired_at"] = missed.slot
+        fields["misfires"] += 1
+        if self._agenda.edit_log is not None:
+            self._agenda.edit_log.append(task)
+        self._count_misfire(entry)
+        notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
+        return True
+
+    def _put_off(self, entry: Entry, now: datetime, notices: list[Notice]) -> None:
+        """Let the entry of a task that is due wait for the dependency that keeps it from starting."""
+        agenda = self._agenda
+        dependency = first_awaited(entry.task, agenda.store, now)
+        if dependency is None:
+            agenda.hold(entry)
+            return
+        agenda.wait(entry, dependency, now)
+        if dependency not in agenda.store and dependency not in self._warned:
+            self._warned.add(dependency)
+            notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))

@@ -1,4 +1,4 @@
-"""What a registry demands of a task that it takes in, and of a change to one that it has."""
+"""Registration: the conditions for a new task, and for a change of a registered one."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ from est_alan_scheduler.task import OPTION_NAMES, Task
 
 
 def check(task: Task) -> None:
-    """Raise `TypeError` or `ValueError` for what no registry can take, whatever else it holds."""
+    """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
     if keep_schedule(task) is None:
@@ -27,12 +27,12 @@ def check(task: Task) -> None:
 def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:
     """Return why `store` cannot take `task`, None if it can.
 
-    `wanted` has every id that a task in it depends on. `is_adopted`: what it holds under that id came from elsewhere
-    and gives way.
+    `wanted` has every id that a task in it depends on. With `is_adopted`, the store may have a task of that id: it came
+    from the backend, and `task` replaces it.
     """
     if task.id in store and not is_adopted:
         return f"Task with id {task.id!r} already registered."
-    # Nobody is led back to an id that nobody depends on.
+    # No cycle leads through an id that no task depends on.
     may_close = task.id in wanted or task.id in task.depends_on
     return _closed_cycle(task, store) if may_close else None
 

@@ -1,20 +1,21 @@
 """The dict behind `registry.store`: it reports each change of its keys."""
-# ruff: noqa: D102  # the methods do what those of a dict do
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, SupportsIndex
+
+from typing_extensions import override
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.task import Task
 
-_MOST_COMPARED = 10_000  # ids: comparing a text with many others takes its time
+_MOST_COMPARED = 10_000  # ids: a comparison with all of a large registry takes too long
 
 
 class UnknownTaskError(KeyError):
-    """No task of that id is registered. `args[0]` is the id; the text suggests one that is nearly the same.
+    """No task of that id is registered. `args[0]` is the id; the text suggests a similar one.
 
-    With a backend it may be there for others, and `reason` says why it is not here.
+    With a backend, other instances may have the task; `reason` says why this one has not.
     """
 
     def __init__(self, task_id: object, known: Iterable[str] = (), reason: str | None = None) -> None:
@@ -25,11 +26,11 @@ class UnknownTaskError(KeyError):
             self._text = f"task {short_repr(task_id)} of the backend can only be removed here: {reason}"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        state = {**self.__dict__, "_text": str(self), "_known": ()}  # which was all that is registered
+        state = {**self.__dict__, "_text": str(self), "_known": ()}  # without all ids of the registry
         return type(self), self.args, state
 
     def __str__(self) -> str:
-        if self._text is None:  # only now: most are caught, and it takes time
+        if self._text is None:  # not before it is read: the search takes time, and most of these errors are caught
             hint = near_miss(self.args[0], list(self._known)[:_MOST_COMPARED])
             self._text, self._known = f"no task {short_repr(self.args[0])} is registered{hint}", ()
         return self._text
@@ -55,7 +56,7 @@ class Owner(Protocol):
 
 
 class TaskDict(dict[str, Task]):
-    """Tasks by id, in registration order: a dict whose every way of editing reports what it did to its owner.
+    """Tasks by id, in registration order: a dict that reports each edit to its owner.
 
     Raises `TypeError` for a value that is no Task, `ValueError` for one that is put in under another key than its id,
     or that belongs to another registry.
@@ -83,25 +84,30 @@ class TaskDict(dict[str, Task]):
         super().__delitem__(key)
         self._owner.note_key(key, True)
 
+    @override
     def pop(self, key: str, *default: Any) -> Any:
         task = super().pop(key, *default)
         self._owner.note_key(key, True)
         return task
 
+    @override
     def popitem(self) -> tuple[str, Task]:
         key, task = super().popitem()
         self._owner.note_key(key, True)
         return key, task
 
+    @override
     def clear(self) -> None:
         super().clear()
         self._owner.note_all()
 
+    @override
     def setdefault(self, key: str, task: Any = None) -> Task:
         if key not in self:
             self[key] = task
         return self[key]
 
+    @override
     def update(self, *others: Any, **named: Task) -> None:
         for key, task in self._checked(dict(*others, **named)).items():
             self[key] = task
@@ -111,7 +117,7 @@ class TaskDict(dict[str, Task]):
         return self
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
-        return dict, (dict(self),)  # a copy reports to nobody
+        return dict, (dict(self),)  # a copy reports nothing
 
     def _checked(self, tasks: Mapping[str, Task]) -> Mapping[str, Task]:
         for key, task in tasks.items():

@@ -1,4 +1,4 @@
-"""Why a task is not running now, in one sentence."""
+"""Explanation of why a task is not running now, in one sentence."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -23,9 +23,8 @@ def explain(
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
-    `called`: the task whose call goes on: this one, or one that is gone and had its id; `is_outcome_dropped`: the
-    outcome of that call will be dropped. `is_full`: as many runs
-    are under way as may be. `are_all_paused`: the registry starts nothing.
+    `called`: the task whose call goes on, this one or a former one of its id; `is_outcome_dropped`: the outcome of that
+    call will be dropped. `is_full`: no further run may start now. `are_all_paused`: the registry starts none.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
@@ -55,7 +54,7 @@ def explain(
 
 
 def _wait(task: Task, due: datetime, now: datetime) -> str:
-    """Return how long it is until `task` is due, and for what."""
+    """Return how long it is until `task` is due, and whether for a slot or a retry."""
     when = f"in {_format(due - to_utc(now))} at {show(task.timezone, due, now)}"
     if task.retry is None or due != due_retry(task):
         return f"due {when}{_skipped(task)}"
@@ -63,7 +62,7 @@ def _wait(task: Task, due: datetime, now: datetime) -> str:
 
 
 def describe_options(task: Task) -> str:
-    """Return which schedule options of `task` stand."""
+    """Return which schedule options of `task` are set."""
     return "got " + (" and ".join(options_of(task)) or "none of them")
 
 
@@ -78,7 +77,7 @@ def _why_never(task: Task) -> str:
 
 
 def _skipped(task: Task) -> str:
-    """Return that the last slot was skipped, if it was."""
+    """Return the remark that the last slot was skipped, if it was, else an empty text."""
     misfired_at, last_run_at = task.misfired_at, task.last_run_at
     if misfired_at is None or (last_run_at is not None and to_utc(last_run_at) >= to_utc(misfired_at)):
         return ""
@@ -86,7 +85,7 @@ def _skipped(task: Task) -> str:
 
 
 def describe_misfire(task: Task, missed: Misfire) -> str:
-    """Return that a slot was skipped, and why."""
+    """Return the sentence that a slot was skipped, with the reason."""
     return (
         f"Task {task.id!r} skipped its slot of {missed.slot}: it was {_format(missed.late)} late, more than its "
         f"misfire_grace of {task.misfire_grace:g} s."

@@ -11,7 +11,8 @@ from est_alan_scheduler._support.log import is_enabled, log
 from est_alan_scheduler.executors.call import Outcome
 from est_alan_scheduler.executors.invocation import timeout_error
 from est_alan_scheduler.executors.pickling import error_with_traceback
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.runs.in_flight import RunsInFlight
 from est_alan_scheduler.runs.observer import RunObserver

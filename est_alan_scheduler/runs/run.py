@@ -9,7 +9,7 @@ from typing import Any
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Call
 from est_alan_scheduler.executors.current_run import CurrentRun
-from est_alan_scheduler.planning.agenda import Entry
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.schedules.due import record, show, slot_of_retry
 from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc

@@ -14,8 +14,9 @@ from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_coroutine, invoke
 from est_alan_scheduler.executors.pool import InterpreterEndsError
 from est_alan_scheduler.executors.runner import Runner
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext

@@ -1,1 +1,1 @@
-"""Schedules: what the options of a task mean, as pure functions."""
+"""Schedules: the meaning of a task's options, as pure functions."""

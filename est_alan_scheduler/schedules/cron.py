@@ -1,8 +1,8 @@
 """`cron`: the slots of an expression, by way of cronsim (the extra `cron`), exact at every clock change.
 
-Minutes and hours that are fixed mean wall times: like `at`, they come once on every date that exists. Where either is a
-wildcard (`*`, `*/n`) time goes on as it passes: nothing is made up for in a gap, and a repeated hour counts twice. That
-is what Debian's cron does, which cronsim follows for five fields and a wall clock; it is done here for all.
+Fixed minutes and hours mean wall times: like `at`, they come once on every date that exists. If either is a wildcard
+(`*`, `*/n`), elapsed time counts: a gap has no slots to make up for, and a repeated hour counts twice. So does Debian's
+cron, which cronsim follows for five fields and a wall clock; here it is so for all expressions.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Cron(FixedKind):
 
     @override
     def after(self, moment: datetime) -> datetime | None:
-        try:  # it looks no further than fifty years
+        try:  # cronsim looks no further than fifty years
             return self._fixed_after(moment) if self._is_fixed else self._elapsed_after(moment)
         except (StopIteration, OverflowError, ValueError):  # the last two: the end of the calendar
             return None
@@ -84,7 +84,7 @@ class Cron(FixedKind):
                 return slot
         return None
 
-    # Elapsed time, from one change of the clock to the next. Not by cronsim's own way with zones: a repeated half hour
+    # Elapsed time, from one clock change to the next. Not by cronsim's own support for zones: a repeated half hour
     # (Lord Howe) leads it back in time.
 
     def _elapsed_after(self, moment: datetime) -> datetime | None:

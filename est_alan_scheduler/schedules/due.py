@@ -1,9 +1,8 @@
-"""What a schedule means for a task: earlier runs in, next due moment out.
+"""Due moments of a task: earlier runs in, the next due moment out.
 
 A schedule yields slots. A slot is due when it has come and no run has started at or after it. Beside its slots, a retry
-makes a task due, and so does an explicit request. Everything here is a pure function of its arguments and of the zone
-rules; no clock is read. `now` is naive local time; due moments are naive UTC, so that they can be compared and
-subtracted.
+makes a task due, and so does a request. All functions are pure: they depend on their arguments and on the zone rules;
+no clock is read. `now` is naive local time; due moments are naive UTC, so that they can be compared and subtracted.
 """
 
 from collections.abc import Callable
@@ -22,7 +21,7 @@ _read_options: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*sorted(
 
 
 def keep_schedule(task: Task) -> Schedule | None:
-    """Return what `read_schedule` does; of a registered task, it is kept until one of its options is assigned."""
+    """Return the schedule of `task`; of a registered one, it is kept until one of its options is assigned."""
     entry = task._entry
     if entry is None:
         return read_schedule(task)
@@ -31,8 +30,8 @@ def keep_schedule(task: Task) -> Schedule | None:
         options = _read_options(task.__dict__)
         schedule = entry.schedule = read_schedule(task)
         if not all(map(is_, options, _read_options(task.__dict__))):
-            # Another thread has assigned one meanwhile: too early to clear what is kept now, and a tick may have
-            # filed the task by it already.
+            # Another thread has assigned one meanwhile, before there was a schedule to forget; a tick may have filed
+            # the task by the old one already.
             entry.forget_schedule(False)
             entry.changed()
     return schedule
@@ -41,8 +40,8 @@ def keep_schedule(task: Task) -> Schedule | None:
 def due_moment(task: Task, now: datetime) -> datetime | None:
     """Return the naive UTC moment at which `task` is due; None if it will not be.
 
-    That is its earliest slot that no run covers, or what comes before it of `due_beside`. A moment in the past means
-    that the task is due, unless it misfired. The answer is a lower bound as long as the clock goes forward.
+    That is its earliest slot that no run covers, or an earlier moment of `due_beside`. A moment in the past means that
+    the task is due, unless it misfired. The answer is a lower bound as long as the clock goes forward.
     """
     fields = task.__dict__
     if fields["retry_at"] is None and fields["run_requested"] is None and not fields["paused"]:
@@ -54,16 +53,16 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
 
 
 def is_steady(task: Task) -> bool:
-    """Tell whether a due moment of `task`, a slot of its grid, changes with a run, an assignment or a retry alone.
+    """Return whether a due moment of `task` changes only with a run, an assignment or a retry.
 
-    So it is with a bare interval. A slot of `at`, for one, passes when its day is over.
+    It does for a bare interval. A slot of `at`, for one, passes when its day is over.
     """
     schedule = keep_schedule(task)
     return schedule is not None and schedule.is_steady
 
 
 def begins_with_run(task: Task) -> bool:
-    """Tell whether the slots of `task` are counted from its first run."""
+    """Return whether the slots of `task` are counted from its first run."""
     schedule = keep_schedule(task)
     return schedule is not None and schedule.kind.step is not None
 
@@ -77,7 +76,7 @@ def due_slot(task: Task, now: datetime) -> datetime | None:
 def due_beside(task: Task) -> datetime | None:
     """Return the naive UTC moment at which `task` is due whatever its slots are; None if it is not.
 
-    At once if that was asked for, or when a retry of it is due.
+    At once if a run was requested, else when a retry is due.
     """
     return AT_ONCE if task.run_requested is not None else due_retry(task)
 
@@ -85,7 +84,7 @@ def due_beside(task: Task) -> datetime | None:
 def due_retry(task: Task) -> datetime | None:
     """Return the naive UTC moment at which a retry of `task` is due; None if there is none.
 
-    `retry` may have been changed since the failure: what stands now says whether there is another attempt.
+    `retry` may have been changed since the failure: its present value decides whether there is another attempt.
     """
     if task.retry_at is None or task.paused or not may_retry(task):
         return None
@@ -93,18 +92,18 @@ def due_retry(task: Task) -> datetime | None:
 
 
 def may_retry(task: Task) -> bool:
-    """Tell whether `task`, as it stands now, allows another attempt after the last one."""
+    """Return whether `task`, as it is now, allows another attempt after the last one."""
     return task.retry is not None and task.attempt <= task.retry.max_retries and keep_schedule(task) is not None
 
 
 def is_retry_due(task: Task, now: datetime) -> bool:
-    """Tell whether a retry of `task` may start at `now`: who asks for a run takes over from it."""
+    """Return whether a retry of `task` may start at `now`; a requested run replaces the retry."""
     retry = due_retry(task)
     return retry is not None and retry <= in_utc(now) and task.run_requested is None
 
 
 def is_due(task: Task, now: datetime) -> bool:
-    """Tell whether a slot of `task` has come that no run has covered, and not too late; or a retry, or a request."""
+    """Return whether a slot of `task` that no run covers has come, and not too late; or a retry, or a request."""
     moment = due_moment(task, now)
     if moment is None or moment > in_utc(now):
         return False
@@ -124,10 +123,10 @@ def misfire(task: Task, now: datetime) -> Misfire | None:
 
 
 def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input: bool) -> tuple[int, datetime | None]:
-    """Return the number of the attempt that a run of `task` at `now` is, and the moment that it is due for.
+    """Return the attempt number of a run of `task` at `now`, and the moment for which it is due.
 
-    Who asks for a run, and a slot that has come, take over from a retry that waits; a slot only if it could start
-    without it, which it cannot if `task` `lacks_input` that is fresh. `due` is the due moment, if any.
+    A requested run replaces a retry that waits. So does a slot that has come, unless its run could not start: if `task`
+    `lacks_input` that is fresh. `due` is the due moment, if any.
     """
     if not is_retry_due(task, now):
         return 1, due
@@ -137,7 +136,7 @@ def coming_attempt(task: Task, now: datetime, due: datetime | None, lacks_input:
 
 
 def slot_of_retry(task: Task, due: datetime) -> datetime:
-    """Return the slot of a retry of `task` that is due: that of the first attempt; its own moment if nobody knows."""
+    """Return the slot of a retry of `task` that is due: that of the first attempt if it is known, else `due`."""
     return tried(task) or due
 
 
@@ -151,7 +150,7 @@ def next_retry(
 ) -> datetime | None:
     """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`.
 
-    `error` is None if nobody knows how it ended, for it was lost with its process.
+    `error` is None if its outcome is unknown because its process died.
     """
     seconds = None
     if task.retry is not None:
@@ -165,8 +164,8 @@ def next_retry(
 
 
 def first_run(task: Task, now: datetime) -> datetime:
-    """Return what `first_run_at` becomes when a run of `task` starts at `now`."""
-    fields = task.__dict__  # quicker than by attribute: each run asks
+    """Return the value of `first_run_at` once a run of `task` starts at `now`."""
+    fields = task.__dict__  # faster than attributes: each run needs it
     last_run_at: datetime | None = fields["last_run_at"]
     first_run_at: datetime | None = fields["first_run_at"]
     if last_run_at is not None and (last_run_at.tzinfo is not None or last_run_at > now or last_run_at.fold):
@@ -195,8 +194,8 @@ def show(timezone: str | None, moment: datetime, now: datetime) -> datetime:
 def next_run(task: Task, after: datetime) -> datetime | None:
     """Return the first moment strictly after `after` at which a slot of `task` is due; None if none will be.
 
-    `after` is naive local time, or aware; the answer is aware if the task has a `timezone`. It is about slots alone,
-    not about what has been run of them. An `every` task that has never run is taken to run at `after`.
+    `after` is naive local time, or aware; the answer is aware if the task has a `timezone`. Only slots
+    count, whether they have been run or not. An `every` task that has never run is assumed to run at `after`.
     """
     schedule = keep_schedule(task)
     return None if schedule is None else schedule.next_run(task, after)

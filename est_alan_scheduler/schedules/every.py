@@ -6,9 +6,9 @@ from typing import Any
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.calendar.zones import Zone
-from est_alan_scheduler.schedules.schedule import AT_ONCE, Grid, Kind, in_utc
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.calendar.zones import LOCAL, Zone
+from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Grid, Kind, in_utc
 from est_alan_scheduler.task import Task
 
 _MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
@@ -78,6 +78,13 @@ class Every(Kind):
         if entry is not None:
             entry.worked_out = slot, self.step, first_run_at, last_run_at
         return slot
+
+    @override
+    def next_run(self, task: Task, after: datetime) -> datetime | None:
+        moment, recorded = to_utc(after), task.first_run_at or task.last_run_at
+        begin = moment if recorded is None else to_utc(recorded)
+        slot = self.grid(begin, LOCAL).after(max(moment, begin - TICK))  # no slots before its begin
+        return None if slot is None else from_utc(slot)
 
     def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:
         last = to_utc(last_run_at)

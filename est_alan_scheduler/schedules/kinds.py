@@ -1,4 +1,7 @@
-"""Kinds of schedules: the one table of what the schedule options of a task mean."""
+"""Kinds of schedules: the one table of the schedule options of a task and their meaning.
+
+A new kind is a file beside this one, and a field of `Task` with an `Option` that names it.
+"""
 
 from importlib import import_module
 from operator import itemgetter
@@ -16,7 +19,7 @@ def _load(kind: str) -> type[Kind]:
 
 
 KINDS = {name: _load(option.kind) for name, option in OPTIONS.items()}
-"""By the names of the options: `Task` says which module has the kind."""
+"""By the name of the option; the mark of its field names the class."""
 
 _makers = tuple((name, kind.of, kind.waits_for_slot) for name, kind in KINDS.items())
 _around = sorted(SCHEDULING - KINDS.keys() - {"timezone"})
@@ -25,12 +28,12 @@ _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
 
 def options_of(task: Task) -> list[str]:
-    """Return the names of the schedule options that stand: it should be one."""
+    """Return the names of the schedule options that are set: one, if the task is complete."""
     return [name for name in KINDS if task.__dict__[name] is not None]
 
 
 def read_schedule(task: Task) -> Schedule | None:
-    """Return what the schedule options of `task` mean; None unless exactly one stands."""
+    """Return the schedule of `task` by its options; None unless exactly one is set."""
     fields = task.__dict__
     make = option = None
     needs_window = False

@@ -64,5 +64,5 @@ class Once(FixedKind):
 
 
 def moment_text(moment: datetime, zone: str) -> str:
-    """Return a moment as it was set; `zone` is what to add to a wall time."""
+    """Return a moment as it was set; `zone` is added to a wall time."""
     return f"{moment}{zone}" if moment.tzinfo is None else str(moment)

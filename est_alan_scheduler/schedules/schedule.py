@@ -1,7 +1,7 @@
 """Schedules and their slots. Moments are naive UTC; no clock is read.
 
-A `Kind` is what one schedule option of a task means; `kinds` has them all. A `Window` puts around it what else a task
-may ask for: another zone, limits, jitter.
+A `Kind` is the meaning of one schedule option of a task; `kinds` has them all. A `Window` adds limits, jitter or
+another zone.
 """
 
 from datetime import date, datetime, timedelta
@@ -21,7 +21,7 @@ TICK = timedelta(microseconds=1)
 
 
 class Misfire(NamedTuple):
-    """The latest of the slots that come too late to be run."""
+    """The latest of the slots that are too late to be run."""
 
     slot: datetime
     """As the task would record it."""
@@ -45,7 +45,7 @@ class Grid:
         """Return the local date that a slot belongs to."""
         raise NotImplementedError
 
-    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # not of all grids
+    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some grids need it
         """Return the first slot after the last run that still counts at `here`; None if there is none."""
         return None if last is None else self.after(last)
 
@@ -56,13 +56,13 @@ class Schedule:
     __slots__ = ()
 
     zone: Zone
-    """The zone that it is reckoned in."""
+    """The zone of its wall times and dates."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
 
     @property
     def kind(self) -> "Kind":
-        """What the schedule option alone means."""
+        """The meaning of the schedule option alone."""
         raise NotImplementedError
 
     def due(self, task: Task, now: datetime) -> datetime | None:
@@ -83,7 +83,7 @@ class Schedule:
 
 
 class Kind(Schedule):
-    """What a schedule option means, in the zone of this machine unless it is told another one."""
+    """The meaning of a schedule option, in the zone of this machine unless another one is given."""
 
     __slots__ = ()
 
@@ -93,25 +93,25 @@ class Kind(Schedule):
     waits_for_slot: ClassVar[bool] = False
     """Whether a task that has never run waits for the first slot after its registration."""
     step: timedelta | None = None
-    """The time between slots, for a grid that begins with the first run; None for slots that stand fast."""
+    """The time between slots, for a grid that begins with the first run; None for slots that are fixed."""
 
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":
-        """Return what a value of the option means in a zone."""
+        """Return the schedule of a value of the option in a zone."""
         raise NotImplementedError
 
     @classmethod
     def describe(cls, value: Any, zone: str) -> str:
-        """Return a value of the option in words; `zone` is what to add to a wall time."""
+        """Return a value of the option in words; `zone` is added to a wall time."""
         raise NotImplementedError
 
     @classmethod
-    def is_local(cls, value: Any) -> bool:  # noqa: ARG003  # not of all kinds
-        """Tell whether a value of the option means another time in another zone."""
+    def is_local(cls, value: Any) -> bool:  # noqa: ARG003  # some kinds need it
+        """Return whether a value of the option means other instants in another zone."""
         return True
 
-    def is_astray(self, last: datetime, here: datetime) -> bool:  # noqa: ARG002  # not of all kinds
-        """Tell whether the last run lies so far ahead that the clock went back and the grid begins anew."""
+    def is_astray(self, last: datetime, here: datetime) -> bool:  # noqa: ARG002  # some kinds need it
+        """Return whether the last run lies so far ahead that the grid begins anew: the clock went back."""
         return False
 
     def grid(self, begin: datetime, zone: Zone) -> Grid:
@@ -123,19 +123,9 @@ class Kind(Schedule):
     def kind(self) -> "Kind":
         return self
 
-    @override
-    def next_run(self, task: Task, after: datetime) -> datetime | None:
-        moment = begin = to_utc(after)
-        if self.step is not None:
-            recorded = task.first_run_at or task.last_run_at
-            begin = moment if recorded is None else to_utc(recorded)
-            moment = max(moment, begin - TICK)  # no slots before it
-        slot = self.grid(begin, LOCAL).after(moment)
-        return None if slot is None else from_utc(slot)
-
 
 class FixedKind(Kind, Grid):
-    """A kind whose slots stand fast, whatever the task has run."""
+    """A kind whose slots are fixed, whatever the task has run."""
 
     __slots__ = ()
 
@@ -143,9 +133,14 @@ class FixedKind(Kind, Grid):
     def grid(self, begin: datetime, zone: Zone) -> Grid:
         return self
 
+    @override
+    def next_run(self, task: Task, after: datetime) -> datetime | None:
+        slot = self.after(to_utc(after))
+        return None if slot is None else from_utc(slot)
+
 
 def moment_in(moment: datetime, zone: Zone) -> datetime:
-    """Return a moment that somebody has set: wall time in `zone` if it is naive, put off to the end of a gap."""
+    """Return the instant of a moment that was set: wall time in `zone` if naive, at the end of a gap if within one."""
     if moment.tzinfo is not None:
         return zone.instant(moment)
     return zone.to_utc(moment) if moment.fold else zone.first_instant(moment) or zone.to_utc(moment)
@@ -155,7 +150,7 @@ _converted = (AT_ONCE, AT_ONCE)
 
 
 def in_utc(moment: datetime) -> datetime:
-    """Do what `to_utc` does, at once for the same object as last time: a tick asks for its `now` for every task."""
+    """Return what `to_utc` does, without delay for the object of the last call: each task of a tick needs its `now`."""
     global _converted
     converted = _converted
     if converted[0] is not moment:

@@ -1,4 +1,4 @@
-"""State of a schedule: what is kept beside a task as long as it is registered."""
+"""State of a schedule: kept beside a task as long as it is registered."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class ScheduleState:
-    """What is known of a task's schedule beyond its fields. A registry's entry of the task derives from it."""
+    """The state of a task's schedule beyond its fields. The entry of a task in a registry derives from it."""
 
     __slots__ = ("armed", "schedule", "tried", "worked_out")
 
     def __init__(self) -> None:
-        self.schedule: Schedule | None = None  # what the schedule options mean, until one of them is assigned
+        self.schedule: Schedule | None = None  # by the schedule options, until one of them is assigned
         self.armed: datetime | None = None  # since when slots count, if the task has never run
-        self.tried: datetime | None = None  # the slot of the last run, in UTC: what a retry is for
-        self.worked_out: Any = None  # the slot worked out last, and from what
+        self.tried: datetime | None = None  # the slot of the last run, in UTC: that of a retry, too
+        self.worked_out: Any = None  # the slot worked out last, and the values that it depends on
 
     def forget_schedule(self, is_new: bool) -> None:
         """Note that an option of the schedule was assigned; with `is_new`, its slots count from now on."""
@@ -27,7 +27,7 @@ class ScheduleState:
             self.armed = None
 
     def changed(self) -> None:
-        """Note that a field of the task was assigned: of interest to a registry."""
+        """Note that a field of the task was assigned."""
 
 
 def arm(task: Task, moment: datetime | None) -> None:
@@ -48,5 +48,5 @@ def keep_tried(task: Task, slot: datetime | None) -> None:
 
 
 def tried(task: Task) -> datetime | None:
-    """Return the slot of the last run of `task`, in UTC; None if nobody knows."""
+    """Return the slot of the last run of `task`, in UTC; None if it is not known."""
     return None if task._entry is None else task._entry.tried

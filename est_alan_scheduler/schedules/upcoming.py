@@ -1,4 +1,4 @@
-"""What will run when: the slots to come as data, and a whole plan in virtual time."""
+"""Runs to come, as data."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import begins_with_run, due_moment, following, is_due, next_run, record, show
+from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
 
@@ -19,10 +20,10 @@ class PlannedRun(NamedTuple):
 
 
 def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: datetime) -> Iterator[PlannedRun]:
-    """Return what will run from `now` on, in order.
+    """Return the runs from `now` on, in order.
 
-    `bounds` has a lower bound of the due moment in UTC for each of the numbered tasks; it is used up. A task is asked
-    when its turn comes: of a hundred thousand, most never get it.
+    `bounds` has a lower bound of the due moment in UTC for each of the numbered tasks; it is used up. The moment of a
+    task is not worked out before its bound is the earliest: for most of a hundred thousand tasks, never.
     """
     heapify(bounds)  # of bare values: items that hold tasks would each be one more object for the garbage collector
     planned: dict[int, PlannedRun] = {}  # by number, for those whose moment in the heap is exact
@@ -33,10 +34,11 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         if run is None:
             at = first_run_from(task, now)
             if at is not None and task.first_run_at is None and task.last_run_at is None and begins_with_run(task):
-                tasks[number] = task.model_copy(update={"first_run_at": at})  # where its grid will begin
+                tasks[number] = task = task.model_copy(update={"first_run_at": at})  # where its grid will begin
+                task._entry = ScheduleState()  # or its schedule would be read anew for each run
         else:
             yield run
-            at = None if task.paused else following(task, run.at)  # it was asked for, then
+            at = None if task.paused else following(task, run.at)  # then its run was requested
         if at is None:
             heappop(bounds)
         else:

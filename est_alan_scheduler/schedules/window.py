@@ -1,7 +1,6 @@
-"""A schedule within limits: `start_at`, `end_at`, `exclude`, `jitter`, `misfire_grace`, and in another time zone.
+"""Window around a schedule: `start_at`, `end_at`, `exclude`, `jitter`, `misfire_grace`, and in another time zone.
 
-Everything here is counted in true UTC, in which the zone's rules are exact. What goes out is in the UTC that the
-machine's clock is read in.
+All is computed in true UTC, in which the zone's rules are exact. Answers are in the UTC of the machine's clock.
 """
 
 from datetime import date, datetime, timedelta
@@ -19,7 +18,7 @@ _DAY = timedelta(days=1)
 
 
 class Window(Schedule):
-    """Any schedule, and all that a task asks for beside it."""
+    """A kind of schedule with the limits, the jitter, the grace and the zone of a task."""
 
     __slots__ = (
         "_end",
@@ -44,9 +43,12 @@ class Window(Schedule):
         self._end = None if task.end_at is None else moment_in(task.end_at, zone)
         self._exclude = frozenset(task.exclude) if kind.is_recurring else frozenset()
         self._jitter = task.jitter or 0.0
-        self._origin: tuple[datetime, datetime] = AT_ONCE, AT_ONCE  # the first run as recorded, and its instant
+        self._origin: tuple[datetime, datetime] = (
+            AT_ONCE,
+            AT_ONCE,
+        )  # of the first run: as recorded, and in UTC
         self._is_bounded = self._start is not None or self._end is not None or bool(self._exclude)
-        # A grid that `start_at` begins has slots of its own, too: there is nothing to make up for.
+        # With `start_at`, an interval has slots from the beginning, too: a new task has none to make up for.
         self._is_anchored = kind.waits_for_slot or (kind.step is not None and self._start is not None)
 
     @property
@@ -73,7 +75,7 @@ class Window(Schedule):
             return None
         latest = self._last_before(grid, here)
         if latest is not None and latest > slot and self._moment(grid, latest) > here:
-            latest = self._last_before(grid, latest - TICK)  # the one before it has come: no jitter reaches so far
+            latest = self._last_before(grid, latest - TICK)  # the slot before it is due: no jitter reaches so far
         if latest is None or latest < slot:
             latest = slot
         late = here - self._moment(grid, latest)
@@ -87,7 +89,7 @@ class Window(Schedule):
         if self._kind.step is not None and self._start is None:
             begin = self._begin(task, after, here)
             here = max(here, begin - TICK)
-        if self._jitter:  # a slot that has come may still be to be run
+        if self._jitter:  # a slot in the past may be due in the future
             slot = self._last_before(grid, here)
             if slot is not None and (begin is None or slot > begin) and self._moment(grid, slot) > here:
                 return self.zone.show(self._moment(grid, slot))
@@ -116,7 +118,7 @@ class Window(Schedule):
         return from_clock(moment, now, here)
 
     def _grid(self, task: Task, now: datetime, here: datetime) -> Grid:
-        """Return where the slots are."""
+        """Return the slots."""
         kind = self._kind
         return kind.grid(here if kind.step is None else self._start or self._begin(task, now, here), self.zone)
 
@@ -141,7 +143,7 @@ class Window(Schedule):
             return self._first_chance(here)
         if task.misfired_at is not None:
             misfired = self._recorded(task.misfired_at, now, here)
-            # One that lies too far ahead is of a time before the clock went back.
+            # A misfire too far ahead is of a time before the clock went back.
             if not kind.is_astray(misfired, here):
                 last = misfired if last is None else max(last, misfired)
         if last is None and self._is_anchored:
@@ -152,11 +154,11 @@ class Window(Schedule):
         """Return the moment after which the slots of a task that has never run begin: when it was registered."""
         begin = armed(task)
         anchor = here if begin is None else self._here(begin)
-        # A cron slot that is now has come; the grid that `start_at` begins may begin now.
+        # A cron slot at that very moment has passed; the grid of `start_at` may begin at it.
         return anchor if self._kind.step is None else anchor - TICK
 
     def _first_chance(self, here: datetime) -> datetime | None:
-        """Return the first moment from `here` on that is within the limits, for a run that needs no slot."""
+        """Return the first moment from `here` on within the limits: the grid begins with it."""
         moment = here if self._start is None else max(here, self._start)
         while self._exclude and (day := self.zone.from_utc(moment).date()) in self._exclude:
             moment = self._midnight(day + _DAY)
@@ -178,7 +180,7 @@ class Window(Schedule):
         return None
 
     def _last_before(self, grid: Grid, moment: datetime) -> datetime | None:
-        """Return the last slot at or before a moment that is within the limits."""
+        """Return the last slot at or before a moment, within the limits."""
         slot = grid.latest(moment if self._end is None else min(moment, self._end))
         while slot is not None and (self._start is None or slot >= self._start):
             day = grid.local_date(slot)
@@ -195,7 +197,7 @@ class Window(Schedule):
         return self.zone.first_instant(wall) or self.zone.to_utc(wall)
 
     def _moment(self, grid: Grid, slot: datetime) -> datetime:
-        """Return when a slot is due: later by its jitter, which is the same in every process; before the next slot."""
+        """Return the due moment of a slot: later by its jitter, the same in every process, but before the next slot."""
         if not self._jitter:
             return slot
         spread = timedelta(seconds=self._jitter)

@@ -7,8 +7,9 @@ import pytest
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.planning.agenda import Agenda, Entry
+from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import first_unmet
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Condition, Notice, Readiness
 from est_alan_scheduler.task import Task, TaskStatus
 
