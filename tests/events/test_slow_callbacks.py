@@ -1,8 +1,8 @@
 """The watch over slow callbacks, which logs hanging ones while they hang."""
 
 import logging
-import re
 import os
+import re
 import threading
 
 import pytest
