@@ -13,7 +13,9 @@ from est_alan_scheduler.task import Task
 
 
 class Holder(Protocol):
-    """The agenda that an entry is of."""
+    """The agenda that tasks belong to. It notes each change, lock-free: the caller may hold the registry's lock."""
+
+    reference: "weakref.ref[Holder]"
 
     @property
     def store(self) -> Mapping[str, Task]:
@@ -21,6 +23,12 @@ class Holder(Protocol):
 
     def note_task(self, task: Task) -> None:
         """Note that a field of `task` was assigned."""
+
+    def note_key(self, key: str, moved: bool) -> None:
+        """Note that a key of the store was edited; `moved`: its place in the order is new or gone."""
+
+    def note_all(self) -> None:
+        """Note that any key of the store may have been edited."""
 
 
 class Entry(ScheduleState):
@@ -73,8 +81,14 @@ class Entry(ScheduleState):
         if agenda is not None:
             agenda.note_task(self.task)
 
+    def drop(self) -> None:
+        """Note that the registry no longer has the task."""
+        self.agenda = None
+        if self.task._entry is self:
+            _set_entry(self.task, None)
+
     def is_held(self) -> bool:
-        """Tell whether the registry of this entry is alive and has the task in its store."""
+        """Return whether the registry of this entry is alive and has the task in its store."""
         if not self._is_in_store():
             return False
         gc.collect()  # the parts of a registry refer to each other, so an unused one lives until a collection
@@ -83,3 +97,24 @@ class Entry(ScheduleState):
     def _is_in_store(self) -> bool:
         agenda = None if self.agenda is None else self.agenda()
         return agenda is not None and agenda.store.get(self.task.id) is self.task
+
+
+_set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through the validation of fields
+
+
+def own(task: Task, agenda: "weakref.ref[Holder]") -> Entry:
+    """Return the entry of a task in the registry of an agenda, a new one if there is none."""
+    entry = task._entry
+    if not isinstance(entry, Entry) or entry.agenda is not agenda:
+        entry = Entry(task, agenda)
+        _set_entry(task, entry)
+    return entry
+
+
+def check_unheld(task: Task, agenda: "weakref.ref[Holder]") -> None:
+    """Raise `ValueError` if a task belongs to another registry than that of an agenda."""
+    entry = task._entry
+    if isinstance(entry, Entry) and entry.agenda is not agenda and entry.is_held():
+        raise ValueError(
+            f"task {task.id!r} belongs to another registry: remove it there, or register a copy, task.model_copy()"
+        )
