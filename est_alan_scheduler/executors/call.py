@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from est_alan_scheduler.executors.current_run import CurrentRun
+from est_alan_scheduler.executors.current_run import CurrentRun, Running
 from est_alan_scheduler.executors.start_mark import StartMark
 
 Work = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[str]]
@@ -40,7 +40,7 @@ class Call:
         func: Callable[..., Any],
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-        run: CurrentRun,
+        run: Running | CurrentRun,
         timeout: float | None,
     ) -> None:
         self.func = func
@@ -61,8 +61,9 @@ class Call:
         self._number = next(_numbers)  # no two calls are equal, even to an executor that caches results
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out the future, which belongs to this process."""
-        return self.__dict__ | {"future": None}
+        """Leave out the future, and of the run all that its function may not know: they belong to this process."""
+        run = self.run if isinstance(self.run, CurrentRun) else self.run.public()
+        return self.__dict__ | {"future": None, "run": run}
 
     def cancel(self) -> None:
         """Prevent the call from beginning, if it has not begun."""

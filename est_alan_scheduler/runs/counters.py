@@ -1,4 +1,4 @@
-"""What the runs of a task, or of all tasks, come to."""
+"""Counters of runs: of a task, or of all tasks."""
 
 from dataclasses import dataclass
 
@@ -8,31 +8,31 @@ class Lateness:
     """How late runs started, in seconds after they were due."""
 
     count: int
-    """Of the runs that were due at a moment: not the first one of `every`, nor those that were asked for."""
+    """Of runs that were due at a moment: not the first run of `every`, and not requested runs."""
     mean: float | None
-    """None without such runs."""
+    """None if there were no such runs."""
     max: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What runs come to. Each attempt is a run."""
+    """The outcomes of runs, counted. Each attempt is a run."""
 
     runs: int
-    """That have ended: successes and failures."""
+    """Those that have ended: successes and failures."""
     successes: int
     failures: int
     retries: int
-    """Of these runs, the second and further attempts."""
+    """The second and further attempts among them."""
     misfires: int
-    """Slots that were skipped: those that `misfire_grace` told of."""
+    """Slots that were skipped because they were missed by more than `misfire_grace`."""
     last_duration: float | None
-    """Seconds that the latest of them took; None before the first."""
+    """Seconds that the latest run took; None before the first, or if that is not known."""
     lateness: Lateness
 
 
 class RunCounters:
-    """Counts, as they are kept. Guarded by the registry's lock."""
+    """The counts of a registry or a task. The registry's lock guards them."""
 
     __slots__ = ("failures", "last_duration", "late", "late_max", "late_sum", "misfires", "retries", "successes")
 
@@ -44,7 +44,7 @@ class RunCounters:
     def count(
         self, attempt: int, duration: float | None, late: float | None, is_success: bool, total: "RunCounters"
     ) -> None:
-        """Count a run that has ended, and in `total` as well: in one call, because each run pays for it."""
+        """Count a run that has ended, here and in `total`: in one call, because each run pays for it."""
         if is_success:
             self.successes += 1
             total.successes += 1
@@ -66,13 +66,13 @@ class RunCounters:
                     total.late_max = late
 
     def count_dead_run(self, attempt: int) -> None:
-        """Count a run that another instance has lost: how late it started, and how long it took, is not known here."""
+        """Count a dead run of another instance; its lateness and its duration are not known here."""
         self.failures += 1
         if attempt > 1:
             self.retries += 1
 
     def uncount(self, attempt: int, is_success: bool) -> None:
-        """Undo `count` for a run that was lost, and is counted elsewhere; how late it was, and how long, stays."""
+        """Undo `count` for a dead run, which another instance counts; its lateness and its duration stay."""
         if is_success:
             self.successes -= 1
         else:
@@ -81,7 +81,7 @@ class RunCounters:
             self.retries -= 1
 
     def statistics(self) -> Statistics:
-        """Return what they come to."""
+        """Return the counts as an application sees them."""
         late = self.late
         lateness = Lateness(late, self.late_sum / late, self.late_max) if late else Lateness(0, None, None)
         runs = self.successes + self.failures

@@ -1,4 +1,4 @@
-"""The runs that the tasks of a registry remember, as one list."""
+"""The history of a registry: the runs of all its tasks, as one list."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -15,7 +15,7 @@ Past = tuple[str, list[dict[str, Any]]]
 def latest_runs(
     pasts: Collection[Past], status: TaskStatus | None, since: datetime | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Return the latest runs of all, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
+    """Return the latest runs of all tasks, at most `limit`, oldest first: dicts as in `Task.history`, with `task_id`.
 
     `status`: only with this outcome; `since`: started then or later, in naive local time, or aware.
     """

@@ -1,4 +1,4 @@
-"""The runs under way: those that a thread is in, and the calls that were handed over."""
+"""The runs in flight: those that a thread makes itself, and the calls that were submitted to a runner."""
 
 import threading
 import time
@@ -22,11 +22,11 @@ class CurrentThread(threading.local):
 
 
 class RunsInFlight:
-    """The runs of a registry that have started and not ended. Guarded by the registry's lock, `here` apart."""
+    """The runs of a registry that have started and not ended. The registry's lock guards them, but for `thread`."""
 
     def __init__(self) -> None:
         self.contexts: dict[int, ThreadContext] = {}  # by thread
-        self.calls: dict[str, Run] = {}  # handed over, or given up while they went on; by the id of the task
+        self.calls: dict[str, Run] = {}  # submitted, or abandoned while they went on; by the id of the task
         self.thread = CurrentThread(self.contexts)
         # A heap. Its items do not keep runs alive: the last reference to one must not go under the lock, because the
         # `__del__` of an argument is user code.
@@ -35,7 +35,7 @@ class RunsInFlight:
         self.ends: list[Wakeup] = []  # called whenever a run has ended
 
     def begin_call(self, run: Run) -> None:
-        """Take in a run that is handed over."""
+        """Add a run whose call is to be submitted."""
         self.calls[run.task.id] = run
         if run.timeout is not None:
             if len(self._deadlines) > _SPARE_DEADLINES + 2 * len(self.calls):
@@ -44,7 +44,7 @@ class RunsInFlight:
             self._set_deadline(run, time.monotonic() + run.timeout)
 
     def end(self, run: Run) -> bool:
-        """Take out a run whose call has ended; return whether it was a call that others had to wait for."""
+        """Remove a run whose call has ended; return whether its task could not start because of that call."""
         was_call = False
         if not run.is_call:
             runs = run.context.runs
@@ -59,14 +59,14 @@ class RunsInFlight:
         return was_call
 
     def abandon(self, runs: list[Run]) -> None:
-        """Note that nobody waits for these runs any more, and that their threads are to start no others."""
+        """Wait for these runs no longer, and let their threads start no others."""
         for run in runs:
             if not run.is_call:
                 self.calls.setdefault(run.task.id, run)
                 run.context.is_closed = True
 
     def expired(self) -> list[Run]:
-        """Return the runs that have taken longer than they may."""
+        """Return the runs that have exceeded their timeouts."""
         now = time.monotonic()
         expired = []
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -74,7 +74,7 @@ class RunsInFlight:
             if run is None or run.is_over or run.timeout is None:
                 continue
             began = None if run.call is None else run.call.began()
-            deadline = (now if began is None else began) + run.timeout  # never earlier than it was thought to be
+            deadline = (now if began is None else began) + run.timeout  # a call cannot begin before its run does
             if deadline <= now:
                 expired.append(run)
             else:
@@ -82,13 +82,13 @@ class RunsInFlight:
         return expired
 
     def seconds_to_deadline(self) -> float | None:
-        """Return the seconds until a run may have taken too long; None if none can."""
+        """Return the seconds until a run may exceed its timeout; None if none can."""
         while self._deadlines and _is_over(self._deadlines[0][-1]):
             heappop(self._deadlines)
         return max(0.0, self._deadlines[0][0] - time.monotonic()) if self._deadlines else None
 
     def started_by(self, contexts: Collection[ThreadContext] | None) -> list[Run]:
-        """Return the runs that are not recorded yet, of these contexts or of all if None; not those that ask."""
+        """Return the runs that are not recorded yet, of these contexts or of all, except those of this thread."""
         here = get_ident()
         runs = [
             run
@@ -105,22 +105,22 @@ class RunsInFlight:
         return list((runs | {id(run): run for run in self.calls.values()}).values())
 
     def has_deadlines(self) -> bool:
-        """Tell, without the lock, whether any run may take too long."""
+        """Tell, without the lock, whether any run has a timeout."""
         return bool(self._deadlines)
 
     def clear_after_fork(self) -> list[Run]:
-        """In a child process: return the runs that stayed with the parent, the latest first."""
+        """Start over in a child process: return the runs that stayed with the parent, the latest first."""
         here = get_ident()
-        lost = [run for thread, context in self.contexts.items() if thread != here for run in context.runs]
-        lost += self.calls.values()
+        left = [run for thread, context in self.contexts.items() if thread != here for run in context.runs]
+        left += self.calls.values()
         for thread in [thread for thread in self.contexts if thread != here]:
             self.contexts[thread].runs.clear()
             del self.contexts[thread]
         self.calls.clear()
         self._deadlines.clear()
-        for end in self.ends:  # of the thread that forked, in a signal handler: what it waits for is gone
+        for end in self.ends:  # of the thread that forked, from a signal handler: the runs that it waits for are gone
             end.call()
-        return lost[::-1]
+        return left[::-1]
 
     def _set_deadline(self, run: Run, deadline: float) -> None:
         heappush(self._deadlines, (deadline, next(self._serial), weakref.ref(run)))

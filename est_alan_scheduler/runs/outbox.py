@@ -117,7 +117,7 @@ class Outbox:
             failed.is_retried = True
 
     def clear_after_fork(self, lock: threading.Lock) -> None:
-        """In a child process: what waits is for the parent to publish."""
+        """Start over in a child process: what waits is for the parent to publish."""
         self.lock = lock
         self.subscribers.clear_after_fork()
         self._outcomes.clear()

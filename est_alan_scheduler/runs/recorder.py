@@ -30,7 +30,7 @@ class RunRecorder:
     """Records the runs of a registry: in their tasks, in the counters, and in `in_flight` while they last.
 
     An outcome is recorded once. What a call comes to after that (it took longer than its timeout, or the program could
-    not wait for it any longer) is dropped, but its task does not start again before it has ended.
+    not wait for it any longer) is dropped, but its task does not start again before the call has ended.
     `lock` is the registry's; no user code runs under it.
     """
 
@@ -114,10 +114,6 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        if run.entry is None or run.entry.is_dropped:
-            owner = run.task._entry
-            if owner is not None and owner.agenda is not agenda.reference:  # it was registered elsewhere meanwhile
-                owner.changed()
         if error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
@@ -202,7 +198,7 @@ class RunRecorder:
         self.counters.misfires += 1
 
     def clear_after_fork(self) -> None:
-        """In a child process: another thread of the parent may have held the lock."""
+        """Start over in a child process: another thread of the parent may have held the lock."""
         self.lock = threading.Lock()
         self.outbox.clear_after_fork(self.lock)
 
@@ -212,7 +208,7 @@ class RunRecorder:
         fields = task.__dict__
         status, result, stored_result, error, retry_at, clock, duration, late, line = record
         entry = run.entry
-        if entry is None or entry.is_dropped:  # it may have been registered anew, or the agenda rebuilt
+        if entry is None or entry.agenda is None:  # it may have been registered anew, or the agenda rebuilt
             entry = agenda.entries.get(task.id)
             if entry is not None and entry.task is not task:
                 entry = None
@@ -250,14 +246,13 @@ class RunRecorder:
             del history[:surplus]
         # Before it is counted: what a Ctrl+C cuts off from here on is not recorded once more.
         run.is_over = True
-        counters = None
-        if entry is not None:
-            agenda.file(entry, run.now)
-            counters = entry.counters
-        if counters is None:
+        if entry is None:
             counters = RunCounters()
-            if entry is not None:
-                entry.counters = counters
+            if task._entry is not None:  # it was registered elsewhere meanwhile
+                task._entry.changed()
+        else:
+            agenda.file(entry, run.now)
+            counters = entry.counters = entry.counters or RunCounters()
         run.counters = counters
         counters.count(run.attempt, duration, late, error is None, self.counters)
         return former_result, former_error, trimmed

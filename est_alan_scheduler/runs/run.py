@@ -1,4 +1,4 @@
-"""A run of a task, and what a thread that starts runs is doing."""
+"""Run of a task, and the context of a thread that starts runs."""
 
 import time
 from collections.abc import Callable
@@ -17,14 +17,14 @@ from est_alan_scheduler.task import Task, TaskStatus
 
 
 class ThreadContext:
-    """What a thread is doing: the entry that its tick starts, the state that was decided on, the runs it is in."""
+    """The work of a thread: the entry that its tick starts, the state that was decided on, the runs it is in."""
 
     __slots__ = ("began", "changes", "entry", "is_closed", "now", "runs", "starts")
 
     def __init__(self) -> None:
         self.entry: Entry | None = None
-        self.now = datetime.min
-        self.began = 0.0  # when `now` was, by the monotonic clock
+        self.now = datetime.min  # the moment of the decision
+        self.began = 0.0  # the same by the monotonic clock
         self.changes = 0
         self.starts = 0
         self.runs: list[Run] = []  # nested, if a task ticks or executes another one
@@ -73,7 +73,7 @@ class Run:
         context: ThreadContext,
         is_call: bool,
     ) -> None:
-        """Take the moment of the decision to start, by the clock and by the monotonic clock, and what was decided."""
+        """Take the decision to start, with its moment by both clocks, `now` and `began`."""
         self.task = task
         self.now = now  # when it started, in local time
         self.due = due  # in UTC; None for a run that nothing was due for
@@ -116,11 +116,11 @@ class Run:
         return dict(zip(_STARTED, self.fields_before or (), strict=True))
 
     def public(self) -> CurrentRun:
-        """Return what `func` may know of it."""
+        """Return as much of it as `func` may know."""
         return CurrentRun(self.task.id, self.shown_slot(), self.attempt, self.epoch)
 
     def shown_slot(self) -> datetime:
-        """Return what it was due for, as its task records moments; its start if nothing was."""
+        """Return its slot, as its task records moments; its start if nothing was due."""
         is_known = self.due is not None and self.due is not AT_ONCE
         return show(self.zone, self.slot, self.now) if is_known else self.started_at
 

@@ -86,7 +86,7 @@ class RunStarter:
             run = self._start(task, runner)
             if run is not None:
                 func, args, kwargs, _ = self._take_work(run)
-                run.call = Call(func, args, kwargs, run.public(), run.timeout)
+                run.call = Call(func, args, kwargs, run, run.timeout)
                 pool = self._capacity.pool
                 if runner is not pool and pool is not None and not is_coroutine_function(func):
                     runner = pool  # for what an event loop would put in a thread
