@@ -49,8 +49,15 @@ class Entry(ScheduleState):
         "waits_for",
     )
 
+    due: datetime | None  # the moment under which it is filed
+    # The same, if the task need not be checked again when that has come: most tasks that are due in one tick lie far
+    # apart in memory, and a second look at each of them makes a short run a tenth slower.
+    sure_slot: datetime | None
+    ready_at: datetime | None  # the very `now` of the tick that found it ready
+    waits_for: str | None  # the id of a dependency that has not succeeded
+
     def __init__(self, task: Task, agenda: weakref.ref[Holder]) -> None:
-        super().__init__()
+        self.schedule = self.armed = self.tried = self.worked_out = None  # in line: each registration makes an entry
         self.task = task
         self.agenda: weakref.ref[Holder] | None = agenda  # None once the task was dropped
         self.order = 0  # of registration
@@ -59,16 +66,11 @@ class Entry(ScheduleState):
         self.started = 0  # the number of its latest start, among all starts
         self.counters: Any = None  # of its runs, from the first one on: the recorder keeps them here
         self.accepts: Any = None  # the arguments that its function takes, once they are needed
-        self.clear_place()
+        self.due = self.sure_slot = self.ready_at = self.waits_for = None
 
     def clear_place(self) -> None:
         """Take the entry off the agenda, whose own parts are made anew."""
-        self.due: datetime | None = None  # the moment under which it is filed
-        # The same, if the task need not be checked again when that has come: most tasks that are due in one tick lie
-        # far apart in memory, and a second look at each of them makes a short run a tenth slower.
-        self.sure_slot: datetime | None = None
-        self.ready_at: datetime | None = None  # the very `now` of the tick that found it ready
-        self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+        self.due = self.sure_slot = self.ready_at = self.waits_for = None
 
     @property
     def is_dropped(self) -> bool:

@@ -35,7 +35,7 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
             at = first_run_from(task, now)
             schedule = keep_schedule(task)
             has_begun = task.first_run_at is not None or task.last_run_at is not None
-            if at is not None and schedule is not None and schedule.kind.step is not None and not has_begun:
+            if at is not None and schedule is not None and schedule.step is not None and not has_begun:
                 tasks[number] = task = task.model_copy(update={"first_run_at": at})  # where its grid will begin
                 task._entry = ScheduleState()  # or its schedule would be read anew for each run
         else:
