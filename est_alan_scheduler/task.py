@@ -115,16 +115,14 @@ class Task(BaseModel):
     every: Annotated[
         dict[str, int] | dict[str, float] | None,
         PlainValidator(check_every),
-        Option(kind="every:Every", shortest_gap=lambda every: timedelta(**every).total_seconds()),
+        Option(shortest_gap=lambda every: timedelta(**every).total_seconds()),
     ] = None
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
-    at: Annotated[
-        str | None, PlainValidator(check_at), Option(kind="daily:Daily", shortest_gap=lambda _: _SHORTEST_DAY)
-    ] = None
+    at: Annotated[str | None, PlainValidator(check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = None
     """Daily at `"HH:MM"`."""
-    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option(kind="once:Once")] = None
+    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option()] = None
     """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
-    cron: Annotated[str | None, PlainValidator(check_cron), Option(kind="cron:Cron", shortest_gap=shortest_gap)] = None
+    cron: Annotated[str | None, PlainValidator(check_cron), Option(shortest_gap=shortest_gap)] = None
     """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
     timezone: Annotated[str | None, PlainValidator(check_timezone), Scheduling(rearms=True)] = None
     """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""

@@ -20,8 +20,6 @@ class Option(Scheduling):
     """Mark of a schedule option: a task has exactly one of them."""
 
     rearms: bool = True
-    kind: str = ""
-    """The class of its schedules, `"module:name"` with a module of `schedules`."""
     shortest_gap: Callable[[Any], float] = lambda _: float("inf")
     """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
 

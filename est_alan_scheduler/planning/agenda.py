@@ -10,7 +10,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry, Holder
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.schedules.due import due_moment, due_retry, is_steady, keep_schedule
+from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -321,7 +321,8 @@ class Agenda:
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
         # With a backend, fields are written without a note, or before it.
-        entry.is_simple = self.edit_log is None and is_steady(task) and not task.depends_on
+        is_steady = schedule is not None and schedule.is_steady
+        entry.is_simple = is_steady and self.edit_log is None and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)

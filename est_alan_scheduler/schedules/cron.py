@@ -7,7 +7,7 @@ cron, which cronsim follows for five fields and a wall clock; here it is so for 
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.cron_expression import explain, parse
 from est_alan_scheduler.calendar.zones import Zone
-from est_alan_scheduler.schedules.schedule import FixedKind
+from est_alan_scheduler.schedules.schedule import Kind
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
-class Cron(FixedKind):
+class Cron(Kind):
     """A cron expression."""
 
     __slots__ = ("_is_fixed", "_new", "_state", "zone")
@@ -62,10 +62,6 @@ class Cron(FixedKind):
             return self._fixed_latest(moment) if self._is_fixed else self._elapsed_latest(moment)
         except (StopIteration, OverflowError, ValueError):
             return None
-
-    @override
-    def local_date(self, slot: datetime) -> date:
-        return self.zone.from_utc(slot).date()
 
     def _fixed_after(self, moment: datetime) -> datetime | None:
         for wall in self._walk(self.zone.from_utc(moment), 1):
@@ -151,6 +147,4 @@ class Cron(FixedKind):
         return walk
 
 
-@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
-def _cron(expression: str, zone: Zone) -> Cron:
-    return Cron(expression, zone)
+_cron = lru_cache(maxsize=1024)(Cron)  # so that equal schedules of many tasks are one object

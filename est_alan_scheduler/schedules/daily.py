@@ -6,27 +6,25 @@ from functools import lru_cache
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import FixedKind
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.schedules.schedule import Kind
 
 _DAY = timedelta(days=1)
 
 
-class Daily(FixedKind):
-    """A time of day."""
+class Daily(Kind):
+    """A time of day, `"HH:MM"`."""
 
     __slots__ = ("at", "zone")
 
-    def __init__(self, at: time_of_day, zone: Zone = LOCAL) -> None:
-        self.at = at
+    def __init__(self, at: str, zone: Zone = LOCAL) -> None:
+        self.at = time_of_day(int(at[:2]), int(at[3:]))
         self.zone = zone
 
     @classmethod
     @override
     def of(cls, value: str, zone: Zone) -> "Daily":
-        return daily(value, zone)
+        return _daily(value, zone)
 
     @classmethod
     @override
@@ -34,16 +32,8 @@ class Daily(FixedKind):
         return f"at {value}{zone}"
 
     @override
-    def due(self, task: Task, now: datetime) -> datetime | None:
-        last_run_at = task.last_run_at
-        return self._first(None if last_run_at is None else to_utc(last_run_at), date(now.year, now.month, now.day))
-
-    @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
-        return self._first(last, self.zone.from_utc(here).date())
-
-    def _first(self, last: datetime | None, today: date) -> datetime | None:
-        """Return the first slot after the moment `last` that falls on the local date `today` or later."""
+        today = self.zone.from_utc(here).date()
         # After the clock went back, the last run may lie days ahead.
         day = today if last is None else max(today, self.zone.from_utc(last).date())
         # The slot of the day before counts only where a gap has pushed it into today; the zone may skip the day after.
@@ -87,7 +77,4 @@ class Daily(FixedKind):
             return None
 
 
-@lru_cache(maxsize=1440)  # so that equal schedules of many tasks are one object
-def daily(at: str, zone: Zone = LOCAL) -> Daily:
-    """Return the schedule of a time of day, `"HH:MM"`."""
-    return Daily(time_of_day(int(at[:2]), int(at[3:])), zone)
+_daily = lru_cache(maxsize=1440)(Daily)  # so that equal schedules of many tasks are one object

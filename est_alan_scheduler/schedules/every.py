@@ -1,6 +1,6 @@
 """`every`: a fixed grid of elapsed time from the first run, so that lateness never adds up."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Grid, Kind, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Kind, in_utc
 from est_alan_scheduler.task import Task
 
 _MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
@@ -17,17 +17,19 @@ _MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
 class Every(Kind):
     """An interval."""
 
-    __slots__ = ("step",)
+    __slots__ = ("_begin", "step", "zone")
 
     is_steady = True
 
-    def __init__(self, step: timedelta) -> None:
+    def __init__(self, step: timedelta, begin: datetime = AT_ONCE, zone: Zone = LOCAL) -> None:
         self.step: timedelta = step
+        self._begin = begin  # one of the slots
+        self.zone = zone
 
     @classmethod
     @override
     def of(cls, value: dict[str, float], zone: Zone) -> "Every":
-        return _every(tuple(value.items()))
+        return _every(timedelta(**value))
 
     @classmethod
     @override
@@ -49,8 +51,22 @@ class Every(Kind):
         return last - here > self.step
 
     @override
-    def grid(self, begin: datetime, zone: Zone) -> "Steps":
-        return Steps(begin, self.step, zone)
+    def grid(self, begin: datetime, zone: Zone) -> "Every":
+        return Every(self.step, begin, zone)
+
+    @override
+    def after(self, moment: datetime) -> datetime | None:
+        try:
+            return _next_step(moment, self._begin, self.step)
+        except OverflowError:  # beyond the year 9999
+            return None
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        try:
+            return moment - (moment - self._begin) % self.step
+        except OverflowError:
+            return None
 
     @override
     def due(self, task: Task, now: datetime) -> datetime | None:
@@ -91,43 +107,12 @@ class Every(Kind):
         return _next_step(last, last if first_run_at is None else to_utc(first_run_at), self.step)
 
 
-class Steps(Grid):
-    """The slots of an interval whose first one is known, before it as well as after it."""
-
-    __slots__ = ("_begin", "_step", "_zone")
-
-    def __init__(self, begin: datetime, step: timedelta, zone: Zone) -> None:
-        self._begin = begin
-        self._step = step
-        self._zone = zone
-
-    @override
-    def after(self, moment: datetime) -> datetime | None:
-        try:
-            return _next_step(moment, self._begin, self._step)
-        except OverflowError:  # beyond the year 9999
-            return None
-
-    @override
-    def latest(self, moment: datetime) -> datetime | None:
-        try:
-            return moment - (moment - self._begin) % self._step
-        except OverflowError:
-            return None
-
-    @override
-    def local_date(self, slot: datetime) -> date:
-        return self._zone.from_utc(slot).date()
-
-
 def _next_step(moment: datetime, begin: datetime, step: timedelta) -> datetime:
     """Return the first moment after another one that lies on a grid. Raises `OverflowError` beyond the year 9999."""
     return moment + (step - (moment - begin) % step)
 
 
-@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
-def _every(items: tuple[tuple[str, float], ...]) -> Every:
-    return Every(timedelta(**dict(items)))
+_every = lru_cache(maxsize=1024)(Every)  # so that equal schedules of many tasks are one object
 
 
 def number_text(amount: float) -> str:
