@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
-from est_alan_scheduler.planning.entry import Entry, Holder
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
@@ -30,7 +30,7 @@ class Agenda:
     """
 
     def __init__(self) -> None:
-        self.reference: weakref.ref[Holder] = weakref.ref(self)  # entries of this agenda have it
+        self.reference: weakref.ref[Agenda] = weakref.ref(self)  # entries of this agenda have it
         self.store = TaskDict({}, self)
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.clock_guard = ClockGuard()
@@ -53,7 +53,6 @@ class Agenda:
         # entries would each be one more object for the garbage collector, which would cost more than all the rest.
         self._moments: list[datetime] = []
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
-        self._empty = 0  # moments in the heap under which nothing is filed any more
 
     def __enter__(self) -> "Agenda":
         return self
@@ -194,7 +193,6 @@ class Agenda:
             found = filed.get(due)
             if found is None:
                 heappop(moments)
-                self._empty -= 1
             elif isinstance(found, Entry) or limit is None or len(taken) + len(found) <= limit:
                 heappop(moments)
                 del filed[due]
@@ -214,7 +212,6 @@ class Agenda:
             return AT_ONCE
         while self._moments and self._moments[0] not in self._filed:
             heappop(self._moments)
-            self._empty -= 1
         return self._moments[0] if self._moments else None
 
     def file(self, entry: Entry, now: datetime, due: datetime | None = None) -> None:
@@ -299,11 +296,9 @@ class Agenda:
             del found[entry]
         if not found or found is entry:
             del self._filed[due]
-            self._empty += 1
-            if self._empty > _EMPTY_ALLOWED + len(self._filed):
+            if len(self._moments) > _EMPTY_ALLOWED + 2 * len(self._filed):
                 self._moments = list(self._filed)
                 heapify(self._moments)
-                self._empty = 0
 
     def _left_over(self) -> list[Entry]:
         """Return the entries that ticks under way have found ready, but not started yet."""

@@ -2,25 +2,13 @@
 
 import gc
 import weakref
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from typing_extensions import override
 
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
-
-
-class Holder(Protocol):
-    """The agenda that an entry is of."""
-
-    @property
-    def store(self) -> Mapping[str, Task]:
-        """All tasks of the registry."""
-
-    def note_task(self, task: Task) -> None:
-        """Note that a field of `task` was assigned."""
 
 
 class Entry(ScheduleState):
@@ -41,10 +29,10 @@ class Entry(ScheduleState):
         "waits_for",
     )
 
-    def __init__(self, task: Task, agenda: weakref.ref[Holder]) -> None:
+    def __init__(self, task: Task, agenda: weakref.ref[Any]) -> None:
         super().__init__()
         self.task = task
-        self.agenda: weakref.ref[Holder] | None = agenda  # None once the task was dropped
+        self.agenda: weakref.ref[Any] | None = agenda  # of the `Agenda`; None once the task was dropped
         self.order = 0  # of registration
         self.is_simple = False  # its task has a steady due moment, and no dependencies
         self.slot: datetime | None = None  # the one for which a tick last found it ready

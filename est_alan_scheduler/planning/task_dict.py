@@ -36,23 +36,16 @@ class UnknownTaskError(KeyError):
         return self._text
 
 
-class Owner(Protocol):
+class _Owner(Protocol):
     """The agenda that a dict of tasks belongs to.
 
     It is called on the editing thread, perhaps by code that holds the registry's lock, so it must not block.
     """
 
-    def check(self, task: Task) -> None:
-        """Raise `ValueError` if `task` belongs to another registry."""
-
-    def own(self, task: Task) -> object:
-        """Make `task` one of this registry."""
-
-    def note_key(self, key: str, moved: bool) -> None:
-        """Note that a key was edited; `moved`: its place in the order is new or gone."""
-
-    def note_all(self) -> None:
-        """Note that any key may have been edited."""
+    def check(self, task: Task) -> None: ...
+    def own(self, task: Task) -> object: ...
+    def note_key(self, key: str, moved: bool) -> None: ...
+    def note_all(self) -> None: ...
 
 
 class TaskDict(dict[str, Task]):
@@ -64,7 +57,7 @@ class TaskDict(dict[str, Task]):
 
     __slots__ = ("_owner",)
 
-    def __init__(self, tasks: Mapping[str, Task], owner: Owner) -> None:
+    def __init__(self, tasks: Mapping[str, Task], owner: _Owner) -> None:
         self._owner = owner
         super().__init__(self._checked(tasks))
         for task in self.values():

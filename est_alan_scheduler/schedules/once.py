@@ -36,18 +36,15 @@ class Once(Kind):
 
     @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
-        slot = self._slot()
-        return slot if last is None or last < slot else None
+        return self._slot() if last is None else self.after(last)
 
     @override
     def after(self, moment: datetime) -> datetime | None:
-        slot = self._slot()
-        return slot if slot > moment else None
+        return slot if (slot := self._slot()) > moment else None
 
     @override
     def latest(self, moment: datetime) -> datetime | None:
-        slot = self._slot()
-        return slot if slot <= moment else None
+        return slot if (slot := self._slot()) <= moment else None
 
     def _slot(self) -> datetime:
         return moment_in(self._moment, self.zone)
