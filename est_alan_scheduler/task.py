@@ -1,6 +1,7 @@
 """Task: a function, its schedule, its dependencies and the outcome of its runs. It knows no registry and no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -22,7 +23,6 @@ from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import checks
 from est_alan_scheduler.fields.checks import KnownFields, moment_check, seconds_check
-from est_alan_scheduler.fields.options import Option, Scheduling, marked
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
@@ -30,6 +30,22 @@ _LARGEST_COUNT = 2**31 - 1  # a column of every database holds it
 _SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """Mark of a field that belongs to the schedule."""
+
+    rearms: bool = False
+
+
+@dataclass(frozen=True)
+class Option(Scheduling):
+    """Mark of a schedule option."""
+
+    rearms: bool = True
+    shortest_gap: Callable[[Any], float] = lambda _: float("inf")
+    """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
 
 
 class TaskStatus(StrEnum):
@@ -41,6 +57,7 @@ class TaskStatus(StrEnum):
     FAILED = "failed"
 
 
+_dump_func = PlainSerializer(function_name, str, when_used="json")
 _dump_args = PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json")
 _dump_kwargs = PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json")
 _dump_error = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
@@ -120,9 +137,7 @@ class Task(KnownFields):
     """Seconds of delay of a slot at most: the same delay for a task and slot in every process."""
     misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace")), Scheduling()] = None
     """Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."""
-    func: Annotated[
-        Callable[..., Any], PlainValidator(checks.check_func), PlainSerializer(function_name, str, when_used="json")
-    ]
+    func: Annotated[Callable[..., Any], PlainValidator(checks.check_func), _dump_func]
     """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
     args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
     kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
@@ -268,11 +283,13 @@ class Task(KnownFields):
 
 
 _set_slot = object.__setattr__
-_marks = marked(Task.model_fields, Scheduling)
+_marks = {
+    name: mark for name, field in Task.model_fields.items() for mark in field.metadata if isinstance(mark, Scheduling)
+}
 SCHEDULING = frozenset(_marks)
 """The fields that make up the schedule."""
 ARMING = frozenset(name for name, mark in _marks.items() if mark.rearms)
 """Those of them that rearm: their assignment makes the slots of a task that has never run count from then on."""
-OPTIONS = marked(Task.model_fields, Option)
+OPTIONS = {name: mark for name, mark in _marks.items() if isinstance(mark, Option)}
 """The schedule options, of which a task has exactly one."""
 OPTION_NAMES = " / ".join(OPTIONS)

@@ -1,4 +1,4 @@
-"""Cron expressions as text: parsed, explained, and refused with the reason. By way of cronsim, the extra `cron`."""
+"""Cron expressions as text: parsed, and refused with the reason. By way of cronsim, the extra `cron`."""
 
 from __future__ import annotations
 
@@ -52,12 +52,7 @@ def parse(expression: str) -> CronSim:
         next(copy.copy(parsed))
     except StopIteration:
         raise ValueError(_never_comes(expression, text.split())) from None
-    except (
-        CronSimError,
-        ValueError,
-        TypeError,
-        AssertionError,
-    ) as error:  # the last three: cronsim fails on odd fields
+    except (CronSimError, ValueError, TypeError, AssertionError) as error:  # the last three: it fails on odd fields
         raise ValueError(_what_is_wrong(expression, text.split(), str(error))) from None
     return parsed
 
@@ -95,11 +90,6 @@ def _is_right(fields: list[str]) -> bool:
     except ValueError:
         return False
     return True
-
-
-def explain(expression: str) -> str:
-    """Return an expression in words, those of cronsim."""
-    return parse(expression).explain()
 
 
 def shortest_gap(expression: str) -> float:

@@ -7,13 +7,14 @@ cron, which cronsim follows for five fields and a wall clock; here it is so for 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.cron_expression import explain, parse
+from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zones import Zone
 from est_alan_scheduler.schedules.schedule import Kind
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cronsim import CronSim
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
+_NO_SLOT = (StopIteration, OverflowError, ValueError)  # cronsim looks fifty years ahead; the end of the calendar
 
 
 class Cron(Kind):
@@ -46,22 +48,20 @@ class Cron(Kind):
     @classmethod
     @override
     def describe(cls, value: str, zone: str) -> str:
-        words = explain(value)
+        words = parse(value).explain()
         return f"{words[:1].lower()}{words[1:]}{zone}"
 
     @override
     def after(self, moment: datetime) -> datetime | None:
-        try:  # cronsim looks no further than fifty years
+        with suppress(*_NO_SLOT):
             return self._fixed_after(moment) if self._is_fixed else self._elapsed_after(moment)
-        except (StopIteration, OverflowError, ValueError):  # the last two: the end of the calendar
-            return None
+        return None
 
     @override
     def latest(self, moment: datetime) -> datetime | None:
-        try:
+        with suppress(*_NO_SLOT):
             return self._fixed_latest(moment) if self._is_fixed else self._elapsed_latest(moment)
-        except (StopIteration, OverflowError, ValueError):
-            return None
+        return None
 
     def _fixed_after(self, moment: datetime) -> datetime | None:
         for wall in self._walk(self.zone.from_utc(moment), 1):
