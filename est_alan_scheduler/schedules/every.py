@@ -35,20 +35,13 @@ class Every(Kind):
     @override
     def describe(cls, value: dict[str, float], zone: str) -> str:
         amounts = [(unit, amount) for unit, amount in value.items() if amount]
-        if len(amounts) == 1 and amounts[0][1] == 1:
-            return f"every {amounts[0][0][:-1]}"
-        return "every " + " ".join(
-            f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts
-        )
+        words = " ".join(f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts)
+        return "every " + (words.removeprefix("1 ") if len(amounts) == 1 else words)
 
     @classmethod
     @override
     def is_local(cls, value: dict[str, float]) -> bool:
         return False
-
-    @override
-    def is_astray(self, last: datetime, here: datetime) -> bool:
-        return last - here > self.step
 
     @override
     def grid(self, begin: datetime, zone: Zone) -> "Every":
@@ -73,22 +66,21 @@ class Every(Kind):
         fields = task.__dict__  # this is the hot path, and attributes of a model are slower
         last_run_at, first_run_at, entry = fields["last_run_at"], fields["first_run_at"], task._entry
         kept: Any = None if entry is None else entry.worked_out
-        is_kept = kept is not None and kept[1] is self.step and kept[2] is first_run_at
-        if is_kept and kept[3] is last_run_at and kept[0] <= in_utc(now):
+        is_on_grid = kept is not None and kept[1] is self.step and kept[2] is first_run_at
+        is_kept = is_on_grid and kept[3] is last_run_at
+        if is_kept and kept[0] <= in_utc(now):
             return kept[0]  # type: ignore[no-any-return]  # a slot that has come, so the last run lies before `now`
         if last_run_at is None:
             return AT_ONCE
         if (last_run_at > now or last_run_at.fold) and self.is_astray(to_utc(last_run_at), to_utc(now)):
             return AT_ONCE
+        if is_kept:
+            return kept[0]  # type: ignore[no-any-return]
         try:
-            if not is_kept:
-                slot = self._next_slot(last_run_at, first_run_at)
-            elif kept[3] is last_run_at:
-                return kept[0]  # type: ignore[no-any-return]
-            else:  # on the same grid: one step further, unless the last run was early or late by more than that
-                slot = kept[0] + self.step
-                if not kept[0] <= in_utc(last_run_at) < slot:
-                    slot = self._next_slot(last_run_at, first_run_at)
+            # One step further, unless the last run was early or late by more than that.
+            slot = kept[0] + self.step if is_on_grid else AT_ONCE
+            if not (is_on_grid and kept[0] <= in_utc(last_run_at) < slot):
+                slot = _next_step(to_utc(last_run_at), to_utc(first_run_at or last_run_at), self.step)
         except OverflowError:  # beyond the year 9999
             return None
         if entry is not None:
@@ -101,10 +93,6 @@ class Every(Kind):
         begin = moment if recorded is None else to_utc(recorded)
         slot = self.grid(begin, LOCAL).after(max(moment, begin - TICK))  # no slots before its begin
         return None if slot is None else from_utc(slot)
-
-    def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:
-        last = to_utc(last_run_at)
-        return _next_step(last, last if first_run_at is None else to_utc(first_run_at), self.step)
 
 
 def _next_step(moment: datetime, begin: datetime, step: timedelta) -> datetime:

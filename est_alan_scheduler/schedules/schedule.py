@@ -109,9 +109,9 @@ class Kind(Schedule):
         """Return the first slot after the last run that still counts at `here`; None if there is none."""
         return None if last is None else self.after(last)
 
-    def is_astray(self, last: datetime, here: datetime) -> bool:  # noqa: ARG002  # some kinds need it
+    def is_astray(self, last: datetime, here: datetime) -> bool:
         """Return whether the last run lies so far ahead that the grid begins anew: the clock went back."""
-        return False
+        return self.step is not None and last - here > self.step
 
     def grid(self, begin: datetime, zone: Zone) -> "Kind":
         """Return the slots in a zone of a kind with a `step`; `begin` is one of them."""

@@ -9,7 +9,7 @@ from hashlib import blake2b
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.zones import LOCAL, Zone, from_clock, to_clock
+from est_alan_scheduler.calendar.zones import LOCAL, Zone, to_clock
 from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Kind, Misfire, Schedule, in_utc, moment_in
 from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
@@ -60,10 +60,10 @@ class Window(Schedule):
     @override
     def next_run(self, task: Task, after: datetime) -> datetime | None:
         here = self._here(after)
-        grid = self._grid(task, after, here)
+        grid = self._grid(task, here)
         begin = None  # where the grid begins, if that is the first run
         if self.kind.step is not None and self._start is None:
-            begin = self._begin(task, after, here)
+            begin = self._begin(task, here)
             here = max(here, begin - TICK)
         if self._jitter:  # a slot in the past may be due in the future
             slot = self._last_before(grid, here)
@@ -74,7 +74,7 @@ class Window(Schedule):
     @override
     def following(self, task: Task, run_at: datetime) -> datetime | None:
         here = self._here(run_at)
-        return self._shown_after(self._grid(task, run_at, here), here)
+        return self._shown_after(self._grid(task, here), here)
 
     def _shown_after(self, grid: Kind, here: datetime) -> datetime | None:
         """Return when the first slot after an instant is due, as the task would record it."""
@@ -85,32 +85,26 @@ class Window(Schedule):
         """Return the true instant of `now`."""
         return in_utc(now) if self.zone is LOCAL else self.zone.instant(now)
 
-    def _recorded(self, moment: datetime, now: datetime, here: datetime) -> datetime:
-        """Return the true instant of a moment that the task has recorded."""
-        if self.zone is LOCAL or moment.tzinfo is not None:
-            return self.zone.instant(moment)
-        return from_clock(moment, now, here)
-
-    def _grid(self, task: Task, now: datetime, here: datetime) -> Kind:
+    def _grid(self, task: Task, here: datetime) -> Kind:
         """Return the slots."""
         kind = self.kind
-        return kind if kind.step is None else kind.grid(self._start or self._begin(task, now, here), self.zone)
+        return kind if kind.step is None else kind.grid(self._start or self._begin(task, here), self.zone)
 
-    def _begin(self, task: Task, now: datetime, here: datetime) -> datetime:
+    def _begin(self, task: Task, here: datetime) -> datetime:
         """Return the true instant of the first run, of `here` if there has been none."""
         recorded = task.first_run_at or task.last_run_at
-        return here if recorded is None else self._recorded(recorded, now, here)
+        return here if recorded is None else self.zone.instant(recorded)
 
     def _uncovered(self, task: Task, now: datetime) -> tuple[datetime, Kind, datetime | None]:
         """Return the true instant of `now`, the slots, and the earliest of them that has not been run or skipped."""
         kind, here = self.kind, self._here(now)
-        grid = self._grid(task, now, here)
-        last = None if task.last_run_at is None else self._recorded(task.last_run_at, now, here)
+        grid = self._grid(task, here)
+        last = None if task.last_run_at is None else self.zone.instant(task.last_run_at)
         begins = kind.step is not None and not self._is_anchored if last is None else kind.is_astray(last, here)
         if begins:  # or begins anew
             return here, grid, self._first_chance(here)
         if task.misfired_at is not None:
-            misfired = self._recorded(task.misfired_at, now, here)
+            misfired = self.zone.instant(task.misfired_at)
             # A misfire too far ahead is of a time before the clock went back.
             if not kind.is_astray(misfired, here):
                 last = misfired if last is None else max(last, misfired)
