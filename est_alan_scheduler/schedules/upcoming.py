@@ -34,8 +34,8 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         if run is None:
             at = first_run_from(task, now)
             schedule = keep_schedule(task)
-            is_counted = schedule is not None and schedule.kind.step is not None  # from its first run on
-            if at is not None and is_counted and task.first_run_at is None and task.last_run_at is None:
+            has_begun = task.first_run_at is not None or task.last_run_at is not None
+            if at is not None and schedule is not None and schedule.step is not None and not has_begun:
                 tasks[number] = task = task.model_copy(update={"first_run_at": at})  # where its grid will begin
                 task._entry = ScheduleState()  # or its schedule would be read anew for each run
         else:

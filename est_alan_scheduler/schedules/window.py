@@ -20,12 +20,13 @@ _DAY = timedelta(days=1)
 class Window(Schedule):
     """A kind of schedule with the limits, the jitter, the grace and the zone of a task."""
 
-    __slots__ = ("_end", "_exclude", "_id", "_is_anchored", "_jitter", "_start", "grace", "kind", "zone")
+    __slots__ = ("_end", "_exclude", "_id", "_is_anchored", "_jitter", "_start", "grace", "kind", "step", "zone")
 
     kind: Kind
 
     def __init__(self, task: Task, kind: Kind, zone: Zone) -> None:
         self.kind = kind
+        self.step = kind.step
         self.zone = zone
         self.grace = None if task.misfire_grace is None else timedelta(seconds=task.misfire_grace)
         self._id = task.id
@@ -62,7 +63,7 @@ class Window(Schedule):
         here = self._here(after)
         grid = self._grid(task, here)
         begin = None  # where the grid begins, if that is the first run
-        if self.kind.step is not None and self._start is None:
+        if self.step is not None and self._start is None:
             begin = self._begin(task, here)
             here = max(here, begin - TICK)
         if self._jitter:  # a slot in the past may be due in the future
