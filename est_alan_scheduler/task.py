@@ -1,6 +1,7 @@
 """Task: a function, its schedule, its dependencies and the outcome of its runs. It knows no registry and no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -8,7 +9,6 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -16,34 +16,13 @@ from pydantic import (
     PlainValidator,
     PrivateAttr,
     field_serializer,
-    model_validator,
 )
 
-from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
-from est_alan_scheduler.fields.checks import (
-    check_args,
-    check_at,
-    check_consumed,
-    check_cron,
-    check_depends_on,
-    check_error,
-    check_every,
-    check_exclude,
-    check_func,
-    check_history,
-    check_id,
-    check_jitter,
-    check_kwargs,
-    check_timezone,
-    choice_check,
-    compare_limits,
-    moment_check,
-    near_miss,
-    seconds_check,
-)
-from est_alan_scheduler.fields.options import Option, Scheduling, marked
+from est_alan_scheduler.fields import checks
+from est_alan_scheduler.fields.checks import KnownFields, moment_check, seconds_check
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
@@ -53,6 +32,22 @@ RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfire
 """The fields that hold moments in the zone of the task."""
 
 
+@dataclass(frozen=True)
+class Scheduling:
+    """Mark of a field that belongs to the schedule."""
+
+    rearms: bool = False
+
+
+@dataclass(frozen=True)
+class Option(Scheduling):
+    """Mark of a schedule option."""
+
+    rearms: bool = True
+    shortest_gap: Callable[[Any], float] = lambda _: float("inf")
+    """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
+
+
 class TaskStatus(StrEnum):
     """The state of a task: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
 
@@ -60,6 +55,12 @@ class TaskStatus(StrEnum):
     RUNNING = "running"
     SUCCESS = "success"
     FAILED = "failed"
+
+
+_dump_func = PlainSerializer(function_name, str, when_used="json")
+_dump_args = PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json")
+_dump_kwargs = PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json")
+_dump_error = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
 
 
 def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -91,7 +92,7 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
         return moment
 
 
-class Task(BaseModel):
+class Task(KnownFields):
     """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
     Every field but `id` may be assigned at any time, from any thread: the value is validated like at construction, and
@@ -110,55 +111,41 @@ class Task(BaseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    id: Annotated[str, PlainValidator(check_id)] = Field(default_factory=lambda: uuid4().hex)
+    id: Annotated[str, PlainValidator(checks.check_id)] = Field(default_factory=lambda: uuid4().hex)
     """Any non-empty text; a UUID4 in hex by default."""
     every: Annotated[
         dict[str, int] | dict[str, float] | None,
-        PlainValidator(check_every),
-        Option(kind="every:Every", shortest_gap=lambda every: timedelta(**every).total_seconds()),
+        PlainValidator(checks.check_every),
+        Option(shortest_gap=lambda every: timedelta(**every).total_seconds()),
     ] = None
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
-    at: Annotated[
-        str | None, PlainValidator(check_at), Option(kind="daily:Daily", shortest_gap=lambda _: _SHORTEST_DAY)
-    ] = None
+    at: Annotated[str | None, PlainValidator(checks.check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = None
     """Daily at `"HH:MM"`."""
-    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option(kind="once:Once")] = None
+    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option()] = None
     """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
-    cron: Annotated[str | None, PlainValidator(check_cron), Option(kind="cron:Cron", shortest_gap=shortest_gap)] = None
+    cron: Annotated[str | None, PlainValidator(checks.check_cron), Option(shortest_gap=shortest_gap)] = None
     """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
-    timezone: Annotated[str | None, PlainValidator(check_timezone), Scheduling(rearms=True)] = None
+    timezone: Annotated[str | None, PlainValidator(checks.check_timezone), Scheduling(rearms=True)] = None
     """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
     start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = None
     """No slot before it; for `every`, the first slot."""
     end_at: Annotated[datetime | None, BeforeValidator(moment_check("end_at")), Scheduling()] = None
     """No slot after it."""
-    exclude: Annotated[tuple[date, ...], BeforeValidator(check_exclude), Scheduling()] = ()
+    exclude: Annotated[tuple[date, ...], BeforeValidator(checks.check_exclude), Scheduling()] = ()
     """Local dates on which `every`, `at` and `cron` have no slots."""
     jitter: Annotated[float | None, PlainValidator(seconds_check("jitter")), Scheduling()] = None
     """Seconds of delay of a slot at most: the same delay for a task and slot in every process."""
     misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace")), Scheduling()] = None
     """Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."""
-    func: Annotated[
-        Callable[..., Any], PlainValidator(check_func), PlainSerializer(function_name, str, when_used="json")
-    ]
+    func: Annotated[Callable[..., Any], PlainValidator(checks.check_func), _dump_func]
     """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
-    args: Annotated[
-        tuple[Any, ...],
-        PlainValidator(check_args),
-        PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json"),
-    ] = ()
-    kwargs: Annotated[
-        dict[str, Any],
-        PlainValidator(check_kwargs),
-        PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
-    ] = Field(default_factory=dict)
-    depends_on: Annotated[list[str], PlainValidator(check_depends_on)] = Field(default_factory=list)
+    args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
+    kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
+    depends_on: Annotated[list[str], PlainValidator(checks.check_depends_on)] = Field(default_factory=list)
     """Ids of the tasks that must have succeeded at least once."""
-    depends_on_mode: Annotated[
-        Literal["ever", "fresh"], PlainValidator(choice_check("depends_on_mode", ("ever", "fresh")))
-    ] = "ever"
+    depends_on_mode: Literal["ever", "fresh"] = "ever"
     """`"fresh"`: each of them must have succeeded anew since this task used its result. A retry needs nothing new."""
-    consumed: Annotated[dict[str, datetime] | None, BeforeValidator(check_consumed)] = None
+    consumed: Annotated[dict[str, datetime] | None, BeforeValidator(checks.check_consumed)] = None
     """The success of each dependency whose result this task has used: its `last_success_at`, by id.
     Set when a run takes the results; None before the first one."""
     timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
@@ -171,10 +158,7 @@ class Task(BaseModel):
     """The attempt number of the latest run, the one under way included: 1 for a slot, more for a retry, 0 for none."""
     paused: Annotated[bool, Field(strict=True)] = False
     """True: no slot and no retry is due. Afterwards, one run makes up for all missed slots."""
-    run_requested: Annotated[
-        Literal["ready", "force"] | None,
-        PlainValidator(choice_check("run_requested", (None, "ready", "force"))),
-    ] = None
+    run_requested: Literal["ready", "force"] | None = None
     """Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once."""
     misfires: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
     """How often slots were skipped because they were later than `misfire_grace`."""
@@ -187,16 +171,12 @@ class Task(BaseModel):
     """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
     result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
     """The last return value of `func`; a failure does not change it."""
-    error: Annotated[
-        BaseException | None,
-        PlainValidator(check_error),
-        PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json"),
-    ] = None
+    error: Annotated[BaseException | None, PlainValidator(checks.check_error), _dump_error] = None
     """The exception of the last run; None after a success."""
     error_message: str | None = None
     """The error as text, `"ValueError: boom"`."""
     history: Annotated[
-        list[dict[str, Any]], BeforeValidator(check_history), PlainSerializer(_dump_history, when_used="json")
+        list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(_dump_history, when_used="json")
     ] = Field(default_factory=list)
     """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message),
     `attempt`."""
@@ -211,14 +191,6 @@ class Task(BaseModel):
         task = super().__new__(cls)
         _set_slot(task, "_entry", None)
         return task
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_unknown_fields(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.keys() <= cls.model_fields.keys():
-            unknown = next(name for name in data if name not in cls.model_fields)
-            raise ValueError(cls._no_such_field(unknown))
-        return data
 
     @field_serializer("run_at", "start_at", "end_at", *sorted(RECORDED), when_used="json")
     def _dump_own_moment(self, moment: datetime | None) -> Any:
@@ -244,7 +216,7 @@ class Task(BaseModel):
             return
         if name not in type(self).model_fields:
             if not name.startswith("_") and not hasattr(type(self), name):
-                raise ValueError(self._no_such_field(name))
+                self._check_names((name,))
             super().__setattr__(name, value)
             return
         self._store(self._validated({name: value}))
@@ -263,11 +235,10 @@ class Task(BaseModel):
         """Return the values to keep for these fields, checked together, without a change of the task."""
         # On a copy: pydantic swaps the whole __dict__ at the end, which would undo what another thread wrote meanwhile.
         copy = self.model_copy()
+        self._check_names(changes)
         for name, value in changes.items():
             if name == "id":
                 raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
-            if name not in type(self).model_fields:
-                raise ValueError(self._no_such_field(name))
             self.__pydantic_validator__.validate_assignment(copy, name, value)
         if not SCHEDULING.isdisjoint(changes):
             copy._check_together()
@@ -277,13 +248,15 @@ class Task(BaseModel):
 
     def _check_together(self) -> None:
         fields = self.__dict__
-        if fields["jitter"] is not None:
-            for name, option in OPTIONS.items():
-                if fields[name] is not None:
-                    check_jitter(fields["jitter"], option.shortest_gap(fields[name]))
-                    break
-        if fields["end_at"] is not None and fields["start_at"] is not None:
-            compare_limits(fields)
+        jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
+        if jitter is not None:
+            gaps = [option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None]
+            if gaps and jitter >= min(gaps):
+                raise ValueError(f"jitter must be less than the {min(gaps):g} s between slots, got {jitter:g}")
+        if start is not None and end is not None:
+            is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
+            if is_comparable and end < start:
+                raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
 
     def _store(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write valid values in one step; return those that they replace, for the caller to free."""
@@ -308,18 +281,15 @@ class Task(BaseModel):
         entry.changed()  # last: the registry finds the new value
         return replaced
 
-    @classmethod
-    def _no_such_field(cls, name: object) -> str:
-        known = cls.model_fields
-        return f"Task has no field {short_repr(name)}{near_miss(name, known)}; its fields are: {', '.join(known)}"
-
 
 _set_slot = object.__setattr__
-_marks = marked(Task.model_fields, Scheduling)
+_marks = {
+    name: mark for name, field in Task.model_fields.items() for mark in field.metadata if isinstance(mark, Scheduling)
+}
 SCHEDULING = frozenset(_marks)
 """The fields that make up the schedule."""
 ARMING = frozenset(name for name, mark in _marks.items() if mark.rearms)
 """Those of them that rearm: their assignment makes the slots of a task that has never run count from then on."""
-OPTIONS = marked(Task.model_fields, Option)
+OPTIONS = {name: mark for name, mark in _marks.items() if isinstance(mark, Option)}
 """The schedule options, of which a task has exactly one."""
 OPTION_NAMES = " / ".join(OPTIONS)

@@ -11,7 +11,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.schedules.daily import daily
+from est_alan_scheduler.schedules.daily import Daily
 
 HALF_MINUTE, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (30, 60, 3_600, 86_400))
 BEGIN, END = datetime(1970, 1, 1), datetime(2038, 1, 1)
@@ -81,7 +81,7 @@ def cases(zone: ZoneInfo, change: datetime) -> Iterator[tuple[datetime, datetime
 
 def check(name: str, at: datetime, expected: datetime) -> str | None:
     """Describe a wrong slot of `at` around that date; None if there is no wrong slot."""
-    schedule = daily(f"{at:%H:%M}", named(name))
+    schedule = Daily(f"{at:%H:%M}", named(name))
     slot = schedule.after(expected - timedelta(microseconds=1))
     if slot != expected:
         return f"{name} {at}: the slot is {slot}, expected {expected}"

@@ -1,8 +1,9 @@
-"""Cron expressions as text: parsed, explained, and refused with the reason. By way of cronsim, the extra `cron`."""
+"""Cron expressions as text: parsed, and refused with the reason. By way of cronsim, the extra `cron`."""
 
 from __future__ import annotations
 
 import copy
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
@@ -52,12 +53,7 @@ def parse(expression: str) -> CronSim:
         next(copy.copy(parsed))
     except StopIteration:
         raise ValueError(_never_comes(expression, text.split())) from None
-    except (
-        CronSimError,
-        ValueError,
-        TypeError,
-        AssertionError,
-    ) as error:  # the last three: cronsim fails on odd fields
+    except (CronSimError, ValueError, TypeError, AssertionError) as error:  # the last three: it fails on odd fields
         raise ValueError(_what_is_wrong(expression, text.split(), str(error))) from None
     return parsed
 
@@ -73,8 +69,10 @@ def _what_is_wrong(expression: str, fields: list[str], error: str) -> str:
     if bad not in _ALLOWED:
         return f"cron {short_repr(expression)} cannot be read{f': {error}' if error else ''}"
     position = list(_ALLOWED).index(bad) - len(_ALLOWED)
-    if bad == "day-of-month" and fields[-2:] != ["*", "*"] and _is_right([*fields[:-2], "*", "*"]):
-        return _never_comes(expression, fields)
+    if bad == "day-of-month" and fields[-2:] != ["*", "*"]:
+        with suppress(ValueError):  # else the day is right for other months
+            parse(" ".join([*fields[:-2], "*", "*"]))
+            return _never_comes(expression, fields)
     return (
         f"cron {short_repr(expression)} has the {bad} {short_repr(fields[position])}; allowed: {_ALLOWED[bad]}, "
         "`*`, ranges `a-b`, steps `/n`, and lists of these with commas"
@@ -87,19 +85,6 @@ def _never_comes(expression: str, fields: list[str]) -> str:
         f"cron {short_repr(expression)} names days that never come: "
         f"day-of-month {days}, month {month}, day-of-week {weekdays}"
     )
-
-
-def _is_right(fields: list[str]) -> bool:
-    try:
-        parse(" ".join(fields))
-    except ValueError:
-        return False
-    return True
-
-
-def explain(expression: str) -> str:
-    """Return an expression in words, those of cronsim."""
-    return parse(expression).explain()
 
 
 def shortest_gap(expression: str) -> float:

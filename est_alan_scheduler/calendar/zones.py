@@ -1,104 +1,183 @@
 """Time zones: from wall times to instants and back, exact at every clock change.
 
 Instants are naive UTC, wall times are naive. A skipped wall time comes at the first instant after the gap, a repeated
-one at its first occurrence: so it has exactly one instant on every local date that exists.
+one at its first occurrence: so it has exactly one instant on every local date that exists. No clock is read here.
 """
 
-import contextlib
+import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from est_alan_scheduler.calendar import local_time
+from typing_extensions import override
 
-_EPOCH = datetime(1970, 1, 1)  # of the real class, which freezegun swaps wherever it finds it by name
-_DAY = timedelta(days=1)  # more than any offset from UTC
+# Bound once, from the real class: freezegun swaps the name `datetime` in this module, and its class answers with the
+# frozen offset instead of the zone's rules. The other direction, `astimezone` of a naive time, is not used: its answers
+# within a gap differ between releases of Python (gh-83861).
+_from_timestamp = datetime.fromtimestamp
+
+_EPOCH = datetime(1970, 1, 1)
+_SECOND = timedelta(seconds=1)
+_DAY = timedelta(days=1)  # more than any offset from UTC; and no zone has changed its clock twice within six days
 _MAX_DAYS = 4096
 
 
-class LocalZone:
-    """The zone of this machine: its moments are naive, and its instants agree with a frozen clock."""
+class Zone:
+    """A time zone. At the ends of the calendar, where an answer would lie outside it, the question is the answer."""
 
-    to_utc = staticmethod(local_time.to_utc)
-    from_utc = staticmethod(local_time.from_utc)
-    first_instant = staticmethod(local_time.first_instant)
-    steady_offset = staticmethod(local_time.steady_offset)
-    instant = staticmethod(local_time.to_utc)
-    show = staticmethod(local_time.from_utc)
+    def __init__(self) -> None:
+        self._machine = time.tzname  # `time.tzset` makes a new tuple: another identity means another zone
+        self._days: dict[int, timedelta] = {}  # the offset of each date that has only one, in UTC and in wall time
 
+    def _ask(self, utc: datetime) -> datetime:
+        """Return what `from_utc` does, by the rules. Raises `OverflowError` or `ValueError` outside the calendar."""
+        raise NotImplementedError
 
-class NamedZone:
-    """A zone of the IANA database."""
-
-    def __init__(self, name: str) -> None:
-        self._tz = ZoneInfo(name)
-        self._days: dict[int, timedelta] = {}  # the offset of each date that has only one, as in `local_time`
-
-    def to_utc(self, wall: datetime) -> datetime:
-        """Return the instant of a naive wall time, its `fold` obeyed; in a gap, with the offset before it (PEP 495)."""
-        return wall.replace(fold=0) - wall.replace(tzinfo=self._tz).utcoffset()  # type: ignore[operator]  # never None
-
-    def from_utc(self, utc: datetime) -> datetime:
-        """Return the naive wall time of an instant, `fold` set in a repeated hour."""
-        offset = self.steady_offset(utc)
-        return self._ask(utc) if offset is None else utc + offset
-
-    def steady_offset(self, utc: datetime) -> timedelta | None:
-        """Return the offset from UTC at an instant, if it is the same for at least a day after that."""
-        day = utc.toordinal()
-        offset = self._days.get(day)
-        if offset is None:
-            with contextlib.suppress(OverflowError):  # the ends of the calendar
-                self._learn(utc)
-            offset = self._days.get(day)
-        return offset
-
-    def first_instant(self, wall: datetime) -> datetime | None:
-        """Return the instant at which a naive wall time first comes; None if the zone skips its whole date."""
-        offset = self._days.get(wall.toordinal())
-        if offset is not None:
-            return wall - offset
-        try:
-            self._learn(wall)
-            wall = wall.replace(fold=0)
-            instant, other = self.to_utc(wall), self.to_utc(wall.replace(fold=1))
-        except OverflowError:  # the ends of the calendar
-            return wall
-        if instant <= other:  # equal on any other day, less where `wall` is repeated
-            return instant
-        return local_time.end_of_gap(wall, other, instant, self._ask)
-
-    def instant(self, wall: datetime) -> datetime:
+    def instant(self, moment: datetime) -> datetime:
         """Return the instant of an aware moment, or of a naive one in the time of this machine.
 
         In frozen time, a naive one has to come from the clock itself.
         """
-        if wall.tzinfo is None:
-            return datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
-        return (wall - wall.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # of an aware one
+        if moment.tzinfo is None:
+            return datetime.fromtimestamp(moment.timestamp(), UTC).replace(tzinfo=None)
+        return (moment - moment.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # of an aware one
 
     def show(self, utc: datetime) -> datetime:
-        """Return an instant as an aware moment in this zone."""
+        """Return an instant as a moment in this zone: aware, but for the zone of this machine."""
+        raise NotImplementedError
+
+    def to_utc(self, wall: datetime) -> datetime:
+        """Return the instant of a wall time, its `fold` obeyed, or of an aware moment.
+
+        A wall time that the zone skips is read with the offset before the gap, as PEP 495 has it.
+        """
+        if wall.tzinfo is not None:
+            return self.instant(wall)
+        try:
+            if self._machine is time.tzname:
+                offset = self._days.get(wall.toordinal())
+                if offset is not None:
+                    return wall - offset
+            return wall - self._look_up(wall)
+        except (OverflowError, ValueError):
+            return wall
+
+    def from_utc(self, utc: datetime) -> datetime:
+        """Return the wall time of an instant, `fold` set in a repeated hour."""
+        offset = self.steady_offset(utc)
+        try:
+            return self._ask(utc) if offset is None else utc + offset
+        except (OverflowError, ValueError):
+            return utc
+
+    def steady_offset(self, utc: datetime) -> timedelta | None:
+        """Return the offset from UTC at an instant, if it is the same for at least a day after that."""
+        if self._machine is time.tzname:
+            offset = self._days.get(utc.toordinal())
+            if offset is not None:
+                return offset
+        try:
+            self._look_up(utc)
+        except (OverflowError, ValueError):
+            return None
+        return self._days.get(utc.toordinal())
+
+    def first_instant(self, wall: datetime) -> datetime | None:
+        """Return the instant at which a wall time first comes; None if the zone skips its whole date.
+
+        If the zone skips `wall` alone, that is the first instant after the gap.
+        """
+        if wall.fold:
+            wall = wall.replace(fold=0)
+        offset = self.steady_offset(wall)
+        if offset is not None:
+            return wall - offset
+        # In a gap, `wall` comes too late by the gap's length when read with the offset before it, and too early with
+        # the one after it: the end lies between.
+        before, after = self.to_utc(wall.replace(fold=1)), self.to_utc(wall)
+        if self.from_utc(after) == wall:
+            return after
+        while after - before > _SECOND:
+            middle = before + (after - before) // 2 // _SECOND * _SECOND
+            if self.from_utc(middle) > wall:
+                after = middle
+            else:
+                before = middle
+        after = after.replace(microsecond=0)
+        exists = self.from_utc(after - _SECOND).date() >= wall.date() or self.from_utc(after).date() <= wall.date()
+        return after if exists else None
+
+    def _look_up(self, wall: datetime) -> timedelta:
+        """Return the offset at a wall time by the rules, and keep it if it is the only one of that date."""
+        if self._machine is not time.tzname or len(self._days) >= _MAX_DAYS:
+            self._days = {}
+            self._machine = time.tzname  # last: another thread trusts the offsets from then on
+        days = self._days
+        midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        before, after = (self._ask(utc) - utc for utc in (midnight - _DAY, midnight + 2 * _DAY))
+        if before == after:
+            days[wall.toordinal()] = before
+            return before
+        valid = [offset for offset in (before, after) if self._ask(wall - offset) == wall]
+        if not valid:  # in a gap
+            return after if wall.fold else before
+        return min(valid) if wall.fold else max(valid)
+
+
+class LocalZone(Zone):
+    """The zone of this machine, by the rules of the operating system."""
+
+    @override
+    def _ask(self, utc: datetime) -> datetime:
+        return _from_timestamp((utc - _EPOCH) // _SECOND).replace(microsecond=utc.microsecond)
+
+    @override
+    def instant(self, moment: datetime) -> datetime:
+        return self.to_utc(to_wall(moment))
+
+    show = Zone.from_utc
+
+
+class NamedZone(Zone):
+    """A zone of the IANA database."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._tz = ZoneInfo(name)
+
+    @override
+    def _ask(self, utc: datetime) -> datetime:
+        return self._tz.fromutc(utc.replace(tzinfo=self._tz)).replace(tzinfo=None)
+
+    @override
+    def show(self, utc: datetime) -> datetime:
         try:
             return self._tz.fromutc(utc.replace(tzinfo=self._tz))
-        except OverflowError:  # the end of the calendar
+        except OverflowError:
             return utc.replace(tzinfo=self._tz)
 
-    def _ask(self, utc: datetime) -> datetime:
-        return self.show(utc).replace(tzinfo=None)
-
-    def _learn(self, wall: datetime) -> None:
-        midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        before, after = midnight - _DAY, midnight + 2 * _DAY  # no zone has changed its clock twice within six days
-        if self._ask(before) - before == self._ask(after) - after:
-            if len(self._days) >= _MAX_DAYS:
-                self._days = {}
-            self._days[wall.toordinal()] = self._ask(before) - before
-
-
-Zone = LocalZone | NamedZone
 
 LOCAL = LocalZone()
+
+
+@lru_cache(maxsize=1024)
+def named(name: str) -> NamedZone:
+    """Return the zone of that name. Raises what `ZoneInfo` raises if there is none."""
+    return NamedZone(name)
+
+
+def to_wall(moment: datetime) -> datetime:
+    """Return an aware `moment` as naive local time; a naive one as it is.
+
+    By way of `datetime.fromtimestamp` looked up at call time, so that it agrees with `datetime.now` when both are
+    frozen.
+    """
+    if moment.tzinfo is None:
+        return moment
+    try:
+        return datetime.fromtimestamp(moment.timestamp())
+    except (OverflowError, ValueError):  # the ends of the calendar
+        return moment.replace(tzinfo=None)
 
 
 # True time and the machine's clock differ if a test has frozen the clock: its wall time is then at a constant offset,
@@ -113,7 +192,7 @@ def is_frozen(now: datetime) -> bool:
 def to_clock(instant: datetime, now: datetime, here: datetime) -> datetime:
     """Return a true instant in the UTC of the machine's clock."""
     try:
-        return local_time.to_utc(now + (instant - here)) if is_frozen(now) else instant
+        return LOCAL.to_utc(now + (instant - here)) if is_frozen(now) else instant
     except OverflowError:  # the end of the calendar
         return instant
 
@@ -121,12 +200,6 @@ def to_clock(instant: datetime, now: datetime, here: datetime) -> datetime:
 def from_clock(wall: datetime, now: datetime, here: datetime) -> datetime:
     """Return the true instant of a naive wall time of the machine's clock."""
     try:
-        return here + (wall - now) if is_frozen(now) else local_time.to_utc(wall)
+        return here + (wall - now) if is_frozen(now) else LOCAL.to_utc(wall)
     except OverflowError:
         return wall
-
-
-@lru_cache(maxsize=1024)
-def named(name: str) -> NamedZone:
-    """Return the zone of that name. Raises what `ZoneInfo` raises if there is none."""
-    return NamedZone(name)

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import ValidationInfo
+from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
@@ -20,11 +20,46 @@ _HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def check_id(value: object) -> str:
-    """Return an id."""
-    if isinstance(value, str) and value:
-        return value
-    raise ValueError(f"id must be a non-empty text, got {short_repr(value)}")
+def rule(expected: str, is_allowed: Callable[[Any], object]) -> Callable[[object], Any]:
+    """Return a check that keeps an allowed value as it is; for any other, the message says what is expected."""
+
+    def check(value: object) -> Any:
+        if is_allowed(value):
+            return value
+        raise _refusal(expected, value)
+
+    return check
+
+
+def _refusal(expected: str, value: object) -> ValueError:
+    return ValueError(f"{expected}, got {short_repr(value)}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+check_id = rule("id must be a non-empty text", _is_text)
+check_at = rule(
+    "at field must be in HH:MM format, 00:00 to 23:59, such as '07:30'",
+    lambda value: value is None or (isinstance(value, str) and _HH_MM.fullmatch(value)),
+)
+
+
+def seconds_check(field: str) -> Callable[[object], Any]:
+    """Return a check for a number of seconds, or None."""
+    expected = f"{field} must be a number of seconds greater than 0, or None"
+    return rule(expected, lambda value: value is None or (_is_number(value) and 0 < value <= MAX_SECONDS))
+
+
+def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], Any]:
+    """Return a check for a number between two limits."""
+    expected = f"{field} must be a number ({unit}) from {least:g} to {most:g}"
+    return rule(expected, lambda value: _is_number(value) and least <= value <= most)
 
 
 def check_every(value: object) -> dict[str, int | float] | None:
@@ -35,50 +70,38 @@ def check_every(value: object) -> dict[str, int | float] | None:
         parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
         value = {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}
     if not isinstance(value, Mapping):
-        raise ValueError(
-            f"'every' field must be a dict of timedelta keywords such as {{'minutes': 5}}, or a timedelta, "
-            f"got {short_repr(value)}"
+        raise _refusal(
+            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta", value
         )
     if not value:
         raise ValueError("'every' field cannot be an empty dictionary: name a unit, such as {'minutes': 5}")
     every: dict[str, int | float] = {}
     for unit, amount in value.items():
         if unit not in _UNITS:
-            raise ValueError(
-                f"Invalid key {short_repr(unit)} in 'every' field{near_miss(unit, _UNITS)}; "
-                f"allowed: {', '.join(_UNITS)}"
-            )
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not _is_finite(amount):
-            raise ValueError(f"'every' field needs a finite number of {unit}, got {short_repr(amount)}")
+            hint = f"{near_miss(unit, _UNITS)}; allowed: {', '.join(_UNITS)}"
+            raise ValueError(f"Invalid key {short_repr(unit)} in 'every' field{hint}")
+        if not _is_number(amount) or (isinstance(amount, float) and not math.isfinite(amount)):
+            raise _refusal(f"'every' field needs a finite number of {unit}", amount)
         every[unit] = amount
     try:
         total = timedelta(**every)
     except OverflowError:
         raise ValueError(f"'every' field is too long: {short_repr(every)}; at most {timedelta.max.days} days") from None
     if total <= timedelta(0):
-        raise ValueError(f"'every' field must come to at least a microsecond in total, got {short_repr(every)}")
+        raise _refusal("'every' field must come to at least a microsecond in total", every)
     return every
-
-
-def check_at(value: object) -> str | None:
-    """Return a time of day as `"HH:MM"`, 00:00 to 23:59 in ASCII digits."""
-    if value is None or (isinstance(value, str) and _HH_MM.fullmatch(value)):
-        return value
-    raise ValueError(f"at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', got {short_repr(value)}")
 
 
 def moment_check(field: str) -> Callable[[object], object]:
     """Return a check for a `datetime` or an ISO 8601 text; pydantic alone would guess at numbers and other texts."""
+    expected = f"{field} must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or '2026-11-23T05:30:00Z'"
 
     def check_moment(value: object) -> object:
         if value is None or isinstance(value, datetime):
             return value
         if isinstance(value, str) and (found := _ISO_DATE.match(value)):
             return f"{value}T00:00:00" if found.group() == value else value
-        raise ValueError(
-            f"{field} must be a datetime or an ISO 8601 text such as '2026-11-23T14:30:00' or '2026-11-23T05:30:00Z', "
-            f"got {short_repr(value)}"
-        )
+        raise _refusal(expected, value)
 
     return check_moment
 
@@ -87,8 +110,8 @@ def check_consumed(value: object) -> dict[str, object] | None:
     """Return moments by task id, as a dict of its own."""
     if value is None:
         return None
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) and key for key in value):
-        raise ValueError(f"consumed must be a dict of moments by task id, or None, got {short_repr(value)}")
+    if not isinstance(value, Mapping) or not all(map(_is_text, value)):
+        raise _refusal("consumed must be a dict of moments by task id, or None", value)
     check = moment_check("a moment in consumed")
     return {task_id: check(moment) for task_id, moment in value.items()}
 
@@ -105,7 +128,7 @@ def check_func(value: object, info: ValidationInfo) -> Callable[..., Any]:
 def check_args(value: object, info: ValidationInfo) -> tuple[Any, ...]:
     """Return the positional arguments as a tuple, from a tuple or list."""
     if not isinstance(value, tuple | list):
-        raise ValueError(f"args must be a tuple or list of positional arguments, got {short_repr(value)}")
+        raise _refusal("args must be a tuple or list of positional arguments", value)
     _refuse_marked("args", enumerate(value), info)
     return tuple(value)
 
@@ -113,48 +136,23 @@ def check_args(value: object, info: ValidationInfo) -> tuple[Any, ...]:
 def check_kwargs(value: object, info: ValidationInfo) -> dict[str, Any]:
     """Return the keyword arguments as a dict of its own."""
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
-        raise ValueError(f"kwargs must be a dict with text keys, got {short_repr(value)}")
+        raise _refusal("kwargs must be a dict with text keys", value)
     _refuse_marked("kwargs", value.items(), info)
     return dict(value)
 
 
 def check_depends_on(value: object) -> list[str]:
     """Return the ids of the tasks that must have succeeded, as a list of its own."""
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) and item for item in value):
-        raise ValueError(
-            f"depends_on must be a list of task ids such as ['extract'] or [task.id], got {short_repr(value)}"
-        )
-    return list(value)
-
-
-def seconds_check(field: str) -> Callable[[object], float | None]:
-    """Return a check for a number of seconds, or None."""
-
-    def check_seconds(value: object) -> float | None:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is None or (is_number and 0 < value <= MAX_SECONDS):  # type: ignore[operator]  # a number, then
-            return value  # type: ignore[return-value]
-        raise ValueError(f"{field} must be a number of seconds greater than 0, or None, got {short_repr(value)}")
-
-    return check_seconds
-
-
-def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], float]:
-    """Return a check for a number between two limits."""
-
-    def check_number(value: object) -> float:
-        if isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most:
-            return value
-        raise ValueError(f"{field} must be a number ({unit}) from {least:g} to {most:g}, got {short_repr(value)}")
-
-    return check_number
+    if isinstance(value, list | tuple) and all(map(_is_text, value)):
+        return list(value)
+    raise _refusal("depends_on must be a list of task ids such as ['extract'] or [task.id]", value)
 
 
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     """Return a whole number of at least `least`; `or_else` names other allowed values."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
-    raise ValueError(f"{name} must be a whole number of at least {least}{or_else}, got {short_repr(value)}")
+    raise _refusal(f"{name} must be a whole number of at least {least}{or_else}", value)
 
 
 def check_task_id(value: object, or_else: str = "") -> None:
@@ -163,25 +161,12 @@ def check_task_id(value: object, or_else: str = "") -> None:
         raise TypeError(f"task_id must be a text{or_else}, got {short_repr(value)}")
 
 
-def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
-    """Return a check for one of a few words."""
-
-    def check_choice(value: object) -> str | None:
-        if isinstance(value, str | None) and value in allowed:
-            return value
-        hint = near_miss(value, [word for word in allowed if word is not None])
-        raise ValueError(f"{field} must be {' or '.join(map(repr, allowed))}, got {short_repr(value)}{hint}")
-
-    return check_choice
-
-
 def check_cron(value: object) -> str | None:
     """Return a cron expression."""
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError(f"cron must be a text such as '*/15 9-17 * * mon-fri', got {short_repr(value)}")
-    parse(value)
+    if not isinstance(value, str | None):
+        raise _refusal("cron must be a text such as '*/15 9-17 * * mon-fri'", value)
+    if value is not None:
+        parse(value)
     return value
 
 
@@ -191,9 +176,7 @@ def check_timezone(value: object) -> str | None:
         return None
     name = value.key if isinstance(value, ZoneInfo) else value
     if not isinstance(name, str) or not name:
-        raise ValueError(
-            f"timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one, got {short_repr(value)}"
-        )
+        raise _refusal("timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one", value)
     try:
         ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # no such zone, a directory of them, no path at all
@@ -208,7 +191,7 @@ def check_exclude(value: object) -> tuple[date, ...]:
     if value is None:
         return ()
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
-        raise ValueError(f"exclude must be a list of dates, got {short_repr(value)}")
+        raise _refusal("exclude must be a list of dates", value)
     return tuple(sorted({_date(item) for item in value}))
 
 
@@ -220,20 +203,7 @@ def _date(value: object) -> date:
             return date.fromisoformat(value)
         except ValueError:  # 30 February
             pass
-    raise ValueError(f"exclude must hold dates such as date(2026, 12, 25) or '2026-12-25', got {short_repr(value)}")
-
-
-def check_jitter(jitter: float, gap: float) -> None:
-    """Raise `ValueError` unless `jitter` is less than the shortest time between slots, in seconds."""
-    if jitter >= gap:
-        raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
-
-
-def compare_limits(fields: Mapping[str, Any]) -> None:
-    """Raise `ValueError` if `end_at` lies before `start_at`; an aware and a naive moment are not compared."""
-    start, end = fields["start_at"], fields["end_at"]
-    if (start.tzinfo is None) == (end.tzinfo is None) and end < start:
-        raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+    raise _refusal("exclude must hold dates such as date(2026, 12, 25) or '2026-12-25'", value)
 
 
 def check_error(value: object, info: ValidationInfo) -> BaseException | None:
@@ -242,19 +212,19 @@ def check_error(value: object, info: ValidationInfo) -> BaseException | None:
         return value
     if info.mode == "json" and isinstance(value, str):
         return None
-    raise ValueError(f"error must be an exception or None, got {short_repr(value)}")
+    raise _refusal("error must be an exception or None", value)
 
 
 def check_history(value: object, info: ValidationInfo) -> object:
     """Return the history with its moments, which are texts in JSON."""
     if info.mode != "json" or not isinstance(value, list):
         return value
-    return [_parse_moments(run) if isinstance(run, dict) else run for run in value]
-
-
-def _parse_moments(run: dict[str, Any]) -> dict[str, Any]:
-    texts = {key: run[key] for key in ("run_at", "finished_at") if isinstance(run.get(key), str)}
-    return run | {key: datetime.fromisoformat(text) for key, text in texts.items()}
+    runs = [dict(run) if isinstance(run, dict) else run for run in value]
+    for run in runs:
+        for key in ("run_at", "finished_at") if isinstance(run, dict) else ():
+            if isinstance(run.get(key), str):
+                run[key] = datetime.fromisoformat(run[key])
+    return runs
 
 
 def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: ValidationInfo) -> None:
@@ -265,11 +235,26 @@ def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: Validatio
             raise ValueError(f"{field}[{key!r}] was {value[NOT_JSON]}, which JSON could not hold: set it in code")
 
 
-def _is_finite(amount: float) -> bool:
-    return isinstance(amount, int) or math.isfinite(amount)
-
-
 def near_miss(name: object, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
     close = get_close_matches(str(name), known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+class KnownFields(BaseModel):
+    """A model whose error for an unknown field suggests the nearest name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_fields(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.keys() <= cls.model_fields.keys():
+            cls._check_names(data)
+        return data
+
+    @classmethod
+    def _check_names(cls, names: Iterable[object]) -> None:
+        known = cls.model_fields
+        for name in names:
+            if name not in known:
+                hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"
+                raise ValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")

@@ -4,17 +4,13 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationInfo, model_validator
+from pydantic import ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
 
 from est_alan_scheduler._support.text import RemoteError, class_name, short_repr
-from est_alan_scheduler.fields.checks import MAX_SECONDS, check_count, near_miss, number_check
+from est_alan_scheduler.fields.checks import MAX_SECONDS, KnownFields, check_count, number_check
 from est_alan_scheduler.fields.serialization import object_named
 
 Errors = tuple[type[BaseException], ...]
-
-
-def _check_max_retries(value: object) -> int:
-    return check_count("max_retries", value, 0)
 
 
 def _check_on(value: object, info: ValidationInfo) -> Errors:
@@ -28,7 +24,7 @@ def _check_on(value: object, info: ValidationInfo) -> Errors:
     return tuple(classes)
 
 
-class Retry(BaseModel):
+class Retry(KnownFields):
     """A failed run is tried again, at most `max_retries` times: three retries make up to four attempts.
 
     The n-th retry is due `delay * backoff ** (n - 1)` seconds after the failure, `max_delay` at most, and later by up
@@ -39,7 +35,7 @@ class Retry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    max_retries: Annotated[int, PlainValidator(_check_max_retries)] = 3
+    max_retries: Annotated[int, PlainValidator(lambda value: check_count("max_retries", value, 0))] = 3
     """How often at most, after the first attempt."""
     delay: Annotated[float, PlainValidator(number_check("delay", "seconds", 0, MAX_SECONDS))] = 1.0
     """Seconds from a failure until the first retry."""
@@ -54,16 +50,6 @@ class Retry(BaseModel):
     ] = (Exception,)
     """Which errors: instances of these. `TimeoutError`, an `OSError`, is that of `timeout`. In JSON they are names, as
     `func` is; by name is also how an error is known that cannot be sent back from another process."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _name_unknown_fields(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.keys() <= cls.model_fields.keys():
-            unknown = next(name for name in data if name not in cls.model_fields)
-            known = cls.model_fields
-            hint = near_miss(unknown, known)
-            raise ValueError(f"Retry has no field {short_repr(unknown)}{hint}; its fields are: {', '.join(known)}")
-        return data
 
     def model_post_init(self, _context: Any) -> None:
         """Compare the two delays."""

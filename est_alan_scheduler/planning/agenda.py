@@ -52,7 +52,6 @@ class Agenda:
         # entries would each be one more object for the garbage collector, which would cost more than all the rest.
         self._moments: list[datetime] = []
         self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
-        self._empty = 0  # moments in the heap under which nothing is filed any more
 
     def __enter__(self) -> "Agenda":
         return self
@@ -171,7 +170,6 @@ class Agenda:
             found = filed.get(due)
             if found is None:
                 heappop(moments)
-                self._empty -= 1
             elif isinstance(found, Entry) or limit is None or len(taken) + len(found) <= limit:
                 heappop(moments)
                 del filed[due]
@@ -191,7 +189,6 @@ class Agenda:
             return AT_ONCE
         while self._moments and self._moments[0] not in self._filed:
             heappop(self._moments)
-            self._empty -= 1
         return self._moments[0] if self._moments else None
 
     def file(self, entry: Entry, now: datetime, due: datetime | None = None) -> None:
@@ -276,11 +273,9 @@ class Agenda:
             del found[entry]
         if not found or found is entry:
             del self._filed[due]
-            self._empty += 1
-            if self._empty > _EMPTY_ALLOWED + len(self._filed):
+            if len(self._moments) > _EMPTY_ALLOWED + 2 * len(self._filed):
                 self._moments = list(self._filed)
                 heapify(self._moments)
-                self._empty = 0
 
     def _left_over(self) -> list[Entry]:
         """Return the entries that ticks under way have found ready, but not started yet."""

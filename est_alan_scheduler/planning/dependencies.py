@@ -104,11 +104,6 @@ def first_used_up(task: Task, store: Mapping[str, Task], now: datetime) -> str |
     return None if is_retry_due(task, now) else first_consumed(task, store)
 
 
-def first_awaited(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
-    """Return the first id that `task`, due at `now`, has to wait for; None if there is none."""
-    return first_unmet(task, store) or first_used_up(task, store, now)
-
-
 def find_cycle(task: Task, store: Mapping[str, Task]) -> list[str] | None:
     """Return the ids along a cycle of dependencies through `task`, from its id to its id; None if there is none."""
     paths = [[task.id, dependency] for dependency in reversed(task.depends_on)]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.planning.dependencies import first_awaited
+from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.why_not import describe_misfire
 from est_alan_scheduler.schedules.due import due_moment, misfire
@@ -149,7 +149,7 @@ class Readiness:
     def _put_off(self, entry: Entry, now: datetime, notices: list[Notice]) -> None:
         """Let the entry of a task that is due wait for the dependency that keeps it from starting."""
         agenda = self._agenda
-        dependency = first_awaited(entry.task, agenda.store, now)
+        dependency = first_unmet(entry.task, agenda.store) or first_used_up(entry.task, agenda.store, now)
         if dependency is None:
             agenda.hold(entry)
             return

@@ -7,15 +7,16 @@ cron, which cronsim follows for five fields and a wall clock; here it is so for 
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.cron_expression import explain, parse
+from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zones import Zone
-from est_alan_scheduler.schedules.schedule import FixedKind
+from est_alan_scheduler.schedules.schedule import Kind
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
 
 
-class Cron(FixedKind):
+class Cron(Kind):
     """A cron expression."""
 
     __slots__ = ("_is_fixed", "_new", "_state", "zone")
@@ -46,86 +47,59 @@ class Cron(FixedKind):
     @classmethod
     @override
     def describe(cls, value: str, zone: str) -> str:
-        words = explain(value)
+        words = parse(value).explain()
         return f"{words[:1].lower()}{words[1:]}{zone}"
 
     @override
     def after(self, moment: datetime) -> datetime | None:
-        try:  # cronsim looks no further than fifty years
-            return self._fixed_after(moment) if self._is_fixed else self._elapsed_after(moment)
-        except (StopIteration, OverflowError, ValueError):  # the last two: the end of the calendar
-            return None
+        return self._find(moment, 1)
 
     @override
     def latest(self, moment: datetime) -> datetime | None:
-        try:
-            return self._fixed_latest(moment) if self._is_fixed else self._elapsed_latest(moment)
-        except (StopIteration, OverflowError, ValueError):
-            return None
+        return self._find(moment, -1)
 
-    @override
-    def local_date(self, slot: datetime) -> date:
-        return self.zone.from_utc(slot).date()
+    def _find(self, moment: datetime, direction: int) -> datetime | None:
+        """Return the first slot after a moment, or with the direction -1 the last one at or before it."""
+        with suppress(StopIteration, OverflowError, ValueError):  # after fifty years, or at the end of the calendar
+            return self._fixed(moment, direction) if self._is_fixed else self._elapsed(moment, direction)
+        return None
 
-    def _fixed_after(self, moment: datetime) -> datetime | None:
-        for wall in self._walk(self.zone.from_utc(moment), 1):
+    def _fixed(self, moment: datetime, direction: int) -> datetime | None:
+        start = self._start(moment, self._offset(moment), direction)
+        if direction < 0 and self._offset(moment - _DAY) != self._offset(moment):
+            start += _DAY  # within a repeated hour, later wall times may have come already
+        for wall in self._walk(start, direction):
             slot = self.zone.first_instant(wall)
-            if slot is not None and slot > moment:
+            if slot is not None and (slot > moment) == (direction > 0):
                 return slot
         return None
 
-    def _fixed_latest(self, moment: datetime) -> datetime | None:
-        wall = self.zone.from_utc(moment)
-        if self._offset(moment - _DAY) != self._offset(moment):
-            wall += _DAY  # within a repeated hour, later wall times may have come already
-        for earlier in self._walk(wall.replace(microsecond=0) + _SECOND, -1):
-            slot = self.zone.first_instant(earlier)
-            if slot is not None and slot <= moment:
-                return slot
-        return None
-
-    # Elapsed time, from one clock change to the next. Not by cronsim's own support for zones: a repeated half hour
-    # (Lord Howe) leads it back in time.
-
-    def _elapsed_after(self, moment: datetime) -> datetime | None:
-        steady = self.zone.steady_offset(moment)
-        if steady is not None:
-            slot = next(self._walk(moment + steady, 1)) - steady
-            if slot - moment <= _DAY:
-                return slot
-        wall, offset = self.zone.from_utc(moment), self._offset(moment)
-        if self._offset(moment + _DAY) != offset:
-            change = self._change(moment, moment + _DAY)
-            slot = next(self._walk(wall, 1)) - offset
-            if slot < change:
-                return slot
-            wall, offset = self.zone.from_utc(change) - _SECOND, self._offset(change)
-        for later in self._walk(wall, 1):
-            slot = later - offset
-            if self._offset(slot) == offset:
-                return slot
-            slot = self.zone.to_utc(later)
-            if self.zone.from_utc(slot) == later:  # not in a gap
-                return slot
-        return None
-
-    def _elapsed_latest(self, moment: datetime) -> datetime | None:
-        wall, offset = self.zone.from_utc(moment).replace(microsecond=0) + _SECOND, self._offset(moment)
-        if self._offset(moment - _DAY) != offset:
-            change = self._change(moment - _DAY, moment)
-            slot = next(self._walk(wall, -1)) - offset
-            if slot >= change:
+    def _elapsed(self, moment: datetime, direction: int) -> datetime | None:
+        # From one clock change to the next. Not by cronsim's own support for zones: a repeated half hour (Lord Howe)
+        # leads it back in time.
+        offset, beyond = self._offset(moment), moment + direction * _DAY
+        start = self._start(moment, offset, direction)
+        if self._offset(beyond) != offset:
+            change = self._change(min(moment, beyond), max(moment, beyond))
+            slot = next(self._walk(start, direction)) - offset
+            if (slot < change) == (direction > 0):
                 return slot
             before = change - _SECOND
-            wall, offset = self.zone.from_utc(before) + _SECOND, self._offset(before)
-        for earlier in self._walk(wall, -1):
-            slot = earlier - offset
+            offset = self._offset(change if direction > 0 else before)
+            start = self._start(before, offset, direction)
+        for wall in self._walk(start, direction):
+            slot = wall - offset
             if self._offset(slot) == offset:
                 return slot
-            slot = self.zone.to_utc(earlier.replace(fold=1))
-            if self.zone.from_utc(slot) == earlier:
+            slot = self.zone.to_utc(wall.replace(fold=int(direction < 0)))
+            if self.zone.from_utc(slot) == wall:  # not in a gap
                 return slot
         return None
+
+    @staticmethod
+    def _start(moment: datetime, offset: timedelta, direction: int) -> datetime:
+        """Return the wall time to walk from, so that a slot at `moment` is passed over only on the way ahead."""
+        return moment + offset if direction > 0 else moment.replace(microsecond=0) + offset + _SECOND
 
     def _offset(self, moment: datetime) -> timedelta:
         return self.zone.from_utc(moment) - moment
@@ -151,6 +125,4 @@ class Cron(FixedKind):
         return walk
 
 
-@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
-def _cron(expression: str, zone: Zone) -> Cron:
-    return Cron(expression, zone)
+_cron = lru_cache(maxsize=1024)(Cron)  # so that equal schedules of many tasks are one object

@@ -1,32 +1,32 @@
 """`at`: one slot for every local date that exists, at a wall time or at the first valid instant after it."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import FixedKind
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.schedules.schedule import Kind
 
 _DAY = timedelta(days=1)
 
 
-class Daily(FixedKind):
-    """A time of day."""
+class Daily(Kind):
+    """A time of day, `"HH:MM"`."""
 
     __slots__ = ("at", "zone")
 
-    def __init__(self, at: time_of_day, zone: Zone = LOCAL) -> None:
-        self.at = at
+    def __init__(self, at: str, zone: Zone = LOCAL) -> None:
+        self.at = time_of_day(int(at[:2]), int(at[3:]))
         self.zone = zone
 
     @classmethod
     @override
     def of(cls, value: str, zone: Zone) -> "Daily":
-        return daily(value, zone)
+        return _daily(value, zone)
 
     @classmethod
     @override
@@ -34,60 +34,39 @@ class Daily(FixedKind):
         return f"at {value}{zone}"
 
     @override
-    def due(self, task: Task, now: datetime) -> datetime | None:
-        last_run_at = task.last_run_at
-        return self._first(None if last_run_at is None else to_utc(last_run_at), date(now.year, now.month, now.day))
-
-    @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
-        return self._first(last, self.zone.from_utc(here).date())
-
-    def _first(self, last: datetime | None, today: date) -> datetime | None:
-        """Return the first slot after the moment `last` that falls on the local date `today` or later."""
+        today = self.zone.from_utc(here).date()
         # After the clock went back, the last run may lie days ahead.
         day = today if last is None else max(today, self.zone.from_utc(last).date())
         # The slot of the day before counts only where a gap has pushed it into today; the zone may skip the day after.
-        for days in (-1, 0, 1, 2):
-            slot = self._slot(day, days)
-            if slot is not None and (last is None or last < slot) and self.zone.from_utc(slot).date() >= today:
+        for slot in self._slots(day, -1, 0, 1, 2):
+            if (last is None or last < slot) and self.zone.from_utc(slot).date() >= today:
                 return slot
         return None
 
     @override
     def after(self, moment: datetime) -> datetime | None:
-        offset = self.zone.steady_offset(moment)
-        wall = self.zone.from_utc(moment) if offset is None else moment + offset
-        day = wall.date()
-        is_over = offset is not None and wall.time() >= self.at
+        day = self.zone.from_utc(moment).date()
         # The clock may have gone back over midnight, and the zone may skip a day.
-        for days in (1, 2, 3) if is_over else (0, 1, 2, 3):
-            slot = self._slot(day, days)
-            if slot is not None and slot > moment:
-                return slot
-        return None
+        return next((slot for slot in self._slots(day, 0, 1, 2, 3) if slot > moment), None)
 
     @override
     def latest(self, moment: datetime) -> datetime | None:
         day = self.zone.from_utc(moment).date()
-        for days in (1, 0, -1, -2):
-            slot = self._slot(day, days)
-            if slot is not None and slot <= moment:
-                return slot
-        return None
+        return next((slot for slot in self._slots(day, 1, 0, -1, -2) if slot <= moment), None)
 
     @override
     def local_date(self, slot: datetime) -> date:
         day = self.zone.from_utc(slot).date()
-        return day if self._slot(day, 0) == slot else day - _DAY  # pushed into the next day by a gap
+        return day if slot in self._slots(day, 0) else day - _DAY  # pushed into the next day by a gap
 
-    def _slot(self, day: date, days: int) -> datetime | None:
-        try:
-            return self.zone.first_instant(datetime.combine(day + days * _DAY if days else day, self.at))
-        except (OverflowError, ValueError):  # outside the years 1 to 9999
-            return None
+    def _slots(self, day: date, *distances: int) -> Iterator[datetime]:
+        """Yield the slots of the dates at some distances, in days, from another one."""
+        for distance in distances:
+            with suppress(OverflowError, ValueError):  # outside the years 1 to 9999
+                slot = self.zone.first_instant(datetime.combine(day + distance * _DAY, self.at))
+                if slot is not None:
+                    yield slot
 
 
-@lru_cache(maxsize=1440)  # so that equal schedules of many tasks are one object
-def daily(at: str, zone: Zone = LOCAL) -> Daily:
-    """Return the schedule of a time of day, `"HH:MM"`."""
-    return Daily(time_of_day(int(at[:2]), int(at[3:])), zone)
+_daily = lru_cache(maxsize=1440)(Daily)  # so that equal schedules of many tasks are one object

@@ -5,10 +5,8 @@ makes a task due, and so does a request. All functions are pure: they depend on 
 no clock is read. `now` is naive local time; due moments are naive UTC, so that they can be compared and subtracted.
 """
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from operator import is_, itemgetter
-from typing import Any
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
@@ -17,7 +15,7 @@ from est_alan_scheduler.schedules.schedule import AT_ONCE, Misfire, Schedule, in
 from est_alan_scheduler.schedules.state import tried
 from est_alan_scheduler.task import SCHEDULING, Task
 
-_read_options: Callable[[dict[str, Any]], tuple[Any, ...]] = itemgetter(*sorted(SCHEDULING))
+_read_options = itemgetter(*SCHEDULING)
 
 
 def keep_schedule(task: Task) -> Schedule | None:
@@ -126,20 +124,13 @@ def slot_of_retry(task: Task, due: datetime) -> datetime:
 
 
 def next_retry(
-    task: Task,
-    attempt: int,
-    slot: datetime | None,
-    error: BaseException | None,
-    now: datetime,
-    zone: str | None,
+    task: Task, attempt: int, slot: datetime | None, error: BaseException | None, now: datetime, zone: str | None
 ) -> datetime | None:
     """Return when to try `task` again, as recorded in `zone`, after `attempt` at `slot` has failed at `now`.
 
     `error` is None if its outcome is unknown because its process died.
     """
-    seconds = None
-    if task.retry is not None:
-        seconds = task.retry.seconds_after(attempt, error, task.id, AT_ONCE if slot is None else slot)
+    seconds = None if task.retry is None else task.retry.seconds_after(attempt, error, task.id, slot or AT_ONCE)
     if seconds is None:
         return None
     try:

@@ -1,6 +1,6 @@
 """`every`: a fixed grid of elapsed time from the first run, so that lateness never adds up."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Grid, Kind, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Kind, in_utc
 from est_alan_scheduler.task import Task
 
 _MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
@@ -17,27 +17,26 @@ _MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
 class Every(Kind):
     """An interval."""
 
-    __slots__ = ("step",)
+    __slots__ = ("_begin", "step", "zone")
 
     is_steady = True
 
-    def __init__(self, step: timedelta) -> None:
+    def __init__(self, step: timedelta, begin: datetime = AT_ONCE, zone: Zone = LOCAL) -> None:
         self.step: timedelta = step
+        self._begin = begin  # one of the slots
+        self.zone = zone
 
     @classmethod
     @override
     def of(cls, value: dict[str, float], zone: Zone) -> "Every":
-        return _every(tuple(value.items()))
+        return _every(timedelta(**value))
 
     @classmethod
     @override
     def describe(cls, value: dict[str, float], zone: str) -> str:
         amounts = [(unit, amount) for unit, amount in value.items() if amount]
-        if len(amounts) == 1 and amounts[0][1] == 1:
-            return f"every {amounts[0][0][:-1]}"
-        return "every " + " ".join(
-            f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts
-        )
+        words = " ".join(f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts)
+        return "every " + (words.removeprefix("1 ") if len(amounts) == 1 else words)
 
     @classmethod
     @override
@@ -45,34 +44,43 @@ class Every(Kind):
         return False
 
     @override
-    def is_astray(self, last: datetime, here: datetime) -> bool:
-        return last - here > self.step
+    def grid(self, begin: datetime, zone: Zone) -> "Every":
+        return Every(self.step, begin, zone)
 
     @override
-    def grid(self, begin: datetime, zone: Zone) -> "Steps":
-        return Steps(begin, self.step, zone)
+    def after(self, moment: datetime) -> datetime | None:
+        try:
+            return _next_step(moment, self._begin, self.step)
+        except OverflowError:  # beyond the year 9999
+            return None
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        try:
+            return moment - (moment - self._begin) % self.step
+        except OverflowError:
+            return None
 
     @override
     def due(self, task: Task, now: datetime) -> datetime | None:
         fields = task.__dict__  # this is the hot path, and attributes of a model are slower
         last_run_at, first_run_at, entry = fields["last_run_at"], fields["first_run_at"], task._entry
         kept: Any = None if entry is None else entry.worked_out
-        is_kept = kept is not None and kept[1] is self.step and kept[2] is first_run_at
-        if is_kept and kept[3] is last_run_at and kept[0] <= in_utc(now):
+        is_on_grid = kept is not None and kept[1] is self.step and kept[2] is first_run_at
+        is_kept = is_on_grid and kept[3] is last_run_at
+        if is_kept and kept[0] <= in_utc(now):
             return kept[0]  # type: ignore[no-any-return]  # a slot that has come, so the last run lies before `now`
         if last_run_at is None:
             return AT_ONCE
         if (last_run_at > now or last_run_at.fold) and self.is_astray(to_utc(last_run_at), to_utc(now)):
             return AT_ONCE
+        if is_kept:
+            return kept[0]  # type: ignore[no-any-return]
         try:
-            if not is_kept:
-                slot = self._next_slot(last_run_at, first_run_at)
-            elif kept[3] is last_run_at:
-                return kept[0]  # type: ignore[no-any-return]
-            else:  # on the same grid: one step further, unless the last run was early or late by more than that
-                slot = kept[0] + self.step
-                if not kept[0] <= in_utc(last_run_at) < slot:
-                    slot = self._next_slot(last_run_at, first_run_at)
+            # One step further, unless the last run was early or late by more than that.
+            slot = kept[0] + self.step if is_on_grid else AT_ONCE
+            if not (is_on_grid and kept[0] <= in_utc(last_run_at) < slot):
+                slot = _next_step(to_utc(last_run_at), to_utc(first_run_at or last_run_at), self.step)
         except OverflowError:  # beyond the year 9999
             return None
         if entry is not None:
@@ -86,48 +94,13 @@ class Every(Kind):
         slot = self.grid(begin, LOCAL).after(max(moment, begin - TICK))  # no slots before its begin
         return None if slot is None else from_utc(slot)
 
-    def _next_slot(self, last_run_at: datetime, first_run_at: datetime | None) -> datetime:
-        last = to_utc(last_run_at)
-        return _next_step(last, last if first_run_at is None else to_utc(first_run_at), self.step)
-
-
-class Steps(Grid):
-    """The slots of an interval whose first one is known, before it as well as after it."""
-
-    __slots__ = ("_begin", "_step", "_zone")
-
-    def __init__(self, begin: datetime, step: timedelta, zone: Zone) -> None:
-        self._begin = begin
-        self._step = step
-        self._zone = zone
-
-    @override
-    def after(self, moment: datetime) -> datetime | None:
-        try:
-            return _next_step(moment, self._begin, self._step)
-        except OverflowError:  # beyond the year 9999
-            return None
-
-    @override
-    def latest(self, moment: datetime) -> datetime | None:
-        try:
-            return moment - (moment - self._begin) % self._step
-        except OverflowError:
-            return None
-
-    @override
-    def local_date(self, slot: datetime) -> date:
-        return self._zone.from_utc(slot).date()
-
 
 def _next_step(moment: datetime, begin: datetime, step: timedelta) -> datetime:
     """Return the first moment after another one that lies on a grid. Raises `OverflowError` beyond the year 9999."""
     return moment + (step - (moment - begin) % step)
 
 
-@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
-def _every(items: tuple[tuple[str, float], ...]) -> Every:
-    return Every(timedelta(**dict(items)))
+_every = lru_cache(maxsize=1024)(Every)  # so that equal schedules of many tasks are one object
 
 
 def number_text(amount: float) -> str:

@@ -1,16 +1,14 @@
 """`run_at`: a single slot."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import FixedKind, moment_in
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.schedules.schedule import Kind, moment_in
 
 
-class Once(FixedKind):
+class Once(Kind):
     """One moment."""
 
     __slots__ = ("_moment", "zone")
@@ -37,27 +35,16 @@ class Once(FixedKind):
         return value.tzinfo is None
 
     @override
-    def due(self, task: Task, now: datetime) -> datetime | None:
-        return self.uncovered(None if task.last_run_at is None else to_utc(task.last_run_at), now)
-
-    @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
-        slot = self._slot()
-        return slot if last is None or last < slot else None
+        return self._slot() if last is None else self.after(last)
 
     @override
     def after(self, moment: datetime) -> datetime | None:
-        slot = self._slot()
-        return slot if slot > moment else None
+        return slot if (slot := self._slot()) > moment else None
 
     @override
     def latest(self, moment: datetime) -> datetime | None:
-        slot = self._slot()
-        return slot if slot <= moment else None
-
-    @override
-    def local_date(self, slot: datetime) -> date:
-        return self.zone.from_utc(slot).date()
+        return slot if (slot := self._slot()) <= moment else None
 
     def _slot(self) -> datetime:
         return moment_in(self._moment, self.zone)

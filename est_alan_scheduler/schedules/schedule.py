@@ -28,28 +28,6 @@ class Misfire(NamedTuple):
     late: timedelta
 
 
-class Grid:
-    """Slots, whatever has been run of them."""
-
-    __slots__ = ()
-
-    def after(self, moment: datetime) -> datetime | None:
-        """Return the first slot after a moment; None if there is none."""
-        raise NotImplementedError
-
-    def latest(self, moment: datetime) -> datetime | None:
-        """Return the last slot at or before a moment; None if there is none."""
-        raise NotImplementedError
-
-    def local_date(self, slot: datetime) -> date:
-        """Return the local date that a slot belongs to."""
-        raise NotImplementedError
-
-    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some grids need it
-        """Return the first slot after the last run that still counts at `here`; None if there is none."""
-        return None if last is None else self.after(last)
-
-
 class Schedule:
     """When a task is due, given its earlier runs. `now` and recorded moments are local time, as the task has them."""
 
@@ -85,7 +63,7 @@ class Schedule:
 
 
 class Kind(Schedule):
-    """The meaning of a schedule option, in the zone of this machine unless another one is given."""
+    """The meaning of a schedule option: its slots, whatever has been run of them."""
 
     __slots__ = ()
 
@@ -110,28 +88,39 @@ class Kind(Schedule):
         """Return whether a value of the option means other instants in another zone."""
         return True
 
-    def is_astray(self, last: datetime, here: datetime) -> bool:  # noqa: ARG002  # some kinds need it
-        """Return whether the last run lies so far ahead that the grid begins anew: the clock went back."""
-        return False
-
-    def grid(self, begin: datetime, zone: Zone) -> Grid:
-        """Return the slots; `begin` is the first one, for a grid that begins with the first run."""
-        raise NotImplementedError
-
     @property
     @override
     def kind(self) -> "Kind":
         return self
 
+    def after(self, moment: datetime) -> datetime | None:
+        """Return the first slot after a moment; None if there is none."""
+        raise NotImplementedError
 
-class FixedKind(Kind, Grid):
-    """A kind whose slots are fixed, whatever the task has run."""
+    def latest(self, moment: datetime) -> datetime | None:
+        """Return the last slot at or before a moment; None if there is none."""
+        raise NotImplementedError
 
-    __slots__ = ()
+    def local_date(self, slot: datetime) -> date:
+        """Return the local date that a slot belongs to."""
+        return self.zone.from_utc(slot).date()
+
+    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some kinds need it
+        """Return the first slot after the last run that still counts at `here`; None if there is none."""
+        return None if last is None else self.after(last)
+
+    def is_astray(self, last: datetime, here: datetime) -> bool:
+        """Return whether the last run lies so far ahead that the grid begins anew: the clock went back."""
+        return self.step is not None and last - here > self.step
+
+    def grid(self, begin: datetime, zone: Zone) -> "Kind":
+        """Return the slots in a zone of a kind with a `step`; `begin` is one of them."""
+        raise NotImplementedError
 
     @override
-    def grid(self, begin: datetime, zone: Zone) -> Grid:
-        return self
+    def due(self, task: Task, now: datetime) -> datetime | None:
+        last_run_at = task.last_run_at
+        return self.uncovered(None if last_run_at is None else to_utc(last_run_at), in_utc(now))
 
     @override
     def next_run(self, task: Task, after: datetime) -> datetime | None:

@@ -9,8 +9,8 @@ from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from est_alan_scheduler.calendar import local_time
 from est_alan_scheduler.calendar.local_time import first_instant, from_utc, to_utc, to_wall
+from est_alan_scheduler.calendar.zones import LOCAL
 
 ZONES = (
     "UTC",
@@ -112,4 +112,4 @@ def test_the_cache_of_offsets_is_bounded(set_zone: Callable[[str], None]) -> Non
     for days in range(10_000):
         moment = datetime(1990, 1, 1) + timedelta(days=days)
         assert to_utc(moment) == moment
-    assert 0 < len(local_time._offsets.days) <= 4096
+    assert 0 < len(LOCAL._days) <= 4096

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.schedules.daily import daily
+from est_alan_scheduler.schedules.daily import Daily
 from tests import oracle
 
 # A gap that ends at midnight, a skipped date, a fold over midnight, offsets with seconds, a change by two hours, half
@@ -52,12 +52,12 @@ def test_a_time_of_day_has_one_slot_a_date_around_any_clock_change_of_any_zone(
 def test_a_date_that_the_zone_skips_has_no_slot() -> None:
     apia = named("Pacific/Apia")
     assert apia.first_instant(datetime(2011, 12, 30, 12)) is None
-    slot = daily("12:00", apia).after(datetime(2011, 12, 29, 22))  # noon of the 29th
+    slot = Daily("12:00", apia).after(datetime(2011, 12, 29, 22))  # noon of the 29th
     assert slot == datetime(2011, 12, 30, 22)  # noon of the 31st
 
 
 def test_a_slot_that_a_gap_pushes_past_midnight_belongs_to_its_own_date() -> None:
-    nuuk = daily("23:30", named("America/Nuuk"))
+    nuuk = Daily("23:30", named("America/Nuuk"))
     slot = nuuk.after(datetime(2026, 3, 28, 12))
     assert slot == datetime(2026, 3, 29, 1)
     assert named("America/Nuuk").from_utc(slot) == datetime(2026, 3, 29)

@@ -8,7 +8,6 @@ import pytest
 
 from est_alan_scheduler import describe
 from est_alan_scheduler.calendar.zones import LOCAL
-from est_alan_scheduler.fields.options import Option, Scheduling, marked
 from est_alan_scheduler.schedules.due import next_run
 from est_alan_scheduler.schedules.kinds import KINDS, options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Kind
@@ -64,10 +63,8 @@ def tasks() -> Iterator[Task]:
 
 def test_each_option_of_a_task_has_its_kind_in_the_table() -> None:
     assert list(KINDS) == list(OPTIONS) == OPTION_NAMES.split(" / ")
-    for name, option in OPTIONS.items():
-        kind = KINDS[name]
+    for kind in KINDS.values():
         assert issubclass(kind, Kind)
-        assert f"{kind.__module__.rpartition('.')[2]}:{kind.__name__}" == option.kind
         for method in ("of", "describe"):
             assert method in vars(kind)
 
@@ -94,8 +91,7 @@ def test_a_schedule_is_made_of_marked_fields_alone() -> None:
 
 
 def test_marks_are_read_in_the_order_of_the_fields() -> None:
-    assert list(marked(Task.model_fields, Option)) == [name for name in Task.model_fields if name in OPTIONS]
-    assert marked(Task.model_fields, Scheduling).keys() == SCHEDULING
+    assert list(OPTIONS) == [name for name in Task.model_fields if name in OPTIONS]
     assert {*OPTIONS, "timezone", "start_at"} == ARMING
 
 
