@@ -4,6 +4,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +24,7 @@ from est_alan_scheduler.task import Task
 _Edit = tuple[Task, KnownRow, dict[str, Any]]  # the last: fields that differ from the row
 
 
+@dataclass(eq=False)
 class Edits:
     """The edits of a registry: `join` for tasks that are registered, `push` for all that the agenda has noticed.
 
@@ -30,19 +32,14 @@ class Edits:
     `BackendUnavailableError`.
     """
 
-    def __init__(
-        self, backend: Backend, records: TaskRecords, replica: Replica, agenda: Agenda, names: FunctionNames
-    ) -> None:
-        self._backend = backend
-        self._records = records
-        self._replica = replica
-        self._agenda = agenda
-        self._names = names
-        self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
-        """What was edited: the agenda adds to it, under the lock."""
-        self._removed: set[str] = set()
-
-    # Registration.
+    _backend: Backend
+    _records: TaskRecords
+    _replica: Replica
+    _agenda: Agenda
+    _names: FunctionNames
+    edit_log: deque[Task | tuple[str, bool] | None] = field(default_factory=deque)
+    """The notes of edits: the agenda adds to it, under the lock."""
+    _removed: set[str] = field(default_factory=set)
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
@@ -86,13 +83,11 @@ class Edits:
                     put_in(task)
 
     def _known_definition(self, task_id: str) -> TaskDefinition | None:
-        record = self._records.get(task_id)
-        if record is None:
-            return None
-        if record.row is not None:
-            return record.row.definition
+        if (row := self._records.row(task_id)) is not None:
+            return row.definition
+        found = self._records.unresolved.get(task_id)
         with suppress(ValueError):
-            return None if record.definition is None else decode(record.definition.json)
+            return None if found is None else decode(found.json)
         return None
 
     def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
@@ -106,8 +101,6 @@ class Edits:
                 armed = known.armed
         own = own._replace(armed=armed)
         return KnownRow(own, own.hash())
-
-    # Management.
 
     def manage(self, task: Task, field: str, value: Any) -> bool:
         """Set a field for all instances; return whether the task is still there."""
@@ -137,8 +130,6 @@ class Edits:
             del edit  # without the lock: the `__del__` of an argument is user code
             raise
         return False
-
-    # Edits that were noticed.
 
     def push(self) -> set[str]:
         """Write what was edited here; return the ids of tasks that other instances have edited first."""
@@ -261,7 +252,7 @@ class Edits:
                     lost.add(change.id)
                     continue
                 if change.definition is not None:
-                    kept.note_definition(definitions[change.id], change.definition.hash)
+                    kept.definition, kept.hash = definitions[change.id], change.definition.hash
                 self._replica.take_state(state)
 
     def _changed_definition(self, task: Task, row: KnownRow) -> TaskDefinition | None:
