@@ -30,8 +30,6 @@ _TRIES = 5  # to undo a claim while other instances manage the task
 _LONGEST = 1.0  # seconds after which the rest of a batch is released, for other instances to run
 _NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
 
-_HELD = ClaimState.HELD
-
 _Wish = tuple[Claim, KnownRow, datetime | None]  # a claim that is asked for, for a row, and when its run is due in UTC
 
 
@@ -128,7 +126,7 @@ class Claims:
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is held, under a lease that lasts."""
         record = self._records.get(task_id)
-        is_held = record is not None and record.state is _HELD and record.lease_since == self._lease.since
+        is_held = record is not None and record.state is ClaimState.HELD and record.lease_since == self._lease.since
         return is_held and self._lease.is_alive()
 
     def hold(self, ids: Collection[str]) -> None:
@@ -212,7 +210,7 @@ class Claims:
     def start(self, task: Task) -> ClaimedRun | None:
         """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
         record = self._records.get(task.id)
-        return record.run if record is not None and record.state is _HELD else None
+        return record.run if record is not None and record.state is ClaimState.HELD else None
 
     def run_began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""

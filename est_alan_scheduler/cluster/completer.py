@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from est_alan_scheduler._support.log import log
@@ -23,8 +22,6 @@ from est_alan_scheduler.task import TaskStatus
 LARGEST_BATCH = 1_000
 _LARGEST_WRITE = 16_000_000  # characters of results; stores limit how much one write may hold
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
-_SUCCESS = TaskStatus.SUCCESS  # looking up a member costs more than comparing it
-_recorded = itemgetter(*_RECORDED)
 _ALL = 2**31 - 1  # runs: more than any history keeps
 _Queued = tuple[RunOutcome, Run | None]  # None: the run has not started
 
@@ -53,11 +50,11 @@ class RunCompleter:
         task, row = run.task, self._records.row(run.task.id)
         fields = task.__dict__
         if row is not None and is_registered:
-            row.fields.update(zip(_RECORDED, _recorded(fields), strict=True))
+            row.fields.update({name: fields[name] for name in _RECORDED})
         elif run.epoch is not None:
             self._records.end(task.id, run.epoch)  # a task that was registered in its place has to be read
         at, status, error, retry_at = instant(clock), fields["status"], fields["error_message"], fields["retry_at"]
-        success = at if status is _SUCCESS else None
+        success = at if status is TaskStatus.SUCCESS else None
         retry = None if retry_at is None else instant(retry_at)
         limit, consumed = fields["history_limit"], stored_consumed(fields["consumed"])
         epoch, attempt = run.epoch or 0, run.attempt
@@ -103,7 +100,7 @@ class RunCompleter:
                 self._queue.popleft()
                 key, row = outcome[:2], records.row(outcome.id)
                 if run is not None and key in dead:
-                    self._recorder.mark_dead(run, dead[key], outcome.status is _SUCCESS)
+                    self._recorder.mark_dead(run, dead[key], outcome.status is TaskStatus.SUCCESS)
                 was_claimed = records.end(*key)
                 if run is not None and key not in recorded:
                     late.append(outcome)

@@ -1,7 +1,6 @@
 """Edits: tasks that were registered, changed or removed in a registry, on their way to the store."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -37,8 +36,6 @@ class Edits:
     _replica: Replica
     _agenda: Agenda
     _names: FunctionNames
-    edit_log: deque[Task | tuple[str, bool] | None] = field(default_factory=deque)
-    """The notes of edits: the agenda adds to it, under the lock."""
     _removed: set[str] = field(default_factory=set)
 
     def check(self, task: Task) -> None:
@@ -170,17 +167,15 @@ class Edits:
 
     def _collect(self) -> list[Task]:
         """Return the tasks that may differ from the store, and note those that are gone."""
-        edit_log, records, store = self.edit_log, self._records, self._agenda.store
-        while edit_log:
-            note = edit_log.popleft()
-            if isinstance(note, Task):
-                records.mark_edited((note.id,))
-            elif note is not None:
-                records.mark_edited(note[:1])
+        edited, records, store = dict[str, None](), self._records, self._agenda.store
+        while records.edit_log:
+            note = records.edit_log.popleft()
+            if note is None:
+                edited |= dict.fromkeys((*store, *records.known_ids()))
             else:
-                records.mark_edited((*store, *records.known_ids()))
+                edited[note.id if isinstance(note, Task) else note[0]] = None
         touched = []
-        for task_id in records.take_edited():
+        for task_id in edited:
             task = store.get(task_id)
             if task is not None:
                 touched.append(task)

@@ -6,7 +6,6 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.backends.rows import DeadRunOutcome, RunRow
-from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.cluster.lease import Lease, Outage
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
@@ -82,7 +81,7 @@ class Reaper:
         finally:
             sync_lock.release()
         # An unresolved task is left to an instance that knows it.
-        return [row for row in rows if self._records.problem(row.task_id) is None]
+        return [row for row in rows if self._records.problems.get(row.task_id) is None]
 
     def _judge(self, row: RunRow) -> DeadRunOutcome:
         """Return the outcome of a dead run, its retry included; the caller holds the lock."""
@@ -101,7 +100,7 @@ class Reaper:
         if task is None or known is None or known.epoch != row.epoch:
             # The task was removed meanwhile, and perhaps registered anew.
             task, retry_at = Task(id=task_id, func=lambda: None), None
-        started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
-        run = Run(task, from_utc(started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
+        slot = None if row.slot is None else from_instant(row.slot)
+        run = Run(task, moment(row.started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
         ended = row._replace(finished=self._backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
         self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))

@@ -9,18 +9,14 @@ from typing import Any
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
-from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.cluster.definition_codec import DEFINING, build, decode
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank
+from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank, moment
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.schedules.state import arm, keep_tried, tried
 from est_alan_scheduler.task import Task, TaskStatus
-
-_RUNNING = TaskStatus.RUNNING
-_HELD = ClaimState.HELD
 
 
 @dataclass(eq=False)
@@ -52,7 +48,7 @@ class Replica:
 
     def now(self) -> datetime:
         """Return the store's time as naive local time."""
-        return from_utc(from_instant(self._backend.now()))
+        return moment(self._backend.now())
 
     def tried(self, task_id: str) -> int | None:
         """Return the slot of the last run of a task that has ended, as a store keeps it; None if there is none."""
@@ -167,13 +163,13 @@ class Replica:
         self._agenda.own(task)
         if state is None:
             records.forget(task.id)
-            if records.problem(task.id) is None:
+            if records.problems.get(task.id) is None:
                 records.set_problem(task.id, "its row cannot be read", None)
             return
         former = records.row(task.id)
         records.clear_problem(task.id)
         records.set_row(task.id, row, is_adopted=False)
-        arm(task, None if row.definition.armed is None else from_utc(from_instant(row.definition.armed)))
+        arm(task, None if row.definition.armed is None else moment(row.definition.armed))
         # A pause that the constructor does not say is one of another instance.
         is_unused = is_blank(state._replace(paused=False) if task.paused else state)
         if is_unused and (is_new or state.version == 1):
@@ -221,7 +217,7 @@ class Replica:
             self._replaced.append(task._store(changes))
         row.definition, row.hash = news, definition.hash
         if news.armed is not None:
-            arm(task, from_utc(from_instant(news.armed)))
+            arm(task, moment(news.armed))
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
         """Take over how a task stands, if that is newer; the caller holds the lock."""
@@ -246,7 +242,7 @@ class Replica:
 
     def _runs_here(self, state: State) -> bool:
         """Tell whether a run is claimed here, perhaps by a claim whose answer is still to come."""
-        if state.status is not _RUNNING or state.owner != self._lease.owner:
+        if state.status is not TaskStatus.RUNNING or state.owner != self._lease.owner:
             return False
         return not self._records.is_claimed(state.id) or self._records.is_claimed(state.id, state.epoch)
 
@@ -259,14 +255,14 @@ class Replica:
         if is_same(fields["paused"], row.fields["paused"]):  # or it was assigned here
             fields["paused"] = news["paused"]
         row.fields["paused"] = news["paused"]
-        if record.state is _HELD or record.run is None:
+        if record.state is ClaimState.HELD or record.run is None:
             row.requested = news["run_requested"]
             self._agenda.changes += 1  # it may not start any more
         else:
             if is_same(fields["run_requested"], row.fields["run_requested"]):
                 fields["run_requested"] = news["run_requested"]
             row.fields["run_requested"] = news["run_requested"]
-            if fields["status"] is not _RUNNING:  # its run has ended, and the outcome is not written yet
+            if fields["status"] is not TaskStatus.RUNNING:  # its run has ended, and the outcome is not written yet
                 self._agenda.reread(task, self.now())
 
     def _write(self, task: Task, row: KnownRow, state: State) -> None:
@@ -280,7 +276,7 @@ class Replica:
         if fields["error_message"] != message:
             fields["error"] = None
         row.version, row.epoch, row.fields, row.initial = state.version, state.epoch, news, None
-        self._records.set_running_elsewhere(task.id, state.status is _RUNNING)
+        self._records.set_running_elsewhere(task.id, state.status is TaskStatus.RUNNING)
 
     def _drop(self, task_id: str) -> None:
         """Take a task whose row is known out of the registry."""

@@ -143,9 +143,9 @@ class ClusterSession:
 
     def obtain(self, task: Task) -> bool:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""
+        if self.claims.may_start(task.id):
+            return True
         if self.records.is_held(task.id):
-            if self.claims.may_start(task.id):
-                return True
             self.claims.release([task.id])  # its lease may have expired, and another instance have reaped it
             return False
         if not self.prepare(0, is_paused=True) or self.records.is_claimed(task.id) or self.records.row(task.id) is None:

@@ -1,22 +1,21 @@
 """The records of a replica: what is known of each task's row, and the state of its claim."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from operator import itemgetter
 from typing import Any
 
 from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition
 from est_alan_scheduler.cluster.state_codec import CLAIMED
 from est_alan_scheduler.runs.observer import ClaimedRun
-from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.task import Task, TaskStatus
 
 _RUN_STATUS = TaskStatus.RUNNING
 _BEGUN = (*CLAIMED, "run_requested")
-_begun: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*_BEGUN)
 
 
 class ClaimState(Enum):
@@ -100,10 +99,12 @@ class TaskRecords:
         self._released: dict[str, int] = {}  # the epoch of each run that was claimed and does not start
         self.unresolved: dict[str, Definition | None] = {}
         """The tasks of the store that cannot be known here, with what is stored of them."""
-        self._problems: dict[str, str] = {}  # of unresolved tasks
+        self.problems: dict[str, str] = {}
+        """Why these tasks cannot be known here."""
         self._unlogged: dict[str, str] = {}  # those that the log does not know
         self._stale: set[str] = set()
-        self._edited: dict[str, None] = {}
+        self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
+        """The notes of edits: the agenda adds to it, under the lock. What differs from the store has to get there."""
 
     def get(self, task_id: str) -> TaskRecord | None:
         """Return the record of a task id, if there is one."""
@@ -158,7 +159,7 @@ class TaskRecords:
         record = self._records.get(task_id, _UNKNOWN)
         if (row := record.row) is not None:
             fields["run_requested"], row.requested = row.requested, None
-            row.fields.update(zip(_BEGUN, _begun(fields), strict=True))
+            row.fields.update({name: fields[name] for name in _BEGUN})
         if record.state is _HELD:  # not before: a start that is cut off is released
             record.state = _RUNNING
 
@@ -245,23 +246,15 @@ class TaskRecords:
         if record.row is None and record.run is None:
             self._records.pop(record.id, None)
 
-    def problem(self, task_id: str) -> str | None:
-        """Return why a task of the store cannot be known here; None if it can."""
-        return self._problems.get(task_id)
-
-    def problems(self) -> dict[str, str]:
-        """Return why tasks of the store cannot be known here, by id."""
-        return dict(self._problems)
-
     def set_problem(self, task_id: str, problem: str, definition: Definition | None) -> None:
         """Note why a task of the store cannot be known here, and what is stored of it."""
-        if self._problems.get(task_id) != problem:
+        if self.problems.get(task_id) != problem:
             self._unlogged[task_id] = problem
-        self._problems[task_id], self.unresolved[task_id] = problem, definition
+        self.problems[task_id], self.unresolved[task_id] = problem, definition
 
     def clear_problem(self, task_id: str) -> None:
         """Note that a task can be known here, or is gone."""
-        for found in (self._problems, self._unlogged, self.unresolved):
+        for found in (self.problems, self._unlogged, self.unresolved):
             found.pop(task_id, None)
 
     def take_unlogged(self) -> list[tuple[str, str]]:
@@ -281,14 +274,8 @@ class TaskRecords:
         return stale
 
     def mark_edited(self, ids: Iterable[str]) -> None:
-        """Note that tasks were edited here, perhaps: what differs from the store has to get there."""
-        self._edited.update(dict.fromkeys(ids))
-
-    def take_edited(self) -> list[str]:
-        """Return the tasks that were edited, for the caller to write, or to mark them again."""
-        edited = list(self._edited)
-        self._edited.clear()
-        return edited
+        """Note that tasks were edited here, perhaps."""
+        self.edit_log.extend((task_id, True) for task_id in ids)
 
     def clear_after_fork(self, lock: threading.Lock) -> None:
         """Start over in a child process: the claims are the parent's, so their runs go on elsewhere."""

@@ -70,7 +70,7 @@ class Configuration:
                 self._management.keep_paused()
             parts.session = parts.recorder.session = session
             self.backend = backend
-            parts.agenda.edit_log = None if session is None else session.edits.edit_log
+            parts.agenda.edit_log = None if session is None else session.records.edit_log
             parts.agenda.note_all()
 
     def _running(self) -> list[str]:

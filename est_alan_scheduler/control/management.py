@@ -170,7 +170,7 @@ class Management:
         session = self._parts.session
         if session is None:
             return {}
-        return session.records.problems()
+        return dict(session.records.problems)
 
     def catch_up(self, task_id: str) -> None:
         """Read how a task stands in the backend before a change: others may have changed it since the last tick."""

@@ -29,7 +29,7 @@ class Reports:
         """Do what `TaskRegistry.why_not` says."""
         check_task_id(task_id)
         parts, session, store = self._parts, self._parts.session, self._parts.agenda.store
-        problem = None if session is None else session.records.problem(task_id)
+        problem = None if session is None else session.records.problems.get(task_id)
         if problem is not None:
             return f"cannot run here: {problem}"
         task = store[task_id]

@@ -134,9 +134,9 @@ class TestUnresolved:
         for _ in range(2):
             records.set_problem("a", "its row cannot be read", UNREADABLE)
         assert (records.take_unlogged(), records.take_unlogged()) == ([("a", "its row cannot be read")], [])
-        assert records.problems() == {"a": "its row cannot be read"}
+        assert records.problems == {"a": "its row cannot be read"}
 
     def test_a_problem_that_is_gone_leaves_nothing_behind(self, records: TaskRecords) -> None:
         records.set_problem("a", "its row cannot be read", UNREADABLE)
         records.clear_problem("a")
-        assert (records.get("a"), records.problem("a"), records.take_unlogged()) == (None, None, [])
+        assert (records.get("a"), records.problems.get("a"), records.take_unlogged()) == (None, None, [])
