@@ -21,8 +21,8 @@ from est_alan_scheduler.task import Task, TaskStatus
 class Reaper:
     """Reaps dead runs on behalf of one instance, three times a lease.
 
-    The registry's lock guards what is recorded; the backend is never asked under it. `reap` may raise
-    `BackendUnavailableError`.
+    The next tick publishes them. The registry's lock guards what is recorded; the backend is never asked under it.
+    `reap` may raise `BackendUnavailableError`.
     """
 
     _backend: Backend

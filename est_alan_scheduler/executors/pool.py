@@ -169,7 +169,7 @@ class Pool:
         if call.timeout is not None and not has_threads:
             call.start_mark = new_start_mark() if call.shares_clock else None
             if call.start_mark is None:
-                call.began_at = time.monotonic()  # nothing will tell when it begins
+                call.began_at = time.monotonic()  # its real start will never be known
         dumps = _dumps(executor)
         if dumps is None:
             return executor.submit(make_call, call)
