@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
+from est_alan_scheduler.control.configuration import KEEP, Parts
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
-from est_alan_scheduler.control.parts import KEEP, Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.tick import Tick
 from est_alan_scheduler.events.subscribers import Callback, check_subscription

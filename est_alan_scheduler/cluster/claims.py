@@ -2,17 +2,18 @@
 
 from collections import deque
 from collections.abc import Collection
-from datetime import datetime
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.backends.rows import Assignment, Claim
 from est_alan_scheduler.cluster.completer import LARGEST_BATCH, RunCompleter
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import claim_of, instant, stored
+from est_alan_scheduler.cluster.state_codec import instant, stored
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import first_consumed
@@ -27,45 +28,31 @@ _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one t
 _INSTANT = 1e-6  # seconds; a shorter time has not been measured
 _TRIES = 5  # to undo a claim while other instances manage the task
 _LONGEST = 1.0  # seconds after which the rest of a batch is released, for other instances to run
+_NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
 
-_HELD = ClaimState.HELD
-
-
-class _Wish(NamedTuple):
-    """A claim that is asked for, and the decision behind it."""
-
-    claim: Claim
-    row: KnownRow
-    due: datetime | None
-    """When that run is due, in UTC."""
+_Wish = tuple[Claim, KnownRow, datetime | None]  # a claim that is asked for, for a row, and when its run is due in UTC
 
 
-def _decision(wish: _Wish) -> tuple[str, int]:
-    return wish.claim.id, wish.claim.seen_version
-
-
+@dataclass(eq=False)
 class Claims:
     """The claims of one instance: by compare-and-set on the version of the row that was decided on.
 
     The registry's lock guards the records of tasks. A method that asks the backend may raise `BackendUnavailableError`.
     """
 
-    def __init__(
-        self, backend: Backend, lease: Lease, records: TaskRecords, replica: Replica, completer: RunCompleter
-    ) -> None:
-        self._backend = backend
-        self._lease = lease
-        self._records = records
-        self._replica = replica
-        self._completer = completer
-        self.inline_batch = 1
-        """How many runs an inline tick claims at a time: as many as take `_SHORT` seconds, so that none waits long."""
-        self._batch: Collection[str] = ()  # that an inline tick works through
-        self._hold_until = 0.0  # by the monotonic clock
-        # Claims that were refused when the whole batch was refused. If the same versions are refused again, the lease
-        # may be lost: a lost race would have changed the versions.
-        self._refused: set[tuple[str, int]] = set()
-        self._unanswered: deque[tuple[str, list[_Wish]]] = deque()  # with the token of each batch
+    _backend: Backend
+    _lease: Lease
+    _records: TaskRecords
+    _replica: Replica
+    _completer: RunCompleter
+    inline_batch: int = 1
+    """How many runs an inline tick claims at a time: as many as take `_SHORT` seconds, so that none waits long."""
+    _batch: Collection[str] = ()  # that an inline tick works through
+    _hold_until: float = 0.0  # by the monotonic clock
+    # Claims that were refused when the whole batch was refused. If the same versions are refused again, the lease may
+    # be lost: a lost race would have changed the versions.
+    _refused: set[tuple[str, int]] = field(default_factory=set)
+    _unanswered: deque[tuple[str, list[_Wish]]] = field(default_factory=deque)  # with the token of each batch
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time."""
@@ -78,7 +65,7 @@ class Claims:
 
     def claim(self, batch: list[Entry], now: datetime, agenda: Agenda) -> None:
         """Claim the entries of a batch that were found ready at this very `now`."""
-        wishes, records, started = [], self._records, instant(now)
+        wishes, records, started = list[_Wish](), self._records, instant(now)
         with records.lock:
             for entry in batch:
                 task, record = entry.task, records.get(entry.task.id)
@@ -92,16 +79,19 @@ class Claims:
                     lacks_input = first_consumed(task, agenda.store) is not None
                     attempt, due = coming_attempt(task, now, due, lacks_input)
                 slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
-                claim = claim_of(task, record.row.version, slot, attempt, started, first_run(task, now))
-                wishes.append(_Wish(claim, record.row, due))
+                at = started if slot is None or slot <= _NO_SLOT else to_instant(slot)
+                first_run_at = instant(first_run(task, now))
+                claim = Claim(task.id, record.row.version, at, attempt, started, first_run_at, started)
+                wishes.append((claim, record.row, due))
         if not wishes:
             return
-        if self._lease.is_due() or (self._refused and not self._refused.isdisjoint(map(_decision, wishes))):
+        if self._lease.is_due() or (self._refused and any(claim[:2] in self._refused for claim, _, _ in wishes)):
             self._lease.renew()
         self._ask(uuid4().hex, wishes)
 
     def claim_by_hand(self, task: Task, agenda: Agenda) -> None:
         """Claim a run of `task` that no tick has found ready: for its due slot, if there is one."""
+        self._replica.refresh([task.id])
         entry = Entry(task, agenda.reference)
         entry.ready_at = now = self._replica.now()
         due = due_moment(task, now)
@@ -114,12 +104,12 @@ class Claims:
             token, wishes = self._unanswered.popleft()
             self._ask(token, wishes)
             # Each is decided on anew: by the store it started then, and by now it may not be due any more.
-            self.release([wish.claim.id for wish in wishes])
+            self.release([claim.id for claim, _, _ in wishes])
 
     def _ask(self, token: str, wishes: list[_Wish]) -> None:
         records, lease_since = self._records, self._lease.since
         try:
-            won = self._backend.claim(self._lease.owner, token, [wish.claim for wish in wishes])
+            won = self._backend.claim(self._lease.owner, token, [claim for claim, _, _ in wishes])
             with records.lock:
                 for claim, row, due in wishes:
                     epoch = won.get(claim.id)
@@ -131,16 +121,13 @@ class Claims:
         except BaseException:  # also a Ctrl+C before all of the answer is noted
             self._unanswered.append((token, wishes))
             raise
-        self._refused = set() if won else set(map(_decision, wishes))
+        self._refused = set() if won else {claim[:2] for claim, _, _ in wishes}
 
     def may_start(self, task_id: str) -> bool:
         """Tell whether a run is held, under a lease that lasts."""
         record = self._records.get(task_id)
-        if record is None or record.state is not _HELD:
-            return False
-        return record.lease_since == self._lease.since and self._lease.is_alive()
-
-    # A slow tick.
+        is_held = record is not None and record.state is ClaimState.HELD and record.lease_since == self._lease.since
+        return is_held and self._lease.is_alive()
 
     def hold(self, ids: Collection[str]) -> None:
         """Note the tasks that an inline tick is about to claim and to work through; none when it is done."""
@@ -158,8 +145,6 @@ class Claims:
         if seconds is not None and seconds <= 0:
             self.inline_batch = 1
             self.release(self._batch)
-
-    # Claims that are not used.
 
     def release(self, ids: Collection[str]) -> None:
         """Let runs that are held not start any more; `write_released` undoes their claims."""
@@ -191,11 +176,8 @@ class Claims:
         versions = dict[str, int]()
         for _ in range(_TRIES):
             with self._records.lock:
-                wanted = [
-                    Assignment(task_id, row.version, self._before(task_id, row))
-                    for task_id in released.keys() - versions.keys()
-                    if (row := self._undoable_row(task_id, released[task_id])) is not None
-                ]
+                undone = [self._undo_of(task_id, released[task_id]) for task_id in released.keys() - versions.keys()]
+            wanted = [undo for undo in undone if undo is not None]
             versions |= self._backend.assign(wanted) if wanted else {}
             left = [one.id for one in wanted if one.id not in versions]
             if not left:
@@ -203,24 +185,24 @@ class Claims:
             self._replica.refresh(left)  # another instance may have paused one meanwhile
         return versions
 
-    def _undoable_row(self, task_id: str, epoch: int) -> KnownRow | None:
-        """Return the row of a task if a claim of it can be undone there."""
+    def _undo_of(self, task_id: str, epoch: int) -> Assignment | None:
+        """Return the fields before a claim; None if they are not known, or the task has been taken away since."""
         row = self._records.row(task_id)
-        return row if row is not None and row.is_claim_undoable() and self._records.is_claimed(task_id, epoch) else None
-
-    def _before(self, task_id: str, row: KnownRow) -> dict[str, Any]:
-        """Return the fields that a claim has overwritten, as they were, but for a request that came since."""
+        if row is None or not row.knows_before_claim() or row.lost_version > row.version:
+            return None
+        if not self._records.is_claimed(task_id, epoch):
+            return None
         fields = row.before_claim()
-        fields["run_requested"] = row.requested or fields["run_requested"]
-        return stored(fields) | {"slot": self._replica.tried(task_id)}
+        fields["run_requested"] = row.requested or fields["run_requested"]  # it may have come since
+        return Assignment(task_id, row.version, stored(fields) | {"slot": self._replica.tried(task_id)})
 
     def clear_after_fork(self) -> None:
         """Start over in a child process: the unanswered claims are the parent's."""
         self._refused.clear()
         for _, wishes in self._unanswered:
-            for wish in wishes:
-                wish.row.note_unknown()
-                self._records.mark_stale((wish.claim.id,))
+            for claim, row, _ in wishes:
+                row.note_unknown()
+                self._records.mark_stale((claim.id,))
         self._unanswered.clear()
 
     # Runs; the caller holds the lock.
@@ -228,7 +210,7 @@ class Claims:
     def start(self, task: Task) -> ClaimedRun | None:
         """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
         record = self._records.get(task.id)
-        return record.run if record is not None and record.state is _HELD else None
+        return record.run if record is not None and record.state is ClaimState.HELD else None
 
     def run_began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""

@@ -4,9 +4,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from operator import itemgetter
 from typing import Any
 
 from est_alan_scheduler._support.log import log
@@ -15,41 +15,32 @@ from est_alan_scheduler.backends.rows import DeadRunOutcome, RunOutcome
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
-from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import TaskStatus
 
 LARGEST_BATCH = 1_000
 _LARGEST_WRITE = 16_000_000  # characters of results; stores limit how much one write may hold
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
-_SUCCESS = TaskStatus.SUCCESS  # looking up a member costs more than comparing it
-_recorded = itemgetter(*_RECORDED)
 _ALL = 2**31 - 1  # runs: more than any history keeps
-_UNSTARTED = "not started: "
+_Queued = tuple[RunOutcome, Run | None]  # None: the run has not started
 
 
+@dataclass(eq=False)
 class RunCompleter:
     """A queue of outcomes, written together and in order. It waits while the store is out of reach.
 
     The registry's lock guards it; `_writing` lets one thread at a time write.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        lease: Lease,
-        records: TaskRecords,
-        recorder: RunRecorder,
-        flush_soon: Callable[[], None],
-    ) -> None:
-        self._backend = backend
-        self._lease = lease
-        self._records = records
-        self._recorder = recorder
-        self._flush_soon = flush_soon
-        self._writing = threading.Lock()
-        self._queue: deque[tuple[RunOutcome, Run | None]] = deque()
-        self._unanswered: set[tuple[str, int]] = set()  # perhaps written: by a call whose answer was lost
+    _backend: Backend
+    _lease: Lease
+    _records: TaskRecords
+    _recorder: DeadRunRecorder
+    _flush_soon: Callable[[], None]
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+    _queue: deque[_Queued] = field(default_factory=deque)
+    _unanswered: set[tuple[str, int]] = field(default_factory=set)  # perhaps written: by a call whose answer was lost
 
     def __len__(self) -> int:
         return len(self._queue)
@@ -59,23 +50,25 @@ class RunCompleter:
         task, row = run.task, self._records.row(run.task.id)
         fields = task.__dict__
         if row is not None and is_registered:
-            row.fields.update(zip(_RECORDED, _recorded(fields), strict=True))
+            row.fields.update({name: fields[name] for name in _RECORDED})
         elif run.epoch is not None:
             self._records.end(task.id, run.epoch)  # a task that was registered in its place has to be read
         at, status, error, retry_at = instant(clock), fields["status"], fields["error_message"], fields["retry_at"]
-        success = at if status is _SUCCESS else None
+        success = at if status is TaskStatus.SUCCESS else None
         retry = None if retry_at is None else instant(retry_at)
         limit, consumed = fields["history_limit"], stored_consumed(fields["consumed"])
         epoch, attempt = run.epoch or 0, run.attempt
         # Arguments by position: by name, each run takes three times as long here.
         outcome = RunOutcome(task.id, epoch, at, status, result, text, error, success, retry, attempt, limit, consumed)
-        self._append(outcome, run)
+        self._queue.append((outcome, run))
+        self._flush_soon()
 
     def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Queue the end of a run that was claimed and not started; the caller holds the lock."""
-        error = f"{_UNSTARTED}owner {self._lease.owner} gave its claim back"
+        error = f"not started: owner {self._lease.owner} gave its claim back"
         outcome = RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error, history_limit=epoch)
-        self._append(outcome, None)  # with that limit, older runs stay: only a run that took place drops them
+        self._queue.append((outcome, None))  # with that limit, older runs stay: only a run that took place drops them
+        self._flush_soon()
 
     def flush(self) -> None:
         """Write the outcomes that are queued."""
@@ -92,26 +85,30 @@ class RunCompleter:
                 "before, and changes nothing.",
             )
 
-    def _write(self, batch: list[tuple[RunOutcome, Run | None]]) -> list[RunOutcome]:
+    def _write(self, batch: list[_Queued]) -> list[RunOutcome]:
         """Write a batch, and return the outcomes of it that came late, but for runs that did not start."""
         try:
             recorded = self._backend.finish(self._lease.owner, [outcome for outcome, _ in batch])
-            dead = self._recorded_as_dead([(it, run) for it, run in batch if run and _key(it) not in recorded])
+            dead = self._recorded_as_dead([(it, run) for it, run in batch if run and it[:2] not in recorded])
         except BaseException:
-            self._unanswered.update(_key(outcome) for outcome, _ in batch)
+            self._unanswered.update(outcome[:2] for outcome, _ in batch)
             raise
         self._unanswered.clear()
-        late = []
-        with self._records.lock:
+        late, records = [], self._records
+        with records.lock:
             for outcome, run in batch:
                 self._queue.popleft()
-                key = _key(outcome)
+                key, row = outcome[:2], records.row(outcome.id)
                 if run is not None and key in dead:
-                    self._recorder.mark_dead(run, dead[key], outcome.status is _SUCCESS)
-                is_late, is_unstarted = key not in recorded, (outcome.error or "").startswith(_UNSTARTED)
-                self._settle(outcome, is_late, is_unstarted)
-                if is_late and not is_unstarted:
+                    self._recorder.mark_dead(run, dead[key], outcome.status is TaskStatus.SUCCESS)
+                was_claimed = records.end(*key)
+                if run is not None and key not in recorded:
                     late.append(outcome)
+                elif run is not None and was_claimed and row is not None and row.epoch == outcome.epoch:
+                    row.version += 1  # each change of a row is one version, and the fields of the task say this one
+                    continue
+                if was_claimed or run is not None:  # a claim that was undone is known
+                    records.mark_stale((outcome.id,))
         return late
 
     def clear_after_fork(self) -> None:
@@ -120,10 +117,9 @@ class RunCompleter:
         self._queue.clear()
         self._unanswered.clear()
 
-    def next_batch(self) -> list[tuple[RunOutcome, Run | None]]:
+    def next_batch(self) -> list[_Queued]:
         """Return the outcomes that are written next, together."""
-        batch: list[tuple[RunOutcome, Run | None]] = []
-        size = 0
+        batch, size = list[_Queued](), 0
         for pair in list(islice(self._queue, LARGEST_BATCH)):  # in one step: other threads add to it
             size += len(pair[0].result or "")
             if batch and size > _LARGEST_WRITE:
@@ -139,7 +135,7 @@ class RunCompleter:
         """
         dead: dict[tuple[str, int], dict[str, Any] | None] = {}
         for outcome, run in late:
-            key, dead_run = _key(outcome), DeadRunOutcome(outcome.id, outcome.epoch, self._lease.owner)
+            key, dead_run = outcome[:2], DeadRunOutcome(outcome.id, outcome.epoch, self._lease.owner)
             claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
             rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
             row = rows.get(outcome.epoch)
@@ -148,20 +144,3 @@ class RunCompleter:
             elif row is None and max(rows, default=0) > outcome.epoch and key not in self._unanswered:
                 dead[key] = None  # only runs that have ended are dropped
         return dead
-
-    def _append(self, outcome: RunOutcome, run: Run | None) -> None:
-        self._queue.append((outcome, run))
-        self._flush_soon()
-
-    def _settle(self, outcome: RunOutcome, is_late: bool, is_unstarted: bool) -> None:
-        """Note that an outcome is written, and have the task read unless its fields say so already."""
-        records, row = self._records, self._records.row(outcome.id)
-        was_claimed = records.end(outcome.id, outcome.epoch)
-        if row is not None and was_claimed and row.epoch == outcome.epoch and not is_late and not is_unstarted:
-            row.version += 1  # each change of a row is one version
-        elif was_claimed or not is_unstarted:  # a claim that was undone is known
-            records.mark_stale((outcome.id,))
-
-
-def _key(outcome: RunOutcome) -> tuple[str, int]:
-    return outcome.id, outcome.epoch

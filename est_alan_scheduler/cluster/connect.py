@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.observer import DeadRunRecorder
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
@@ -29,7 +29,7 @@ def join(
     backend: "str | Backend",
     opened: "Backend | None",
     lease: float,
-    recorder: RunRecorder,
+    recorder: DeadRunRecorder,
     agenda: Agenda,
     names: FunctionNames,
     wake: Callable[[], None],

@@ -4,9 +4,8 @@ import functools
 import json
 import os
 import sys
-import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +23,8 @@ from est_alan_scheduler.task import ARMING, Task
 DEFINING = frozenset(Task.model_fields) - frozenset(FIELDS) - {"id", "error", "history"}
 """The fields of a task that its application defines. The others are its state."""
 
-_YEARS = range(2020, 2038)  # in which the rules of two zones are compared
+_MOMENTS = [datetime(year, month, 1) for year in range(2020, 2038) for month in (4, 10, 1, 7)]
+"""When two zones are compared: the last two tell winter from summer."""
 
 
 class TaskDefinition(NamedTuple):
@@ -119,12 +119,12 @@ def _check_dependencies(task: Task) -> None:
 def check_zone(task_id: str, definition: TaskDefinition) -> None:
     """Raise ValueError for a schedule in the local time of another zone."""
     zone = definition.zone
-    if zone is None or _is_local(zone):
-        return
-    raise ValueError(
-        f"task {task_id!r} was first registered where local time is {zone['name']}, here it is {local_zone()['name']}: "
-        f"say which one is meant, timezone={zone['name']!r} for example, or each zone would have slots of its own"
-    )
+    if zone is not None and not _is_local(zone):
+        raise ValueError(
+            f"task {task_id!r} was first registered where local time is {zone['name']}, here it is "
+            f"{local_zone()['name']}: say which one is meant, timezone={zone['name']!r} for example, or each zone would"
+            " have slots of its own"
+        )
 
 
 def depends_on_local_zone(task: Task) -> bool:
@@ -139,11 +139,9 @@ def depends_on_local_zone(task: Task) -> bool:
 
 def local_zone() -> dict[str, Any]:
     """Return the name of this machine's zone, if it has one, and its offsets from UTC in seconds."""
-    offsets = _offsets(time.tzname, os.environ.get("TZ"))
-    return {
-        "name": _local_name() or "/".join(f"UTC{offset / 3600:+g}" for offset in sorted(set(offsets[-2:]))),
-        "offsets": list(offsets[-2:]),
-    }
+    offsets = [round((from_utc(moment) - moment).total_seconds()) for moment in _MOMENTS[-2:]]
+    name = _local_name() or "/".join(f"UTC{offset / 3600:+g}" for offset in sorted(set(offsets)))
+    return {"name": name, "offsets": offsets}
 
 
 def _is_local(zone: Mapping[str, Any]) -> bool:
@@ -154,35 +152,16 @@ def _is_local(zone: Mapping[str, Any]) -> bool:
         other = named(zone["name"])
     except (KeyError, OSError, ValueError):  # known by its offsets only
         return bool(zone["offsets"] == here["offsets"])
-    return _offsets(time.tzname, os.environ.get("TZ")) == tuple(
-        _seconds(other.from_utc(moment) - moment) for moment in _moments()
-    )
+    return all(from_utc(moment) == other.from_utc(moment) for moment in _MOMENTS)
 
 
 def _local_name() -> str | None:
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if not name:
-        path = str(Path("/etc/localtime").resolve())
-        name = path.partition("zoneinfo/")[2]
+    name = os.environ.get("TZ", "").removeprefix(":") or str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
     try:
         named(name)
     except (KeyError, OSError, ValueError):  # a POSIX rule, a copied file
         return None
     return name
-
-
-@functools.lru_cache(maxsize=4)
-def _offsets(_names: tuple[str, str], _setting: str | None) -> tuple[int, ...]:
-    """Return the offsets of local time, in seconds; the arguments change when the zone does."""
-    return tuple(_seconds(from_utc(moment) - moment) for moment in _moments())
-
-
-def _moments() -> list[datetime]:
-    return [datetime(year, month, 1) for year in _YEARS for month in (4, 10, 1, 7)]
-
-
-def _seconds(offset: timedelta) -> int:
-    return round(offset.total_seconds())
 
 
 def _loaded(name: object) -> Any:

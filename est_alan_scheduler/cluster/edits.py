@@ -1,9 +1,9 @@
 """Edits: tasks that were registered, changed or removed in a registry, on their way to the store."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from est_alan_scheduler.task import Task
 _Edit = tuple[Task, KnownRow, dict[str, Any]]  # the last: fields that differ from the row
 
 
+@dataclass(eq=False)
 class Edits:
     """The edits of a registry: `join` for tasks that are registered, `push` for all that the agenda has noticed.
 
@@ -30,19 +31,12 @@ class Edits:
     `BackendUnavailableError`.
     """
 
-    def __init__(
-        self, backend: Backend, records: TaskRecords, replica: Replica, agenda: Agenda, names: FunctionNames
-    ) -> None:
-        self._backend = backend
-        self._records = records
-        self._replica = replica
-        self._agenda = agenda
-        self._names = names
-        self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
-        """What was edited: the agenda adds to it, under the lock."""
-        self._removed: set[str] = set()
-
-    # Registration.
+    _backend: Backend
+    _records: TaskRecords
+    _replica: Replica
+    _agenda: Agenda
+    _names: FunctionNames
+    _removed: set[str] = field(default_factory=set)
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
@@ -86,13 +80,11 @@ class Edits:
                     put_in(task)
 
     def _known_definition(self, task_id: str) -> TaskDefinition | None:
-        record = self._records.get(task_id)
-        if record is None:
-            return None
-        if record.row is not None:
-            return record.row.definition
+        if (row := self._records.row(task_id)) is not None:
+            return row.definition
+        found = self._records.unresolved.get(task_id)
         with suppress(ValueError):
-            return None if record.definition is None else decode(record.definition.json)
+            return None if found is None else decode(found.json)
         return None
 
     def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
@@ -106,8 +98,6 @@ class Edits:
                 armed = known.armed
         own = own._replace(armed=armed)
         return KnownRow(own, own.hash())
-
-    # Management.
 
     def manage(self, task: Task, field: str, value: Any) -> bool:
         """Set a field for all instances; return whether the task is still there."""
@@ -137,8 +127,6 @@ class Edits:
             del edit  # without the lock: the `__del__` of an argument is user code
             raise
         return False
-
-    # Edits that were noticed.
 
     def push(self) -> set[str]:
         """Write what was edited here; return the ids of tasks that other instances have edited first."""
@@ -179,17 +167,15 @@ class Edits:
 
     def _collect(self) -> list[Task]:
         """Return the tasks that may differ from the store, and note those that are gone."""
-        edit_log, records, store = self.edit_log, self._records, self._agenda.store
-        while edit_log:
-            note = edit_log.popleft()
-            if isinstance(note, Task):
-                records.mark_edited((note.id,))
-            elif note is not None:
-                records.mark_edited(note[:1])
+        edited, records, store = dict[str, None](), self._records, self._agenda.store
+        while records.edit_log:
+            note = records.edit_log.popleft()
+            if note is None:
+                edited |= dict.fromkeys((*store, *records.known_ids()))
             else:
-                records.mark_edited((*store, *records.known_ids()))
+                edited[note.id if isinstance(note, Task) else note[0]] = None
         touched = []
-        for task_id in records.take_edited():
+        for task_id in edited:
             task = store.get(task_id)
             if task is not None:
                 touched.append(task)
@@ -261,7 +247,7 @@ class Edits:
                     lost.add(change.id)
                     continue
                 if change.definition is not None:
-                    kept.note_definition(definitions[change.id], change.definition.hash)
+                    kept.definition, kept.hash = definitions[change.id], change.definition.hash
                 self._replica.take_state(state)
 
     def _changed_definition(self, task: Task, row: KnownRow) -> TaskDefinition | None:

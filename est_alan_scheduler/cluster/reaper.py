@@ -1,21 +1,23 @@
 """The reaper: it finds runs whose instance has died, and records them as failed."""
 
+from dataclasses import dataclass
+
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.backends.rows import DeadRunOutcome, RunRow
-from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.cluster.lease import Lease, Outage
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import next_retry
 from est_alan_scheduler.task import Task, TaskStatus
 
 
+@dataclass(eq=False)
 class Reaper:
     """Reaps dead runs on behalf of one instance, three times a lease.
 
@@ -23,30 +25,22 @@ class Reaper:
     `reap` may raise `BackendUnavailableError`.
     """
 
-    def __init__(
-        self,
-        backend: Backend,
-        lease: Lease,
-        outage: Outage,
-        records: TaskRecords,
-        replica: Replica,
-        agenda: Agenda,
-        recorder: RunRecorder,
-    ) -> None:
-        self._backend = backend
-        self._lease = lease
-        self._outage = outage
-        self._records = records
-        self._replica = replica
-        self._agenda = agenda
-        self._recorder = recorder
-        self.batch = 1_000
-        """How many runs to reap at a time."""
-        self.due_at = monotonic() + lease.seconds / 3
+    _backend: Backend
+    _lease: Lease
+    _outage: Outage
+    _records: TaskRecords
+    _replica: Replica
+    _agenda: Agenda
+    _recorder: DeadRunRecorder
+    batch: int = 1_000
+    """How many runs to reap at a time."""
+
+    def __post_init__(self) -> None:
+        self.due_at = monotonic() + self._lease.seconds / 3
         """When to reap again, by the monotonic clock."""
 
     def reap_if_due(self) -> bool:
-        """Do what `reap` does, if it is time; return what that returns."""
+        """Reap if it is time; return whether there were any dead runs."""
         if monotonic() < self.due_at:  # not with each renewal: those of a busy tick would leave none for the heartbeat
             return False
         self.due_at = monotonic() + self._lease.seconds / 3
@@ -73,8 +67,10 @@ class Reaper:
 
     def _find(self) -> list[RunRow]:
         """Return dead runs of tasks that are known here, which are up to date then."""
-        limit = self.batch + len(self._records.unresolved())
-        rows = [row for row in self._backend.find_dead_runs(limit) if not self._goes_on_here(row)]
+        owner, is_claimed = self._lease.owner, self._records.is_claimed
+        rows = self._backend.find_dead_runs(self.batch + len(self._records.unresolved))
+        # A run of this instance goes on, although the store counts it as dead, if the store's clock was set ahead.
+        rows = [row for row in rows if row.owner != owner or not is_claimed(row.task_id, row.epoch)]
         # Whether a run is retried depends on what its task is now: a tick may have been too busy to read that. A thread
         # that holds `sync_lock` may be busy, too, and the lease has to be renewed meanwhile.
         sync_lock = self._replica.sync_lock
@@ -85,11 +81,7 @@ class Reaper:
         finally:
             sync_lock.release()
         # An unresolved task is left to an instance that knows it.
-        return [row for row in rows if self._records.problem(row.task_id) is None]
-
-    def _goes_on_here(self, row: RunRow) -> bool:
-        """Tell whether a run goes on here, though the store counts it as dead: the store's clock was set ahead."""
-        return row.owner == self._lease.owner and self._records.is_claimed(row.task_id, row.epoch)
+        return [row for row in rows if self._records.problems.get(row.task_id) is None]
 
     def _judge(self, row: RunRow) -> DeadRunOutcome:
         """Return the outcome of a dead run, its retry included; the caller holds the lock."""
@@ -107,12 +99,8 @@ class Reaper:
         task, known = dict.get(self._agenda.store, task_id), self._records.row(task_id)
         if task is None or known is None or known.epoch != row.epoch:
             # The task was removed meanwhile, and perhaps registered anew.
-            task, retry_at = Task(id=task_id, func=_gone), None
-        started, slot = from_instant(row.started), None if row.slot is None else from_instant(row.slot)
-        run = Run(task, from_utc(started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
+            task, retry_at = Task(id=task_id, func=lambda: None), None
+        slot = None if row.slot is None else from_instant(row.slot)
+        run = Run(task, moment(row.started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
         ended = row._replace(finished=self._backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
         self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))
-
-
-def _gone() -> None:
-    """Stand for the function of a task that was removed."""

@@ -26,7 +26,7 @@ from est_alan_scheduler.cluster.state_codec import moment, run_dict
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry
-from est_alan_scheduler.runs.recorder import RunRecorder
+from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -44,7 +44,7 @@ class ClusterSession:
         self,
         backend: Backend,
         lease: float,
-        recorder: RunRecorder,
+        recorder: DeadRunRecorder,
         agenda: Agenda,
         names: FunctionNames,
         wake: Callable[[], None],
@@ -68,8 +68,6 @@ class ClusterSession:
         self.reaper = Reaper(backend, self.lease, self.outage, self.records, self.replica, agenda, recorder)
         _sessions.add(self)
 
-    # A tick.
-
     def prepare(self, available: int | None, is_paused: bool) -> bool:
         """Bring store and tasks to the same state, as far as a tick needs it; return False if that fails."""
         if self.outage.seconds_left():
@@ -90,14 +88,15 @@ class ClusterSession:
                 found = [] if is_paused or available == 0 else agenda.set_aside(utc, available)
                 due = {task.id for task in found if not self.records.is_held(task.id)}
                 due.update(*(task.depends_on for task in found if task.depends_on))
-                ids = {*agenda.waiting, *self.records.running_elsewhere()}
+                ids = {*agenda.waiting, *self.records.elsewhere}
                 dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)
             outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
-        replica.log_unresolved()
+        for task_id, problem in self.records.take_unlogged():
+            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
         if self.outage.end():
             self._wake()
         return True
@@ -108,7 +107,12 @@ class ClusterSession:
         try:
             while left and not self.replica.is_paused:
                 batch = [left.popleft() for _ in range(min(self.claims.size(is_inline), len(left)))]
-                won = self._claim(batch, now, is_inline)
+                if is_inline and len(batch) > 1:
+                    self.claims.hold([entry.task.id for entry in batch])
+                self.claims.claim(batch, now, self._agenda)
+                if self.claims.seconds_to_hold() is not None:
+                    self._heartbeat.flush_soon()  # not earlier: outcomes that it gathers would be written in two parts
+                won = [entry for entry in batch if self.records.is_held(entry.task.id)]
                 began, released = monotonic(), []
                 for entry in won:
                     if self.records.is_held(entry.task.id):
@@ -122,26 +126,13 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error)
 
-    def _claim(self, batch: list[Entry], now: datetime, is_inline: bool) -> list[Entry]:
-        """Claim a batch and return the entries that were won."""
-        if is_inline and len(batch) > 1:
-            self.claims.hold([entry.task.id for entry in batch])
-        self.claims.claim(batch, now, self._agenda)
-        if self.claims.seconds_to_hold() is not None:
-            self._heartbeat.flush_soon()  # not earlier, or the outcomes that it gathers would be written in two parts
-        return [entry for entry in batch if self.records.is_held(entry.task.id)]
-
     def close(self, claimed: Generator[Entry, None, None], ready: list[Entry], is_inline: bool) -> None:
         """End a tick: release the claims that it did not start, and write the outcomes of the runs that it made."""
         claimed.close()
         self.release([entry.task.id for entry in ready if self.records.is_held(entry.task.id)])
-        if not is_inline:
-            return
-        self.claims.hold(())
-        try:
-            self.completer.flush()
-        except BackendUnavailableError as error:
-            self.outage.note(error)
+        if is_inline:
+            self.claims.hold(())
+            self._ask(self.completer.flush)
 
     def release_unstarted(self, ready: list[Entry]) -> None:
         """End a tick whose thread must not wait for the store: the heartbeat releases claims that did not start."""
@@ -152,29 +143,20 @@ class ClusterSession:
 
     def obtain(self, task: Task) -> bool:
         """Tell whether a run of `task` may start now, having claimed it if no tick has."""
+        if self.claims.may_start(task.id):
+            return True
         if self.records.is_held(task.id):
-            if self.claims.may_start(task.id):
-                return True
             self.claims.release([task.id])  # its lease may have expired, and another instance have reaped it
             return False
         if not self.prepare(0, is_paused=True) or self.records.is_claimed(task.id) or self.records.row(task.id) is None:
             return False
-        try:
-            self.replica.refresh([task.id])
-            self.claims.claim_by_hand(task, self._agenda)
-        except BackendUnavailableError as error:
-            self.outage.note(error)
+        self._ask(lambda: self.claims.claim_by_hand(task, self._agenda))
         return self.records.is_held(task.id)
 
     def release(self, ids: Collection[str]) -> None:
         """Release claims of runs that have not started, and undo all released ones; in an outage, when that is over."""
         self.claims.release(ids)
-        if self.outage.seconds_left():
-            return
-        try:
-            self.claims.write_released()
-        except BackendUnavailableError as error:
-            self.outage.note(error)
+        self._ask(self.claims.write_released)
 
     def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Queue the outcome that stands in the fields of a task, to be written; the caller holds the lock."""
@@ -183,20 +165,18 @@ class ClusterSession:
 
     def publish_stored(self) -> None:
         """Store the outcomes that wait in the outbox, and publish them; in an outage, a later tick or `leave` does."""
-        self._recorder.outbox.flush(self._store_outcomes)
+        self._recorder.outbox.flush(lambda: self._ask(self.completer.flush))
 
-    def _store_outcomes(self) -> bool:
-        """Write the outcomes that are there; return False if the store is out of reach."""
+    def _ask(self, question: Callable[[], None]) -> bool:
+        """Ask the store; return False if it is out of reach."""
         if self.outage.seconds_left():
             return False
         try:
-            self.completer.flush()
+            question()
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
         return True
-
-    # The lease.
 
     def seconds_to_heartbeat(self) -> float:
         """Return how long until `heartbeat` has something to do, outcomes apart."""
@@ -269,8 +249,6 @@ class ClusterSession:
         self.claims.clear_after_fork()
         self.replica.clear_after_fork()
         self.records.clear_after_fork(self._recorder.lock)
-
-    # Questions.
 
     def instances(self) -> list[Instance]:
         """Return the instances that are alive, the oldest first."""

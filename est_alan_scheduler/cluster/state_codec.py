@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import Claim, RunRow, State
+from est_alan_scheduler.backends.rows import RunRow, State
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.fields.serialization import round_trip
@@ -24,7 +24,6 @@ MANAGED = ("paused", "run_requested")
 """The fields that are written as a `Change`, not as an `Assignment`."""
 
 _FIRST_RECORDED = State._fields.index("first_run_at")
-_NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
 _REQUESTS = (None, "ready", "force")
 
 
@@ -77,21 +76,6 @@ def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
 def stored_consumed(successes: Mapping[str, datetime] | None) -> str | None:
     """Return the successes that a task has consumed as a backend keeps them."""
     return None if successes is None else json.dumps({key: instant(success) for key, success in successes.items()})
-
-
-def claim_of(
-    task: Task, version: int, slot: datetime | None, attempt: int, started: int, first_run_at: datetime
-) -> Claim:
-    """Return the claim of a run of `task` for `slot`, in UTC."""
-    return Claim(
-        task.id,
-        version,
-        to_instant(slot) if slot is not None and slot > _NO_SLOT else started,
-        attempt,
-        started,
-        instant(first_run_at),
-        started,
-    )
 
 
 def past_of(run: RunRow, task: Task | None) -> dict[str, Any]:

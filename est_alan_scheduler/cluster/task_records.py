@@ -1,21 +1,21 @@
 """The records of a replica: what is known of each task's row, and the state of its claim."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
-from operator import itemgetter
 from typing import Any
 
-from est_alan_scheduler.backends.rows import Definition, State
+from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition
 from est_alan_scheduler.cluster.state_codec import CLAIMED
 from est_alan_scheduler.runs.observer import ClaimedRun
-from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.task import Task, TaskStatus
 
 _RUN_STATUS = TaskStatus.RUNNING
 _BEGUN = (*CLAIMED, "run_requested")
-_begun: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*_BEGUN)
 
 
 class ClaimState(Enum):
@@ -37,27 +37,21 @@ _FREE, _ELSEWHERE, _HELD = ClaimState.FREE, ClaimState.ELSEWHERE, ClaimState.HEL
 _RUNNING, _RELEASED = ClaimState.RUNNING, ClaimState.RELEASED
 
 
+@dataclass(slots=True, eq=False)
 class KnownRow:
     """A task's row in the store, as it was last read or written here."""
 
-    __slots__ = ("definition", "epoch", "fields", "hash", "initial", "lost_version", "requested", "version")
-
-    def __init__(self, definition: TaskDefinition, checksum: str) -> None:
-        self.definition = definition
-        self.hash = checksum
-        self.version = 0
-        self.epoch = 0
-        self.fields: dict[str, Any] = {}
-        self.initial: dict[str, Any] | None = None
-        """The fields that the constructor of a new task gave it, until another instance writes others."""
-        self.requested: str | None = None
-        """A request for a run that came after a run was claimed, and before that one starts."""
-        self.lost_version = 0
-        """Of a task that was taken away from its run here: the newest version that was read since."""
-
-    def is_claim_undoable(self) -> bool:
-        """Tell whether the row before the claim is known, and nobody has taken the task away since."""
-        return self.knows_before_claim() and self.lost_version <= self.version
+    definition: TaskDefinition
+    hash: str
+    version: int = 0
+    epoch: int = 0
+    fields: dict[str, Any] = field(default_factory=dict)
+    initial: dict[str, Any] | None = None
+    """The fields that the constructor of a new task gave it, until another instance writes others."""
+    requested: str | None = None
+    """A request for a run that came after a run was claimed, and before that one starts."""
+    lost_version: int = 0
+    """Of a task that was taken away from its run here: the newest version that was read since."""
 
     def knows_before_claim(self) -> bool:
         """Tell whether it is known how the task stood before a run of it that has not started was claimed."""
@@ -67,47 +61,27 @@ class KnownRow:
         """Return the fields that a claim overwrites, as they were before it."""
         return {name: self.fields[name] for name in _BEGUN}
 
-    def note_read(self, state: State, fields: dict[str, Any]) -> None:
-        """Note how the task stands by the store."""
-        self.version, self.epoch, self.fields, self.initial = state.version, state.epoch, fields, None
-
     def note_unknown(self) -> None:
         """Note that the next version that is read counts, whichever it is."""
         self.version, self.fields = 0, {}
 
-    def note_claim(self, seen_version: int, epoch: int) -> None:
-        """Note a claim that was decided on `seen_version`: each change of a row is one version."""
-        self.epoch, self.version = epoch, max(self.version, seen_version + 1)
 
-    def note_start(self, fields: dict[str, Any]) -> None:
-        """Note that the fields of the task say that its run has begun. They get the request that came meanwhile."""
-        fields["run_requested"], self.requested = self.requested, None
-        self.fields.update(zip(_BEGUN, _begun(fields), strict=True))
-
-    def note_definition(self, definition: TaskDefinition, checksum: str) -> None:
-        """Note the definition that stands in the store."""
-        self.definition, self.hash = definition, checksum
-
-
+@dataclass(slots=True, eq=False)
 class TaskRecord:
     """What a replica knows of one task id. Only `TaskRecords` changes it."""
 
-    __slots__ = ("definition", "id", "is_adopted", "lease_since", "problem", "row", "run", "state")
+    id: str
+    row: KnownRow | None = None
+    state: ClaimState = _FREE
+    run: ClaimedRun | None = None
+    """The run that is claimed here: HELD, RUNNING or RELEASED."""
+    lease_since: int | None = None
+    """Of a run that is HELD: since when the lease had lasted that it was claimed under. None: it must not start."""
+    is_adopted: bool = False
+    """Other instances have registered the task. This one has not."""
 
-    def __init__(self, task_id: str) -> None:
-        self.id = task_id
-        self.row: KnownRow | None = None
-        self.state = _FREE
-        self.run: ClaimedRun | None = None
-        """The run that is claimed here: HELD, RUNNING or RELEASED."""
-        self.lease_since: int | None = None
-        """Of a run that is HELD: since when the lease had lasted that it was claimed under. None: it must not start."""
-        self.is_adopted = False
-        """Other instances have registered the task. This one has not."""
-        self.problem: str | None = None
-        """Why the task is unresolved: it is in the store, and cannot be known here."""
-        self.definition: Definition | None = None
-        """What is stored of an unresolved task."""
+
+_UNKNOWN = TaskRecord("")  # stands for a record that is not there, in questions
 
 
 class TaskRecords:
@@ -120,14 +94,17 @@ class TaskRecords:
     def __init__(self, lock: threading.Lock) -> None:
         self.lock = lock
         self._records: dict[str, TaskRecord] = {}
-        self._elsewhere: set[str] = set()
+        self.elsewhere: set[str] = set()
+        """The tasks that other instances run."""
         self._released: dict[str, int] = {}  # the epoch of each run that was claimed and does not start
-        self._unresolved: dict[str, TaskRecord] = {}
-        self._unlogged: dict[str, None] = {}  # unresolved, and the log does not know
+        self.unresolved: dict[str, Definition | None] = {}
+        """The tasks of the store that cannot be known here, with what is stored of them."""
+        self.problems: dict[str, str] = {}
+        """Why these tasks cannot be known here."""
+        self._unlogged: dict[str, str] = {}  # those that the log does not know
         self._stale: set[str] = set()
-        self._edited: dict[str, None] = {}
-
-    # Questions.
+        self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
+        """The notes of edits: the agenda adds to it, under the lock. What differs from the store has to get there."""
 
     def get(self, task_id: str) -> TaskRecord | None:
         """Return the record of a task id, if there is one."""
@@ -135,8 +112,7 @@ class TaskRecords:
 
     def row(self, task_id: str) -> KnownRow | None:
         """Return the row of a task, if it is known."""
-        record = self._records.get(task_id)
-        return None if record is None else record.row
+        return self._records.get(task_id, _UNKNOWN).row
 
     def known_ids(self) -> list[str]:
         """Return the ids of all tasks whose rows are known."""
@@ -152,26 +128,16 @@ class TaskRecords:
 
     def is_adopted(self, task_id: str) -> bool:
         """Tell whether a task is here because other instances have registered it."""
-        record = self._records.get(task_id)
-        return record is not None and record.is_adopted
+        return self._records.get(task_id, _UNKNOWN).is_adopted
 
     def is_held(self, task_id: str) -> bool:
         """Tell whether a run is claimed here and has not started."""
-        record = self._records.get(task_id)
-        return record is not None and record.state is _HELD
+        return self._records.get(task_id, _UNKNOWN).state is _HELD
 
     def is_claimed(self, task_id: str, epoch: int | None = None) -> bool:
         """Tell whether a run is claimed here, the one of this epoch if one is given, and its outcome not written."""
-        record = self._records.get(task_id)
-        if record is None or record.run is None:
-            return False
-        return epoch is None or record.run.epoch == epoch
-
-    def running_elsewhere(self) -> Collection[str]:
-        """Return the ids of the tasks that other instances run."""
-        return self._elsewhere
-
-    # Claims.
+        run = self._records.get(task_id, _UNKNOWN).run
+        return run is not None and (epoch is None or run.epoch == epoch)
 
     def hold(self, task_id: str, row: KnownRow, seen_version: int, run: ClaimedRun, lease_since: int | None) -> None:
         """Note a claim that was won for a decision on `row`, unless it is noted.
@@ -184,17 +150,16 @@ class TaskRecords:
         record.run, record.lease_since = run, lease_since
         if record.row is row and row.epoch < run.epoch:
             self._set_state(record, _HELD)
-            row.note_claim(seen_version, run.epoch)
+            row.epoch, row.version = run.epoch, max(row.version, seen_version + 1)  # each change is one version
         else:
             self._set_state(record, _RELEASED)
 
     def note_start(self, task_id: str, fields: dict[str, Any]) -> None:
-        """Note that the fields of a task say that its run has begun, as the store does."""
-        record = self._records.get(task_id)
-        if record is None:
-            return
-        if record.row is not None:
-            record.row.note_start(fields)
+        """Note that the fields of a task say that its run has begun. They get the request that came meanwhile."""
+        record = self._records.get(task_id, _UNKNOWN)
+        if (row := record.row) is not None:
+            fields["run_requested"], row.requested = row.requested, None
+            row.fields.update({name: fields[name] for name in _BEGUN})
         if record.state is _HELD:  # not before: a start that is cut off is released
             record.state = _RUNNING
 
@@ -208,8 +173,8 @@ class TaskRecords:
 
     def release(self, task_id: str) -> None:
         """Let a run that is held not start any more."""
-        record = self._records.get(task_id)
-        if record is not None and record.state is _HELD:
+        record = self._records.get(task_id, _UNKNOWN)
+        if record.state is _HELD:
             self._set_state(record, _RELEASED)
 
     def take_away(self, task_id: str) -> None:
@@ -230,8 +195,8 @@ class TaskRecords:
 
     def end(self, task_id: str, epoch: int) -> bool:
         """Note that the claim of this epoch is over; return False if the task has no such claim."""
-        record = self._records.get(task_id)
-        if record is None or record.run is None or record.run.epoch != epoch:
+        record = self._records.get(task_id, _UNKNOWN)
+        if record.run is None or record.run.epoch != epoch:
             return False
         self._end_claim(record)
         return True
@@ -250,14 +215,12 @@ class TaskRecords:
 
     def _set_state(self, record: TaskRecord, state: ClaimState) -> None:
         if record.state is _ELSEWHERE:
-            self._elsewhere.discard(record.id)
+            self.elsewhere.discard(record.id)
         record.state = state
         if state is _ELSEWHERE:
-            self._elsewhere.add(record.id)
+            self.elsewhere.add(record.id)
         elif state is _RELEASED and record.run is not None:
             self._released[record.id] = record.run.epoch
-
-    # Rows.
 
     def set_row(self, task_id: str, row: KnownRow, is_adopted: bool) -> None:
         """Note the row of a task that is known from now on, and who has registered it."""
@@ -280,49 +243,25 @@ class TaskRecords:
         return record
 
     def _drop_if_empty(self, record: TaskRecord) -> None:
-        if record.row is None and record.run is None and record.problem is None:
+        if record.row is None and record.run is None:
             self._records.pop(record.id, None)
-
-    # Unresolved tasks.
-
-    def problem(self, task_id: str) -> str | None:
-        """Return why a task of the store cannot be known here; None if it can."""
-        record = self._records.get(task_id)
-        return None if record is None else record.problem
-
-    def problems(self) -> dict[str, str]:
-        """Return why tasks of the store cannot be known here, by id."""
-        return {task_id: record.problem or "" for task_id, record in dict(self._unresolved).items()}
-
-    def unresolved(self) -> dict[str, TaskRecord]:
-        """Return the records of all tasks that cannot be known here, by id."""
-        return dict(self._unresolved)
 
     def set_problem(self, task_id: str, problem: str, definition: Definition | None) -> None:
         """Note why a task of the store cannot be known here, and what is stored of it."""
-        record = self._records.get(task_id) or self._add(task_id)
-        if record.problem != problem:
-            self._unlogged[task_id] = None
-        record.problem, record.definition = problem, definition
-        self._unresolved[task_id] = record
+        if self.problems.get(task_id) != problem:
+            self._unlogged[task_id] = problem
+        self.problems[task_id], self.unresolved[task_id] = problem, definition
 
     def clear_problem(self, task_id: str) -> None:
         """Note that a task can be known here, or is gone."""
-        record = self._unresolved.pop(task_id, None)
-        if record is not None:
-            record.problem = record.definition = None
-            self._drop_if_empty(record)
+        for found in (self.problems, self._unlogged, self.unresolved):
+            found.pop(task_id, None)
 
     def take_unlogged(self) -> list[tuple[str, str]]:
         """Return the problems that the log does not know, by task: each once."""
-        if not self._unlogged:
-            return []
         with self.lock:
             unlogged, self._unlogged = self._unlogged, {}
-            found = [(task_id, self._unresolved.get(task_id)) for task_id in unlogged]
-            return [(task_id, record.problem) for task_id, record in found if record and record.problem is not None]
-
-    # What is to be read or written.
+        return list(unlogged.items())
 
     def mark_stale(self, ids: Iterable[str]) -> None:
         """Have the next look read how these tasks stand."""
@@ -335,24 +274,16 @@ class TaskRecords:
         return stale
 
     def mark_edited(self, ids: Iterable[str]) -> None:
-        """Note that tasks were edited here, perhaps: what differs from the store has to get there."""
-        self._edited.update(dict.fromkeys(ids))
-
-    def take_edited(self) -> list[str]:
-        """Return the tasks that were edited, for the caller to write, or to mark them again."""
-        edited = list(self._edited)
-        self._edited.clear()
-        return edited
+        """Note that tasks were edited here, perhaps."""
+        self.edit_log.extend((task_id, True) for task_id in ids)
 
     def clear_after_fork(self, lock: threading.Lock) -> None:
         """Start over in a child process: the claims are the parent's, so their runs go on elsewhere."""
         self.lock = lock
         claimed = [record for record in self._records.values() if record.state is not _FREE]
         self._stale.update(record.id for record in claimed)
-        for task_id in self._stale:
-            row = self.row(task_id)
-            if row is not None:
-                row.note_unknown()
+        for row in filter(None, map(self.row, self._stale)):
+            row.note_unknown()
         self._released.clear()
         for record in claimed:
             if record.run is not None:

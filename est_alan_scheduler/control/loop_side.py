@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
-from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.tick import Tick
 from est_alan_scheduler.runs.run import Run, ThreadContext
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.fields.checks import check_task_id
 from est_alan_scheduler.planning.entry import check_unheld
@@ -157,7 +157,7 @@ class Management:
     def unresolved(self) -> dict[str, str]:
         """Do what `TaskRegistry.unresolved` says."""
         session = self._parts.session
-        return {} if session is None else session.records.problems()
+        return {} if session is None else dict(session.records.problems)
 
     def catch_up(self, task_id: str) -> None:
         """Read how a task stands in the backend before a change: others may have changed it since the last tick."""

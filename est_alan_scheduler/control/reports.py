@@ -7,7 +7,7 @@ from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.fields.checks import check_count, check_task_id
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.planning.why_not import explain
@@ -27,7 +27,7 @@ class Reports:
         """Do what `TaskRegistry.why_not` says."""
         check_task_id(task_id)
         parts, session, store = self._parts, self._parts.session, self._parts.agenda.store
-        problem = None if session is None else session.records.problem(task_id)
+        problem = None if session is None else session.records.problems.get(task_id)
         if problem is not None:
             return f"cannot run here: {problem}"
         task = store[task_id]

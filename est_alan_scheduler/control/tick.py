@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from est_alan_scheduler.control.parts import Parts
+from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Decision, Notice
 

@@ -1,9 +1,11 @@
 """The observer of runs: with a backend, the claims and outcomes of a registry go through it."""
 
+import threading
 from collections.abc import Collection
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task
 
@@ -40,3 +42,18 @@ class RunObserver(Protocol):
 
     def publish_stored(self) -> None:
         """Store the outcomes that wait in the outbox, and have them published; in an outage, when that is over."""
+
+
+class DeadRunRecorder(Protocol):
+    """The recorder of a registry's runs, as far as the registry's side of a backend needs it: for dead runs."""
+
+    lock: threading.Lock
+    """The registry's lock. A forked child gets another one."""
+    outbox: Outbox
+    session: RunObserver | None
+
+    def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
+        """Record a run that ended with another instance, and have it published; the caller holds the lock."""
+
+    def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
+        """Note that another instance had reaped `run` before its outcome came; the caller holds the lock."""

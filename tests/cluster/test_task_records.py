@@ -92,10 +92,10 @@ class TestClaim:
 
     def test_a_claim_of_this_instance_outlasts_a_run_elsewhere(self, records: TaskRecords, row: KnownRow) -> None:
         records.set_running_elsewhere("a", True)
-        assert (state(records), set(records.running_elsewhere())) == (ClaimState.ELSEWHERE, {"a"})
+        assert (state(records), set(records.elsewhere)) == (ClaimState.ELSEWHERE, {"a"})
         records.hold("a", row, 1, RUN, 5)
         records.set_running_elsewhere("a", True)
-        assert (state(records), set(records.running_elsewhere())) == (ClaimState.HELD, set())
+        assert (state(records), set(records.elsewhere)) == (ClaimState.HELD, set())
 
     def test_a_task_that_another_instance_runs_when_a_claim_ends_runs_elsewhere(
         self, records: TaskRecords, row: KnownRow
@@ -103,14 +103,14 @@ class TestClaim:
         records.hold("a", row, 1, RUN, 5)
         row.fields["status"] = TaskStatus.RUNNING
         records.end("a", 1)
-        assert (state(records), set(records.running_elsewhere())) == (ClaimState.ELSEWHERE, {"a"})
+        assert (state(records), set(records.elsewhere)) == (ClaimState.ELSEWHERE, {"a"})
 
 
 class TestForget:
     def test_a_record_without_a_claim_is_dropped(self, records: TaskRecords, row: KnownRow) -> None:
         records.set_running_elsewhere("a", True)
         records.forget("a")
-        assert (records.get("a"), set(records.running_elsewhere())) == (None, set())
+        assert (records.get("a"), set(records.elsewhere)) == (None, set())
 
     def test_a_run_that_goes_on_is_known_until_it_ends(self, records: TaskRecords, row: KnownRow) -> None:
         records.hold("a", row, 1, RUN, 5)
@@ -134,9 +134,9 @@ class TestUnresolved:
         for _ in range(2):
             records.set_problem("a", "its row cannot be read", UNREADABLE)
         assert (records.take_unlogged(), records.take_unlogged()) == ([("a", "its row cannot be read")], [])
-        assert records.problems() == {"a": "its row cannot be read"}
+        assert records.problems == {"a": "its row cannot be read"}
 
     def test_a_problem_that_is_gone_leaves_nothing_behind(self, records: TaskRecords) -> None:
         records.set_problem("a", "its row cannot be read", UNREADABLE)
         records.clear_problem("a")
-        assert (records.get("a"), records.problem("a"), records.take_unlogged()) == (None, None, [])
+        assert (records.get("a"), records.problems.get("a"), records.take_unlogged()) == (None, None, [])

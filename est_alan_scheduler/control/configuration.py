@@ -1,4 +1,4 @@
-"""The parts of a registry that its control works with, and their configuration."""
+"""The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -113,7 +113,7 @@ class Parts:
                 self.is_paused_here = self.is_paused  # without the former backend, too
             self.session = self.recorder.session = session
             self.backend = backend
-            self.agenda.edit_log = None if session is None else session.edits.edit_log
+            self.agenda.edit_log = None if session is None else session.records.edit_log
             self.agenda.note_all()
 
     def _refuse_while_running(self) -> None:
