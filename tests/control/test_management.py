@@ -1,4 +1,4 @@
-"""Changing plans while the registry runs: update, pause, resume, run_now, pause_all, resume_all."""
+"""Management of a running registry: update, pause, resume, run_now, pause_all, resume_all."""
 
 import sys
 import time

@@ -206,7 +206,7 @@ def test_a_task_of_another_instance_that_is_registered_here_during_its_claim_run
     assert (task.result, outcomes(registry).count(SUCCESS)) == (3, 1)
 
 
-def test_a_claim_under_way_is_not_repeated(registry: TaskRegistry, task: Task, backend: Slow) -> None:
+def test_a_claim_that_has_not_returned_is_not_repeated(registry: TaskRegistry, task: Task, backend: Slow) -> None:
     tick, session = registry._loop_side.new_tick(), registry._session
     assert tick is not None
     assert session is not None

@@ -1,4 +1,4 @@
-"""run_scheduler: the loop inside an asyncio app."""
+"""The loop inside an asyncio app: `run_scheduler`."""
 
 import asyncio
 import threading
