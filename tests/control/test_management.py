@@ -21,8 +21,8 @@ from est_alan_scheduler.events.subscribers import log_outcome
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.kinds import options_of
 from tests import jobs
+from tests.frozen import SECOND, START, Frozen, boom, work
 from tests.messages import missing
-from tests.test_task_registry import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]

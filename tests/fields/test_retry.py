@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from est_alan_scheduler import CurrentRun, Retry, Task, TaskRegistry, TaskStatus, current_run
 from est_alan_scheduler.schedules.due import due_retry
 from tests import jobs
+from tests.frozen import START, Frozen, work
 from tests.messages import missing, only_error
-from tests.test_task_registry import START, Frozen, work
 from tests.ways import wait_until
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]

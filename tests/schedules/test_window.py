@@ -15,8 +15,8 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.schedules.due import next_run
+from tests.frozen import Frozen
 from tests.messages import missing, only_error
-from tests.test_task_registry import Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
