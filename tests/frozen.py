@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from est_alan_scheduler.task import Task
 from tests.twin import Clock, ClockedRegistry
 
 START = datetime(2026, 6, 1, 12)
@@ -29,3 +30,7 @@ def work() -> str:
 
 def boom() -> None:
     raise ValueError("boom")
+
+
+def run_times(task: Task) -> list[str]:
+    return [f"{run['run_at']:%H:%M:%S}" for run in task.history]

@@ -14,7 +14,7 @@ from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.backends.rows import Claim, Snapshot
 from tests import jobs
 from tests.cluster.helpers import OPERATIONS, adder
-from tests.loops.test_asyncio import until
+from tests.loops.helpers import until
 from tests.ways import PATIENCE
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
