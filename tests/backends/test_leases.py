@@ -108,7 +108,7 @@ class TestReap:
         backend.renew("me", LEASE)
         backend.claim("me", "token", [claim(one, 1) for one in ids])
         clock.advance(LEASE)
-        lost = backend.find_dead_runs(limit=4)
-        assert len(lost) == 4
-        backend.reap([DeadRunOutcome(run.task_id, run.epoch, run.owner) for run in lost])
+        dead_runs = backend.find_dead_runs(limit=4)
+        assert len(dead_runs) == 4
+        backend.reap([DeadRunOutcome(run.task_id, run.epoch, run.owner) for run in dead_runs])
         assert len(backend.find_dead_runs()) == 6

@@ -42,75 +42,104 @@ class Settings(NamedTuple):
     keep: Path | None = None
 
 
+class _Stage(NamedTuple):
+    """All that a run needs, before the first worker starts."""
+
+    settings: Settings
+    directory: Path
+    store: Store
+    journal: Journal
+    fleet: Fleet
+    nemesis: Nemesis
+    threads: tuple[int, ...]
+
+
 def run(settings: Settings, servers: Servers | None = None, say: Callable[[str], None] = lambda _: None) -> Facts:
     """Return the facts of a run. Everything that was started is stopped, also after an error."""
     chance = random.Random(settings.seed)
+    with ExitStack() as stack:
+        stage = _set_up(settings, servers, chance, stack)
+        _rage(stage, chance, say)
+        backend = stage.store.open()
+        _resume_all(backend, stage.journal)
+        _settle(backend, stage.nemesis, settings)
+        until = time.monotonic()
+        stage.fleet.stop(60)
+        say("stopped")
+        facts = _facts(stage, backend, until)
+        if settings.keep is not None:
+            lines = "".join(f"{json.dumps(row)}\n" for row in (*facts.states, *facts.runs))
+            (stage.directory / "history").write_text(lines)
+            shutil.copytree(stage.directory, settings.keep)
+        return facts
+
+
+def _set_up(settings: Settings, servers: Servers | None, chance: random.Random, stack: ExitStack) -> _Stage:
+    """Make a store, a proxy for each worker, the fleet and the nemesis; `stack` undoes it."""
     workers = settings.workers or chance.randint(3, 8)
     threads = settings.threads or (4, *(chance.choice((0, 0, 4, 8)) for _ in range(workers - 1)))
     kind = BACKENDS[settings.backend]
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
-        if servers is None:
-            servers = Servers()
-            stack.callback(servers.close)
-        store = servers.store(kind, directory)
-        stack.callback(store.close)
-        server: Any = None if kind == "sqlite" else servers.get(kind)
-        proxies = [] if server is None else [Proxy(_connection(server)) for _ in range(workers)]
-        for proxy in proxies:
-            stack.callback(proxy.close)
-        urls = [_url(store, proxy) for proxy in proxies] or [store.url] * workers
-        journal = Journal(directory / "journal")
-        stack.callback(journal.close)
-        began = time.time()
-        length = settings.seconds
-        config = Config(
-            "", store.name, str(directory / "journal"), "", length, settings.lease, settings.interval, began,
-            broken=settings.broken,
-        )  # fmt: skip
-        fleet = Fleet(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
-        stack.callback(fleet.close)
-        reader = Reader(directory / "journal")
-        nemesis = Nemesis(fleet, proxies, server, journal, reader, settings.lease, settings.acts, chance)
-        say(f"{workers} workers, threads {threads}")
-        for place in range(workers):
-            fleet.fill(place, chance)
-        _await(directory / "journal", nemesis, workers)
-        say("all are there")
-        nemesis.rage(length)
-        nemesis.heal()
-        say("healed")
-        backend = store.open()
-        _resume_all(backend, journal)
-        _settle(backend, nemesis, settings)
-        until = time.monotonic()
-        fleet.stop(60)
-        say("stopped")
-        runs = [Run(*row[:7], row.status.value, *row[8:]) for row in backend.history(limit=10**9)]
-        view = backend.fetch(None, 0)
-        states = [
-            State(
-                one.id, one.epoch, one.status.value, one.result, one.error_message,
-                one.paused, _word(view.definitions[one.id]),
-            )
-            for one in view.states.values()
-        ]  # fmt: skip
-        if settings.keep is not None:
-            lines = "".join(f"{json.dumps(row)}\n" for row in (*states, *runs))
-            (directory / "history").write_text(lines)
-            shutil.copytree(directory, settings.keep)
-        return Facts(
-            jobs(length, settings.lease),
-            read(directory / "journal"),
-            runs,
-            states,
-            settings.lease,
-            settings.interval,
-            offset=time.time() - time.monotonic(),
-            until=until,
-            all_paused=view.paused,
-            log=(directory / "stderr").read_text(errors="replace"),
+    directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
+    if servers is None:
+        servers = Servers()
+        stack.callback(servers.close)
+    store = servers.store(kind, directory)
+    stack.callback(store.close)
+    server: Any = None if kind == "sqlite" else servers.get(kind)
+    proxies = [] if server is None else [Proxy(_connection(server)) for _ in range(workers)]
+    for proxy in proxies:
+        stack.callback(proxy.close)
+    urls = [_url(store, proxy) for proxy in proxies] or [store.url] * workers
+    journal = Journal(directory / "journal")
+    stack.callback(journal.close)
+    config = Config(
+        "", store.name, str(directory / "journal"), "", settings.seconds, settings.lease, settings.interval,
+        time.time(), broken=settings.broken,
+    )  # fmt: skip
+    fleet = Fleet(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
+    stack.callback(fleet.close)
+    reader = Reader(directory / "journal")
+    nemesis = Nemesis(fleet, proxies, server, journal, reader, settings.lease, settings.acts, chance)
+    return _Stage(settings, directory, store, journal, fleet, nemesis, threads)
+
+
+def _rage(stage: _Stage, chance: random.Random, say: Callable[[str], None]) -> None:
+    """Start the workers, let the nemesis rage among them, and heal what it has done."""
+    workers = len(stage.fleet)
+    say(f"{workers} workers, threads {stage.threads}")
+    for place in range(workers):
+        stage.fleet.fill(place, chance)
+    _await(stage.directory / "journal", stage.nemesis, workers)
+    say("all are there")
+    stage.nemesis.rage(stage.settings.seconds)
+    stage.nemesis.heal()
+    say("healed")
+
+
+def _facts(stage: _Stage, backend: Backend, until: float) -> Facts:
+    """Return the facts after the workers were stopped, at the moment `until`."""
+    settings, directory = stage.settings, stage.directory
+    runs = [Run(*row[:7], row.status.value, *row[8:]) for row in backend.history(limit=10**9)]
+    view = backend.fetch(None, 0)
+    states = [
+        State(
+            one.id, one.epoch, one.status.value, one.result, one.error_message,
+            one.paused, _word(view.definitions[one.id]),
         )
+        for one in view.states.values()
+    ]  # fmt: skip
+    return Facts(
+        jobs(settings.seconds, settings.lease),
+        read(directory / "journal"),
+        runs,
+        states,
+        settings.lease,
+        settings.interval,
+        offset=time.time() - time.monotonic(),
+        until=until,
+        all_paused=view.paused,
+        log=(directory / "stderr").read_text(errors="replace"),
+    )
 
 
 def _await(journal: Path, nemesis: Nemesis, workers: int) -> None:

@@ -13,19 +13,19 @@ from tests.chaos.proxy import Proxy
 
 
 @pytest.fixture
-def heard() -> list[bytes]:
+def requests() -> list[bytes]:
     return []
 
 
 @pytest.fixture
-def proxy(heard: list[bytes]) -> Iterator[Proxy]:
+def proxy(requests: list[bytes]) -> Iterator[Proxy]:
     """A proxy before a server that echoes what it receives."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve(connection: socket.socket) -> None:
         with connection, suppress(ConnectionResetError):
             while data := connection.recv(100):
-                heard.append(data)
+                requests.append(data)
                 connection.sendall(data)
 
     def accept() -> None:
@@ -71,7 +71,7 @@ def test_a_refusing_proxy_closes_new_connections(proxy: Proxy) -> None:
         assert is_over(client)
 
 
-def test_a_deaf_proxy_passes_requests_and_drops_answers(proxy: Proxy, heard: list[bytes]) -> None:
+def test_a_deaf_proxy_passes_requests_and_drops_answers(proxy: Proxy, requests: list[bytes]) -> None:
     with connect(proxy) as client:
         client.sendall(b"one")
         assert client.recv(100) == b"one"
@@ -79,8 +79,8 @@ def test_a_deaf_proxy_passes_requests_and_drops_answers(proxy: Proxy, heard: lis
         client.sendall(b"two")
         with connect(proxy) as other:  # what arrives there has passed the first one
             other.sendall(b"three")
-            while len(heard) < 3:
+            while len(requests) < 3:
                 time.sleep(0.001)
         proxy.cut()
         assert is_over(client)
-    assert sorted(heard) == [b"one", b"three", b"two"]
+    assert sorted(requests) == [b"one", b"three", b"two"]

@@ -44,12 +44,12 @@ def take(dep_source: Any) -> Any:
     return dep_source
 
 
-def heard_by(registry: TaskRegistry) -> list[Event]:
+def events_of(registry: TaskRegistry) -> list[Event]:
     """Return a list that gets the outcomes that the registry publishes from now on."""
-    heard: list[Event] = []
+    events: list[Event] = []
     for name in ("succeeded", "failed", "retrying"):
-        registry.on(name, heard.append)
-    return heard
+        registry.on(name, events.append)
+    return events
 
 
 def claim_and_die(registry: TaskRegistry, task: Task) -> None:

@@ -123,8 +123,8 @@ class TestRelease:
         task = alone.register(adder("b"))
         alone.tick()
         alone.tick()
-        given_back, run = alone.history("b")
-        assert given_back["error"] == f"not started: owner {session.lease.owner} gave its claim back"
+        released, run = alone.history("b")
+        assert released["error"] == f"not started: owner {session.lease.owner} gave its claim back"
         assert (run["status"], run["epoch"], task.result) == ("success", 2, 3)
 
     def test_a_released_claim_drops_no_history(self, alone: TaskRegistry, clock: Clock) -> None:

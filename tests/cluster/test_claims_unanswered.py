@@ -100,8 +100,8 @@ class TestUnanswered:
         clock.advance(1)
         for _ in range(2):
             registry.tick()
-        given_back, run = registry.history("a")
-        assert (given_back["late"], run["status"], run["slot"]) == (True, "success", at(clock))
+        released, run = registry.history("a")
+        assert (released["late"], run["status"], run["slot"]) == (True, "success", at(clock))
         assert (flaky.fetch(["a"], 0).states["a"].first_run_at, task.first_run_at) == (clock.now, at(clock))
 
     def test_the_next_slot_replaces_a_retry_whose_claim_was_not_answered(

@@ -16,7 +16,7 @@ from est_alan_scheduler.cluster.lease import Heartbeat
 from est_alan_scheduler.fields import serialization
 from tests import jobs
 from tests.backends.stores import Clock
-from tests.cluster.helpers import Flaky, Join, adder, end_pause, heard_by, noop, outlive_lease, reap, runs
+from tests.cluster.helpers import Flaky, Join, adder, end_pause, events_of, noop, outlive_lease, reap, runs
 from tests.jobs import boom
 from tests.ways import wait_until
 
@@ -140,35 +140,35 @@ class TestWrite:
 class TestSubscribers:
     def test_an_outcome_is_published_once_the_store_has_it(self, join: Join) -> None:
         registry, other = join(), join()
-        heard: list[tuple[str, str, str]] = []
+        events: list[tuple[str, str, str]] = []
 
         def note(event: Event) -> None:
-            heard.append((event.name, event.task_id or "", other.history(event.task_id)[-1]["status"]))
+            events.append((event.name, event.task_id or "", other.history(event.task_id)[-1]["status"]))
 
         for name in ("succeeded", "failed", "retrying"):
             registry.on(name, note)
         registry.register(adder())
         registry.register(adder("bad", func=boom, args=(), retry=1))
         registry.tick()
-        assert heard == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
+        assert events == [("succeeded", "a", "success"), ("failed", "bad", "failed"), ("retrying", "bad", "failed")]
 
     def test_an_outcome_of_an_executor_is_published_once_the_store_has_it(self, join: Join) -> None:
-        heard = []
+        events = []
         with ThreadPoolExecutor(4) as pool:
             registry = join(executor=pool)
-            registry.on("succeeded", lambda event: heard.append(registry.history(event.task_id)[-1]["status"]))
+            registry.on("succeeded", lambda event: events.append(registry.history(event.task_id)[-1]["status"]))
             for number in range(20):
                 registry.register(adder(str(number)))
-            while len(heard) < 20:
+            while len(events) < 20:
                 registry.tick()
-        assert heard == ["success"] * 20
+        assert events == ["success"] * 20
 
     @pytest.mark.parametrize(("func", "name"), [(noop, "succeeded"), (boom, "failed")])
     def test_an_outcome_of_a_task_that_another_instance_removed_is_published_and_counted(
         self, join: Join, func: Callable[[], object], name: str
     ) -> None:
         first, second = join(), join()
-        heard = heard_by(first)
+        events = events_of(first)
 
         def remove() -> None:
             second.remove("a")
@@ -177,11 +177,11 @@ class TestSubscribers:
         first.expose(remove, "remove")
         first.register(adder(func=remove, args=()))
         first.tick()
-        assert ([event.name for event in heard], first.statistics().runs) == ([name], 1)
+        assert ([event.name for event in events], first.statistics().runs) == ([name], 1)
 
     def test_a_retry_that_another_instance_has_started_is_published(self, join: Join) -> None:
         first, second = join(), join()
-        told = []
+        published = []
 
         def go_on(event: Event) -> None:
             second.tick()
@@ -190,38 +190,38 @@ class TestSubscribers:
         for registry in (first, second):
             registry.expose(boom, "boom")
         first.on("failed", go_on)
-        first.on("retrying", lambda event: told.append(event.attempt))
+        first.on("retrying", lambda event: published.append(event.attempt))
         first.register(adder(func=boom, args=(), retry=Retry(max_retries=1, delay=0)))
         first.tick()
-        assert ([run["attempt"] for run in second.history()], told) == ([1, 2], [1])
+        assert ([run["attempt"] for run in second.history()], published) == ([1, 2], [1])
 
     def test_outcomes_are_published_in_order_after_an_outage(self, flaky: Flaky, registry: TaskRegistry) -> None:
-        heard: list[str | None] = []
-        registry.on("succeeded", lambda event: heard.append(event.task_id))
+        events: list[str | None] = []
+        registry.on("succeeded", lambda event: events.append(event.task_id))
         registry._session.claims.inline_batch = 10  # type: ignore[union-attr]  # all in one batch
         for name in ("a", "b", "c"):
             registry.register(adder(name))
         flaky.fails_before = {"finish"}
         registry.tick()
-        assert (heard, registry.store["c"].result) == ([], 3)
+        assert (events, registry.store["c"].result) == ([], 3)
         flaky.fails_before = set()
         end_pause(registry)
         registry.tick()
-        assert heard == ["a", "b", "c"]
+        assert events == ["a", "b", "c"]
 
     def test_outcomes_are_published_at_shutdown_if_the_outage_lasts(self, flaky: Flaky, registry: TaskRegistry) -> None:
-        heard: list[str | None] = []
-        registry.on("succeeded", lambda event: heard.append(event.task_id))
+        events: list[str | None] = []
+        registry.on("succeeded", lambda event: events.append(event.task_id))
         registry.register(adder())
         flaky.fails_before = {"finish"}
         registry.tick()
         registry.shutdown(0)
-        assert heard == ["a"]
+        assert events == ["a"]
 
     def test_an_outcome_whose_write_was_not_answered_is_published_though_the_history_has_dropped_its_run(
         self, flaky: Flaky, registry: TaskRegistry, clock: Clock
     ) -> None:
-        other, heard = TaskRegistry(backend=flaky, lease=600), heard_by(registry)
+        other, events = TaskRegistry(backend=flaky, lease=600), events_of(registry)
         for each in (registry, other):
             each.register(adder(history_limit=1))
         flaky.fails_after = {"finish"}
@@ -232,7 +232,7 @@ class TestSubscribers:
             other.tick()
         end_pause(registry)
         registry.tick()
-        assert ([event.name for event in heard], registry.statistics().runs) == (["succeeded"], 1)
+        assert ([event.name for event in events], registry.statistics().runs) == (["succeeded"], 1)
         other.shutdown()
 
 
@@ -304,7 +304,7 @@ class TestLateEnd:
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()
-        heard = heard_by(first)
+        events = events_of(first)
 
         def outlive() -> None:
             outlive_lease(first, clock)
@@ -318,13 +318,13 @@ class TestLateEnd:
         first.register(adder(func=outlive, args=(), history_limit=1))
         second.register(adder(func=noop, args=(), history_limit=1))
         first.tick()
-        assert ([event.name for event in heard], first.statistics().runs) == ([], 0)
+        assert ([event.name for event in events], first.statistics().runs) == ([], 0)
         assert second.statistics().runs == 3
 
     @pytest.mark.parametrize("is_success", [True, False])
     def test_a_late_outcome_is_neither_published_nor_counted(self, join: Join, clock: Clock, is_success: bool) -> None:
         first, second = join(), join()
-        heard, heard_by_second = heard_by(first), heard_by(second)
+        events, events_of_second = events_of(first), events_of(second)
 
         def outlive() -> None:
             outlive_lease(first, clock)
@@ -340,8 +340,8 @@ class TestLateEnd:
             retry = Retry(max_retries=1, delay=60, jitter=0)
             registry.register(adder(every={"hours": 1}, func=func, args=(), retry=retry))
         first.tick()
-        assert [event.name for event in heard] == []
-        assert [event.name for event in heard_by_second] == ["failed", "retrying", "succeeded"]
+        assert [event.name for event in events] == []
+        assert [event.name for event in events_of_second] == ["failed", "retrying", "succeeded"]
         assert [registry.statistics("a").failures for registry in (first, second)] == [0, 1]
         assert first.statistics().runs == first.statistics("a").runs == 0
         (line,), (stored, _) = first.store["a"].history, first.history("a")
@@ -352,7 +352,7 @@ class TestLateEnd:
         self, join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first, second = join(), join()
-        heard, session = heard_by(first), first._session
+        events, session = events_of(first), first._session
         assert session is not None
         claim = session.backend.claim
 
@@ -370,7 +370,7 @@ class TestLateEnd:
         second.expose(noop, "outlive")
         first._execute(first.register(adder(every={"hours": 1}, func=outlive, args=())))
         first.tick()
-        assert ([event.name for event in heard], first.statistics().runs) == ([], 0)
+        assert ([event.name for event in events], first.statistics().runs) == ([], 0)
 
     def test_a_run_requested_during_a_dead_run_that_goes_on_here_is_not_lost(self, join: Join, clock: Clock) -> None:
         here, there = join(), join()

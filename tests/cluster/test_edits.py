@@ -137,7 +137,7 @@ class TestManagement:
         second.tick()
         assert list(second.store) == []
 
-    def test_an_instance_that_manages_without_ticking_is_heard_each_time(self, join: Join) -> None:
+    def test_each_change_of_an_instance_that_manages_without_ticking_is_seen_by_the_others(self, join: Join) -> None:
         worker, web = join(), join()
         for registry in (worker, web):
             registry.register(adder(every={"hours": 1}))

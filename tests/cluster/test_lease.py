@@ -17,14 +17,14 @@ class ClusterSession:
     """The object that a heartbeat calls: it has nothing to do by itself for an hour."""
 
     def __init__(self) -> None:
-        self.beats = 0
+        self.heartbeats = 0
         self.has_beaten = threading.Event()
 
     def seconds_to_heartbeat(self) -> float:
         return 3_600.0
 
     def heartbeat(self) -> None:
-        self.beats += 1
+        self.heartbeats += 1
         self.has_beaten.set()
 
 
@@ -44,7 +44,7 @@ def heartbeat(session: ClusterSession) -> Iterator[Heartbeat]:
 def test_the_heartbeat_comes_soon_after_a_request_to_flush(heartbeat: Heartbeat, session: ClusterSession) -> None:
     heartbeat.flush_soon(0.01)
     assert session.has_beaten.wait(10)
-    assert session.beats == 1
+    assert session.heartbeats == 1
 
 
 def test_the_first_request_to_flush_stands_unless_a_later_one_asks_for_now(

@@ -9,7 +9,7 @@ from est_alan_scheduler import Event, Retry, TaskRegistry, TaskStatus
 from est_alan_scheduler.calendar.local_time import to_utc
 from tests import jobs
 from tests.backends.stores import Clock
-from tests.cluster.helpers import Join, adder, at, claim_and_die, heard_by, noop, reap
+from tests.cluster.helpers import Join, adder, at, claim_and_die, events_of, noop, reap
 from tests.jobs import boom
 from tests.ways import logged
 
@@ -19,7 +19,7 @@ class TestReap:
         first, second = join(), join()
         second.expose(jobs.add)
 
-        retry = Retry(max_retries=1, delay=5, jitter=0, on=(KeyError,))  # a lost run raised nothing, and is tried again
+        retry = Retry(max_retries=1, delay=5, jitter=0, on=(KeyError,))  # a dead run raised nothing, and is tried again
         task = first.register(adder(every={"hours": 1}, retry=retry))
         claim_and_die(first, task)
         second.tick()
@@ -55,7 +55,7 @@ class TestReap:
         reap(second)
         assert [run["task_id"] for run in second.history(status="failed")] == ["c"]
 
-    def test_a_run_under_way_here_is_not_dead_though_the_clock_of_the_store_was_set_ahead(
+    def test_a_run_in_flight_here_is_not_dead_though_the_clock_of_the_store_was_set_ahead(
         self, alone: TaskRegistry, clock: Clock
     ) -> None:
         session = alone._session
@@ -105,7 +105,7 @@ class TestReap:
         second.register(adder())
         session = second._session
         assert session is not None
-        session.lease.renew()  # so that it is not due when it beats
+        session.lease.renew()  # so that the renewal is not due at the heartbeat
         session.outage.healthy_since, session.reaper.due_at = -600.0, 0.0
         session.heartbeat()
         assert [run["status"] for run in second.history("a")] == ["failed"]
@@ -132,7 +132,7 @@ class TestRecord:
         self, join: Join, clock: Clock, caplog: pytest.LogCaptureFixture
     ) -> None:
         first, second = join(), join()
-        heard, start = heard_by(second), at(clock)
+        events, start = events_of(second), at(clock)
         retry = Retry(max_retries=1, delay=5, jitter=0)
         for registry in (first, second):
             registry.register(adder(every={"hours": 1}, retry=retry))
@@ -145,14 +145,17 @@ class TestRecord:
         assert counts == second.statistics()
         second.tick()
         error = task.error_message or ""
-        lost = Event("failed", "a", start, 1, start, at(clock), error_message=error, retry_at=task.retry_at)
-        (told, retried), due = heard, at(clock) + timedelta(seconds=5)
-        assert [told._replace(error=None), retried._replace(error=None)] == [lost, lost._replace(name="retrying")]
-        assert (str(told.error), told.retry_at) == (error, due)
+        failed = Event("failed", "a", start, 1, start, at(clock), error_message=error, retry_at=task.retry_at)
+        (published, retried), due = events, at(clock) + timedelta(seconds=5)
+        assert [published._replace(error=None), retried._replace(error=None)] == [
+            failed,
+            failed._replace(name="retrying"),
+        ]
+        assert (str(published.error), published.retry_at) == (error, due)
         assert logged(caplog) == [f"Task 'a' failed: {error}; next attempt at {due}"]
         clock.advance(5)
         second.tick()
-        assert [event.name for event in heard] == ["failed", "retrying", "succeeded"]
+        assert [event.name for event in events] == ["failed", "retrying", "succeeded"]
         counts = second.statistics("a")
         assert (counts.runs, counts.successes, counts.failures, counts.retries) == (2, 1, 1, 1)
         assert [(line["status"], line["attempt"]) for line in task.history] == [("failed", 1), ("success", 2)]
@@ -161,7 +164,7 @@ class TestRecord:
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()
-        heard = heard_by(second)
+        events = events_of(second)
 
         def outlive() -> None:
             clock.advance(700)
@@ -173,14 +176,14 @@ class TestRecord:
         claim_and_die(first, first.store["a"])
         second.register(adder("b", every={"hours": 1}, func=outlive, args=()))
         second.tick()
-        assert [(event.name, event.task_id) for event in heard] == [("succeeded", "b")]
+        assert [(event.name, event.task_id) for event in events] == [("succeeded", "b")]
         second.tick()
         due = at(clock) + timedelta(seconds=5)
-        assert [(event.name, event.retry_at) for event in heard[1:]] == [("failed", due), ("retrying", due)]
+        assert [(event.name, event.retry_at) for event in events[1:]] == [("failed", due), ("retrying", due)]
 
     def test_a_dead_run_of_a_removed_task_is_published_by_its_id(self, join: Join, clock: Clock) -> None:
         first, second = join(), join()
-        heard, start = heard_by(second), at(clock)
+        events, start = events_of(second), at(clock)
         for registry in (first, second):
             registry.register(adder(every={"hours": 1}, retry=1))
         claim_and_die(first, first.store["a"])
@@ -189,7 +192,7 @@ class TestRecord:
         clock.advance(700)
         reap(second)
         second.shutdown()
-        assert [(event.name, event.task_id, event.slot, event.attempt) for event in heard] == [
+        assert [(event.name, event.task_id, event.slot, event.attempt) for event in events] == [
             ("failed", "a", start, 1)
         ]
         assert (second.statistics().failures, second.statistics("a").failures, again.history) == (1, 0, [])
@@ -207,7 +210,7 @@ class TestRecord:
         self, join: Join, clock: Clock
     ) -> None:
         first, second = join(), join()
-        heard = heard_by(second)
+        events = events_of(second)
         retry, start = Retry(max_retries=2, delay=5, jitter=1), at(clock)
         task = first.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
         second.register(adder(every={"hours": 1}, func=boom, args=(), retry=retry))
@@ -223,6 +226,6 @@ class TestRecord:
         clock.advance(20)
         second.tick()
         assert [(run["slot"], run["attempt"]) for run in second.history()] == [(start, 1), (start, 2), (start, 3)]
-        told = [(event.name, event.slot, event.attempt) for event in heard]
-        assert told == [("failed", start, 2), ("retrying", start, 2), ("failed", start, 3)]
+        published = [(event.name, event.slot, event.attempt) for event in events]
+        assert published == [("failed", start, 2), ("retrying", start, 2), ("failed", start, 3)]
         assert second.statistics("a").retries == 2

@@ -151,8 +151,8 @@ class TestUnresolved:
         reason = "its function 'tests.jobs:boom' is unknown here: register or expose it"
         assert (second.unresolved(), second.store["a"].result) == ({"bad": reason}, 3)
         assert second.why_not("bad") == f"cannot run here: {reason}"
-        told = [record.message for record in caplog.records if "unknown here" in record.message]
-        assert told == [f"Task 'bad' of the store does not run here: {reason}."]
+        messages = [record.message for record in caplog.records if "unknown here" in record.message]
+        assert messages == [f"Task 'bad' of the store does not run here: {reason}."]
         second.expose(boom)
         second.tick()
         assert (second.unresolved(), second.store["bad"].status) == ({}, TaskStatus.FAILED)
@@ -213,10 +213,10 @@ class TestUnresolved:
         task = first.register(adder(func=boom, args=()))
         second.tick()
         assert list(second.unresolved()) == ["a"]
-        heard: list[Event] = []
-        second.on("removed", heard.append)
+        events: list[Event] = []
+        second.on("removed", events.append)
         assert second.remove("a") is None
-        assert (second.unresolved(), heard) == ({}, [Event("removed", "a")])
+        assert (second.unresolved(), events) == ({}, [Event("removed", "a")])
         for registry in (first, second):
             registry.tick()
         assert (list(first.store), second.unresolved(), join().unresolved()) == ([], {}, {})

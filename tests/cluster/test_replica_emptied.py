@@ -8,7 +8,7 @@ import pytest
 from est_alan_scheduler import TaskRegistry, TaskStatus
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
-from tests.cluster.helpers import Join, adder, heard_by, runs
+from tests.cluster.helpers import Join, adder, events_of, runs
 from tests.jobs import boom
 
 
@@ -88,7 +88,7 @@ class TestEmptied:
             registry.tick()
         assert (first.is_paused, second.is_paused, join().is_paused, task.status) == (True, True, True, "pending")
 
-    def test_a_run_under_way_when_the_store_is_emptied_ends_late_and_its_task_goes_on(
+    def test_a_run_in_flight_when_the_store_is_emptied_ends_late_and_its_task_goes_on(
         self, join: Join, store: Store, clock: Clock
     ) -> None:
         first, second = join(), join()
@@ -116,7 +116,7 @@ class TestEmptied:
             registry.tick()
         assert (task.status, task.result, runs(first, "a")) == (TaskStatus.SUCCESS, clock.now, 1)
 
-    def test_a_run_under_way_on_a_single_instance_when_the_store_is_emptied_is_recorded_in_its_task(
+    def test_a_run_in_flight_on_a_single_instance_when_the_store_is_emptied_is_recorded_in_its_task(
         self, join: Join, store: Store, clock: Clock
     ) -> None:
         first = join()
@@ -129,13 +129,13 @@ class TestEmptied:
                 first.tick()
             return clock.now
 
-        began, heard = clock.now, heard_by(first)
+        began, events = clock.now, events_of(first)
         first.expose(lose, "lose")
         first.register(adder(func=lose, args=()))
         for _ in range(2):
             first.tick()
         first.tick()
-        assert len(heard) == first.statistics().runs == 1
+        assert len(events) == first.statistics().runs == 1
         stored = store.open(clock).fetch(None, 0).states["a"]
         assert (stored.status, stored.result) == (TaskStatus.SUCCESS, str(clock.now))
 
@@ -147,7 +147,7 @@ class TestEmptied:
         def lose() -> None:
             clock.advance(1)
             store.empty()
-            first.resume("a")  # which has a look at the store
+            first.resume("a")  # which fetches from the store
 
         first.expose(lose, "lose")
         first.register(adder("a", func=lose, args=()))

@@ -60,7 +60,7 @@ class TestPauseAll:
 
         def stop() -> None:
             first.pause_all()
-            second.resume("b")  # it is not paused, but this has a look at the store
+            second.resume("b")  # it is not paused, but this fetches from the store
 
         second.expose(stop, "stop")
         second.register(adder("a", func=stop, args=()))
@@ -73,7 +73,7 @@ class TestPauseAll:
         second.tick()
         assert [run["status"] for run in first.history("b")] == ["failed", "success"]
 
-    def test_a_tick_under_way_claims_nothing_after_pause_all(
+    def test_a_tick_that_has_begun_claims_nothing_after_pause_all(
         self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def stop() -> None:
@@ -100,24 +100,24 @@ class TestPauseAll:
 
     def test_pause_all_and_resume_all_are_published_once_on_the_calling_instance(self, join: Join) -> None:
         first, second = join(), join()
-        heard: list[tuple[str, Event]] = []
+        events: list[tuple[str, Event]] = []
         for name, registry in (("first", first), ("second", second)):
             for event in ("paused", "resumed"):
-                registry.on(event, lambda event, name=name: heard.append((name, event)))  # type: ignore[misc]
+                registry.on(event, lambda event, name=name: events.append((name, event)))  # type: ignore[misc]
         first.pause_all()
         second.pause_all()
         second.resume_all()
         first.resume_all()
         for registry in (first, second):
             registry.tick()
-        assert heard == [("first", Event("paused", None)), ("second", Event("resumed", None))]
+        assert events == [("first", Event("paused", None)), ("second", Event("resumed", None))]
 
     def test_a_paused_registry_that_joins_a_backend_stays_paused_alone(self, clock: Clock) -> None:
         backend = MemoryBackend(clock)
         other, registry = TaskRegistry(backend=backend), TaskRegistry()
-        heard: list[Event] = []
+        events: list[Event] = []
         for event in ("paused", "resumed"):
-            registry.on(event, heard.append)
+            registry.on(event, events.append)
         registry.pause_all()
         registry.configure(backend=backend)
         other.tick()
@@ -127,7 +127,7 @@ class TestPauseAll:
         assert other.is_paused
         other.resume_all()
         registry.tick()
-        assert (registry.is_paused, heard) == (False, [Event("paused", None)] * 2)
+        assert (registry.is_paused, events) == (False, [Event("paused", None)] * 2)
         for one in (registry, other):
             one.shutdown(0)
 
@@ -135,10 +135,10 @@ class TestPauseAll:
         registry = TaskRegistry()
         registry.pause_all()
         registry.configure(backend=MemoryBackend(clock))
-        heard: list[Event] = []
-        registry.on("resumed", heard.append)
+        events: list[Event] = []
+        registry.on("resumed", events.append)
         registry.resume_all()
-        assert (registry.is_paused, heard) == (False, [Event("resumed", None)])
+        assert (registry.is_paused, events) == (False, [Event("resumed", None)])
         registry.shutdown(0)
 
     def test_a_registry_that_leaves_a_paused_backend_stays_paused(self, alone: TaskRegistry) -> None:

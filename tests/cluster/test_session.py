@@ -100,7 +100,7 @@ class TestTick:
                 return _original(*arguments, **named)
 
             monkeypatch.setattr(backend, name, ask)
-        # However slow the machine is: batches grow, none is given back, and outcomes are written at the end.
+        # However slow the machine is: batches grow, none is released, and outcomes are written at the end.
         monkeypatch.setattr(claims, "_SHORT", 1_000.0)
         monkeypatch.setattr(claims, "_LONGEST", 1_000.0)
         monkeypatch.setattr(Heartbeat, "flush_soon", lambda *_: None)
@@ -146,12 +146,12 @@ class TestRetries:
         first.register(adder(func=boom, args=(), retry=retry))
         first.tick()
         first.shutdown()
-        second, heard = join(), list[Event]()
-        second.on("started", heard.append)
+        second, events = join(), list[Event]()
+        second.on("started", events.append)
         second.register(adder(func=boom, args=(), retry=retry))
         clock.advance(35)
         second.tick()
-        assert [(event.slot, event.attempt) for event in heard] == [(start, 2)]
+        assert [(event.slot, event.attempt) for event in events] == [(start, 2)]
         assert second.statistics("a").lateness.max == pytest.approx(5, abs=4)
 
     def test_a_released_claim_of_a_retry_keeps_the_slot_of_the_first_attempt(self, join: Join, clock: Clock) -> None:

@@ -9,7 +9,7 @@ from freezegun import freeze_time
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, simulate
 from est_alan_scheduler.events.subscribers import log_outcome
 from tests.events.helpers import record_events
-from tests.test_task_registry import SECOND, START, Frozen, boom, work
+from tests.frozen import SECOND, START, Frozen, boom, work
 from tests.ways import without_seconds
 
 

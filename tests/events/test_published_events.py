@@ -14,7 +14,7 @@ from freezegun import freeze_time
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry
 from tests import jobs
 from tests.events.helpers import record_events
-from tests.test_task_registry import SECOND, START, Frozen, boom, work
+from tests.frozen import SECOND, START, Frozen, boom, work
 from tests.ways import wait_until
 
 

@@ -10,7 +10,7 @@ import pytest
 from est_alan_scheduler import Event, Task, TaskRegistry
 from est_alan_scheduler.events import slow_callbacks, subscribers
 from est_alan_scheduler.events.slow_callbacks import CallbackWatch, watch
-from tests.test_task_registry import Frozen, work
+from tests.frozen import Frozen, work
 from tests.ways import wait_until
 
 

@@ -10,7 +10,7 @@ from freezegun import freeze_time
 
 from est_alan_scheduler import Event, Task, TaskRegistry, TaskStatus, start_scheduler
 from tests import jobs
-from tests.test_task_registry import START, Frozen, boom, work
+from tests.frozen import START, Frozen, boom, work
 from tests.ways import wait_until
 
 

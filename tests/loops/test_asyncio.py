@@ -1,11 +1,10 @@
-"""run_scheduler: the loop inside an asyncio app."""
+"""The loop inside an asyncio app: `run_scheduler`."""
 
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,52 +12,9 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, current_run, run_scheduler, scheduler
 from tests import jobs
+from tests.loops.helpers import HOUR, Gate, run, running, until
 from tests.messages import missing
 from tests.ways import PATIENCE
-
-HOUR = {"hours": 1}
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < give_up_at, "the condition never became true"
-        await asyncio.sleep(0.002)
-
-
-@asynccontextmanager
-async def running(registry: TaskRegistry) -> Any:
-    job = asyncio.create_task(run_scheduler(interval=600, registry=registry))
-    try:
-        yield job
-    finally:
-        job.cancel()
-        with suppress(asyncio.CancelledError):
-            await job
-
-
-def run(main: Callable[[TaskRegistry], Awaitable[None]], registry: TaskRegistry | None = None) -> TaskRegistry:
-    registry = TaskRegistry() if registry is None else registry
-    asyncio.run(main(registry))  # type: ignore[arg-type]  # a coroutine, as all tests here make
-    return registry
-
-
-class Gate:
-    """A coroutine function that waits until `open` is set, and counts its running calls."""
-
-    def __init__(self) -> None:
-        self.inside = 0
-        self.open = asyncio.Event()
-        self.ends: list[str] = []
-
-    async def __call__(self) -> None:
-        self.inside += 1
-        try:
-            await self.open.wait()
-        except asyncio.CancelledError:
-            self.ends.append("cancelled")
-            raise
-        self.ends.append("done")
 
 
 def test_coroutines_run_on_the_loop_of_the_app_and_plain_functions_in_threads() -> None:

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Event, Retry, Task
 from tests import jobs
+from tests.frozen import SECOND, START, Frozen
 from tests.messages import missing, only_error
-from tests.test_task_registry import SECOND, START, Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 

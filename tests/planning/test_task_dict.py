@@ -1,4 +1,4 @@
-"""TaskDict: a dict that reports its changes."""
+"""The dict of tasks, which reports its changes: `TaskDict`."""
 
 import copy
 import pickle

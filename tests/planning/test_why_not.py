@@ -1,4 +1,4 @@
-"""why_not: one sentence on why a task is not running."""
+"""The answer of `why_not`: one sentence on why a task is not running."""
 
 from datetime import datetime
 from typing import Any

@@ -10,7 +10,7 @@ from freezegun import freeze_time
 
 from est_alan_scheduler import Lateness, Retry, Statistics, Task, TaskRegistry
 from est_alan_scheduler.runs.counters import RunCounters
-from tests.test_task_registry import START, Frozen, boom, work
+from tests.frozen import START, Frozen, boom, work
 from tests.ways import wait_until
 
 pytestmark = pytest.mark.zone

@@ -11,8 +11,8 @@ from est_alan_scheduler.runs.history import latest_runs
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from tests.cluster.helpers import adder
+from tests.frozen import SECOND, START, Frozen, boom, work
 from tests.messages import missing
-from tests.test_task_registry import SECOND, START, Frozen, boom, work
 
 
 def run(second: int, status: str = "success") -> dict[str, Any]:

@@ -43,7 +43,7 @@ class StarterSetup:
         self.capacity = Capacity(self, self.recorder.in_flight.calls)
         self.asked: list[str] = []
         self.starter = RunStarter(self.recorder, self.capacity, self._may_start)
-        self.turn = self.recorder.in_flight.thread.context
+        self.context = self.recorder.in_flight.thread.context
 
     def put(self, task_id: str, func: Callable[..., Any], **fields: Any) -> Task:
         task = self.agenda.store[task_id] = Task(id=task_id, every={"seconds": 1}, func=func, **fields)
@@ -54,9 +54,9 @@ class StarterSetup:
         """Prepare the entry and the thread context as a tick does before it starts a ready task."""
         (entry,) = self.agenda.take(self.agenda.see(NOON), None)
         assert entry.task is task
-        entry.ready_at = self.turn.now = NOON
-        self.turn.entry = entry
-        self.turn.changes, self.turn.starts = self.agenda.changes, self.agenda.starts
+        entry.ready_at = self.context.now = NOON
+        self.context.entry = entry
+        self.context.changes, self.context.starts = self.agenda.changes, self.agenda.starts
 
     def _may_start(self, task: Task, now: datetime) -> bool:
         self.asked.append(task.id)
@@ -72,7 +72,7 @@ def test_a_run_by_hand_is_executed_and_recorded(setup: StarterSetup) -> None:
     task = setup.put("a", lambda: task.status)
     setup.starter.run_inline(task)
     assert (task.status, task.result, task.last_run_at) == (TaskStatus.SUCCESS, TaskStatus.RUNNING, NOON)
-    assert (setup.asked, setup.turn.runs) == ([], [])
+    assert (setup.asked, setup.context.runs) == ([], [])
 
 
 def test_a_running_task_is_not_started_again(setup: StarterSetup) -> None:

@@ -17,7 +17,7 @@ from est_alan_scheduler.schedules.due import due_moment, first_run, is_due, keep
 from est_alan_scheduler.schedules.kinds import read_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE
 from est_alan_scheduler.task import Task
-from tests.test_task_registry import START, Frozen
+from tests.frozen import START, Frozen
 from tests.ways import is_interrupted
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from est_alan_scheduler import PlannedRun, Task, TaskRegistry, TaskStatus, describe, simulate
 from est_alan_scheduler.calendar.local_time import steady_offset
 from est_alan_scheduler.schedules import upcoming as preview
+from tests.frozen import Frozen
 from tests.messages import missing
-from tests.test_task_registry import Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 

@@ -14,7 +14,7 @@ from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.backends.rows import Claim, Snapshot
 from tests import jobs
 from tests.cluster.helpers import OPERATIONS, adder
-from tests.loops.test_asyncio import until
+from tests.loops.helpers import until
 from tests.ways import PATIENCE
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -206,7 +206,7 @@ def test_a_task_of_another_instance_that_is_registered_here_during_its_claim_run
     assert (task.result, outcomes(registry).count(SUCCESS)) == (3, 1)
 
 
-def test_a_claim_under_way_is_not_repeated(registry: TaskRegistry, task: Task, backend: Slow) -> None:
+def test_a_claim_that_has_not_returned_is_not_repeated(registry: TaskRegistry, task: Task, backend: Slow) -> None:
     tick, session = registry._loop_side.new_tick(), registry._session
     assert tick is not None
     assert session is not None

@@ -1,0 +1,131 @@
+"""The dependencies of tasks in a registry, and the results they pass on."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler.task import Task, TaskStatus
+from tests.frozen import SECOND, START, Frozen, boom, work
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+class TestDependencies:
+    def test_a_dependent_runs_in_the_next_tick(self, registry: Frozen) -> None:
+        first = registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        second = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        assert (first.status, second.status) == (TaskStatus.SUCCESS, TaskStatus.PENDING)
+        assert registry.idle_seconds() == 0
+        registry.tick()
+        assert second.status is TaskStatus.SUCCESS
+
+    def test_a_failed_dependency_keeps_its_dependents_waiting(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"days": 1}, func=boom))
+        second = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
+        for second_ in range(3):
+            registry.tick_at(START + second_ * SECOND)
+        assert second.status is TaskStatus.PENDING
+        assert registry.idle_seconds() == 86_398
+
+    def test_a_later_failure_does_not_undo_a_dependency_success(self, registry: Frozen) -> None:
+        first = registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        second = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        first.func = boom
+        registry.tick_at(START + SECOND)
+        assert (first.status, second.status) == (TaskStatus.FAILED, TaskStatus.SUCCESS)
+
+    def test_a_dependency_may_be_registered_after_its_dependents(
+        self, registry: Frozen, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        dependents = [registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"])) for _ in range(3)]
+        for second in range(3):
+            registry.tick_at(START + second * SECOND)
+        assert caplog.messages == ["Task 'a' is not registered, but others depend on it and wait."]
+        registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        registry.tick()
+        registry.tick()
+        assert [task.status for task in dependents] == [TaskStatus.SUCCESS] * 3
+
+    @pytest.mark.parametrize("how", ["assign", "put"])
+    def test_a_success_set_by_hand_makes_dependents_ready(self, registry: Frozen, how: str) -> None:
+        registry.register(Task(id="a", run_at=START + SECOND, func=boom))
+        dependent = registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        if how == "assign":
+            registry.store["a"].last_success_at = START
+        else:
+            registry.store["a"] = Task(id="a", run_at=START + SECOND, func=boom, last_success_at=START)
+        registry.tick()
+        assert dependent.status is TaskStatus.SUCCESS
+
+    def test_dependents_wait_again_after_their_dependency_is_removed(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        dependent = registry.register(Task(id="b", every={"seconds": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        registry.tick()
+        registry.remove("a")
+        registry.tick_at(START + SECOND)
+        assert len(dependent.history) == 1
+        assert registry.why_not("b") == "waits for 'a', which is not registered"
+
+    @pytest.mark.parametrize(
+        ("func", "result"),
+        [
+            (lambda dep_a: dep_a, "done"),
+            (lambda **kwargs: kwargs, {"dep_a": "done"}),
+            (lambda x=1, *, dep_a=None: (x, dep_a), (1, "done")),
+            (lambda x=7: x, 7),
+            (lambda dep_a=5, /: dep_a, 5),
+            (functools.partial(lambda dep_a: dep_a, dep_a="bound"), "bound"),
+            (functools.partial(lambda **kwargs: kwargs, dep_a="bound"), {"dep_a": "bound"}),
+            (dict, {}),
+        ],
+    )
+    def test_a_dependency_result_is_passed_to_a_function_that_can_take_it(
+        self, registry: Frozen, func: Callable[..., Any], result: Any
+    ) -> None:
+        registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        task = registry.register(Task(every={"seconds": 1}, func=func, depends_on=["a"]))
+        registry.tick()
+        registry.tick()
+        assert (task.result, task.error_message) == (result, None)
+
+    def test_a_dependency_removed_in_the_same_tick_holds_its_dependent(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        registry.tick()
+        registry.register(Task(every={"hours": 1}, func=lambda: registry.remove("a")))
+        dependent = registry.register(Task(every={"hours": 1}, func=work, depends_on=["a"]))
+        registry.tick()
+        assert dependent.status is TaskStatus.PENDING
+
+    def test_assigned_positional_arguments_take_precedence_over_a_dependency_result(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"hours": 1}, func=work))
+        func = lambda x=None, dep_a=None: (x, dep_a)  # noqa: E731  # a function with such parameters is all it takes
+        task = registry.register(Task(every={"seconds": 1}, func=func, depends_on=["a"]))
+        registry.tick()
+        registry.tick()
+        task.args = (1, 2)
+        registry.tick_at(START + SECOND)
+        assert [run["result"] for run in task.history] == ["(None, 'done')", "(1, 2)"]
+
+    def test_an_explicit_argument_takes_precedence_over_a_dependency_result(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"seconds": 1}, func=work))
+        task = registry.register(
+            Task(every={"seconds": 1}, func=lambda dep_a, x=0: (dep_a, x), args=(1,), depends_on=["a"])
+        )
+        registry.tick()
+        registry.tick()
+        assert task.result == (1, 0)
+        task.kwargs = {"dep_a": "mine"}
+        task.args = ()
+        registry.tick_at(START + SECOND)
+        assert task.result == ("mine", 0)
