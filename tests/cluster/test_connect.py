@@ -18,6 +18,8 @@ from tests import jobs
 from tests.backends.stores import Clock, Store
 from tests.cluster.helpers import MINUTE, Flaky, Join, adder, runs, spawn
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 
 def joined(backend: Any, *tasks: Task, opened: MemoryBackend | None = None) -> ClusterSession:
     agenda = Agenda()

@@ -9,6 +9,8 @@ from est_alan_scheduler import Task, TaskRegistry
 from tests import jobs
 from tests.cluster.helpers import LAMBDA, MINUTE, NO_IDS, NOT_HELD, Join, adder
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 
 class TestRefused:
     @pytest.mark.parametrize(

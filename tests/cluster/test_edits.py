@@ -14,6 +14,8 @@ from tests import jobs
 from tests.backends.stores import Clock
 from tests.cluster.helpers import LAMBDA, MINUTE, NO_IDS, OPERATIONS, Flaky, Join, adder, at, end_pause, runs
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 
 class TestAssignment:
     def test_fields_assigned_by_hand_reach_the_store(self, join: Join, clock: Clock) -> None:

@@ -10,6 +10,8 @@ from tests.backends.stores import SHARED, Clock, Store
 from tests.cluster.helpers import MINUTE, Join, adder, at, runs
 from tests.jobs import boom
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 _DEFINED = {"every", "run_at", "func", "args", "retry"}
 
 

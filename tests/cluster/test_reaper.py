@@ -13,6 +13,8 @@ from tests.cluster.helpers import Join, adder, at, claim_and_die, events_of, noo
 from tests.jobs import boom
 from tests.ways import logged
 
+pytestmark = pytest.mark.zone
+
 
 class TestReap:
     def test_the_run_of_a_dead_instance_is_recorded_as_failed_after_its_lease(self, join: Join, clock: Clock) -> None:

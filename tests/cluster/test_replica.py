@@ -15,6 +15,8 @@ from tests.backends.stores import Clock, Store
 from tests.cluster.helpers import MINUTE, NO_IDS, NOT_HELD, Join, adder, at, outlive_lease, reap, runs, take
 from tests.jobs import boom
 
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
 
 class TestNews:
     def test_dependents_see_the_successes_and_results_of_other_instances(self, join: Join) -> None:
