@@ -13,7 +13,7 @@ from est_alan_scheduler.control.configuration import KEEP, Parts
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.reports import Reports
-from est_alan_scheduler.control.tick import Tick
+from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
 from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
@@ -322,8 +322,7 @@ class TaskRegistry:
         come. An error of a task is recorded. It is raised again only if it is neither an `Exception` nor `SystemExit`
         (Ctrl+C, a cancellation) and comes from a call in this thread. The next tick runs the tasks that it cut off.
         """
-        self._recorder.expire()
-        Tick(self._parts).run()
+        run_tick(self._parts)
 
     def idle_seconds(self) -> float | None:
         """Return the seconds until a tick may have something to do, 0 if it may now; None if nothing is planned.

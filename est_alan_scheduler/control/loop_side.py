@@ -9,7 +9,7 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.control.configuration import Parts
-from est_alan_scheduler.control.tick import Tick
+from est_alan_scheduler.control.tick import SplitTick
 from est_alan_scheduler.runs.run import Run, ThreadContext
 
 _LONGEST_WAIT = 3600.0  # seconds; a longer one could overflow
@@ -39,9 +39,10 @@ class LoopSide:
         idle = max(outage, (moment - utc).total_seconds())
         return idle if deadline is None else min(idle, deadline)
 
-    def new_tick(self) -> Tick | None:
+    def new_tick(self) -> SplitTick | None:
         """Return a tick whose plan another thread can make; None without a backend, where no plan waits."""
-        return None if self._parts.session is None else Tick(self._parts)
+        session = self._parts.session
+        return None if session is None else SplitTick(self._parts, session)
 
     def waits_for_calls(self) -> bool:
         """Tell whether calls end in other threads, so that a loop has to wait for its waker too."""
