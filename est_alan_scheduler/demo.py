@@ -1,4 +1,4 @@
-"""The example of the README with short times: ten seconds of ticks, then shows the outcome."""
+"""The example of the README with short times: ten seconds of ticks, and their outcome."""
 
 import time
 from datetime import datetime, timedelta

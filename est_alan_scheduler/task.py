@@ -155,7 +155,7 @@ class Task(KnownFields):
     retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
     """When the last run, which failed, is tried again; None if it is not. An earlier slot replaces the retry."""
     attempt: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
-    """The attempt number of the latest run, the one under way included: 1 for a slot, more for a retry, 0 for none."""
+    """The attempt number of the latest run, a run in flight included: 1 for a slot, more for a retry, 0 for none."""
     paused: Annotated[bool, Field(strict=True)] = False
     """True: no slot and no retry is due. Afterwards, one run makes up for all missed slots."""
     run_requested: Literal["ready", "force"] | None = None

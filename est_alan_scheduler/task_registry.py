@@ -16,7 +16,7 @@ from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
 from est_alan_scheduler.executors.pool import ExecutorSource
-from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
+from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.runs.counters import Statistics
@@ -356,7 +356,7 @@ class TaskRegistry:
         """Return whether `task`, if it is due at `now`, is ready: by its dependencies, or by a forced run."""
         if task.run_requested == "force":
             return True
-        return self._deps_ready(task) and first_used_up(task, self.store, now) is None
+        return self._deps_ready(task) and first_stale(task, self.store, now) is None
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Return whether `task`, which a tick has found ready, may start at `now` also after a change since."""
@@ -371,7 +371,7 @@ class TaskRegistry:
         Raises an error of `func` only if it is neither an `Exception` nor `SystemExit`, and came in this thread.
         """
         session, runner = self._parts.session, self._parts.capacity.runner()
-        if session is not None and not session.obtain(task):
+        if session is not None and not session.ensure_claimed(task):
             return
         if runner is None:
             self._parts.starter.run_inline(task)

@@ -205,7 +205,7 @@ def test_max_running_keeps_further_tasks_due_and_starts_the_oldest_slots_first(
             wait_until(lambda expected=expected: [tasks[str(n)].status.value for n in range(5)] == expected)  # type: ignore[misc]  # of a lambda with a default
             if latest < 4:
                 reason = registry.why_not(tasks["4"].id)
-                assert reason == "due now, but as many runs are under way as max_running allows"
+                assert reason == "due now, but as many runs are in flight as max_running allows"
             jobs.release_unstarted(str(tmp_path), str(latest - 1))
         jobs.release_unstarted(str(tmp_path), "4")
         wait_until(lambda: has_run(*tasks.values()))
@@ -224,7 +224,7 @@ def test_a_run_past_its_timeout_is_recorded_at_once_and_not_started_again_before
         message = "TimeoutError: the run took longer than its timeout of 0.05 s"
         assert (task.status, task.error_message, task.result) == (TaskStatus.FAILED, message, "before")
         assert type(task.error) is TimeoutError
-        expected = f"its run of {task.last_run_at} was given up ({message}), but that call still goes on"
+        expected = f"its run of {task.last_run_at} is recorded as failed ({message}), but that call still goes on"
         assert registry.why_not(task.id) == expected
         time.sleep(0.03)
         assert (len(task.history), other.status) == (1, TaskStatus.PENDING)  # it still counts in max_running

@@ -73,7 +73,7 @@ class ScanningRegistry(ClockedRegistry):
         """Record when the schedules of new tasks begin, as any registry does."""
         with self._lock:
             self._agenda.work_in(now)
-            self._agenda.see(now)
+            self._agenda.note_time(now)
 
     def _may_start(self, task: Task, now: datetime) -> bool:
         return self._is_free(task, now) and self._should_run(task, now)

@@ -30,7 +30,8 @@ _TRIES = 5  # to undo a claim while other instances manage the task
 _LONGEST = 1.0  # seconds after which the rest of a batch is released, for other instances to run
 _NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
 
-_Wish = tuple[Claim, KnownRow, datetime | None]  # a claim that is asked for, for a row, and when its run is due in UTC
+# A claim that is requested, its row, and when its run is due, in UTC.
+_ClaimRequest = tuple[Claim, KnownRow, datetime | None]
 
 
 @dataclass(eq=False)
@@ -52,20 +53,20 @@ class Claims:
     # Claims that were refused when the whole batch was refused. If the same versions are refused again, the lease may
     # be lost: a lost race would have changed the versions.
     _refused: set[tuple[str, int]] = field(default_factory=set)
-    _unanswered: deque[tuple[str, list[_Wish]]] = field(default_factory=deque)  # with the token of each batch
+    _unanswered: deque[tuple[str, list[_ClaimRequest]]] = field(default_factory=deque)  # with the token of each batch
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time."""
         return self.inline_batch if is_inline else LARGEST_BATCH
 
-    def learn(self, runs: int, seconds: float) -> None:
+    def adapt_batch(self, runs: int, seconds: float) -> None:
         """Note how long an inline tick took for so many runs. The claim does not count: it is not shorter for fewer."""
         fitting = runs * min(_SHORT, self._lease.seconds / 30) / max(seconds, _INSTANT)
         self.inline_batch = max(1, min(int(fitting), max(self.inline_batch, runs * 4), LARGEST_BATCH))
 
     def claim(self, batch: list[Entry], now: datetime, agenda: Agenda) -> None:
         """Claim the entries of a batch that were found ready at this very `now`."""
-        wishes, records, started = list[_Wish](), self._records, instant(now)
+        requests, records, started = list[_ClaimRequest](), self._records, instant(now)
         with records.lock:
             for entry in batch:
                 task, record = entry.task, records.get(entry.task.id)
@@ -82,12 +83,12 @@ class Claims:
                 at = started if slot is None or slot <= _NO_SLOT else to_instant(slot)
                 first_run_at = instant(first_run(task, now))
                 claim = Claim(task.id, record.row.version, at, attempt, started, first_run_at, started)
-                wishes.append((claim, record.row, due))
-        if not wishes:
+                requests.append((claim, record.row, due))
+        if not requests:
             return
-        if self._lease.is_due() or (self._refused and any(claim[:2] in self._refused for claim, _, _ in wishes)):
+        if self._lease.is_due() or (self._refused and any(claim[:2] in self._refused for claim, _, _ in requests)):
             self._lease.renew()
-        self._ask(uuid4().hex, wishes)
+        self._send_claims(uuid4().hex, requests)
 
     def claim_by_hand(self, task: Task, agenda: Agenda) -> None:
         """Claim a run of `task` that no tick has found ready: for its due slot, if there is one."""
@@ -101,17 +102,17 @@ class Claims:
     def resolve(self) -> None:
         """Ask again for the claims whose answer was lost, and release those won: the store knows the token."""
         while self._unanswered:
-            token, wishes = self._unanswered.popleft()
-            self._ask(token, wishes)
+            token, requests = self._unanswered.popleft()
+            self._send_claims(token, requests)
             # Each is decided on anew: by the store it started then, and by now it may not be due any more.
-            self.release([claim.id for claim, _, _ in wishes])
+            self.release([claim.id for claim, _, _ in requests])
 
-    def _ask(self, token: str, wishes: list[_Wish]) -> None:
+    def _send_claims(self, token: str, requests: list[_ClaimRequest]) -> None:
         records, lease_since = self._records, self._lease.since
         try:
-            won = self._backend.claim(self._lease.owner, token, [claim for claim, _, _ in wishes])
+            won = self._backend.claim(self._lease.owner, token, [claim for claim, _, _ in requests])
             with records.lock:
-                for claim, row, due in wishes:
+                for claim, row, due in requests:
                     epoch = won.get(claim.id)
                     if epoch is None:
                         records.mark_stale((claim.id,))
@@ -119,12 +120,12 @@ class Claims:
                         run = ClaimedRun(epoch, claim.attempt, due)
                         records.hold(claim.id, row, claim.seen_version, run, lease_since)
         except BaseException:  # also a Ctrl+C before all of the answer is noted
-            self._unanswered.append((token, wishes))
+            self._unanswered.append((token, requests))
             raise
-        self._refused = set() if won else {claim[:2] for claim, _, _ in wishes}
+        self._refused = set() if won else {claim[:2] for claim, _, _ in requests}
 
     def may_start(self, task_id: str) -> bool:
-        """Tell whether a run is held, under a lease that lasts."""
+        """Return whether a run is held, under a lease that lasts."""
         record = self._records.get(task_id)
         is_held = record is not None and record.state is ClaimState.HELD and record.lease_since == self._lease.since
         return is_held and self._lease.is_alive()
@@ -160,7 +161,7 @@ class Claims:
         if not released:
             return
         try:
-            versions = self._assign_back(released)
+            versions = self._restore_rows(released)
         except BaseException:
             with records.lock:
                 records.keep_released(released)
@@ -171,7 +172,7 @@ class Claims:
                     self._replica.undo_claim(task_id, epoch, versions[task_id])
                 self._completer.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
 
-    def _assign_back(self, released: dict[str, int]) -> dict[str, int]:
+    def _restore_rows(self, released: dict[str, int]) -> dict[str, int]:
         """Write what the claims have overwritten; return the new versions of the tasks for which that was done."""
         versions = dict[str, int]()
         for _ in range(_TRIES):
@@ -188,7 +189,7 @@ class Claims:
     def _undo_of(self, task_id: str, epoch: int) -> Assignment | None:
         """Return the fields before a claim; None if they are not known, or the task has been taken away since."""
         row = self._records.row(task_id)
-        if row is None or not row.knows_before_claim() or row.lost_version > row.version:
+        if row is None or not row.knows_before_claim() or row.newest_foreign_version > row.version:
             return None
         if not self._records.is_claimed(task_id, epoch):
             return None
@@ -199,15 +200,15 @@ class Claims:
     def clear_after_fork(self) -> None:
         """Start over in a child process: the unanswered claims are the parent's."""
         self._refused.clear()
-        for _, wishes in self._unanswered:
-            for claim, row, _ in wishes:
+        for _, requests in self._unanswered:
+            for claim, row, _ in requests:
                 row.note_unknown()
                 self._records.mark_stale((claim.id,))
         self._unanswered.clear()
 
     # Runs; the caller holds the lock.
 
-    def start(self, task: Task) -> ClaimedRun | None:
+    def claimed_run(self, task: Task) -> ClaimedRun | None:
         """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
         record = self._records.get(task.id)
         return record.run if record is not None and record.state is ClaimState.HELD else None

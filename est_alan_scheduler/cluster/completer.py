@@ -65,7 +65,7 @@ class RunCompleter:
 
     def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Queue the end of a run that was claimed and not started; the caller holds the lock."""
-        error = f"not started: owner {self._lease.owner} gave its claim back"
+        error = f"not started: owner {self._lease.owner} released its claim"
         outcome = RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error, history_limit=epoch)
         self._queue.append((outcome, None))  # with that limit, older runs stay: only a run that took place drops them
         self._flush_soon()

@@ -46,7 +46,7 @@ class TaskDefinition(NamedTuple):
         return sha256(json.dumps(self.task, sort_keys=True).encode()).hexdigest()
 
     def has_schedule_of(self, other: "TaskDefinition") -> bool:
-        """Tell whether the schedules are the same."""
+        """Return whether the schedules are the same."""
         return all(self.task.get(name) == other.task.get(name) for name in ARMING)
 
 
@@ -128,7 +128,7 @@ def check_zone(task_id: str, definition: TaskDefinition) -> None:
 
 
 def depends_on_local_zone(task: Task) -> bool:
-    """Tell whether the schedule of `task` means other instants on a machine in another zone."""
+    """Return whether the schedule of `task` means other instants on a machine in another zone."""
     if task.timezone is not None:
         return False
     moments = (task.start_at, task.end_at)

@@ -111,7 +111,7 @@ class Edits:
                 self._records.mark_stale([task.id])
         return bool(states)
 
-    def publish(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
+    def write_now(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
         """Write an edit of a task at once; return False if another instance was first, and its edit stands here now.
 
         If the store is out of reach, the edit is undone, and so is the moment since when its slots count, `armed`.
@@ -134,7 +134,7 @@ class Edits:
             return self._push()
 
     def _push(self) -> set[str]:
-        records, lost = self._records, set[str]()
+        records, outdated = self._records, set[str]()
         with records.lock:
             self._agenda.work_in(self._replica.now())
             touched = self._collect()
@@ -148,10 +148,10 @@ class Edits:
                 self._backend.remove(removed)
             if new:
                 self._share(new)
-            self._assign([edit for edit in edits if edit[2]], lost)
-            self._change([edit for edit in edits if edit[1].initial is None or edit[0].id not in lost], lost)
+            self._assign([edit for edit in edits if edit[2]], outdated)
+            self._change([edit for edit in edits if edit[1].initial is None or edit[0].id not in outdated], outdated)
             if new:
-                lost |= self._push()  # their states, or other instances could take them for blank
+                outdated |= self._push()  # their states, or other instances could take them for blank
         except BaseException:
             with records.lock:
                 records.mark_edited(task.id for task in touched)
@@ -160,10 +160,10 @@ class Edits:
         if edits:
             with records.lock:
                 for task, row, _ in edits:
-                    row.initial = row.initial if task.id in lost else None
-                records.mark_stale(lost)
-                records.mark_edited(lost)
-        return lost
+                    row.initial = row.initial if task.id in outdated else None
+                records.mark_stale(outdated)
+                records.mark_edited(outdated)
+        return outdated
 
     def _collect(self) -> list[Task]:
         """Return the tasks that may differ from the store, and note those that are gone."""
@@ -185,7 +185,7 @@ class Edits:
         return touched
 
     def _share(self, tasks: list[Task]) -> None:
-        """Share tasks that were put into the store of the registry by hand, or that the backend has lost."""
+        """Share tasks that were put into the store of the registry by hand, or that the backend has outdated."""
         try:
             self.join(tasks)
         except ValueError as error:
@@ -200,7 +200,7 @@ class Edits:
             for task in tasks:
                 self._agenda.reread(task, self._replica.now())
 
-    def _assign(self, edits: list[_Edit], lost: set[str]) -> None:
+    def _assign(self, edits: list[_Edit], outdated: set[str]) -> None:
         """Write assigned fields, and of a new task also the others: only if no other instance has written any."""
         assigned = {task.id: (row, {k: v for k, v in edit.items() if k not in MANAGED}) for task, row, edit in edits}
         wanted = [
@@ -213,12 +213,12 @@ class Edits:
             for assignment in wanted:
                 row, edit = assigned[assignment.id]
                 if assignment.id not in versions:
-                    lost.add(assignment.id)
+                    outdated.add(assignment.id)
                     continue
                 row.version = versions[assignment.id]
                 row.fields.update(edit)
                 if "status" in edit:
-                    self._records.take_away(assignment.id)
+                    self._records.end_claim_by_status(assignment.id)
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
         """Return fields as a store keeps them; a retry with its slot."""
@@ -227,7 +227,7 @@ class Edits:
             fields["slot"] = self._replica.tried(task_id)
         return fields
 
-    def _change(self, edits: list[_Edit], lost: set[str]) -> None:
+    def _change(self, edits: list[_Edit], outdated: set[str]) -> None:
         """Write changed definitions, pauses and requests to run."""
         changes, definitions = [], {}
         for task, row, edit in edits:
@@ -244,7 +244,7 @@ class Edits:
             for change in changes:
                 kept, state = self._records.row(change.id), states.get(change.id)
                 if state is None or kept is None:
-                    lost.add(change.id)
+                    outdated.add(change.id)
                     continue
                 if change.definition is not None:
                     kept.definition, kept.hash = definitions[change.id], change.definition.hash

@@ -65,7 +65,7 @@ def natural_name(func: Callable[..., Any]) -> str:
 
 
 def _is_reloaded(old: Callable[..., Any], new: Callable[..., Any]) -> bool:
-    """Tell whether `new` is `old` after `importlib.reload`, or after the cell of a notebook ran again."""
+    """Return whether `new` is `old` after `importlib.reload`, or after the cell of a notebook ran again."""
     if (old.__class__, _place(old)) != (new.__class__, _place(new)):
         return False
     # Two closures of one function, or two wrappers around one, share its very code; a reload compiles it anew.

@@ -30,7 +30,7 @@ class Instance(NamedTuple):
 
 
 class Lease:
-    """The promise of a store that nobody reaps the runs of `owner` before `deadline`, by the monotonic clock.
+    """The promise of a store that no instance reaps the runs of `owner` before `deadline`, by the monotonic clock.
 
     No lock guards it: each field is replaced in a single assignment. Several threads may renew it at a time: each gets
     a true answer.
@@ -42,13 +42,13 @@ class Lease:
         self.start_over()
 
     def start_over(self) -> None:
-        """Be the lease of another instance, which is not taken yet."""
+        """Start with a new owner id and no lease."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.deadline = 0.0
         self._until = 0  # by the store's clock
         self.since: int | None = None
         """Since when it has never expired, by the store; None if it is not taken. A run that was claimed under another
-        one may be lost."""
+        one may have been reaped."""
 
     def renew(self) -> None:
         """Let it last from now on, also if it had expired."""
@@ -62,11 +62,11 @@ class Lease:
         self._backend.leave(self.owner)
 
     def is_alive(self) -> bool:
-        """Tell whether it has certainly not expired."""
+        """Return whether it has certainly not expired."""
         return monotonic() < self.deadline
 
     def is_due(self) -> bool:
-        """Tell whether it is time to renew it: also if the store's clock was set ahead."""
+        """Return whether it is time to renew it: also if the store's clock was set ahead."""
         rest = self.seconds * 2 / 3
         return self.deadline - monotonic() < rest or self._until - self._backend.now() < rest * 1_000_000
 
@@ -80,7 +80,7 @@ class Outage:
         self.start_over()
 
     def start_over(self) -> None:
-        """Know nothing of the store yet."""
+        """Forget the health of the store."""
         self.healthy_since: float | None = None
         self._pause = 0.0
         self._until = 0.0
@@ -95,7 +95,7 @@ class Outage:
             log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
 
     def begin(self) -> bool:
-        """Note that the store is not to be asked for a while; return whether that is news."""
+        """Note that the store is not to be asked for a while; return whether that has changed."""
         is_news = not self._pause
         self._pause = min(self._pause * 2 or self._FIRST, self._LONGEST)
         self._until = monotonic() + self._pause
@@ -103,7 +103,7 @@ class Outage:
         return is_news
 
     def end(self) -> bool:
-        """Note that the store has answered; return whether that is news, which is logged."""
+        """Note that the store has answered; return whether that has changed, which is logged."""
         is_news, self._pause = self._pause > 0, 0.0
         if self.healthy_since is None:
             self.healthy_since = monotonic()
@@ -120,10 +120,10 @@ class Heartbeat:
     after an outcome was queued: a thread that overwrites it is about to write that outcome.
     """
 
-    def __init__(self, beat: Callable[[], None], seconds_to_beat: Callable[[], float]) -> None:
+    def __init__(self, on_due: Callable[[], None], seconds_to_due: Callable[[], float]) -> None:
         """Take two methods of one object: its duty, and the seconds until that is due, outcomes apart."""
-        self._beat = weakref.WeakMethod(beat)
-        self._seconds_to_beat = weakref.WeakMethod(seconds_to_beat)
+        self._on_due = weakref.WeakMethod(on_due)
+        self._seconds_to_due = weakref.WeakMethod(seconds_to_due)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -159,18 +159,18 @@ class Heartbeat:
 
     def _run(self, stop: threading.Event) -> None:
         while True:
-            seconds_to_beat = self._seconds_to_beat()
-            if seconds_to_beat is None or stop.is_set():
+            seconds_to_due = self._seconds_to_due()
+            if seconds_to_due is None or stop.is_set():
                 return
-            due, pause = self._due, seconds_to_beat()
-            del seconds_to_beat  # its object can be collected while this waits
+            due, pause = self._due, seconds_to_due()
+            del seconds_to_due  # its object can be collected while this waits
             if due is not None:
                 pause = min(pause, due - monotonic())
             if pause > 0 and self._wake.wait(pause):
                 continue
-            beat = self._beat()
-            if beat is None or stop.is_set():
+            on_due = self._on_due()
+            if on_due is None or stop.is_set():
                 return
             self._due = None
-            beat()
-            del beat
+            on_due()
+            del on_due

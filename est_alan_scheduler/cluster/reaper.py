@@ -52,11 +52,11 @@ class Reaper:
         if healthy_since is None or monotonic() - healthy_since < self._lease.seconds:
             return False
         rows = self._find()
-        if not rows or self._replica.is_left:
+        if not rows or self._replica.has_left_backend:
             return False
         records = self._records
         with records.lock:
-            dead_runs = [self._judge(row) for row in rows]
+            dead_runs = [self._outcome_of(row) for row in rows]
         reaped = self._backend.reap(dead_runs)
         with records.lock:
             records.mark_stale(task_id for task_id, _ in reaped)
@@ -83,7 +83,7 @@ class Reaper:
         # An unresolved task is left to an instance that knows it.
         return [row for row in rows if self._records.problems.get(row.task_id) is None]
 
-    def _judge(self, row: RunRow) -> DeadRunOutcome:
+    def _outcome_of(self, row: RunRow) -> DeadRunOutcome:
         """Return the outcome of a dead run, its retry included; the caller holds the lock."""
         dead_run = DeadRunOutcome(row.task_id, row.epoch, row.owner, attempt=row.attempt)
         task = dict.get(self._agenda.store, row.task_id)

@@ -41,7 +41,7 @@ class Replica:
     _replaced: list[Any] = field(default_factory=list)  # dropped without the lock: a `__del__` is user code
     is_paused: bool = False
     """No instance starts anything: as the store said last."""
-    is_left: bool = False
+    has_left_backend: bool = False
     """The registry has another session by now."""
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class Replica:
     def abandon(self) -> None:
         """Take the tasks of other instances out of the registry. Later answers of the backend change nothing."""
         with self._records.lock:
-            self.is_left = True
+            self.has_left_backend = True
             for task_id in self._records.adopted_ids():
                 self._drop(task_id)
         self._replaced = []
@@ -87,7 +87,7 @@ class Replica:
     def _note_paused(self, paused: bool) -> None:
         if self.is_paused is not paused:
             self.is_paused = paused
-            self._agenda.changes += 1  # a tick under way has to decide again
+            self._agenda.changes += 1  # a tick in progress has to decide again
 
     def refresh(self, ids: Iterable[str] = (), due: Iterable[str] = ()) -> None:
         """Read what has changed, and the states of the tasks of these ids; those of `due` tasks only if newer."""
@@ -105,7 +105,7 @@ class Replica:
                 records.mark_stale(wanted)
                 raise
             with records.lock:
-                if self.is_left:
+                if self.has_left_backend:
                     return
                 if is_emptied:
                     self._forget_all()
@@ -234,15 +234,15 @@ class Replica:
         if record.run is not None:  # others have taken the task away: it is read when that run is over
             records.release(state.id)
             records.mark_stale([state.id])
-            if state.version > row.lost_version:
-                row.lost_version = state.version
+            if state.version > row.newest_foreign_version:
+                row.newest_foreign_version = state.version
                 self._take_management(task, record, row, fields_of(state, task))
             return
         self._write(task, row, state)
         self._agenda.reread(task, self.now() if now is None else now)
 
     def _runs_here(self, state: State) -> bool:
-        """Tell whether a run is claimed here, perhaps by a claim whose answer is still to come."""
+        """Return whether a run is claimed here, perhaps by a claim whose answer is still to come."""
         if state.status is not TaskStatus.RUNNING or state.owner != self._lease.owner:
             return False
         return not self._records.is_claimed(state.id) or self._records.is_claimed(state.id, state.epoch)
@@ -294,7 +294,9 @@ class Replica:
         for task_id in records.elsewhere:  # its run ends late, and RUNNING would stand for ever
             task = dict.get(self._agenda.store, task_id)
             if task is not None:
-                task.__dict__.update(status=TaskStatus.FAILED, error_message="its run was lost: the store was emptied")
+                task.__dict__.update(
+                    status=TaskStatus.FAILED, error_message="its run was interrupted: the store was emptied"
+                )
                 self._agenda.reread(task, self.now())
         for task_id in list(records.unresolved):
             records.clear_problem(task_id)

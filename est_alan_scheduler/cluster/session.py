@@ -30,7 +30,7 @@ from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
 
-_LAST_CALL = 5.0  # seconds for a thread to end
+_STOP_SECONDS = 5.0  # seconds for a thread to end
 
 
 class ClusterSession:
@@ -64,7 +64,7 @@ class ClusterSession:
         self.claims = Claims(backend, self.lease, self.records, self.replica, self.completer)
         self.run_began = self.claims.run_began
         self.start_undone = self.claims.start_undone
-        self.start = self.claims.start
+        self.claimed_run = self.claims.claimed_run
         self.reaper = Reaper(backend, self.lease, self.outage, self.records, self.replica, agenda, recorder)
         _sessions.add(self)
 
@@ -84,8 +84,8 @@ class ClusterSession:
             with self.records.lock, self._agenda as agenda:
                 now = replica.now()
                 agenda.work_in(now)
-                utc = agenda.see(now)
-                found = [] if is_paused or available == 0 else agenda.set_aside(utc, available)
+                utc = agenda.note_time(now)
+                found = [] if is_paused or available == 0 else agenda.hold_due(utc, available)
                 due = {task.id for task in found if not self.records.is_held(task.id)}
                 due.update(*(task.depends_on for task in found if task.depends_on))
                 ids = {*agenda.waiting, *self.records.elsewhere}
@@ -101,7 +101,7 @@ class ClusterSession:
             self._wake()
         return True
 
-    def claimed(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
+    def claim_in_batches(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
         """Claim what a tick has decided on at `now`, batch by batch, and yield each claimed entry, to be started."""
         left = deque(ready)
         try:
@@ -122,7 +122,7 @@ class ClusterSession:
                 if released:  # by the heartbeat, because the runs before took so long: perhaps they are still free
                     left.extendleft(reversed(released))
                 elif is_inline and won:
-                    self.claims.learn(len(won), monotonic() - began)
+                    self.claims.adapt_batch(len(won), monotonic() - began)
         except BackendUnavailableError as error:
             self.outage.note(error)
 
@@ -132,7 +132,7 @@ class ClusterSession:
         self.release([entry.task.id for entry in ready if self.records.is_held(entry.task.id)])
         if is_inline:
             self.claims.hold(())
-            self._ask(self.completer.flush)
+            self._send_claims(self.completer.flush)
 
     def release_unstarted(self, ready: list[Entry]) -> None:
         """End a tick whose thread must not wait for the store: the heartbeat releases claims that did not start."""
@@ -141,8 +141,8 @@ class ClusterSession:
             self.claims.release(ids)
             self._heartbeat.flush_soon()
 
-    def obtain(self, task: Task) -> bool:
-        """Tell whether a run of `task` may start now, having claimed it if no tick has."""
+    def ensure_claimed(self, task: Task) -> bool:
+        """Return whether a run of `task` may start now, having claimed it if no tick has."""
         if self.claims.may_start(task.id):
             return True
         if self.records.is_held(task.id):
@@ -150,13 +150,13 @@ class ClusterSession:
             return False
         if not self.prepare(0, is_paused=True) or self.records.is_claimed(task.id) or self.records.row(task.id) is None:
             return False
-        self._ask(lambda: self.claims.claim_by_hand(task, self._agenda))
+        self._send_claims(lambda: self.claims.claim_by_hand(task, self._agenda))
         return self.records.is_held(task.id)
 
     def release(self, ids: Collection[str]) -> None:
         """Release claims of runs that have not started, and undo all released ones; in an outage, when that is over."""
         self.claims.release(ids)
-        self._ask(self.claims.write_released)
+        self._send_claims(self.claims.write_released)
 
     def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Queue the outcome that stands in the fields of a task, to be written; the caller holds the lock."""
@@ -165,9 +165,9 @@ class ClusterSession:
 
     def publish_stored(self) -> None:
         """Store the outcomes that wait in the outbox, and publish them; in an outage, a later tick or `leave` does."""
-        self._recorder.outbox.flush(lambda: self._ask(self.completer.flush))
+        self._recorder.outbox.flush(lambda: self._send_claims(self.completer.flush))
 
-    def _ask(self, question: Callable[[], None]) -> bool:
+    def _send_claims(self, question: Callable[[], None]) -> bool:
         """Ask the store; return False if it is out of reach."""
         if self.outage.seconds_left():
             return False
@@ -213,7 +213,7 @@ class ClusterSession:
 
     def leave(self) -> None:
         """Write what is queued, and end the lease; the next tick takes another one. Raises nothing."""
-        self._heartbeat.stop(_LAST_CALL)
+        self._heartbeat.stop(_STOP_SECONDS)
         try:
             self.claims.resolve()
             self.claims.release(self.records.ids(ClaimState.HELD))

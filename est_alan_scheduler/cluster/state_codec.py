@@ -54,7 +54,7 @@ def fields_of(state: State, task: Task) -> dict[str, Any]:
 
 
 def is_blank(state: State) -> bool:
-    """Tell whether nothing has happened to a task since it was defined, perhaps anew."""
+    """Return whether nothing has happened to a task since it was defined, perhaps anew."""
     return state.status is TaskStatus.PENDING and not any(state[_FIRST_RECORDED:])
 
 

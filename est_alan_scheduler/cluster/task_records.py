@@ -22,7 +22,7 @@ class ClaimState(Enum):
     """Where the right to run a task is, as far as this registry knows."""
 
     FREE = "free"
-    """Nobody runs it."""
+    """No instance runs it."""
     ELSEWHERE = "elsewhere"
     """Another instance runs it."""
     HELD = "held"
@@ -50,11 +50,11 @@ class KnownRow:
     """The fields that the constructor of a new task gave it, until another instance writes others."""
     requested: str | None = None
     """A request for a run that came after a run was claimed, and before that one starts."""
-    lost_version: int = 0
+    newest_foreign_version: int = 0
     """Of a task that was taken away from its run here: the newest version that was read since."""
 
     def knows_before_claim(self) -> bool:
-        """Tell whether it is known how the task stood before a run of it that has not started was claimed."""
+        """Return whether it is known how the task stood before a run of it that has not started was claimed."""
         return self.fields.get("status", _RUN_STATUS) is not _RUN_STATUS
 
     def before_claim(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ _UNKNOWN = TaskRecord("")  # stands for a record that is not there, in questions
 class TaskRecords:
     """One record for each task id, and a few index sets, so that an idle tick has no task to look at.
 
-    `lock`, the registry's, guards all of it: whoever calls a method that changes something holds it, `mark_stale` and
+    `lock`, the registry's, guards all of it: the caller of a method that changes something holds it, `mark_stale` and
     `take_stale` apart. A single question needs no lock.
     """
 
@@ -119,23 +119,23 @@ class TaskRecords:
         return [task_id for task_id, record in list(self._records.items()) if record.row is not None]
 
     def ids(self, *states: ClaimState) -> list[str]:
-        """Return the ids of all tasks in these states. It looks at every record."""
+        """Return the ids of all tasks in these states. It reads every record."""
         return [task_id for task_id, record in list(self._records.items()) if record.state in states]
 
     def adopted_ids(self) -> list[str]:
-        """Return the ids of all tasks that only other instances have registered. It looks at every record."""
+        """Return the ids of all tasks that only other instances have registered. It reads every record."""
         return [task_id for task_id, record in list(self._records.items()) if record.is_adopted]
 
     def is_adopted(self, task_id: str) -> bool:
-        """Tell whether a task is here because other instances have registered it."""
+        """Return whether a task is here because other instances have registered it."""
         return self._records.get(task_id, _UNKNOWN).is_adopted
 
     def is_held(self, task_id: str) -> bool:
-        """Tell whether a run is claimed here and has not started."""
+        """Return whether a run is claimed here and has not started."""
         return self._records.get(task_id, _UNKNOWN).state is _HELD
 
     def is_claimed(self, task_id: str, epoch: int | None = None) -> bool:
-        """Tell whether a run is claimed here, the one of this epoch if one is given, and its outcome not written."""
+        """Return whether a run is claimed here, the one of this epoch if one is given, and its outcome not written."""
         run = self._records.get(task_id, _UNKNOWN).run
         return run is not None and (epoch is None or run.epoch == epoch)
 
@@ -177,7 +177,7 @@ class TaskRecords:
         if record.state is _HELD:
             self._set_state(record, _RELEASED)
 
-    def take_away(self, task_id: str) -> None:
+    def end_claim_by_status(self, task_id: str) -> None:
         """Note that a status was assigned: the task is no longer that of a run claimed here."""
         record = self._records.get(task_id)
         if record is not None:
@@ -228,7 +228,7 @@ class TaskRecords:
         record.row, record.is_adopted = row, is_adopted
 
     def forget(self, task_id: str) -> None:
-        """Know nothing of a task's row any more. A claim that goes on is still known."""
+        """Forget a task's row any more. A claim that goes on is still known."""
         record = self._records.get(task_id)
         if record is None:
             return
@@ -264,7 +264,7 @@ class TaskRecords:
         return list(unlogged.items())
 
     def mark_stale(self, ids: Iterable[str]) -> None:
-        """Have the next look read how these tasks stand."""
+        """Have the next fetch read these tasks."""
         self._stale.update(ids)
 
     def take_stale(self) -> set[str]:
@@ -293,5 +293,5 @@ class TaskRecords:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Tell whether two values of a field are the same to a store."""
+    """Return whether two values of a field are the same to a store."""
     return one is other or ((type(one) is type(other) or isinstance(one, datetime)) and bool(one == other))

@@ -29,7 +29,7 @@ class LoopSide:
             with parts.lock, parts.agenda as agenda:
                 now = parts.hooks._now()
                 agenda.work_in(now)
-                utc = agenda.see(now)
+                utc = agenda.note_time(now)
                 moment = agenda.next_moment()
         if parts.in_flight.deadlines:
             with parts.lock:
@@ -45,7 +45,7 @@ class LoopSide:
         return None if session is None else SplitTick(self._parts, session)
 
     def waits_for_calls(self) -> bool:
-        """Tell whether calls end in other threads, so that a loop has to wait for its waker too."""
+        """Return whether calls end in other threads, so that a loop has to wait for its waker too."""
         return self._parts.capacity.executor is not None
 
     def add_waker(self, wake: Callable[[], None]) -> None:

@@ -39,7 +39,7 @@ class Management:
         with parts.lock, agenda:
             now = parts.hooks._now()
             agenda.work_in(now)
-            agenda.see(now)
+            agenda.note_time(now)
             is_adopted = session is not None and session.records.is_adopted(task.id)
             refused = refusal(task, agenda.store, agenda.wanted, is_adopted)
             if refused is None and session is None:
@@ -102,7 +102,7 @@ class Management:
                 raise self._unknown(before.id)
             if refused is not None:
                 raise ValueError(refused)
-            is_done = session is None or session.edits.publish(task, replaced or {}, since)
+            is_done = session is None or session.edits.write_now(task, replaced or {}, since)
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 
@@ -150,7 +150,7 @@ class Management:
             by_itself = value and session is None
             is_changed = is_changed or (by_itself is value and parts.is_paused_here is not value)
             parts.is_paused_here = by_itself
-            self._agenda.changes += 1  # a tick under way has to decide again
+            self._agenda.changes += 1  # a tick in progress has to decide again
         if is_changed:
             self.publish("paused" if value else "resumed", None)
 

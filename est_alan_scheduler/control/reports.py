@@ -57,7 +57,7 @@ class Reports:
         with self._parts.lock, self._parts.agenda as agenda:
             now = self._parts.hooks._now()
             agenda.work_in(now)
-            utc = agenda.see(now)
+            utc = agenda.note_time(now)
             tasks = {entry.order: entry.task for entry in agenda.entries.values()}
             # None before now: so the first of what is overdue comes before the rest has been asked.
             bounds = [(max(entry.due or utc, utc), entry.order) for entry in agenda.entries.values()]

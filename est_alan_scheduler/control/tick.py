@@ -26,7 +26,7 @@ def run_tick(parts: Parts) -> None:
         session.publish_stored()
         decision, is_inline = _decide(parts, runner), runner is None
         if decision is not None:
-            claimed = session.claimed(decision.ready, decision.now, is_inline)
+            claimed = session.claim_in_batches(decision.ready, decision.now, is_inline)
             _start(parts, decision, claimed, partial(session.close, claimed, is_inline=is_inline))
 
 
@@ -53,7 +53,7 @@ class SplitTick:
         if self._is_current:
             self._decision = decision = _decide(parts, self._runner)
             if decision is not None:
-                self._claimed = list(session.claimed(decision.ready, decision.now, is_inline=False))
+                self._claimed = list(session.claim_in_batches(decision.ready, decision.now, is_inline=False))
 
     def start(self) -> None:
         """Start what was claimed, as far as it may still start."""

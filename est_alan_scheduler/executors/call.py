@@ -23,7 +23,7 @@ _numbers = count()
 
 
 class Outcome(NamedTuple):
-    """What a call came to."""
+    """The outcome of a call."""
 
     result: Any = None
     error: BaseException | None = None

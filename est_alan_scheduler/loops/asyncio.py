@@ -19,12 +19,12 @@ async def run(registry: TaskRegistry, interval: float) -> None:
     side, wake = loop_side(registry), asyncio.Event()
     planner = ThreadPoolExecutor(1, "est-alan-scheduler store")  # not the app's, which may be busy
 
-    def rouse() -> None:  # from any thread
-        with contextlib.suppress(RuntimeError):  # the event loop is closed: nobody waits any more
+    def wake_loop() -> None:  # from any thread
+        with contextlib.suppress(RuntimeError):  # the event loop is closed: no thread waits
             event_loop.call_soon_threadsafe(wake.set)
 
     token = loop_runner.set(runner)
-    side.add_waker(rouse)
+    side.add_waker(wake_loop)
     try:
         while True:
             wake.clear()
@@ -36,7 +36,7 @@ async def run(registry: TaskRegistry, interval: float) -> None:
             runner.cancel()
             await _ends(side, wake)
         finally:
-            side.remove_waker(rouse)
+            side.remove_waker(wake_loop)
             side.shutdown(0, [side.context()])
             runner.close()
             planner.shutdown(wait=False)

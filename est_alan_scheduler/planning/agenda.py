@@ -43,7 +43,7 @@ class Agenda:
 
     def _clear(self) -> None:
         self.entries: dict[str, Entry] = {}
-        self.batches: list[list[Entry]] = []  # the ready entries of each tick under way
+        self.batches: list[list[Entry]] = []  # the ready entries of each tick in progress
         self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
         self.wanted: set[str] = set()  # every id that was ever depended on
@@ -97,7 +97,7 @@ class Agenda:
             else:
                 self._follow_store(*note, now)
 
-    def see(self, now: datetime) -> datetime:
+    def note_time(self, now: datetime) -> datetime:
         """Note the time, and return it in UTC; if the clock went back too far, file everything anew."""
         utc = to_utc(now)
         if self.clock_guard.is_passed(now, utc):
@@ -107,7 +107,7 @@ class Agenda:
                 if entry.armed is not None and to_utc(entry.armed) > utc:
                     entry.armed = now  # or it would wait for that time to come again
             self._rebuild(now)
-        self.clock_guard.see(now, utc)
+        self.clock_guard.note_time(now, utc)
         return utc
 
     def add(self, task: Task, now: datetime) -> None:
@@ -141,16 +141,16 @@ class Agenda:
             self.changes += 1
             self._read(entry, task, now)
 
-    def set_aside(self, moment: datetime, limit: int | None) -> list[Task]:
+    def hold_due(self, moment: datetime, limit: int | None) -> list[Task]:
         """Return at most `limit` tasks that may be due at the UTC `moment`; the next tick checks them in any case."""
-        entries = self.take_aside()
+        entries = self.take_held()
         entries += self.take(moment, None if limit is None else max(0, limit - len(entries)))
         for entry in entries:
             if entry.ready_at is None:
                 self.held[entry] = None
         return [entry.task for entry in entries]
 
-    def take_aside(self) -> list[Entry]:
+    def take_held(self) -> list[Entry]:
         """Take the entries that are due at any time: held ones, and ready ones that another tick has not started."""
         taken = self._left_over() if self.batches else []
         if self.held:
@@ -248,7 +248,7 @@ class Agenda:
         if retry is not None and retry > in_utc(now):
             self.file(entry, now, retry)
 
-    def wake(self, dependency: str, now: datetime) -> None:
+    def file_dependents(self, dependency: str, now: datetime) -> None:
         """File the entries that wait for a dependency: it has succeeded."""
         for entry in self.waiting.pop(dependency, {}):
             entry.waits_for = None
@@ -278,7 +278,7 @@ class Agenda:
                 heapify(self._moments)
 
     def _left_over(self) -> list[Entry]:
-        """Return the entries that ticks under way have found ready, but not started yet."""
+        """Return the entries that ticks in progress have found ready, but not started yet."""
         return list(dict.fromkeys(entry for batch in self.batches for entry in batch if entry.ready_at is not None))
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
@@ -288,7 +288,7 @@ class Agenda:
         schedule = keep_schedule(task)
         is_steady = False
         if schedule is not None:
-            self.clock_guard.learn(task, schedule)
+            self.clock_guard.note_task(task, schedule)
             is_steady = schedule.is_steady
         if task.depends_on:
             self.wanted.update(task.depends_on)
@@ -298,7 +298,7 @@ class Agenda:
         entry.is_simple = self.edit_log is None and is_steady and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
-            self.wake(task.id, now)
+            self.file_dependents(task.id, now)
 
     def _follow_store(self, key: str, moved: bool, now: datetime) -> None:
         task = self.store.get(key)

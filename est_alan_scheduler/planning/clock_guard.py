@@ -29,10 +29,10 @@ class ClockGuard:
             return True
         if utc >= self._latest:
             return False
-        is_astray = self._shortest is not None and utc < _minus(self._latest, self._shortest)
-        return is_astray or any(_day(zone, now) < _day(zone, self._latest_now) for zone in self._zones)
+        is_beyond_a_step = self._shortest is not None and utc < _minus(self._latest, self._shortest)
+        return is_beyond_a_step or any(_day(zone, now) < _day(zone, self._latest_now) for zone in self._zones)
 
-    def see(self, now: datetime, utc: datetime) -> None:
+    def note_time(self, now: datetime, utc: datetime) -> None:
         """Note the time."""
         if utc > self._latest:
             self._latest, self._latest_now = utc, now
@@ -45,7 +45,7 @@ class ClockGuard:
         self._shortest, self._ahead = None, AT_ONCE
         self._zones.clear()
 
-    def learn(self, task: Task, schedule: Schedule) -> None:
+    def note_task(self, task: Task, schedule: Schedule) -> None:
         """Note the zone of a task, in which dates count, and its last run, if its grid may begin anew."""
         if schedule.zone is not LOCAL:
             self._zones.add(schedule.zone)

@@ -96,7 +96,7 @@ def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
     return None
 
 
-def first_used_up(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
+def first_stale(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
     """Return the first id that has to succeed anew before `task`, due at `now`, may run; None if there is none.
 
     A retry needs nothing new: it uses the results of the attempt before it.

@@ -89,7 +89,7 @@ class Entry(ScheduleState):
         if self.task._entry is self:
             _set_entry(self.task, None)
 
-    def is_held(self) -> bool:
+    def is_owned(self) -> bool:
         """Return whether the registry of this entry is alive and has the task in its store."""
         if not self._is_in_store():
             return False
@@ -116,7 +116,7 @@ def own(task: Task, agenda: "weakref.ref[Holder]") -> Entry:
 def check_unheld(task: Task, agenda: "weakref.ref[Holder]") -> None:
     """Raise `ValueError` if a task belongs to another registry than that of an agenda."""
     entry = task._entry
-    if isinstance(entry, Entry) and entry.agenda is not agenda and entry.is_held():
+    if isinstance(entry, Entry) and entry.agenda is not agenda and entry.is_owned():
         raise ValueError(
             f"task {task.id!r} belongs to another registry: remove it there, or register a copy, task.model_copy()"
         )

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.planning.dependencies import first_unmet, first_used_up
+from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.entry import Entry
-from est_alan_scheduler.planning.why_not import describe_misfire
+from est_alan_scheduler.planning.why_not import misfire_text
 from est_alan_scheduler.schedules.due import due_moment, misfire
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -74,10 +74,10 @@ class Readiness:
         """
         agenda, calls = self._agenda, self._calls
         ready: list[Entry] = []
-        utc = agenda.see(now)
+        utc = agenda.note_time(now)
         if available == 0:
             return ready
-        taken = agenda.take_aside()
+        taken = agenda.take_held()
         if available is None:
             taken += agenda.take(utc, None)
             taken.sort(key=_order)
@@ -107,7 +107,7 @@ class Readiness:
     def _is_ready(
         self, entry: Entry, now: datetime, utc: datetime, stricter: Condition | None, notices: list[Notice]
     ) -> bool:
-        """Tell whether the task of an entry that was taken is due and may go ahead; put the entry elsewhere if not."""
+        """Return whether the task of a taken entry is due and may go ahead; put the entry elsewhere if not."""
         agenda, calls, task = self._agenda, self._calls, entry.task
         fields = task.__dict__
         if fields["status"] is _RUNNING or (calls and task.id in calls):
@@ -134,7 +134,7 @@ class Readiness:
     def _skip_misfire(self, entry: Entry, now: datetime, notices: list[Notice]) -> bool:
         """Record the misfire of a task, if its slots come too late to be run; return whether they do."""
         task, fields = entry.task, entry.task.__dict__
-        # A task that waits for a dependency has not misfired: nobody knows yet when it could have run.
+        # A task that waits for a dependency has not misfired: the moment is not known yet.
         missed = misfire(task, now) if self._may_go_ahead(task, now) else None
         if missed is None:
             return False
@@ -143,13 +143,13 @@ class Readiness:
         if self._agenda.edit_log is not None:
             self._agenda.edit_log.append(task)
         self._count_misfire(entry)
-        notices.append(Notice(describe_misfire(task, missed), Event("misfired", task.id, missed.slot)))
+        notices.append(Notice(misfire_text(task, missed), Event("misfired", task.id, missed.slot)))
         return True
 
     def _put_off(self, entry: Entry, now: datetime, notices: list[Notice]) -> None:
         """Let the entry of a task that is due wait for the dependency that keeps it from starting."""
         agenda = self._agenda
-        dependency = first_unmet(entry.task, agenda.store) or first_used_up(entry.task, agenda.store, now)
+        dependency = first_unmet(entry.task, agenda.store) or first_stale(entry.task, agenda.store, now)
         if dependency is None:
             agenda.hold(entry)
             return

@@ -5,7 +5,7 @@ from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.planning.dependencies import argument_name, find_cycle
-from est_alan_scheduler.planning.why_not import describe_options
+from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.due import keep_schedule
 from est_alan_scheduler.task import OPTION_NAMES, Task
 
@@ -15,9 +15,7 @@ def check(task: Task) -> None:
     if not isinstance(task, Task):
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
     if keep_schedule(task) is None:
-        raise ValueError(
-            f"Task must specify exactly one of {OPTION_NAMES}, {describe_options(task)} (task {task.id!r})."
-        )
+        raise ValueError(f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r}).")
     for task_id in task.depends_on:
         name = argument_name(task_id)
         if name in task.kwargs:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import find_cycle, first_used_up
+from est_alan_scheduler.planning.dependencies import find_cycle, first_stale
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
 from est_alan_scheduler.schedules.kinds import options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Misfire
@@ -31,14 +31,16 @@ def explain(
     if called is not None and called is not task:
         return "the call of the task that had this id before still goes on"
     if called is not None:
-        standing = f"was given up ({task.error_message})" if is_outcome_dropped else f"counts as {task.status.value}"
+        standing = (
+            f"is recorded as failed ({task.error_message})" if is_outcome_dropped else f"counts as {task.status.value}"
+        )
         return f"its run of {task.last_run_at} {standing}, but that call still goes on"
     if are_all_paused:
         return "all tasks are paused: resume_all() lets them run"
     if task.paused and task.run_requested is None:
         return f"paused: resume({task.id!r}) lets it run"
     if read_schedule(task) is None and task.run_requested is None:
-        return f"never due: exactly one of {OPTION_NAMES} must be set, " + describe_options(task)
+        return f"never due: exactly one of {OPTION_NAMES} must be set, " + options_found(task)
     due = due_moment(task, now)
     if due is None:
         return _why_never(task)
@@ -49,7 +51,7 @@ def explain(
         reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
     reasons += _unmet(task, store, now) if task.run_requested != "force" else []
     if not reasons and is_full:
-        return "due now, but as many runs are under way as max_running allows"
+        return "due now, but as many runs are in flight as max_running allows"
     return ", and ".join(reasons) or "due now, it runs with the next tick"
 
 
@@ -61,7 +63,7 @@ def _wait(task: Task, due: datetime, now: datetime) -> str:
     return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"
 
 
-def describe_options(task: Task) -> str:
+def options_found(task: Task) -> str:
     """Return which schedule options of `task` are set."""
     return "got " + (" and ".join(options_of(task)) or "none of them")
 
@@ -84,7 +86,7 @@ def _skipped(task: Task) -> str:
     return f" (its slot of {misfired_at} came later than misfire_grace allows, and was skipped)"
 
 
-def describe_misfire(task: Task, missed: Misfire) -> str:
+def misfire_text(task: Task, missed: Misfire) -> str:
     """Return the sentence that a slot was skipped, with the reason."""
     return (
         f"Task {task.id!r} skipped its slot of {missed.slot}: it was {_format(missed.late)} late, more than its "
@@ -103,7 +105,7 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
             reasons.append(f"waits for {task_id!r}, which is not registered")
         elif dependency.last_success_at is None:
             reasons.append(f"waits for {task_id!r}, which has not succeeded")
-    consumed = first_used_up(task, store, now)
+    consumed = first_stale(task, store, now)
     if consumed is not None:
         success = store[consumed].last_success_at
         reasons.append(f"waits for {consumed!r} to succeed anew: its success of {success} has been made use of")

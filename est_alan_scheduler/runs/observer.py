@@ -25,7 +25,7 @@ class RunObserver(Protocol):
     The caller holds the registry's lock, except for `release` and `publish_stored`.
     """
 
-    def start(self, task: Task) -> ClaimedRun | None:
+    def claimed_run(self, task: Task) -> ClaimedRun | None:
         """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
 
     def run_began(self, run: Run) -> None:

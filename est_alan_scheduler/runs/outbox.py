@@ -43,7 +43,7 @@ class Outbox:
 
     def publish_notices(self, notices: Iterable[Notice]) -> None:
         """Log notices, and publish their events."""
-        with ExitStack() as stack:  # which goes on with the others when one raises, and raises that at the end
+        with ExitStack() as stack:  # it runs all callbacks, then raises
             for notice in reversed(list(notices)):
                 if notice.event is not None:
                     stack.callback(self.subscribers.publish, notice.event)
@@ -51,13 +51,13 @@ class Outbox:
 
     def publish_outcome(self, run: Run, record: Record) -> None:
         """Publish the outcome of a run, and its retry."""
-        self._publish(run, record, self._outcome(run, record))
+        self._publish(run, record, self._event_of(run, record))
 
     # Published later.
 
     def add_outcome(self, run: Run, record: Record) -> bool:
         """Let an outcome wait until it is stored; return False if it was only to be logged, which is done at once."""
-        event = self._outcome(run, record)
+        event = self._event_of(run, record)
         if self.subscribers.is_only_logged(event):
             self._publish(run, record, event)
             return False
@@ -107,7 +107,7 @@ class Outbox:
         self._outcomes.clear()
         self._dead_runs.clear()
 
-    def _outcome(self, run: Run, record: Record) -> Event:
+    def _event_of(self, run: Run, record: Record) -> Event:
         return Event(
             name="succeeded" if record.error is None else "failed",
             task_id=run.task.id,
@@ -138,7 +138,7 @@ class Outbox:
             self.subscribers.publish(event._replace(name="retrying", retry_at=record.retry_at))
 
     def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
-        """Tell whether a failed run is tried again, as it stands now, or has been already."""
+        """Return whether a failed run is tried again, as it stands now, or has been already."""
         task = run.task
         if run.is_retried or (task.attempt > run.attempt and tried(task) == run.slot):  # here, or elsewhere
             return True

@@ -85,5 +85,5 @@ def _next_retry(run: Run, error: BaseException, clock: datetime) -> datetime | N
     try:
         return next_retry(run.task, run.attempt, run.slot, error, clock, run.zone)
     except Exception as failure:  # of a class in `retry.on`: the outcome has to be recorded all the same
-        log(logging.ERROR, f"Whether to retry task {run.task.id!r} could not be told; it is not.", failure)
+        log(logging.ERROR, f"Whether to retry task {run.task.id!r} could not be decided; it is not retried.", failure)
         return None

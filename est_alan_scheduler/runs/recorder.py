@@ -133,10 +133,13 @@ class RunRecorder:
             if call.shares_clock and outcome.began_at is not None:
                 call.began_at = outcome.began_at
         if run.is_over:
-            log(logging.INFO, f"The call of task {run.task.id!r} that was given up has ended; its outcome is dropped.")
+            log(
+                logging.INFO,
+                f"The call of task {run.task.id!r} ended after its run was recorded as failed; its outcome is dropped.",
+            )
         try:
             record = self.finish(run, None if error else outcome.result, error, publishes=False)
-        except BaseException:  # of a `repr`; nobody above could do anything about it
+        except BaseException:  # of a `repr`; no caller can handle it
             error = RuntimeError("its outcome could not be recorded: the repr of it raised")
             record = self.finish(run, error=error, publishes=False)
         run.call = None  # it holds the run, and both hold the arguments
@@ -147,7 +150,7 @@ class RunRecorder:
             except BaseException as interruption:
                 if threading.current_thread() is threading.main_thread():
                     raise
-                # A worker of a pool would die of it, and nobody would hear of that.
+                # A worker of a pool would die of it, and the error would not be logged.
                 log(logging.ERROR, "A callback was interrupted.", interruption)
 
     def expire(self) -> None:
@@ -166,7 +169,7 @@ class RunRecorder:
         while len(runs) > depth:
             self.finish(runs[-1], error=RuntimeError("interrupted while its outcome was being recorded"))
 
-    # What ends elsewhere, and what does not start.
+    # Dead runs and misfires.
 
     def record_dead_run(self, run: Run, line: dict[str, Any], retry_at: datetime | None) -> None:
         """Record a run that ended with another instance, and have it published; the caller holds the lock."""
@@ -219,10 +222,10 @@ class RunRecorder:
         if error is None:
             fields["result"] = result
             if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
-                agenda.changes += 1  # after a step back of the clock, to the moment of a success that was used
+                agenda.changes += 1  # after the clock went back, a new success may have the moment of a consumed one
             fields["last_success_at"] = line["finished_at"]
             if agenda.waiting:
-                agenda.wake(task.id, run.now)
+                agenda.file_dependents(task.id, run.now)
         else:
             fields["retry_at"] = retry_at
             if retry_at is not None:
@@ -238,7 +241,7 @@ class RunRecorder:
             self.session.run_ended(run, clock, stored_result, line["result"])
         history, trimmed = fields["history"], None
         if run.line is not None and history and history[-1] is run.line:
-            history.pop()  # of an attempt that was cut off
+            history.pop()  # the line of an attempt whose record a Ctrl+C cut off
         run.line = line
         history.append(line)
         surplus = len(history) - fields["history_limit"]

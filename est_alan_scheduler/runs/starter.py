@@ -79,7 +79,7 @@ class RunStarter:
                 run.call = Call(func, args, kwargs, run, run.timeout)
                 pool = self._capacity.pool
                 if runner is not pool and pool is not None and not is_coroutine_function(func):
-                    runner = pool  # for what an event loop would put in a thread
+                    runner = pool  # plain functions go to the pool, not to the loop's threads
                 runner.start(run.call, partial(self._recorder.finish_call, run))
         except InterpreterEndsError:
             if run is not None:
@@ -120,16 +120,16 @@ class RunStarter:
                     return None
                 epoch, attempt = None, 1
                 if recorder.session is not None:
-                    claimed = recorder.session.start(task)
+                    claimed = recorder.session.claimed_run(task)
                     if claimed is None:
-                        return None  # it has lost its claim
+                        return None  # its claim is released
                     epoch, attempt, due = claimed
                 elif task.__dict__["retry_at"] is not None:
                     lacks_input = first_consumed(task, agenda.store) is not None
                     attempt, due = coming_attempt(task, now, due, lacks_input)
                 run = Run(task, now, began, due, attempt, epoch, entry, context, runner is not None)
                 recorder.begin(run)
-            except BaseException:  # as `with agenda` does, without its cost
+            except BaseException:  # the same as `with agenda`, faster
                 agenda.note_all()
                 raise
         return run
@@ -138,7 +138,7 @@ class RunStarter:
         """Return the entry of what a tick has found ready if it is so after the changes since then."""
         agenda, now = self._agenda, context.now
         agenda.work_in(now)
-        agenda.clock_guard.see(now, to_utc(now))  # the clock may have gone back since the tick began
+        agenda.clock_guard.note_time(now, to_utc(now))  # the clock may have gone back since the tick began
         entry = agenda.entries.get(task.id)
         if entry is None or entry.task is not task or task.status is _RUNNING:
             return None
@@ -154,13 +154,13 @@ class RunStarter:
         """Return the entry, if it has one, and the due moment, if it has come, of a task that is started by hand."""
         agenda = self._agenda
         agenda.work_in(now)
-        utc = agenda.see(now)
+        utc = agenda.note_time(now)
         entry, due = agenda.entries.get(task.id), due_moment(task, now)
         is_registered = entry is not None and entry.task is task
         return entry if is_registered else None, due if due is not None and due <= utc else None
 
     def _is_kept_back(self, task: Task, runner: Runner | None, context: ThreadContext) -> bool:
-        """Tell whether this thread, its runner, or calls that go on keep `task` from starting."""
+        """Return whether this thread, its runner, or calls that go on keep `task` from starting."""
         if context.is_closed or (runner is not None and runner is not self._capacity.runner()):
             return True  # `configure` has replaced the runner a moment ago
         calls = self._calls

@@ -72,7 +72,7 @@ class Every(Kind):
             return kept[0]  # type: ignore[no-any-return]  # a slot that has come, so the last run lies before `now`
         if last_run_at is None:
             return AT_ONCE
-        if (last_run_at > now or last_run_at.fold) and self.is_astray(to_utc(last_run_at), to_utc(now)):
+        if (last_run_at > now or last_run_at.fold) and self.is_clock_set_back(to_utc(last_run_at), to_utc(now)):
             return AT_ONCE
         if is_kept:
             return kept[0]  # type: ignore[no-any-return]

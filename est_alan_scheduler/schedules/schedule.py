@@ -109,7 +109,7 @@ class Kind(Schedule):
         """Return the first slot after the last run that still counts at `here`; None if there is none."""
         return None if last is None else self.after(last)
 
-    def is_astray(self, last: datetime, here: datetime) -> bool:
+    def is_clock_set_back(self, last: datetime, here: datetime) -> bool:
         """Return whether the last run lies so far ahead that the grid begins anew: the clock went back."""
         return self.step is not None and last - here > self.step
 

@@ -101,13 +101,13 @@ class Window(Schedule):
         kind, here = self.kind, self._here(now)
         grid = self._grid(task, here)
         last = None if task.last_run_at is None else self.zone.instant(task.last_run_at)
-        begins = kind.step is not None and not self._is_anchored if last is None else kind.is_astray(last, here)
+        begins = kind.step is not None and not self._is_anchored if last is None else kind.is_clock_set_back(last, here)
         if begins:  # or begins anew
             return here, grid, self._first_chance(here)
         if task.misfired_at is not None:
             misfired = self.zone.instant(task.misfired_at)
             # A misfire too far ahead is of a time before the clock went back.
-            if not kind.is_astray(misfired, here):
+            if not kind.is_clock_set_back(misfired, here):
                 last = misfired if last is None else max(last, misfired)
         if last is None and self._is_anchored:
             # Its slots begin when it was registered. A cron slot at that very moment has passed; the grid of `start_at`

@@ -9,7 +9,7 @@ from tests.chaos.workload import Job
 
 LEASE, INTERVAL, OFFSET = 3.0, 0.25, 1000.0
 REAPED = "lease expired: owner host:1 stopped renewing"
-RELEASED = "not started: owner host:1 gave its claim back"
+RELEASED = "not started: owner host:1 released its claim"
 
 
 def instant(at: float) -> int:

@@ -166,7 +166,7 @@ class TestAsked:
         story.run(0.0, 1)
         story.manage(10.0, 10.5, "run_now")
         story.claim(11.0, 2)
-        story.finish(11.5, 2, status="failed", error="not started: owner host:1 gave its claim back", late=True)
+        story.finish(11.5, 2, status="failed", error="not started: owner host:1 released its claim", late=True)
         assert story.stands() == ["t was requested, and left waiting for 19.5 s while an instance was healthy"]
         story.manage(9.0, 9.1, "pause_all", "")
         assert story.stands(all_paused=True) == []

@@ -56,7 +56,7 @@ def claim_and_die(registry: TaskRegistry, task: Task) -> None:
     """Claim a task, as a tick does, and end there, as if the process was killed."""
     session = registry._session
     assert session is not None
-    session.obtain(task)
+    session.ensure_claimed(task)
     record = session.records.get(task.id)
     assert record is not None
     record.state = ClaimState.RUNNING  # or the end of the test would release it

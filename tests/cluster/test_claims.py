@@ -170,12 +170,12 @@ class TestBetweenClaimAndStart:
     def test_an_assigned_status_cancels_a_claim(self, join: Join) -> None:
         registry = join()
 
-        def take_away() -> None:
+        def end_claim_by_status() -> None:
             registry.store["b"].status = TaskStatus.FAILED
             registry.update("c", args=(3, 4))
 
-        registry.expose(take_away, "take away")
-        registry.register(adder("a", func=take_away, args=()))
+        registry.expose(end_claim_by_status, "take away")
+        registry.register(adder("a", func=end_claim_by_status, args=()))
         registry.register(adder("b"))
         registry.register(adder("c", at="00:00", every=None, paused=True))
         registry._session.claims.inline_batch = 10  # type: ignore[union-attr]  # both in one batch
@@ -195,7 +195,7 @@ class TestBatch:
     ) -> None:
         claims = alone._session.claims  # type: ignore[union-attr]  # it has one
         claims.inline_batch = 64
-        claims.learn(runs_of_batch, seconds)
+        claims.adapt_batch(runs_of_batch, seconds)
         assert claims.size(is_inline=True) == size
 
     def test_a_slow_store_does_not_shrink_the_batch(self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -124,7 +124,7 @@ class TestRelease:
         alone.tick()
         alone.tick()
         released, run = alone.history("b")
-        assert released["error"] == f"not started: owner {session.lease.owner} gave its claim back"
+        assert released["error"] == f"not started: owner {session.lease.owner} released its claim"
         assert (run["status"], run["epoch"], task.result) == ("success", 2, 3)
 
     def test_a_released_claim_drops_no_history(self, alone: TaskRegistry, clock: Clock) -> None:
@@ -134,7 +134,7 @@ class TestRelease:
             session.lease.renew()
             alone.tick()
             clock.advance(60)
-        assert session.obtain(task)
+        assert session.ensure_claimed(task)
         session.release(["a"])
         alone.tick()
         assert len(alone.history("a", limit=1_000)) == 103
@@ -236,7 +236,7 @@ class TestSlowTick:
         task = alone.register(adder())
         alone.tick()
         clock.advance(60)
-        assert session.obtain(task)
+        assert session.ensure_claimed(task)
         session.claims._hold_until = 0.0
         session.heartbeat()
         assert session.records.ids(ClaimState.HELD) == ["a"]

@@ -239,16 +239,16 @@ class TestUpdate:
         second.expose(jobs.add)
         first.register(adder())
         edits: Any = first._session and first._session.edits
-        publish, ticking = edits.publish, threading.Thread(target=first.tick)
+        publish, ticking = edits.write_now, threading.Thread(target=first.tick)
 
         def late(*arguments: Any) -> bool:
-            edits.publish = publish
+            edits.write_now = publish
             second.update("a", args=(5, 6))
             ticking.start()
             ticking.join(0.03)
             return bool(publish(*arguments))
 
-        edits.publish = late
+        edits.write_now = late
         first.update("a", every={"hours": 2})
         ticking.join(10)
         second.tick()

@@ -109,7 +109,7 @@ class TestEmptied:
         first.tick()
         first.tick()
         task = first.store["a"]
-        lost = "its run was lost: the store was emptied"
+        expected = "its run was interrupted: the store was emptied"
         assert (task.status, task.error_message, runs(first, "a")) == (TaskStatus.FAILED, lost, 0)
         clock.advance(60)
         for registry in (second, second, first):  # with the first tick it finds its lease gone, too

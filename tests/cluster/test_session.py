@@ -166,7 +166,7 @@ class TestRetries:
         session = first._session
         assert session is not None
         for task in first:
-            assert session.obtain(task)
+            assert session.ensure_claimed(task)
         session.release(["good", "bad"])
         assert {state.slot for state in session.backend.fetch(None, 0).states.values()} == {to_instant(to_utc(start))}
 

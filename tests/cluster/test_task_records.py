@@ -87,7 +87,7 @@ class TestClaim:
         self, records: TaskRecords, row: KnownRow
     ) -> None:
         records.hold("a", row, 1, RUN, 5)
-        records.take_away("a")
+        records.end_claim_by_status("a")
         assert (state(records), records.is_claimed("a"), records.take_released()) == (ClaimState.FREE, False, {"a": 1})
 
     def test_a_claim_of_this_instance_outlasts_a_run_elsewhere(self, records: TaskRecords, row: KnownRow) -> None:

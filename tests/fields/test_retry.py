@@ -262,7 +262,7 @@ def test_a_failure_is_recorded_though_isinstance_with_the_class_in_on_raises(
     task = registry.register(failing_task(every={"hours": 1}, retry=Retry(on=(RaisingError,))))
     registry.tick()
     assert (task.status, task.error_message, task.retry_at) == (TaskStatus.FAILED, "ValueError: boom", None)
-    assert caplog.messages[0] == "Whether to retry task 'a' could not be told; it is not."
+    assert caplog.messages[0] == "Whether to retry task 'a' could not be decided; it is not retried."
 
 
 def test_a_task_with_a_surrogate_in_its_id_is_retried(registry: Frozen) -> None:

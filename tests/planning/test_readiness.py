@@ -100,6 +100,6 @@ def test_a_stricter_condition_is_checked_in_every_tick(planner: Planner) -> None
 def test_a_task_set_aside_and_changed_is_taken_once(planner: Planner) -> None:
     task = planner.put("a", run_at=NOON)
     planner.agenda.work_in(NOON)
-    assert planner.agenda.set_aside(to_utc(NOON), None) == [task]
+    assert planner.agenda.hold_due(to_utc(NOON), None) == [task]
     planner.agenda.reread(task, NOON)
     assert planner.take() == "a"

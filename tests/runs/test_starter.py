@@ -52,7 +52,7 @@ class StarterSetup:
 
     def find_ready(self, task: Task) -> None:
         """Prepare the entry and the thread context as a tick does before it starts a ready task."""
-        (entry,) = self.agenda.take(self.agenda.see(NOON), None)
+        (entry,) = self.agenda.take(self.agenda.note_time(NOON), None)
         assert entry.task is task
         entry.ready_at = self.context.now = NOON
         self.context.entry = entry
