@@ -110,7 +110,7 @@ class TestEmptied:
         first.tick()
         task = first.store["a"]
         expected = "its run was interrupted: the store was emptied"
-        assert (task.status, task.error_message, runs(first, "a")) == (TaskStatus.FAILED, lost, 0)
+        assert (task.status, task.error_message, runs(first, "a")) == (TaskStatus.FAILED, expected, 0)
         clock.advance(60)
         for registry in (second, second, first):  # with the first tick it finds its lease gone, too
             registry.tick()
