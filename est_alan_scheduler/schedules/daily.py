@@ -1,7 +1,6 @@
 """`at`: one slot for every local date that exists, at a wall time or at the first valid instant after it."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
@@ -63,10 +62,12 @@ class Daily(Kind):
     def _slots(self, day: date, *distances: int) -> Iterator[datetime]:
         """Yield the slots of the dates at some distances, in days, from another one."""
         for distance in distances:
-            with suppress(OverflowError, ValueError):  # outside the years 1 to 9999
-                slot = self.zone.first_instant(datetime.combine(day + distance * _DAY, self.at))
-                if slot is not None:
-                    yield slot
+            try:
+                slot = self.zone.first_instant(datetime.combine(day + distance * _DAY if distance else day, self.at))
+            except (OverflowError, ValueError):  # outside the years 1 to 9999
+                continue
+            if slot is not None:
+                yield slot
 
 
 _daily = lru_cache(maxsize=1440)(Daily)  # so that equal schedules of many tasks are one object

@@ -29,7 +29,7 @@ class Every(Kind):
     @classmethod
     @override
     def of(cls, value: dict[str, float], zone: Zone) -> "Every":
-        return _every(timedelta(**value))
+        return _every(tuple(value.items()))
 
     @classmethod
     @override
@@ -100,7 +100,9 @@ def _next_step(moment: datetime, begin: datetime, step: timedelta) -> datetime:
     return moment + (step - (moment - begin) % step)
 
 
-_every = lru_cache(maxsize=1024)(Every)  # so that equal schedules of many tasks are one object
+@lru_cache(maxsize=1024)  # so that equal schedules of many tasks are one object
+def _every(items: tuple[tuple[str, float], ...]) -> Every:
+    return Every(timedelta(**dict(items)))
 
 
 def number_text(amount: float) -> str:

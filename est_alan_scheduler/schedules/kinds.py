@@ -22,7 +22,8 @@ _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
 def options_of(task: Task) -> list[str]:
     """Return the names of the schedule options that are set: one, if the task is complete."""
-    return [name for name in KINDS if task.__dict__[name] is not None]
+    fields = task.__dict__
+    return [name for name in KINDS if fields[name] is not None]
 
 
 def read_schedule(task: Task) -> Schedule | None:
