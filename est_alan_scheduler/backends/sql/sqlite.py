@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -21,6 +21,7 @@ from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import sql
 
+_Answer = TypeVar("_Answer")
 _PATIENCE = 10.0  # seconds to wait for the lock
 _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
@@ -173,15 +174,7 @@ def _execute_many(connection: Connection, statement: str, parameters: list[tuple
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # so that sqlite3 begins no transaction by itself: SQLAlchemy's documented remedy
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
-        except sqlite3.OperationalError as error:  # SQLite does not wait for others here
-            if not _is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+    (mode,) = _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone())
     if mode != "wal":
         raise RuntimeError(f"SQLite cannot use a write-ahead log here, but {mode!r}: the file must be on a local disk")
     connection.execute("PRAGMA synchronous = FULL")
@@ -193,16 +186,20 @@ def _begin(connection: Connection) -> None:
         return
     execute: Any = connection.connection.dbapi_connection.execute  # type: ignore[union-attr]  # it is there
     execute("PRAGMA busy_timeout = 0")  # SQLite itself would wait longer and longer, while others go first
+    _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+
+
+def _patiently(attempt: Callable[[], _Answer]) -> _Answer:
+    """Repeat an attempt for which SQLite itself does not wait, while others have the lock."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            break
-        except OperationalError as error:
-            if not _is_locked(error.orig) or time.monotonic() > deadline:
+            return attempt()
+        except (sqlite3.OperationalError, OperationalError) as error:
+            if not _is_locked(getattr(error, "orig", error)) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
-    execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
 
 def _is_locked(error: BaseException | None) -> bool:
