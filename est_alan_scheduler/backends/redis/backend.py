@@ -151,7 +151,8 @@ class RedisBackend(Backend):
         rows = []
         for assignment in assignments:
             columns = assignment.to_columns()
-            columns |= {name: quoted(columns[name]) for name in ("error_message",) if name in columns}
+            if "error_message" in columns:
+                columns["error_message"] = quoted(columns["error_message"])
             fields = [part for name, value in columns.items() for part in (name, number(value))]
             fields += ["owner", "", "token", ""] if "status" in columns else []
             rows.append([assignment.id, str(assignment.seen_version), fields])
@@ -167,8 +168,8 @@ class RedisBackend(Backend):
         rows = []
         for outcome in outcomes:
             columns = outcome.to_columns()
-            texts = map(quoted, columns[5:7])  # the result as history shows it, and the error
-            rows.append([*map(number, columns[:5]), *texts, *map(number, columns[7:])])
+            texts = {name: quoted(columns[name]) for name in ("result_text", "error")}
+            rows.append([number(value) for value in (columns | texts).values()])
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
 
     @override
