@@ -69,12 +69,9 @@ class MemoryBackend(Backend):
         pass
 
     @override
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         with self._lock:
-            seen = seen_revision if seen_revision <= self._revision else 0
-            known = known or {}
+            seen, known = seen if seen <= self._revision else 0, known or {}
             snapshot = Snapshot(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
                 version, is_changed = row.state.version, row.revision > seen
@@ -211,7 +208,8 @@ class MemoryBackend(Backend):
     @override
     def instances(self) -> list[InstanceRow]:
         with self._lock:
-            alive = [row for row in self._instances.values() if row.lease_until > self._read_clock()]
+            now = self._read_clock()
+            alive = [row for row in self._instances.values() if row.lease_until > now]
         return sorted(alive, key=lambda row: (row.since, row.owner))
 
     @override

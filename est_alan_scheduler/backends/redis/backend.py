@@ -10,9 +10,7 @@ from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 from typing_extensions import override
 
@@ -65,7 +63,7 @@ class RedisBackend(Backend):
             socket_timeout=10,
             socket_keepalive=True,
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         )
 
     @override
@@ -89,16 +87,14 @@ class RedisBackend(Backend):
         self._client.connection_pool.disconnect()
 
     @override
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         """Fetch in one round trip, and one more for every 500 changed definitions, or if the ids are not given."""
         if ids is None:
             with self._guard():
                 ids = [task_id.decode() for task_id in self._client.zrange(self._prefix + "revisions", 0, -1)]
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
-        snapshot, more = self._fetch_page(Snapshot(0, seen_revision, {}, {}, {}), _batches(rows) or [[]])
+        snapshot, more = self._fetch_page(Snapshot(0, seen, {}, {}, {}), _batches(rows) or [[]])
         while more:
             snapshot, more = self._fetch_page(snapshot, [[]])
         return snapshot
@@ -274,7 +270,7 @@ class RedisBackend(Backend):
         """Turn all errors of a server that is unavailable into one."""
         try:
             yield
-        except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
+        except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError) as error:
             raise BackendUnavailableError(f"{self.url}: {error}") from error
         except ResponseError as error:
             if not str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY")):

@@ -37,9 +37,7 @@ class SqlBackend(SqlEngine):
     """
 
     @override
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         t = self._tables
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
@@ -49,7 +47,7 @@ class SqlBackend(SqlEngine):
             f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
             f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
         )
-        parameters = {"seen": seen_revision, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
+        parameters = {"seen": seen, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
         parameters |= {"known": json.dumps(known)} if known else {}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
@@ -58,7 +56,7 @@ class SqlBackend(SqlEngine):
             return self.fetch(ids, 0, known)
         now, revision, paused, born = rows[0][:4]
         self.clock.note(now, began)
-        if revision < seen_revision:  # an older state of the store was restored
+        if revision < seen:  # an older state of the store was restored
             return self.fetch(ids, 0, known)
         snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born)
         for _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
@@ -168,13 +166,11 @@ class SqlBackend(SqlEngine):
     def history(
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
     ) -> list[RunRow]:
-        asked = {"task_id": task_id, "status": None if status is None else status.value, "since": since}
+        asked = {"task_id": task_id, "status": None if status is None else status.value, "started": since}
         parameters = {name: value for name, value in asked.items() if value is not None}
-        conditions = [f"r.{name} = :{name}" for name in ("task_id", "status") if name in parameters]
-        conditions += ["r.started >= :since"] if "since" in parameters else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        where = " AND ".join(f"r.{name} {'>=' if name == 'started' else '='} :{name}" for name in parameters)
         statement = (
-            f"SELECT {RUN} FROM {self._tables.runs} r{where}"
+            f"SELECT {RUN} FROM {self._tables.runs} r WHERE {where or '1 = 1'}"
             " ORDER BY r.started DESC, r.task_id DESC, r.epoch DESC LIMIT :limit"
         )
         rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
