@@ -120,12 +120,10 @@ class RunOutcome(NamedTuple):
         """The latest epoch whose run row is deleted, unless that run is in flight."""
         return max(self.epoch - max(self.history_limit, 1), 0)
 
-    def to_columns(self) -> dict[str, Any]:
-        """Return the fields as they are stored, with `prune_to` instead of `history_limit`."""
-        texts = {"status": self.status.value, "result_text": storable(self.result_text), "error": storable(self.error)}
-        columns = self._asdict() | texts | {"prune_to": self.prune_to}
-        del columns["history_limit"]
-        return columns
+    def to_columns(self) -> tuple[Any, ...]:
+        """Return the fields as they are stored, with `prune_to` in the place of `history_limit`."""
+        texts = storable(self.result_text), storable(self.error)
+        return (*self[:3], self.status.value, self.result, *texts, *self[7:10], self.prune_to, self.consumed)
 
 
 class DeadRunOutcome(NamedTuple):

@@ -164,8 +164,8 @@ class RedisBackend(Backend):
         rows = []
         for outcome in outcomes:
             columns = outcome.to_columns()
-            texts = {name: quoted(columns[name]) for name in ("result_text", "error")}
-            rows.append([number(value) for value in (columns | texts).values()])
+            texts = map(quoted, columns[5:7])  # the result as history shows it, and the error
+            rows.append([*map(number, columns[:5]), *texts, *map(number, columns[7:])])
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
 
     @override

@@ -221,7 +221,7 @@ FINISH = """
 local owner = ARGV[2]
 local recorded = {}
 for _, outcome in rows(3) do
-    local id, epoch, finished, status, result, shown, error, success, retry_at, attempt, consumed, last =
+    local id, epoch, finished, status, result, shown, error, success, retry_at, attempt, last, consumed =
         unpack(outcome)
     local kept = is_run_by(owner, id, epoch)
     if kept then

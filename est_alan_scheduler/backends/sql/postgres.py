@@ -33,7 +33,7 @@ _CLAIMS = _rows(
 _OUTCOMES = _rows(
     "outcomes",
     "id text, epoch bigint, finished bigint, status text, result text, result_text text, error text,"
-    " last_success_at bigint, retry_at bigint, attempt int, consumed text, prune_to bigint",
+    " last_success_at bigint, retry_at bigint, attempt int, prune_to bigint, consumed text",
 )
 
 
@@ -88,7 +88,7 @@ class PostgresBackend(SqlBackend):
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
         if not outcomes:
             return set()
-        rows = [list(outcome.to_columns().values()) for outcome in outcomes]
+        rows = [outcome.to_columns() for outcome in outcomes]
         late = self._read(_finish(self._tables), {"owner": owner, "outcomes": json.dumps(rows)})
         return {(one.id, one.epoch) for one in outcomes} - {tuple(row) for row in late}
 
