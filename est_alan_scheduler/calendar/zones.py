@@ -9,8 +9,6 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from typing_extensions import override
-
 from est_alan_scheduler.calendar import local_time
 
 _EPOCH = datetime(1970, 1, 1)  # of the real class, which freezegun swaps wherever it finds it by name
@@ -18,41 +16,8 @@ _DAY = timedelta(days=1)  # more than any offset from UTC
 _MAX_DAYS = 4096
 
 
-class Zone:
-    """A time zone."""
-
-    def to_utc(self, wall: datetime) -> datetime:
-        """Return the instant of a naive wall time, its `fold` obeyed; in a gap, with the offset before it (PEP 495)."""
-        raise NotImplementedError
-
-    def from_utc(self, utc: datetime) -> datetime:
-        """Return the naive wall time of an instant, `fold` set in a repeated hour."""
-        raise NotImplementedError
-
-    def first_instant(self, wall: datetime) -> datetime | None:
-        """Return the instant at which a naive wall time first comes; None if the zone skips its whole date."""
-        raise NotImplementedError
-
-    def steady_offset(self, utc: datetime) -> timedelta | None:
-        """Return the offset from UTC at an instant, if it is the same for at least a day after that."""
-        raise NotImplementedError
-
-    def instant(self, wall: datetime) -> datetime:
-        """Return the instant of an aware moment, or of a naive one in the time of this machine.
-
-        In frozen time, a naive one has to come from the clock itself.
-        """
-        if wall.tzinfo is None:
-            return datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
-        return (wall - wall.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # of an aware one
-
-    def show(self, utc: datetime) -> datetime:
-        """Return an instant as a moment in this zone: aware, but for the zone of this machine."""
-        raise NotImplementedError
-
-
-class LocalZone(Zone):
-    """The zone of this machine."""
+class LocalZone:
+    """The zone of this machine: its moments are naive, and its instants agree with a frozen clock."""
 
     to_utc = staticmethod(local_time.to_utc)
     from_utc = staticmethod(local_time.from_utc)
@@ -62,24 +27,24 @@ class LocalZone(Zone):
     show = staticmethod(local_time.from_utc)
 
 
-class NamedZone(Zone):
+class NamedZone:
     """A zone of the IANA database."""
 
     def __init__(self, name: str) -> None:
         self._tz = ZoneInfo(name)
         self._days: dict[int, timedelta] = {}  # the offset of each date that has only one, as in `local_time`
 
-    @override
     def to_utc(self, wall: datetime) -> datetime:
+        """Return the instant of a naive wall time, its `fold` obeyed; in a gap, with the offset before it (PEP 495)."""
         return wall.replace(fold=0) - wall.replace(tzinfo=self._tz).utcoffset()  # type: ignore[operator]  # never None
 
-    @override
     def from_utc(self, utc: datetime) -> datetime:
+        """Return the naive wall time of an instant, `fold` set in a repeated hour."""
         offset = self.steady_offset(utc)
         return self._ask(utc) if offset is None else utc + offset
 
-    @override
     def steady_offset(self, utc: datetime) -> timedelta | None:
+        """Return the offset from UTC at an instant, if it is the same for at least a day after that."""
         day = utc.toordinal()
         offset = self._days.get(day)
         if offset is None:
@@ -88,8 +53,8 @@ class NamedZone(Zone):
             offset = self._days.get(day)
         return offset
 
-    @override
     def first_instant(self, wall: datetime) -> datetime | None:
+        """Return the instant at which a naive wall time first comes; None if the zone skips its whole date."""
         offset = self._days.get(wall.toordinal())
         if offset is not None:
             return wall - offset
@@ -103,8 +68,17 @@ class NamedZone(Zone):
             return instant
         return local_time.end_of_gap(wall, other, instant, self._ask)
 
-    @override
+    def instant(self, wall: datetime) -> datetime:
+        """Return the instant of an aware moment, or of a naive one in the time of this machine.
+
+        In frozen time, a naive one has to come from the clock itself.
+        """
+        if wall.tzinfo is None:
+            return datetime.fromtimestamp(wall.timestamp(), UTC).replace(tzinfo=None)
+        return (wall - wall.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # of an aware one
+
     def show(self, utc: datetime) -> datetime:
+        """Return an instant as an aware moment in this zone."""
         try:
             return self._tz.fromutc(utc.replace(tzinfo=self._tz))
         except OverflowError:  # the end of the calendar
@@ -121,6 +95,8 @@ class NamedZone(Zone):
                 self._days = {}
             self._days[wall.toordinal()] = self._ask(before) - before
 
+
+Zone = LocalZone | NamedZone
 
 LOCAL = LocalZone()
 

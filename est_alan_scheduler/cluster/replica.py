@@ -17,6 +17,7 @@ from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.entry import own
 from est_alan_scheduler.schedules.state import arm, keep_tried, tried
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -171,7 +172,7 @@ class Replica:
         `is_new` tells whether the store had no such task before. The caller holds the lock.
         """
         records = self._records
-        self._agenda.own(task)
+        own(task, self._agenda.reference)
         if state is None:
             records.forget(task.id)
             if records.problem(task.id) is None:

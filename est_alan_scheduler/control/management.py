@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler.control.parts import Parts
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.fields.checks import check_task_id
+from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import armed
@@ -34,9 +35,8 @@ class Management:
     def register(self, task: Task) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
-        self._agenda.check(task)
+        check_unheld(task, self._agenda.reference)
         parts, agenda, session = self._parts, self._agenda, self._parts.session
-        agenda.check(task)
         with parts.lock, agenda:
             now = parts.hooks._now()
             agenda.work_in(now)

@@ -8,15 +8,14 @@ from operator import attrgetter
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
-from est_alan_scheduler.planning.entry import Entry, Holder
+from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.schedules.due import due_moment, due_retry, is_steady, keep_schedule
+from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64  # moments without entries, before the heap is made anew
 _order = attrgetter("order")
-_set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through the validation of fields
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
 
@@ -62,29 +61,7 @@ class Agenda:
         if kind is not None:
             self.note_all()  # a Ctrl+C in the middle of a change: half of it may be missing
 
-    # Ownership and notes: from any thread, with or without the lock.
-
-    def check(self, task: Task) -> None:
-        """Raise `ValueError` if `task` belongs to another registry."""
-        entry = task._entry
-        if isinstance(entry, Entry) and entry.agenda is not self.reference and entry.is_held():
-            raise ValueError(
-                f"task {task.id!r} belongs to another registry: remove it there, or register a copy, task.model_copy()"
-            )
-
-    def own(self, task: Task) -> Entry:
-        """Return the entry of a task in this registry, a new one if there is none."""
-        entry = task._entry
-        if not isinstance(entry, Entry) or entry.agenda is not self.reference:
-            entry = Entry(task, self.reference)
-            _set_entry(task, entry)
-        return entry
-
-    @staticmethod
-    def _release(entry: Entry) -> None:
-        entry.agenda = None
-        if entry.task._entry is entry:
-            _set_entry(entry.task, None)
+    # Notes: from any thread, with or without the lock.
 
     def note_task(self, task: Task) -> None:
         """Note that a field of `task` was assigned."""
@@ -136,7 +113,7 @@ class Agenda:
 
     def add(self, task: Task, now: datetime) -> None:
         """Take in a task that has just been put at the end of the store."""
-        entry = self.entries[task.id] = self.own(task)
+        entry = self.entries[task.id] = own(task, self.reference)
         self._order += 1
         entry.order = self._order
         self._read(entry, task, now)
@@ -151,7 +128,7 @@ class Agenda:
         self.take_off(entry)
         if entry.due is not None:
             self._unfile(entry, entry.due)
-        self._release(entry)
+        entry.drop()
 
     def take_dropped(self) -> list[Task]:
         """Return the dropped tasks, for the caller to free after it has released the lock."""
@@ -314,14 +291,16 @@ class Agenda:
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
+        is_steady = False
         if schedule is not None:
             self.clock_guard.learn(task, schedule)
+            is_steady = schedule.is_steady
         if task.depends_on:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
         # With a backend, fields are written without a note, or before it.
-        entry.is_simple = self.edit_log is None and is_steady(task) and not task.depends_on
+        entry.is_simple = self.edit_log is None and is_steady and not task.depends_on
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.wake(task.id, now)
@@ -347,7 +326,7 @@ class Agenda:
         for entry in old:
             entry.clear_place()
             if self.store.get(entry.task.id) is not entry.task:
-                self._release(entry)
+                entry.drop()
         for task in list(self.store.values()):
-            self.own(task).clear_place()
+            own(task, self.reference).clear_place()
             self.add(task, now)

@@ -49,7 +49,7 @@ class ClockGuard:
         """Note the zone of a task, in which dates count, and its last run, if its grid may begin anew."""
         if schedule.zone is not LOCAL:
             self._zones.add(schedule.zone)
-        step = schedule.kind.step
+        step = schedule.step
         if step is None:
             return
         if self._shortest is None or step < self._shortest:

@@ -13,7 +13,9 @@ from est_alan_scheduler.task import Task
 
 
 class Holder(Protocol):
-    """The agenda that an entry is of."""
+    """The agenda that tasks belong to. It notes each change, lock-free: the caller may hold the registry's lock."""
+
+    reference: "weakref.ref[Holder]"
 
     @property
     def store(self) -> Mapping[str, Task]:
@@ -21,6 +23,12 @@ class Holder(Protocol):
 
     def note_task(self, task: Task) -> None:
         """Note that a field of `task` was assigned."""
+
+    def note_key(self, key: str, moved: bool) -> None:
+        """Note that a key of the store was edited; `moved`: its place in the order is new or gone."""
+
+    def note_all(self) -> None:
+        """Note that any key of the store may have been edited."""
 
 
 class Entry(ScheduleState):
@@ -41,8 +49,15 @@ class Entry(ScheduleState):
         "waits_for",
     )
 
+    due: datetime | None  # the moment under which it is filed
+    # The same, if the task need not be checked again when that has come: most tasks that are due in one tick lie far
+    # apart in memory, and a second look at each of them makes a short run a tenth slower.
+    sure_slot: datetime | None
+    ready_at: datetime | None  # the very `now` of the tick that found it ready
+    waits_for: str | None  # the id of a dependency that has not succeeded
+
     def __init__(self, task: Task, agenda: weakref.ref[Holder]) -> None:
-        super().__init__()
+        self.schedule = self.armed = self.tried = self.worked_out = None  # in line: each registration makes an entry
         self.task = task
         self.agenda: weakref.ref[Holder] | None = agenda  # None once the task was dropped
         self.order = 0  # of registration
@@ -51,16 +66,11 @@ class Entry(ScheduleState):
         self.started = 0  # the number of its latest start, among all starts
         self.counters: Any = None  # of its runs, from the first one on: the recorder keeps them here
         self.accepts: Any = None  # the arguments that its function takes, once they are needed
-        self.clear_place()
+        self.due = self.sure_slot = self.ready_at = self.waits_for = None
 
     def clear_place(self) -> None:
         """Take the entry off the agenda, whose own parts are made anew."""
-        self.due: datetime | None = None  # the moment under which it is filed
-        # The same, if the task need not be checked again when that has come: most tasks that are due in one tick lie
-        # far apart in memory, and a second look at each of them makes a short run a tenth slower.
-        self.sure_slot: datetime | None = None
-        self.ready_at: datetime | None = None  # the very `now` of the tick that found it ready
-        self.waits_for: str | None = None  # the id of a dependency that has not succeeded
+        self.due = self.sure_slot = self.ready_at = self.waits_for = None
 
     @property
     def is_dropped(self) -> bool:
@@ -73,8 +83,14 @@ class Entry(ScheduleState):
         if agenda is not None:
             agenda.note_task(self.task)
 
+    def drop(self) -> None:
+        """Note that the registry no longer has the task."""
+        self.agenda = None
+        if self.task._entry is self:
+            _set_entry(self.task, None)
+
     def is_held(self) -> bool:
-        """Tell whether the registry of this entry is alive and has the task in its store."""
+        """Return whether the registry of this entry is alive and has the task in its store."""
         if not self._is_in_store():
             return False
         gc.collect()  # the parts of a registry refer to each other, so an unused one lives until a collection
@@ -83,3 +99,24 @@ class Entry(ScheduleState):
     def _is_in_store(self) -> bool:
         agenda = None if self.agenda is None else self.agenda()
         return agenda is not None and agenda.store.get(self.task.id) is self.task
+
+
+_set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through the validation of fields
+
+
+def own(task: Task, agenda: "weakref.ref[Holder]") -> Entry:
+    """Return the entry of a task in the registry of an agenda, a new one if there is none."""
+    entry = task._entry
+    if not isinstance(entry, Entry) or entry.agenda is not agenda:
+        entry = Entry(task, agenda)
+        _set_entry(task, entry)
+    return entry
+
+
+def check_unheld(task: Task, agenda: "weakref.ref[Holder]") -> None:
+    """Raise `ValueError` if a task belongs to another registry than that of an agenda."""
+    entry = task._entry
+    if isinstance(entry, Entry) and entry.agenda is not agenda and entry.is_held():
+        raise ValueError(
+            f"task {task.id!r} belongs to another registry: remove it there, or register a copy, task.model_copy()"
+        )

@@ -1,12 +1,13 @@
 """The dict behind `registry.store`: it reports each change of its keys."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, SupportsIndex
 
 from typing_extensions import override
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.fields.checks import near_miss
+from est_alan_scheduler.planning.entry import Holder, check_unheld, own
 from est_alan_scheduler.task import Task
 
 _MOST_COMPARED = 10_000  # ids: a comparison with all of a large registry takes too long
@@ -36,39 +37,20 @@ class UnknownTaskError(KeyError):
         return self._text
 
 
-class Owner(Protocol):
-    """The agenda that a dict of tasks belongs to.
-
-    It is called on the editing thread, perhaps by code that holds the registry's lock, so it must not block.
-    """
-
-    def check(self, task: Task) -> None:
-        """Raise `ValueError` if `task` belongs to another registry."""
-
-    def own(self, task: Task) -> object:
-        """Make `task` one of this registry."""
-
-    def note_key(self, key: str, moved: bool) -> None:
-        """Note that a key was edited; `moved`: its place in the order is new or gone."""
-
-    def note_all(self) -> None:
-        """Note that any key may have been edited."""
-
-
 class TaskDict(dict[str, Task]):
-    """Tasks by id, in registration order: a dict that reports each edit to its owner.
+    """Tasks by id, in registration order: a dict that reports each edit to its holder.
 
     Raises `TypeError` for a value that is no Task, `ValueError` for one that is put in under another key than its id,
     or that belongs to another registry.
     """
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_holder",)
 
-    def __init__(self, tasks: Mapping[str, Task], owner: Owner) -> None:
-        self._owner = owner
+    def __init__(self, tasks: Mapping[str, Task], holder: Holder) -> None:
+        self._holder = holder
         super().__init__(self._checked(tasks))
         for task in self.values():
-            owner.own(task)
+            own(task, holder.reference)
 
     def __missing__(self, key: str) -> Task:
         raise UnknownTaskError(key, self)
@@ -76,30 +58,30 @@ class TaskDict(dict[str, Task]):
     def __setitem__(self, key: str, task: Task) -> None:
         self._check(key, task)
         is_new = key not in self
-        self._owner.own(task)
+        own(task, self._holder.reference)
         super().__setitem__(key, task)
-        self._owner.note_key(key, is_new)
+        self._holder.note_key(key, is_new)
 
     def __delitem__(self, key: str) -> None:
         super().__delitem__(key)
-        self._owner.note_key(key, True)
+        self._holder.note_key(key, True)
 
     @override
     def pop(self, key: str, *default: Any) -> Any:
         task = super().pop(key, *default)
-        self._owner.note_key(key, True)
+        self._holder.note_key(key, True)
         return task
 
     @override
     def popitem(self) -> tuple[str, Task]:
         key, task = super().popitem()
-        self._owner.note_key(key, True)
+        self._holder.note_key(key, True)
         return key, task
 
     @override
     def clear(self) -> None:
         super().clear()
-        self._owner.note_all()
+        self._holder.note_all()
 
     @override
     def setdefault(self, key: str, task: Any = None) -> Task:
@@ -129,4 +111,4 @@ class TaskDict(dict[str, Task]):
             raise TypeError(f"store[{key!r}] must be a Task, got {task!r}")
         if key != task.id:
             raise ValueError(f"store[{key!r}] must be the task of that id, got the task {task.id!r}")
-        self._owner.check(task)
+        check_unheld(task, self._holder.reference)

@@ -52,21 +52,6 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
     return beside if slot is None or (beside is not None and beside < slot) else slot
 
 
-def is_steady(task: Task) -> bool:
-    """Return whether a due moment of `task` changes only with a run, an assignment or a retry.
-
-    It does for a bare interval. A slot of `at`, for one, passes when its day is over.
-    """
-    schedule = keep_schedule(task)
-    return schedule is not None and schedule.is_steady
-
-
-def begins_with_run(task: Task) -> bool:
-    """Return whether the slots of `task` are counted from its first run."""
-    schedule = keep_schedule(task)
-    return schedule is not None and schedule.kind.step is not None
-
-
 def due_slot(task: Task, now: datetime) -> datetime | None:
     """Return the naive UTC moment of the earliest slot that no run of `task` covers; None while it is paused."""
     schedule = keep_schedule(task)

@@ -57,6 +57,8 @@ class Schedule:
 
     zone: Zone
     """The zone of its wall times and dates."""
+    step: timedelta | None = None
+    """The time between slots, for a grid that begins with the first run; None for slots that are fixed."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
 
@@ -92,8 +94,6 @@ class Kind(Schedule):
     """Whether there are slots on several dates, so that some of the dates can be excluded."""
     waits_for_slot: ClassVar[bool] = False
     """Whether a task that has never run waits for the first slot after its registration."""
-    step: timedelta | None = None
-    """The time between slots, for a grid that begins with the first run; None for slots that are fixed."""
 
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":

@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.schedules.due import begins_with_run, due_moment, following, is_due, next_run, record, show
+from est_alan_scheduler.schedules.due import due_moment, following, is_due, keep_schedule, next_run, record, show
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
@@ -33,7 +33,9 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         run = planned.pop(number, None)
         if run is None:
             at = first_run_from(task, now)
-            if at is not None and task.first_run_at is None and task.last_run_at is None and begins_with_run(task):
+            schedule = keep_schedule(task)
+            has_begun = task.first_run_at is not None or task.last_run_at is not None
+            if at is not None and schedule is not None and schedule.step is not None and not has_begun:
                 tasks[number] = task = task.model_copy(update={"first_run_at": at})  # where its grid will begin
                 task._entry = ScheduleState()  # or its schedule would be read anew for each run
         else:

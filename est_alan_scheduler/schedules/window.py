@@ -31,11 +31,13 @@ class Window(Schedule):
         "_origin",
         "_start",
         "grace",
+        "step",
         "zone",
     )
 
     def __init__(self, task: Task, kind: Kind, zone: Zone) -> None:
         self._kind = kind
+        self.step = kind.step
         self.zone = zone
         self.grace = None if task.misfire_grace is None else timedelta(seconds=task.misfire_grace)
         self._id = task.id
@@ -86,7 +88,7 @@ class Window(Schedule):
         here = self._here(after)
         grid = self._grid(task, after, here)
         begin = None  # where the grid begins, if that is the first run
-        if self._kind.step is not None and self._start is None:
+        if self.step is not None and self._start is None:
             begin = self._begin(task, after, here)
             here = max(here, begin - TICK)
         if self._jitter:  # a slot in the past may be due in the future
@@ -155,7 +157,7 @@ class Window(Schedule):
         begin = armed(task)
         anchor = here if begin is None else self._here(begin)
         # A cron slot at that very moment has passed; the grid of `start_at` may begin at it.
-        return anchor if self._kind.step is None else anchor - TICK
+        return anchor if self.step is None else anchor - TICK
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on within the limits: the grid begins with it."""

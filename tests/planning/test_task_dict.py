@@ -2,11 +2,13 @@
 
 import copy
 import pickle
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from est_alan_scheduler.planning.entry import Holder
 from est_alan_scheduler.planning.task_dict import TaskDict, UnknownTaskError
 from est_alan_scheduler.task import Task
 
@@ -19,16 +21,15 @@ A, B, C = task("a"), task("b"), task("c")
 
 
 class Recorder:
-    """An owner that takes any task in and keeps the reports."""
+    """A holder of tasks that keeps the reports."""
 
     def __init__(self) -> None:
+        self.reference: weakref.ref[Holder] = weakref.ref(self)
+        self.store: dict[str, Task] = {}
         self.reports: list[Any] = []
 
-    def check(self, task: Task) -> None:
-        pass
-
-    def own(self, task: Task) -> None:
-        pass
+    def note_task(self, task: Task) -> None:
+        self.reports.append(task)
 
     def note_key(self, key: str, moved: bool) -> None:
         self.reports.append((key, moved))

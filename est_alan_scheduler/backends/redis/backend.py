@@ -164,8 +164,9 @@ class RedisBackend(Backend):
         rows = []
         for outcome in outcomes:
             columns = outcome.to_columns()
-            texts = map(quoted, columns[5:7])  # the result as history shows it, and the error
-            rows.append([*map(number, columns[:5]), *texts, *map(number, columns[7:])])
+            row = [number(value) for value in columns]
+            row[5:7] = quoted(columns[5]), quoted(columns[6])  # the result as history shows it, and the error
+            rows.append(row)
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.FINISH, rows, owner)}
 
     @override
