@@ -65,12 +65,10 @@ class Backend(ABC):
         """Close all connections; a later call makes new ones."""
 
     @abstractmethod
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
-        """Return the store's time, its revision, the changes since another revision, and the states of tasks.
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
+        """Return the store's time, its revision, the changes since the revision `seen`, and the states of tasks.
 
-        One round trip. `None` means all tasks. The first call passes revision 0, each later one that of the last
+        One round trip. `None` means all tasks. The first call passes 0, each later one the revision of the last
         snapshot. Tasks that are `known` to have a version are part of the snapshot too, unless they still have that
         version or are missing. An unreadable row is reported as such, and hinders no other. An emptied store begins
         anew.

@@ -50,6 +50,10 @@ class StoreClock:
         earliest, latest = reading - _monotonic(), reading - began
         self._offset = min(max(self._offset, earliest), latest)
 
+    def host(self) -> int:
+        """Return the time by this machine's clock, for a store that has none of its own."""
+        return host_now() if self.replacement is None else self.replacement()
+
     def now(self) -> int:
         """Return the store's time, as far as it is known here."""
         return self._offset + _monotonic() if self.replacement is None else self.replacement()

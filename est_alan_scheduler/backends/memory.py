@@ -9,7 +9,6 @@ from typing_extensions import override
 
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.checks import check_fields, check_ids
-from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.rows import (
     Assignment,
@@ -42,8 +41,7 @@ class _Row:
         self.state = self.state._replace(version=self.state.version + 1, **fields)
 
     def is_run_by(self, owner: str, epoch: int) -> bool:
-        state = self.state
-        return (state.epoch, state.owner, state.status) == (epoch, owner, TaskStatus.RUNNING)
+        return (self.state.epoch, self.state.owner, self.state.status) == (epoch, owner, TaskStatus.RUNNING)
 
 
 class MemoryBackend(Backend):
@@ -71,12 +69,9 @@ class MemoryBackend(Backend):
         pass
 
     @override
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         with self._lock:
-            seen = seen_revision if seen_revision <= self._revision else 0
-            known = known or {}
+            seen, known = seen if seen <= self._revision else 0, known or {}
             snapshot = Snapshot(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
             for task_id, row in self._rows.items():
                 version, is_changed = row.state.version, row.revision > seen
@@ -159,35 +154,21 @@ class MemoryBackend(Backend):
         with self._lock:
             is_open = self._is_alive(owner, self._read_clock()) and not self._is_paused
             for claim in claims:
-                row = self._row(claim.id)
+                task_id, seen_version, slot, attempt, started, *moments = claim
+                row = self._row(task_id)
                 if row is None:
                     continue
                 state = row.state
                 if state.status == TaskStatus.RUNNING:
                     if row.token == token and state.owner == owner:  # a repetition
-                        won[claim.id] = state.epoch
-                elif is_open and state.version == claim.seen_version:
-                    won[claim.id] = self._start(row, owner, token, claim)
+                        won[task_id] = state.epoch
+                elif is_open and state.version == seen_version:
+                    epoch = won[task_id] = state.epoch + 1
+                    row.token = token
+                    fields = dict(zip(Claim._fields[5:], moments, strict=True)) | {"slot": slot, "attempt": attempt}
+                    row.update(epoch=epoch, status=TaskStatus.RUNNING, owner=owner, run_requested=0, **fields)
+                    self._runs.setdefault(task_id, {})[epoch] = RunRow(task_id, epoch, slot, attempt, owner, started)
         return won
-
-    def _start(self, row: _Row, owner: str, token: str, claim: Claim) -> int:
-        """Start a run, and return its epoch."""
-        epoch = row.state.epoch + 1
-        row.token = token
-        row.update(
-            epoch=epoch,
-            status=TaskStatus.RUNNING,
-            first_run_at=claim.first_run_at,
-            last_run_at=claim.last_run_at,
-            retry_at=claim.retry_at,
-            attempt=claim.attempt,
-            slot=claim.slot,
-            run_requested=0,
-            owner=owner,
-        )
-        run = RunRow(claim.id, epoch, claim.slot, claim.attempt, owner, claim.started)
-        self._runs.setdefault(claim.id, {})[epoch] = run
-        return epoch
 
     @override
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
@@ -195,10 +176,10 @@ class MemoryBackend(Backend):
         with self._lock:
             for outcome in outcomes:
                 row = self._rows.get(outcome.id)
-                is_late = row is None or not row.is_run_by(owner, outcome.epoch)
-                if row is not None and not is_late:
-                    _end(row, outcome)
-                if self._end_run(owner, outcome, is_late):
+                is_kept = row is not None and row.is_run_by(owner, outcome.epoch)
+                if is_kept:
+                    _end(self._rows[outcome.id], outcome)
+                if self._end_run(owner, outcome, not is_kept):
                     recorded.add((outcome.id, outcome.epoch))
                 self._prune(outcome.id, outcome.prune_to)
         return recorded
@@ -228,8 +209,8 @@ class MemoryBackend(Backend):
     def instances(self) -> list[InstanceRow]:
         with self._lock:
             now = self._read_clock()
-            alive = [instance for instance in self._instances.values() if instance.lease_until > now]
-        return sorted(alive, key=lambda instance: (instance.since, instance.owner))
+            alive = [row for row in self._instances.values() if row.lease_until > now]
+        return sorted(alive, key=lambda row: (row.since, row.owner))
 
     @override
     def leave(self, owner: str) -> None:
@@ -249,16 +230,15 @@ class MemoryBackend(Backend):
         with self._lock:
             now = self._read_clock()
             for outcome in outcomes:
-                task_id, epoch, owner = outcome.id, outcome.epoch, outcome.owner
+                task_id, epoch, owner, retry_at, attempt = outcome
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
                 reaped.add((task_id, epoch))
-                failed: dict[str, Any] = {"status": TaskStatus.FAILED}
-                self._runs[task_id][epoch] = run._replace(finished=now, error=outcome.error, late=True, **failed)
+                failed, error = TaskStatus.FAILED, outcome.error
+                self._runs[task_id][epoch] = run._replace(finished=now, status=failed, error=error, late=True)
                 if (row := self._rows[task_id]).is_run_by(owner, epoch):
-                    failed |= {"retry_at": outcome.retry_at, "attempt": outcome.attempt, "owner": None}
-                    row.update(error_message=outcome.error, **failed)
+                    row.update(status=failed, error_message=error, retry_at=retry_at, attempt=attempt, owner=None)
             for owner in {outcome.owner for outcome in outcomes}:
                 if not self._is_alive(owner, now):
                     self._instances.pop(owner, None)
@@ -297,8 +277,7 @@ class MemoryBackend(Backend):
             del runs[epoch]
 
     def _read_clock(self) -> int:
-        began = self.clock.begin()
-        now = host_now() if self.clock.replacement is None else self.clock.replacement()
+        began, now = self.clock.begin(), self.clock.host()
         self.clock.note(now, began)
         return now
 

@@ -1,7 +1,5 @@
 """Backends by URL, their libraries imported on demand."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType

@@ -7,9 +7,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.rows import (
-    Assignment,
-)
+from est_alan_scheduler.backends.rows import Assignment
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import LEASE, Store, claim, define, success
 

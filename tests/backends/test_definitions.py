@@ -3,13 +3,7 @@
 import pytest
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.rows import (
-    Assignment,
-    Change,
-    Definition,
-    Snapshot,
-    State,
-)
+from est_alan_scheduler.backends.rows import Assignment, Change, Definition, Snapshot, State
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import FRESH, LEASE, Clock, Store, claim, define, failure, state, success
 

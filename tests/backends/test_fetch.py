@@ -5,12 +5,7 @@ import time
 import pytest
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.rows import (
-    Change,
-    Definition,
-    Snapshot,
-    State,
-)
+from est_alan_scheduler.backends.rows import Change, Definition, Snapshot, State
 from tests.backends.stores import FRESH, LEASE, SECOND, SHARED, Clock, Store, claim, define
 
 

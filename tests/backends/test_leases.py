@@ -1,13 +1,7 @@
 """The contract of leases and of dead runs, on real stores."""
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.rows import (
-    DeadRunOutcome,
-    InstanceRow,
-    Renewal,
-    RunRow,
-    State,
-)
+from est_alan_scheduler.backends.rows import DeadRunOutcome, InstanceRow, Renewal, RunRow, State
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import LEASE, SECOND, Clock, Store, claim, define, state, success
 

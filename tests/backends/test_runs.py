@@ -3,15 +3,7 @@
 import json
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.rows import (
-    Assignment,
-    Change,
-    Claim,
-    DeadRunOutcome,
-    RunOutcome,
-    RunRow,
-    State,
-)
+from est_alan_scheduler.backends.rows import Assignment, Change, Claim, DeadRunOutcome, RunOutcome, RunRow, State
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import FRESH, LEASE, Clock, claim, define, failure, state, success
 

@@ -3,13 +3,7 @@
 from collections.abc import Callable
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.rows import (
-    Assignment,
-    Change,
-    DeadRunOutcome,
-    Definition,
-    State,
-)
+from est_alan_scheduler.backends.rows import Assignment, Change, DeadRunOutcome, Definition, State
 from tests.backends.stores import LEASE, Clock, claim, define, failure, state, success
 
 

@@ -3,16 +3,14 @@
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha1
 from typing import Any
 from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, OutOfMemoryError, ReadOnlyError, ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, ResponseError
 from redis.retry import Retry
 from typing_extensions import override
 
@@ -20,9 +18,9 @@ from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError
 from est_alan_scheduler.backends.checks import SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
-from est_alan_scheduler.backends.reading import add_task, newest, to_state
+from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.redis import scripts
-from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state, text
+from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -65,7 +63,7 @@ class RedisBackend(Backend):
             socket_timeout=10,
             socket_keepalive=True,
             retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
-            retry_on_error=[RedisConnectionError, RedisTimeoutError],
+            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
         )
 
     @override
@@ -89,16 +87,14 @@ class RedisBackend(Backend):
         self._client.connection_pool.disconnect()
 
     @override
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         """Fetch in one round trip, and one more for every 500 changed definitions, or if the ids are not given."""
         if ids is None:
             with self._guard():
-                ids = [text(task_id) for task_id in self._client.zrange(self._key("revisions"), 0, -1)]
+                ids = [task_id.decode() for task_id in self._client.zrange(self._prefix + "revisions", 0, -1)]
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
-        snapshot, more = self._fetch_page(Snapshot(0, seen_revision, {}, {}, {}), _batches(rows) or [[]])
+        snapshot, more = self._fetch_page(Snapshot(0, seen, {}, {}, {}), _batches(rows) or [[]])
         while more:
             snapshot, more = self._fetch_page(snapshot, [[]])
         return snapshot
@@ -107,10 +103,7 @@ class RedisBackend(Backend):
         """Add states, and the next changes since the snapshot's revision; return whether there are more of those."""
         began = self.clock.begin()
         # Changes come with the first batch only: a change during a later batch is part of the next fetch.
-        calls = [
-            (str(snapshot.revision), _BATCH if place == 0 else 0, json.dumps(batch))
-            for place, batch in enumerate(batches)
-        ]
+        calls = [(str(snapshot.revision), _BATCH * (place == 0), json.dumps(one)) for place, one in enumerate(batches)]
         replies = [loaded(reply) for reply in self._call(scripts.FETCH, calls)]
         now, revision, more, changes, _, paused, born = replies[0]
         self.clock.note(int(now), began)
@@ -146,8 +139,7 @@ class RedisBackend(Backend):
 
     @override
     def pause_all(self, paused: bool) -> bool:
-        (is_change,) = self._call(scripts.PAUSE_ALL, [(str(int(paused)),)])
-        return bool(is_change)
+        return self._call(scripts.PAUSE_ALL, [(str(int(paused)),)]) == [1]
 
     @override
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
@@ -181,14 +173,14 @@ class RedisBackend(Backend):
     def renew(self, owner: str, lease: float) -> Renewal:
         began = self.clock.begin()
         (reply,) = self._call(scripts.RENEW, [(owner, str(round(lease * 1_000_000)), str(KEPT))])
-        renewal = Renewal(*(int(value) for value in reply))
+        renewal = Renewal(*map(int, reply))
         self.clock.note(renewal.now, began)
         return renewal
 
     @override
     def instances(self) -> list[InstanceRow]:
         (found,) = self._call(scripts.INSTANCES, [()])
-        rows = [InstanceRow(text(owner), int(since), int(until)) for owner, since, until in found]
+        rows = [InstanceRow(owner.decode(), int(since), int(until)) for owner, since, until in found]
         return sorted(rows, key=lambda row: (row.since, row.owner))
 
     @override
@@ -226,22 +218,22 @@ class RedisBackend(Backend):
 
     @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
-        epochs = self._each(scripts.EPOCHS, list(limits))
-        return newest(self._runs([(task_id, int(epoch)) for task_id, epoch in epochs]), limits)
+        return newest(self._runs(self._epochs(limits)), limits)
+
+    def _epochs(self, ids: Collection[str]) -> list[tuple[str, int]]:
+        return [(task_id, int(epoch)) for task_id, epoch in self._each(scripts.EPOCHS, list(ids))]
 
     def _keys_of_runs(self, task_id: str | None, since: int | None, limit: int) -> Iterator[list[tuple[str, int]]]:
         """Yield batches of task ids and epochs, the latest start first; those of a single task are one batch."""
         if task_id is not None:
-            with self._guard():
-                epochs = self._client.zrange(self._key(f"runs:{task_id}"), 0, -1)
-            yield [(task_id, int(epoch)) for epoch in epochs]
+            yield self._epochs([task_id])
             return
         size, start = min(max(limit, 100), 1_000), 0
         least = "-inf" if since is None else since
         while True:
             with self._guard():
-                members = self._client.zrevrangebyscore(self._key("history"), "+inf", least, start=start, num=size)
-            yield [(text(member[:-17]), int(member[-16:])) for member in members]
+                members = self._client.zrevrangebyscore(self._prefix + "history", "+inf", least, start=start, num=size)
+            yield [(member[:-17].decode(), int(member[-16:])) for member in members]
             if len(members) < size:
                 return
             start += size
@@ -251,11 +243,7 @@ class RedisBackend(Backend):
         return read_runs((task_id, int(epoch), values) for task_id, epoch, values in found)
 
     def _states(self, script: str, rows: Sequence[Any]) -> dict[str, State]:
-        states = {}
-        for task_id, values in self._each(script, rows):
-            with suppress(ValueError):  # `fetch` reports it
-                states[task_id] = to_state(read_state(task_id, values))
-        return states
+        return to_states(read_state(task_id, values) for task_id, values in self._each(script, rows))
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
         """Call a script for each batch of rows, and return its answers as one list."""
@@ -278,15 +266,12 @@ class RedisBackend(Backend):
                         self._client.script_load(script)
         raise BackendUnavailableError(f"{self.url}: it forgets scripts at once")
 
-    def _key(self, name: str) -> str:
-        return self._prefix + name
-
     @contextmanager
     def _guard(self) -> Iterator[None]:
         """Turn all errors of a server that is unavailable into one."""
         try:
             yield
-        except (RedisConnectionError, RedisTimeoutError, ReadOnlyError, OutOfMemoryError) as error:
+        except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError) as error:
             raise BackendUnavailableError(f"{self.url}: {error}") from error
         except ResponseError as error:
             if not str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY")):

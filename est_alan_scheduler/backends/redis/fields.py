@@ -1,7 +1,7 @@
 """The fields of rows in Redis: texts, of which an empty one is a None."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from est_alan_scheduler.backends.reading import log_unreadable_run, to_runs
@@ -11,11 +11,7 @@ STATE = State._fields[1:]
 """The fields of a state beside the id of the task, which is part of the key."""
 RUN = RunRow._fields[2:]
 """The fields of a run beside its task and epoch."""
-
-
-def text(raw: bytes) -> str:
-    """Return a stored text."""
-    return raw.decode()
+_TEXTS = frozenset({"status", "result", "owner", "consumed"})
 
 
 def number(value: object) -> str:
@@ -33,45 +29,29 @@ def loaded(reply: bytes) -> Any:
     return json.loads(reply.decode(errors="replace"))
 
 
-def _as_text(raw: str) -> str | None:
-    return raw or None
-
-
-def _as_number(raw: str) -> int | None:
-    return int(raw) if raw else None
-
-
-def _unquoted(raw: str) -> str | None:
-    return str(json.loads(raw)) if raw else None
-
-
-def _reader(name: str) -> Callable[[str], Any]:
-    """Return the function that reads a field: it returns None for a text that is empty or missing."""
-    if name in ("error", "error_message"):
-        return _unquoted
-    return _as_text if name in ("status", "result", "owner", "consumed") else _as_number
-
-
-_OF_STATE = [_reader(name) for name in STATE]
-_OF_RUN = [_unquoted if name == "result" else _reader(name) for name in RUN]
-
-
 def read_state(task_id: str, values: Sequence[str]) -> Iterator[Any]:
     """Yield the columns of a state; ValueError if one of them is invalid."""
     yield task_id
-    for read, raw in zip(_OF_STATE, values, strict=True):
-        yield read(raw)
+    yield from _read(STATE, values, ("error_message",))
 
 
 def read_runs(found: Iterable[tuple[str, int, Sequence[str]]]) -> list[RunRow]:
     """Return runs by their ids, epochs and fields; unreadable ones are logged and left out."""
-    rows = (_row(*one) for one in found)
-    return to_runs(row for row in rows if row is not None)
+    rows = []
+    for task_id, epoch, values in found:
+        try:
+            rows.append((task_id, epoch, *_read(RUN, values, ("result", "error"))))
+        except ValueError as error:
+            log_unreadable_run(task_id, epoch, error)
+    return to_runs(rows)
 
 
-def _row(task_id: str, epoch: int, values: Sequence[str]) -> list[Any] | None:
-    try:
-        return [task_id, epoch, *(read(raw) for read, raw in zip(_OF_RUN, values, strict=True))]
-    except ValueError as error:
-        log_unreadable_run(task_id, epoch, error)
-        return None
+def _read(names: Sequence[str], values: Sequence[str], quoted_names: Collection[str]) -> Iterator[Any]:
+    """Yield the values of fields: None for one that is empty or missing."""
+    for name, raw in zip(names, values, strict=True):
+        if not raw:
+            yield None
+        elif name in quoted_names:
+            yield str(json.loads(raw))
+        else:
+            yield raw if name in _TEXTS else int(raw)

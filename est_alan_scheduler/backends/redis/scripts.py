@@ -32,74 +32,85 @@ _BLANK = ", ".join(f"'{name}', '{number(value)}'" for name, value in _DEFAULTS.i
 
 PRELUDE = f"""
 local P = KEYS[1]
+local call = redis.call
 local function now()
     if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
-    local time = redis.call('TIME')
+    local time = call('TIME')
     return time[1] * 1000000 + time[2]
 end
+local function rows(place) return ipairs(cjson.decode(ARGV[place])) end
 local function whole(number) return string.format('%.0f', number) end
+local function meta(name) return call('HGET', P .. 'meta', name) end
 local function alive(owner, at)
-    local till = redis.call('HGET', P .. 'leases', owner)
+    local till = call('HGET', P .. 'leases', owner)
     return till and tonumber(till) > at
 end
-local function all_paused() return redis.call('HGET', P .. 'meta', 'paused') == '1' end
+local function all_paused() return meta('paused') == '1' end
 local function member(id, epoch) return id .. '\\0' .. string.format('%016.0f', tonumber(epoch)) end
-local function run_key(id, epoch) return P .. 'run:' .. id .. ':' .. epoch end
-local function bump(id)
-    local revision = redis.call('HINCRBY', P .. 'meta', 'revision', 1)
-    redis.call('ZADD', P .. 'revisions', revision, id)
-    redis.call('HINCRBY', P .. 'task:' .. id, 'version', 1)
+local function get(id, ...) return unpack(call('HMGET', P .. 'task:' .. id, ...)) end
+local function put(id, ...) call('HSET', P .. 'task:' .. id, ...) end
+local function next_version(id) return call('HINCRBY', P .. 'task:' .. id, 'version', 1) end
+local function next_revision(id)
+    local revision = call('HINCRBY', P .. 'meta', 'revision', 1)
+    if id then
+        call('ZADD', P .. 'revisions', revision, id)
+        next_version(id)
+    end
 end
+local function run_key(id, epoch) return P .. 'run:' .. id .. ':' .. epoch end
+local function get_run(id, epoch, ...) return unpack(call('HMGET', run_key(id, epoch), ...)) end
+local function put_run(id, epoch, ...) call('HSET', run_key(id, epoch), ...) end
 local function is_run_by(owner, id, epoch)
-    local there = redis.call('HMGET', P .. 'task:' .. id, 'epoch', 'owner', 'status')
-    return there[1] == epoch and there[2] == owner and there[3] == 'running'
+    local last, holder, status = get(id, 'epoch', 'owner', 'status')
+    return last == epoch and holder == owner and status == 'running'
 end
 local function close(id, epoch, owner)
-    redis.call('SREM', P .. 'open:' .. owner, member(id, epoch))
-    if redis.call('EXISTS', P .. 'open:' .. owner) == 0 then redis.call('SREM', P .. 'owners', owner) end
+    call('SREM', P .. 'open:' .. owner, member(id, epoch))
+    if call('EXISTS', P .. 'open:' .. owner) == 0 then call('SREM', P .. 'owners', owner) end
 end
-local function drop(id, epoch)
-    redis.call('DEL', run_key(id, epoch))
-    redis.call('ZREM', P .. 'runs:' .. id, epoch)
-    redis.call('ZREM', P .. 'history', member(id, epoch))
+local function end_run(id, status, error, retry_at, attempt)
+    put(id, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt, 'owner', '')
+    next_version(id)
 end
 local function drop_finished(id, last)
-    for _, epoch in ipairs(redis.call('ZRANGEBYSCORE', P .. 'runs:' .. id, '-inf', last)) do
-        if redis.call('HGET', run_key(id, epoch), 'finished') ~= '' then drop(id, epoch) end
+    for _, epoch in ipairs(call('ZRANGEBYSCORE', P .. 'runs:' .. id, '-inf', last)) do
+        if get_run(id, epoch, 'finished') ~= '' then
+            call('DEL', run_key(id, epoch))
+            call('ZREM', P .. 'runs:' .. id, epoch)
+            call('ZREM', P .. 'history', member(id, epoch))
+        end
     end
 end
 local function forget(owner)
-    redis.call('HDEL', P .. 'leases', owner)
-    redis.call('HDEL', P .. 'since', owner)
+    call('HDEL', P .. 'leases', owner)
+    call('HDEL', P .. 'since', owner)
 end
-local function blank(id) redis.call('HSET', P .. 'task:' .. id, {_BLANK}) end
-local function state(id) return redis.call('HMGET', P .. 'task:' .. id, {_fields(STATE)}) end
-local function run(id, epoch) return redis.call('HMGET', run_key(id, epoch), {_fields(RUN)}) end
+local function blank(id) put(id, {_BLANK}) end
+local function state(id) return call('HMGET', P .. 'task:' .. id, {_fields(STATE)}) end
+local function run(id, epoch) return call('HMGET', run_key(id, epoch), {_fields(RUN)}) end
 """
 
 OPEN = """
-redis.call('HSETNX', P .. 'meta', 'revision', 0)
-redis.call('HSETNX', P .. 'meta', 'schema', ARGV[2])
-return redis.call('HGET', P .. 'meta', 'schema')
+call('HSETNX', P .. 'meta', 'revision', 0)
+call('HSETNX', P .. 'meta', 'schema', ARGV[2])
+return meta('schema')
 """
 
 FETCH = """
-local born = redis.call('HGET', P .. 'meta', 'born')
+local born = meta('born')
 if not born then
     born = whole(now())
-    redis.call('HSET', P .. 'meta', 'born', born)
+    call('HSET', P .. 'meta', 'born', born)
 end
-local revision = tonumber(redis.call('HGET', P .. 'meta', 'revision') or '0')
-local seen = tonumber(ARGV[2])
+local revision = tonumber(meta('revision') or '0')
+local seen, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
 if seen > revision then seen = 0 end
-local limit = tonumber(ARGV[3])
 local news, more = {}, 0
 if limit > 0 and revision > seen then
-    local found = redis.call('ZRANGEBYSCORE', P .. 'revisions', '(' .. whole(seen), '+inf', 'WITHSCORES',
-        'LIMIT', 0, limit)
+    local range = '(' .. whole(seen)
+    local found = call('ZRANGEBYSCORE', P .. 'revisions', range, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
     for i = 1, #found, 2 do
-        local key = P .. 'task:' .. found[i]
-        news[#news + 1] = {found[i], redis.call('HMGET', key, 'removed', 'definition', 'hash'), state(found[i])}
+        news[#news + 1] = {found[i], {get(found[i], 'removed', 'definition', 'hash')}, state(found[i])}
     end
     if #news == limit then
         revision = tonumber(found[#found])
@@ -107,27 +118,26 @@ if limit > 0 and revision > seen then
     end
 end
 local states = {}
-for _, asked in ipairs(cjson.decode(ARGV[4])) do
-    local there = redis.call('HMGET', P .. 'task:' .. asked[1], 'removed', 'version')
-    if there[1] == '0' and there[2] ~= asked[2] then states[#states + 1] = {asked[1], state(asked[1])} end
+for _, asked in rows(4) do
+    local removed, version = get(asked[1], 'removed', 'version')
+    if removed == '0' and version ~= asked[2] then states[#states + 1] = {asked[1], state(asked[1])} end
 end
 return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused(), born})
 """
 
 DEFINE = """
 local states = {}
-for _, wanted in ipairs(cjson.decode(ARGV[2])) do
-    local id, definition, hash, paused = wanted[1], wanted[2], wanted[3], wanted[4]
-    local key = P .. 'task:' .. id
-    local there = redis.call('HMGET', key, 'removed', 'hash')
-    if there[1] ~= '0' or there[2] ~= hash then
-        if not there[1] then
-            redis.call('HSET', key, 'epoch', '0')
+for _, wanted in rows(2) do
+    local id, definition, hash, paused = unpack(wanted)
+    local removed, old_hash = get(id, 'removed', 'hash')
+    if removed ~= '0' or old_hash ~= hash then
+        if not removed then
+            put(id, 'epoch', '0')
             blank(id)
         end
-        if there[1] ~= '0' then redis.call('HSET', key, 'paused', paused) end
-        redis.call('HSET', key, 'definition', definition, 'hash', hash, 'removed', '0')
-        bump(id)
+        if removed ~= '0' then put(id, 'paused', paused) end
+        put(id, 'definition', definition, 'hash', hash, 'removed', '0')
+        next_revision(id)
     end
     states[#states + 1] = {id, state(id)}
 end
@@ -136,12 +146,12 @@ return cjson.encode(states)
 
 CHANGE = """
 local states = {}
-for _, change in ipairs(cjson.decode(ARGV[2])) do
-    local id, fields, seen = change[1], change[2], change[3]
-    local there = redis.call('HMGET', P .. 'task:' .. id, 'removed', 'hash')
-    if there[1] == '0' and (seen == '' or there[2] == seen) then
-        if #fields > 0 then redis.call('HSET', P .. 'task:' .. id, unpack(fields)) end
-        bump(id)
+for _, change in rows(2) do
+    local id, fields, seen = unpack(change)
+    local removed, hash = get(id, 'removed', 'hash')
+    if removed == '0' and (seen == '' or hash == seen) then
+        if #fields > 0 then put(id, unpack(fields)) end
+        next_revision(id)
         states[#states + 1] = {id, state(id)}
     end
 end
@@ -149,11 +159,11 @@ return cjson.encode(states)
 """
 
 REMOVE = """
-for _, id in ipairs(cjson.decode(ARGV[2])) do
-    if redis.call('HGET', P .. 'task:' .. id, 'removed') == '0' then
+for _, id in rows(2) do
+    if get(id, 'removed') == '0' then
         blank(id)
-        redis.call('HSET', P .. 'task:' .. id, 'removed', '1', 'definition', '', 'hash', '')
-        bump(id)
+        put(id, 'removed', '1', 'definition', '', 'hash', '')
+        next_revision(id)
         drop_finished(id, '+inf')
     end
 end
@@ -162,19 +172,19 @@ return '{}'
 
 PAUSE_ALL = """
 if all_paused() == (ARGV[2] == '1') then return 0 end
-redis.call('HSET', P .. 'meta', 'paused', ARGV[2])
-redis.call('HINCRBY', P .. 'meta', 'revision', 1)
+call('HSET', P .. 'meta', 'paused', ARGV[2])
+next_revision()
 return 1
 """
 
 ASSIGN = """
 local versions = {}
-for _, assignment in ipairs(cjson.decode(ARGV[2])) do
-    local id, seen, fields = assignment[1], assignment[2], assignment[3]
-    local there = redis.call('HMGET', P .. 'task:' .. id, 'removed', 'version')
-    if there[1] == '0' and there[2] == seen then
-        if #fields > 0 then redis.call('HSET', P .. 'task:' .. id, unpack(fields)) end
-        versions[#versions + 1] = {id, redis.call('HINCRBY', P .. 'task:' .. id, 'version', 1)}
+for _, assignment in rows(2) do
+    local id, seen, fields = unpack(assignment)
+    local removed, version = get(id, 'removed', 'version')
+    if removed == '0' and version == seen then
+        if #fields > 0 then put(id, unpack(fields)) end
+        versions[#versions + 1] = {id, next_version(id)}
     end
 end
 return cjson.encode(versions)
@@ -184,23 +194,23 @@ CLAIM = """
 local owner, token = ARGV[2], ARGV[3]
 local is_open = alive(owner, now()) and not all_paused()
 local won = {}
-for _, claim in ipairs(cjson.decode(ARGV[4])) do
-    local id, seen, slot, attempt, started = claim[1], claim[2], claim[3], claim[4], claim[5]
-    local key = P .. 'task:' .. id
-    local there = redis.call('HMGET', key, 'removed', 'version', 'status', 'owner', 'token', 'epoch')
-    if there[3] == 'running' then
-        if there[4] == owner and there[5] == token then won[#won + 1] = {id, there[6]} end
-    elseif is_open and there[1] == '0' and there[2] == seen then
-        local epoch = whole(redis.call('HINCRBY', key, 'epoch', 1))
-        redis.call('HINCRBY', key, 'version', 1)
-        redis.call('HSET', key, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0',
-            'slot', slot, 'attempt', attempt, 'first_run_at', claim[6], 'last_run_at', claim[7], 'retry_at', claim[8])
-        redis.call('HSET', run_key(id, epoch), 'slot', slot, 'attempt', attempt, 'owner', owner, 'started', started,
+for _, claim in rows(4) do
+    local id, seen, slot, attempt, started, first_run_at, last_run_at, retry_at = unpack(claim)
+    local removed, version, status, holder, last_token, last =
+        get(id, 'removed', 'version', 'status', 'owner', 'token', 'epoch')
+    if status == 'running' then
+        if holder == owner and last_token == token then won[#won + 1] = {id, last} end
+    elseif is_open and removed == '0' and version == seen then
+        local epoch = whole(call('HINCRBY', P .. 'task:' .. id, 'epoch', 1))
+        next_version(id)
+        put(id, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0', 'slot', slot,
+            'attempt', attempt, 'first_run_at', first_run_at, 'last_run_at', last_run_at, 'retry_at', retry_at)
+        put_run(id, epoch, 'slot', slot, 'attempt', attempt, 'owner', owner, 'started', started,
             'finished', '', 'status', 'running', 'result', '', 'error', '', 'late', '0')
-        redis.call('ZADD', P .. 'runs:' .. id, epoch, epoch)
-        redis.call('ZADD', P .. 'history', started, member(id, epoch))
-        redis.call('SADD', P .. 'open:' .. owner, member(id, epoch))
-        redis.call('SADD', P .. 'owners', owner)
+        call('ZADD', P .. 'runs:' .. id, epoch, epoch)
+        call('ZADD', P .. 'history', started, member(id, epoch))
+        call('SADD', P .. 'open:' .. owner, member(id, epoch))
+        call('SADD', P .. 'owners', owner)
         won[#won + 1] = {id, epoch}
     end
 end
@@ -210,26 +220,23 @@ return cjson.encode(won)
 FINISH = """
 local owner = ARGV[2]
 local recorded = {}
-for _, outcome in ipairs(cjson.decode(ARGV[3])) do
-    local id, epoch, finished, status, result = outcome[1], outcome[2], outcome[3], outcome[4], outcome[5]
-    local shown, error, success, retry_at, attempt = outcome[6], outcome[7], outcome[8], outcome[9], outcome[10]
-    local key = P .. 'task:' .. id
+for _, outcome in rows(3) do
+    local id, epoch, finished, status, result, shown, error, success, retry_at, attempt, last, consumed =
+        unpack(outcome)
     local kept = is_run_by(owner, id, epoch)
     if kept then
-        redis.call('HSET', key, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt,
-            'owner', '')
-        if status == 'success' then redis.call('HSET', key, 'result', result, 'last_success_at', success) end
-        if outcome[12] ~= '' then redis.call('HSET', key, 'consumed', outcome[12]) end
-        redis.call('HINCRBY', key, 'version', 1)
+        end_run(id, status, error, retry_at, attempt)
+        if status == 'success' then put(id, 'result', result, 'last_success_at', success) end
+        if consumed ~= '' then put(id, 'consumed', consumed) end
     end
-    local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished', 'late')
-    if row[1] == owner and (row[2] == '' or row[3] == '1') then
-        redis.call('HSET', run_key(id, epoch), 'finished', finished, 'result', shown, 'late', kept and '0' or '1')
-        if row[2] == '' then redis.call('HSET', run_key(id, epoch), 'status', status, 'error', error) end
+    local holder, ended, late = get_run(id, epoch, 'owner', 'finished', 'late')
+    if holder == owner and (ended == '' or late == '1') then
+        put_run(id, epoch, 'finished', finished, 'result', shown, 'late', kept and '0' or '1')
+        if ended == '' then put_run(id, epoch, 'status', status, 'error', error) end
         close(id, epoch, owner)
     end
-    if kept or (row[1] == owner and row[2] ~= '' and row[3] == '0') then recorded[#recorded + 1] = {id, epoch} end
-    if outcome[11] ~= '0' then drop_finished(id, outcome[11]) end
+    if kept or (holder == owner and ended ~= '' and late == '0') then recorded[#recorded + 1] = {id, epoch} end
+    if last ~= '0' then drop_finished(id, last) end
 end
 return cjson.encode(recorded)
 """
@@ -237,17 +244,11 @@ return cjson.encode(recorded)
 RENEW = """
 local owner, at = ARGV[2], now()
 local till = at + tonumber(ARGV[3])
-local since = redis.call('HGET', P .. 'since', owner)
-if not since then
-    since = at
-elseif alive(owner, at) then
-    since = tonumber(since)
-else
-    since = math.max(at, tonumber(since) + 1)
-end
-redis.call('HSET', P .. 'leases', owner, whole(till))
-redis.call('HSET', P .. 'since', owner, whole(since))
-for _, other in ipairs(redis.call('HKEYS', P .. 'leases')) do
+local since = tonumber(call('HGET', P .. 'since', owner) or at - 1)  -- a new one begins now
+if not alive(owner, at) then since = math.max(at, since + 1) end
+call('HSET', P .. 'leases', owner, whole(till))
+call('HSET', P .. 'since', owner, whole(since))
+for _, other in ipairs(call('HKEYS', P .. 'leases')) do
     if not alive(other, at - tonumber(ARGV[4])) then forget(other) end
 end
 return {whole(at), whole(till), whole(since)}
@@ -255,9 +256,9 @@ return {whole(at), whole(till), whole(since)}
 
 INSTANCES = """
 local found = {}
-for _, owner in ipairs(redis.call('HKEYS', P .. 'leases')) do
+for _, owner in ipairs(call('HKEYS', P .. 'leases')) do
     if alive(owner, now()) then
-        found[#found + 1] = {owner, redis.call('HGET', P .. 'since', owner), redis.call('HGET', P .. 'leases', owner)}
+        found[#found + 1] = {owner, call('HGET', P .. 'since', owner), call('HGET', P .. 'leases', owner)}
     end
 end
 return found
@@ -270,15 +271,15 @@ return 1
 
 EPOCHS = """
 local found = {}
-for _, id in ipairs(cjson.decode(ARGV[2])) do
-    for _, epoch in ipairs(redis.call('ZRANGE', P .. 'runs:' .. id, 0, -1)) do found[#found + 1] = {id, epoch} end
+for _, id in rows(2) do
+    for _, epoch in ipairs(call('ZRANGE', P .. 'runs:' .. id, 0, -1)) do found[#found + 1] = {id, epoch} end
 end
 return cjson.encode(found)
 """
 
 RUNS = """
 local found = {}
-for _, one in ipairs(cjson.decode(ARGV[2])) do
+for _, one in rows(2) do
     local row = run(one[1], one[2])
     if row[2] then found[#found + 1] = {one[1], one[2], row} end
 end
@@ -288,9 +289,9 @@ return cjson.encode(found)
 FIND_DEAD_RUNS = """
 local at, left = now(), tonumber(ARGV[2])
 local found = {}
-for _, owner in ipairs(redis.call('SMEMBERS', P .. 'owners')) do
+for _, owner in ipairs(call('SMEMBERS', P .. 'owners')) do
     if not alive(owner, at) then
-        for _, open in ipairs(redis.call('SMEMBERS', P .. 'open:' .. owner)) do
+        for _, open in ipairs(call('SMEMBERS', P .. 'open:' .. owner)) do
             if left == 0 then return cjson.encode(found) end
             left = left - 1
             local id, epoch = string.sub(open, 1, -18), whole(tonumber(string.sub(open, -16)))
@@ -304,19 +305,14 @@ return cjson.encode(found)
 REAP = """
 local at = now()
 local reaped, dead = {}, {}
-for _, outcome in ipairs(cjson.decode(ARGV[2])) do
-    local id, epoch, owner, error = outcome[1], outcome[2], outcome[3], outcome[4]
-    local row = redis.call('HMGET', run_key(id, epoch), 'owner', 'finished')
-    if row[1] == owner and row[2] == '' and not alive(owner, at) then
+for _, outcome in rows(2) do
+    local id, epoch, owner, error, retry_at, attempt = unpack(outcome)
+    local holder, ended = get_run(id, epoch, 'owner', 'finished')
+    if holder == owner and ended == '' and not alive(owner, at) then
         dead[owner] = true
-        redis.call('HSET', run_key(id, epoch), 'finished', whole(at), 'status', 'failed', 'error', error, 'late', '1')
+        put_run(id, epoch, 'finished', whole(at), 'status', 'failed', 'error', error, 'late', '1')
         close(id, epoch, owner)
-        if is_run_by(owner, id, epoch) then
-            local key = P .. 'task:' .. id
-            redis.call('HSET', key, 'status', 'failed', 'error_message', error, 'retry_at', outcome[5],
-                'attempt', outcome[6], 'owner', '')
-            redis.call('HINCRBY', key, 'version', 1)
-        end
+        if is_run_by(owner, id, epoch) then end_run(id, 'failed', error, retry_at, attempt) end
         reaped[#reaped + 1] = {id, epoch}
     end
 end

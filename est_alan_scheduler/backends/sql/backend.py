@@ -8,9 +8,21 @@ from sqlalchemy import Connection
 from typing_extensions import override
 
 from est_alan_scheduler.backends.checks import check_fields, check_ids
+from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_runs, to_states
-from est_alan_scheduler.backends.rows import Assignment, Change, Definition, RunRow, Snapshot, State
-from est_alan_scheduler.backends.sql.leases import SqlLeases
+from est_alan_scheduler.backends.rows import (
+    Assignment,
+    Change,
+    DeadRunOutcome,
+    Definition,
+    InstanceRow,
+    Renewal,
+    RunRow,
+    Snapshot,
+    State,
+    storable,
+)
+from est_alan_scheduler.backends.sql.engine import SqlEngine
 from est_alan_scheduler.backends.sql.tables import BLANK, RUN, STATE, sql
 from est_alan_scheduler.task import TaskStatus
 
@@ -18,16 +30,14 @@ _ID = State._fields.index("id")
 _MOST = 2**63 - 1  # the largest LIMIT
 
 
-class SqlBackend(SqlLeases):
+class SqlBackend(SqlEngine):
     """State in four tables. Subclasses know their database: its clock, its locks, and the fastest way to claim.
 
     Rows are locked in one order, so that transactions never wait in a cycle: meta, instances, tasks by id, runs.
     """
 
     @override
-    def fetch(
-        self, ids: Collection[str] | None, seen_revision: int, known: Mapping[str, int] | None = None
-    ) -> Snapshot:
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         t = self._tables
         news = "t.revision > :seen"
         wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
@@ -37,7 +47,7 @@ class SqlBackend(SqlLeases):
             f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
             f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
         )
-        parameters = {"seen": seen_revision, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
+        parameters = {"seen": seen, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
         parameters |= {"known": json.dumps(known)} if known else {}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
@@ -46,7 +56,7 @@ class SqlBackend(SqlLeases):
             return self.fetch(ids, 0, known)
         now, revision, paused, born = rows[0][:4]
         self.clock.note(now, began)
-        if revision < seen_revision:  # an older state of the store was restored
+        if revision < seen:  # an older state of the store was restored
             return self.fetch(ids, 0, known)
         snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born)
         for _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
@@ -62,37 +72,28 @@ class SqlBackend(SqlLeases):
     @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
+        t = self._tables
         wanted = {definition.id: definition for definition in definitions}
-        select = f"SELECT t.removed, t.hash, {STATE} FROM {self._tables.tasks} t WHERE {self._among('t.id')}"
         ids = {"ids": self._ids(wanted)}
-        rows = {row[2 + _ID]: row for row in self._read(select, ids)}
-        if any(_is_new(rows.get(task_id), definition) for task_id, definition in wanted.items()):
+        select = f"SELECT t.removed, t.hash, {STATE} FROM {t.tasks} t WHERE {self._among('t.id')}"
+        upsert = (
+            f"INSERT INTO {t.tasks} AS t (id, definition, hash, revision, removed, version, epoch, status, attempt,"
+            " misfires, paused, run_requested)"
+            " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
+            " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, hash = excluded.hash,"
+            " revision = excluded.revision, removed = false, version = t.version + 1,"
+            " paused = CASE WHEN t.removed THEN excluded.paused ELSE t.paused END"
+            " WHERE t.removed OR t.hash <> excluded.hash"  # not if another process has just done it
+        )
+        rows = self._read(select, ids)
+        equal = {row[2 + _ID] for row in rows if not row[0] and row[1] == wanted[row[2 + _ID]].hash}
+        if new := [wanted[task_id] for task_id in sorted(wanted.keys() - equal)]:
             with self._transaction() as connection:
                 revision = self._next_revision(connection)
-                rows = {row[2 + _ID]: row for row in connection.execute(sql(select), ids)}
-                self._write_definitions(connection, wanted, rows, revision)
-                rows = {row[2 + _ID]: row for row in connection.execute(sql(select), ids)}
-        return to_states(rows[task_id][2:] for task_id in wanted if task_id in rows)
-
-    def _write_definitions(
-        self, connection: Connection, wanted: Mapping[str, Definition], rows: Mapping[str, Any], revision: int
-    ) -> None:
-        insert = (
-            f"INSERT INTO {self._tables.tasks} (id, definition, hash, revision, removed, version, epoch, status,"
-            " attempt, misfires, paused, run_requested)"
-            " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
-        )
-        update = (
-            f"UPDATE {self._tables.tasks} SET definition = :json, hash = :hash, revision = :revision, removed = false,"
-            " paused = CASE WHEN removed THEN :paused ELSE paused END, version = version + 1 WHERE id = :id"
-        )
-        new = [
-            {**definition._asdict(), "revision": revision}
-            for task_id, definition in sorted(wanted.items())
-            if _is_new(rows.get(task_id), definition)
-        ]
-        self._execute_all(connection, insert, [values for values in new if values["id"] not in rows])
-        self._execute_all(connection, update, [values for values in new if values["id"] in rows])
+                self._execute_all(connection, upsert, [{**one._asdict(), "revision": revision} for one in new])
+                rows = connection.execute(sql(select), ids).all()
+        states = to_states(row[2:] for row in rows)
+        return {task_id: states[task_id] for task_id in wanted if task_id in states}
 
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
@@ -165,13 +166,11 @@ class SqlBackend(SqlLeases):
     def history(
         self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
     ) -> list[RunRow]:
-        asked = {"task_id": task_id, "status": None if status is None else status.value, "since": since}
+        asked = {"task_id": task_id, "status": None if status is None else status.value, "started": since}
         parameters = {name: value for name, value in asked.items() if value is not None}
-        conditions = [f"r.{name} = :{name}" for name in ("task_id", "status") if name in parameters]
-        conditions += ["r.started >= :since"] if "since" in parameters else []
-        where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+        where = " AND ".join(f"r.{name} {'>=' if name == 'started' else '='} :{name}" for name in parameters)
         statement = (
-            f"SELECT {RUN} FROM {self._tables.runs} r{where}"
+            f"SELECT {RUN} FROM {self._tables.runs} r WHERE {where or '1 = 1'}"
             " ORDER BY r.started DESC, r.task_id DESC, r.epoch DESC LIMIT :limit"
         )
         rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
@@ -190,12 +189,86 @@ class SqlBackend(SqlLeases):
         most = min(max(limits.values()), _MOST)
         return newest(to_runs(self._read(statement, {"ids": self._ids(limits), "most": most})), limits)
 
+    @override
+    def renew(self, owner: str, lease: float) -> Renewal:
+        t = self._tables
+        # First the lock, then the clock: a lease that `reap` has meanwhile seen expired counts as broken here too.
+        select = f"SELECT owner, since, lease_until FROM {t.instances} WHERE owner = :owner {self._lock}"
+        upsert = (
+            f"INSERT INTO {t.instances} (owner, since, lease_until) VALUES (:owner, :since, :lease_until)"
+            " ON CONFLICT (owner) DO UPDATE SET since = excluded.since, lease_until = excluded.lease_until"
+        )
+        with self._transaction() as connection:
+            row = connection.execute(sql(select), {"owner": owner}).one_or_none()
+            now = self._read_clock(connection)
+            renewed = InstanceRow.renewed(owner, None if row is None else InstanceRow._make(row), now, lease)
+            connection.execute(sql(upsert), renewed._asdict())
+            if row is None:  # once in a process
+                dead = f"DELETE FROM {t.instances} WHERE lease_until < :dead"
+                connection.execute(sql(dead), {"dead": now - KEPT})
+        return Renewal(now, renewed.lease_until, renewed.since)
+
+    @override
+    def instances(self) -> list[InstanceRow]:
+        alive = f"SELECT owner, since, lease_until FROM {self._tables.instances} WHERE lease_until > {self._now}"
+        return [InstanceRow._make(row) for row in self._read(f"{alive} ORDER BY since, owner", self._times())]
+
+    @override
+    def leave(self, owner: str) -> None:
+        with self._transaction() as connection:
+            connection.execute(sql(f"DELETE FROM {self._tables.instances} WHERE owner = :owner"), {"owner": owner})
+
+    @override
+    def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
+        t = self._tables
+        statement = (
+            f"SELECT {RUN} FROM {t.runs} r WHERE r.finished IS NULL AND NOT EXISTS"
+            f" (SELECT 1 FROM {t.instances} i WHERE i.owner = r.owner AND i.lease_until > {self._now})"
+            " ORDER BY r.task_id, r.epoch LIMIT :limit"
+        )
+        return to_runs(self._read(statement, {"limit": limit, **self._times()}))
+
+    @override
+    def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
+        if not outcomes:
+            return set()
+        t = self._tables
+        owners = {"ids": self._ids({outcome.owner for outcome in outcomes})}
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes})}
+        among = self._among("owner")
+        # A renewal in progress holds the lock and keeps its runs; a later one finds its lease broken.
+        expired = (
+            f"SELECT owner FROM {t.instances} WHERE {among} AND lease_until <= {self._now} ORDER BY owner {self._skip}"
+        )
+        present = f"SELECT owner FROM {t.instances} WHERE {among}"
+        lock = f"SELECT id FROM {t.tasks} WHERE {self._among('id')} ORDER BY id {self._lock}"
+        unfinished = f"SELECT task_id, epoch, owner FROM {t.runs} WHERE {self._among('task_id')} AND finished IS NULL"
+        fail = (
+            f"UPDATE {t.tasks} SET status = 'failed', error_message = :error, retry_at = :retry_at, attempt = :attempt,"
+            " owner = NULL, version = version + 1"
+            " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"
+        )
+        close = (
+            f"UPDATE {t.runs} SET status = 'failed', error = :error, finished = :finished, late = true"
+            " WHERE task_id = :id AND epoch = :epoch"
+        )
+        forget = f"DELETE FROM {t.instances} WHERE owner = :owner"
+        with self._transaction() as connection:
+            dead_owners = set(connection.execute(sql(expired), {**owners, **self._times()}).scalars())
+            alive = set(connection.execute(sql(present), owners).scalars()) - dead_owners
+            connection.execute(sql(lock), ids).all()
+            open_runs = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
+            dead = [one for one in outcomes if one.owner not in alive]
+            reaped = [one for one in dead if (one.id, one.epoch, one.owner) in open_runs]
+            finished = self._read_clock(connection)
+            rows = [{**one._asdict(), "error": storable(one.error), "finished": finished} for one in reaped]
+            self._execute_all(connection, fail, rows)
+            self._execute_all(connection, close, rows)
+            self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(dead_owners)])
+        return {(one.id, one.epoch) for one in reaped}
+
     def _next_revision(self, connection: Connection) -> int:
         """Return the next management revision, locked until the transaction ends, so that revisions commit in order."""
         meta = self._tables.meta
         connection.execute(sql(f"UPDATE {meta} SET revision = revision + 1"))
         return int(connection.execute(sql(f"SELECT revision FROM {meta}")).scalar_one())
-
-
-def _is_new(row: Any | None, definition: Definition) -> bool:
-    return row is None or bool(row[0]) or row[1] != definition.hash

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,49 +11,26 @@ class FairLock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._is_held = False
-        self._waiters: deque[threading.Lock] = deque()  # each released when the fair lock passes to its waiter
+        self._queue: list[threading.Lock] = []  # the first has the fair lock; the others wait for their own
 
     @contextmanager
     def hold(self, seconds: float) -> Iterator[None]:
         """Hold the lock; TimeoutError if it is not free within so many seconds."""
-        if not self._acquire(seconds):
-            raise TimeoutError(f"the lock was not free within {seconds:g} s")
+        place = threading.Lock()  # locked until it is the first in the queue
         try:
+            with self._lock:
+                if self._queue:
+                    place.acquire()
+                self._queue.append(place)
+            if not place.acquire(timeout=seconds):
+                raise TimeoutError(f"the lock was not free within {seconds:g} s")
             yield
-        finally:
-            self._release()
-
-    def _acquire(self, seconds: float) -> bool:
-        with self._lock:
-            if not self._is_held:
-                self._is_held = True
-                return True
-            waiter = threading.Lock()
-            waiter.acquire()
-            self._waiters.append(waiter)
-        is_acquired = False
-        try:
-            is_acquired = waiter.acquire(timeout=seconds)
-        finally:
-            if not is_acquired and not self._withdraw(waiter):  # also after a Ctrl+C
-                self._release()
-        return is_acquired
-
-    def _withdraw(self, waiter: threading.Lock) -> bool:
-        """Remove a waiter from the queue; False if the lock has just passed to it."""
-        with self._lock:
-            if waiter in self._waiters:
-                self._waiters.remove(waiter)
-                return True
-        return False
-
-    def _release(self) -> None:
-        with self._lock:
-            if self._waiters:
-                self._waiters.popleft().release()
-            else:
-                self._is_held = False
+        finally:  # also after a Ctrl+C in any of these lines
+            with self._lock:
+                is_first = self._queue[:1] == [place]
+                self._queue = [other for other in self._queue if other is not place]
+                if is_first and self._queue:
+                    self._queue[0].release()
 
 
 _fair_locks: dict[str, FairLock] = {}

@@ -7,7 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import DatabaseError, OperationalError
@@ -15,12 +15,12 @@ from typing_extensions import override
 
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
-from est_alan_scheduler.backends.clock import host_now
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import sql
 
+_Answer = TypeVar("_Answer")
 _PATIENCE = 10.0  # seconds to wait for the lock
 _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another process has it
 
@@ -70,7 +70,7 @@ class SqliteBackend(SqlBackend):
 
     @override
     def _times(self) -> dict[str, int]:
-        return {"now": host_now() if self.clock.replacement is None else self.clock.replacement()}
+        return {"now": self.clock.host()}
 
     @override
     @contextmanager
@@ -117,13 +117,19 @@ class SqliteBackend(SqlBackend):
         t = self._tables
         mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
         prune = f"DELETE FROM {t.runs} WHERE task_id = ? AND epoch <= ? AND finished IS NOT NULL"
+        recorded = (
+            f"SELECT task_id, epoch FROM {t.runs} WHERE {self._among('task_id')}"
+            " AND owner = :owner AND finished IS NOT NULL AND NOT late"
+        )
         ids = {"ids": self._ids({outcome.id for outcome in outcomes}), "owner": owner}
         asked = {(outcome.id, outcome.epoch) for outcome in outcomes}
         with self._transaction() as connection:
             kept = {tuple(row) for row in connection.execute(sql(mine), ids)} & asked
             self._end_runs(connection, owner, outcomes, kept)
             _execute_many(connection, prune, [(one.id, one.prune_to) for one in outcomes if one.prune_to])
-            return kept | self._recorded_before(connection, owner, asked - kept)
+            if kept != asked:  # an earlier call may have recorded the others
+                kept |= {tuple(row) for row in connection.execute(sql(recorded), ids)} & asked
+        return kept
 
     def _end_runs(
         self, connection: Connection, owner: str, outcomes: Sequence[RunOutcome], kept: Collection[tuple[Any, ...]]
@@ -151,20 +157,6 @@ class SqliteBackend(SqlBackend):
         _execute_many(connection, end, ends)
         _execute_many(connection, close, closes)
 
-    def _recorded_before(
-        self, connection: Connection, owner: str, missed: Collection[tuple[str, int]]
-    ) -> set[tuple[Any, ...]]:
-        """Return those of the outcomes that an earlier call has recorded in time."""
-        if not missed:
-            return set()
-        recorded = (
-            f"SELECT r.task_id, r.epoch FROM json_each(:missed) m JOIN {self._tables.runs} r"
-            " ON r.task_id = json_extract(m.value, '$[0]') AND r.epoch = json_extract(m.value, '$[1]')"
-            " WHERE r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late"
-        )
-        parameters = {"missed": json.dumps(list(missed)), "owner": owner}
-        return {tuple(row) for row in connection.execute(sql(recorded), parameters)}
-
 
 def _execute_many(connection: Connection, statement: str, parameters: list[tuple[Any, ...]]) -> None:
     if parameters:  # by place, which is the fastest for sqlite3: each run needs these statements
@@ -173,15 +165,7 @@ def _execute_many(connection: Connection, statement: str, parameters: list[tuple
 
 def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # so that sqlite3 begins no transaction by itself: SQLAlchemy's documented remedy
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            break
-        except sqlite3.OperationalError as error:  # SQLite does not wait for others here
-            if not _is_locked(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+    (mode,) = _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone())
     if mode != "wal":
         raise RuntimeError(f"SQLite cannot use a write-ahead log here, but {mode!r}: the file must be on a local disk")
     connection.execute("PRAGMA synchronous = FULL")
@@ -193,16 +177,20 @@ def _begin(connection: Connection) -> None:
         return
     execute: Any = connection.connection.dbapi_connection.execute  # type: ignore[union-attr]  # it is there
     execute("PRAGMA busy_timeout = 0")  # SQLite itself would wait longer and longer, while others go first
+    _patiently(lambda: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+
+
+def _patiently(attempt: Callable[[], _Answer]) -> _Answer:
+    """Repeat an attempt for which SQLite itself does not wait, while others have the lock."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            break
-        except OperationalError as error:
-            if not _is_locked(error.orig) or time.monotonic() > deadline:
+            return attempt()
+        except (sqlite3.OperationalError, OperationalError) as error:
+            if not _is_locked(getattr(error, "orig", error)) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
-    execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
 
 
 def _is_locked(error: BaseException | None) -> bool:
