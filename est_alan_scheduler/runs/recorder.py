@@ -21,7 +21,7 @@ from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import first_run
 from est_alan_scheduler.schedules.state import keep_tried
-from est_alan_scheduler.task import RECORDED, TaskStatus
+from est_alan_scheduler.task import RECORDED, Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
@@ -212,10 +212,8 @@ class RunRecorder:
         fields = task.__dict__
         status, result, stored_result, error, retry_at, clock, duration, late, line = record
         entry = run.entry
-        if entry is None or entry.agenda is None:  # it may have been registered anew, or the agenda rebuilt
-            entry = agenda.entries.get(task.id)
-            if entry is not None and entry.task is not task:
-                entry = None
+        if entry is None or entry.agenda is None:
+            entry = self._present_entry(task)
         former_result, former_error = fields["result"], fields["error"]
         fields["error"] = error
         fields["error_message"] = line["error"]
@@ -252,7 +250,7 @@ class RunRecorder:
         run.is_over = True
         if entry is None:
             counters = RunCounters()
-            if task._entry is not None:  # it was registered elsewhere meanwhile
+            if task._entry is not None:  # another registry has it by now
                 task._entry.changed()
         else:
             agenda.file(entry, run.now)
@@ -260,6 +258,11 @@ class RunRecorder:
         run.counters = counters
         counters.count(run.attempt, duration, late, error is None, self.counters)
         return former_result, former_error, trimmed
+
+    def _present_entry(self, task: Task) -> Entry | None:
+        """Return the entry of a task that may have been registered anew, or whose agenda may have been rebuilt."""
+        entry = self.agenda.entries.get(task.id)
+        return entry if entry is not None and entry.task is task else None
 
     def _publish(self, run: Run, record: Record) -> None:
         """Publish an outcome; with a backend once it is stored, unless it is only to be logged."""
