@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
 from zoneinfo import ZoneInfo
@@ -143,7 +144,9 @@ class Task(KnownFields):
     kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
     depends_on: Annotated[list[str], PlainValidator(checks.check_depends_on)] = Field(default_factory=list)
     """Ids of the tasks that must have succeeded at least once."""
-    depends_on_mode: Literal["ever", "fresh"] = "ever"
+    depends_on_mode: Annotated[
+        Literal["ever", "fresh"], PlainValidator(checks.choice_check("depends_on_mode", ("ever", "fresh")))
+    ] = "ever"
     """`"fresh"`: each of them must have succeeded anew since this task used its result. A retry needs nothing new."""
     consumed: Annotated[dict[str, datetime] | None, BeforeValidator(checks.check_consumed)] = None
     """The success of each dependency whose result this task has used: its `last_success_at`, by id.
@@ -158,7 +161,10 @@ class Task(KnownFields):
     """The attempt number of the latest run, a run in flight included: 1 for a slot, more for a retry, 0 for none."""
     paused: Annotated[bool, Field(strict=True)] = False
     """True: no slot and no retry is due. Afterwards, one run makes up for all missed slots."""
-    run_requested: Literal["ready", "force"] | None = None
+    run_requested: Annotated[
+        Literal["ready", "force"] | None,
+        PlainValidator(checks.choice_check("run_requested", (None, "ready", "force"))),
+    ] = None
     """Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once."""
     misfires: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
     """How often slots were skipped because they were later than `misfire_grace`."""
@@ -250,9 +256,10 @@ class Task(KnownFields):
         fields = self.__dict__
         jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
         if jitter is not None:
-            gaps = [option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None]
-            if gaps and jitter >= min(gaps):
-                raise ValueError(f"jitter must be less than the {min(gaps):g} s between slots, got {jitter:g}")
+            gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None)
+            gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
+            if jitter >= gap:
+                raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
         if start is not None and end is not None:
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:

@@ -10,7 +10,7 @@ from est_alan_scheduler.fields.checks import check_task_id
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
-from est_alan_scheduler.schedules.state import armed
+from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Management:
             refused = refusal(task, agenda.store, agenda.wanted, is_adopted)
             if refused is None and session is None:
                 dict.__setitem__(agenda.store, task.id, task)
+                arm(task, None)  # its slots count from now on
                 agenda.add(task, now)
                 parts.readiness.forget(task.id)
         if refused is not None:

@@ -62,6 +62,18 @@ def number_check(field: str, unit: str, least: float, most: float) -> Callable[[
     return rule(expected, lambda value: _is_number(value) and least <= value <= most)
 
 
+def choice_check(field: str, allowed: tuple[str | None, ...]) -> Callable[[object], str | None]:
+    """Return a check for one of a few words."""
+
+    def check_choice(value: object) -> str | None:
+        if isinstance(value, str | None) and value in allowed:
+            return value
+        hint = near_miss(value, [word for word in allowed if word is not None])
+        raise ValueError(f"{field} must be {' or '.join(map(repr, allowed))}, got {short_repr(value)}{hint}")
+
+    return check_choice
+
+
 def check_every(value: object) -> dict[str, int | float] | None:
     """Return an interval as a dict of `timedelta` keywords, from such a dict or a `timedelta`."""
     if value is None:

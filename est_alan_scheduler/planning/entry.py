@@ -84,10 +84,12 @@ class Entry(ScheduleState):
             agenda.note_task(self.task)
 
     def drop(self) -> None:
-        """Note that the registry no longer has the task."""
+        """Note that the registry no longer has the task; its own state is left with it."""
         self.agenda = None
         if self.task._entry is self:
-            _set_entry(self.task, None)
+            left = ScheduleState()  # not this entry: the two would keep each other from being freed at once
+            left.armed, left.tried = self.armed, self.tried
+            _set_entry(self.task, left)
 
     def is_owned(self) -> bool:
         """Return whether the registry of this entry is alive and has the task in its store."""
@@ -105,11 +107,17 @@ _set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through
 
 
 def own(task: Task, agenda: "weakref.ref[Holder]") -> Entry:
-    """Return the entry of a task in the registry of an agenda, a new one if there is none."""
-    entry = task._entry
-    if not isinstance(entry, Entry) or entry.agenda is not agenda:
-        entry = Entry(task, agenda)
-        _set_entry(task, entry)
+    """Return the entry of a task in the registry of an agenda, a new one if there is none.
+
+    A task that is taken out of a store and put back keeps the start of its slots, and the slot of its retry.
+    """
+    former = task._entry
+    if isinstance(former, Entry) and former.agenda is agenda:
+        return former
+    entry = Entry(task, agenda)
+    if former is not None:
+        entry.armed, entry.tried = former.armed, former.tried
+    _set_entry(task, entry)
     return entry
 
 

@@ -4,6 +4,7 @@ import math
 import threading
 import time
 from collections.abc import Collection
+from operator import itemgetter
 from threading import get_ident
 
 from est_alan_scheduler._support.wakeup import Wakeup
@@ -65,7 +66,7 @@ class RunsInFlight:
         now, expired = time.monotonic(), list[Run]()
         if now < self._earliest:
             return expired
-        for run, deadline in list(self.deadlines.items()):
+        for run, deadline in sorted(self.deadlines.items(), key=itemgetter(1)):
             if deadline <= now and run.timeout is not None:
                 began = None if run.call is None else run.call.began()
                 # A call cannot begin before its run does.

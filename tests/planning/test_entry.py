@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from est_alan_scheduler import CurrentRun, Retry, current_run
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from tests.twin import Clock, ClockedRegistry
@@ -147,3 +148,43 @@ def test_a_refused_task_still_runs_in_its_own_registry(task: Task) -> None:
         second.register(task)
     first.tick()
     assert len(task.history) == 1
+
+
+@pytest.mark.parametrize("is_ticked", [False, True])
+def test_a_task_that_is_put_back_into_the_store_keeps_its_missed_slots(is_ticked: bool) -> None:
+    registry = ClockedRegistry(Clock(NOON))
+    task = registry.register(Task(id="a", cron="* * * * *", func=work))
+    registry.clock.utc = NOON + timedelta(minutes=2, seconds=30)
+    del registry.store["a"]
+    if is_ticked:
+        registry.tick()
+    registry.store["a"] = task
+    assert (registry.idle_seconds(), registry.why_not("a")) == (0, "due now, it runs with the next tick")
+    registry.tick()
+    assert len(task.history) == 1
+
+
+def test_the_slots_of_a_task_that_is_registered_anew_count_from_then_on() -> None:
+    registry = ClockedRegistry(Clock(NOON))
+    task = registry.register(Task(id="a", cron="* * * * *", func=work))
+    registry.clock.utc = NOON + timedelta(minutes=2, seconds=30)
+    registry.remove("a")
+    registry.register(task)
+    assert registry.idle_seconds() == 30
+
+
+def test_a_retry_of_a_task_that_is_put_back_into_the_store_keeps_its_slot() -> None:
+    registry, slots = ClockedRegistry(Clock(NOON)), []
+
+    def fail() -> None:
+        slots.append(current_run())
+        raise ValueError
+
+    retry = Retry(max_retries=1, delay=5, jitter=0)
+    task = registry.register(Task(id="a", every={"hours": 1}, func=fail, retry=retry))
+    registry.tick()
+    registry.clock.utc = NOON + timedelta(seconds=6)
+    registry.store["a"] = registry.store.pop("a")
+    registry.tick()
+    first = task.history[0]["run_at"]
+    assert slots == [CurrentRun("a", first, 1), CurrentRun("a", first, 2)]
