@@ -317,7 +317,7 @@ class TaskRegistry:
     def tick(self) -> None:
         """Run, one by one in registration order, the tasks that are due and ready now.
 
-        The clock is read once, and the decision is made on the state as it stands: a task whose dependency succeeds in
+        The clock is read once, and the decision is made on the present state: a task whose dependency succeeds in
         this tick runs in the next one. With an executor the tasks are started, and their outcomes are recorded as they
         come. An error of a task is recorded. It is raised again only if it is neither an `Exception` nor `SystemExit`
         (Ctrl+C, a cancellation) and comes from a call in this thread. The next tick runs the tasks that it cut off.

@@ -46,7 +46,7 @@ class RunCompleter:
         return len(self._queue)
 
     def add(self, run: Run, clock: datetime, result: str | None, text: str | None, is_registered: bool) -> None:
-        """Queue the outcome that stands in the fields of a task; the caller holds the lock."""
+        """Queue the outcome in the fields of a task; the caller holds the lock."""
         task, row = run.task, self._records.row(run.task.id)
         fields = task.__dict__
         if row is not None and is_registered:

@@ -39,7 +39,7 @@ class FunctionNames:
         return self._functions.get(name) if isinstance(name, str) else None
 
     def _keep(self, func: Callable[..., Any], name: str) -> None:
-        kept = self._functions.setdefault(name, func)  # in one step: of two threads, one is second
+        kept = self._functions.setdefault(name, func)  # atomic: of two threads, one is second
         if kept is not func and kept != func and not _is_reloaded(kept, func):  # a bound method is made anew each time
             raise ValueError(
                 f"func {short_repr(func)} cannot have the name {name!r}, which is that of {short_repr(kept)}: give it"

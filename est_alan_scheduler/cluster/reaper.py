@@ -41,7 +41,7 @@ class Reaper:
 
     def reap_if_due(self) -> bool:
         """Reap if it is time; return whether there were any dead runs."""
-        if monotonic() < self.due_at:  # not with each renewal: those of a busy tick would leave none for the heartbeat
+        if monotonic() < self.due_at:  # not at each renewal: a busy tick renews, and the heartbeat would never reap
             return False
         self.due_at = monotonic() + self._lease.seconds / 3
         return self.reap()

@@ -156,7 +156,7 @@ class Replica:
             self.take_state(state, now)
 
     def take_joined(self, task: Task, row: KnownRow, state: State | None, is_new: bool) -> None:
-        """Take over how a task stands by the answer to its definition; None if its row cannot be read.
+        """Take over the state of a task from the answer to its definition; None if its row cannot be read.
 
         `is_new` tells whether the store had no such task before. The caller holds the lock.
         """
@@ -184,7 +184,7 @@ class Replica:
     def _keep_claim(self, task: Task, row: KnownRow, former: KnownRow | None, state: State) -> None:
         """Let an adopted task whose run was claimed here, and that is registered now, stand as before that claim.
 
-        That run does not start: the tick has found another `Task` ready. The store gets back what stands here.
+        That run does not start: the tick has found another `Task` ready. The store gets back the state kept here.
         """
         if self._runs_here(state) and former is not None and former.knows_before_claim():
             before = former.before_claim()
@@ -221,13 +221,13 @@ class Replica:
             arm(task, moment(news.armed))
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
-        """Take over how a task stands, if that is newer; the caller holds the lock."""
+        """Take over the state of a task, if that is newer; the caller holds the lock."""
         records = self._records
         task, record = dict.get(self._agenda.store, state.id), records.get(state.id)
         row = None if record is None else record.row
         if task is None or record is None or row is None or state.version <= row.version:
             return
-        if self._runs_here(state):  # what stands here is newer, but for what others have asked
+        if self._runs_here(state):  # the local state is newer, except for requests of others
             row.version = state.version
             self._take_management(task, record, row, fields_of(state, task))
             return
@@ -289,9 +289,9 @@ class Replica:
         self._records.forget(task_id)
 
     def _forget_all(self) -> None:
-        """Have all tasks put back into a store that has lost what it held."""
+        """Mark all tasks to be written again: the store is empty."""
         records = self._records
-        for task_id in records.elsewhere:  # its run ends late, and RUNNING would stand for ever
+        for task_id in records.elsewhere:  # its run ends late, and the task would stay RUNNING
             task = dict.get(self._agenda.store, task_id)
             if task is not None:
                 task.__dict__.update(

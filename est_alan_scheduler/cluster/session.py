@@ -119,7 +119,7 @@ class ClusterSession:
                         yield entry
                     else:
                         released.append(entry)
-                if released:  # by the heartbeat, because the runs before took so long: perhaps they are still free
+                if released:  # by the heartbeat, for the runs before took too long: claim them again
                     left.extendleft(reversed(released))
                 elif is_inline and won:
                     self.claims.adapt_batch(len(won), monotonic() - began)

@@ -161,7 +161,7 @@ class Management:
         return {} if session is None else dict(session.records.problems)
 
     def catch_up(self, task_id: str) -> None:
-        """Read how a task stands in the backend before a change: others may have changed it since the last tick."""
+        """Read the state of a task in the backend before a change: others may have changed it since the last tick."""
         if self._parts.session is not None:
             self._parts.session.replica.refresh([task_id])
 

@@ -105,7 +105,7 @@ class Agenda:
             self.clock_guard = ClockGuard()
             for entry in self.entries.values():
                 if entry.armed is not None and to_utc(entry.armed) > utc:
-                    entry.armed = now  # or it would wait for that time to come again
+                    entry.armed = now  # otherwise its slots would wait for the old time
             self._rebuild(now)
         self.clock_guard.note_time(now, utc)
         return utc
@@ -313,7 +313,7 @@ class Agenda:
                 self.entries[key].order = order
 
     def _rebuild(self, now: datetime) -> None:
-        # From scratch: after a Ctrl+C in the middle of a change, no two parts of the index need agree.
+        # Rebuild all: a Ctrl+C may have left the parts inconsistent.
         old = list(self.entries.values())
         self._dropped += [entry.task for entry in old]
         self._clear()

@@ -29,13 +29,13 @@ class RunObserver(Protocol):
         """Return the run of `task` that starts now, None if it is not claimed; `run_began` has to follow."""
 
     def run_began(self, run: Run) -> None:
-        """Note that a run has begun, as the fields of its task say."""
+        """Note that a run has begun; the fields of its task are written."""
 
     def start_undone(self, run: Run) -> None:
         """Note that a run which began has not taken place."""
 
     def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
-        """Note the outcome of a run, which stands in the fields of its task, to be stored."""
+        """Note the outcome of a run, from the fields of its task, to be stored."""
 
     def release(self, ids: Collection[str]) -> None:
         """Release claims of runs that have not started."""

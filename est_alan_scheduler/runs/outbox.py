@@ -138,9 +138,9 @@ class Outbox:
             self.subscribers.publish(event._replace(name="retrying", retry_at=record.retry_at))
 
     def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
-        """Return whether a failed run is tried again, as it stands now, or has been already."""
+        """Return whether a failed run is retried, by the present state of its task, or has been already."""
         task = run.task
-        if run.is_retried or (task.attempt > run.attempt and tried(task) == run.slot):  # here, or elsewhere
+        if run.is_retried or (task.attempt > run.attempt and tried(task) == run.slot):  # here, or by another instance
             return True
         if retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(retry_at):
             return False
