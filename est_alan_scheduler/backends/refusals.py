@@ -48,4 +48,4 @@ def _write_variant(
         return answer
     backend.instances()  # raises an error if the store refuses everything: then no row is to blame
     note(row, error, False)
-    return write([])
+    return write([])  # its empty answer

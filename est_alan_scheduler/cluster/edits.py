@@ -222,25 +222,28 @@ class Edits:
             for task_id, (row, edit) in assigned.items()
             if edit or row.initial is not None
         ]
-        backend = self._backend
-        versions = write_apart(backend, backend.assign, wanted, _plainer, self._note_refused) if wanted else {}
+        backend, refused = self._backend, set[str]()
+
+        def note(assignment: Assignment, error: ValueRefusedError, is_written: bool) -> None:
+            refused.add(assignment.id)
+            level, remedy = (logging.WARNING, "its escaped text") if is_written else (logging.ERROR, "nothing")
+            name = f"{', '.join(assignment.fields)} of task {assignment.id!r}"
+            log(level, f"The store refuses the assigned {name}, and {remedy} is written: {error}")
+
+        versions = write_apart(backend, backend.assign, wanted, _plainer, note) if wanted else {}
         with self._records.lock:
             for assignment in wanted:
                 row, edit = assigned[assignment.id]
-                if assignment.id not in versions:
+                if assignment.id in versions:
+                    row.version = versions[assignment.id]
+                    row.fields.update(edit)
+                    if "status" in edit:
+                        self._records.end_claim_by_status(assignment.id)
+                else:
                     outdated.add(assignment.id)
-                    continue
-                row.version = versions[assignment.id]
-                row.fields.update(edit)
-                if "status" in edit:
-                    self._records.end_claim_by_status(assignment.id)
-
-    def _note_refused(self, assignment: Assignment, error: ValueRefusedError, is_written: bool) -> None:
-        with self._records.lock:
-            self._records.mark_stale([assignment.id])
-        level, remedy = (logging.WARNING, "their escaped text") if is_written else (logging.ERROR, "nothing")
-        names = ", ".join(assignment.fields)
-        log(level, f"The store refuses {names} of task {assignment.id!r}, and {remedy} is written: {error}")
+                if assignment.id in refused:  # what the store has is to be read
+                    row.note_unknown()
+                    self._records.mark_stale([assignment.id])
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
         """Return fields as a store keeps them; a retry with its slot."""

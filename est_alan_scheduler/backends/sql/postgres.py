@@ -26,6 +26,10 @@ def _rows(parameter: str, columns: str) -> str:
     return f"SELECT {values} FROM jsonb_array_elements(CAST(:{parameter} AS jsonb)) AS r(row)"
 
 
+# Bounds of every wait (the caller repeats the operation), and look-ups by key: these rows are in memory.
+_SETTINGS = {"statement_timeout": "30s", "lock_timeout": "10s", "random_page_cost": "1.1"}
+_ISOLATION = {"default_transaction_isolation": "read committed"}  # of statements that begin no transaction
+
 _CLAIMS = _rows(
     "claims",
     "id text, seen_version bigint, slot bigint, attempt int, started bigint, first_run_at bigint, last_run_at bigint,"
@@ -53,7 +57,7 @@ class PostgresBackend(SqlBackend):
         event.listen(engine, "connect", self._set_up)
         event.listen(engine, "begin", self._begin)
         super().__init__(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), check_name(name), clock)
-        self._prepares = "prepare_threshold" in options
+        self._has_threshold = "prepare_threshold" in options
         self._is_pooled = False
         self._encoding = "UTF8"
         # Not now(), which is the start of the transaction: it may have waited since.
@@ -65,19 +69,25 @@ class PostgresBackend(SqlBackend):
 
     def _set_up(self, connection: Any, _record: Any) -> None:
         """Set up a session, if it is one: behind a pooler each transaction may have another one."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid(), current_setting('server_encoding')")
-            pid, self._encoding = cursor.fetchone()
-            self._is_pooled = pid != connection.info.backend_pid  # a pooler makes up a process of its own
-            if self._is_pooled and not self._prepares:
-                connection.prepare_threshold = None  # another session does not know what one has prepared
-            if not self._is_pooled:
-                cursor.execute(_settings("SET") + "; SET default_transaction_isolation = 'read committed'")
-        connection.commit()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid(), current_setting('server_encoding')")
+                pid, self._encoding = cursor.fetchone()
+                self._is_pooled = pid != connection.info.backend_pid  # a pooler makes up a process of its own
+                if not self._is_pooled:
+                    cursor.execute(
+                        _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
+                    )
+                elif not self._has_threshold:
+                    connection.prepare_threshold = None  # another session does not know what one has prepared
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
 
     def _begin(self, connection: Connection) -> None:
         if self._is_pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
-            connection.exec_driver_sql(_settings("SET LOCAL"))
+            connection.exec_driver_sql(_set(_SETTINGS, is_local=True))
 
     @override
     def _connect_for_one(self) -> AbstractContextManager[Connection]:
@@ -230,10 +240,9 @@ def _opaque(condition: str) -> str:
     return f"CASE WHEN {condition} THEN true ELSE false END"
 
 
-def _settings(command: str) -> str:
-    """Bound every wait (the caller repeats the operation), and prefer look-ups by key: these rows are in memory."""
-    settings = ("statement_timeout = '30s'", "lock_timeout = '10s'", "random_page_cost = 1.1")
-    return "; ".join(f"{command} {setting}" for setting in settings)
+def _set(settings: Mapping[str, str], is_local: bool) -> str:
+    """Return the statement that sets these, of the session or of the transaction."""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', {is_local})" for name, value in settings.items())
 
 
 def _typed_options(url: URL) -> tuple[URL, dict[str, Any]]:
