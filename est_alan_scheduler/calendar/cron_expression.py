@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_dialects import advise
-from est_alan_scheduler.calendar.cron_field import FIELDS, Field
+from est_alan_scheduler.calendar.cron_field import FIELDS
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -100,9 +100,10 @@ def _read(expression: str) -> CronExpression:
             f"the seconds first{nicknames}, but {len(fields)}"
         )
     values = []
-    for field, text in zip(FIELDS, fields, strict=True):
-        found = _values(field, text.upper())
+    for position, text in enumerate(fields):
+        found = _values(position, text.upper())
         if found is None:
+            field = FIELDS[position]
             raise ValueError(
                 f"cron {short_repr(expression)} has the {field.name} {short_repr(text)}; allowed: {field.allowed}"
             )
@@ -117,21 +118,25 @@ def _read(expression: str) -> CronExpression:
     return CronExpression(seconds, minutes, hours, days, months, weekdays, is_day_both, walk)
 
 
-def _values(field: Field, text: str) -> Values | None:
-    """Return the values of a field; None if it cannot be read."""
+@lru_cache(maxsize=1024)  # most fields are those of many expressions
+def _values(position: int, text: str) -> Values | None:
+    """Return the values of the field at a position; None if it cannot be read."""
+    field = FIELDS[position]
     numbers: set[int] = set()
     special: set[str] = set()
     terms = []
     for term in text.split(","):
-        values, name = field.values(term), field.special_term(term)
-        if values is not None:
-            numbers.update(number if number != field.low + field.size else field.low for number in values)
-        elif name is not None:
+        values = field.values(term)
+        if values is None:
+            name = field.special_term(term)
+            if name is None:
+                return None
             special.add(name)
         else:
-            return None
-        is_one = values is not None and len(values) == 1 and "-" in term
-        terms.append(str(values[0]) if values is not None and is_one else term)
+            numbers.update(number if number < field.low + field.size else field.low for number in values)
+            if len(values) == 1 and "-" in term:
+                term = str(values[0])
+        terms.append(term)
     return Values(",".join(terms), tuple(sorted(numbers)), tuple(sorted(special)), len(numbers) == field.size)
 
 
