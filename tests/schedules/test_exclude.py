@@ -166,13 +166,9 @@ def test_limits_within_a_gap_over_midnight_count_alike_for_at_and_cron(limit: st
     # The gap from 23:00 to midnight ends at 01:00 UTC: so do all slots and limits within it.
     gap = datetime(2026, 3, 29, 1)
     for minute in range(0, 60, 10):
-        found = {
-            name: slots(
-                Task(func=list, timezone="America/Nuuk", **{name: value, limit: datetime(2026, 3, 28, 23, minute)}),
-                gap - 2 * DAY,
-                gap + DAY,
-            )
-            for name, value in (("at", "23:30"), ("cron", "30 23 * * *"))
-        }
+        found = {}
+        for name, value in (("at", "23:30"), ("cron", "30 23 * * *")):
+            fields: dict[str, Any] = {name: value, limit: datetime(2026, 3, 28, 23, minute)}
+            found[name] = slots(Task(func=list, timezone="America/Nuuk", **fields), gap - 2 * DAY, gap + DAY)
         assert found["at"] == found["cron"]
         assert gap in found["at"]
