@@ -94,6 +94,7 @@ def test_the_option_that_governs_prepared_statements_is_read_as_its_type(
     for _ in range(8):
         found = backend._read("SELECT count(*) FROM pg_prepared_statements", {})[0][0]
     assert (found > 0) is prepares
+    assert backend._is_pooled is not prepares  # it tells of a pooler that cannot be recognised
     backend.close()
 
 

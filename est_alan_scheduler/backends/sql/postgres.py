@@ -57,7 +57,7 @@ class PostgresBackend(SqlBackend):
         event.listen(engine, "begin", self._begin)
         single = engine.execution_options(isolation_level="AUTOCOMMIT")
         super().__init__(address.shown, engine, single, check_name(name), clock)
-        self._has_threshold = "prepare_threshold" in options
+        self._threshold = options.get("prepare_threshold", ...)
         self._is_pooled = False
         self._encoding = "UTF8"
         # Not now(), which is the start of the transaction: it may have waited since.
@@ -73,12 +73,13 @@ class PostgresBackend(SqlBackend):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_backend_pid(), current_setting('server_encoding')")
                 pid, self._encoding = cursor.fetchone()
-                self._is_pooled = pid != connection.info.backend_pid  # a pooler makes up a process of its own
+                # A pooler makes up a process of its own.
+                self._is_pooled = self._threshold is None or pid != connection.info.backend_pid
                 if not self._is_pooled:
                     cursor.execute(
                         _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
                     )
-                elif not self._has_threshold:
+                elif self._threshold is ...:
                     connection.prepare_threshold = None  # another session does not know what one has prepared
             connection.commit()
         except BaseException:
