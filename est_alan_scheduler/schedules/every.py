@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Kind, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, in_utc, just_before
 from est_alan_scheduler.task import Task
 
 _ZERO, _SECOND = timedelta(0), timedelta(seconds=1)
@@ -100,7 +100,7 @@ class Every(Kind):
     def next_run(self, task: Task, after: datetime) -> datetime | None:
         moment, recorded = to_utc(after), task.first_run_at or task.last_run_at
         begin = moment if recorded is None else to_utc(recorded)
-        slot = self.grid(begin, LOCAL).after(max(moment, begin - TICK))  # no slots before its begin
+        slot = self.grid(begin, LOCAL).after(max(moment, just_before(begin)))  # no slots before its begin
         return None if slot is None else from_utc(slot)
 
 
