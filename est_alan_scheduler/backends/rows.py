@@ -207,6 +207,9 @@ class Snapshot(NamedTuple):
 ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "owner"}
 """The fields of `State` that may be assigned by hand."""
 
+LARGEST = 2**53 - 1
+"""The largest version and epoch: every store counts up to it exactly, numbers of Lua included."""
+
 
 def is_storable(text: str) -> bool:
     """Return whether every store can hold a text as it is."""
