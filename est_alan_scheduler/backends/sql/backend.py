@@ -20,7 +20,6 @@ from est_alan_scheduler.backends.rows import (
     RunRow,
     Snapshot,
     State,
-    is_storable,
     storable,
 )
 from est_alan_scheduler.backends.sql.engine import SqlEngine, tried_again
@@ -124,7 +123,7 @@ class SqlBackend(SqlEngine):
     @override
     @tried_again
     def remove(self, ids: Collection[str]) -> None:
-        self._remove("id", {task_id: task_id for task_id in ids if is_storable(task_id)})
+        self._remove("id", {task_id: task_id for task_id in ids if self.can_hold(task_id)})
 
     def _remove(self, key: str, ids: Mapping[str, Any]) -> None:
         """Remove the tasks whose `key`, an expression of the id, is one of the values."""
