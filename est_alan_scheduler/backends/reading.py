@@ -66,6 +66,11 @@ _RUN_STATUS, _LATE = RunRow._fields.index("status"), RunRow._fields.index("late"
 _UNKNOWN = {"slot": None, "attempt": 1, "started": 0, "finished": None, "result": None, "error": None}  # of a dead run
 
 
+def to_id(raw: str | bytes) -> str:
+    """Return a stored id as text: bytes that are none as halves of surrogate pairs."""
+    return raw.decode(errors="surrogateescape") if isinstance(raw, bytes) else raw
+
+
 def to_definition(task_id: str, text: Any, checksum: Any) -> Definition:
     """Return a stored definition; ValueError if it is not a JSON object."""
     value = _from_json(text, "the definition")
@@ -106,11 +111,9 @@ def to_states(rows: Iterable[Iterable[Any]]) -> dict[str, State]:
 
 
 def add_task(
-    snapshot: Snapshot, task_id: Any, state: Iterable[Any], definition: tuple[Any, Any] | None, removed: Any = False
+    snapshot: Snapshot, task_id: str, state: Iterable[Any], definition: tuple[Any, Any] | None, removed: Any = False
 ) -> None:
     """Add a task's state to a snapshot, and its definition (JSON and hash) if that has changed."""
-    if not isinstance(task_id, str):
-        task_id = bytes(task_id).decode(errors="surrogateescape")
     try:
         if not is_storable(task_id):
             raise ValueError("its id is no text")

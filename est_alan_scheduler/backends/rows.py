@@ -197,7 +197,7 @@ class Snapshot(NamedTuple):
     states: dict[str, State]
     """The states of the ids asked for and of those in `definitions`, unless the task is missing."""
     unreadable: dict[str, str]
-    """The ids of unreadable rows, each with the reason. Bytes of an id that are no text are halves of surrogate pairs."""
+    """The ids of unreadable rows, each with the reason. Bytes that are no text are surrogates there, as in PEP 383."""
     paused: bool = False
     """All tasks are paused: no claim succeeds."""
     born: int = 0

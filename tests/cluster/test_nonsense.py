@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Task, TaskRegistry, TaskStatus
+from est_alan_scheduler import TaskRegistry
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
-from tests.cluster.helpers import MINUTE, Join, adder, claim_and_die, outlive_lease, reap, runs
+from tests.cluster.helpers import MINUTE, Join, adder, runs
 
 pytestmark = pytest.mark.pydantic
 on_shared = pytest.mark.parametrize("store", SHARED, indirect=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
-from est_alan_scheduler.backends.reading import to_runs
+from est_alan_scheduler.backends.reading import to_id, to_runs
 from est_alan_scheduler.backends.rows import RunRow, State
 
 STATE = State._fields[1:]
@@ -42,19 +42,14 @@ def can_send(task_id: str) -> bool:
     return True
 
 
-def text(raw: bytes) -> str:
-    """Return stored bytes as text; a byte that is none becomes half a surrogate pair, which `sent` turns back."""
-    return raw.decode(errors="surrogateescape")
-
-
 def integer(raw: bytes | None) -> object:
     """Return a stored number; what is none stays what it is."""
-    return int(raw) if raw is not None and _INTEGER.fullmatch(text(raw)) else raw
+    return int(raw) if raw is not None and _INTEGER.fullmatch(to_id(raw)) else raw
 
 
 def loaded(reply: bytes) -> Any:
     """Return the JSON that a script has returned; a stored byte that is no text does not spoil the rest."""
-    return json.loads(text(reply))
+    return json.loads(to_id(reply))
 
 
 def read_state(task_id: str, values: Sequence[Any] | str) -> Iterator[Any]:

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.backends.checks import check_fields, check_ids
 from est_alan_scheduler.backends.clock import KEPT
-from est_alan_scheduler.backends.reading import add_task, newest, to_instances, to_runs, to_states
+from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_runs, to_states
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -63,6 +63,7 @@ class SqlBackend(SqlEngine):
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and none has changed
+            task_id = to_id(task_id)
             if removed not in (True, 1):
                 add_task(snapshot, task_id, state, (definition, checksum) if is_changed else None, removed)
             elif is_changed:
