@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from est_alan_scheduler.calendar.cron_expression import parse
+from est_alan_scheduler.calendar.cron_prose import in_words, nth_weekday
 from est_alan_scheduler.calendar.zones import Zone
 from est_alan_scheduler.schedules.schedule import Kind
 
@@ -36,10 +37,9 @@ class Cron(Kind):
     def __init__(self, expression: str, zone: Zone) -> None:
         self.zone = zone
         parsed = parse(expression)
-        self._state = parsed.__dict__
-        self._new = partial(object.__new__, type(parsed))
-        _, minutes, hours, *_ = parsed.parts
-        self._is_fixed = not minutes.startswith("*") and not hours.startswith("*")
+        self._state = parsed.walk.__dict__
+        self._new = partial(object.__new__, type(parsed.walk))
+        self._is_fixed = not parsed.minutes.text.startswith("*") and not parsed.hours.text.startswith("*")
 
     @classmethod
     @override
@@ -49,8 +49,9 @@ class Cron(Kind):
     @classmethod
     @override
     def describe(cls, value: str, zone: str) -> str:
-        words = parse(value).explain()
-        return f"{words[:1].lower()}{words[1:]}{zone}"
+        expression = parse(value)
+        both = nth_weekday(expression)
+        return f"{in_words(expression)}{zone}" + (f" (for days that are both: cron={both!r})" if both else "")
 
     @override
     def after(self, moment: datetime) -> datetime | None:

@@ -11,7 +11,11 @@ from est_alan_scheduler.calendar.zones import LOCAL, Zone
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, in_utc, just_before
 from est_alan_scheduler.task import Task
 
-_MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
+_ZERO, _SECOND = timedelta(0), timedelta(seconds=1)
+_UNITS = [
+    (unit, timedelta(**{f"{unit}s": 1}))
+    for unit in ("week", "day", "hour", "minute", "second", "millisecond", "microsecond")
+]
 
 
 class Every(Kind):
@@ -35,9 +39,14 @@ class Every(Kind):
     @classmethod
     @override
     def describe(cls, value: dict[str, float], zone: str) -> str:
-        amounts = [(unit, amount) for unit, amount in value.items() if amount]
-        words = " ".join(f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts)
-        return "every " + (words.removeprefix("1 ") if len(amounts) == 1 else words)
+        left, amounts = timedelta(**value), []
+        for unit, size in _UNITS:
+            # Weeks stand alone, and so does a fraction of seconds, or of milliseconds.
+            number = left / size if size <= _SECOND else left // size
+            if number >= 1 and (unit != "week" or left % size == _ZERO):
+                left = _ZERO if size <= _SECOND else left % size
+                amounts.append(f"{number_text(number)} {unit}{'' if number == 1 else 's'}")
+        return "every " + (amounts[0].removeprefix("1 ") if len(amounts) == 1 else " ".join(amounts))
 
     @classmethod
     @override
@@ -112,4 +121,4 @@ def _every(items: tuple[tuple[str, float], ...]) -> Every:
 
 def number_text(amount: float) -> str:
     """Return a number of units as people write it."""
-    return f"{amount:.15g}" if abs(amount) < _MAX_PLAIN else str(amount)
+    return f"{amount:.15g}"
