@@ -61,6 +61,10 @@ class RunRecorder:
         fields = task.__dict__
         first = first_run(task, run.now)
         fields["first_run_at"] = now if first is run.now else first
+        if run.entry is not None:
+            schedule = run.entry.schedule
+            if schedule is None or schedule.is_fixed:
+                self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
@@ -75,6 +79,8 @@ class RunRecorder:
         fields = run.task.__dict__
         with self.lock, self.agenda as agenda:
             fields.update(run.before_fields())
+            if run.entry is not None:
+                run.entry.forget_runs()  # with them, this one
             run.is_over = True
             if self.in_flight.end(run):
                 self._file_successor(run, run.now)
