@@ -76,9 +76,7 @@ class PostgresBackend(SqlBackend):
                 # A pooler makes up a process of its own.
                 self._is_pooled = self._threshold is None or pid != connection.info.backend_pid
                 if not self._is_pooled:
-                    cursor.execute(
-                        _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
-                    )
+                    cursor.execute(_set({**_SETTINGS, **_ISOLATION}, is_local=False))
                 elif self._threshold is ...:
                     connection.prepare_threshold = None  # another session does not know what one has prepared
             connection.commit()
