@@ -78,7 +78,7 @@ class Nonsense:
         """Return a definition of which a field or two are nonsense."""
         task: dict[str, Any] = {"every": MINUTE, "func": "tests.jobs:add", "args": [1, 2]}
         whole: dict[str, Any] = {"task": task, "armed": 0, "zone": None}
-        names = sorted(set(Task.model_fields) - {"id"}) + ["x"]
+        names = [*sorted(set(Task.model_fields) - {"id"}), "x"]
         for _ in range(self.random.randrange(1, 3)):
             if self.random.random() < 0.3:
                 whole[self.random.choice(("task", "armed", "zone", "other"))] = self.json(2)
