@@ -4,6 +4,7 @@ import contextlib
 import logging
 import traceback
 
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler._support.tracebacks import format_traceback
 
@@ -20,8 +21,11 @@ def log(level: int, message: str, error: BaseException | None = None) -> None:
     Messages contain texts of tasks, errors and the store. None of them can add a line of its own, or commands to a
     terminal. An error of a handler stops neither a run nor the scheduler.
     """
-    with contextlib.suppress(Exception, SystemExit):
+    try:
         _logger.log(level, one_line(message), exc_info=error)
+    except (Exception, SystemExit) as failure:
+        if is_interruption(failure):
+            raise
 
 
 def _format_traceback(record: logging.LogRecord) -> bool:

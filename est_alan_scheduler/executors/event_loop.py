@@ -10,6 +10,7 @@ from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_within
@@ -27,6 +28,7 @@ class EventLoopRunner:
         self._event_loop = asyncio.get_running_loop()
         self._thread = get_ident()
         self._is_cancelled = False
+        self.interruption: BaseException | None = None  # what a signal handler raised in a call
         # Unlike the pool of `asyncio.to_thread`, it has a thread for each run that may be in flight: none has to queue.
         self._threads: ThreadPoolExecutor | None = None
         self._thread_count = 0
@@ -74,6 +76,9 @@ class EventLoopRunner:
             result = await (coroutine if call.timeout is None else await_within(coroutine, call.timeout, call.began_at))
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             raised = error
+            if is_interruption(error):
+                self._interrupt(error)
+                raise
         except BaseException as error:
             raised = error
             raise
@@ -87,7 +92,16 @@ class EventLoopRunner:
             task.exception()  # retrieved, so that asyncio does not warn: it is recorded and raised through the loop
         # Only now is `_is_cancelled` certain: the end of an event loop cancels all tasks in no particular order.
         is_interrupted = not outcomes or (self._is_cancelled and isinstance(outcomes[0].error, asyncio.CancelledError))
-        done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
+        try:
+            done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
+        except Exception as error:
+            if not is_interruption(error):
+                raise
+            self._interrupt(error)
+
+    def _interrupt(self, error: BaseException) -> None:
+        """Let the loop of the registry end: asyncio passes on only `SystemExit` and Ctrl+C by itself."""
+        self.interruption = self.interruption or error
 
 
 loop_runner: ContextVar[EventLoopRunner | None] = ContextVar("est_alan_scheduler.loop_runner", default=None)
