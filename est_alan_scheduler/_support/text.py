@@ -1,4 +1,8 @@
-"""Short texts of values and errors."""
+"""Short texts of values and errors, and texts that stay within their line."""
+
+import re
+
+from est_alan_scheduler._support.signals import is_interruption
 
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
@@ -13,6 +17,8 @@ def short_repr(value: object) -> str:
     try:
         text = repr(value)
     except Exception as error:
+        if is_interruption(error):
+            raise
         return f"<{type(value).__name__} whose repr failed with {type(error).__name__}>"
     return shorten(text)
 
@@ -22,6 +28,20 @@ def shorten(text: str) -> str:
     if not text.isascii():
         text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+# Control characters, the separators of lines and paragraphs, characters that reverse the direction of what follows, and
+# halves of surrogate pairs, which cannot be written.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Return `text` with everything escaped that could end its line, reorder it, or command a terminal."""
+    return text if text.isprintable() else _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return repr(match[0])[1:-1]  # none of them is printable
 
 
 class RemoteError(Exception):
@@ -39,6 +59,8 @@ def error_text(error: BaseException) -> str:
     try:
         message = str(error)
     except Exception as failure:
+        if is_interruption(failure):
+            raise
         message = f"<its str failed with {type(failure).__name__}>"
     return shorten(f"{name}: {message}" if message else name)
 

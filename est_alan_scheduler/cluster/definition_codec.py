@@ -1,16 +1,17 @@
 """Definitions of tasks: JSON that other processes can read, with a hash that is equal for equal tasks."""
 
-import functools
 import json
 import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from est_alan_scheduler._support.text import class_name, short_repr
+from pydantic import ValidationError
+
+from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler.backends.clock import EARLIEST, LATEST
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
@@ -65,13 +66,11 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
                 )
     _check_dependencies(task)
     try:
+        names.keep_errors(task.retry.on if task.retry is not None else ())
         name = names.name_of(task.func)
     except ValueError as error:
         raise ValueError(f"task {task.id!r}: {error}") from None
     fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
-    for cls in task.retry.on if task.retry is not None else ():
-        if _loaded(class_name(cls)) is not cls:
-            raise ValueError(f"task {task.id!r}: retry.on has {cls.__name__}, which no other process finds by name")
     return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
 
 
@@ -82,9 +81,29 @@ def decode(text: str) -> TaskDefinition:
         definition = TaskDefinition(values["task"], values["armed"], values["zone"])
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"its definition cannot be read ({type(error).__name__}: {error})") from None
-    if not isinstance(definition.task, dict) or not isinstance(definition.armed, int | None):
-        raise ValueError("its definition cannot be read")
+    task, armed, zone = definition
+    if not isinstance(task, dict):
+        raise ValueError(f"its definition cannot be read (task must be an object, it is {short_repr(task)})")
+    if armed is not None and not (type(armed) is int and EARLIEST <= armed <= LATEST):
+        raise ValueError(f"its definition cannot be read (armed must be an instant, it is {short_repr(armed)})")
+    if zone is not None and not _is_zone(zone):
+        raise ValueError(f"its definition cannot be read (zone must have a name and offsets, it is {short_repr(zone)})")
     return definition
+
+
+def _is_zone(zone: object) -> bool:
+    if not isinstance(zone, dict) or not isinstance(zone.get("name"), str):
+        return False
+    offsets = zone.get("offsets")
+    return isinstance(offsets, list) and all(type(offset) is int for offset in offsets)
+
+
+def problem_text(error: Exception) -> str:
+    """Return why a definition makes no sense here, in one sentence."""
+    if isinstance(error, ValidationError):
+        fields = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
+        return "; ".join(f"{field}: {message.removeprefix('Value error, ')}" for field, message in fields)
+    return str(error) if isinstance(error, ValueError | ImportError) else error_text(error)
 
 
 def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Task:
@@ -92,15 +111,15 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Tas
     fields = dict(definition.task)
     func = names.find(fields.get("func"))
     if func is None:
-        raise ValueError(f"its function {fields.get('func')!r} is unknown here: register or expose it")
+        raise ValueError(f"its function {short_repr(fields.get('func'))} is unknown here: register or expose it")
     retry = fields.get("retry")
     if isinstance(retry, dict) and "on" in retry:
         on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
-        fields["retry"] = {**retry, "on": [_loaded(name) or name for name in on]}
+        fields["retry"] = {**retry, "on": [names.find_error(name) for name in on]}
     check_zone(task_id, definition)
     unknown = sorted(fields.keys() - DEFINING)
     if unknown:
-        raise ValueError(f"its fields {', '.join(map(repr, unknown))} are unknown here")
+        raise ValueError(f"its fields {', '.join(map(short_repr, unknown))} are unknown here")
     task = Task(**{**fields, "id": task_id, "func": func})
     _check_dependencies(task)
     return task
@@ -162,12 +181,3 @@ def _local_name() -> str | None:
     except (KeyError, OSError, ValueError):  # a POSIX rule, a copied file
         return None
     return name
-
-
-def _loaded(name: object) -> Any:
-    """Return the object that `"module:qualname"` names, None if its module is not imported or has no such object."""
-    module, _, qualname = str(name).partition(":")
-    try:
-        return functools.reduce(getattr, qualname.split("."), sys.modules[module])
-    except (KeyError, AttributeError):
-        return None

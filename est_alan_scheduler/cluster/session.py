@@ -13,7 +13,6 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import to_instant
-from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.completer import RunCompleter
@@ -74,8 +73,7 @@ class ClusterSession:
             return False
         replica, outbox = self.replica, self._recorder.outbox
         try:
-            if self.lease.is_due():
-                self.lease.renew()
+            self._renew_if_due()
             self._heartbeat.start()  # after the renewal, or both threads would renew at first
             self.completer.flush()
             self.claims.resolve()
@@ -178,6 +176,10 @@ class ClusterSession:
             return False
         return True
 
+    def _renew_if_due(self) -> None:
+        if self.lease.is_due() or self.outage.is_on():  # only a write shows that the store is back
+            self.lease.renew()
+
     def seconds_to_heartbeat(self) -> float:
         """Return how long until `heartbeat` has something to do, outcomes apart."""
         due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper.due_at) - monotonic()
@@ -189,8 +191,7 @@ class ClusterSession:
         if self.outage.seconds_left():
             return
         try:
-            if self.lease.is_due():
-                self.lease.renew()
+            self._renew_if_due()
             self.claims.release_slow()
             self.claims.write_released()
             self.completer.flush()
@@ -258,7 +259,7 @@ class ClusterSession:
         self, task_id: str | None, status: TaskStatus | None, since: datetime | None, limit: int
     ) -> list[dict[str, Any]]:
         """Return runs as dicts, the latest `limit` of them, oldest first."""
-        if task_id is not None and not is_storable(task_id):
+        if task_id is not None and not self.backend.can_hold(task_id):
             return []
         runs = self.backend.history(task_id, status, None if since is None else to_instant(to_utc(since)), limit)
         return [run_dict(run, self._agenda.store.get(run.task_id)) for run in runs]

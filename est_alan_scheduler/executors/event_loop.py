@@ -10,7 +10,7 @@ from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_within
@@ -76,7 +76,7 @@ class EventLoopRunner:
             result = await (coroutine if call.timeout is None else await_within(coroutine, call.timeout, call.began_at))
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             raised = error
-            if is_interruption(error):
+            if follows_interruption(error):
                 self._interrupt(error)
                 raise
         except BaseException as error:
@@ -95,7 +95,7 @@ class EventLoopRunner:
         try:
             done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
         except Exception as error:
-            if not is_interruption(error):
+            if not follows_interruption(error):
                 raise
             self._interrupt(error)
 

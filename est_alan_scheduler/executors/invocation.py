@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from types import CoroutineType
 from typing import Any
 
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import follows_interruption
 
 
 def invoke(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float | None) -> Any:
@@ -19,7 +19,7 @@ def invoke(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     try:
         result = func(*args, **kwargs)
     except Exception as error:
-        if timeout is not None and time.monotonic() - began > timeout and not is_interruption(error):
+        if timeout is not None and time.monotonic() - began > timeout and not follows_interruption(error):
             raise timeout_error(timeout) from error
         raise
     if isinstance(result, CoroutineType):
@@ -65,7 +65,7 @@ async def await_within(coroutine: Coroutine[Any, Any, Any], timeout: float, bega
             raise timeout_error(timeout) from None
         raise
     except Exception as error:
-        if time.monotonic() - began > timeout and not is_interruption(error):
+        if time.monotonic() - began > timeout and not follows_interruption(error):
             raise timeout_error(timeout) from error
         raise
     finally:

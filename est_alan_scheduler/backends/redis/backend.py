@@ -1,25 +1,23 @@
 """The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from typing import Any
-from urllib.parse import urlsplit
 
-import redis
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, ResponseError
-from redis.retry import Retry
+from redis.exceptions import NoScriptError, RedisError
 from typing_extensions import override
 
 from est_alan_scheduler._support.text import error_text
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError
+from est_alan_scheduler.backends.address import Address
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.redis import scripts
+from est_alan_scheduler.backends.redis.client import make_client
+from est_alan_scheduler.backends.redis.errors import store_error
 from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state
 from est_alan_scheduler.backends.rows import (
     Assignment,
@@ -44,42 +42,50 @@ class RedisBackend(Backend):
     """State in Redis (5 or later) or Valkey; the store's clock is the server's. Thread-safe, because its client is.
 
     The server's settings decide how safe a write is: with `appendfsync always` as safe as on the SQL backends; a
-    fail-over may lose the last writes. A server that may evict keys without a time to live is refused. ValueError for a
-    database that is no number.
+    fail-over may lose the last writes. A server that may evict keys without a time to live is refused.
     """
 
-    def __init__(self, url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
-        super().__init__(_without_password(url), clock)
-        database = urlsplit(url).path.strip("/")
-        if not re.fullmatch("[0-9]*", database):  # the client would take database 0
-            raise ValueError(
-                f"{self.url}: what follows the host is the number of a database, like redis://host:6379/0,"
-                f" got {database!r}"
-            )
+    hint = "check that the server runs, and the host, port, user and password in the URL"
+
+    def __init__(self, address: Address, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        super().__init__(address.shown, clock)
         self._prefix = f"{{{check_name(name)}}}:"
-        self._client: Any = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=5,
-            socket_timeout=10,
-            socket_keepalive=True,
-            retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
-            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-        )
+        self._client: Any = make_client(address)
 
     @override
     def open(self) -> None:
         try:
+            with self._trusting():
+                self._client.ping()
+        except ValueRefusedError as error:
+            raise ValueError(f"{error}; correct the number of the database, or the options") from error.__cause__
+        try:
+            with self._trusting():
+                self._prepare()
+        except ValueRefusedError as error:
+            raise RuntimeError(f"{error}; give the backend another name, these keys are of others") from error.__cause__
+
+    def _prepare(self) -> None:
+        policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
+        if str(policy).startswith("allkeys"):
+            raise RuntimeError(
+                f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
+                " tasks with it: set maxmemory-policy noeviction"
+            )
+        (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
+        check_schema(int(found) if found.isdigit() else found, self.url)
+
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """Turn what the client raises into the errors of a backend: it trusts the answers of a server to be right."""
+        try:
             with self._guard():
-                policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
-            if str(policy).startswith("allkeys"):
-                raise RuntimeError(
-                    f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
-                    " tasks with it: set maxmemory-policy noeviction"
-                )
-            (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
-        except (TypeError, ResponseError) as error:  # an unknown option, a missing database
-            raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
-        check_schema(int(found), self.url)
+                yield
+        except Exception as error:
+            if isinstance(error, BackendUnavailableError) or type(error) is RuntimeError:
+                raise
+            text = f"{self.url} does not answer as Redis does ({error_text(error)}): give the URL of Redis or Valkey"
+            raise RuntimeError(text) from error
 
     @override
     def close(self) -> None:
@@ -260,30 +266,26 @@ class RedisBackend(Backend):
                 with self._client.pipeline(transaction=False) as pipe:
                     for arguments in calls:
                         pipe.evalsha(digest, 1, self._prefix, now, *arguments)
-                    try:
-                        return list(pipe.execute())
-                    except NoScriptError:  # a new server, or one whose scripts were flushed: nothing has been done
-                        self._client.script_load(script)
+                    replies = pipe.execute(raise_on_error=False)  # an error that it raises does not begin with its code
+                errors = [reply for reply in replies if isinstance(reply, RedisError)]
+                if not errors:
+                    return list(replies)
+                if not isinstance(errors[0], NoScriptError):
+                    raise errors[0]
+                self._client.script_load(script)  # a new server, or one whose scripts were flushed
         raise BackendUnavailableError(f"{self.url}: it forgets scripts at once")
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Turn all errors of a server that is unavailable into one."""
+        """Turn the errors of the client into those of a backend; after an outage the next call connects anew."""
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError) as error:
-            raise BackendUnavailableError(f"{self.url}: {error}") from error
-        except ResponseError as error:
-            if not str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY")):
-                raise
-            raise BackendUnavailableError(f"{self.url}: {error}") from error
+        except RedisError as error:
+            failure = store_error(self.url, error)
+            if not isinstance(failure, ValueRefusedError):  # the server may have become a replica of another one
+                self._client.connection_pool.disconnect(inuse_connections=False)
+            raise failure from error
 
 
 def _batches(rows: Sequence[Any]) -> list[Any]:
     return [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    url = url.replace(f":{parts.password}@", ":***@", 1) if parts.password is not None else url
-    return re.sub("([?&]password=)[^&]*", r"\1***", url)

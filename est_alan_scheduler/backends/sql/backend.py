@@ -22,7 +22,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     storable,
 )
-from est_alan_scheduler.backends.sql.engine import SqlEngine
+from est_alan_scheduler.backends.sql.engine import SqlEngine, tried_again
 from est_alan_scheduler.backends.sql.tables import BLANK, RUN, STATE, sql
 from est_alan_scheduler.task import TaskStatus
 
@@ -70,6 +70,7 @@ class SqlBackend(SqlEngine):
         return snapshot
 
     @override
+    @tried_again
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
         t = self._tables
@@ -96,6 +97,7 @@ class SqlBackend(SqlEngine):
         return {task_id: states[task_id] for task_id in wanted if task_id in states}
 
     @override
+    @tried_again
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         if not changes:
             return {}
@@ -119,6 +121,7 @@ class SqlBackend(SqlEngine):
         return to_states(rows)
 
     @override
+    @tried_again
     def remove(self, ids: Collection[str]) -> None:
         t = self._tables
         update = (
@@ -133,12 +136,14 @@ class SqlBackend(SqlEngine):
             self._execute_all(connection, delete, parameters)
 
     @override
+    @tried_again
     def pause_all(self, paused: bool) -> bool:
         update = f"UPDATE {self._tables.meta} SET paused = :paused, revision = revision + 1 WHERE paused <> :paused"
         with self._transaction() as connection:
             return connection.execute(sql(update), {"paused": paused}).rowcount > 0
 
     @override
+    @tried_again
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         check_fields(assignments)
         if not assignments:
@@ -190,6 +195,7 @@ class SqlBackend(SqlEngine):
         return newest(to_runs(self._read(statement, {"ids": self._ids(limits), "most": most})), limits)
 
     @override
+    @tried_again
     def renew(self, owner: str, lease: float) -> Renewal:
         t = self._tables
         # First the lock, then the clock: a lease that `reap` has meanwhile seen expired counts as broken here too.
@@ -214,6 +220,7 @@ class SqlBackend(SqlEngine):
         return [InstanceRow._make(row) for row in self._read(f"{alive} ORDER BY since, owner", self._times())]
 
     @override
+    @tried_again
     def leave(self, owner: str) -> None:
         with self._transaction() as connection:
             connection.execute(sql(f"DELETE FROM {self._tables.instances} WHERE owner = :owner"), {"owner": owner})
@@ -229,6 +236,7 @@ class SqlBackend(SqlEngine):
         return to_runs(self._read(statement, {"limit": limit, **self._times()}))
 
     @override
+    @tried_again
     def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         if not outcomes:
             return set()

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
+from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
+from est_alan_scheduler.backends.sql.errors import is_damaged, is_locked
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import sql
 
@@ -28,32 +30,31 @@ _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another p
 class SqliteBackend(SqlBackend):
     """State in a file on a local disk, shared by the processes of one machine; the store's clock is the host's.
 
-    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory, of
-    which each connection would have its own, and for options in the URL.
+    Every commit is on the disk before it is reported (`synchronous=FULL`).
     """
 
+    hint = "its directory must exist, this user must be able to write there, and nobody else may lock the file"
     _now = "CAST(:now AS INTEGER)"
     _lock = _skip = ""  # the whole file is locked
 
-    def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
-        if url.database in (None, "", ":memory:") or "mode" in url.query:
-            raise ValueError(f"{url}: state has to be in a file, like sqlite:///tasks.db")
-        if url.query:
-            raise ValueError(f"{url}: nothing can follow the path of the file, got {', '.join(map(repr, url.query))}")
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE})
+    def __init__(self, path: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        engine = create_engine(URL.create("sqlite", database=path), connect_args={"timeout": _PATIENCE})
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
-        super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
-        self._path = os.path.realpath(url.database or "")
+        shown = one_line(f"sqlite:///{path}")
+        super().__init__(shown, engine, engine.execution_options(single=True), check_name(name), clock)
+        self._path = os.path.realpath(path)
 
     @override
     def open(self) -> None:
+        if os.path.isdir(self._path):
+            raise ValueError(f"{self.url}: this is a directory; give the path of a file in it")
         try:
             super().open()
-        except DatabaseError as error:
-            if type(error.orig) is not sqlite3.DatabaseError:
+        except BackendUnavailableError as error:
+            if not is_damaged(error.__cause__):
                 raise
-            raise RuntimeError(f"{self.url}: {error.orig}; give the path of another file, or of none") from error
+            raise RuntimeError(f"{error}; give the path of another file, or of none") from error
 
     @override
     def _among(self, column: str) -> str:
@@ -188,12 +189,6 @@ def _patiently(attempt: Callable[[], _Answer]) -> _Answer:
         try:
             return attempt()
         except (sqlite3.OperationalError, OperationalError) as error:
-            if not _is_locked(getattr(error, "orig", error)) or time.monotonic() > deadline:
+            if not is_locked(error) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
-
-
-def _is_locked(error: BaseException | None) -> bool:
-    """Return whether others have the lock, so that it helps to wait."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the other bits are details
