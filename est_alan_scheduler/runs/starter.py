@@ -12,7 +12,7 @@ from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.executors.call import Call, Runner, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
-from est_alan_scheduler.executors.invocation import await_coroutine, invoke
+from est_alan_scheduler.executors.invocation import await_coroutine, has_run, invoke
 from est_alan_scheduler.executors.pool import InterpreterEndsError
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.entry import Entry
@@ -57,8 +57,10 @@ class RunStarter:
                 func, args, kwargs, _ = self._take_work(run)
                 if run.timeout is None:
                     result = func(*args, **kwargs)
-                    if isinstance(result, CoroutineType):
-                        result = await_coroutine(result)
+                    if result is not None:
+                        if isinstance(result, CoroutineType):
+                            result = await_coroutine(result)
+                        has_run(result)
                 else:
                     result = invoke(func, args, kwargs, run.timeout)
                 self._recorder.finish(run, result, None)
