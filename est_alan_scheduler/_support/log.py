@@ -1,6 +1,5 @@
 """The log of the package: `logging.getLogger("est_alan_scheduler")`."""
 
-import contextlib
 import logging
 import traceback
 
