@@ -1,6 +1,5 @@
 """The log of the package: `logging.getLogger("est_alan_scheduler")`."""
 
-import contextlib
 import logging
 import traceback
 
@@ -32,10 +31,13 @@ def _format_traceback(record: logging.LogRecord) -> bool:
     """Set the text of a traceback that would differ from Python's own. Formatters show a text that is set."""
     error = record.exc_info and record.exc_info[1]
     if error and _has_reader():
-        with contextlib.suppress(Exception):  # of a class of `error`: the formatter will tell it
+        try:
             text = format_traceback(error)
             if text != "".join(traceback.format_exception(error)):  # else the application may format it as it likes
                 record.exc_text = text.removesuffix("\n")
+        except Exception as failure:  # of a class of `error`: the formatter will tell it
+            if is_interruption(failure):
+                raise
     return True
 
 

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from contextlib import suppress
 from functools import partial
 from inspect import CO_VARARGS
 from itertools import pairwise
@@ -16,7 +17,7 @@ _TIMERS = frozenset(
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Return whether a signal handler raised `error` in this thread, or what was handled when `error` was raised.
+    """Return whether a signal handler raised `error` in this thread.
 
     Python calls a handler with the frame that it interrupts. So the traceback has a frame that was given its caller:
     nothing else is called like that, and it holds for any handler that is written in Python, also for one that has
@@ -24,17 +25,6 @@ def is_interruption(error: BaseException) -> bool:
     """
     if threading.current_thread() is not threading.main_thread():  # no handler runs elsewhere
         return False
-    seen = set[int]()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
-        seen.add(id(link))
-        if _comes_from_handler(link):
-            return True
-        link = link.__cause__ or link.__context__  # a `finally` may have replaced it
-    return False
-
-
-def _comes_from_handler(error: BaseException) -> bool:
     caller: FrameType | None = None
     traceback = error.__traceback__
     while traceback is not None:
@@ -42,6 +32,21 @@ def _comes_from_handler(error: BaseException) -> bool:
         if caller is not None and _is_handler(frame, caller):
             return True
         caller, traceback = frame, traceback.tb_next
+    return False
+
+
+def follows_interruption(error: BaseException) -> bool:
+    """Return whether a signal handler raised `error`, or what was being handled when it was raised, as in `finally`.
+
+    This is for errors of code that was called while nothing was being handled.
+    """
+    seen = set[int]()
+    link: BaseException | None = error
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        if is_interruption(link):
+            return True
+        link = link.__cause__ or link.__context__
     return False
 
 
@@ -64,8 +69,14 @@ def _is_handler(frame: FrameType, caller: FrameType) -> bool:
     return not is_complete and code in _installed()
 
 
-def _installed() -> set[CodeType | None]:
-    return {_code_of(signal.getsignal(number)) for number in signal.valid_signals() - _TIMERS}
+def _installed() -> set[CodeType]:
+    codes = set()
+    for number in signal.valid_signals() - _TIMERS:
+        with suppress(Exception):  # some versions of Python call the `repr` of the handler
+            code = _code_of(signal.getsignal(number))
+            if code is not None:
+                codes.add(code)
+    return codes
 
 
 def _code_of(handler: object) -> CodeType | None:

@@ -10,10 +10,10 @@ from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.current_run import current
-from est_alan_scheduler.executors.invocation import await_within
+from est_alan_scheduler.executors.invocation import await_within, has_run
 from est_alan_scheduler.executors.worker import make_call_and_report
 
 
@@ -73,10 +73,12 @@ class EventLoopRunner:
         raised: BaseException | None = None
         try:
             coroutine = call.func(*call.args, **call.kwargs)
-            result = await (coroutine if call.timeout is None else await_within(coroutine, call.timeout, call.began_at))
+            if call.timeout is not None:
+                coroutine = await_within(coroutine, call.timeout, call.began_at)
+            result = has_run(await coroutine)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             raised = error
-            if is_interruption(error):
+            if follows_interruption(error):
                 self._interrupt(error)
                 raise
         except BaseException as error:
@@ -95,7 +97,7 @@ class EventLoopRunner:
         try:
             done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
         except Exception as error:
-            if not is_interruption(error):
+            if not follows_interruption(error):
                 raise
             self._interrupt(error)
 

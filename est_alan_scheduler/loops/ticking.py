@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -38,7 +38,7 @@ def tick_once(
     except raised:
         raise
     except BaseException as error:
-        if is_interruption(error):
+        if follows_interruption(error):
             raise
         if isinstance(error, Exception):
             log(logging.ERROR, "A tick failed; the scheduler goes on.", error)

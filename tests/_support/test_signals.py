@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import follows_interruption, is_interruption
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 SIGNAL = signal.SIGUSR1
@@ -141,19 +141,20 @@ def press_in_a_loop() -> None:
 @pytest.mark.usefixtures("_handler")
 @pytest.mark.parametrize("func", [press, press_in_a_loop])
 def test_what_any_handler_raises_is_an_interruption(func: Callable[[], None]) -> None:
-    assert is_interruption(error_of(func))
+    error = error_of(func)
+    assert (is_interruption(error), follows_interruption(error)) == (True, True)
 
 
 @pytest.mark.usefixtures("_handler")
 def test_the_same_error_raised_by_the_function_itself_is_none() -> None:
-    assert not is_interruption(error_of(leave))
+    assert not follows_interruption(error_of(leave))
     assert not is_interruption(error_of(lambda: plain(SIGNAL, None)))
     assert not is_interruption(error_of(sys.exit))
     assert not is_interruption(error_of(lambda: Handler()(SIGNAL, None)))
 
 
 @pytest.mark.usefixtures("_plain_handler")
-def test_an_error_of_a_clean_up_after_a_handler_raised_is_an_interruption() -> None:
+def test_an_error_of_a_clean_up_after_a_handler_raised_follows_the_interruption() -> None:
     def clean_up() -> None:
         try:
             press()
@@ -166,8 +167,8 @@ def test_an_error_of_a_clean_up_after_a_handler_raised_is_an_interruption() -> N
         except Stop as error:
             raise RuntimeError("aborted") from error
 
-    assert is_interruption(error_of(clean_up))
-    assert is_interruption(error_of(translate))
+    assert follows_interruption(error_of(clean_up))
+    assert follows_interruption(error_of(translate))
 
 
 @pytest.mark.usefixtures("_plain_handler")
@@ -177,7 +178,7 @@ def test_an_interruption_that_the_function_has_handled_is_over() -> None:
             press()
         raise ValueError
 
-    assert not is_interruption(error_of(handle))
+    assert not follows_interruption(error_of(handle))
 
 
 def test_a_timer_of_the_function_itself_is_no_interruption() -> None:
@@ -207,4 +208,4 @@ def test_in_another_thread_nothing_is_an_interruption() -> None:
 def test_errors_in_a_circle_are_no_interruption() -> None:
     one, other = error_of(leave), error_of(leave)
     one.__context__, other.__cause__ = other, one
-    assert not is_interruption(one)
+    assert not follows_interruption(one)

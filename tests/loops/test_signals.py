@@ -126,10 +126,18 @@ class TestInterruption:
             return Pressing()
 
         registry = TaskRegistry()
-        task = registry.register(Task(every=HOUR, func=make))
+        task = registry.register(Task(every=HOUR, func=make if loop is await_it else Pressing))
         with pytest.raises((Stop, SystemExit)):
             loop(registry)
         assert (task.status, isinstance(task.error, Stop | SystemExit)) == (TaskStatus.FAILED, True)
+
+    @pytest.mark.parametrize("loop", [tick, block])
+    def test_an_error_of_a_callback_does_not_replace_it(self, loop: Any) -> None:
+        registry = TaskRegistry()
+        registry.on("failed", lambda _: 1 / 0)
+        registry.register(Task(every=HOUR, func=press))
+        with pytest.raises((Stop, SystemExit)):
+            loop(registry)
 
     def test_in_the_factory_of_an_executor_it_is_raised_and_the_next_tick_asks_again(self) -> None:
         calls = []
