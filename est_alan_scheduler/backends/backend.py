@@ -111,7 +111,11 @@ class Backend(ABC):
 
     @abstractmethod
     def remove(self, ids: Collection[str]) -> None:
-        """Remove tasks and their finished runs. The epoch stays, so that a run in flight ends late."""
+        """Remove tasks and their finished runs. The epoch stays, so that a run in flight ends late.
+
+        Unreadable rows are removed too; an id that is no text is given as in `Snapshot.unreadable`. What the store
+        cannot hold is not there.
+        """
 
     @abstractmethod
     def pause_all(self, paused: bool) -> bool:

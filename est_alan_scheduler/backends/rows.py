@@ -208,7 +208,7 @@ class Snapshot(NamedTuple):
     states: dict[str, State]
     """The states of the ids asked for and of those in `definitions`, unless the task is missing."""
     unreadable: dict[str, str]
-    """The ids of unreadable rows, each with the reason."""
+    """The ids of unreadable rows, each with the reason. Bytes that are no text are surrogates there, as in PEP 383."""
     paused: bool = False
     """All tasks are paused: no claim succeeds."""
     born: int = 0
@@ -217,6 +217,9 @@ class Snapshot(NamedTuple):
 
 ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "owner"}
 """The fields of `State` that may be assigned by hand."""
+
+LARGEST = 2**53 - 1
+"""The largest version and epoch: every store counts up to it exactly, numbers of Lua included."""
 
 
 def is_storable(text: str) -> bool:

@@ -70,8 +70,7 @@ class Replica:
 
         The caller takes it out of the registry as well.
         """
-        if self._backend.can_hold(task_id):
-            self._backend.remove([task_id])
+        self._backend.remove([task_id])
         with self._records.lock:
             self._records.forget(task_id)
             self._records.clear_problem(task_id)

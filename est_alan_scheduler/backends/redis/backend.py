@@ -1,6 +1,5 @@
 """The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
@@ -14,11 +13,21 @@ from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
-from est_alan_scheduler.backends.reading import add_task, newest, to_states
+from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
 from est_alan_scheduler.backends.redis import scripts
 from est_alan_scheduler.backends.redis.client import make_client
 from est_alan_scheduler.backends.redis.errors import store_error
-from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state
+from est_alan_scheduler.backends.redis.fields import (
+    RUN_MEMBER,
+    can_send,
+    integer,
+    loaded,
+    number,
+    quoted,
+    read_runs,
+    read_state,
+    sent,
+)
 from est_alan_scheduler.backends.rows import (
     Assignment,
     Change,
@@ -97,7 +106,8 @@ class RedisBackend(Backend):
         """Fetch in one round trip, and one more for every 500 changed definitions, or if the ids are not given."""
         if ids is None:
             with self._guard():
-                ids = [task_id.decode() for task_id in self._client.zrange(self._prefix + "revisions", 0, -1)]
+                found = self._client.zrange(self._prefix + "revisions", 0, -1)
+            ids = list(map(to_id, found))
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
         snapshot, more = self._fetch_page(Snapshot(0, seen, {}, {}, {}), _batches(rows) or [[]])
@@ -109,7 +119,7 @@ class RedisBackend(Backend):
         """Add states, and the next changes since the snapshot's revision; return whether there are more of those."""
         began = self.clock.begin()
         # Changes come with the first batch only: a change during a later batch is part of the next fetch.
-        calls = [(str(snapshot.revision), _BATCH * (place == 0), json.dumps(one)) for place, one in enumerate(batches)]
+        calls = [(str(snapshot.revision), _BATCH * (place == 0), sent(one)) for place, one in enumerate(batches)]
         replies = [loaded(reply) for reply in self._call(scripts.FETCH, calls)]
         now, revision, more, changes, _, paused, born = replies[0]
         self.clock.note(int(now), began)
@@ -141,7 +151,7 @@ class RedisBackend(Backend):
 
     @override
     def remove(self, ids: Collection[str]) -> None:
-        self._each(scripts.REMOVE, list(ids))
+        self._each(scripts.REMOVE, [task_id for task_id in ids if can_send(task_id)])
 
     @override
     def pause_all(self, paused: bool) -> bool:
@@ -186,8 +196,8 @@ class RedisBackend(Backend):
     @override
     def instances(self) -> list[InstanceRow]:
         (found,) = self._call(scripts.INSTANCES, [()])
-        rows = [InstanceRow(owner.decode(), int(since), int(until)) for owner, since, until in found]
-        return sorted(rows, key=lambda row: (row.since, row.owner))
+        rows = ((to_id(owner), integer(since), integer(until)) for owner, since, until in found)
+        return sorted(to_instances(rows), key=lambda row: (row.since, row.owner))
 
     @override
     def leave(self, owner: str) -> None:
@@ -196,7 +206,8 @@ class RedisBackend(Backend):
     @override
     def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
         (reply,) = self._call(scripts.FIND_DEAD_RUNS, [(str(limit),)])
-        return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
+        found = [(task_id, int(epoch), owner, values) for task_id, epoch, owner, values in loaded(reply)]
+        return sorted(read_runs([(*row[:2], row[3]) for row in found], [row[2] for row in found]))
 
     @override
     def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
@@ -239,7 +250,7 @@ class RedisBackend(Backend):
         while True:
             with self._guard():
                 members = self._client.zrevrangebyscore(self._prefix + "history", "+inf", least, start=start, num=size)
-            yield [(member[:-17].decode(), int(member[-16:])) for member in members]
+            yield [(to_id(member[:-17]), int(member[-16:])) for member in members if RUN_MEMBER.fullmatch(member)]
             if len(members) < size:
                 return
             start += size
@@ -253,7 +264,7 @@ class RedisBackend(Backend):
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
         """Call a script for each batch of rows, and return its answers as one list."""
-        replies = self._call(script, [(*arguments, json.dumps(batch)) for batch in _batches(rows)])
+        replies = self._call(script, [(*arguments, sent(batch)) for batch in _batches(rows)])
         return [row for reply in replies for row in loaded(reply)]
 
     def _call(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:
