@@ -20,7 +20,9 @@ from est_alan_scheduler.schedules.state import Coverage, Span, tried
 from est_alan_scheduler.task import Task
 
 _MOST = 64  # spans, beside the latest one
-_TOLERANCE = timedelta(seconds=1)  # of what only just lies ahead: it stays as it is when the clock goes back a little
+
+TOLERANCE = timedelta(seconds=1)
+"""A step of the clock back that a new task and a skipped slot do not notice."""
 
 
 class FixedSlots(Protocol):
@@ -52,21 +54,23 @@ def standing(schedule: FixedSlots, task: Task, here: datetime) -> tuple[datetime
 
     For a schedule with fixed slots. None: the task has never run.
     """
-    recorded = task.last_run_at
+    recorded = task.__dict__["last_run_at"]
     if recorded is None:
         return None, []
-    last, coverage = schedule.instant(recorded), _valid(task)
-    if coverage is None:
-        return (last, []) if last <= here else (here, _started(schedule, task, here))
-    if coverage.is_plain and last <= here:
+    last, entry = schedule.instant(recorded), task._entry
+    coverage: Coverage | None = None if entry is None else entry.coverage
+    if last <= here and (coverage is None or coverage.is_plain):
         return last, []
+    if coverage is None or coverage.last != recorded:
+        return (last, []) if last <= here else (here, _started(schedule, task, here))
     base = min(last if coverage.base is None else coverage.base, here)
     return base, [span for span in coverage.spans(last) if span[1] > base]
 
 
 def first_uncovered(schedule: FixedSlots, base: datetime | None, here: datetime, spans: list[Span]) -> datetime | None:
     """Return the first slot that is neither settled nor started, as `standing` has it; None if there is none."""
-    return _beyond(schedule, schedule.uncovered(base, here), spans)
+    slot = schedule.uncovered(base, here)
+    return _beyond(schedule, slot, spans) if spans else slot
 
 
 def next_slot(schedule: FixedSlots, task: Task, moment: datetime) -> datetime | None:
@@ -83,7 +87,7 @@ def skipped(schedule: FixedSlots, task: Task, here: datetime) -> datetime | None
     if recorded is None or (entry is not None and entry.void == recorded):
         return None
     misfired = schedule.instant(recorded)
-    return misfired if misfired - here <= _TOLERANCE else None
+    return misfired if misfired - here <= TOLERANCE else None
 
 
 def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | None, recorded: datetime) -> bool:
@@ -91,14 +95,14 @@ def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | 
 
     Return whether a new span may begin. `late` is the time since the due moment of its slot, if it has one.
     """
-    coverage = task._entry.coverage
-    is_next = coverage is not None and coverage.is_plain and coverage.last == task.last_run_at
-    if is_next and late is not None and late < schedule.shortest and not schedule.lets_slots_pass:
-        coverage.last = task.__dict__["last_run_at"] = recorded  # the common case: one slot, and soon after it
+    coverage, fields = task._entry.coverage, task.__dict__
+    is_prompt = late is not None and late < schedule.shortest and not schedule.lets_slots_pass
+    if is_prompt and coverage is not None and coverage.is_plain and coverage.last == fields["last_run_at"]:
+        coverage.last = fields["last_run_at"] = recorded  # the common case: one slot, right after the one before
         return False
     here, slot = schedule.first_due(task, now)
     _extend(schedule, task, here, slot, recorded)
-    task.__dict__["last_run_at"] = recorded
+    fields["last_run_at"] = recorded
     return True
 
 
@@ -118,12 +122,6 @@ def note_foreign_run(schedule: FixedSlots, task: Task) -> None:
         _extend(schedule, task, here, first_uncovered(schedule, base, here, spans), recorded)
     finally:
         task.__dict__["last_run_at"] = recorded
-
-
-def note_misfire(task: Task) -> None:
-    """Note that slots of a task were skipped: the next run does not follow the last one without a gap."""
-    if task._entry.coverage is not None:
-        task._entry.coverage.is_plain = False
 
 
 def note_clock(schedule: FixedSlots, task: Task, now: datetime) -> bool:
@@ -162,9 +160,9 @@ def bound(schedule: FixedSlots, task: Task) -> datetime | None:
     elif task.last_run_at is not None:
         moments.append(_minus(schedule.instant(task.last_run_at), schedule.shortest))
     elif schedule.waits_for_slot and entry.armed is not None:
-        moments.append(_minus(schedule.instant(entry.armed), _TOLERANCE))
+        moments.append(_minus(schedule.instant(entry.armed), TOLERANCE))
     if task.misfired_at is not None and entry.void != task.misfired_at:
-        moments.append(_minus(schedule.instant(task.misfired_at), _TOLERANCE))
+        moments.append(_minus(schedule.instant(task.misfired_at), TOLERANCE))
     return max(moments, default=None)
 
 

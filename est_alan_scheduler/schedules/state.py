@@ -52,6 +52,12 @@ class ScheduleState:
         """Note that the last run of the task was set by hand."""
         self.coverage = None
 
+    def note_misfire(self) -> None:
+        """Note that slots of the task were skipped: the next run does not follow the last one without a gap."""
+        self.void = None
+        if self.coverage is not None:
+            self.coverage.is_plain = False
+
     def changed(self) -> None:
         """Note that a field of the task was assigned."""
 

@@ -106,6 +106,12 @@ class TestTheClockGoesBack:
         tick_at(registry, "12:10", "12:30")
         assert times_of(task) == ["12:30"]
 
+    def test_a_slot_that_is_skipped_again_does_not_run(self, registry: Frozen) -> None:
+        task = register(registry, at="12:30", misfire_grace=60)
+        for days in (0, -40, 0):
+            registry.tick_at(DAY + timedelta(days=days, hours=13))
+        assert (task.misfired_at, task.history) == (DAY + timedelta(hours=12, minutes=30), [])
+
     def test_the_first_slot_of_a_new_task_moves_back_with_the_clock_within_a_day(self, registry: Frozen) -> None:
         task = register(registry, **CRON)
         tick_at(registry, "09:10", "09:30")
