@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
@@ -289,6 +289,7 @@ _sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()
 
 
 def _leave_all() -> None:
+    note_end()  # else a loop would take a new lease
     for session in list(_sessions):
         with suppress(Exception):
             session.leave()
