@@ -51,6 +51,11 @@ class State(NamedTuple):
     slot: int | None = None
     """The slot of the last run, as in its claim: a retry is for the same slot, whichever instance starts it."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing has written the row since it was made, claims of a run that goes on apart."""
+        return self.version == self.epoch + 1
+
 
 class Assignment(NamedTuple):
     """Fields of a task's state that were assigned by hand. They are written if the row still has the version seen."""
@@ -202,10 +207,15 @@ class Snapshot(NamedTuple):
     """All tasks are paused: no claim succeeds."""
     born: int = 0
     """The time at which the store was created, by its clock. If it differs from before, the store has lost its rows."""
+    is_complete: bool = False
+    """The snapshot has the definitions of all tasks, or why they are unreadable: one that it leaves out was removed."""
 
 
 ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "owner"}
 """The fields of `State` that may be assigned by hand."""
+
+HIGHEST = 2**52
+"""The highest version of a tombstone that is dropped: new rows continue above it, and need room."""
 
 
 def is_storable(text: str) -> bool:

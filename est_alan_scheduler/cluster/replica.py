@@ -148,12 +148,23 @@ class Replica:
         for task_id, reason in snapshot.unreadable.items():
             records.set_problem(task_id, f"its row cannot be read: {reason}", None)
             self._drop(task_id)
+        if snapshot.is_complete:
+            self._drop_others(snapshot)
         for task_id in wanted - snapshot.states.keys():
             if records.row(task_id) is not None and task_id in self._agenda.store:  # the store has lost it
                 records.forget(task_id)
                 records.mark_edited([task_id])
         for state in snapshot.states.values():
             self.take_state(state, now)
+
+    def _drop_others(self, snapshot: Snapshot) -> None:
+        """Take the tasks out that a complete snapshot leaves out: they were removed, and their tombstones dropped."""
+        records, found = self._records, snapshot.definitions.keys() | snapshot.unreadable.keys()
+        for task_id in [task_id for task_id in records.known_ids() if task_id not in found]:
+            self._drop(task_id)
+        for task_id in [task_id for task_id in records.problems if task_id not in found]:
+            if task_id not in self._agenda.store:  # or it is one of this registry that cannot be shared
+                records.clear_problem(task_id)
 
     def take_joined(self, task: Task, row: KnownRow, state: State | None, is_new: bool) -> None:
         """Take over the state of a task from the answer to its definition; None if its row cannot be read.
@@ -173,7 +184,7 @@ class Replica:
         arm(task, None if row.definition.armed is None else moment(row.definition.armed))
         # A pause that the constructor does not say is one of another instance.
         is_unused = is_blank(state._replace(paused=False) if task.paused else state)
-        if is_unused and (is_new or state.version == 1):
+        if is_unused and (is_new or state.is_first):
             row.version, row.fields = state.version, fields_of(state, task)
             row.initial = {name: task.__dict__[name] for name in FIELDS}
             records.mark_edited([task.id])

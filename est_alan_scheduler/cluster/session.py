@@ -180,12 +180,13 @@ class ClusterSession:
 
     def seconds_to_heartbeat(self) -> float:
         """Return how long until `heartbeat` has something to do, outcomes apart."""
-        due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper.due_at) - monotonic()
+        renewal_at, reaper = self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper
+        due = min(renewal_at, reaper.due_at, reaper.drop_due_at) - monotonic()
         hold = self.claims.seconds_to_hold()
         return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
     def heartbeat(self) -> None:
-        """Renew the lease if it is due, release the claims of a slow tick, write outcomes, reap dead runs."""
+        """Renew the lease if it is due, release the claims of a slow tick, write outcomes, reap dead runs, clean up."""
         if self.outage.seconds_left():
             return
         try:
@@ -195,6 +196,7 @@ class ClusterSession:
             self.claims.write_released()
             self.completer.flush()
             has_reaped = self.reaper.reap_if_due()
+            self.reaper.drop_if_due()
         except BackendUnavailableError as error:
             self.outage.note(error)
         except Exception as error:  # of a backend; the heartbeat has to go on

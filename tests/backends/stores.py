@@ -61,13 +61,13 @@ class Store:
         for backend in self._opened:
             backend.close()
 
-    def spoil(self, task_id: str, field: str, value: str) -> None:
+    def spoil(self, task_id: str, field: str, value: str | int) -> None:
         """Write an invalid value into a task's row."""
         backend: Any = self._opened[0]
         if self.kind == "memory":
             row = backend._rows[task_id]
             if field == "definition":
-                row.definition = value
+                row.definition = str(value)
             else:
                 row.state = row.state._replace(**{field: value})
         elif self.kind == "redis":
