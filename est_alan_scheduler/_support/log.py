@@ -2,6 +2,10 @@
 
 import contextlib
 import logging
+import traceback
+
+from est_alan_scheduler._support.text import one_line
+from est_alan_scheduler._support.tracebacks import format_traceback
 
 _logger = logging.getLogger("est_alan_scheduler")
 _logger.addHandler(logging.NullHandler())  # a library is quiet until the application configures logging
@@ -11,6 +15,34 @@ is_enabled = _logger.isEnabledFor
 
 
 def log(level: int, message: str, error: BaseException | None = None) -> None:
-    """Log a message, with the traceback of `error`. An error of a handler stops neither a run nor the scheduler."""
+    """Log a message as one line, with the traceback of `error`.
+
+    Messages contain texts of tasks, errors and the store. None of them can add a line of its own, or commands to a
+    terminal. An error of a handler stops neither a run nor the scheduler.
+    """
     with contextlib.suppress(Exception, SystemExit):
-        _logger.log(level, message, exc_info=error)
+        _logger.log(level, one_line(message), exc_info=error)
+
+
+def _format_traceback(record: logging.LogRecord) -> bool:
+    """Set the text of a traceback that would differ from Python's own. Formatters show a text that is set."""
+    error = record.exc_info and record.exc_info[1]
+    if error and _has_reader():
+        with contextlib.suppress(Exception):  # of a class of `error`: the formatter will tell it
+            text = format_traceback(error)
+            if text != "".join(traceback.format_exception(error)):  # else the application may format it as it likes
+                record.exc_text = text.removesuffix("\n")
+    return True
+
+
+def _has_reader() -> bool:
+    """Return whether there is a handler that shows something: the text of a traceback takes long to make."""
+    logger: logging.Logger | None = _logger
+    while logger is not None:
+        if not all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
+            return True
+        logger = logger.parent if logger.propagate else None
+    return False
+
+
+_logger.addFilter(_format_traceback)

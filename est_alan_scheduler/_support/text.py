@@ -1,4 +1,6 @@
-"""Short texts of values and errors."""
+"""Short texts of values and errors, and texts that stay within their line."""
+
+import re
 
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
@@ -22,6 +24,20 @@ def shorten(text: str) -> str:
     if not text.isascii():
         text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= MAX_TEXT else text[:MAX_TEXT] + "…"
+
+
+# Control characters, the separators of lines and paragraphs, characters that reverse the direction of what follows, and
+# halves of surrogate pairs, which cannot be written.
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def one_line(text: str) -> str:
+    """Return `text` with everything escaped that could end its line, reorder it, or command a terminal."""
+    return text if text.isprintable() else _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    return repr(match[0])[1:-1]  # none of them is printable
 
 
 class RemoteError(Exception):

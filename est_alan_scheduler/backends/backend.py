@@ -16,6 +16,7 @@ from est_alan_scheduler.backends.rows import (
     RunRow,
     Snapshot,
     State,
+    is_storable,
 )
 from est_alan_scheduler.task import TaskStatus
 
@@ -30,11 +31,20 @@ class BackendUnavailableError(ConnectionError):
     """
 
 
+class ValueRefusedError(BackendUnavailableError, ValueError):
+    """The store refuses a value of the operation for what it is: its encoding, its size, a row that does not fit.
+
+    The same operation on other rows, or with other values, may succeed. Of the rows of this one, none or some are
+    written. A caller that cannot write anything else treats it as an outage, like the errors of the base class.
+    """
+
+
 class Backend(ABC):
     """A store of the state of tasks beyond a process. All methods may be called from any thread.
 
     An operation takes any number of ids, and makes a handful of round trips for them. Each row is compared and written
-    for itself, and never by half. An operation raises `BackendUnavailableError` if the store cannot be reached.
+    for itself, and never by half. An operation raises `BackendUnavailableError` if the store cannot be reached or
+    accepts nothing for now, and `ValueRefusedError` if it refuses a value.
 
     A row's `version` begins at 1 and grows by exactly one with each claim, finish, reap, assignment, change, removal
     and new definition of the row, and with nothing else: an instance that knows the version before its write knows the
@@ -55,6 +65,10 @@ class Backend(ABC):
     def now(self) -> int:
         """Return the time by the store's clock, as an offset to the local monotonic clock: no round trip."""
         return self.clock.now()
+
+    def can_hold(self, text: str) -> bool:
+        """Return whether the store can hold a text as it is, as the id of a task."""
+        return is_storable(text)
 
     @abstractmethod
     def open(self) -> None:

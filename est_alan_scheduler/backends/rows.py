@@ -228,3 +228,8 @@ def storable(text: str | None) -> str | None:
     if text is None or (text.isascii() and "\0" not in text):
         return text
     return text.replace("\0", "\\x00").encode(errors="backslashreplace").decode()
+
+
+def escaped(text: str) -> str:
+    """Return a text with escapes for all that is not ASCII, for a store whose encoding lacks it."""
+    return text.encode("ascii", "backslashreplace").decode()

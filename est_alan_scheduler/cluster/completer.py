@@ -1,5 +1,6 @@
 """The run completer: outcomes of runs, on their way to the store."""
 
+import json
 import logging
 import threading
 from collections import deque
@@ -10,8 +11,9 @@ from itertools import islice
 from typing import Any
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.rows import DeadRunOutcome, RunOutcome
+from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
+from est_alan_scheduler.backends.refusals import write_apart
+from est_alan_scheduler.backends.rows import DeadRunOutcome, RunOutcome, escaped
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
@@ -88,7 +90,7 @@ class RunCompleter:
     def _write(self, batch: list[_Queued]) -> list[RunOutcome]:
         """Write a batch, and return the outcomes of it that came late, but for runs that did not start."""
         try:
-            recorded = self._backend.finish(self._lease.owner, [outcome for outcome, _ in batch])
+            recorded, plainer = self._finish([outcome for outcome, _ in batch])
             dead = self._recorded_as_dead([(it, run) for it, run in batch if run and it[:2] not in recorded])
         except BaseException:
             self._unanswered.update(outcome[:2] for outcome, _ in batch)
@@ -104,12 +106,30 @@ class RunCompleter:
                 was_claimed = records.end(*key)
                 if run is not None and key not in recorded:
                     late.append(outcome)
+                elif key in plainer:
+                    pass  # what the store has is to be read
                 elif run is not None and was_claimed and row is not None and row.epoch == outcome.epoch:
                     row.version += 1  # each change of a row is one version, and the fields of the task say this one
                     continue
                 if was_claimed or run is not None:  # a claim that was undone is known
                     records.mark_stale((outcome.id,))
         return late
+
+    def _finish(self, outcomes: list[RunOutcome]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
+        """Write outcomes; return those that were recorded, and those that the store has refused as they are.
+
+        These are recorded in plainer words if that is possible. If not, nothing more can be done for them.
+        """
+        backend, owner, refused = self._backend, self._lease.owner, set[tuple[str, int]]()
+
+        def note(outcome: RunOutcome, error: ValueRefusedError, is_written: bool) -> None:
+            refused.add(outcome[:2])
+            level, remedy = (logging.WARNING, "its escaped text") if is_written else (logging.ERROR, "nothing")
+            name = f"run {outcome.epoch} of task {outcome.id!r} ({outcome.status.value})"
+            log(level, f"The store refuses the outcome of {name}, and {remedy} is recorded of it: {error}")
+
+        recorded = write_apart(backend, lambda part: backend.finish(owner, part), outcomes, _plainer, note)
+        return recorded | refused, refused
 
     def clear_after_fork(self) -> None:
         """Start over in a child process: the outcomes are for the parent to write."""
@@ -144,3 +164,10 @@ class RunCompleter:
             elif row is None and max(rows, default=0) > outcome.epoch and key not in self._unanswered:
                 dead[key] = None  # only runs that have ended are dropped
         return dead
+
+
+def _plainer(outcome: RunOutcome) -> list[RunOutcome]:
+    """Return an outcome in texts that every encoding has, and also with the bounded `repr` of its result."""
+    shown, error = (text and escaped(text) for text in (outcome.result_text, outcome.error))
+    plain = outcome._replace(result_text=shown, error=error)
+    return [plain, plain._replace(result=json.dumps(shown))]

@@ -1,16 +1,14 @@
 """Definitions of tasks: JSON that other processes can read, with a hash that is equal for equal tasks."""
 
-import functools
 import json
 import os
-import sys
 from collections.abc import Mapping
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from est_alan_scheduler._support.text import class_name, short_repr
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
@@ -65,13 +63,11 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
                 )
     _check_dependencies(task)
     try:
+        names.keep_errors(task.retry.on if task.retry is not None else ())
         name = names.name_of(task.func)
     except ValueError as error:
         raise ValueError(f"task {task.id!r}: {error}") from None
     fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
-    for cls in task.retry.on if task.retry is not None else ():
-        if _loaded(class_name(cls)) is not cls:
-            raise ValueError(f"task {task.id!r}: retry.on has {cls.__name__}, which no other process finds by name")
     return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
 
 
@@ -96,7 +92,7 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Tas
     retry = fields.get("retry")
     if isinstance(retry, dict) and "on" in retry:
         on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
-        fields["retry"] = {**retry, "on": [_loaded(name) or name for name in on]}
+        fields["retry"] = {**retry, "on": [names.find_error(name) for name in on]}
     check_zone(task_id, definition)
     unknown = sorted(fields.keys() - DEFINING)
     if unknown:
@@ -162,12 +158,3 @@ def _local_name() -> str | None:
     except (KeyError, OSError, ValueError):  # a POSIX rule, a copied file
         return None
     return name
-
-
-def _loaded(name: object) -> Any:
-    """Return the object that `"module:qualname"` names, None if its module is not imported or has no such object."""
-    module, _, qualname = str(name).partition(":")
-    try:
-        return functools.reduce(getattr, qualname.split("."), sys.modules[module])
-    except (KeyError, AttributeError):
-        return None

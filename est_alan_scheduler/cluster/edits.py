@@ -8,9 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_ids
-from est_alan_scheduler.backends.rows import Assignment, Change, Definition
+from est_alan_scheduler.backends.refusals import write_apart
+from est_alan_scheduler.backends.rows import Assignment, Change, Definition, escaped
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition, check_zone, decode, encode
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.replica import Replica
@@ -41,6 +43,16 @@ class Edits:
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
         encode(task, self._names)
+        self._check_ids(task)
+
+    def _check_ids(self, task: Task) -> None:
+        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on)):
+            for task_id in ids:
+                if not self._backend.can_hold(task_id):
+                    raise ValueError(
+                        f"the {name} of task {short_repr(task.id)} cannot be stored: the encoding of the database lacks"
+                        f" a character of {short_repr(task_id)}"
+                    )
 
     def join(
         self,
@@ -58,6 +70,8 @@ class Edits:
         tasks, records = list(tasks), self._records
         definitions = {task.id: encode(task, self._names) for task in tasks}
         check_ids([Definition(task_id, "", "") for task_id in definitions])
+        for task in tasks:
+            self._check_ids(task)
         with self._replica.sync_lock:
             self._replica.refresh(definitions)
             with records.lock:
@@ -208,17 +222,28 @@ class Edits:
             for task_id, (row, edit) in assigned.items()
             if edit or row.initial is not None
         ]
-        versions = self._backend.assign(wanted) if wanted else {}
+        backend, refused = self._backend, set[str]()
+
+        def note(assignment: Assignment, error: ValueRefusedError, is_written: bool) -> None:
+            refused.add(assignment.id)
+            level, remedy = (logging.WARNING, "its escaped text") if is_written else (logging.ERROR, "nothing")
+            name = f"{', '.join(assignment.fields)} of task {assignment.id!r}"
+            log(level, f"The store refuses the assigned {name}, and {remedy} is written: {error}")
+
+        versions = write_apart(backend, backend.assign, wanted, _plainer, note) if wanted else {}
         with self._records.lock:
             for assignment in wanted:
                 row, edit = assigned[assignment.id]
-                if assignment.id not in versions:
+                if assignment.id in versions:
+                    row.version = versions[assignment.id]
+                    row.fields.update(edit)
+                    if "status" in edit:
+                        self._records.end_claim_by_status(assignment.id)
+                else:
                     outdated.add(assignment.id)
-                    continue
-                row.version = versions[assignment.id]
-                row.fields.update(edit)
-                if "status" in edit:
-                    self._records.end_claim_by_status(assignment.id)
+                if assignment.id in refused:  # what the store has is to be read
+                    row.note_unknown()
+                    self._records.mark_stale([assignment.id])
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
         """Return fields as a store keeps them; a retry with its slot."""
@@ -261,6 +286,14 @@ class Edits:
             return None
         is_armed = own.has_schedule_of(row.definition)
         return own._replace(armed=row.definition.armed if is_armed else self._backend.now())
+
+
+def _plainer(assignment: Assignment) -> list[Assignment]:
+    """Return an assignment with an error message that every encoding has."""
+    message = assignment.fields.get("error_message")
+    if message is None:
+        return []
+    return [assignment._replace(fields={**assignment.fields, "error_message": escaped(message)})]
 
 
 def _edited(task: Task, row: KnownRow) -> dict[str, Any]:

@@ -1,21 +1,30 @@
-"""Functions by name: a stored definition can run those that this process has exposed, and no others."""
+"""Functions and exception classes by name: a stored definition gets those that this process has named."""
 
+import builtins
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler._support.text import class_name, short_repr
+from est_alan_scheduler.fields.retry import NamedError, named_error
 from est_alan_scheduler.fields.serialization import function_name
 
 _REMEDY = "use a function at the top of an importable module, or give it a name: registry.expose(func, 'name')"
+_BUILTIN_ERRORS = {
+    class_name(cls): cls for cls in vars(builtins).values() if isinstance(cls, type) and issubclass(cls, BaseException)
+}
 
 
 class FunctionNames:
-    """The functions that were registered or exposed, by name. Nothing is ever imported because of a name."""
+    """The functions that were registered or exposed, and the exception classes that tasks retry on, by name.
+
+    Names are compared. Nothing is ever imported, or looked up in a module, because of one.
+    """
 
     def __init__(self) -> None:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._names: dict[Callable[..., Any], str] = {}
+        self._errors: dict[str, type[BaseException]] = dict(_BUILTIN_ERRORS)
         self.count = 0  # so far: when it grows, a task whose function was unknown may find it
 
     def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
@@ -37,6 +46,24 @@ class FunctionNames:
     def find(self, name: object) -> Callable[..., Any] | None:
         """Return the function of that name, None if this process has exposed none."""
         return self._functions.get(name) if isinstance(name, str) else None
+
+    def keep_errors(self, classes: Iterable[type[BaseException]]) -> None:
+        """Let `find_error` find these classes, which a task names; ValueError for one that has no name of its own."""
+        for cls in classes:
+            if "<" in cls.__qualname__:  # each call of a function makes another class
+                raise ValueError(f"retry.on has {cls.__name__}, which no other process finds by name")
+            if not issubclass(cls, NamedError):
+                self._errors[class_name(cls)] = cls
+
+    def find_error(self, name: object) -> type[BaseException]:
+        """Return the exception class of that name: a builtin one, or one that a task here names.
+
+        An unknown name is kept as such, so that the task runs here too: the name is compared with those of the classes
+        of an error. ValueError for what is no name at all.
+        """
+        if not isinstance(name, str):
+            raise ValueError(f"on must be names of exception classes, got {short_repr(name)}")
+        return self._errors.get(name) or named_error(name)
 
     def _keep(self, func: Callable[..., Any], name: str) -> None:
         kept = self._functions.setdefault(name, func)  # atomic: of two threads, one is second

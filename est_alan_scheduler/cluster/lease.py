@@ -14,6 +14,7 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.rows import escaped
 
 GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
 
@@ -43,7 +44,7 @@ class Lease:
 
     def start_over(self) -> None:
         """Start with a new owner id and no lease."""
-        self.owner = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.owner = escaped(f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}")
         self.deadline = 0.0
         self._until = 0  # by the store's clock
         self.since: int | None = None

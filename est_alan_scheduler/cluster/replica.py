@@ -70,7 +70,7 @@ class Replica:
 
         The caller takes it out of the registry as well.
         """
-        if is_storable(task_id):
+        if self._backend.can_hold(task_id):
             self._backend.remove([task_id])
         with self._records.lock:
             self._records.forget(task_id)

@@ -13,7 +13,6 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import to_instant
-from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.completer import RunCompleter
@@ -260,7 +259,7 @@ class ClusterSession:
         self, task_id: str | None, status: TaskStatus | None, since: datetime | None, limit: int
     ) -> list[dict[str, Any]]:
         """Return runs as dicts, the latest `limit` of them, oldest first."""
-        if task_id is not None and not is_storable(task_id):
+        if task_id is not None and not self.backend.can_hold(task_id):
             return []
         runs = self.backend.history(task_id, status, None if since is None else to_instant(to_utc(since)), limit)
         return [run_dict(run, self._agenda.store.get(run.task_id)) for run in runs]

@@ -86,16 +86,18 @@ class Management:
 
     def _try_update(self, before: Task, changes: Mapping[str, Any]) -> Task | None:
         """Change a task, and return it; None if others have changed it first in the backend."""
-        agenda, session = self._agenda, self._parts.session
+        parts, agenda, session = self._parts, self._agenda, self._parts.session
         values = before._validated(changes)
         if session is not None:
             session.edits.check(before.model_copy(update=values))
         replaced = refused = since = None
         with _sync_lock(session):
-            with self._parts.lock, agenda:
+            with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
                 if task is not None:
-                    refused = refusal_of_change(task, values, agenda.store)
+                    if "depends_on" in values:
+                        agenda.work_in(parts.hooks._now())  # `wanted` has to be complete
+                    refused = refusal_of_change(task, values, agenda.store, agenda.wanted)
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)

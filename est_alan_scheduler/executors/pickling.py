@@ -6,19 +6,12 @@ never returns from a cluster.
 
 import contextlib
 import pickle
-import traceback
 from collections.abc import Callable
 from typing import Any
 
 from est_alan_scheduler._support.text import RemoteError, class_name, error_text, short_repr
+from est_alan_scheduler._support.tracebacks import RemoteTraceback, format_traceback
 from est_alan_scheduler.executors.call import Call, Outcome
-
-
-class RemoteTraceback(Exception):  # noqa: N818  # not an error: the traceback of one
-    """The traceback of an error in another process. As the cause of that error it gets into the log."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
 
 
 def pack_call(call: Call, dumps: Callable[[Any], bytes]) -> bytes:
@@ -47,8 +40,7 @@ def unpack_outcome(packed: bytes) -> Outcome:
 
 def pickling_failure(error: Exception, problem: str) -> Outcome:
     """Return the outcome of a call that could not be sent, or whose result could not be sent."""
-    trace = "".join(traceback.format_exception(error))
-    return Outcome(error=pickle.PicklingError(f"{problem}: {error_text(error)}"), trace=trace)
+    return Outcome(error=pickle.PicklingError(f"{problem}: {error_text(error)}"), trace=format_traceback(error))
 
 
 def portable_error(error: BaseException) -> BaseException:

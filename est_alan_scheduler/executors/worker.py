@@ -2,12 +2,12 @@
 
 import pickle
 import time
-import traceback
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler._support.tracebacks import format_traceback
 from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import invoke
@@ -28,7 +28,7 @@ def make_call(call: Call) -> Outcome:
         if call.is_in_its_own_process():
             outcome = Outcome(error=error)
         else:
-            outcome = Outcome(error=portable_error(error), trace="".join(traceback.format_exception(error)))
+            outcome = Outcome(error=portable_error(error), trace=format_traceback(error))
     finally:
         current.reset(token)
         if call.start_mark is not None:

@@ -1,6 +1,7 @@
 """Retry of a failed run: how often, after how long, after which errors."""
 
 from datetime import datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any
 
@@ -11,6 +12,22 @@ from est_alan_scheduler.fields.checks import MAX_SECONDS, KnownFields, check_cou
 from est_alan_scheduler.fields.serialization import object_named
 
 Errors = tuple[type[BaseException], ...]
+
+
+class NamedError(BaseException):
+    """The base of classes that stand for others, of which only the name is known."""
+
+
+@lru_cache(maxsize=1024)
+def named_error(name: str) -> type[NamedError]:
+    """Return a class that stands for the exception class of that name; ValueError for a text that is no such name.
+
+    In `Retry.on` it stands for errors whose class, or a base of it, has the name. Nothing is looked up or imported.
+    """
+    module, _, qualname = name.partition(":")
+    if not (module and qualname):
+        raise ValueError(f"on must be names of exception classes, 'module:qualname', got {short_repr(name)}")
+    return type(qualname.rpartition(".")[2], (NamedError,), {"__module__": module, "__qualname__": qualname})
 
 
 def _check_on(value: object, info: ValidationInfo) -> Errors:
@@ -84,7 +101,8 @@ class Retry(KnownFields):
     def _is_for(self, error: BaseException) -> bool:
         if type(error) is RemoteError:  # only the names of its classes are known
             return any(cls is RemoteError or class_name(cls) in error.classes for cls in self.on)
-        return isinstance(error, self.on)
+        names = {class_name(cls) for cls in self.on if issubclass(cls, NamedError)}
+        return isinstance(error, self.on) or any(class_name(cls) in names for cls in type(error).__mro__ if names)
 
 
 def check_retry(value: object) -> object:

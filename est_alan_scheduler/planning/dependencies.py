@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,8 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Work
 from est_alan_scheduler.schedules.due import is_retry_due
 from est_alan_scheduler.task import Task
+
+_SHOWN = 10  # ids at each end of a long cycle
 
 
 class Accepts:
@@ -105,15 +108,30 @@ def first_stale(task: Task, store: Mapping[str, Task], now: datetime) -> str | N
 
 
 def find_cycle(task: Task, store: Mapping[str, Task]) -> list[str] | None:
-    """Return the ids along a cycle of dependencies through `task`, from its id to its id; None if there is none."""
-    paths = [[task.id, dependency] for dependency in reversed(task.depends_on)]
-    seen: set[str] = set()
-    while paths:
-        path = paths.pop()
-        last = path[-1]
-        if last == task.id:
-            return path
-        if last not in seen and last in store:
-            seen.add(last)
-            paths.extend([*path, dependency] for dependency in reversed(store[last].depends_on))
+    """Return the ids along a shortest cycle of dependencies through `task`, from its id to its id; None without one.
+
+    Each task is looked at once, and no path is copied: the caller may hold the lock.
+    """
+    dependents: dict[str, str] = {}  # of each id reached, the nearer one to `task`
+    queue = deque([task])
+    while queue:
+        current = queue.popleft()
+        for task_id in current.depends_on:
+            if task_id == task.id:
+                cycle = [task_id, current.id]
+                while cycle[-1] != task.id:
+                    cycle.append(dependents[cycle[-1]])
+                return cycle[::-1]
+            dependency = store.get(task_id)
+            if dependency is not None and task_id not in dependents:
+                dependents[task_id] = current.id
+                queue.append(dependency)
     return None
+
+
+def cycle_text(cycle: list[str]) -> str:
+    """Return the ids along a cycle in one line; of a long one, both ends."""
+    left_out = len(cycle) - 2 * _SHOWN
+    if left_out <= 1:
+        return " -> ".join(cycle)
+    return " -> ".join([*cycle[:_SHOWN], f"({left_out} more)", *cycle[-_SHOWN:]])

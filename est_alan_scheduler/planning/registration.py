@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.planning.dependencies import argument_name, find_cycle
+from est_alan_scheduler.planning.dependencies import argument_name, cycle_text, find_cycle
 from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.due import keep_schedule
 from est_alan_scheduler.task import OPTION_NAMES, Task
@@ -30,22 +30,24 @@ def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_a
     """
     if task.id in store and not is_adopted:
         return f"Task with id {task.id!r} already registered."
-    # No cycle leads through an id that no task depends on.
-    may_close = task.id in wanted or task.id in task.depends_on
-    return _closed_cycle(task, store) if may_close else None
+    return _closed_cycle(task, store, wanted)
 
 
-def refusal_of_change(task: Task, values: Mapping[str, Any], store: Mapping[str, Task]) -> str | None:
-    """Return why `task`, which is in `store`, cannot have these values, None if it can."""
+def refusal_of_change(
+    task: Task, values: Mapping[str, Any], store: Mapping[str, Task], wanted: Collection[str]
+) -> str | None:
+    """Return why `task`, which is in `store`, cannot have these values, None if it can; `wanted` as in `refusal`."""
     changed = task.model_copy(update=values)
     try:
         changed._check_together()
         check(changed)
     except ValueError as error:
         return str(error)
-    return _closed_cycle(changed, store) if "depends_on" in values else None
+    return _closed_cycle(changed, store, wanted) if "depends_on" in values else None
 
 
-def _closed_cycle(task: Task, store: Mapping[str, Task]) -> str | None:
+def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
+    if task.id not in wanted and task.id not in task.depends_on:
+        return None  # no cycle leads through an id that no task depends on
     cycle = find_cycle(task, store)
-    return f"Task {task.id!r} would depend on itself: {' -> '.join(cycle)}" if cycle else None
+    return f"Task {task.id!r} would depend on itself: {cycle_text(cycle)}" if cycle else None

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import find_cycle, first_stale
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
 from est_alan_scheduler.schedules.kinds import options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Misfire
@@ -98,7 +98,7 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
     reasons = []
     cycle = find_cycle(task, store)
     if cycle and not all(store[task_id].last_success_at for task_id in cycle):
-        reasons.append(f"waits for itself: {' -> '.join(cycle)}")
+        reasons.append(f"waits for itself: {cycle_text(cycle)}")
     for task_id in task.depends_on:
         dependency = store.get(task_id)
         if dependency is None:

@@ -156,8 +156,8 @@ def test_an_error_that_waiting_cannot_mend_is_raised_without_a_wait(
 @pytest.mark.parametrize(("code", "answer"), [(5, True), (5 | 2 << 8, True), (6, True), (8, False), (None, False)])
 def test_a_locked_file_is_recognised_by_the_code_of_the_error(code: int | None, answer: bool) -> None:
     pytest.importorskip("sqlalchemy")
-    sqlite: Any = import_module("est_alan_scheduler.backends.sql.sqlite")
+    errors: Any = import_module("est_alan_scheduler.backends.sql.errors")
     error: Any = sqlite3.OperationalError("database is locked")
     if code is not None:
         error.sqlite_errorcode = code
-    assert sqlite._is_locked(error) is answer
+    assert errors.is_locked(error) is answer

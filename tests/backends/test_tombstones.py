@@ -78,6 +78,17 @@ class TestDrop:
         assert define(backend, "b", "c")["b"].version < 10
         assert define(backend, "a")["a"].version > HIGHEST
 
+    @pytest.mark.parametrize("store", ["redis"], indirect=True)
+    @pytest.mark.parametrize("key", ["task:a", "runs:a"])
+    def test_a_tombstone_of_which_a_key_has_a_wrong_type_hinders_no_other(
+        self, store: Store, backend: RedisBackend, key: str
+    ) -> None:
+        define(backend, "a", "b")
+        backend.remove(["a", "b"])
+        backend._client.delete(f"{{{store.name}}}:{key}")
+        backend._client.set(f"{{{store.name}}}:{key}", "text")
+        assert drop_all(backend) == 1
+
     @pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
     def test_nothing_to_drop_costs_one_read(
         self, store: Store, backend: Backend, monkeypatch: pytest.MonkeyPatch
@@ -174,9 +185,7 @@ class TestFence:
 
 
 class TestFetch:
-    def test_a_start_reads_no_tombstone(
-        self, store: Store, backend: Backend, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_start_reads_no_tombstone(self, store: Store, backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
         define(backend, "a", "b", "c")
         backend.remove(["b", "c"])
         read: list[int] = []

@@ -1,9 +1,12 @@
 """Checks at registration."""
 
+import tracemalloc
 from typing import Any
 
 import pytest
 
+from est_alan_scheduler import TaskRegistry
+from est_alan_scheduler.planning.dependencies import find_cycle
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.task import Task
 
@@ -76,5 +79,48 @@ def test_a_dependency_cycle_is_refused() -> None:
 def test_a_change_is_refused_if_its_result_could_not_be_registered(values: dict[str, Any], reason: str | None) -> None:
     task = task_of("b", "x")
     before = task.model_dump()
-    assert refusal_of_change(task, values, store_of(task_of("a", "b"), task)) == reason
+    assert refusal_of_change(task, values, store_of(task_of("a", "b"), task), {"b", "x"}) == reason
     assert task.model_dump() == before
+
+
+def test_a_cycle_that_no_other_task_can_close_is_not_searched_for() -> None:
+    class Untouched(dict[str, Task]):
+        def get(self, *_: Any) -> Any:
+            raise AssertionError
+
+    task = task_of("b", "x")
+    assert refusal_of_change(task, {"depends_on": ["a"]}, Untouched(), {"a", "x"}) is None
+
+
+def test_the_search_for_a_cycle_needs_memory_in_proportion_to_the_tasks() -> None:
+    number = 3_000
+    chain = [task_of(f"t{count}", f"t{count + 1}", f"leaf{count}") for count in range(number)]
+    store = store_of(*chain, *(task_of(f"leaf{count}") for count in range(number)))
+    tracemalloc.start()
+    try:
+        closing = find_cycle(task_of(f"t{number}", "t0"), store)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert closing == [f"t{number}", *(f"t{count}" for count in range(number + 1))]
+    assert peak < 500 * number
+
+
+def test_of_a_long_cycle_both_ends_are_printed() -> None:
+    ids = [*(f"t{count}" for count in range(50)), "t0"]
+    store = store_of(*map(task_of, ids[1:50], ids[2:51]))
+    assert refusal(task_of("t0", "t1"), store, ids, is_adopted=False) == (
+        "Task 't0' would depend on itself: " + " -> ".join([*ids[:10], "(31 more)", *ids[-10:]])
+    )
+
+
+@pytest.mark.parametrize("is_reversed", [False, True])
+def test_a_cycle_through_a_chain_is_found_in_whatever_order_it_was_registered(is_reversed: bool) -> None:
+    ids = [f"t{count}" for count in range(2_000)]
+    tasks = [task_of(ids[0]), *map(task_of, ids[1:], ids)]
+    registry = TaskRegistry()
+    for task in reversed(tasks) if is_reversed else tasks:
+        registry.register(task)
+    with pytest.raises(ValueError, match=r"^Task 't0' would depend on itself: t0 -> t1999 -> t1998 -> .* -> t0$"):
+        registry.update("t0", depends_on=[ids[-1]])
+    registry.update(ids[-1], depends_on=[ids[0]])

@@ -10,16 +10,17 @@ from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialBackoff
-from redis.exceptions import NoScriptError, ResponseError
+from redis.exceptions import NoScriptError, RedisError
 from redis.retry import Retry
 from typing_extensions import override
 
 from est_alan_scheduler._support.text import error_text
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.redis import scripts
+from est_alan_scheduler.backends.redis.errors import store_error
 from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state
 from est_alan_scheduler.backends.rows import (
     HIGHEST,
@@ -81,7 +82,7 @@ class RedisBackend(Backend):
             (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
             if int(found) == FORMER_SCHEMA:
                 found = self._upgrade()
-        except (TypeError, ResponseError) as error:  # an unknown option, a missing database
+        except (TypeError, ValueRefusedError) as error:  # an unknown option, a missing database
             raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
         check_schema(int(found), self.url)
 
@@ -293,23 +294,25 @@ class RedisBackend(Backend):
                 with self._client.pipeline(transaction=False) as pipe:
                     for arguments in calls:
                         pipe.evalsha(digest, 1, self._prefix, now, *arguments)
-                    try:
-                        return list(pipe.execute())
-                    except NoScriptError:  # a new server, or one whose scripts were flushed: nothing has been done
-                        self._client.script_load(script)
+                    replies = pipe.execute(raise_on_error=False)  # an error that it raises does not begin with its code
+                errors = [reply for reply in replies if isinstance(reply, RedisError)]
+                if not errors:
+                    return list(replies)
+                if not isinstance(errors[0], NoScriptError):
+                    raise errors[0]
+                self._client.script_load(script)  # a new server, or one whose scripts were flushed
         raise BackendUnavailableError(f"{self.url}: it forgets scripts at once")
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Turn all errors of a server that is unavailable into one."""
+        """Turn the errors of the client into those of a backend; after an outage the next call connects anew."""
         try:
             yield
-        except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError, redis.OutOfMemoryError) as error:
-            raise BackendUnavailableError(f"{self.url}: {error}") from error
-        except ResponseError as error:
-            if not str(error).startswith(("MISCONF", "LOADING", "MASTERDOWN", "NOREPLICAS", "CLUSTERDOWN", "BUSY")):
-                raise
-            raise BackendUnavailableError(f"{self.url}: {error}") from error
+        except RedisError as error:
+            failure = store_error(self.url, error)
+            if not isinstance(failure, ValueRefusedError):  # the server may have become a replica of another one
+                self._client.connection_pool.disconnect(inuse_connections=False)
+            raise failure from error
 
 
 def _batches(rows: Sequence[Any]) -> list[Any]:

@@ -213,30 +213,31 @@ end
 return '{}'
 """
 
-# A tombstone whose task has a run in flight is looked at again a lease later, one whose numbers are out of range never.
+# A tombstone whose task has a run in flight is looked at again a lease later; one that makes no sense never.
 DROP_TOMBSTONES = """
 local at, limit, highest, pause = now(), ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local dropped = 0
 local function raise(name, value)
     if value > number(name) then call('HSET', P .. 'meta', name, whole(value)) end
 end
-local function is_running(id)
+local function check(id)
     for _, epoch in ipairs(call('ZRANGE', P .. 'runs:' .. id, 0, -1)) do
         if get_run(id, epoch, 'finished') == '' then return true end
     end
+    return false, tonumber(get(id, 'version'))
 end
 for _, id in ipairs(call('ZRANGEBYSCORE', P .. 'kept', '-inf', whole(at), 'LIMIT', 0, limit)) do
-    local version = tonumber(get(id, 'version') or '')
-    if is_running(id) then
+    local is_readable, is_running, version = pcall(check, id)
+    if is_readable and is_running then
         call('ZADD', P .. 'kept', whole(at + pause), id)
-    elseif not version or version > highest then
-        call('ZREM', P .. 'kept', id)
     else
+        call('ZREM', P .. 'kept', id)
+    end
+    if is_readable and version and version <= highest then
         raise('dropped_version', version)
         raise('dropped_revision', tonumber(call('ZSCORE', P .. 'removed', id) or '0'))
         call('DEL', P .. 'task:' .. id)
         call('ZREM', P .. 'removed', id)
-        call('ZREM', P .. 'kept', id)
         dropped = dropped + 1
     end
 end

@@ -23,7 +23,7 @@ from est_alan_scheduler.backends.rows import (
     State,
     storable,
 )
-from est_alan_scheduler.backends.sql.engine import SqlEngine
+from est_alan_scheduler.backends.sql.engine import SqlEngine, tried_again
 from est_alan_scheduler.backends.sql.tables import BLANK, RUN, STATE, sql
 from est_alan_scheduler.task import TaskStatus
 
@@ -74,6 +74,7 @@ class SqlBackend(SqlEngine):
         return snapshot
 
     @override
+    @tried_again
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
         t = self._tables
@@ -101,6 +102,7 @@ class SqlBackend(SqlEngine):
         return {task_id: states[task_id] for task_id in wanted if task_id in states}
 
     @override
+    @tried_again
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         if not changes:
             return {}
@@ -124,6 +126,7 @@ class SqlBackend(SqlEngine):
         return to_states(rows)
 
     @override
+    @tried_again
     def remove(self, ids: Collection[str]) -> None:
         t = self._tables
         # A lease that ends later than any can is of a clock that was wrong.
@@ -140,6 +143,7 @@ class SqlBackend(SqlEngine):
             self._execute_all(connection, delete, [{"id": task_id} for task_id in sorted(ids)])
 
     @override
+    @tried_again
     def drop_tombstones(self, limit: int = 1_000) -> int:
         t = self._tables
         found = (
@@ -164,12 +168,14 @@ class SqlBackend(SqlEngine):
         return len(rows)
 
     @override
+    @tried_again
     def pause_all(self, paused: bool) -> bool:
         update = f"UPDATE {self._tables.meta} SET paused = :paused, revision = revision + 1 WHERE paused <> :paused"
         with self._transaction() as connection:
             return connection.execute(sql(update), {"paused": paused}).rowcount > 0
 
     @override
+    @tried_again
     def assign(self, assignments: Sequence[Assignment]) -> dict[str, int]:
         check_fields(assignments)
         if not assignments:
@@ -221,6 +227,7 @@ class SqlBackend(SqlEngine):
         return newest(to_runs(self._read(statement, {"ids": self._ids(limits), "most": most})), limits)
 
     @override
+    @tried_again
     def renew(self, owner: str, lease: float) -> Renewal:
         t = self._tables
         # First the lock, then the clock: a lease that `reap` has meanwhile seen expired counts as broken here too.
@@ -245,6 +252,7 @@ class SqlBackend(SqlEngine):
         return [InstanceRow._make(row) for row in self._read(f"{alive} ORDER BY since, owner", self._times())]
 
     @override
+    @tried_again
     def leave(self, owner: str) -> None:
         with self._transaction() as connection:
             connection.execute(sql(f"DELETE FROM {self._tables.instances} WHERE owner = :owner"), {"owner": owner})
@@ -260,6 +268,7 @@ class SqlBackend(SqlEngine):
         return to_runs(self._read(statement, {"limit": limit, **self._times()}))
 
     @override
+    @tried_again
     def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         if not outcomes:
             return set()

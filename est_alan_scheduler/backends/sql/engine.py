@@ -1,19 +1,44 @@
 """The engine of a SQL backend: connections, transactions, and the errors of a database that is unavailable."""
 
 import os
+import random
+import sqlite3
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from typing_extensions import override
+from typing_extensions import ParamSpec, override
 
-from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
+from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
 from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_schema
+from est_alan_scheduler.backends.sql.errors import ConflictError, is_locked, store_error
 from est_alan_scheduler.backends.sql.tables import Tables, sql
+
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
+_TRIES = 6  # of an operation while other transactions come first
+_PAUSE = 0.01  # seconds before the second, at most; before each later one twice as long
+
+
+def tried_again(operation: Callable[_Arguments, _Answer]) -> Callable[_Arguments, _Answer]:
+    """Repeat an operation that failed only because another transaction came first."""
+
+    @wraps(operation)
+    def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+        for number in range(_TRIES - 1):
+            try:
+                return operation(*args, **kwargs)
+            except ConflictError:
+                time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311  # no secret: so that two do not meet
+        return operation(*args, **kwargs)
+
+    return call
 
 
 class SqlEngine(Backend):
@@ -97,10 +122,15 @@ class SqlEngine(Backend):
         self.clock.note(now, began)
         return now
 
+    @tried_again
     def _read(self, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
         """Return the rows of a single statement, which is a transaction of its own."""
-        with self._guard(), self._single.connect() as connection:
+        with self._guard(), self._connect_for_one() as connection:
             return connection.execute(sql(statement), parameters).all()
+
+    def _connect_for_one(self) -> AbstractContextManager[Connection]:
+        """Return a connection for a single statement."""
+        return self._single.connect()
 
     def _execute_all(self, connection: Connection, statement: str, parameters: Sequence[dict[str, Any]]) -> None:
         """Execute a statement once for each set of parameters."""
@@ -114,15 +144,14 @@ class SqlEngine(Backend):
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        """Turn all errors of a database that is unavailable into one."""
+        """Turn the errors of a database into those of a backend; after an outage the next call connects anew."""
         if os.getpid() != self._pid:  # after a fork the connections belong to the parent
             self._pid = os.getpid()
             self._engine.dispose(close=False)
         try:
             yield
-        except (OperationalError, InterfaceError, PoolTimeoutError) as error:
-            raise BackendUnavailableError(f"{self.url}: {getattr(error, 'orig', None) or error}") from error
-        except DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            raise BackendUnavailableError(f"{self.url}: {error.orig}") from error
+        except (DBAPIError, PoolTimeoutError, sqlite3.Error, UnicodeError, OverflowError) as error:
+            failure = store_error(self.url, error)
+            if not isinstance(failure, ValueRefusedError | ConflictError) and not is_locked(error):
+                self._engine.dispose()  # the server may be a stand-by by now, the file another one
+            raise failure from error

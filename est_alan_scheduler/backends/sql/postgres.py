@@ -2,15 +2,16 @@
 
 import json
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import URL, Connection, create_engine, event
 from typing_extensions import override
 
-from est_alan_scheduler.backends.backend import DEFAULT_NAME
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_name
-from est_alan_scheduler.backends.rows import Claim, RunOutcome
+from est_alan_scheduler.backends.rows import Claim, RunOutcome, Snapshot
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
@@ -24,6 +25,10 @@ def _rows(parameter: str, columns: str) -> str:
     values = ", ".join(f"CAST(r.row ->> {place} AS {kind}) AS {name}" for place, (name, kind) in enumerate(pairs))
     return f"SELECT {values} FROM jsonb_array_elements(CAST(:{parameter} AS jsonb)) AS r(row)"
 
+
+# Bounds of every wait (the caller repeats the operation), and look-ups by key: these rows are in memory.
+_SETTINGS = {"statement_timeout": "30s", "lock_timeout": "10s", "random_page_cost": "1.1"}
+_ISOLATION = {"default_transaction_isolation": "read committed"}  # of statements that begin no transaction
 
 _CLAIMS = _rows(
     "claims",
@@ -45,15 +50,78 @@ class PostgresBackend(SqlBackend):
 
     def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
         waits = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 15, "keepalives_interval": 5}
-        engine = create_engine(url, connect_args={key: value for key, value in waits.items() if key not in url.query})
-        event.listen(engine, "connect", _set_up)
+        url, options = _typed_options(url)
+        options |= {key: value for key, value in waits.items() if key not in url.query}
+        options["client_encoding"] = "utf8"  # the server converts it, and says what it cannot hold
+        engine = create_engine(url, connect_args=options, isolation_level="READ COMMITTED")
+        event.listen(engine, "connect", self._set_up)
+        event.listen(engine, "begin", self._begin)
         super().__init__(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), check_name(name), clock)
+        self._has_threshold = "prepare_threshold" in options
+        self._is_pooled = False
+        self._encoding = "UTF8"
         # Not now(), which is the start of the transaction: it may have waited since.
         self._now = (
             "CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS bigint)"
             if clock is None
             else "CAST(:now AS bigint)"
         )
+
+    def _set_up(self, connection: Any, _record: Any) -> None:
+        """Set up a session, if it is one: behind a pooler each transaction may have another one."""
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_backend_pid(), current_setting('server_encoding')")
+                pid, self._encoding = cursor.fetchone()
+                self._is_pooled = pid != connection.info.backend_pid  # a pooler makes up a process of its own
+                if not self._is_pooled:
+                    cursor.execute(
+                        _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
+                    )
+                elif not self._has_threshold:
+                    connection.prepare_threshold = None  # another session does not know what one has prepared
+            connection.commit()
+        except BaseException:
+            connection.close()
+            raise
+
+    def _begin(self, connection: Connection) -> None:
+        if self._is_pooled and connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql(_set(_SETTINGS, is_local=True))
+
+    @override
+    def _connect_for_one(self) -> AbstractContextManager[Connection]:
+        return self._engine.begin() if self._is_pooled else super()._connect_for_one()
+
+    @override
+    def open(self) -> None:
+        with self._guard(), self._single.connect():
+            pass  # now the encoding is known
+        if self._encoding == "SQL_ASCII":
+            raise RuntimeError(
+                f"{self.url}: the database is in SQL_ASCII, which does not say what its bytes mean; create one with"
+                " ENCODING 'UTF8' TEMPLATE template0"
+            )
+        super().open()
+
+    @override
+    def can_hold(self, text: str) -> bool:
+        if text.isascii() or self._encoding == "UTF8":
+            return super().can_hold(text)
+        try:
+            return super().can_hold(text) and bool(self._read("SELECT CAST(:text AS text)", {"text": text}))
+        except ValueRefusedError:
+            return False
+
+    @override
+    def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
+        try:
+            return super().fetch(ids, seen, known)
+        except ValueRefusedError:
+            held = [task_id for task_id in ids or () if self.can_hold(task_id)]
+            if len(held) == len(ids or ()):
+                raise
+            return super().fetch(held, seen, known)  # the others cannot be there
 
     @override
     def _among(self, column: str) -> str:
@@ -172,8 +240,18 @@ def _opaque(condition: str) -> str:
     return f"CASE WHEN {condition} THEN true ELSE false END"
 
 
-def _set_up(connection: Any, _record: Any) -> None:
-    """Bound every wait (the caller repeats the operation), and prefer look-ups by key: these rows are in memory."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = '30s'; SET lock_timeout = '10s'; SET random_page_cost = 1.1")
-    connection.commit()
+def _set(settings: Mapping[str, str], is_local: bool) -> str:
+    """Return the statement that sets these, of the session or of the transaction."""
+    return "SELECT " + ", ".join(f"set_config('{name}', '{value}', {is_local})" for name, value in settings.items())
+
+
+def _typed_options(url: URL) -> tuple[URL, dict[str, Any]]:
+    """Return a URL without the options that the driver takes by their type, and these."""
+    value = url.query.get("prepare_threshold")
+    if value is None:
+        return url, {}
+    if not isinstance(value, str) or not (value.isdecimal() or value.lower() == "none"):
+        raise ValueError(f"prepare_threshold must be a whole number or none, got {value!r}")
+    return url.difference_update_query(["prepare_threshold"]), {
+        "prepare_threshold": int(value) if value.isdecimal() else None
+    }

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
+from est_alan_scheduler.backends.sql.errors import is_damaged, is_locked
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import sql
 
@@ -50,10 +51,10 @@ class SqliteBackend(SqlBackend):
     def open(self) -> None:
         try:
             super().open()
-        except DatabaseError as error:
-            if type(error.orig) is not sqlite3.DatabaseError:
+        except BackendUnavailableError as error:
+            if not is_damaged(error.__cause__):
                 raise
-            raise RuntimeError(f"{self.url}: {error.orig}; give the path of another file, or of none") from error
+            raise RuntimeError(f"{error}; give the path of another file, or of none") from error
 
     @override
     def _among(self, column: str) -> str:
@@ -188,12 +189,6 @@ def _patiently(attempt: Callable[[], _Answer]) -> _Answer:
         try:
             return attempt()
         except (sqlite3.OperationalError, OperationalError) as error:
-            if not _is_locked(getattr(error, "orig", error)) or time.monotonic() > deadline:
+            if not is_locked(error) or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(*_PAUSE))  # noqa: S311  # no secret: it keeps two from meeting again and again
-
-
-def _is_locked(error: BaseException | None) -> bool:
-    """Return whether others have the lock, so that it helps to wait."""
-    code = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)  # the other bits are details

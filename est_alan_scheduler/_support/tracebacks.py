@@ -1,0 +1,51 @@
+"""Tracebacks as text in which the message of an error cannot pass for other lines."""
+
+from collections.abc import Iterator, Sequence
+from traceback import TracebackException
+from typing import Any
+
+from est_alan_scheduler._support.text import one_line
+
+
+class RemoteTraceback(Exception):  # noqa: N818  # not an error: the traceback of one
+    """The traceback of an error in another process. As the cause of that error it gets into the log."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+class _OneLineMessages(TracebackException):
+    """A traceback that shows the class and the message of an error in one line."""
+
+    def format_exception_only(self, **options: Any) -> Iterator[str]:  # type: ignore[override]  # they vary by version
+        """Yield the lines that Python begins, with all others as part of them."""
+        for text in super().format_exception_only(**options):
+            yield one_line(text.removesuffix("\n")) + "\n"
+
+
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback of an error, its causes included, as Python shows it, with control characters escaped.
+
+    Python begins each line of it. The message of an error, a note or a name is never more than one line; only the
+    traceback of another process keeps its lines, and this function has made it there.
+    """
+    shown = TracebackException.from_exception(error, compact=True)
+    pending: list[tuple[TracebackException, BaseException]] = [(shown, error)]
+    while pending:
+        part, its_error = pending.pop()
+        if type(its_error) is not RemoteTraceback:
+            part.__class__ = _OneLineMessages
+        _flatten(part)
+        inner = [(part.__cause__, its_error.__cause__), (part.__context__, its_error.__context__)]
+        if isinstance(its_error, BaseExceptionGroup):
+            inner += zip(part.exceptions or (), its_error.exceptions, strict=False)
+        pending += [(one, cause) for one, cause in inner if one is not None and cause is not None]
+    return "\n".join(map(one_line, "".join(shown.format()).split("\n")))
+
+
+def _flatten(part: TracebackException) -> None:
+    notes = part.__notes__  # of any type: each is an assignable attribute of the error
+    if isinstance(notes, Sequence) and not isinstance(notes, str):
+        part.__notes__ = [one_line(str(note)) for note in notes]
+    for frame in part.stack:
+        frame.name, frame.filename = one_line(frame.name), one_line(frame.filename)
