@@ -85,12 +85,12 @@ def check(name: str, at: datetime, expected: datetime) -> str | None:
     slot = schedule.after(expected - timedelta(microseconds=1))
     if slot != expected:
         return f"{name} {at}: the slot is {slot}, expected {expected}"
-    if schedule.local_date(expected) != at.date():
-        return f"{name} {at}: its date is {schedule.local_date(expected)}"
+    if schedule.dates(expected) != [at.date()]:
+        return f"{name} {at}: its date is {schedule.dates(expected)[0]}"
     if schedule.latest(expected) != expected:
         return f"{name} {at}: the latest slot at {expected} is {schedule.latest(expected)}"
     following = schedule.after(expected)
-    if following is None or not timedelta(0) < schedule.local_date(following) - at.date() <= 2 * DAY:
+    if following is None or not timedelta(0) < schedule.dates(following)[0] - at.date() <= 2 * DAY:
         return f"{name} {at}: the slot after {expected} is {following}"
     return None
 

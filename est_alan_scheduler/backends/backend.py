@@ -55,6 +55,9 @@ class Backend(ABC):
     `clock` replaces the store's clock, for tests: it returns microseconds since 1970.
     """
 
+    hint = "check that the store can be reached"
+    """What to do if it is unavailable at opening."""
+
     def __init__(self, url: str, clock: Callable[[], int] | None = None) -> None:
         self.url = url  # without a password: it is part of messages
         self.clock = StoreClock(clock)

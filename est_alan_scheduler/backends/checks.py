@@ -47,8 +47,10 @@ def check_fields(assignments: Sequence[Assignment]) -> None:
                 )
 
 
-def check_schema(found: int, url: str) -> None:
-    """Refuse a store that a version with other tables has written with RuntimeError."""
+def check_schema(found: object, url: str) -> None:
+    """Refuse a store that another program, or a version with other tables, has written with RuntimeError."""
+    if type(found) is not int:
+        raise RuntimeError(f"{url} has schema {short_repr(found)}, which is no version: give the backend another name")
     if found != SCHEMA:
         remedy = "upgrade it, or give" if found > SCHEMA else "earlier ones are not converted; give"
         raise RuntimeError(

@@ -16,6 +16,10 @@ def to_instant(moment: datetime) -> int:
     return (moment - _EPOCH) // _MICROSECOND
 
 
+EARLIEST, LATEST = to_instant(datetime.min), to_instant(datetime.max)
+"""The ends of the calendar."""
+
+
 def from_instant(instant: int) -> datetime:
     """Return microseconds since 1970 as a naive UTC moment."""
     return _EPOCH + instant * _MICROSECOND

@@ -1,21 +1,31 @@
 """Backends by URL, their libraries imported on demand."""
 
+import re
 from collections.abc import Callable
 from importlib import import_module
-from types import ModuleType
 
-from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend
+from est_alan_scheduler._support.text import error_text, one_line, short_repr
+from est_alan_scheduler.backends.address import Address
+from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
+from est_alan_scheduler.backends.sql.errors import is_misfit
 
 _KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, redis://host:6379/0 or valkey://…"
+_POSTGRES, _REDIS = ("postgresql+psycopg", "postgresql", "postgres"), ("redis", "rediss", "valkey", "valkeys")
 
 
 def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> Backend:
     """Return the backend of a URL, opened: its tables or keys exist.
 
-    `sqlite:///relative.db`, `sqlite:////absolute.db`, `postgresql+psycopg://…` (or `postgresql://…`), `redis://…`,
-    `rediss://…`, `valkey://…`, `valkeys://…`. `name` is the prefix of all tables and keys: different names are
-    different task lists. `clock` replaces the store's, for tests.
+    `sqlite:///relative.db`, `sqlite:////absolute.db`: all that follows `sqlite:///` is the path, as it is. `%20` and
+    `?` are part of it. Only `?name=value` is refused, because it looks like an option, and there is none.
+
+    `postgresql+psycopg://user:password@host:5432/database?option=value` (or `postgresql://…`, `postgres://…`),
+    `redis://user:password@host:6379/0?option=value` (or `rediss://…`, `valkey://…`, `valkeys://…`): in a user name or a
+    password, `/`, `?`, `#`, `@` and `%` are written `%2F`, `%3F`, `%23`, `%40` and `%25`. Options are those of libpq
+    and `prepare_threshold`, or those of redis-py that change no answers. No message shows a password.
+
+    `name` is the prefix of all tables and keys: different names are different task lists. `clock` replaces the store's,
+    for tests.
 
     Raises ValueError for another URL or a bad name, ImportError if an extra is missing, RuntimeError for a store that
     cannot be used, `BackendUnavailableError` if it does not answer.
@@ -23,39 +33,87 @@ def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | 
     backend = _backend(url, name, clock)
     try:
         backend.open()
+    except Exception as error:
+        backend.close()
+        if type(error) in (ValueError, RuntimeError):
+            raise
+        raise _documented(error, backend, name) from error
     except BaseException:
         backend.close()
         raise
     return backend
 
 
+def _documented(error: Exception, backend: Backend, name: str) -> Exception:
+    """Return an error of one of the documented kinds, which says what to do."""
+    text = str(error) if isinstance(error, BackendUnavailableError) else f"{backend.url}: {error_text(error)}"
+    if is_misfit(error.__cause__):
+        remedy = f"give the backend another name, or this user the right to create and change what begins with {name}_"
+        return RuntimeError(f"{text}; {remedy}")
+    is_outage = isinstance(error, BackendUnavailableError) and not isinstance(error, ValueRefusedError)
+    return (BackendUnavailableError if is_outage else RuntimeError)(f"{text}; {backend.hint}")
+
+
 def _backend(url: str, name: str, clock: Callable[[], int] | None) -> Backend:
-    scheme = url.partition("://")[0] if isinstance(url, str) and "://" in url else ""
+    scheme = url.partition("://")[0].lower() if isinstance(url, str) and "://" in url else ""
     if scheme == "sqlite":
-        sqlalchemy = _library("sqlalchemy", "sql")
-        from est_alan_scheduler.backends.sql.sqlite import SqliteBackend
-
-        return SqliteBackend(sqlalchemy.make_url(url), name, clock)
-    if scheme in ("postgresql+psycopg", "postgresql"):
-        sqlalchemy = _library("sqlalchemy", "postgres")
-        _library("psycopg", "postgres")
-        from est_alan_scheduler.backends.sql.postgres import PostgresBackend
-
-        return PostgresBackend(sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"), name, clock)
-    if scheme in ("redis", "rediss", "valkey", "valkeys"):
-        _library("redis", "redis")
-        from est_alan_scheduler.backends.redis.backend import RedisBackend
-
-        return RedisBackend(url.replace("valkey", "redis", 1), name, clock)
-    start = url.partition(":")[0] if isinstance(url, str) else url  # the rest may contain a password
-    asked = f"{scheme}://…" if scheme else short_repr(start)
-    raise ValueError(f"no backend for {asked}; available: {_KNOWN}")
+        backend = _load("SqliteBackend", "sql.sqlite", "sql", "sqlalchemy")
+        return backend(sqlite_path(url.partition("://")[2]), name, clock)
+    if scheme in _POSTGRES:
+        backend = _load("PostgresBackend", "sql.postgres", "postgres", "sqlalchemy", "psycopg")
+        return backend(Address(url, _POSTGRES[0]), name, clock)
+    if scheme in _REDIS:
+        backend = _load("RedisBackend", "redis.backend", "redis", "redis")
+        return backend(Address(url, scheme.replace("valkey", "redis")), name, clock)
+    raise ValueError(f"no backend for {_asked(url, scheme)}; available: {_KNOWN}")
 
 
-def _library(name: str, extra: str) -> ModuleType:
+def _asked(url: object, scheme: str) -> str:
+    """Return the part of a URL that cannot contain a password."""
+    if not isinstance(url, str):
+        return "None" if url is None else f"an object of {type(url).__name__}: it must be a str"
+    if re.fullmatch(r"[a-z][a-z0-9+.-]{,40}", scheme):
+        return f"{scheme}://…"
+    start = url.partition(":")[0]
+    return short_repr(start) if re.fullmatch(r"[\w.+ -]{,40}", start) else "this text"
+
+
+def sqlite_path(rest: str) -> str:
+    """Return the path of a file in what follows `sqlite://`."""
+    shown, path = f"sqlite://{one_line(rest)}", rest[1:]
+    if path in ("", ":memory:") or path.startswith("file:"):
+        raise ValueError(
+            f"{shown}: state has to be in a file, like sqlite:///tasks.db; for state in this process, pass"
+            " MemoryBackend() of est_alan_scheduler.backends"
+        )
+    if not rest.startswith("/"):
+        raise ValueError(f"{shown}: a path begins after the third slash, like sqlite:///tasks.db")
+    if re.search(r"\?\w+=", path):
+        options = ", ".join(map(repr, re.findall(r"[?&](\w+)=", path)))
+        raise ValueError(f"{shown}: nothing can follow the path of the file, got {options}")
+    if "\0" in path:
+        raise ValueError(f"{shown}: no path contains a NUL")
+    return path
+
+
+def _load(name: str, module: str, extra: str, *libraries: str) -> Callable[..., Backend]:
+    """Return the class of a backend, its libraries imported; each failure of theirs is an ImportError."""
+    for library in libraries:
+        try:
+            import_module(library)
+        except ModuleNotFoundError as error:
+            if error.name != library:
+                raise _broken(library, extra, error) from error
+            raise ImportError(f'this backend needs {library}: pip install "est-alan-scheduler[{extra}]"') from error
+        except Exception as error:
+            raise _broken(library, extra, error) from error
     try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise  # it is installed, and broken
-        raise ImportError(f'this backend needs {name}: pip install "est-alan-scheduler[{extra}]"') from error
+        found: Callable[..., Backend] = getattr(import_module(f"est_alan_scheduler.backends.{module}"), name)
+    except ImportError as error:  # of a library too old to have what is imported
+        raise _broken(" or ".join(libraries), extra, error) from error
+    return found
+
+
+def _broken(library: str, extra: str, error: Exception) -> ImportError:
+    remedy = f'pip install --upgrade --force-reinstall "est-alan-scheduler[{extra}]"'
+    return ImportError(f"{library} is installed, but cannot be imported ({short_repr(error)}): {remedy}")

@@ -1,14 +1,19 @@
-"""Cron expressions as text: parsed, and refused with the reason. By way of cronsim, the extra `cron`."""
+"""Cron expressions: read into sets of values, or refused with the reason and with what to write instead.
+
+What follows from the sets, the slots, is the work of cronsim, the extra `cron`.
+"""
 
 from __future__ import annotations
 
 import copy
-from contextlib import suppress
 from datetime import datetime
+from functools import lru_cache
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.calendar.cron_dialects import advise
+from est_alan_scheduler.calendar.cron_field import FIELDS
 
 if TYPE_CHECKING:
     from cronsim import CronSim
@@ -27,67 +32,139 @@ _NICKNAMES = {
     "@hourly": "0 * * * *",
 }
 
-# The fields as cronsim calls them, in the order of six.
-_ALLOWED = {
-    "second": "0-59",
-    "minute": "0-59",
-    "hour": "0-23",
-    "day-of-month": "1-31, L (the last day), LW (the last weekday)",
-    "month": "1-12, JAN-DEC",
-    "day-of-week": "0-7 (0 and 7 are Sunday), SUN-SAT, `5L` (the last Friday), `1#2` (the second Monday)",
-}
+
+class Values(NamedTuple):
+    """The values of a field."""
+
+    text: str
+    """As cronsim reads it: in capital letters, and a range of one value without its step."""
+    numbers: tuple[int, ...]
+    """In order, and without duplicates; Sunday is 0."""
+    special: tuple[str, ...]
+    """`L`, `LW`, `5L`, `1#2`."""
+    is_full: bool
+    """Whether these are all values."""
 
 
-def parse(expression: str) -> CronSim:
-    """Return an expression as parsed by cronsim.
+class CronExpression(NamedTuple):
+    """An expression that was read."""
 
-    Raises `ValueError` that names the wrong field and the allowed values; `ImportError` that names the missing package.
+    seconds: Values
+    minutes: Values
+    hours: Values
+    days: Values
+    months: Values
+    weekdays: Values
+    is_day_both: bool
+    """Whether a day has to fit both the day of the month and that of the week, or one of the two is enough.
+
+    Both, if one of the two fields begins with a star, as in Debian's cron.
+    """
+    walk: CronSim
+    """The slots; to be copied, not to be used up."""
+
+
+def parse(expression: str) -> CronExpression:
+    """Return an expression as it was read.
+
+    Raises `ValueError` that names the wrong field and the allowed values, or what to write instead; `ImportError` that
+    names the missing package.
     """
     try:
-        from cronsim import CronSim, CronSimError
+        import cronsim  # noqa: F401  # so that the error comes from here, whatever was read before
     except ModuleNotFoundError as error:
         raise ImportError('cron needs cronsim: pip install "est-alan-scheduler[cron]"') from error
-    text = _NICKNAMES.get(expression.strip().lower(), expression)
+    return _parse(expression)
+
+
+@lru_cache(maxsize=1024)
+def _parse(expression: str) -> CronExpression:
     try:
-        parsed = CronSim(text, _ANY)
-        next(copy.copy(parsed))
-    except StopIteration:
-        raise ValueError(_never_comes(expression, text.split())) from None
-    except (CronSimError, ValueError, TypeError, AssertionError) as error:  # the last three: it fails on odd fields
-        raise ValueError(_what_is_wrong(expression, text.split(), str(error))) from None
-    return parsed
+        return _read(expression)
+    except ValueError as error:
+        problem = str(error)
+    raise ValueError(_with_advice(expression, problem))
 
 
-def _what_is_wrong(expression: str, fields: list[str], error: str) -> str:
-    if len(fields) not in (5, 6):
+def _read(expression: str) -> CronExpression:
+    """Return an expression as it was read. Raises `ValueError` that names what is wrong."""
+    from cronsim import CronSim, CronSimError
+
+    fields = _NICKNAMES.get(expression.strip().lower(), expression).split()
+    if len(fields) == 5:
+        fields.insert(0, "0")
+    if len(fields) != 6:
         nicknames = f", nor one of {', '.join(_NICKNAMES)}" if expression.startswith("@") else ""
-        return (
+        raise ValueError(
             f"cron {short_repr(expression)} is not five fields (minute hour day-of-month month day-of-week), six with "
             f"the seconds first{nicknames}, but {len(fields)}"
         )
-    bad = error.removeprefix("Bad ")
-    if bad not in _ALLOWED:
-        return f"cron {short_repr(expression)} cannot be read{f': {error}' if error else ''}"
-    position = list(_ALLOWED).index(bad) - len(_ALLOWED)
-    if bad == "day-of-month" and fields[-2:] != ["*", "*"]:
-        with suppress(ValueError):  # else the day is right for other months
-            parse(" ".join([*fields[:-2], "*", "*"]))
-            return _never_comes(expression, fields)
-    return (
-        f"cron {short_repr(expression)} has the {bad} {short_repr(fields[position])}; allowed: {_ALLOWED[bad]}, "
-        "`*`, ranges `a-b`, steps `/n`, and lists of these with commas"
-    )
+    values = []
+    for position, text in enumerate(fields):
+        found = _values(position, text.upper())
+        if found is None:
+            field = FIELDS[position]
+            raise ValueError(
+                f"cron {short_repr(expression)} has the {field.name} {short_repr(text)}; allowed: {field.allowed}"
+            )
+        values.append(found)
+    try:
+        walk = CronSim(" ".join(found.text for found in values), _ANY)
+        next(copy.copy(walk))
+    except (CronSimError, StopIteration):
+        raise ValueError(_never_comes(expression, fields)) from None
+    seconds, minutes, hours, days, months, weekdays = values
+    is_day_both = days.text.startswith("*") or weekdays.text.startswith("*")
+    return CronExpression(seconds, minutes, hours, days, months, weekdays, is_day_both, walk)
+
+
+@lru_cache(maxsize=1024)  # most fields are those of many expressions
+def _values(position: int, text: str) -> Values | None:
+    """Return the values of the field at a position; None if it cannot be read."""
+    field = FIELDS[position]
+    numbers: set[int] = set()
+    special: set[str] = set()
+    terms = []
+    for term in text.split(","):
+        values = field.values(term)
+        if values is None:
+            name = field.special_term(term)
+            if name is None:
+                return None
+            special.add(name)
+        else:
+            numbers.update(number if number < field.low + field.size else field.low for number in values)
+            if len(values) == 1 and "-" in term:
+                term = str(values[0])
+        terms.append(term)
+    return Values(",".join(terms), tuple(sorted(numbers)), tuple(sorted(special)), len(numbers) == field.size)
 
 
 def _never_comes(expression: str, fields: list[str]) -> str:
-    days, month, weekdays = fields[-3:]
+    days, month, weekdays = fields[3:]
+    last = " ".join([*fields[fields[0] == "0" : 3], "L", month, weekdays])
+    instead = f"for the last day of the month, write cron={last!r}; " if weekdays == "*" else ""
     return (
-        f"cron {short_repr(expression)} names days that never come: "
-        f"day-of-month {days}, month {month}, day-of-week {weekdays}"
+        f"cron {short_repr(expression)} names days that never come: day-of-month {days}, month {month}, day-of-week "
+        f"{weekdays}; {instead}for a task that only run_now starts, write run_at='9999-01-01'"
     )
+
+
+def _with_advice(expression: str, problem: str) -> str:
+    """Return the reason why an expression is refused, with what to write instead if it is known."""
+    advice = advise(expression)
+    if advice is None:
+        return problem
+    reason = f"cron {short_repr(expression)} {advice.reason}"
+    if advice.cron is not None:
+        try:
+            _read(advice.cron)
+        except ValueError as error:
+            return f"{reason}; besides, {error}"
+    return f"{reason}: write {advice.code}" if advice.options else reason
 
 
 def shortest_gap(expression: str) -> float:
     """Return the shortest time between slots in seconds, taken from a sample of them."""
-    slots = islice(parse(expression), _SAMPLE)
+    slots = islice(copy.copy(parse(expression).walk), _SAMPLE)
     return min(((later - earlier).total_seconds() for earlier, later in pairwise(slots)), default=float("inf"))

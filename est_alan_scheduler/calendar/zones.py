@@ -38,9 +38,12 @@ class Zone:
 
         In frozen time, a naive one has to come from the clock itself.
         """
-        if moment.tzinfo is None:
-            return datetime.fromtimestamp(moment.timestamp(), UTC).replace(tzinfo=None)
-        return (moment - moment.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # of an aware one
+        try:
+            if moment.tzinfo is None:
+                return datetime.fromtimestamp(moment.timestamp(), UTC).replace(tzinfo=None)
+            return (moment - moment.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # it is aware
+        except (OverflowError, ValueError):
+            return moment.replace(tzinfo=None, fold=0)
 
     def show(self, utc: datetime) -> datetime:
         """Return an instant as a moment in this zone: aware, but for the zone of this machine."""
@@ -95,7 +98,7 @@ class Zone:
         # In a gap, `wall` comes too late by the gap's length when read with the offset before it, and too early with
         # the one after it: the end lies between.
         before, after = self.to_utc(wall.replace(fold=1)), self.to_utc(wall)
-        if self.from_utc(after) == wall:
+        if before == after or self.from_utc(after) == wall:  # equal, but not `wall`: at the ends of the calendar
             return after
         while after - before > _SECOND:
             middle = before + (after - before) // 2 // _SECOND * _SECOND
@@ -106,6 +109,20 @@ class Zone:
         after = after.replace(microsecond=0)
         exists = self.from_utc(after - _SECOND).date() >= wall.date() or self.from_utc(after).date() <= wall.date()
         return after if exists else None
+
+    def change(self, before: datetime, after: datetime) -> datetime | None:
+        """Return when the clock is changed between two instants, a few days apart at most; None if it is not."""
+        before, after = before.replace(microsecond=0), after.replace(microsecond=0)
+        offset = self.from_utc(before) - before
+        if self.from_utc(after) - after == offset:
+            return None
+        while after - before > _SECOND:
+            middle = before + (after - before) // 2 // _SECOND * _SECOND
+            if self.from_utc(middle) - middle == offset:
+                before = middle
+            else:
+                after = middle
+        return after
 
     def _look_up(self, wall: datetime) -> timedelta:
         """Return the offset at a wall time by the rules, and keep it if it is the only one of that date."""

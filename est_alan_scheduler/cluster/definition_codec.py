@@ -8,7 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from est_alan_scheduler._support.text import short_repr
+from pydantic import ValidationError
+
+from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler.backends.clock import EARLIEST, LATEST
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
@@ -78,9 +81,29 @@ def decode(text: str) -> TaskDefinition:
         definition = TaskDefinition(values["task"], values["armed"], values["zone"])
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"its definition cannot be read ({type(error).__name__}: {error})") from None
-    if not isinstance(definition.task, dict) or not isinstance(definition.armed, int | None):
-        raise ValueError("its definition cannot be read")
+    task, armed, zone = definition
+    if not isinstance(task, dict):
+        raise ValueError(f"its definition cannot be read (task must be an object, it is {short_repr(task)})")
+    if armed is not None and not (type(armed) is int and EARLIEST <= armed <= LATEST):
+        raise ValueError(f"its definition cannot be read (armed must be an instant, it is {short_repr(armed)})")
+    if zone is not None and not _is_zone(zone):
+        raise ValueError(f"its definition cannot be read (zone must have a name and offsets, it is {short_repr(zone)})")
     return definition
+
+
+def _is_zone(zone: object) -> bool:
+    if not isinstance(zone, dict) or not isinstance(zone.get("name"), str):
+        return False
+    offsets = zone.get("offsets")
+    return isinstance(offsets, list) and all(type(offset) is int for offset in offsets)
+
+
+def problem_text(error: Exception) -> str:
+    """Return why a definition makes no sense here, in one sentence."""
+    if isinstance(error, ValidationError):
+        fields = [(".".join(map(str, one["loc"])), one["msg"]) for one in error.errors(include_url=False)]
+        return "; ".join(f"{field}: {message.removeprefix('Value error, ')}" for field, message in fields)
+    return str(error) if isinstance(error, ValueError | ImportError) else error_text(error)
 
 
 def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Task:
@@ -88,7 +111,7 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Tas
     fields = dict(definition.task)
     func = names.find(fields.get("func"))
     if func is None:
-        raise ValueError(f"its function {fields.get('func')!r} is unknown here: register or expose it")
+        raise ValueError(f"its function {short_repr(fields.get('func'))} is unknown here: register or expose it")
     retry = fields.get("retry")
     if isinstance(retry, dict) and "on" in retry:
         on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
@@ -96,7 +119,7 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Tas
     check_zone(task_id, definition)
     unknown = sorted(fields.keys() - DEFINING)
     if unknown:
-        raise ValueError(f"its fields {', '.join(map(repr, unknown))} are unknown here")
+        raise ValueError(f"its fields {', '.join(map(short_repr, unknown))} are unknown here")
     task = Task(**{**fields, "id": task_id, "func": func})
     _check_dependencies(task)
     return task

@@ -193,8 +193,8 @@ class Edits:
             task = store.get(task_id)
             if task is not None:
                 touched.append(task)
-            elif records.row(task_id) is not None:
-                self._removed.add(task_id)
+            elif (row := records.row(task_id)) is not None and row.hash and task_id not in records.problems:
+                self._removed.add(task_id)  # not if a Ctrl+C has left it half taken over, or half set aside
                 records.forget(task_id)
         return touched
 

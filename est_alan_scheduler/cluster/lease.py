@@ -86,6 +86,10 @@ class Outage:
         self._pause = 0.0
         self._until = 0.0
 
+    def is_on(self) -> bool:
+        """Return whether the store did not answer, or refused, when it was last asked."""
+        return self._pause > 0
+
     def seconds_left(self) -> float:
         """Return how long not to ask the store."""
         return max(0.0, self._until - monotonic()) if self._pause else 0.0

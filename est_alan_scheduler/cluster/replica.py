@@ -9,10 +9,10 @@ from typing import Any
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
-from est_alan_scheduler.cluster.definition_codec import DEFINING, build, decode
+from est_alan_scheduler.cluster.definition_codec import DEFINING, build, decode, problem_text
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank, moment
+from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import own
@@ -90,29 +90,34 @@ class Replica:
             self._agenda.changes += 1  # a tick in progress has to decide again
 
     def refresh(self, ids: Iterable[str] = (), due: Iterable[str] = ()) -> None:
-        """Read what has changed, and the states of the tasks of these ids; those of `due` tasks only if newer."""
-        records = self._records
+        """Read what has changed, and the states of the tasks of these ids; those of `due` tasks only if newer.
+
+        What is raised on the way loses nothing: the revision and the rest are noted last, and read again until then.
+        """
+        records, wanted, known = self._records, set[str](), dict[str, int]()
         with self.sync_lock:
-            is_named_anew = self._names.count != self._names_seen  # an unresolved task may find its function
-            self._names_seen = self._names.count
-            unresolved = dict(records.unresolved) if is_named_anew else {}
-            # A field that was edited by hand may hold any text.
-            wanted = set(filter(is_storable, {*ids, *records.take_stale(), *unresolved}))
-            known = {key: row.version for key in due if key not in wanted and (row := records.row(key))}
+            names = self._names.count
             try:
+                records.take_stale(wanted)
+                wanted.update(ids)
+                if names != self._names_seen:  # an unresolved task may find its function
+                    wanted.update(records.unresolved)
+                wanted -= {key for key in wanted if not is_storable(key)}  # an edited field may hold any text
+                known.update({key: row.version for key in due if key not in wanted and (row := records.row(key))})
                 snapshot, is_emptied = self._fetch(wanted, known)
+                with records.lock, self._agenda:
+                    if self.has_left_backend:
+                        return
+                    if is_emptied:
+                        self._forget_all()
+                    else:
+                        found = {key: found for key in wanted if (found := records.unresolved.get(key)) is not None}
+                        snapshot = snapshot._replace(definitions={**found, **snapshot.definitions})
+                    self._take(snapshot, wanted)
+                    self._revision, self._born, self._names_seen = snapshot.revision, snapshot.born, names
             except BaseException:
-                records.mark_stale(wanted)
+                records.mark_stale((*wanted, *known))
                 raise
-            with records.lock:
-                if self.has_left_backend:
-                    return
-                if is_emptied:
-                    self._forget_all()
-                else:
-                    found = {key: definition for key, definition in unresolved.items() if definition is not None}
-                    snapshot = snapshot._replace(definitions={**found, **snapshot.definitions})
-                self._take(snapshot, wanted)
         self._replaced = []
 
     def refresh_all(self) -> None:
@@ -131,23 +136,17 @@ class Replica:
 
     def _take(self, snapshot: Snapshot, wanted: set[str]) -> None:
         now, records = self.now(), self._records
-        self._revision, self._born = snapshot.revision, snapshot.born
         self._note_paused(snapshot.paused)
         for task_id, definition in snapshot.definitions.items():
             if definition is None:
                 self._drop(task_id)
                 records.clear_problem(task_id)
-                continue
-            try:
-                self._take_definition(task_id, definition, snapshot.states.get(task_id), now)
-            except ValueError as error:
-                self._drop(task_id)
-                records.set_problem(task_id, str(error), definition)
-            else:
-                records.clear_problem(task_id)
+            elif task_id not in snapshot.unreadable:
+                self._take_row(task_id, definition, snapshot.states.get(task_id), now)
+        if snapshot.revision != self._revision:  # a row that was mended by hand tells nothing of it
+            records.mark_stale(records.unreadable)
         for task_id, reason in snapshot.unreadable.items():
-            records.set_problem(task_id, f"its row cannot be read: {reason}", None)
-            self._drop(task_id)
+            self._set_aside(task_id, f"its row cannot be read: {reason}", snapshot.definitions.get(task_id), True)
         if snapshot.is_complete:
             self._drop_others(snapshot)
         for task_id in wanted - snapshot.states.keys():
@@ -166,6 +165,32 @@ class Replica:
             if task_id not in self._agenda.store:  # or it is one of this registry that cannot be shared
                 records.clear_problem(task_id)
 
+    def _take_row(self, task_id: str, definition: Definition, state: State | None, now: datetime) -> None:
+        """Take over what a task is, or set it aside."""
+        try:
+            self._take_definition(task_id, definition, state, now)
+        except Exception as error:  # a check of a field may raise anything for nonsense; a missing extra: ImportError
+            self._set_aside(task_id, problem_text(error), definition)
+        else:
+            self._records.clear_problem(task_id)
+
+    def _set_aside(
+        self, task_id: str, problem: str, definition: Definition | None, is_unreadable: bool = False
+    ) -> None:
+        """Take a task that makes no sense here out of the registry, and note why; no other is hindered."""
+        records = self._records
+        row, task = records.row(task_id), dict.get(self._agenda.store, task_id)
+        if definition is None:
+            definition = records.unresolved.get(task_id)
+        if definition is None and row is not None:
+            definition = Definition(task_id, row.definition.text(), row.hash)
+        records.set_problem(task_id, problem, definition, is_unreadable)
+        if task is not None and row is not None:
+            self._replaced.append(task)
+            dict.__delitem__(self._agenda.store, task_id)
+            self._agenda.drop(task_id)
+        records.forget(task_id)
+
     def take_joined(self, task: Task, row: KnownRow, state: State | None, is_new: bool) -> None:
         """Take over the state of a task from the answer to its definition; None if its row cannot be read.
 
@@ -173,10 +198,11 @@ class Replica:
         """
         records = self._records
         own(task, self._agenda.reference)
-        if state is None:
+        problem = "its row cannot be read" if state is None else state_problem(state, task)
+        if state is None or problem is not None:
             records.forget(task.id)
             if records.problems.get(task.id) is None:
-                records.set_problem(task.id, "its row cannot be read", None)
+                records.set_problem(task.id, problem or "", None, True)
             return
         former = records.row(task.id)
         records.clear_problem(task.id)
@@ -215,24 +241,30 @@ class Replica:
             return
         built = build(task_id, news, self._names)
         if state is None or (task is None and task_id in store):
+            if task_id in self._records.problems:  # it was registered although its row could not be read
+                self._records.mark_edited([task_id])
             return  # it is being registered
-        if row is None:
-            row = KnownRow(news, definition.hash)
-            self._records.set_row(task_id, row, is_adopted=False)
-        if task is None:
-            task = built
-            dict.__setitem__(store, task_id, task)
+        # The hash comes last: until then, all of this is done again.
+        if row is None or task is None:
+            task, row = built, row or KnownRow(news, "")
             self._records.set_row(task_id, row, is_adopted=True)
+            dict.__setitem__(store, task_id, task)
             self._agenda.add(task, now)
         else:
             changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
             self._replaced.append(task._store(changes))
-        row.definition, row.hash = news, definition.hash
         if news.armed is not None:
             arm(task, moment(news.armed))
+        row.definition, row.hash = news, definition.hash
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
-        """Take over the state of a task, if that is newer; the caller holds the lock."""
+        """Take over the state of a task, if that is newer, or set the task aside; the caller holds the lock."""
+        try:
+            self._take_state(state, now)
+        except Exception as error:  # of values that fit their columns, and make no sense together
+            self._set_aside(state.id, f"its row cannot be read: {problem_text(error)}", None, True)
+
+    def _take_state(self, state: State, now: datetime | None) -> None:
         records = self._records
         task, record = dict.get(self._agenda.store, state.id), records.get(state.id)
         row = None if record is None else record.row
@@ -282,12 +314,14 @@ class Replica:
         fields, news, message = task.__dict__, fields_of(state, task), task.__dict__["error_message"]
         self._replaced.extend((fields["result"], fields["error"]))
         keep_tried(task, None if state.slot is None else from_instant(state.slot))
-        for name, value in news.items():
-            if not row.fields or is_same(fields[name], (row.initial or row.fields)[name]):
-                fields[name] = value
+        former = row.initial or row.fields
+        changes = {name: value for name, value in news.items() if not former or is_same(fields[name], former[name])}
+        row.fields = {}  # until all is written: after a Ctrl+C in between, no half of it counts as an edit
+        fields.update(changes)
         if fields["error_message"] != message:
             fields["error"] = None
-        row.version, row.epoch, row.fields, row.initial = state.version, state.epoch, news, None
+        row.epoch, row.fields, row.initial = state.epoch, news, None
+        row.version = state.version  # last: until then, the state is taken again
         self._records.set_running_elsewhere(task.id, state.status is TaskStatus.RUNNING)
 
     def _drop(self, task_id: str) -> None:

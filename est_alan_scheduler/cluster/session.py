@@ -73,8 +73,7 @@ class ClusterSession:
             return False
         replica, outbox = self.replica, self._recorder.outbox
         try:
-            if self.lease.is_due():
-                self.lease.renew()
+            self._renew_if_due()
             self._heartbeat.start()  # after the renewal, or both threads would renew at first
             self.completer.flush()
             self.claims.resolve()
@@ -177,6 +176,10 @@ class ClusterSession:
             return False
         return True
 
+    def _renew_if_due(self) -> None:
+        if self.lease.is_due() or self.outage.is_on():  # only a write shows that the store is back
+            self.lease.renew()
+
     def seconds_to_heartbeat(self) -> float:
         """Return how long until `heartbeat` has something to do, outcomes apart."""
         renewal_at, reaper = self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper
@@ -189,8 +192,7 @@ class ClusterSession:
         if self.outage.seconds_left():
             return
         try:
-            if self.lease.is_due():
-                self.lease.renew()
+            self._renew_if_due()
             self.claims.release_slow()
             self.claims.write_released()
             self.completer.flush()

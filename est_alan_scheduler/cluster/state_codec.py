@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import RunRow, State
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
@@ -51,6 +52,15 @@ def fields_of(state: State, task: Task) -> dict[str, Any]:
     fields["consumed"] = None if consumed is None else {task_id: moment(value) for task_id, value in consumed}
     fields["run_requested"] = _REQUESTS[state.run_requested] if 0 <= state.run_requested < len(_REQUESTS) else "ready"
     return fields
+
+
+def state_problem(state: State, task: Task) -> str | None:
+    """Return why a stored state makes no sense as one of `task`; None if it does."""
+    try:
+        fields_of(state, task)
+    except Exception as error:  # the values fit their columns, and not each other
+        return f"its row cannot be read: {error_text(error)}"
+    return None
 
 
 def is_blank(state: State) -> bool:

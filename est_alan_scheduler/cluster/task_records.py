@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from est_alan_scheduler._support.text import one_line, shorten
 from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition
 from est_alan_scheduler.cluster.state_codec import CLAIMED
@@ -101,6 +102,8 @@ class TaskRecords:
         """The tasks of the store that cannot be known here, with what is stored of them."""
         self.problems: dict[str, str] = {}
         """Why these tasks cannot be known here."""
+        self.unreadable: set[str] = set()
+        """Those of them of which the state, and not only the definition, makes no sense."""
         self._unlogged: dict[str, str] = {}  # those that the log does not know
         self._stale: set[str] = set()
         self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
@@ -246,16 +249,21 @@ class TaskRecords:
         if record.row is None and record.run is None:
             self._records.pop(record.id, None)
 
-    def set_problem(self, task_id: str, problem: str, definition: Definition | None) -> None:
-        """Note why a task of the store cannot be known here, and what is stored of it."""
+    def set_problem(
+        self, task_id: str, problem: str, definition: Definition | None, is_unreadable: bool = False
+    ) -> None:
+        """Note why a task of the store cannot be known here, and what is stored of it: its definition, or its row."""
+        problem = one_line(shorten(problem))
         if self.problems.get(task_id) != problem:
             self._unlogged[task_id] = problem
         self.problems[task_id], self.unresolved[task_id] = problem, definition
+        (self.unreadable.add if is_unreadable else self.unreadable.discard)(task_id)
 
     def clear_problem(self, task_id: str) -> None:
         """Note that a task can be known here, or is gone."""
         for found in (self.problems, self._unlogged, self.unresolved):
             found.pop(task_id, None)
+        self.unreadable.discard(task_id)
 
     def take_unlogged(self) -> list[tuple[str, str]]:
         """Return the problems that the log does not know, by task: each once."""
@@ -267,11 +275,10 @@ class TaskRecords:
         """Have the next fetch read these tasks."""
         self._stale.update(ids)
 
-    def take_stale(self) -> set[str]:
-        """Return the tasks to be read, for the caller to do so, or to mark them again."""
-        stale = set(self._stale)
-        self._stale.difference_update(stale)  # in place: other threads add to it
-        return stale
+    def take_stale(self, taken: set[str]) -> None:
+        """Move the tasks to be read to `taken`, for the caller to read them, or to mark them again."""
+        taken.update(self._stale)
+        self._stale.difference_update(taken)  # in place: other threads add to it
 
     def mark_edited(self, ids: Iterable[str]) -> None:
         """Note that tasks were edited here, perhaps."""

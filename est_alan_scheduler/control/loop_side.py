@@ -12,7 +12,8 @@ from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.tick import SplitTick
 from est_alan_scheduler.runs.run import Run, ThreadContext
 
-_LONGEST_WAIT = 3600.0  # seconds; a longer one could overflow
+LONGEST_WAIT = 1.0
+"""Seconds for which the end of runs is waited for at a time: a pool of processes may be stuck meanwhile."""
 
 
 class LoopSide:
@@ -34,6 +35,10 @@ class LoopSide:
         if parts.in_flight.deadlines:
             with parts.lock:
                 deadline = parts.in_flight.seconds_to_deadline()
+        if parts.in_flight.calls and parts.capacity.pool is not None:
+            look = parts.capacity.pool.seconds_to_look()
+            if look is not None:
+                deadline = look if deadline is None else min(look, deadline)
         if moment is None:
             return deadline
         idle = max(outage, (moment - utc).total_seconds())
@@ -68,6 +73,8 @@ class LoopSide:
         What has exceeded it is recorded first.
         """
         parts = self._parts
+        if parts.in_flight.calls and parts.capacity.pool is not None:
+            parts.capacity.pool.look()
         parts.recorder.expire()
         with parts.lock:
             return parts.in_flight.started_by(contexts), parts.in_flight.seconds_to_deadline()
@@ -108,7 +115,7 @@ class LoopSide:
                 pause = end_by - monotonic()
                 if not runs or pause <= 0:
                     break
-                end.wait(min(pause, _LONGEST_WAIT if deadline is None else deadline))
+                end.wait(min(pause, LONGEST_WAIT, math.inf if deadline is None else deadline))
         finally:
             with lock:
                 in_flight.ends.remove(end)

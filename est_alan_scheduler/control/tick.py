@@ -85,6 +85,8 @@ def _select_runner(parts: Parts) -> Runner | None:
     pool = parts.capacity.pool
     if pool is not None:
         pool.prepare()
+        if parts.in_flight.calls:
+            pool.look()
     return parts.capacity.runner()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from itertools import count
@@ -13,6 +14,8 @@ from est_alan_scheduler.executors.start_mark import StartMark
 
 DEFAULT_LIMIT = 32
 """How many calls a runner takes at a time if its number of workers is not known."""
+
+_TIME_TO_ARRIVE = 10.0  # seconds, for the outcome of a call that has ended in another process
 
 Work = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any], list[str]]
 """`func`, `args` and `kwargs` of a task, and the ids of the tasks whose results are passed as well."""
@@ -74,11 +77,20 @@ class Call:
         if self.future is not None:
             self.future.cancel()
 
-    def began(self) -> float | None:
-        """Return when the call began, by `time.monotonic`; None while no start of it is known."""
-        if self.began_at is None and self.start_mark is not None:
-            self.began_at = self.start_mark.read()
-        return self.began_at
+    def deadline(self, timeout: float) -> float:
+        """Return the latest moment for its outcome, by `time.monotonic`; while no start of it is known, from now on.
+
+        After its end, the outcome still has a while to arrive: the worker may send much, and this process may have been
+        stopped. But the worker may also have died, or never get to send.
+        """
+        began, ended = self.began_at, None
+        if self.start_mark is not None:
+            began, ended = self.start_mark.read()
+            if began is not None:
+                self.began_at = began
+        if ended is not None:
+            return ended + max(timeout, _TIME_TO_ARRIVE)
+        return (time.monotonic() if began is None else began) + timeout
 
     def is_in_its_own_process(self) -> bool:
         """Return whether it is made in the process that it comes from."""

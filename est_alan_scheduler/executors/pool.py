@@ -1,6 +1,7 @@
 """Pools: executors of the standard library or of others, as runners."""
 
 import contextlib
+import logging
 import pickle
 import threading
 import time
@@ -11,10 +12,12 @@ from functools import partial
 from typing import Any
 
 from est_alan_scheduler._support.interpreter import end_before, is_ending
+from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
 from est_alan_scheduler.executors.start_mark import new_start_mark
+from est_alan_scheduler.executors.stuck_pool import WorkerWatch, manager_of, shut_down
 from est_alan_scheduler.executors.worker import make_call, make_call_and_report, make_packed_call
 
 ExecutorSource = Executor | Callable[[], Executor]
@@ -52,6 +55,7 @@ class Pool:
         self._parents_executor: Executor | None = None
         self._has_failed = False  # the factory, in `prepare`
         self._closing: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+        self._watch = WorkerWatch(lambda: manager_of(self._executor))
         self._set_limit()
         end_before(self.end)
 
@@ -87,6 +91,19 @@ class Pool:
         call.future = future
         future.add_done_callback(partial(_pass_on, call, done))
 
+    def look(self) -> None:
+        """Break a pool of processes that is stuck because a worker was killed: its runs fail, and it is replaced."""
+        if self._watch.look():
+            then = "a new pool replaces it" if self._factory is not None else _REMEDY.removeprefix("and ")
+            log(
+                logging.ERROR,
+                f"A worker process was killed, and the pool of processes was stuck: its runs fail, {then}",
+            )
+
+    def seconds_to_look(self) -> float | None:
+        """Return the seconds until `look` may find something; None unless a worker has died."""
+        return self._watch.seconds_to_look()
+
     def close(self, wait: bool) -> None:
         """Shut down the executor if a factory made it. The next call makes another one."""
         executor = self._executor
@@ -102,7 +119,7 @@ class Pool:
         with self._lock:
             executor, closing = self._executor, list(self._closing)
         if isinstance(executor, ProcessPoolExecutor) and not self._is_of_parent:
-            executor.shutdown()
+            shut_down(executor)
         for thread in closing:
             thread.join()
 
@@ -140,9 +157,9 @@ class Pool:
                 return  # another thread was faster
             self._executor = None
         if wait:
-            executor.shutdown()
+            shut_down(executor)
             return
-        thread = threading.Thread(target=executor.shutdown, name="est-alan-scheduler shutdown", daemon=True)
+        thread = threading.Thread(target=shut_down, args=(executor,), name="est-alan-scheduler shutdown", daemon=True)
         try:
             thread.start()
         except RuntimeError:  # the interpreter ends, and starts no more threads

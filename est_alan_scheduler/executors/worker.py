@@ -32,7 +32,7 @@ def make_call(call: Call) -> Outcome:
     finally:
         current.reset(token)
         if call.start_mark is not None:
-            call.start_mark.remove()
+            call.start_mark.write_end(time.monotonic())
     return outcome._replace(seconds=time.monotonic() - call.began_at, began_at=call.began_at)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from est_alan_scheduler.control.loop_side import LoopSide
+from est_alan_scheduler.control.loop_side import LONGEST_WAIT, LoopSide
 from est_alan_scheduler.executors.event_loop import EventLoopRunner, loop_runner
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -83,7 +83,7 @@ async def _ends(side: LoopSide, wake: asyncio.Event) -> None:
         runs, deadline = side.pending([side.context()])
         if not runs:
             return
-        await _rest(wake, deadline)
+        await _rest(wake, LONGEST_WAIT if deadline is None else min(deadline, LONGEST_WAIT))
 
 
 async def _rest(wake: asyncio.Event, seconds: float | None) -> None:

@@ -68,9 +68,8 @@ class RunsInFlight:
             return expired
         for run, deadline in sorted(self.deadlines.items(), key=itemgetter(1)):
             if deadline <= now and run.timeout is not None:
-                began = None if run.call is None else run.call.began()
                 # A call cannot begin before its run does.
-                self.deadlines[run] = (now if began is None else began) + run.timeout
+                self.deadlines[run] = now + run.timeout if run.call is None else run.call.deadline(run.timeout)
                 if self.deadlines[run] <= now:
                     del self.deadlines[run]
                     expired.append(run)

@@ -8,13 +8,15 @@ cron, which cronsim follows for five fields and a wall clock; here it is so for 
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from est_alan_scheduler.calendar.cron_expression import parse
+from est_alan_scheduler.calendar.cron_prose import in_words, nth_weekday
 from est_alan_scheduler.calendar.zones import Zone
 from est_alan_scheduler.schedules.schedule import Kind
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cronsim import CronSim
 
 _SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
+_FIRST = datetime.min + _SECOND
 
 
 class Cron(Kind):
@@ -34,10 +37,9 @@ class Cron(Kind):
     def __init__(self, expression: str, zone: Zone) -> None:
         self.zone = zone
         parsed = parse(expression)
-        self._state = parsed.__dict__
-        self._new = partial(object.__new__, type(parsed))
-        _, minutes, hours, *_ = parsed.parts
-        self._is_fixed = not minutes.startswith("*") and not hours.startswith("*")
+        self._state = parsed.walk.__dict__
+        self._new = partial(object.__new__, type(parsed.walk))
+        self._is_fixed = not parsed.minutes.text.startswith("*") and not parsed.hours.text.startswith("*")
 
     @classmethod
     @override
@@ -47,8 +49,9 @@ class Cron(Kind):
     @classmethod
     @override
     def describe(cls, value: str, zone: str) -> str:
-        words = parse(value).explain()
-        return f"{words[:1].lower()}{words[1:]}{zone}"
+        expression = parse(value)
+        both = nth_weekday(expression)
+        return f"{in_words(expression)}{zone}" + (f" (for days that are both: cron={both!r})" if both else "")
 
     @override
     def after(self, moment: datetime) -> datetime | None:
@@ -57,6 +60,16 @@ class Cron(Kind):
     @override
     def latest(self, moment: datetime) -> datetime | None:
         return self._find(moment, -1)
+
+    @override
+    def dates(self, slot: datetime) -> list[date]:
+        wall, before = self.zone.from_utc(slot), self.zone.from_utc(max(slot, _FIRST) - _SECOND) + _SECOND
+        if not self._is_fixed or before.date() == wall.date():
+            return [wall.date()]
+        # A gap over midnight: of the skipped wall times, those of both dates may be asked for.
+        midnight = datetime.combine(wall, time_of_day())
+        asked = [next(self._walk(start - _SECOND, 1), None) for start in (before, midnight)]
+        return [at.date() for at in asked if at is not None and at <= wall and self.zone.first_instant(at) == slot]
 
     def _find(self, moment: datetime, direction: int) -> datetime | None:
         """Return the first slot after a moment, or with the direction -1 the last one at or before it."""
@@ -80,7 +93,7 @@ class Cron(Kind):
         offset, beyond = self._offset(moment), moment + direction * _DAY
         start = self._start(moment, offset, direction)
         if self._offset(beyond) != offset:
-            change = self._change(min(moment, beyond), max(moment, beyond))
+            change = self.zone.change(min(moment, beyond), max(moment, beyond) + _SECOND) or beyond
             slot = next(self._walk(start, direction)) - offset
             if (slot < change) == (direction > 0):
                 return slot
@@ -103,18 +116,6 @@ class Cron(Kind):
 
     def _offset(self, moment: datetime) -> timedelta:
         return self.zone.from_utc(moment) - moment
-
-    def _change(self, before: datetime, after: datetime) -> datetime:
-        """Return the instant between two at which the clock is changed."""
-        before, after = before.replace(microsecond=0), after.replace(microsecond=0) + _SECOND
-        offset = self._offset(before)
-        while after - before > _SECOND:
-            middle = before + (after - before) // 2 // _SECOND * _SECOND
-            if self._offset(middle) == offset:
-                before = middle
-            else:
-                after = middle
-        return after
 
     def _walk(self, start: datetime, direction: int) -> CronSim:
         """Return the wall times of the expression from `start` on, itself left out."""

@@ -55,9 +55,10 @@ class Daily(Kind):
         return next((slot for slot in self._slots(day, 1, 0, -1, -2) if slot <= moment), None)
 
     @override
-    def local_date(self, slot: datetime) -> date:
+    def dates(self, slot: datetime) -> list[date]:
         day = self.zone.from_utc(slot).date()
-        return day if slot in self._slots(day, 0) else day - _DAY  # pushed into the next day by a gap
+        is_pushed = day > date.min and slot not in self._slots(day, 0)  # by a gap, from the day before
+        return [day - _DAY if is_pushed else day]
 
     def _slots(self, day: date, *distances: int) -> Iterator[datetime]:
         """Yield the slots of the dates at some distances, in days, from another one."""

@@ -8,10 +8,14 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Kind, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, in_utc, just_before
 from est_alan_scheduler.task import Task
 
-_MAX_PLAIN = 1e15  # numbers from here on are shown with an exponent
+_ZERO, _SECOND = timedelta(0), timedelta(seconds=1)
+_UNITS = [
+    (unit, timedelta(**{f"{unit}s": 1}))
+    for unit in ("week", "day", "hour", "minute", "second", "millisecond", "microsecond")
+]
 
 
 class Every(Kind):
@@ -34,9 +38,14 @@ class Every(Kind):
     @classmethod
     @override
     def describe(cls, value: dict[str, float], zone: str) -> str:
-        amounts = [(unit, amount) for unit, amount in value.items() if amount]
-        words = " ".join(f"{number_text(amount)} {unit[:-1] if amount == 1 else unit}" for unit, amount in amounts)
-        return "every " + (words.removeprefix("1 ") if len(amounts) == 1 else words)
+        left, amounts = timedelta(**value), []
+        for unit, size in _UNITS:
+            # Weeks stand alone, and so does a fraction of seconds, or of milliseconds.
+            number = left / size if size <= _SECOND else left // size
+            if number >= 1 and (unit != "week" or left % size == _ZERO):
+                left = _ZERO if size <= _SECOND else left % size
+                amounts.append(f"{number_text(number)} {unit}{'' if number == 1 else 's'}")
+        return "every " + (amounts[0].removeprefix("1 ") if len(amounts) == 1 else " ".join(amounts))
 
     @classmethod
     @override
@@ -91,7 +100,7 @@ class Every(Kind):
     def next_run(self, task: Task, after: datetime) -> datetime | None:
         moment, recorded = to_utc(after), task.first_run_at or task.last_run_at
         begin = moment if recorded is None else to_utc(recorded)
-        slot = self.grid(begin, LOCAL).after(max(moment, begin - TICK))  # no slots before its begin
+        slot = self.grid(begin, LOCAL).after(max(moment, just_before(begin)))  # no slots before its begin
         return None if slot is None else from_utc(slot)
 
 
@@ -107,4 +116,4 @@ def _every(items: tuple[tuple[str, float], ...]) -> Every:
 
 def number_text(amount: float) -> str:
     """Return a number of units as people write it."""
-    return f"{amount:.15g}" if abs(amount) < _MAX_PLAIN else str(amount)
+    return f"{amount:.15g}"

@@ -16,7 +16,7 @@ from est_alan_scheduler.task import Task
 AT_ONCE = datetime.min
 """The due moment of a slot that has come whatever the clock says."""
 
-TICK = timedelta(microseconds=1)
+_TICK = timedelta(microseconds=1)
 """The least time between two moments."""
 
 
@@ -101,9 +101,9 @@ class Kind(Schedule):
         """Return the last slot at or before a moment; None if there is none."""
         raise NotImplementedError
 
-    def local_date(self, slot: datetime) -> date:
-        """Return the local date that a slot belongs to."""
-        return self.zone.from_utc(slot).date()
+    def dates(self, slot: datetime) -> list[date]:
+        """Return the local dates of the wall times that are asked for and come at a slot: mostly one."""
+        return [self.zone.from_utc(slot).date()]
 
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some kinds need it
         """Return the first slot after the last run that still counts at `here`; None if there is none."""
@@ -133,6 +133,11 @@ def moment_in(moment: datetime, zone: Zone) -> datetime:
     if moment.tzinfo is not None:
         return zone.instant(moment)
     return zone.to_utc(moment) if moment.fold else zone.first_instant(moment) or zone.to_utc(moment)
+
+
+def just_before(moment: datetime) -> datetime:
+    """Return the last moment before another one; the first of the calendar has none before it."""
+    return moment if moment == datetime.min else moment - _TICK
 
 
 _converted = (AT_ONCE, AT_ONCE)

@@ -3,14 +3,15 @@
 All is computed in true UTC, in which the zone's rules are exact. Answers are in the UTC of the machine's clock.
 """
 
-from datetime import date, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from hashlib import blake2b
 
 from typing_extensions import override
 
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, to_clock
-from est_alan_scheduler.schedules.schedule import AT_ONCE, TICK, Kind, Misfire, Schedule, in_utc, moment_in
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, Misfire, Schedule, in_utc, just_before, moment_in
 from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
@@ -52,7 +53,7 @@ class Window(Schedule):
             return None
         latest = self._last_before(grid, here)
         if latest is not None and latest > slot and self._moment(grid, latest) > here:
-            latest = self._last_before(grid, latest - TICK)  # the slot before it is due: no jitter reaches so far
+            latest = self._last_before(grid, just_before(latest))  # the slot before it is due: no jitter reaches so far
         if latest is None or latest < slot:
             latest = slot
         late = here - self._moment(grid, latest)
@@ -65,7 +66,7 @@ class Window(Schedule):
         begin = None  # where the grid begins, if that is the first run
         if self.step is not None and self._start is None:
             begin = self._begin(task, here)
-            here = max(here, begin - TICK)
+            here = max(here, just_before(begin))
         if self._jitter:  # a slot in the past may be due in the future
             slot = self._last_before(grid, here)
             if slot is not None and (begin is None or slot > begin) and self._moment(grid, slot) > here:
@@ -113,14 +114,18 @@ class Window(Schedule):
             # Its slots begin when it was registered. A cron slot at that very moment has passed; the grid of `start_at`
             # may begin at it.
             begin = armed(task)
-            last = (here if begin is None else self._here(begin)) - (timedelta(0) if kind.step is None else TICK)
+            last = here if begin is None else self._here(begin)
+            last = last if kind.step is None else just_before(last)
         return here, grid, self._first_from(grid, grid.uncovered(last, here))
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on within the limits: the grid begins with it."""
         moment = here if self._start is None else max(here, self._start)
-        while self._exclude and (day := self.zone.from_utc(moment).date()) in self._exclude:
-            moment = self._midnight(day + _DAY)
+        while self._is_date_excluded(moment):
+            end = self._end_of_date(moment)
+            if end is None:
+                return None
+            moment = end
         if self._end is not None and moment > self._end:
             return None
         return AT_ONCE if moment == here else moment
@@ -128,29 +133,57 @@ class Window(Schedule):
     def _first_from(self, grid: Kind, slot: datetime | None) -> datetime | None:
         """Return `slot` or the first one after it that is within the limits."""
         if slot is not None and self._start is not None and slot < self._start:
-            slot = grid.after(self._start - TICK)
+            slot = grid.after(just_before(self._start))
         while slot is not None and (self._end is None or self._moment(grid, slot) <= self._end):
-            if not self._exclude or (day := grid.local_date(slot)) not in self._exclude:
+            if not self._is_excluded(grid, slot):
                 return slot
-            slot = grid.after(max(slot, self._midnight(day + _DAY) - TICK))
+            end = self._end_of_date(slot) if self._is_date_excluded(slot) else None
+            slot = grid.after(slot if end is None else max(slot, just_before(end)))
         return None
 
     def _last_before(self, grid: Kind, moment: datetime) -> datetime | None:
         """Return the last slot at or before a moment, within the limits."""
         slot = grid.latest(moment if self._end is None else min(moment, self._end))
         while slot is not None and (self._start is None or slot >= self._start):
-            day = grid.local_date(slot)
-            if day in self._exclude:
-                slot = grid.latest(min(slot, self._midnight(day)) - TICK)
+            if self._is_excluded(grid, slot):
+                begin = self._begin_of_date(slot) if self._is_date_excluded(slot) else slot
+                # At the end of a gap, the date may begin with a slot of the date before.
+                slot = grid.latest(begin if begin < slot else just_before(slot))
             elif self._end is not None and self._moment(grid, slot) > self._end:
-                slot = grid.latest(slot - TICK)
+                slot = grid.latest(just_before(slot))
             else:
                 return slot
         return None
 
-    def _midnight(self, day: date) -> datetime:
-        wall = datetime.combine(day, time_of_day())
-        return self.zone.first_instant(wall) or self.zone.to_utc(wall)
+    def _is_excluded(self, grid: Kind, slot: datetime) -> bool:
+        return bool(self._exclude) and self._exclude.issuperset(grid.dates(slot))
+
+    def _is_date_excluded(self, moment: datetime) -> bool:
+        return bool(self._exclude) and self.zone.from_utc(moment).date() in self._exclude
+
+    def _end_of_date(self, moment: datetime) -> datetime | None:
+        """Return an instant up to which the local date stays that of `moment`; None at the end of the calendar."""
+        return min((edge for edge in self._edges(moment) if edge > moment), default=None)
+
+    def _begin_of_date(self, moment: datetime) -> datetime:
+        """Return an instant since which the local date has been that of `moment`."""
+        return max((edge for edge in self._edges(moment) if edge <= moment), default=moment)
+
+    def _edges(self, moment: datetime) -> list[datetime]:
+        """Return the instants next to `moment` at which the local date changes: midnight, which may come twice.
+
+        With them comes a change of the clock, which may lead from one date to another.
+        """
+        edges, day = list[datetime](), self.zone.from_utc(moment).date()
+        with suppress(OverflowError, ValueError):  # the ends of the calendar
+            for wall in (datetime.combine(day, time_of_day()), datetime.combine(day, time_of_day()) + _DAY):
+                edges += (
+                    self.zone.first_instant(wall) or self.zone.to_utc(wall),
+                    self.zone.to_utc(wall.replace(fold=1)),
+                )
+            change = self.zone.change(moment - _DAY, moment + _DAY)
+            edges += () if change is None else (change,)
+        return edges
 
     def _moment(self, grid: Kind, slot: datetime) -> datetime:
         """Return the due moment of a slot: later by its jitter, the same in every process, but before the next slot."""

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import BackendUnavailableError, ValueRefusedError, open_backend
+from est_alan_scheduler.backends.address import Address
 from tests.backends.stores import Servers, define
 from tests.backends.test_outage import OPERATIONS
 
@@ -172,7 +173,7 @@ def refusing_redis(replies: dict[bytes, str]) -> Iterator[str]:
 def redis_backend(url: str) -> Any:
     pytest.importorskip("redis")
     module: Any = import_module("est_alan_scheduler.backends.redis.backend")
-    return module.RedisBackend(url)
+    return module.RedisBackend(Address(url, "redis"))
 
 
 @pytest.mark.parametrize("reply", REPLIES, ids=lambda reply: reply.split()[0])

@@ -94,12 +94,13 @@ def test_the_option_that_governs_prepared_statements_is_read_as_its_type(
     for _ in range(8):
         found = backend._read("SELECT count(*) FROM pg_prepared_statements", {})[0][0]
     assert (found > 0) is prepares
+    assert backend._is_pooled is not prepares  # it tells of a pooler that cannot be recognised
     backend.close()
 
 
 @pytest.mark.parametrize("option", ["never", "-1", "1.5"])
 def test_another_value_of_it_is_refused(option: str, servers: Servers) -> None:
-    with pytest.raises(ValueError, match=r"^prepare_threshold must be a whole number or none"):
+    with pytest.raises(ValueError, match="prepare_threshold must be a whole number or none"):
         open_backend(f"{servers.get('postgres').url}&prepare_threshold={option}", "direct")
 
 

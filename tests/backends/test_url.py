@@ -8,6 +8,7 @@ import pytest
 
 from est_alan_scheduler.backends import BackendUnavailableError, open_backend, url
 from tests.backends.stores import SHARED, Servers, define
+from tests.messages import missing
 
 KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, redis://host:6379/0 or valkey://…"
 
@@ -35,8 +36,9 @@ def test_an_unknown_url_is_an_error_that_names_the_known_ones(asked: Any, what: 
 @pytest.mark.parametrize("asked", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(asked: str) -> None:
     pytest.importorskip("sqlalchemy")
-    with pytest.raises(ValueError, match=r": state has to be in a file, like sqlite:///tasks\.db$"):
+    with pytest.raises(ValueError, match="state has to be in a file") as caught:
         open_backend(asked)
+    assert missing(caught.value, asked, "sqlite:///tasks.db", "MemoryBackend()") == []
 
 
 @pytest.mark.parametrize(
@@ -109,13 +111,13 @@ def test_a_valkey_url_reaches_the_same_server(servers: Servers, tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("/99", "DB index is out of range"), ("/0?password=secret&no_such_option=1", "no_such_option")],
+    [("/99", "DB index is out of range"), ("/0?no_such_option=1&password=secret", "no_such_option")],
 )
 def test_an_unknown_database_or_client_option_is_refused(
     part: str, message: str, servers: Servers, tmp_path: Path
 ) -> None:
     store = servers.store("redis", tmp_path)
-    with pytest.raises(ValueError, match=f" cannot be used: .*{message}") as caught:
+    with pytest.raises(ValueError, match=message) as caught:
         open_backend(store.url.rpartition("/")[0] + part)
     assert "secret" not in str(caught.value)
     store.close()

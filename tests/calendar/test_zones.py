@@ -61,7 +61,7 @@ def test_a_slot_that_a_gap_pushes_past_midnight_belongs_to_its_own_date() -> Non
     slot = nuuk.after(datetime(2026, 3, 28, 12))
     assert slot == datetime(2026, 3, 29, 1)
     assert named("America/Nuuk").from_utc(slot) == datetime(2026, 3, 29)
-    assert (nuuk.local_date(slot), nuuk.latest(slot)) == (datetime(2026, 3, 28).date(), slot)
+    assert (nuuk.dates(slot), nuuk.latest(slot)) == ([datetime(2026, 3, 28).date()], slot)
     assert nuuk.after(slot) == datetime(2026, 3, 30, 0, 30)
 
 

@@ -9,14 +9,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from tests.chaos.facts import Facts, Run
-from tests.chaos.journal import Died, Start
+from tests.chaos.journal import Act, Born, Died, Leased, Start
 from tests.chaos.management import LAWS as MANAGED
 from tests.chaos.management import actions, maybe_paused
-from tests.chaos.spans import Span, healthy, without
+from tests.chaos.spans import RECOVERY, Span, healthy, without
 from tests.chaos.view import EXPIRED, RELEASED, View, released
 
 SLACK = 3.0  # seconds that a slow machine may take beyond a lease and an interval
 EARLY = 0.25  # seconds by which an instance may misjudge the store's clock
+_ALARMS = ("A tick failed", "The lease of this instance could not", "Exception in", "The store refuses")
 
 
 def check(facts: Facts) -> list[str]:
@@ -256,6 +257,19 @@ def at_least_once(view: View) -> Iterator[str]:
             )
 
 
+def recovered(view: View) -> Iterator[str]:
+    """Every instance finds the store again when all harm is over."""
+    records = view.facts.records
+    healed = max((one.at for one in records if isinstance(one, Act) and one.what == "heal"), default=view.facts.until)
+    if view.facts.until - healed < RECOVERY + view.facts.lease + SLACK:
+        return
+    born = {one.instance for one in records if isinstance(one, Born) and one.at < healed}
+    renewed = {one.instance for one in records if isinstance(one, Leased) and one.at > healed}
+    for instance in sorted(born - renewed):
+        if view.deaths.get(instance, view.facts.until) >= view.facts.until:
+            yield f"instance {instance} has not found the store again since all harm was over"
+
+
 def sound(view: View) -> Iterator[str]:
     """No instance ends by itself, and no tick fails."""
     for record in view.facts.records:
@@ -263,7 +277,7 @@ def sound(view: View) -> Iterator[str]:
         if isinstance(record, Died) and not is_expected:
             yield f"instance {record.instance} ended by itself with status {record.status}"
     for line in view.facts.log.splitlines():
-        if line.startswith(("A tick failed", "The lease of this instance could not", "Exception in")):
+        if line.startswith(_ALARMS):
             yield f"the log says: {line}"
 
 
@@ -277,6 +291,7 @@ LAWS = (
     in_order,
     at_least_once,
     sound,
+    recovered,
     requested,
     *MANAGED,
 )

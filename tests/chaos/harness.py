@@ -13,11 +13,14 @@ from typing import Any, NamedTuple
 
 from est_alan_scheduler.backends import Backend
 from tests.backends.stores import Servers, Store
+from tests.chaos.checker import SLACK
 from tests.chaos.facts import Facts, Run, State
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Journal, Leased, Managed, Managing, Reader, read
 from tests.chaos.nemesis import ACTS, MANAGE, Nemesis
+from tests.chaos.nonsense import PREFIX
 from tests.chaos.proxy import Connect, Proxy
+from tests.chaos.spans import RECOVERY
 from tests.chaos.worker import Config
 from tests.chaos.workload import jobs
 
@@ -62,7 +65,7 @@ def run(settings: Settings, servers: Servers | None = None, say: Callable[[str],
         _rage(stage, chance, say)
         backend = stage.store.open()
         _resume_all(backend, stage.journal)
-        _settle(backend, stage.nemesis, settings)
+        _settle(backend, stage)
         until = time.monotonic()
         stage.fleet.stop(60)
         say("stopped")
@@ -99,7 +102,8 @@ def _set_up(settings: Settings, servers: Servers | None, chance: random.Random, 
     fleet = Fleet(urls, config, threads, skews=server is not None, directory=directory, journal=journal)
     stack.callback(fleet.close)
     reader = Reader(directory / "journal")
-    nemesis = Nemesis(fleet, proxies, server, journal, reader, settings.lease, settings.acts, chance)
+    nemesis = Nemesis(fleet, proxies, store, server, journal, reader, settings.lease, settings.acts, chance)
+    stack.callback(nemesis.allow)  # also after an error
     return _Stage(settings, directory, store, journal, fleet, nemesis, threads)
 
 
@@ -127,6 +131,7 @@ def _facts(stage: _Stage, backend: Backend, until: float) -> Facts:
             one.paused, _word(view.definitions[one.id]),
         )
         for one in view.states.values()
+        if not one.id.startswith(PREFIX)
     ]  # fmt: skip
     return Facts(
         jobs(settings.seconds, settings.lease),
@@ -162,14 +167,26 @@ def _word(definition: Any) -> str:
     return str(json.loads(definition.json)["task"]["args"][2])
 
 
-def _settle(backend: Backend, nemesis: Nemesis, settings: Settings) -> None:
-    """Wait for the outcomes of all runs in flight, and then for a lease and an interval."""
+def _settle(backend: Backend, stage: _Stage) -> None:
+    """Wait for the instances to find the store, for the outcomes of all runs in flight, and for a lease more."""
+    settings, nemesis = stage.settings, stage.nemesis
+    _await_renewals(stage, time.monotonic())
     open_runs = {(run.task_id, run.epoch) for run in _open_runs(backend)}
     end = time.monotonic() + _PATIENCE
     while open_runs and time.monotonic() < end:
         nemesis.watch(0.5)
         open_runs &= {(run.task_id, run.epoch) for run in _open_runs(backend)}
     nemesis.watch(settings.lease + settings.interval + 1.0)
+
+
+def _await_renewals(stage: _Stage, since: float) -> None:
+    """Wait until each worker has renewed its lease since then. The checker judges those that do not."""
+    fleet, reader, renewed = stage.fleet, Reader(stage.directory / "journal"), set[str]()
+    while time.monotonic() < since + RECOVERY + stage.settings.lease + SLACK:
+        renewed |= {one.instance for one in reader.news() if isinstance(one, Leased) and one.at > since}
+        if all(fleet.name(place) in renewed for place in range(len(fleet)) if fleet.is_there(place)):
+            break
+        stage.nemesis.watch(0.2)
 
 
 def _open_runs(backend: Backend) -> list[Any]:

@@ -6,10 +6,13 @@ import time
 from collections.abc import Callable
 from itertools import count
 
-from tests.backends.stores import Postgres, Valkey
+from est_alan_scheduler.backends import BackendUnavailableError
+from tests.backends.stores import Postgres, Store, Valkey
 from tests.chaos.fleet import Fleet
 from tests.chaos.journal import Act, End, Journal, Reader, Start
+from tests.chaos.nonsense import Nonsense
 from tests.chaos.proxy import Proxy
+from tests.chaos.refusals import refusals
 from tests.chaos.watched import POINTS
 
 ACTS = {
@@ -23,12 +26,14 @@ ACTS = {
     "cut": 2,
     "refuse": 1,
     "deaf": 3,
+    "deny": 2,  # the store takes no writes
+    "nonsense": 3,  # a row that makes no sense
 }
 """The acts, and their weights."""
 MANAGE = "manage"
 """One more act, which goes on all the time: instances pause, resume, update and run tasks."""
 _WAYS = {"pause": 4, "resume": 4, "run_now": 4, "update": 4, "pause_all": 1}
-_LOCAL = ("kill", "die", "lose", "pause", "overtake")  # without a server
+_LOCAL = ("kill", "die", "lose", "pause", "overtake", "deny", "nonsense")  # without a server
 
 
 class Nemesis:
@@ -38,6 +43,7 @@ class Nemesis:
         self,
         fleet: Fleet,
         proxies: list[Proxy],
+        store: Store,
         server: Postgres | Valkey | None,
         journal: Journal,
         reader: Reader,
@@ -48,6 +54,9 @@ class Nemesis:
         self._fleet = fleet
         self._proxies = proxies
         self._server = server
+        self._refusals = refusals(store, server)
+        self._is_denied = False
+        self._nonsense = Nonsense(store)
         self._journal = journal
         self._reader = reader
         self._started: dict[str, Start] = {}  # the last run of each task
@@ -71,6 +80,7 @@ class Nemesis:
     def heal(self) -> None:
         """Undo all harm, and replace all missing workers."""
         self._later.clear()
+        self.allow()
         self._note("", "heal")
         for proxy in self._proxies:
             if proxy.mode != "pass":
@@ -113,6 +123,10 @@ class Nemesis:
         self._in(pause, self._act)
         if act == "overtake":
             self._overtake()
+        elif act == "deny":
+            self._deny(seconds)
+        elif act == "nonsense":
+            self._put_nonsense(place, seconds)
         elif act in ("restart", "crash"):
             self._note("", act)
             assert self._server is not None
@@ -120,6 +134,34 @@ class Nemesis:
             self._note("", "server is back")
         elif act and self._fleet.is_there(place) and place not in self._fleet.paused:
             self._harm(act, place, seconds, point)
+
+    def _deny(self, seconds: float) -> None:
+        if not self._is_denied and (how := self._refusals.begin(self._chance)):
+            self._is_denied = True
+            self._note("", f"deny: {how}, {seconds:.1f} s")
+            self._in(seconds, self.allow)
+
+    def allow(self) -> None:
+        """Let the store take writes again."""
+        self._refusals.end()
+        if self._is_denied:
+            self._is_denied = False
+            self._note("", "writes are accepted")
+
+    def _put_nonsense(self, place: int, seconds: float) -> None:
+        """Write a row of nonsense, and have an instance remove it after a while."""
+        if self._is_denied:
+            return
+        try:
+            task_id, what = self._nonsense.put(self._chance)
+        except BackendUnavailableError:  # its connection is from before a crash of the server
+            return
+        self._note("", f"nonsense {task_id}: {what}")
+        self._in(seconds, lambda: self._remove(place, task_id))
+
+    def _remove(self, place: int, task_id: str) -> None:
+        if self._fleet.is_there(place):
+            self._fleet.send(place, f"{MANAGE} remove {task_id}")
 
     def _harm(self, act: str, place: int, seconds: float, point: str) -> None:
         fleet, name = self._fleet, self._fleet.name(place)

@@ -26,6 +26,7 @@ def summary(facts: Facts, violations: Sequence[str]) -> str:
         ("server restarted, crashed", f"{acts['restart']}, {acts['crash']}"),
         ("connections cut, refused", f"{acts['cut']}, {acts['refuse']}"),
         ("answers dropped by the proxy, by a trap", f"{acts['deaf']}, {acts['lose']}"),
+        ("writes refused for a while, rows of nonsense", f"{acts['deny:']}, {acts['nonsense']}"),
         ("management calls done, failed", _managed(facts)),
         ("requests to the store failed, slow", _troubles(facts)),
         ("processes starved or paused", _gaps(facts)),

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chaos.facts import State
 from tests.chaos.history import REAPED, RELEASED, History, instant
-from tests.chaos.journal import Died, Pulse, Start
+from tests.chaos.journal import Act, Born, Died, Leased, Pulse, Start
 from tests.chaos.workload import Job
 
 
@@ -340,3 +340,19 @@ def test_an_instance_that_ends_by_itself_is_a_violation(history: History) -> Non
 def test_a_failed_tick_is_a_violation(history: History) -> None:
     history.goes_on(0, 30).log = "Task 't' failed\nA tick failed; the scheduler goes on.\n"
     assert history.check() == ["the log says: A tick failed; the scheduler goes on."]
+
+
+def test_an_outcome_that_the_store_refuses_is_a_violation(history: History) -> None:
+    history.goes_on(0, 30).log = "The store refuses the outcome of run 1 of task 't'\n"
+    assert history.check() == ["the log says: The store refuses the outcome of run 1 of task 't'"]
+
+
+def test_an_instance_that_does_not_find_the_store_again_is_a_violation(history: History) -> None:
+    history.goes_on(0, 30).records += [Act(15.0, "", "heal"), Born(1.0, "i2", 2, 4, 0.0), Born(2.0, "i3", 3, 4, 0.0)]
+    history.records += [Leased(5.0, "i2", "host:2", 8.0, 0), Died(12.0, "i3", -9), Born(16.0, "i4", 4, 4, 0.0)]
+    assert history.check() == ["instance i2 has not found the store again since all harm was over"]
+
+
+def test_an_instance_has_time_to_find_the_store_again(history: History) -> None:
+    history.goes_on(0, 30).records += [Act(20.0, "", "heal"), Born(1.0, "i2", 2, 4, 0.0)]
+    assert history.check() == []

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from itertools import count
 from typing import Any, NamedTuple
 
@@ -52,6 +53,9 @@ def main(config: Config) -> None:
         skew_clock(config.skew)
     journal = Journal(config.journal)
     journal.write(Born(time.monotonic(), config.instance, os.getpid(), config.threads, config.skew))
+    if config.url.startswith("sqlite"):  # so that a lock which the nemesis holds is a refusal, not only a wait
+        sqlite: Any = import_module("est_alan_scheduler.backends.sql.sqlite")
+        sqlite._PATIENCE = config.lease
     traps, stopping = Traps(journal, config.instance), threading.Event()
     threading.Thread(target=_heartbeat, args=(journal, config.instance), daemon=True).start()
     executor = ThreadPoolExecutor(config.threads) if config.threads else None

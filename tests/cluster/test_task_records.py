@@ -126,7 +126,9 @@ class TestForget:
         lock = threading.Lock()
         records.clear_after_fork(lock)
         assert (records.lock, state(records), records.take_released()) == (lock, ClaimState.FREE, {})
-        assert (records.take_stale(), row.version, row.fields) == ({"a"}, 0, {})
+        stale = set[str]()
+        records.take_stale(stale)
+        assert (stale, row.version, row.fields) == ({"a"}, 0, {})
 
 
 class TestUnresolved:

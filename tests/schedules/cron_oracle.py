@@ -48,7 +48,7 @@ def some_expression(random: Random) -> str:
     """Return a valid expression."""
 
     def field(low: int, high: int, *others: str) -> str:
-        first, second = sorted(random.choices(range(low, high + 1), k=2))
+        first, second = sorted(random.sample(range(low, high + 1), 2))  # else cronsim reads a range otherwise
         step = random.randint(1, max(2, high // 3))
         return random.choice(
             [

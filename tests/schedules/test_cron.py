@@ -144,7 +144,7 @@ def test_the_zone_of_this_machine_is_the_default(set_zone: object) -> None:
     [("@daily", "0 0 * * *"), ("@HOURLY", "0 * * * *"), ("@weekly", "0 0 * * 0"), ("@yearly", "0 0 1 1 *")],
 )
 def test_a_nickname_equals_its_five_fields(nickname: str, fields: str) -> None:
-    assert parse(nickname).parts == parse(fields).parts
+    assert parse(nickname)[:-1] == parse(fields)[:-1]
 
 
 @pytest.mark.pydantic
@@ -189,7 +189,7 @@ def test_the_error_states_the_number_of_fields_found() -> None:
 
 @pytest.mark.pydantic
 def test_a_number_with_too_many_digits_to_parse_is_refused() -> None:
-    with pytest.raises(ValidationError, match="cannot be read"):
+    with pytest.raises(ValidationError, match="has the minute '9999"):
         Task(cron="9" * 5000 + " * * * *", func=print)
 
 
@@ -199,7 +199,7 @@ def test_a_value_that_is_not_a_cron_expression_is_refused() -> None:
         Task(cron=5, func=print)  # type: ignore[arg-type]  # on purpose
     assert caught.value.errors()[0]["loc"] == ("cron",)
     with pytest.raises(ValidationError, match="nor one of @yearly, @annually, @monthly"):
-        Task(cron="@reboot", func=print)
+        Task(cron="@fortnightly", func=print)
 
 
 @pytest.mark.pydantic

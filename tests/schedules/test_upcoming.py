@@ -242,7 +242,21 @@ class TestDescribe:
                 {"every": {"days": 1}, "start_at": NOON, "end_at": NOON + DAY},
                 "every day, from 2026-06-01 12:00:00, until 2026-06-02 12:00:00",
             ),
-            ({"every": {"seconds": 1234567}}, "every 1234567 seconds"),
+            ({"every": {"seconds": 1234567}}, "every 14 days 6 hours 56 minutes 7 seconds"),
+            ({"every": timedelta(hours=3, minutes=30)}, "every 3 hours 30 minutes"),
+            ({"every": {"seconds": 12600}}, "every 3 hours 30 minutes"),
+            ({"every": {"hours": 1, "minutes": -30}}, "every 30 minutes"),
+            ({"every": {"minutes": 90}}, "every 1 hour 30 minutes"),
+            ({"every": {"hours": 1.5}}, "every 1 hour 30 minutes"),
+            ({"every": {"hours": 24}}, "every day"),
+            ({"every": {"days": 7}}, "every week"),
+            ({"every": {"weeks": 2}}, "every 2 weeks"),
+            ({"every": {"weeks": 1, "days": 1}}, "every 8 days"),
+            ({"every": {"milliseconds": 100}}, "every 100 milliseconds"),
+            ({"every": {"milliseconds": 1001}}, "every 1.001 seconds"),
+            ({"every": {"microseconds": 1500}}, "every 1.5 milliseconds"),
+            ({"every": {"minutes": 1, "microseconds": 1}}, "every 1 minute 1 microsecond"),
+            ({"every": timedelta.max}, "every 999999999 days 23 hours 59 minutes 59.999999 seconds"),
             ({"every": {"milliseconds": 1}}, "every millisecond"),
             (
                 {"every": {"days": 1}, "start_at": NOON, "timezone": "Asia/Seoul"},
@@ -266,5 +280,5 @@ class TestDescribe:
     def test_describe_words_a_cron_expression(self) -> None:
         pytest.importorskip("cronsim")
         task = task_with(cron="*/15 9-17 * * mon-fri", timezone="Asia/Seoul")
-        assert describe(task) == ("every 15th minute from 09:00 through 17:59 on Monday through Friday Asia/Seoul")
+        assert describe(task) == "every 15 minutes from 09:00 to 17:45 on Monday to Friday Asia/Seoul"
         assert describe(task_with(cron="@daily")) == "at 00:00 every day"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler import Task, TaskRegistry, simulate
+from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.due import next_run
 from tests.frozen import Frozen
 from tests.messages import missing, only_error
@@ -377,3 +378,57 @@ class TestEndsOfTheCalendar:
         registry.tick_at(NOON)
         assert registry.why_not(task.id)
         assert list(registry.upcoming(limit=3)) is not None
+
+    @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Seoul", "America/New_York"])
+    @pytest.mark.parametrize(
+        "fields", [{"every": {"hours": 1}}, {"at": "12:00"}, {"cron": "0 12 * * *"}, {"run_at": datetime(2026, 6, 1)}]
+    )
+    def test_the_next_run_after_the_ends_of_the_calendar_is_the_first_of_all_and_none(
+        self, zone: str | None, fields: dict[str, Any]
+    ) -> None:
+        if "cron" in fields:
+            pytest.importorskip("cronsim")
+        task = task_with(timezone=zone, **fields)
+        for tz in (None, UTC, SEOUL, ZoneInfo("America/New_York")):
+            moment = next_run(task, datetime.min.replace(tzinfo=tz))
+            assert moment is not None
+            assert moment.year == (2026 if "run_at" in fields else 1)
+            late = next_run(task, datetime.max.replace(tzinfo=tz))
+            # Some hours of UTC are left after the last moment of a wall clock ahead of it.
+            assert late is None or (late.year, tz) in ((9999, None), (9999, SEOUL))
+
+    @pytest.mark.parametrize("zone", [None, "Asia/Seoul", "America/New_York"])
+    @pytest.mark.parametrize("now", [datetime.min, datetime.max])
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {},
+            {"start_at": datetime.min},
+            {"end_at": datetime.max},
+            {"exclude": [date.min, date.max]},
+            {"misfire_grace": 5, "last_run_at": datetime.min},
+            {"misfire_grace": 5, "last_run_at": datetime.max, "misfired_at": datetime.max},
+            {"jitter": 60},
+        ],
+    )
+    def test_a_registry_at_the_ends_of_the_calendar_raises_no_error(
+        self, registry: Frozen, now: datetime, zone: str | None, fields: dict[str, Any]
+    ) -> None:
+        pytest.importorskip("cronsim")
+        registry.now = now
+        kinds: list[dict[str, Any]] = [
+            {"every": {"hours": 1}},
+            {"at": "00:30"},
+            {"at": "23:30"},
+            {"cron": "*/5 * * * *"},
+            {"run_at": datetime.max},
+        ]
+        for number, kind in enumerate(kinds):
+            registry.register(task_with(id=str(number), timezone=zone, **kind, **fields))
+        for task in list(registry):
+            assert describe(task)
+            assert registry.why_not(task.id)
+        assert list(registry.upcoming(limit=3)) is not None
+        assert list(islice(simulate(registry, now, max(now, datetime(1, 1, 1, 1))), 5)) is not None
+        registry.tick()
+        assert registry.idle_seconds() is None or registry.why_not("0")

@@ -1,25 +1,22 @@
 """The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
 import json
-import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from typing import Any
-from urllib.parse import urlsplit
 
-import redis
-from redis.backoff import ExponentialBackoff
 from redis.exceptions import NoScriptError, RedisError
-from redis.retry import Retry
 from typing_extensions import override
 
 from est_alan_scheduler._support.text import error_text
+from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.redis import scripts
+from est_alan_scheduler.backends.redis.client import make_client
 from est_alan_scheduler.backends.redis.errors import store_error
 from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state
 from est_alan_scheduler.backends.rows import (
@@ -47,53 +44,61 @@ class RedisBackend(Backend):
     """State in Redis (5 or later) or Valkey; the store's clock is the server's. Thread-safe, because its client is.
 
     The server's settings decide how safe a write is: with `appendfsync always` as safe as on the SQL backends; a
-    fail-over may lose the last writes. A server that may evict keys without a time to live is refused. ValueError for a
-    database that is no number.
+    fail-over may lose the last writes. A server that may evict keys without a time to live is refused.
     """
 
-    def __init__(self, url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
-        super().__init__(_without_password(url), clock)
-        database = urlsplit(url).path.strip("/")
-        if not re.fullmatch("[0-9]*", database):  # the client would take database 0
-            raise ValueError(
-                f"{self.url}: what follows the host is the number of a database, like redis://host:6379/0,"
-                f" got {database!r}"
-            )
+    hint = "check that the server runs, and the host, port, user and password in the URL"
+
+    def __init__(self, address: Address, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        super().__init__(address.shown, clock)
         self._prefix = f"{{{check_name(name)}}}:"
-        self._client: Any = redis.Redis.from_url(
-            url,
-            socket_connect_timeout=5,
-            socket_timeout=10,
-            socket_keepalive=True,
-            retry=Retry(ExponentialBackoff(cap=0.2, base=0.02), 2),
-            retry_on_error=[redis.ConnectionError, redis.TimeoutError],
-        )
+        self._client: Any = make_client(address)
 
     @override
     def open(self) -> None:
         try:
-            with self._guard():
-                policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
-            if str(policy).startswith("allkeys"):
-                raise RuntimeError(
-                    f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
-                    " tasks with it: set maxmemory-policy noeviction"
-                )
-            (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
-            if int(found) == FORMER_SCHEMA:
-                found = self._upgrade()
-        except (TypeError, ValueRefusedError) as error:  # an unknown option, a missing database
-            raise ValueError(f"{self.url} cannot be used: {error_text(error)}") from error
-        check_schema(int(found), self.url)
+            with self._trusting():
+                self._client.ping()
+        except ValueRefusedError as error:
+            raise ValueError(f"{error}; correct the number of the database, or the options") from error.__cause__
+        try:
+            with self._trusting():
+                self._prepare()
+        except ValueRefusedError as error:
+            raise RuntimeError(f"{error}; give the backend another name, these keys are of others") from error.__cause__
 
-    def _upgrade(self) -> int:
-        """Bring the keys of the former schema up to date, in batches that may be repeated, and return the schema."""
+    def _prepare(self) -> None:
+        policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
+        if str(policy).startswith("allkeys"):
+            raise RuntimeError(
+                f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
+                " tasks with it: set maxmemory-policy noeviction"
+            )
+        (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
+        if found == str(FORMER_SCHEMA).encode():
+            self._upgrade()
+            (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
+        check_schema(int(found) if found.isdigit() else found, self.url)
+
+    @contextmanager
+    def _trusting(self) -> Iterator[None]:
+        """Turn what the client raises into the errors of a backend: it trusts the answers of a server to be right."""
+        try:
+            with self._guard():
+                yield
+        except Exception as error:
+            if isinstance(error, BackendUnavailableError) or type(error) is RuntimeError:
+                raise
+            text = f"{self.url} does not answer as Redis does ({error_text(error)}): give the URL of Redis or Valkey"
+            raise RuntimeError(text) from error
+
+    def _upgrade(self) -> None:
+        """Bring the keys of the former schema up to date, in batches that may be repeated."""
         with self._guard():
             ids = [task_id.decode() for task_id in self._client.zrange(self._prefix + "revisions", 0, -1)]
         self._each(scripts.UPGRADE, ids)
         with self._guard():
             self._client.hset(self._prefix + "meta", "schema", SCHEMA)
-        return SCHEMA
 
     @override
     def close(self) -> None:
@@ -317,9 +322,3 @@ class RedisBackend(Backend):
 
 def _batches(rows: Sequence[Any]) -> list[Any]:
     return [rows[start : start + _BATCH] for start in range(0, len(rows), _BATCH)]
-
-
-def _without_password(url: str) -> str:
-    parts = urlsplit(url)
-    url = url.replace(f":{parts.password}@", ":***@", 1) if parts.password is not None else url
-    return re.sub("([?&]password=)[^&]*", r"\1***", url)

@@ -51,8 +51,8 @@ class SqlEngine(Backend):
     _skip: str
     """The same, without the rows that others have locked."""
 
-    def __init__(self, engine: Engine, single: Engine, name: str, clock: Callable[[], int] | None) -> None:
-        super().__init__(engine.url.render_as_string(hide_password=True), clock)
+    def __init__(self, url: str, engine: Engine, single: Engine, name: str, clock: Callable[[], int] | None) -> None:
+        super().__init__(url, clock)
         self._engine = engine
         self._single = single  # the same engine, where each statement is a transaction of its own
         self._pid = os.getpid()

@@ -5,6 +5,7 @@ import sqlite3
 from est_alan_scheduler.backends.backend import BackendUnavailableError, ValueRefusedError
 
 _REFUSED_CLASSES = ("22", "23", "54")  # of SQLSTATE: data, integrity, limits of the program
+_MISFITS = ("42", "3F")  # syntax or access rules, schemas
 _CONFLICTS = ("40001", "40P01")  # a serialization failure, a deadlock
 _REFUSED = (sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH)
 _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -37,7 +38,13 @@ def is_damaged(error: BaseException | None) -> bool:
     return error is not None and _code(getattr(error, "orig", None) or error) in _DAMAGED
 
 
-def _code(error: BaseException) -> int:
+def is_misfit(error: BaseException | None) -> bool:
+    """Return whether a statement is wrong for what is there: tables of another program, or a right that is missing."""
+    cause = getattr(error, "orig", None)
+    return (getattr(cause, "sqlstate", None) or "")[:2] in _MISFITS or _code(cause) == sqlite3.SQLITE_ERROR
+
+
+def _code(error: BaseException | None) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the other bits are details
 
 

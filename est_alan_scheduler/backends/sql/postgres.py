@@ -6,13 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import URL, Connection, create_engine, event
+from sqlalchemy import Connection, event
 from typing_extensions import override
 
+from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, Snapshot
 from est_alan_scheduler.backends.sql.backend import SqlBackend
+from est_alan_scheduler.backends.sql.postgres_engine import make_engine
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
 
@@ -45,19 +47,17 @@ _OUTCOMES = _rows(
 class PostgresBackend(SqlBackend):
     """State in a database that many machines share. Its clock is the server's."""
 
+    hint = "check that the server runs, and the host, port, user, password and database in the URL"
     _lock = "FOR UPDATE"
     _skip = "FOR UPDATE SKIP LOCKED"
 
-    def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
-        waits = {"connect_timeout": 5, "tcp_user_timeout": 15_000, "keepalives_idle": 15, "keepalives_interval": 5}
-        url, options = _typed_options(url)
-        options |= {key: value for key, value in waits.items() if key not in url.query}
-        options["client_encoding"] = "utf8"  # the server converts it, and says what it cannot hold
-        engine = create_engine(url, connect_args=options, isolation_level="READ COMMITTED")
+    def __init__(self, address: Address, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        engine, options = make_engine(address)
         event.listen(engine, "connect", self._set_up)
         event.listen(engine, "begin", self._begin)
-        super().__init__(engine, engine.execution_options(isolation_level="AUTOCOMMIT"), check_name(name), clock)
-        self._has_threshold = "prepare_threshold" in options
+        single = engine.execution_options(isolation_level="AUTOCOMMIT")
+        super().__init__(address.shown, engine, single, check_name(name), clock)
+        self._threshold = options.get("prepare_threshold", ...)
         self._is_pooled = False
         self._encoding = "UTF8"
         # Not now(), which is the start of the transaction: it may have waited since.
@@ -73,12 +73,13 @@ class PostgresBackend(SqlBackend):
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_backend_pid(), current_setting('server_encoding')")
                 pid, self._encoding = cursor.fetchone()
-                self._is_pooled = pid != connection.info.backend_pid  # a pooler makes up a process of its own
+                # A pooler makes up a process of its own.
+                self._is_pooled = self._threshold is None or pid != connection.info.backend_pid
                 if not self._is_pooled:
                     cursor.execute(
                         _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
                     )
-                elif not self._has_threshold:
+                elif self._threshold is ...:
                     connection.prepare_threshold = None  # another session does not know what one has prepared
             connection.commit()
         except BaseException:
@@ -243,15 +244,3 @@ def _opaque(condition: str) -> str:
 def _set(settings: Mapping[str, str], is_local: bool) -> str:
     """Return the statement that sets these, of the session or of the transaction."""
     return "SELECT " + ", ".join(f"set_config('{name}', '{value}', {is_local})" for name, value in settings.items())
-
-
-def _typed_options(url: URL) -> tuple[URL, dict[str, Any]]:
-    """Return a URL without the options that the driver takes by their type, and these."""
-    value = url.query.get("prepare_threshold")
-    if value is None:
-        return url, {}
-    if not isinstance(value, str) or not (value.isdecimal() or value.lower() == "none"):
-        raise ValueError(f"prepare_threshold must be a whole number or none, got {value!r}")
-    return url.difference_update_query(["prepare_threshold"]), {
-        "prepare_threshold": int(value) if value.isdecimal() else None
-    }

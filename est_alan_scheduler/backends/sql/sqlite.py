@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
+from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
@@ -29,26 +30,25 @@ _PAUSE = 0.0005, 0.005  # seconds between two attempts to get it while another p
 class SqliteBackend(SqlBackend):
     """State in a file on a local disk, shared by the processes of one machine; the store's clock is the host's.
 
-    Every commit is on the disk before it is reported (`synchronous=FULL`). ValueError for a database in memory, of
-    which each connection would have its own, and for options in the URL.
+    Every commit is on the disk before it is reported (`synchronous=FULL`).
     """
 
+    hint = "its directory must exist, this user must be able to write there, and nobody else may lock the file"
     _now = "CAST(:now AS INTEGER)"
     _lock = _skip = ""  # the whole file is locked
 
-    def __init__(self, url: URL, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
-        if url.database in (None, "", ":memory:") or "mode" in url.query:
-            raise ValueError(f"{url}: state has to be in a file, like sqlite:///tasks.db")
-        if url.query:
-            raise ValueError(f"{url}: nothing can follow the path of the file, got {', '.join(map(repr, url.query))}")
-        engine = create_engine(url, connect_args={"timeout": _PATIENCE})
+    def __init__(self, path: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> None:
+        engine = create_engine(URL.create("sqlite", database=path), connect_args={"timeout": _PATIENCE})
         event.listen(engine, "connect", _set_up)
         event.listen(engine, "begin", _begin)
-        super().__init__(engine, engine.execution_options(single=True), check_name(name), clock)
-        self._path = os.path.realpath(url.database or "")
+        shown = one_line(f"sqlite:///{path}")
+        super().__init__(shown, engine, engine.execution_options(single=True), check_name(name), clock)
+        self._path = os.path.realpath(path)
 
     @override
     def open(self) -> None:
+        if os.path.isdir(self._path):
+            raise ValueError(f"{self.url}: this is a directory; give the path of a file in it")
         try:
             super().open()
         except BackendUnavailableError as error:
