@@ -89,6 +89,9 @@ class ClusterSession:
                 ids = {*agenda.waiting, *self.records.elsewhere}
                 dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)
+            if replica.order.is_outdated:
+                with self.records.lock:
+                    replica.order.restore()
             outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
             self.outage.note(error)

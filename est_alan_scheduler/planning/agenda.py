@@ -2,9 +2,11 @@
 
 import weakref
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
@@ -140,6 +142,17 @@ class Agenda:
         if entry is not None and entry.task is task:
             self.changes += 1
             self._read(entry, task, now)
+
+    def sort(self, key: Callable[[Task], Any]) -> None:
+        """Bring the tasks into another order of registration."""
+        self.store.sort(key)
+        for order, task_id in enumerate(self.store):
+            if task_id in self.entries:
+                self.entries[task_id].order = order
+        self._order = len(self.store)
+        for due, found in self._filed.items():
+            if isinstance(found, OrderedDict):  # in the former order
+                self._filed[due] = dict(found)
 
     def hold_due(self, moment: datetime, limit: int | None) -> list[Task]:
         """Return at most `limit` tasks that may be due at the UTC `moment`; the next tick checks them in any case."""
