@@ -117,7 +117,11 @@ class Backend(ABC):
 
     @abstractmethod
     def remove(self, ids: Collection[str]) -> None:
-        """Remove tasks and their finished runs. A tombstone keeps the epoch, so that a run in flight ends late."""
+        """Remove tasks and their finished runs. A tombstone keeps the epoch, so that a run in flight ends late.
+
+        Unreadable rows are removed too; an id that is no text is given as in `Snapshot.unreadable`. What the store
+        cannot hold is not there.
+        """
 
     @abstractmethod
     def drop_tombstones(self, limit: int = 1_000) -> int:

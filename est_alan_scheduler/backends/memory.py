@@ -139,14 +139,14 @@ class MemoryBackend(Backend):
         with self._lock:
             now = self._read_clock()
             old = [row for row in self._rows.values() if row.removed and row.kept_until <= now]
-            usual = [row for row in old if row.state.version <= HIGHEST]
+            usual = [row for row in old if max(row.state[1:3]) <= HIGHEST]
             dropped = [row for row in usual if not self._is_running(row.state.id)][:limit]
             for row in dropped:
                 del self._rows[row.state.id]
                 if not self._runs.get(row.state.id):
                     self._runs.pop(row.state.id, None)
                 self._dropped_revision = max(self._dropped_revision, row.revision)
-                self._dropped_version = max(self._dropped_version, row.state.version)
+                self._dropped_version = max(self._dropped_version, *row.state[1:3])
         return len(dropped)
 
     def _is_running(self, task_id: str) -> bool:

@@ -202,7 +202,7 @@ class Snapshot(NamedTuple):
     states: dict[str, State]
     """The states of the ids asked for and of those in `definitions`, unless the task is missing."""
     unreadable: dict[str, str]
-    """The ids of unreadable rows, each with the reason."""
+    """The ids of unreadable rows, each with the reason. Bytes that are no text are surrogates there, as in PEP 383."""
     paused: bool = False
     """All tasks are paused: no claim succeeds."""
     born: int = 0
@@ -214,8 +214,11 @@ class Snapshot(NamedTuple):
 ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "owner"}
 """The fields of `State` that may be assigned by hand."""
 
+LARGEST = 2**53 - 1
+"""The largest version and epoch: every store counts up to it exactly, numbers of Lua included."""
+
 HIGHEST = 2**52
-"""The highest version of a tombstone that is dropped: new rows continue above it, and need room."""
+"""The highest version and epoch of a tombstone that is dropped: new rows continue above it, and need room."""
 
 
 def is_storable(text: str) -> bool:

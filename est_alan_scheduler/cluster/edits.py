@@ -64,8 +64,8 @@ class Edits:
 
         `refuse` raises ValueError for a task that the registry, as it is then, does not take; its second argument tells
         whether other instances have registered it. `put_in` puts a task into the registry. ValueError also if a task
-        cannot be shared. Nothing is written then. A task whose row cannot be read is put in, and is unresolved: its
-        removal clears the row.
+        cannot be shared. Nothing is written then. A task whose definition in the store makes no sense gets its own. One
+        whose state there cannot be read is put in, and is unresolved: its removal clears the row.
         """
         tasks, records = list(tasks), self._records
         definitions = {task.id: encode(task, self._names) for task in tasks}
@@ -83,6 +83,8 @@ class Edits:
                 Definition(task.id, rows[task.id].definition.text(), rows[task.id].hash, task.paused) for task in tasks
             ]
             states = self._backend.define(wanted) if wanted else {}
+            nonsense = [one for one in wanted if self._is_nonsense(known[one.id], rows[one.id].definition, one.id)]
+            states |= self._backend.change([Change(one.id, one) for one in nonsense]) if nonsense else {}
             limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
             runs = self._backend.past(limits)
             past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
@@ -92,6 +94,10 @@ class Edits:
                     if task.id in past:
                         task.__dict__["history"] = past[task.id]
                     put_in(task)
+
+    def _is_nonsense(self, known: TaskDefinition | None, own: TaskDefinition, task_id: str) -> bool:
+        """Return whether the definition in the store has to be written whatever hash stands beside it."""
+        return task_id in self._records.problems and (known is None or known.task != own.task)
 
     def _known_definition(self, task_id: str) -> TaskDefinition | None:
         if (row := self._records.row(task_id)) is not None:

@@ -74,8 +74,7 @@ class Replica:
 
         The caller takes it out of the registry as well.
         """
-        if self._backend.can_hold(task_id):
-            self._backend.remove([task_id])
+        self._backend.remove([task_id])
         with self._records.lock:
             self.order.forget(task_id)
             self._records.forget(task_id)

@@ -218,7 +218,9 @@ def test_what_is_secret(url: str, secrets: set[str]) -> None:
 def test_a_backend_with_a_password_works_and_does_not_show_it(kind: str, servers: Any, tmp_path: Any) -> None:
     store = servers.store(kind, tmp_path)
     if kind == "redis":
-        url = f"{store.url}?password={SECRET}"  # its default user takes any
+        with pytest.importorskip("redis").Redis.from_url(store.url) as client:
+            client.execute_command("ACL", "SETUSER", "keeper", "on", f">{SECRET}", "~*", "+@all")
+        url = f"{store.url}?username=keeper&password={SECRET}"
     else:
         url = store.url.replace("postgres:@", f"postgres:{SECRET}@").replace("+psycopg", "")
     backend = open_backend(url, store.name)

@@ -1,6 +1,5 @@
 """The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
-import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
@@ -14,11 +13,21 @@ from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
-from est_alan_scheduler.backends.reading import add_task, newest, to_states
-from est_alan_scheduler.backends.redis import scripts
+from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
+from est_alan_scheduler.backends.redis import removal, scripts
 from est_alan_scheduler.backends.redis.client import make_client
 from est_alan_scheduler.backends.redis.errors import store_error
-from est_alan_scheduler.backends.redis.fields import loaded, number, quoted, read_runs, read_state
+from est_alan_scheduler.backends.redis.fields import (
+    RUN_MEMBER,
+    can_send,
+    integer,
+    loaded,
+    number,
+    quoted,
+    read_runs,
+    read_state,
+    sent,
+)
 from est_alan_scheduler.backends.rows import (
     HIGHEST,
     Assignment,
@@ -95,8 +104,8 @@ class RedisBackend(Backend):
     def _upgrade(self) -> None:
         """Bring the keys of the former schema up to date, in batches that may be repeated."""
         with self._guard():
-            ids = [task_id.decode() for task_id in self._client.zrange(self._prefix + "revisions", 0, -1)]
-        self._each(scripts.UPGRADE, ids)
+            ids = self._client.zrange(self._prefix + "revisions", 0, -1)
+        self._each(removal.UPGRADE, list(map(to_id, ids)))
         with self._guard():
             self._client.hset(self._prefix + "meta", "schema", SCHEMA)
 
@@ -110,7 +119,8 @@ class RedisBackend(Backend):
         """Fetch in one round trip, and one more for every 500 changed definitions, or if the ids are not given."""
         if ids is None:
             with self._guard():
-                ids = [task_id.decode() for task_id in self._client.zrange(self._prefix + "revisions", 0, -1)]
+                found = self._client.zrange(self._prefix + "revisions", 0, -1)
+            ids = list(map(to_id, found))
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
         snapshot, removed, more = self._fetch_page(Snapshot(0, seen, {}, {}, {}), str(seen), _batches(rows) or [[]])
@@ -132,7 +142,7 @@ class RedisBackend(Backend):
         began, seen = self.clock.begin(), str(snapshot.revision)
         # Changes come with the last batch only: a task that was removed during an earlier one is among them.
         last = len(batches) - 1
-        calls = [(seen, removed_seen, _BATCH * (n == last), json.dumps(one)) for n, one in enumerate(batches)]
+        calls = [(seen, removed_seen, _BATCH * (n == last), sent(one)) for n, one in enumerate(batches)]
         replies = [loaded(reply) for reply in self._call(scripts.FETCH, calls)]
         now, revision, removed_seen, begins, more, changes, _, paused, born = replies[-1]
         self.clock.note(int(now), began)
@@ -169,12 +179,12 @@ class RedisBackend(Backend):
 
     @override
     def remove(self, ids: Collection[str]) -> None:
-        self._each(scripts.REMOVE, list(ids), str(KEPT))
+        self._each(removal.REMOVE, [task_id for task_id in ids if can_send(task_id)], str(KEPT))
 
     @override
     def drop_tombstones(self, limit: int = 1_000) -> int:
         batch = (str(min(limit, _BATCH)), str(HIGHEST), str(_PAUSE))
-        return int(self._call(scripts.DROP_TOMBSTONES, [batch])[0])
+        return int(self._call(removal.DROP_TOMBSTONES, [batch])[0])
 
     @override
     def pause_all(self, paused: bool) -> bool:
@@ -219,8 +229,8 @@ class RedisBackend(Backend):
     @override
     def instances(self) -> list[InstanceRow]:
         (found,) = self._call(scripts.INSTANCES, [()])
-        rows = [InstanceRow(owner.decode(), int(since), int(until)) for owner, since, until in found]
-        return sorted(rows, key=lambda row: (row.since, row.owner))
+        rows = ((to_id(owner), integer(since), integer(until)) for owner, since, until in found)
+        return sorted(to_instances(rows), key=lambda row: (row.since, row.owner))
 
     @override
     def leave(self, owner: str) -> None:
@@ -229,7 +239,8 @@ class RedisBackend(Backend):
     @override
     def find_dead_runs(self, limit: int = 1_000) -> list[RunRow]:
         (reply,) = self._call(scripts.FIND_DEAD_RUNS, [(str(limit),)])
-        return sorted(read_runs((task_id, int(epoch), values) for task_id, epoch, values in loaded(reply)))
+        found = [(task_id, int(epoch), owner, values) for task_id, epoch, owner, values in loaded(reply)]
+        return sorted(read_runs([(*row[:2], row[3]) for row in found], [row[2] for row in found]))
 
     @override
     def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
@@ -272,7 +283,7 @@ class RedisBackend(Backend):
         while True:
             with self._guard():
                 members = self._client.zrevrangebyscore(self._prefix + "history", "+inf", least, start=start, num=size)
-            yield [(member[:-17].decode(), int(member[-16:])) for member in members]
+            yield [(to_id(member[:-17]), int(member[-16:])) for member in members if RUN_MEMBER.fullmatch(member)]
             if len(members) < size:
                 return
             start += size
@@ -286,7 +297,7 @@ class RedisBackend(Backend):
 
     def _each(self, script: str, rows: Sequence[Any], *arguments: str) -> list[Any]:
         """Call a script for each batch of rows, and return its answers as one list."""
-        replies = self._call(script, [(*arguments, json.dumps(batch)) for batch in _batches(rows)])
+        replies = self._call(script, [(*arguments, sent(batch)) for batch in _batches(rows)])
         return [row for reply in replies for row in loaded(reply)]
 
     def _call(self, script: str, calls: Sequence[tuple[Any, ...]]) -> list[Any]:

@@ -126,7 +126,11 @@ class SqlEngine(Backend):
     def _read(self, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
         """Return the rows of a single statement, which is a transaction of its own."""
         with self._guard(), self._connect_for_one() as connection:
-            return connection.execute(sql(statement), parameters).all()
+            return self._rows(connection, statement, parameters)
+
+    def _rows(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
+        """Return all rows of a SELECT, those with values that the driver cannot load included."""
+        return connection.execute(sql(statement), parameters).all()
 
     def _connect_for_one(self) -> AbstractContextManager[Connection]:
         """Return a connection for a single statement."""

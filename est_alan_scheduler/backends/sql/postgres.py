@@ -12,10 +12,10 @@ from typing_extensions import override
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_name
-from est_alan_scheduler.backends.rows import Claim, RunOutcome, Snapshot
+from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, Snapshot
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.postgres_engine import make_engine
-from est_alan_scheduler.backends.sql.tables import Tables, sql
+from est_alan_scheduler.backends.sql.tables import TAKE_OVER, Tables, lives, next_of, sql
 
 
 def _rows(parameter: str, columns: str) -> str:
@@ -173,9 +173,10 @@ def _claim(t: Tables, now: str) -> str:
         free AS (
             SELECT c.* FROM {t.tasks} t JOIN wanted c ON c.id = t.id
             WHERE {_opaque("t.status <> 'running' AND NOT t.removed AND t.version = c.seen_version")}
+            AND t.epoch < {LARGEST}
             AND EXISTS (
                 SELECT 1 FROM {t.instances} i, {t.meta} m
-                WHERE i.owner = :owner AND i.lease_until > {now} AND NOT m.paused
+                WHERE i.owner = :owner AND {lives("i.lease_until", now)} AND NOT m.paused
             )
             ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
         ),
@@ -189,6 +190,7 @@ def _claim(t: Tables, now: str) -> str:
         started AS (
             INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)
             SELECT id, epoch, slot, attempt, :owner, started, 'running', false FROM won
+            {TAKE_OVER}
         )
         SELECT id, epoch FROM won UNION ALL SELECT id, epoch FROM mine"""
 
@@ -204,7 +206,7 @@ def _finish(t: Tables) -> str:
         ),
         kept AS (
             UPDATE {t.tasks} t SET status = o.status, error_message = o.error, retry_at = o.retry_at,
-                attempt = o.attempt, owner = NULL, version = t.version + 1,
+                attempt = o.attempt, owner = NULL, version = {next_of("t.version")},
                 consumed = COALESCE(o.consumed, t.consumed),
                 result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
                 last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
