@@ -282,6 +282,8 @@ class Task(KnownFields):
         is_scheduling = not SCHEDULING.isdisjoint(values)
         if is_scheduling:
             entry.forget_schedule(False)  # also before: a Ctrl+C may come between
+        if "last_run_at" in values:
+            entry.forget_runs()
         fields.update(values)
         if is_scheduling:
             entry.forget_schedule(not ARMING.isdisjoint(values))

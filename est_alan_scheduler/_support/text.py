@@ -2,6 +2,8 @@
 
 import re
 
+from est_alan_scheduler._support.signals import is_interruption
+
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
 
@@ -15,6 +17,8 @@ def short_repr(value: object) -> str:
     try:
         text = repr(value)
     except Exception as error:
+        if is_interruption(error):
+            raise
         return f"<{type(value).__name__} whose repr failed with {type(error).__name__}>"
     return shorten(text)
 
@@ -55,6 +59,8 @@ def error_text(error: BaseException) -> str:
     try:
         message = str(error)
     except Exception as failure:
+        if is_interruption(failure):
+            raise
         message = f"<its str failed with {type(failure).__name__}>"
     return shorten(f"{name}: {message}" if message else name)
 

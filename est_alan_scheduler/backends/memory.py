@@ -207,13 +207,15 @@ class MemoryBackend(Backend):
                     _end(self._rows[outcome.id], outcome)
                 if self._end_run(owner, outcome, not is_kept):
                     recorded.add((outcome.id, outcome.epoch))
-                self._prune(outcome.id, outcome.prune_to)
+                self._prune(outcome.id, outcome.prune_to if is_kept else min(outcome.prune_to, outcome.epoch - 1))
         return recorded
 
     def _end_run(self, owner: str, outcome: RunOutcome, is_late: bool) -> bool:
         """Record the end of a run in its own row; return whether it has ended in time, now or when first recorded."""
         runs = self._runs.get(outcome.id, {})
         run = runs.get(outcome.epoch)
+        if run is None and outcome.leaves_no_run:
+            return self._tells_of(outcome)
         if run is None or run.owner != owner:
             return False
         if run.finished is None:
@@ -223,6 +225,14 @@ class MemoryBackend(Backend):
         run = run._replace(finished=outcome.finished, result=storable(outcome.result_text), late=is_late)
         runs[outcome.epoch] = run
         return not is_late
+
+    def _tells_of(self, outcome: RunOutcome) -> bool:
+        """Return whether the row of a task says that this outcome, of which no run is kept, was recorded."""
+        row = self._rows.get(outcome.id)
+        if row is None or row.state.epoch != outcome.epoch or row.state.owner is not None:
+            return False
+        state = row.state
+        return outcome.is_told_by(state.status, state.error_message, state.retry_at, state.last_success_at)
 
     @override
     def renew(self, owner: str, lease: float) -> Renewal:

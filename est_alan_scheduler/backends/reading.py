@@ -114,17 +114,23 @@ def add_task(
     snapshot: Snapshot, task_id: str, state: Iterable[Any], definition: tuple[Any, Any] | None, removed: Any = False
 ) -> None:
     """Add a task's state to a snapshot, and its definition (JSON and hash) if that has changed."""
+    is_id, problem = is_storable(task_id), None
     try:
-        if not is_storable(task_id):
-            raise ValueError("its id is no text")
-        if definition is not None:
+        if definition is not None and is_id:
             snapshot.definitions[task_id] = to_definition(task_id, *definition)
+    except ValueError as error:
+        problem = str(error)
+    try:
         if to_flag("removed", removed):
             raise ValueError(f"removed must be false, it is {short_repr(removed)}")
         snapshot.states[task_id] = to_state(state)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
+        problem = str(error)
+    if not is_id:
+        problem = "its id is no text"
+    if problem is not None:
         snapshot.states.pop(task_id, None)
-        snapshot.unreadable[task_id] = str(error)
+        snapshot.unreadable[task_id] = problem
 
 
 def to_runs(rows: Iterable[Iterable[Any]], is_dead: bool = False) -> list[RunRow]:

@@ -116,14 +116,25 @@ class RunOutcome(NamedTuple):
     retry_at: int | None = None
     attempt: int = 0
     history_limit: int = 100
-    """The number of runs of this task to keep. The latest is always kept: a repeated finish is recognised by it."""
+    """The number of runs of this task to keep. A run that ends late is kept at first: its row tells why."""
     consumed: str | None = None
     """JSON, for the state row; None leaves that alone."""
 
     @property
     def prune_to(self) -> int:
-        """The latest epoch whose run row is deleted, unless that run is in flight."""
-        return max(self.epoch - max(self.history_limit, 1), 0)
+        """The latest epoch whose run row is deleted, unless that run is in flight, or it is this one and late."""
+        return max(self.epoch - self.history_limit, 0)
+
+    @property
+    def leaves_no_run(self) -> bool:
+        """Whether this run is not kept either: then the row of its task alone tells that it was recorded."""
+        return self.prune_to == self.epoch > 0
+
+    def is_told_by(self, status: str, error: str | None, retry_at: int | None, last_success_at: int | None) -> bool:
+        """Return whether the row of its task, which nothing runs, has this epoch and these fields because of it."""
+        told = self.status.value, storable(self.error), self.retry_at
+        is_same_success = self.status is not TaskStatus.SUCCESS or last_success_at == self.last_success_at
+        return told == (status, error, retry_at) and is_same_success
 
     def to_columns(self) -> tuple[Any, ...]:
         """Return the fields as they are stored, with `prune_to` in the place of `history_limit`."""

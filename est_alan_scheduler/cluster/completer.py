@@ -158,10 +158,13 @@ class RunCompleter:
             key, dead_run = outcome[:2], DeadRunOutcome(outcome.id, outcome.epoch, self._lease.owner)
             claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
             rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
-            row = rows.get(outcome.epoch)
+            row, known = rows.get(outcome.epoch), self._records.row(outcome.id)
+            newest = max(rows, default=0)
+            if outcome.history_limit == 0 and known is not None:
+                newest = max(newest, known.epoch)  # of later runs, none is kept either
             if row is not None and row.error == dead_run.error:
                 dead[key] = past_of(row, run.task)
-            elif row is None and max(rows, default=0) > outcome.epoch and key not in self._unanswered:
+            elif row is None and newest > outcome.epoch and key not in self._unanswered:
                 dead[key] = None  # only runs that have ended are dropped
         return dead
 

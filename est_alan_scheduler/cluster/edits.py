@@ -253,6 +253,7 @@ class Edits:
                     outdated.add(assignment.id)
                 if assignment.id in refused:  # what the store has is to be read
                     row.note_unknown()
+                    row.initial = None
                     self._records.mark_stale([assignment.id])
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
-from est_alan_scheduler.backends.clock import to_instant
+from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.completer import RunCompleter
@@ -92,6 +92,8 @@ class ClusterSession:
             if replica.order.is_outdated:
                 with self.records.lock:
                     replica.order.restore()
+            if self._agenda.set_back:
+                self._recall_runs()
             outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
             self.outage.note(error)
@@ -101,6 +103,24 @@ class ClusterSession:
         if self.outage.end():
             self._wake()
         return True
+
+    def _recall_runs(self) -> None:
+        """Read which runs of any instance the store has, of tasks behind whose last run the clock has gone back."""
+        agenda, store = self._agenda, self._agenda.store
+        with self.records.lock:
+            ids, agenda.set_back = agenda.set_back, set()
+            limits = {task_id: dict.__getitem__(store, task_id).history_limit for task_id in ids if task_id in store}
+        try:
+            past = self.backend.past(limits)
+        except BaseException:
+            agenda.set_back |= ids
+            raise
+        with self.records.lock, agenda:
+            for task_id, runs in past.items():
+                moments = {
+                    from_instant(moment) for run in runs for moment in (run.slot, run.started) if moment is not None
+                }
+                agenda.note_past(task_id, moments, self.replica.now())
 
     def claim_in_batches(self, ready: list[Entry], now: datetime, is_inline: bool) -> Generator[Entry, None, None]:
         """Claim what a tick has decided on at `now`, batch by batch, and yield each claimed entry, to be started."""

@@ -1,6 +1,5 @@
 """Pools: executors of the standard library or of others, as runners."""
 
-import contextlib
 import logging
 import pickle
 import threading
@@ -13,6 +12,7 @@ from typing import Any
 
 from est_alan_scheduler._support.interpreter import end_before, is_ending
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
 from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
@@ -63,9 +63,13 @@ class Pool:
         """Make the executor if there is none yet, so that `limit` is known."""
         if self._executor is None and not self._has_failed:
             self._has_failed = True  # then only runs try again, because a run can fail and log the error
-            with contextlib.suppress(Exception):
+            try:
                 self._obtain()
                 self._has_failed = False
+            except Exception as error:
+                if is_interruption(error):
+                    self._has_failed = False
+                    raise
 
     def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
         """Submit `call`, and pass its outcome to `done` in a thread of the executor; in a thread pool, in its worker.

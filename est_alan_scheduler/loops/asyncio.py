@@ -26,10 +26,11 @@ async def run(registry: TaskRegistry, interval: float) -> None:
     token = loop_runner.set(runner)
     side.add_waker(wake_loop)
     try:
-        while True:
+        while runner.interruption is None:
             wake.clear()
             pause = await _tick(registry, side, interval, planner)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
+        raise runner.interruption
     finally:
         loop_runner.reset(token)
         try:

@@ -277,6 +277,12 @@ return cjson.encode(won)
 
 FINISH = """
 local owner = ARGV[2]
+local function tells_of(id, epoch, status, error, retry_at, success)  -- the row of a task, of a run that is not kept
+    local last, holder, is, message, retry, succeeded =
+        get(id, 'epoch', 'owner', 'status', 'error_message', 'retry_at', 'last_success_at')
+    return last == epoch and holder == '' and is == status and message == error and retry == retry_at
+        and (status ~= 'success' or succeeded == success)
+end
 local recorded = {}
 for _, outcome in rows(3) do
     local id, epoch, finished, status, result, shown, error, success, retry_at, attempt, last, consumed =
@@ -293,8 +299,10 @@ for _, outcome in rows(3) do
         if ended == '' then put_run(id, epoch, 'status', status, 'error', error) end
         close(id, epoch, owner)
     end
-    if kept or (holder == owner and ended ~= '' and late == '0') then recorded[#recorded + 1] = {id, epoch} end
-    if last ~= '0' then drop_finished(id, last) end
+    local was_recorded = holder == owner and ended ~= '' and late == '0'
+    if not holder and last == epoch then was_recorded = tells_of(id, epoch, status, error, retry_at, success) end
+    if kept or was_recorded then recorded[#recorded + 1] = {id, epoch} end
+    if last ~= '0' then drop_finished(id, (kept or last ~= epoch) and last or '(' .. epoch) end
 end
 return cjson.encode(recorded)
 """

@@ -76,9 +76,7 @@ class PostgresBackend(SqlBackend):
                 # A pooler makes up a process of its own.
                 self._is_pooled = self._threshold is None or pid != connection.info.backend_pid
                 if not self._is_pooled:
-                    cursor.execute(
-                        _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
-                    )
+                    cursor.execute(_set({**_SETTINGS, **_ISOLATION}, is_local=False))
                 elif self._threshold is ...:
                     connection.prepare_threshold = None  # another session does not know what one has prepared
             connection.commit()
@@ -222,15 +220,23 @@ def _finish(t: Tables) -> str:
                 status = CASE WHEN r.finished IS NULL THEN o.status ELSE r.status END,
                 error = CASE WHEN r.finished IS NULL THEN o.error ELSE r.error END
             FROM ended o WHERE r.task_id = o.id AND r.epoch = o.epoch
+            AND (o.prune_to < o.epoch OR (o.id, o.epoch) NOT IN (SELECT id, epoch FROM kept))
             AND {_opaque("r.owner = :owner AND (r.finished IS NULL OR r.late)")}
         ),
         pruned AS (
             DELETE FROM {t.runs} r USING ended o
-            WHERE o.prune_to > 0 AND r.task_id = o.id AND r.epoch <= o.prune_to AND r.finished IS NOT NULL
+            WHERE o.prune_to > 0 AND r.task_id = o.id AND r.epoch <= o.prune_to AND CASE WHEN r.epoch = o.epoch
+            THEN (o.id, o.epoch) IN (SELECT id, epoch FROM kept) ELSE r.finished IS NOT NULL END
         )
         SELECT id, epoch FROM missed m WHERE NOT EXISTS (
             SELECT 1 FROM {t.runs} r WHERE r.task_id = m.id AND r.epoch = m.epoch
             AND r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late
+        ) AND NOT EXISTS (  -- that no run is kept of, but the row of the task tells of
+            SELECT 1 FROM ended o JOIN {t.tasks} t ON t.id = o.id WHERE o.id = m.id AND o.epoch = m.epoch
+            AND o.prune_to = o.epoch AND t.epoch = o.epoch AND t.owner IS NULL AND t.status = o.status
+            AND t.error_message IS NOT DISTINCT FROM o.error AND t.retry_at IS NOT DISTINCT FROM o.retry_at
+            AND (o.status <> 'success' OR t.last_success_at = o.last_success_at)
+            AND NOT EXISTS (SELECT 1 FROM {t.runs} r WHERE r.task_id = o.id AND r.epoch = o.epoch)
         )"""
 
 

@@ -149,10 +149,24 @@ class SqliteBackend(SqlBackend):
         with self._transaction() as connection:
             kept = {tuple(row) for row in connection.execute(sql(mine), ids)} & asked
             self._end_runs(connection, owner, outcomes, kept)
-            _execute_many(connection, prune, [(one.id, one.prune_to) for one in outcomes if one.prune_to])
+            limits = [(one.id, min(one.prune_to, one.epoch - ((one.id, one.epoch) not in kept))) for one in outcomes]
+            _execute_many(connection, prune, [limit for limit in limits if limit[1]])
             if kept != asked:  # an earlier call may have recorded the others
                 kept |= {tuple(row) for row in connection.execute(sql(recorded), ids)} & asked
+                kept |= self._told(connection, [one for one in outcomes if one.leaves_no_run])
         return kept
+
+    def _told(self, connection: Connection, outcomes: list[RunOutcome]) -> set[tuple[str, int]]:
+        """Return the outcomes without runs of which the rows of their tasks say that they were recorded."""
+        t = self._tables
+        statement = (
+            f"SELECT t.id, t.epoch, t.status, t.error_message, t.retry_at, t.last_success_at FROM {t.tasks} t"
+            f" WHERE {self._among('t.id')} AND t.owner IS NULL AND NOT t.removed AND NOT EXISTS"
+            f" (SELECT 1 FROM {t.runs} r WHERE r.task_id = t.id AND r.epoch = t.epoch)"
+        )
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes})}
+        rows = {tuple(row[:2]): row[2:] for row in connection.execute(sql(statement), ids)} if outcomes else {}
+        return {one[:2] for one in outcomes if one[:2] in rows and one.is_told_by(*rows[one[:2]])}
 
     def _end_runs(
         self, connection: Connection, owner: str, outcomes: Sequence[RunOutcome], kept: Collection[tuple[Any, ...]]
