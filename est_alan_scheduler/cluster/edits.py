@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.log import log
@@ -39,6 +40,10 @@ class Edits:
     _agenda: Agenda
     _names: FunctionNames
     _removed: set[str] = field(default_factory=set)
+    joins: int = 0
+    """How often this program has registered tasks so far."""
+    joining_thread: int = 0
+    """The thread that did so last."""
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
@@ -89,6 +94,7 @@ class Edits:
             runs = self._backend.past(limits)
             past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
             with records.lock:
+                self.joins, self.joining_thread = self.joins + bool(tasks), get_ident()
                 for task in tasks:
                     self._replica.take_joined(task, rows[task.id], states.get(task.id), is_new=known[task.id] is None)
                     if task.id in past:

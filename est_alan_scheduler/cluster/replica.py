@@ -1,7 +1,7 @@
 """The replica: a registry's copy of the backend's rows, kept in its `Task`s."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -69,16 +69,17 @@ class Replica:
                 self._drop(task_id)
         self._replaced = []
 
-    def remove(self, task_id: str) -> None:
-        """Take a task, unresolved or not, out of the store; the caller holds `sync_lock`.
+    def remove(self, ids: Collection[str]) -> None:
+        """Take tasks, unresolved or not, out of the store; the caller holds `sync_lock`.
 
-        The caller takes it out of the registry as well.
+        The caller takes them out of the registry as well.
         """
-        self._backend.remove([task_id])
+        self._backend.remove(ids)
         with self._records.lock:
-            self.order.forget(task_id)
-            self._records.forget(task_id)
-            self._records.clear_problem(task_id)
+            for task_id in ids:
+                self.order.forget(task_id)
+                self._records.forget(task_id)
+                self._records.clear_problem(task_id)
 
     def pause_all(self, paused: bool) -> bool:
         """Let no instance start anything, or let all start again; return whether that is a change."""
