@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -220,6 +220,14 @@ class TaskRegistry:
         A task of the backend that is `unresolved` here is removed as well. The answer is None then.
         """
         return self._management.remove(task_id)
+
+    def prune(self, ids: Iterable[str]) -> None:
+        """Remove the tasks of these ids in one step: those of the backend, for example, that the code has no more.
+
+        Raises `UnknownTaskError`, a `KeyError`, if there is no such task for one of them or more, `TypeError` for an id
+        that is not a text, `BackendUnavailableError`. Nothing is removed then.
+        """
+        self._management.prune(ids)
 
     def __len__(self) -> int:
         return len(self.store)
