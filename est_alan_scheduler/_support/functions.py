@@ -2,12 +2,38 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any
+
+_GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 
 def is_coroutine_function(func: Callable[..., Any]) -> bool:
     """Return whether a call of `func` makes a coroutine and does no work yet."""
-    if inspect.iscoroutinefunction(func):
-        return True
+    return any(map(inspect.iscoroutinefunction, _layers(func)))
+
+
+def generator_kind(func: Callable[..., Any]) -> str | None:
+    """Return "generator" or "async generator" if a call of `func` makes one, and does no work; else None."""
+    if type(func) is FunctionType and not func.__code__.co_flags & _GENERATORS:  # nearly all, and fast
+        return None
+    for layer in _layers(func):
+        if inspect.isgeneratorfunction(layer):
+            return "generator"
+        if inspect.isasyncgenfunction(layer):
+            return "async generator"
+    return None
+
+
+def _layers(func: Any) -> tuple[Any, ...]:
+    """Return a function without its partials and bindings, and the `__call__` of an object."""
+    func = _unwrapped(func)
     # `__call__` of a class is about its instances, not about a call of the class.
-    return not isinstance(func, type) and inspect.iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004  # not whether it is callable
+    return (func,) if isinstance(func, type) else (func, _unwrapped(getattr(func, "__call__", None)))  # noqa: B004  # not whether it is callable
+
+
+def _unwrapped(func: Any) -> Any:
+    while isinstance(func, partial | MethodType):
+        func = func.func if isinstance(func, partial) else func.__func__
+    return func

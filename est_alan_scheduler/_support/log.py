@@ -1,9 +1,9 @@
 """The log of the package: `logging.getLogger("est_alan_scheduler")`."""
 
-import contextlib
 import logging
 import traceback
 
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler._support.tracebacks import format_traceback
 
@@ -20,18 +20,24 @@ def log(level: int, message: str, error: BaseException | None = None) -> None:
     Messages contain texts of tasks, errors and the store. None of them can add a line of its own, or commands to a
     terminal. An error of a handler stops neither a run nor the scheduler.
     """
-    with contextlib.suppress(Exception, SystemExit):
+    try:
         _logger.log(level, one_line(message), exc_info=error)
+    except (Exception, SystemExit) as failure:
+        if is_interruption(failure):
+            raise
 
 
 def _format_traceback(record: logging.LogRecord) -> bool:
     """Set the text of a traceback that would differ from Python's own. Formatters show a text that is set."""
     error = record.exc_info and record.exc_info[1]
     if error and _has_reader():
-        with contextlib.suppress(Exception):  # of a class of `error`: the formatter will tell it
+        try:
             text = format_traceback(error)
             if text != "".join(traceback.format_exception(error)):  # else the application may format it as it likes
                 record.exc_text = text.removesuffix("\n")
+        except Exception as failure:  # of a class of `error`: the formatter will tell it
+            if is_interruption(failure):
+                raise
     return True
 
 

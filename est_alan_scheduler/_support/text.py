@@ -1,6 +1,9 @@
 """Short texts of values and errors, and texts that stay within their line."""
 
 import re
+from collections.abc import Sequence
+
+from est_alan_scheduler._support.signals import is_interruption
 
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
@@ -15,6 +18,8 @@ def short_repr(value: object) -> str:
     try:
         text = repr(value)
     except Exception as error:
+        if is_interruption(error):
+            raise
         return f"<{type(value).__name__} whose repr failed with {type(error).__name__}>"
     return shorten(text)
 
@@ -40,6 +45,12 @@ def _escape(match: re.Match[str]) -> str:
     return repr(match[0])[1:-1]  # none of them is printable
 
 
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Return names as they stand in a sentence, the first of many, and how many more there are."""
+    shown = ", ".join(map(short_repr, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
 class RemoteError(Exception):
     """The text of an error from another process that cannot be pickled and loaded."""
 
@@ -55,6 +66,8 @@ def error_text(error: BaseException) -> str:
     try:
         message = str(error)
     except Exception as failure:
+        if is_interruption(failure):
+            raise
         message = f"<its str failed with {type(failure).__name__}>"
     return shorten(f"{name}: {message}" if message else name)
 

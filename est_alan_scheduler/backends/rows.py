@@ -51,6 +51,11 @@ class State(NamedTuple):
     slot: int | None = None
     """The slot of the last run, as in its claim: a retry is for the same slot, whichever instance starts it."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing has written the row since it was made, claims of a run that goes on apart."""
+        return self.version == self.epoch + 1
+
 
 class Assignment(NamedTuple):
     """Fields of a task's state that were assigned by hand. They are written if the row still has the version seen."""
@@ -111,14 +116,25 @@ class RunOutcome(NamedTuple):
     retry_at: int | None = None
     attempt: int = 0
     history_limit: int = 100
-    """The number of runs of this task to keep. The latest is always kept: a repeated finish is recognised by it."""
+    """The number of runs of this task to keep. A run that ends late is kept at first: its row tells why."""
     consumed: str | None = None
     """JSON, for the state row; None leaves that alone."""
 
     @property
     def prune_to(self) -> int:
-        """The latest epoch whose run row is deleted, unless that run is in flight."""
-        return max(self.epoch - max(self.history_limit, 1), 0)
+        """The latest epoch whose run row is deleted, unless that run is in flight, or it is this one and late."""
+        return max(self.epoch - self.history_limit, 0)
+
+    @property
+    def leaves_no_run(self) -> bool:
+        """Whether this run is not kept either: then the row of its task alone tells that it was recorded."""
+        return self.prune_to == self.epoch > 0
+
+    def is_told_by(self, status: str, error: str | None, retry_at: int | None, last_success_at: int | None) -> bool:
+        """Return whether the row of its task, which nothing runs, has this epoch and these fields because of it."""
+        told = self.status.value, storable(self.error), self.retry_at
+        is_same_success = self.status is not TaskStatus.SUCCESS or last_success_at == self.last_success_at
+        return told == (status, error, retry_at) and is_same_success
 
     def to_columns(self) -> tuple[Any, ...]:
         """Return the fields as they are stored, with `prune_to` in the place of `history_limit`."""
@@ -197,15 +213,23 @@ class Snapshot(NamedTuple):
     states: dict[str, State]
     """The states of the ids asked for and of those in `definitions`, unless the task is missing."""
     unreadable: dict[str, str]
-    """The ids of unreadable rows, each with the reason."""
+    """The ids of unreadable rows, each with the reason. Bytes that are no text are surrogates there, as in PEP 383."""
     paused: bool = False
     """All tasks are paused: no claim succeeds."""
     born: int = 0
     """The time at which the store was created, by its clock. If it differs from before, the store has lost its rows."""
+    is_complete: bool = False
+    """The snapshot has the definitions of all tasks, or why they are unreadable: one that it leaves out was removed."""
 
 
 ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "owner"}
 """The fields of `State` that may be assigned by hand."""
+
+LARGEST = 2**53 - 1
+"""The largest version and epoch: every store counts up to it exactly, numbers of Lua included."""
+
+HIGHEST = 2**52
+"""The highest version and epoch of a tombstone that is dropped: new rows continue above it, and need room."""
 
 
 def is_storable(text: str) -> bool:

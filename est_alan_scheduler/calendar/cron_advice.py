@@ -13,7 +13,7 @@ _OPEN = re.compile(
 )
 """Values that others draw by themselves: Jenkins' `H`, `H(0-29)` and `H/15`, croniter's `R`, OpenBSD's `0~29`."""
 
-_RANGE = re.compile(r"(?P<start>[^-/]+)-(?P<end>[^-/]+)(?:/(?P<step>[0-9]{1,3}))?")
+_RANGE = re.compile(r"(?P<start>[^-/]+)-(?P<end>[^-/]+)(?:/(?P<step>[1-9][0-9]{0,2}))?")
 
 
 class Advice(NamedTuple):
@@ -111,7 +111,7 @@ def _unwrapped(field: Field, match: re.Match[str]) -> tuple[str, str] | None:
         return None
     flaw = "a range that goes past the end"
     if match["step"]:
-        values = range(first, last + field.size + 1, int(match["step"]) or 1)
+        values = range(first, last + field.size + 1, int(match["step"]))
         return ",".join(str((value - field.low) % field.size + field.low) for value in values), flaw
     highest, lowest = str(field.low + field.size - 1), str(field.low)
     if not start.isdigit():

@@ -116,20 +116,23 @@ class RunCompleter:
         return late
 
     def _finish(self, outcomes: list[RunOutcome]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
-        """Write outcomes; return those that were recorded, and those that the store has refused as they are.
+        """Write outcomes; return those that still had their tasks, and those that the store has refused as they are.
 
         These are recorded in plainer words if that is possible. If not, nothing more can be done for them.
         """
-        backend, owner, refused = self._backend, self._lease.owner, set[tuple[str, int]]()
+        backend, owner = self._backend, self._lease.owner
+        refused, given_up = set[tuple[str, int]](), set[tuple[str, int]]()
 
         def note(outcome: RunOutcome, error: ValueRefusedError, is_written: bool) -> None:
             refused.add(outcome[:2])
+            if not is_written:
+                given_up.add(outcome[:2])
             level, remedy = (logging.WARNING, "its escaped text") if is_written else (logging.ERROR, "nothing")
             name = f"run {outcome.epoch} of task {outcome.id!r} ({outcome.status.value})"
             log(level, f"The store refuses the outcome of {name}, and {remedy} is recorded of it: {error}")
 
         recorded = write_apart(backend, lambda part: backend.finish(owner, part), outcomes, _plainer, note)
-        return recorded | refused, refused
+        return recorded | given_up, refused
 
     def clear_after_fork(self) -> None:
         """Start over in a child process: the outcomes are for the parent to write."""
@@ -158,10 +161,13 @@ class RunCompleter:
             key, dead_run = outcome[:2], DeadRunOutcome(outcome.id, outcome.epoch, self._lease.owner)
             claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
             rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
-            row = rows.get(outcome.epoch)
+            row, known = rows.get(outcome.epoch), self._records.row(outcome.id)
+            newest = max(rows, default=0)
+            if outcome.history_limit == 0 and known is not None:
+                newest = max(newest, known.epoch)  # of later runs, none is kept either
             if row is not None and row.error == dead_run.error:
                 dead[key] = past_of(row, run.task)
-            elif row is None and max(rows, default=0) > outcome.epoch and key not in self._unanswered:
+            elif row is None and newest > outcome.epoch and key not in self._unanswered:
                 dead[key] = None  # only runs that have ended are dropped
         return dead
 

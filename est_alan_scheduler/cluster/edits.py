@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.log import log
@@ -39,6 +40,10 @@ class Edits:
     _agenda: Agenda
     _names: FunctionNames
     _removed: set[str] = field(default_factory=set)
+    joins: int = 0
+    """How often this program has registered tasks so far."""
+    joining_thread: int = 0
+    """The thread that did so last."""
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
@@ -64,8 +69,8 @@ class Edits:
 
         `refuse` raises ValueError for a task that the registry, as it is then, does not take; its second argument tells
         whether other instances have registered it. `put_in` puts a task into the registry. ValueError also if a task
-        cannot be shared. Nothing is written then. A task whose row cannot be read is put in, and is unresolved: its
-        removal clears the row.
+        cannot be shared. Nothing is written then. A task whose definition in the store makes no sense gets its own. One
+        whose state there cannot be read is put in, and is unresolved: its removal clears the row.
         """
         tasks, records = list(tasks), self._records
         definitions = {task.id: encode(task, self._names) for task in tasks}
@@ -83,34 +88,42 @@ class Edits:
                 Definition(task.id, rows[task.id].definition.text(), rows[task.id].hash, task.paused) for task in tasks
             ]
             states = self._backend.define(wanted) if wanted else {}
+            nonsense = [one for one in wanted if self._is_nonsense(known[one.id], rows[one.id].definition, one.id)]
+            states |= self._backend.change([Change(one.id, one) for one in nonsense]) if nonsense else {}
             limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
             runs = self._backend.past(limits)
             past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
             with records.lock:
+                self.joins, self.joining_thread = self.joins + bool(tasks), get_ident()
                 for task in tasks:
                     self._replica.take_joined(task, rows[task.id], states.get(task.id), is_new=known[task.id] is None)
                     if task.id in past:
                         task.__dict__["history"] = past[task.id]
                     put_in(task)
 
+    def _is_nonsense(self, known: TaskDefinition | None, own: TaskDefinition, task_id: str) -> bool:
+        """Return whether the definition in the store has to be written whatever hash stands beside it."""
+        return task_id in self._records.problems and (known is None or known.task != own.task)
+
     def _known_definition(self, task_id: str) -> TaskDefinition | None:
         if (row := self._records.row(task_id)) is not None:
             return row.definition
         found = self._records.unresolved.get(task_id)
         with suppress(ValueError):
-            return None if found is None else decode(found.json)
+            return self._replica.met.get(task_id) if found is None else decode(found.json)
         return None
 
     def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
-        """Return the row to be written: an equal schedule keeps the moment and the zone that are stored."""
-        armed = self._backend.now()
+        """Return the row to be written: it keeps its place, an equal schedule the moment and the zone, as stored."""
+        armed, order = self._backend.now(), self._replica.order
         if known is not None:
+            order.note(task_id, known.place)
             if own.zone is not None and known.zone is not None:
                 check_zone(task_id, known)
                 own = own._replace(zone=known.zone)
             if known.has_schedule_of(own) and known.armed is not None:
                 armed = known.armed
-        own = own._replace(armed=armed)
+        own = own._replace(armed=armed, place=order.place(task_id, self._backend.now()))
         return KnownRow(own, own.hash())
 
     def manage(self, task: Task, field: str, value: Any) -> bool:
@@ -154,6 +167,7 @@ class Edits:
             touched = self._collect()
             unknown = [task for task in touched if records.row(task.id) is None]
             new = [task for task in unknown if not records.is_claimed(task.id)]
+            new.sort(key=lambda task: self._agenda.entries[task.id].order)
             records.mark_edited(task.id for task in unknown if records.is_claimed(task.id))
             removed, self._removed = self._removed, set()
             edits = [(task, row, _edited(task, row)) for task in touched if (row := records.row(task.id))]
@@ -195,6 +209,7 @@ class Edits:
                 touched.append(task)
             elif (row := records.row(task_id)) is not None and row.hash and task_id not in records.problems:
                 self._removed.add(task_id)  # not if a Ctrl+C has left it half taken over, or half set aside
+                self._replica.order.forget(task_id)
                 records.forget(task_id)
         return touched
 
@@ -211,6 +226,7 @@ class Edits:
                 self._share([task])
             return
         with self._records.lock:
+            self._replica.order.is_outdated = True  # others may have been read meanwhile
             for task in tasks:
                 self._agenda.reread(task, self._replica.now())
 
@@ -243,6 +259,7 @@ class Edits:
                     outdated.add(assignment.id)
                 if assignment.id in refused:  # what the store has is to be read
                     row.note_unknown()
+                    row.initial = None
                     self._records.mark_stale([assignment.id])
 
     def _stored(self, task_id: str, edit: dict[str, Any]) -> dict[str, Any]:
@@ -285,7 +302,8 @@ class Edits:
         if own.hash() == row.hash:
             return None
         is_armed = own.has_schedule_of(row.definition)
-        return own._replace(armed=row.definition.armed if is_armed else self._backend.now())
+        armed = row.definition.armed if is_armed else self._backend.now()
+        return own._replace(armed=armed, place=row.definition.place)
 
 
 def _plainer(assignment: Assignment) -> list[Assignment]:

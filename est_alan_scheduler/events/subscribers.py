@@ -7,8 +7,9 @@ from collections.abc import Callable
 from functools import partial
 from types import BuiltinMethodType, MethodType, MethodWrapperType
 
-from est_alan_scheduler._support.functions import is_coroutine_function
+from est_alan_scheduler._support.functions import generator_kind, is_coroutine_function
 from est_alan_scheduler._support.log import is_enabled, log
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.events.event import EVENTS, Event
 from est_alan_scheduler.events.slow_callbacks import watch
@@ -80,9 +81,10 @@ class Subscribers:
     def publish(self, event: Event) -> None:
         """Call all subscribers. The log gets what one of them raises, and the name of one that is slow or hangs.
 
-        An interruption (neither an `Exception` nor `SystemExit`, as Ctrl+C) is raised after the last of them.
+        An interruption (neither an `Exception` nor `SystemExit`, as Ctrl+C, or raised by a signal handler) is raised
+        after the last of them.
         """
-        interruption = None
+        interruption: BaseException | None = None
         for callback in self.callbacks[event.name]:
             try:
                 if callback is log_outcome:  # a slow log would only be slower with more to log
@@ -90,6 +92,9 @@ class Subscribers:
                 else:
                     _call_watched(callback, event)
             except (Exception, SystemExit) as error:
+                if is_interruption(error):
+                    interruption = error
+                    continue
                 log(logging.ERROR, f"{_described(callback, event)} failed: {error_text(error)}", error)
             except BaseException as error:
                 interruption = error
@@ -123,7 +128,7 @@ def check_subscription(name: object, callback: object) -> None:
             f"there is no event {short_repr(name)}{near_miss(_alike(name), EVENTS)};"
             f" the events are: {', '.join(EVENTS)}"
         )
-    if not callable(callback) or is_coroutine_function(callback):
+    if not callable(callback) or is_coroutine_function(callback) or generator_kind(callback) is not None:
         raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
 
 

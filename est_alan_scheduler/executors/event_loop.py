@@ -10,9 +10,11 @@ from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
-from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
+from est_alan_scheduler._support.interpreter import is_ending
+from est_alan_scheduler._support.signals import follows_interruption
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.current_run import current
-from est_alan_scheduler.executors.invocation import await_within
+from est_alan_scheduler.executors.invocation import await_within, has_run
 from est_alan_scheduler.executors.worker import make_call_and_report
 
 
@@ -27,6 +29,7 @@ class EventLoopRunner:
         self._event_loop = asyncio.get_running_loop()
         self._thread = get_ident()
         self._is_cancelled = False
+        self.interruption: BaseException | None = None  # what a signal handler raised in a call
         # Unlike the pool of `asyncio.to_thread`, it has a thread for each run that may be in flight: none has to queue.
         self._threads: ThreadPoolExecutor | None = None
         self._thread_count = 0
@@ -50,7 +53,12 @@ class EventLoopRunner:
                 self.close()  # submitted calls are still made
                 self._thread_count = count
                 self._threads = ThreadPoolExecutor(count, "est-alan-scheduler")
-            self._threads.submit(copy_context().run, make_call_and_report, call, done)
+            try:
+                self._threads.submit(copy_context().run, make_call_and_report, call, done)
+            except RuntimeError as error:
+                if is_ending():
+                    raise InterpreterEndsError from error
+                raise
 
     def cancel(self) -> None:
         """Cancel the coroutines."""
@@ -71,9 +79,14 @@ class EventLoopRunner:
         raised: BaseException | None = None
         try:
             coroutine = call.func(*call.args, **call.kwargs)
-            result = await (coroutine if call.timeout is None else await_within(coroutine, call.timeout, call.began_at))
+            if call.timeout is not None:
+                coroutine = await_within(coroutine, call.timeout, call.began_at)
+            result = has_run(await coroutine)
         except (Exception, SystemExit, asyncio.CancelledError) as error:
             raised = error
+            if follows_interruption(error):
+                self._interrupt(error)
+                raise
         except BaseException as error:
             raised = error
             raise
@@ -87,7 +100,16 @@ class EventLoopRunner:
             task.exception()  # retrieved, so that asyncio does not warn: it is recorded and raised through the loop
         # Only now is `_is_cancelled` certain: the end of an event loop cancels all tasks in no particular order.
         is_interrupted = not outcomes or (self._is_cancelled and isinstance(outcomes[0].error, asyncio.CancelledError))
-        done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
+        try:
+            done(Outcome(error=RuntimeError("interrupted by shutdown")) if is_interrupted else outcomes[0])
+        except Exception as error:
+            if not follows_interruption(error):
+                raise
+            self._interrupt(error)
+
+    def _interrupt(self, error: BaseException) -> None:
+        """Let the loop of the registry end: asyncio passes on only `SystemExit` and Ctrl+C by itself."""
+        self.interruption = self.interruption or error
 
 
 loop_runner: ContextVar[EventLoopRunner | None] = ContextVar("est_alan_scheduler.loop_runner", default=None)

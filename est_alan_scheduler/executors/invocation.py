@@ -3,8 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
-from types import CoroutineType
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any
+
+from est_alan_scheduler._support.signals import follows_interruption
+from est_alan_scheduler._support.text import short_repr
+
+CONSUMERS = {"generator": "list(...) or a for loop", "async generator": "an async for loop in an async def function"}
+"""What runs a generator, by its kind."""
 
 
 def invoke(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], timeout: float | None) -> Any:
@@ -17,13 +23,35 @@ def invoke(func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     try:
         result = func(*args, **kwargs)
     except Exception as error:
-        if timeout is not None and time.monotonic() - began > timeout:
+        if timeout is not None and time.monotonic() - began > timeout and not follows_interruption(error):
             raise timeout_error(timeout) from error
         raise
     if isinstance(result, CoroutineType):
-        return await_coroutine(result, timeout, began)
+        return has_run(await_coroutine(result, timeout, began))
+    has_run(result)
     if timeout is not None and time.monotonic() - began > timeout:
         raise timeout_error(timeout)
+    return result
+
+
+def has_run(result: Any) -> Any:
+    """Return the result of a call. Raise `TypeError` for one that shows that the work is still to be done."""
+    kind = type(result)
+    if kind is GeneratorType or kind is AsyncGeneratorType:
+        code = result.gi_code if kind is GeneratorType else result.ag_code
+        if code.co_name != "<genexpr>":  # which is data
+            name = "generator" if kind is GeneratorType else "async generator"
+            raise TypeError(
+                f"func returned the {name} {code.co_qualname}, which has run nothing: consume it in func "
+                f"({CONSUMERS[name]})"
+            )
+    elif hasattr(kind, "__await__"):
+        if kind is CoroutineType:
+            result.close()  # no warning that it was never awaited
+        raise TypeError(
+            f"func returned {short_repr(result)}, which is still to be awaited: let func be an `async def` function "
+            "that awaits it"
+        )
     return result
 
 
@@ -63,7 +91,7 @@ async def await_within(coroutine: Coroutine[Any, Any, Any], timeout: float, bega
             raise timeout_error(timeout) from None
         raise
     except Exception as error:
-        if time.monotonic() - began > timeout:
+        if time.monotonic() - began > timeout and not follows_interruption(error):
             raise timeout_error(timeout) from error
         raise
     finally:

@@ -1,6 +1,5 @@
 """Pools: executors of the standard library or of others, as runners."""
 
-import contextlib
 import logging
 import pickle
 import threading
@@ -13,8 +12,9 @@ from typing import Any
 
 from est_alan_scheduler._support.interpreter import end_before, is_ending
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
 from est_alan_scheduler.executors.start_mark import new_start_mark
 from est_alan_scheduler.executors.stuck_pool import WorkerWatch, manager_of, shut_down
@@ -26,10 +26,6 @@ ExecutorSource = Executor | Callable[[], Executor]
 _REMEDY = (
     "and tasks fail until it is replaced; a factory is asked for a new one: executor=lambda: ProcessPoolExecutor(4)"
 )
-
-
-class InterpreterEndsError(RuntimeError):
-    """The executors take no more calls, because the main thread has ended while a daemon thread still ticks."""
 
 
 class Pool:
@@ -63,9 +59,13 @@ class Pool:
         """Make the executor if there is none yet, so that `limit` is known."""
         if self._executor is None and not self._has_failed:
             self._has_failed = True  # then only runs try again, because a run can fail and log the error
-            with contextlib.suppress(Exception):
+            try:
                 self._obtain()
                 self._has_failed = False
+            except Exception as error:
+                if is_interruption(error):
+                    self._has_failed = False
+                    raise
 
     def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
         """Submit `call`, and pass its outcome to `done` in a thread of the executor; in a thread pool, in its worker.
@@ -78,7 +78,6 @@ class Pool:
             future = self._submit(executor, call, done)
         except RuntimeError as error:  # broken, or shut down
             if is_ending():
-                self.limit = 0
                 raise InterpreterEndsError from error
             if not isinstance(error, BrokenExecutor) and "shutdown" not in str(error):
                 raise

@@ -6,7 +6,7 @@ from datetime import datetime
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
-from est_alan_scheduler.schedules.state import arm, armed
+from est_alan_scheduler.schedules.state import share_state
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -26,7 +26,7 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
     virtual = _VirtualRegistry(to_utc(start))
     virtual.store = {task.id: _stand_in(task) for task in registry}
     for copy in virtual:
-        arm(copy, armed(registry.store[copy.id]))
+        share_state(copy, registry.store[copy.id])
     return virtual.run(to_utc(end))
 
 
@@ -63,7 +63,7 @@ class _VirtualRegistry(TaskRegistry):
 
 def _stand_in(task: Task) -> Task:
     copy = task.model_copy()
-    copy.__dict__.update(func=_do_nothing, history=[], history_limit=0, timeout=None)
+    copy.__dict__.update(func=_do_nothing, history_limit=0, timeout=None)
     if copy.status is TaskStatus.RUNNING:
         copy.__dict__.update(status=TaskStatus.SUCCESS, last_success_at=copy.last_run_at)
     return copy

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -28,7 +29,7 @@ def tick_once(
 ) -> float:
     """Tick once, by `call` if it is given; return the seconds to wait before the next tick.
 
-    Errors other than those in `raised` are logged.
+    Errors other than those in `raised` are logged, unless a signal handler raised them.
     """
     interval = min(interval, _LONGEST_PAUSE)
     try:
@@ -36,10 +37,13 @@ def tick_once(
         idle = registry.idle_seconds() if hasattr(registry, "idle_seconds") else None
     except raised:
         raise
-    except Exception as error:
-        log(logging.ERROR, "A tick failed; the scheduler goes on.", error)
-        return interval
-    except BaseException as error:  # of a task; the tick has recorded it, and the rest is due now
+    except BaseException as error:
+        if follows_interruption(error):
+            raise
+        if isinstance(error, Exception):
+            log(logging.ERROR, "A tick failed; the scheduler goes on.", error)
+            return interval
+        # Of a task: the tick has recorded it, and the rest is due now.
         log(logging.ERROR, "A task was interrupted; the scheduler goes on.", error)
         return 0.0
     if isinstance(idle, int | float) and idle < interval:

@@ -2,16 +2,19 @@
 
 import weakref
 from collections import OrderedDict, deque
+from collections.abc import Callable, Collection
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.task_dict import TaskDict
+from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_past, note_run
 from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
-from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64  # moments without entries, before the heap is made anew
@@ -35,6 +38,8 @@ class Agenda:
         self.clock_guard = ClockGuard()
         self.changes = 0  # so far: a decision that a tick made at another count has to be made again
         self.starts = 0  # so far
+        # With a cluster session: the tasks of fixed slots behind whose last runs the clock has gone back.
+        self.set_back: set[str] = set()
         self.edit_log: deque[Task | tuple[str, bool] | None] | None = None  # a copy of the notes, for a cluster session
         # Freed by the caller after it has released the lock: `__del__` of a task's argument is user code.
         self._dropped: list[Task] = []
@@ -139,7 +144,45 @@ class Agenda:
         entry = self.entries.get(task.id)
         if entry is not None and entry.task is task:
             self.changes += 1
+            schedule = keep_schedule(task)
+            if schedule is not None and schedule.is_fixed:
+                note_foreign_run(schedule, task)
             self._read(entry, task, now)
+
+    def sort(self, key: Callable[[Task], Any]) -> None:
+        """Bring the tasks into another order of registration."""
+        self.store.sort(key)
+        for order, task_id in enumerate(self.store):
+            if task_id in self.entries:
+                self.entries[task_id].order = order
+        self._order = len(self.store)
+        for due, found in self._filed.items():
+            if isinstance(found, OrderedDict):  # in the former order
+                self._filed[due] = dict(found)
+
+    def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> None:
+        """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`."""
+        task, schedule = entry.task, entry.schedule or keep_schedule(entry.task)
+        if schedule is not None and schedule.is_fixed:
+            late = None if due is None or due is AT_ONCE else in_utc(now) - due
+            if note_run(schedule, task, now, late, recorded):
+                self.clock_guard.note_fixed(task, schedule, now)
+
+    def note_past(self, task_id: str, moments: Collection[datetime], now: datetime) -> None:
+        """Note, after the clock has gone back, the slots and the starts of runs of a task by any instance, in UTC."""
+        entry = self.entries.get(task_id)
+        schedule = None if entry is None else keep_schedule(entry.task)
+        if entry is not None and schedule is not None and schedule.is_fixed:
+            self.changes += 1
+            note_past(schedule, entry.task, moments)
+            self._read(entry, entry.task, now)
+
+    def note_misfire(self, entry: Entry, now: datetime) -> None:
+        """Note that slots of a task were skipped."""
+        schedule = keep_schedule(entry.task)
+        if schedule is not None and schedule.is_fixed:
+            entry.note_misfire()
+            self.clock_guard.note_fixed(entry.task, schedule, now)
 
     def hold_due(self, moment: datetime, limit: int | None) -> list[Task]:
         """Return at most `limit` tasks that may be due at the UTC `moment`; the next tick checks them in any case."""
@@ -288,7 +331,10 @@ class Agenda:
         schedule = keep_schedule(task)
         is_steady = False
         if schedule is not None:
-            self.clock_guard.note_task(task, schedule)
+            if schedule.is_fixed:
+                self._read_fixed(entry, task, schedule, now)
+            else:
+                self.clock_guard.note_task(task, schedule)
             is_steady = schedule.is_steady
         if task.depends_on:
             self.wanted.update(task.depends_on)
@@ -299,6 +345,18 @@ class Agenda:
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.file_dependents(task.id, now)
+
+    def _read_fixed(self, entry: Entry, task: Task, schedule: Schedule, now: datetime) -> None:
+        """Note for a task with fixed slots where the clock is, and how far it may go back."""
+        fields, guard = task.__dict__, self.clock_guard
+        guard.note_zone(schedule)
+        if fields["last_run_at"] is None and fields["misfired_at"] is None and entry.armed is now:
+            if schedule.waits_for_slot:
+                guard.note_new(in_utc(now))
+            return
+        if note_clock(schedule, task, now) and self.edit_log is not None:
+            self.set_back.add(task.id)
+        guard.note_fixed(task, schedule, now)
 
     def _follow_store(self, key: str, moved: bool, now: datetime) -> None:
         task = self.store.get(key)

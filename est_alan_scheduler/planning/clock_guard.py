@@ -4,6 +4,7 @@ from datetime import date, datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
+from est_alan_scheduler.schedules.coverage import TOLERANCE, bound
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule
 from est_alan_scheduler.task import Task
 
@@ -11,8 +12,9 @@ from est_alan_scheduler.task import Task
 class ClockGuard:
     """The limit up to which the keys of an agenda stay lower bounds when the clock goes back.
 
-    They do as long as the local date does not go back (the `at` slots of that day count again), and as long as no last
-    run lies more than its interval ahead (`every` begins its grid anew). So small steps cost nothing.
+    They do as long as the local date does not go back (the `at` slots of that day count again), as long as no last run
+    lies more than its interval ahead (`every` begins its grid anew), and as long as no slot comes again that no run has
+    started. So small steps cost nothing.
     """
 
     def __init__(self) -> None:
@@ -21,7 +23,7 @@ class ClockGuard:
         self._latest = AT_ONCE  # the latest moment seen, in UTC: no run of the registry started after it
         self._latest_now = AT_ONCE  # the same in local time
         self._shortest: timedelta | None = None  # the shortest interval
-        self._ahead = AT_ONCE  # before it, a last run that was set by hand lies more than its interval ahead
+        self._ahead = AT_ONCE  # before it, something else than before may be due
 
     def is_passed(self, now: datetime, utc: datetime) -> bool:
         """Return whether the clock, at local `now` or `utc`, went back too far."""
@@ -45,10 +47,14 @@ class ClockGuard:
         self._shortest, self._ahead = None, AT_ONCE
         self._zones.clear()
 
-    def note_task(self, task: Task, schedule: Schedule) -> None:
-        """Note the zone of a task, in which dates count, and its last run, if its grid may begin anew."""
+    def note_zone(self, schedule: Schedule) -> None:
+        """Note the zone of a task, in which dates count."""
         if schedule.zone is not LOCAL:
             self._zones.add(schedule.zone)
+
+    def note_task(self, task: Task, schedule: Schedule) -> None:
+        """Note the zone of a task whose grid begins with its first run, and its last run: the grid may begin anew."""
+        self.note_zone(schedule)
         step = schedule.step
         if step is None:
             return
@@ -57,6 +63,16 @@ class ClockGuard:
         for last in (task.last_run_at, task.misfired_at):
             if last is not None:
                 self._ahead = max(self._ahead, _minus(to_utc(last), step))
+
+    def note_new(self, utc: datetime) -> None:
+        """Note that the fixed slots of a task count from a moment on."""
+        self._ahead = max(self._ahead, _minus(utc, TOLERANCE))
+
+    def note_fixed(self, task: Task, schedule: Schedule, now: datetime) -> None:
+        """Note what has been run and skipped of a task whose slots are fixed."""
+        limit = bound(schedule, task)
+        if limit is not None:
+            self._ahead = max(self._ahead, schedule.to_clock(limit, now))
 
 
 def _day(zone: Zone, now: datetime) -> date:

@@ -57,7 +57,8 @@ class Entry(ScheduleState):
     waits_for: str | None  # the id of a dependency that has not succeeded
 
     def __init__(self, task: Task, agenda: weakref.ref[Holder]) -> None:
-        self.schedule = self.armed = self.tried = self.worked_out = None  # in line: each registration makes an entry
+        # In line: each registration makes an entry.
+        self.schedule = self.armed = self.coverage = self.tried = self.void = self.worked_out = None
         self.task = task
         self.agenda: weakref.ref[Holder] | None = agenda  # None once the task was dropped
         self.order = 0  # of registration
@@ -88,7 +89,7 @@ class Entry(ScheduleState):
         self.agenda = None
         if self.task._entry is self:
             left = ScheduleState()  # not this entry: the two would keep each other from being freed at once
-            left.armed, left.tried = self.armed, self.tried
+            left.armed, left.coverage, left.tried, left.void = self.armed, self.coverage, self.tried, self.void
             _set_entry(self.task, left)
 
     def is_owned(self) -> bool:
@@ -109,14 +110,15 @@ _set_entry = Task.__dict__["_entry"].__set__  # an assignment would pass through
 def own(task: Task, agenda: "weakref.ref[Holder]") -> Entry:
     """Return the entry of a task in the registry of an agenda, a new one if there is none.
 
-    A task that is taken out of a store and put back keeps the start of its slots, and the slot of its retry.
+    A task that is taken out of a store and put back keeps the start of its slots, what is known of its runs, and the
+    slot of its retry.
     """
     former = task._entry
     if isinstance(former, Entry) and former.agenda is agenda:
         return former
     entry = Entry(task, agenda)
     if former is not None:
-        entry.armed, entry.tried = former.armed, former.tried
+        entry.armed, entry.coverage, entry.tried, entry.void = former.armed, former.coverage, former.tried, former.void
     _set_entry(task, entry)
     return entry
 

@@ -140,6 +140,7 @@ class Readiness:
             return False
         fields["misfired_at"] = missed.slot
         fields["misfires"] += 1
+        self._agenda.note_misfire(entry, now)
         if self._agenda.edit_log is not None:
             self._agenda.edit_log.append(task)
         self._count_misfire(entry)

@@ -3,7 +3,9 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.executors.invocation import CONSUMERS
 from est_alan_scheduler.planning.dependencies import argument_name, cycle_text, find_cycle
 from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.due import keep_schedule
@@ -16,6 +18,12 @@ def check(task: Task) -> None:
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
     if keep_schedule(task) is None:
         raise ValueError(f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r}).")
+    kind = generator_kind(task.func)
+    if kind is not None:
+        raise ValueError(
+            f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
+            f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
+        )
     for task_id in task.depends_on:
         name = argument_name(task_id)
         if name in task.kwargs:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.fields.serialization import round_trip
 from est_alan_scheduler.runs.run import Run
@@ -85,5 +86,7 @@ def _next_retry(run: Run, error: BaseException, clock: datetime) -> datetime | N
     try:
         return next_retry(run.task, run.attempt, run.slot, error, clock, run.zone)
     except Exception as failure:  # of a class in `retry.on`: the outcome has to be recorded all the same
+        if is_interruption(failure):
+            raise
         log(logging.ERROR, f"Whether to retry task {run.task.id!r} could not be decided; it is not retried.", failure)
         return None

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler._support.log import is_enabled, log
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler.executors.call import Outcome
 from est_alan_scheduler.executors.invocation import timeout_error
 from est_alan_scheduler.executors.pickling import error_with_traceback
@@ -61,6 +62,10 @@ class RunRecorder:
         fields = task.__dict__
         first = first_run(task, run.now)
         fields["first_run_at"] = now if first is run.now else first
+        if run.entry is not None:
+            schedule = run.entry.schedule
+            if schedule is None or schedule.is_fixed:
+                self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
@@ -75,6 +80,8 @@ class RunRecorder:
         fields = run.task.__dict__
         with self.lock, self.agenda as agenda:
             fields.update(run.before_fields())
+            if run.entry is not None:
+                run.entry.forget_runs()  # with them, this one
             run.is_over = True
             if self.in_flight.end(run):
                 self._file_successor(run, run.now)
@@ -137,21 +144,26 @@ class RunRecorder:
                 logging.INFO,
                 f"The call of task {run.task.id!r} ended after its run was recorded as failed; its outcome is dropped.",
             )
+        interruption = None
         try:
             record = self.finish(run, None if error else outcome.result, error, publishes=False)
-        except BaseException:  # of a `repr`; no caller can handle it
+        except BaseException as failure:  # of a `repr`: no caller can handle it
+            if is_interruption(failure):
+                interruption = failure
             error = RuntimeError("its outcome could not be recorded: the repr of it raised")
-            record = self.finish(run, error=error, publishes=False)
+            record = self.finish(run, error=interruption or error, publishes=False)
         run.call = None  # it holds the run, and both hold the arguments
         self._wake()
         if record is not None:
             try:
                 self._publish(run, record)
-            except BaseException as interruption:
+            except BaseException as failure:
                 if threading.current_thread() is threading.main_thread():
                     raise
                 # A worker of a pool would die of it, and the error would not be logged.
-                log(logging.ERROR, "A callback was interrupted.", interruption)
+                log(logging.ERROR, "A callback was interrupted.", failure)
+        if interruption is not None:
+            raise interruption
 
     def expire(self) -> None:
         """Record the runs that have taken longer than their timeout, though their calls go on."""

@@ -6,13 +6,13 @@ from functools import partial
 from types import CoroutineType
 
 from est_alan_scheduler._support.functions import is_coroutine_function
+from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.executors.call import Call, Runner, Work
+from est_alan_scheduler.executors.call import Call, InterpreterEndsError, Runner, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
-from est_alan_scheduler.executors.invocation import await_coroutine, invoke
-from est_alan_scheduler.executors.pool import InterpreterEndsError
+from est_alan_scheduler.executors.invocation import await_coroutine, has_run, invoke
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Condition
@@ -43,7 +43,8 @@ class RunStarter:
     def run_inline(self, task: Task) -> None:
         """Run `task` in this thread and record the outcome, if it may start.
 
-        Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`.
+        Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and what a signal handler
+        raised meanwhile.
         """
         token = None
         try:
@@ -55,13 +56,17 @@ class RunStarter:
                 func, args, kwargs, _ = self._take_work(run)
                 if run.timeout is None:
                     result = func(*args, **kwargs)
-                    if isinstance(result, CoroutineType):
-                        result = await_coroutine(result)
+                    if result is not None:
+                        if isinstance(result, CoroutineType):
+                            result = await_coroutine(result)
+                        has_run(result)
                 else:
                     result = invoke(func, args, kwargs, run.timeout)
                 self._recorder.finish(run, result, None)
             except (Exception, SystemExit) as error:
                 self._fail_inline(task, error)
+                if follows_interruption(error):
+                    raise
         except BaseException as error:  # also a Ctrl+C in the middle of a record
             self._fail_inline(task, error)
             raise
@@ -82,6 +87,7 @@ class RunStarter:
                     runner = pool  # plain functions go to the pool, not to the loop's threads
                 runner.start(run.call, partial(self._recorder.finish_call, run))
         except InterpreterEndsError:
+            self._capacity.end()
             if run is not None:
                 self._recorder.undo_start(run)
                 if self._recorder.session is not None:
@@ -91,7 +97,7 @@ class RunStarter:
                 run = self._calls.get(task.id)
             if run is not None and run.context is self._thread.context and run.task is task:
                 self._fail_submitted(run, error)
-            if not isinstance(error, Exception | SystemExit):
+            if not isinstance(error, Exception | SystemExit) or follows_interruption(error):
                 raise
 
     def _start(self, task: Task, runner: Runner | None) -> Run | None:

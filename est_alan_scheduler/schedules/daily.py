@@ -18,6 +18,9 @@ class Daily(Kind):
 
     __slots__ = ("at", "zone")
 
+    lets_slots_pass = True
+    shortest = timedelta(hours=20)  # a change of the clock takes off three at most
+
     def __init__(self, at: str, zone: Zone = LOCAL) -> None:
         self.at = time_of_day(int(at[:2]), int(at[3:]))
         self.zone = zone
@@ -35,7 +38,7 @@ class Daily(Kind):
     @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
         today = self.zone.from_utc(here).date()
-        # After the clock went back, the last run may lie days ahead.
+        # A slot that was skipped may lie ahead a little.
         day = today if last is None else max(today, self.zone.from_utc(last).date())
         # The slot of the day before counts only where a gap has pushed it into today; the zone may skip the day after.
         for slot in self._slots(day, -1, 0, 1, 2):

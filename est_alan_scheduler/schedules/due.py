@@ -146,7 +146,11 @@ def first_run(task: Task, now: datetime) -> datetime:
     first_run_at: datetime | None = fields["first_run_at"]
     if last_run_at is not None and (last_run_at.tzinfo is not None or last_run_at > now or last_run_at.fold):
         schedule = keep_schedule(task)
-        if schedule is not None and schedule.kind.is_clock_set_back(to_utc(last_run_at), to_utc(now)):
+        if (
+            schedule is not None
+            and not schedule.is_fixed
+            and schedule.kind.is_clock_set_back(to_utc(last_run_at), to_utc(now))
+        ):
             return now
     return first_run_at or last_run_at or now
 

@@ -23,6 +23,7 @@ class Every(Kind):
 
     __slots__ = ("_begin", "step", "zone")
 
+    is_fixed = False
     is_steady = True
 
     def __init__(self, step: timedelta, begin: datetime = AT_ONCE, zone: Zone = LOCAL) -> None:
@@ -102,6 +103,10 @@ class Every(Kind):
         begin = moment if recorded is None else to_utc(recorded)
         slot = self.grid(begin, LOCAL).after(max(moment, just_before(begin)))  # no slots before its begin
         return None if slot is None else from_utc(slot)
+
+    @override
+    def following(self, task: Task, run_at: datetime) -> datetime | None:
+        return self.next_run(task, run_at)
 
 
 def _next_step(moment: datetime, begin: datetime, step: timedelta) -> datetime:

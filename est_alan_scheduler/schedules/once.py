@@ -1,6 +1,6 @@
 """`run_at`: a single slot."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from typing_extensions import override
 
@@ -13,6 +13,7 @@ class Once(Kind):
 
     __slots__ = ("_moment", "zone")
 
+    shortest = timedelta.max
     is_recurring = False
 
     def __init__(self, moment: datetime, zone: Zone = LOCAL) -> None:

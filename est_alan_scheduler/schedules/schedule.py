@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
+from est_alan_scheduler.schedules.coverage import first_uncovered, next_slot, standing
 from est_alan_scheduler.task import Task
 
 AT_ONCE = datetime.min
@@ -37,6 +38,16 @@ class Schedule:
     """The zone of its wall times and dates."""
     step: timedelta | None = None
     """The time between slots, for a grid that begins with the first run; None for slots that are fixed."""
+    is_fixed: bool = True
+    """Whether the slots are fixed moments, whatever has been run of them."""
+    is_recurring: bool = True
+    """Whether there are slots on several dates, so that some of the dates can be excluded."""
+    waits_for_slot: bool = False
+    """Whether a task that has never run waits for the first slot after its registration."""
+    lets_slots_pass: bool = False
+    """Whether a slot that has not been run ceases to count with its day."""
+    shortest: timedelta = timedelta(seconds=1)
+    """A time that two slots are never nearer than."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
 
@@ -49,6 +60,14 @@ class Schedule:
         """Return the earliest slot that no run of `task` covers, as seen at `now`; None if none will come."""
         raise NotImplementedError
 
+    def instant(self, moment: datetime) -> datetime:
+        """Return the instant of a recorded moment."""
+        raise NotImplementedError
+
+    def to_clock(self, instant: datetime, now: datetime) -> datetime:  # noqa: ARG002  # only within a `Window`
+        """Return an instant, seen at `now`, in the UTC of the machine's clock."""
+        return instant
+
     def misfire(self, task: Task, now: datetime) -> Misfire | None:  # noqa: ARG002  # only within a `Window`
         """Return the misfire if even the latest slot that no run of `task` covers is later than its grace at `now`."""
         return None
@@ -59,7 +78,25 @@ class Schedule:
 
     def following(self, task: Task, run_at: datetime) -> datetime | None:
         """Return when the task is due after a run at `run_at`, as it would record it."""
-        return self.next_run(task, run_at)
+        raise NotImplementedError
+
+    # Fixed slots; in UTC.
+
+    def first_due(self, task: Task, now: datetime) -> tuple[datetime, datetime | None]:
+        """Return the instant of `now`, and the first slot that no run of `task` covers."""
+        raise NotImplementedError
+
+    def after(self, moment: datetime) -> datetime | None:
+        """Return the first slot after a moment; None if there is none."""
+        raise NotImplementedError
+
+    def latest(self, moment: datetime) -> datetime | None:
+        """Return the last slot at or before a moment; None if there is none."""
+        raise NotImplementedError
+
+    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some kinds need it
+        """Return the first slot after the last run that still counts at `here`; None if there is none."""
+        return None if last is None else self.after(last)
 
 
 class Kind(Schedule):
@@ -68,10 +105,6 @@ class Kind(Schedule):
     __slots__ = ()
 
     zone: Zone = LOCAL
-    is_recurring: ClassVar[bool] = True
-    """Whether there are slots on several dates, so that some of the dates can be excluded."""
-    waits_for_slot: ClassVar[bool] = False
-    """Whether a task that has never run waits for the first slot after its registration."""
 
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":
@@ -93,21 +126,9 @@ class Kind(Schedule):
     def kind(self) -> "Kind":
         return self
 
-    def after(self, moment: datetime) -> datetime | None:
-        """Return the first slot after a moment; None if there is none."""
-        raise NotImplementedError
-
-    def latest(self, moment: datetime) -> datetime | None:
-        """Return the last slot at or before a moment; None if there is none."""
-        raise NotImplementedError
-
     def dates(self, slot: datetime) -> list[date]:
         """Return the local dates of the wall times that are asked for and come at a slot: mostly one."""
         return [self.zone.from_utc(slot).date()]
-
-    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some kinds need it
-        """Return the first slot after the last run that still counts at `here`; None if there is none."""
-        return None if last is None else self.after(last)
 
     def is_clock_set_back(self, last: datetime, here: datetime) -> bool:
         """Return whether the last run lies so far ahead that the grid begins anew: the clock went back."""
@@ -118,13 +139,27 @@ class Kind(Schedule):
         raise NotImplementedError
 
     @override
+    def instant(self, moment: datetime) -> datetime:
+        return to_utc(moment)
+
+    @override
     def due(self, task: Task, now: datetime) -> datetime | None:
-        last_run_at = task.last_run_at
-        return self.uncovered(None if last_run_at is None else to_utc(last_run_at), in_utc(now))
+        return self.first_due(task, now)[1]
+
+    @override
+    def first_due(self, task: Task, now: datetime) -> tuple[datetime, datetime | None]:
+        here = in_utc(now)
+        base, spans = standing(self, task, here)
+        return here, first_uncovered(self, base, here, spans)
 
     @override
     def next_run(self, task: Task, after: datetime) -> datetime | None:
         slot = self.after(to_utc(after))
+        return None if slot is None else from_utc(slot)
+
+    @override
+    def following(self, task: Task, run_at: datetime) -> datetime | None:
+        slot = next_slot(self, task, to_utc(run_at))
         return None if slot is None else from_utc(slot)
 
 

@@ -11,8 +11,9 @@ from hashlib import blake2b
 from typing_extensions import override
 
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, to_clock
+from est_alan_scheduler.schedules.coverage import first_uncovered, next_slot, skipped, standing
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, Misfire, Schedule, in_utc, just_before, moment_in
-from est_alan_scheduler.schedules.state import armed
+from est_alan_scheduler.schedules.state import Span, armed
 from est_alan_scheduler.task import Task
 
 _DAY = timedelta(days=1)
@@ -21,7 +22,23 @@ _DAY = timedelta(days=1)
 class Window(Schedule):
     """A kind of schedule with the limits, the jitter, the grace and the zone of a task."""
 
-    __slots__ = ("_end", "_exclude", "_id", "_is_anchored", "_jitter", "_start", "grace", "kind", "step", "zone")
+    __slots__ = (
+        "_end",
+        "_exclude",
+        "_fixed_grid",
+        "_id",
+        "_jitter",
+        "_start",
+        "grace",
+        "is_fixed",
+        "is_recurring",
+        "kind",
+        "lets_slots_pass",
+        "shortest",
+        "step",
+        "waits_for_slot",
+        "zone",
+    )
 
     kind: Kind
 
@@ -35,12 +52,26 @@ class Window(Schedule):
         self._end = None if task.end_at is None else moment_in(task.end_at, zone)
         self._exclude = frozenset(task.exclude) if kind.is_recurring else frozenset()
         self._jitter = task.jitter or 0.0
+        self.is_fixed = kind.step is None or self._start is not None
+        self._fixed_grid = kind if kind.step is None or self._start is None else kind.grid(self._start, zone)
         # With `start_at`, an interval has slots from the beginning, too: a new task has none to make up for.
-        self._is_anchored = kind.waits_for_slot or (kind.step is not None and self._start is not None)
+        self.waits_for_slot = kind.waits_for_slot or (kind.step is not None and self.is_fixed)
+        self.is_recurring, self.lets_slots_pass = kind.is_recurring, kind.lets_slots_pass
+        shortest = kind.step or kind.shortest
+        self.shortest = shortest - timedelta(seconds=self._jitter) if self._jitter else shortest
+
+    @override
+    def instant(self, moment: datetime) -> datetime:
+        """Return the true instant of a recorded moment."""
+        return in_utc(moment) if self.zone is LOCAL else self.zone.instant(moment)
+
+    @override
+    def to_clock(self, instant: datetime, now: datetime) -> datetime:
+        return instant if self.zone is LOCAL else to_clock(instant, now, self.instant(now))
 
     @override
     def due(self, task: Task, now: datetime) -> datetime | None:
-        here, grid, slot = self._uncovered(task, now)
+        here, grid, slot, _ = self._uncovered(task, now)
         if slot is None or slot is AT_ONCE:
             return slot
         moment = self._moment(grid, slot)
@@ -48,12 +79,15 @@ class Window(Schedule):
 
     @override
     def misfire(self, task: Task, now: datetime) -> Misfire | None:
-        here, grid, slot = self._uncovered(task, now)
+        here, grid, slot, spans = self._uncovered(task, now)
         if self.grace is None or slot is None or slot is AT_ONCE or self._moment(grid, slot) > here:
             return None
         latest = self._last_before(grid, here)
         if latest is not None and latest > slot and self._moment(grid, latest) > here:
             latest = self._last_before(grid, just_before(latest))  # the slot before it is due: no jitter reaches so far
+        for begin, end in reversed(spans):
+            if latest is not None and begin <= latest <= end:
+                latest = self._last_before(grid, just_before(begin))
         if latest is None or latest < slot:
             latest = slot
         late = here - self._moment(grid, latest)
@@ -61,7 +95,7 @@ class Window(Schedule):
 
     @override
     def next_run(self, task: Task, after: datetime) -> datetime | None:
-        here = self._here(after)
+        here = self.instant(after)
         grid = self._grid(task, here)
         begin = None  # where the grid begins, if that is the first run
         if self.step is not None and self._start is None:
@@ -71,52 +105,79 @@ class Window(Schedule):
             slot = self._last_before(grid, here)
             if slot is not None and (begin is None or slot > begin) and self._moment(grid, slot) > here:
                 return self.zone.show(self._moment(grid, slot))
-        return self._shown_after(grid, here)
+        return self._shown(grid, self._first_from(grid, grid.after(here)))
 
     @override
     def following(self, task: Task, run_at: datetime) -> datetime | None:
-        here = self._here(run_at)
-        return self._shown_after(self._grid(task, here), here)
+        here = self.instant(run_at)
+        grid = self._grid(task, here)
+        return self._shown(
+            grid, next_slot(self, task, here) if self.is_fixed else self._first_from(grid, grid.after(here))
+        )
 
-    def _shown_after(self, grid: Kind, here: datetime) -> datetime | None:
-        """Return when the first slot after an instant is due, as the task would record it."""
-        slot = self._first_from(grid, grid.after(here))
+    def _shown(self, grid: Kind, slot: datetime | None) -> datetime | None:
+        """Return when a slot is due, as the task would record it."""
         return None if slot is None else self.zone.show(self._moment(grid, slot))
-
-    def _here(self, now: datetime) -> datetime:
-        """Return the true instant of `now`."""
-        return in_utc(now) if self.zone is LOCAL else self.zone.instant(now)
 
     def _grid(self, task: Task, here: datetime) -> Kind:
         """Return the slots."""
-        kind = self.kind
-        return kind if kind.step is None else kind.grid(self._start or self._begin(task, here), self.zone)
+        return self._fixed_grid if self.is_fixed else self.kind.grid(self._begin(task, here), self.zone)
 
     def _begin(self, task: Task, here: datetime) -> datetime:
         """Return the true instant of the first run, of `here` if there has been none."""
         recorded = task.first_run_at or task.last_run_at
         return here if recorded is None else self.zone.instant(recorded)
 
-    def _uncovered(self, task: Task, now: datetime) -> tuple[datetime, Kind, datetime | None]:
-        """Return the true instant of `now`, the slots, and the earliest of them that has not been run or skipped."""
-        kind, here = self.kind, self._here(now)
-        grid = self._grid(task, here)
-        last = None if task.last_run_at is None else self.zone.instant(task.last_run_at)
-        begins = kind.step is not None and not self._is_anchored if last is None else kind.is_clock_set_back(last, here)
-        if begins:  # or begins anew
-            return here, grid, self._first_chance(here)
-        if task.misfired_at is not None:
-            misfired = self.zone.instant(task.misfired_at)
-            # A misfire too far ahead is of a time before the clock went back.
-            if not kind.is_clock_set_back(misfired, here):
-                last = misfired if last is None else max(last, misfired)
-        if last is None and self._is_anchored:
+    @override
+    def after(self, moment: datetime) -> datetime | None:
+        return self._first_from(self._fixed_grid, self._fixed_grid.after(moment))
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        return self._last_before(self._fixed_grid, moment)
+
+    @override
+    def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
+        return self._first_from(self._fixed_grid, self._fixed_grid.uncovered(last, here))
+
+    @override
+    def first_due(self, task: Task, now: datetime) -> tuple[datetime, datetime | None]:
+        here, _, slot, _ = self._uncovered(task, now)
+        return here, slot
+
+    # What is due.
+
+    def _uncovered(self, task: Task, now: datetime) -> tuple[datetime, Kind, datetime | None, list[Span]]:
+        """Return the true instant of `now`, the slots, and the earliest of them that has not been run or skipped.
+
+        With them come the spans beyond it whose slots have been started.
+        """
+        here = self.instant(now)
+        if not self.is_fixed:
+            grid = self._grid(task, here)
+            return here, grid, self._uncovered_on(grid, task, here), []
+        base, spans = standing(self, task, here)
+        if task.misfired_at is not None and (misfired := skipped(self, task, here)) is not None:
+            base = misfired if base is None else max(base, misfired)
+        if base is None and self.waits_for_slot:
             # Its slots begin when it was registered. A cron slot at that very moment has passed; the grid of `start_at`
             # may begin at it.
             begin = armed(task)
-            last = here if begin is None else self._here(begin)
-            last = last if kind.step is None else just_before(last)
-        return here, grid, self._first_from(grid, grid.uncovered(last, here))
+            base = here if begin is None else self.instant(begin)
+            base = base if self.step is None else just_before(base)
+        return here, self._fixed_grid, first_uncovered(self, base, here, spans), spans
+
+    def _uncovered_on(self, grid: Kind, task: Task, here: datetime) -> datetime | None:
+        """Return the earliest slot of a grid that begins with the first run, and that has not been run or skipped."""
+        last = None if task.last_run_at is None else self.zone.instant(task.last_run_at)
+        if last is None or self.kind.is_clock_set_back(last, here):  # it begins, or begins anew
+            return self._first_chance(here)
+        if task.misfired_at is not None:
+            misfired = self.zone.instant(task.misfired_at)
+            # A misfire too far ahead is of a time before the clock went back.
+            if not self.kind.is_clock_set_back(misfired, here):
+                last = max(last, misfired)
+        return self._first_from(grid, grid.uncovered(last, here))
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on within the limits: the grid begins with it."""

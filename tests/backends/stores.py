@@ -61,20 +61,36 @@ class Store:
         for backend in self._opened:
             backend.close()
 
-    def spoil(self, task_id: str, field: str, value: str) -> None:
+    def spoil(self, task_id: str, field: str, value: Any) -> None:
         """Write an invalid value into a task's row."""
         backend: Any = self._opened[0]
         if self.kind == "memory":
             row = backend._rows[task_id]
             if field == "definition":
-                row.definition = value
+                row.definition = str(value)
             else:
                 row.state = row.state._replace(**{field: value})
         elif self.kind == "redis":
-            backend._client.hset(f"{{{self.name}}}:task:{task_id}", field, value)
+            backend._client.hset(self.key(f"task:{task_id}"), field, value)
         else:
-            with backend._engine.begin() as connection:
-                connection.exec_driver_sql(f"UPDATE {self.name}_tasks SET {field} = '{value}' WHERE id = '{task_id}'")
+            self.execute(f"UPDATE {self.name}_tasks SET {field} = :value WHERE id = :id", value=value, id=task_id)
+
+    def key(self, name: str) -> str:
+        """Return the whole name of a key of Redis."""
+        return f"{{{self.name}}}:{name}"
+
+    def redis(self) -> Any:
+        """Return the client of the first backend."""
+        backend: Any = self._opened[0]
+        return backend._client
+
+    def execute(self, statement: str, **values: Any) -> None:
+        """Execute a statement of SQL on the first backend's database."""
+        from sqlalchemy import text
+
+        backend: Any = self._opened[0]
+        with backend._engine.begin() as connection:
+            connection.execute(text(statement), values)
 
     def empty(self, revision: int | None = None) -> None:
         """Delete everything; with a `revision` keep the row that holds it, as after a restored backup."""

@@ -1,6 +1,7 @@
 """Databases of PostgreSQL that are not in UTF-8: what they lack is written with escapes, and blocks nothing."""
 
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -135,6 +136,18 @@ def test_an_id_that_it_lacks_is_refused_by_the_name_of_the_field(
         registry.update("a", depends_on=[FACE])
     with pytest.raises(KeyError):
         registry.pause(FACE)
+
+
+def test_a_host_may_have_a_name_that_it_lacks(databases: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "서버")
+    backend = open_backend(databases("latin1"), f"t{next(_numbers)}")
+    registry = TaskRegistry(backend=backend, lease=600)
+    task = registry.register(Task(id="a", every=MINUTE, func=noop))
+    registry.tick()
+    assert task.status is TaskStatus.SUCCESS
+    assert registry.instances()[0].owner.startswith("\\uc11c\\ubc84:")
+    registry.shutdown(0)
+    backend.close()
 
 
 def test_an_id_that_it_lacks_does_not_hinder_others(registry: TaskRegistry) -> None:

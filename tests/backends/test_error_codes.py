@@ -1,5 +1,6 @@
 """Errors of stores, told apart by their codes: outages, conflicts, and values that are refused for what they are."""
 
+import gc
 import random
 import socketserver
 import sqlite3
@@ -13,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.backends import BackendUnavailableError, ValueRefusedError, open_backend
+from est_alan_scheduler.backends import Backend, BackendUnavailableError, ValueRefusedError, open_backend
 from est_alan_scheduler.backends.address import Address
+from est_alan_scheduler.backends.rows import Assignment, Change, DeadRunOutcome
 from tests.backends.stores import Servers, define
 from tests.backends.test_outage import OPERATIONS
 
@@ -76,6 +78,14 @@ REPLIES = (
     "WRONGPASS invalid username-password pair or user is disabled.",
     "SOMENEWCODE that no client knows",
 )
+
+
+WRITES: list[Callable[[Backend], object]] = [
+    *OPERATIONS,
+    lambda backend: backend.change([Change("a", paused=True)]),
+    lambda backend: backend.assign([Assignment("a", 1, {"attempt": 1})]),
+    lambda backend: backend.reap([DeadRunOutcome("a", 1, "me")]),
+]
 
 
 class DriverError(Exception):
@@ -145,6 +155,31 @@ def test_an_operation_is_repeated_while_other_transactions_come_first(monkeypatc
     with pytest.raises(errors.ConflictError, match="SQLSTATE 40001"):
         operate(6)
     assert len(asked) == 6
+
+
+@pytest.mark.parametrize("number", range(len(WRITES)))
+def test_each_operation_on_a_database_is_repeated_after_a_conflict(
+    number: int, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend: Any = open_backend(servers.get("postgres").url, f"conflicts{number}")
+    define(backend, "a")
+    begin, asked = type(backend)._connect_for_one, type(backend)._transaction
+    conflicts: list[str] = []
+
+    def conflict(name: str, original: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def call(self: Any) -> Any:
+            if not conflicts:
+                conflicts.append(name)
+                raise sql_error(DriverError("40P01"))
+            return original(self)
+
+        return call
+
+    monkeypatch.setattr(type(backend), "_connect_for_one", conflict("one", begin))
+    monkeypatch.setattr(type(backend), "_transaction", conflict("many", asked))
+    WRITES[number](backend)
+    assert len(conflicts) == 1
+    backend.close()
 
 
 @contextmanager
@@ -226,6 +261,23 @@ def test_a_session_that_became_read_only_is_replaced(servers: Servers) -> None:
         define(backend, "a")
     define(backend, "a")
     backend.close()
+
+
+def test_an_outage_leaves_no_connection_of_another_thread_open(servers: Servers) -> None:
+    backend: Any = open_backend(servers.get("postgres").url, "anew")
+    with backend._single.connect() as other:
+        other.exec_driver_sql("SET default_transaction_read_only = on")
+        pid = other.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with backend._engine.connect() as connection:
+            connection.exec_driver_sql("SET default_transaction_read_only = on")
+            connection.commit()
+        with pytest.raises(BackendUnavailableError, match="read-only transaction"):
+            define(backend, "b")
+    define(backend, "b")
+    sessions = backend._read("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid", {"pid": pid})
+    assert sessions[0][0] == 0
+    backend.close()
+    gc.collect()  # warns of connections that were not closed
 
 
 def break_header(content: bytearray) -> None:

@@ -24,7 +24,7 @@ def test_an_unreadable_run_is_logged_and_hides_no_other(caplog: pytest.LogCaptur
         (epoch, 7, TaskStatus.SUCCESS, "text") for epoch in (1, 4)
     ]
     assert caplog.messages == [
-        "the stored run 2 of task 'a' is unreadable: invalid literal for int() with base 10: 'soon'",
-        "the stored run 3 of task 'a' is unreadable: Expecting property name enclosed in double quotes: "
-        "line 1 column 2 (char 1)",
+        "the stored run 2 of task 'a' is unreadable: started must be an integer from -62135596800000000 to"
+        " 253402300799999999, it is 'soon'",
+        "the stored run 3 of task 'a' is unreadable: result must be a text, it is b'{'",
     ]

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from est_alan_scheduler.backends import Backend
 from est_alan_scheduler.backends.rows import Assignment, Change, Claim, DeadRunOutcome, RunOutcome, RunRow, State
 from est_alan_scheduler.task import TaskStatus
@@ -127,10 +129,49 @@ class TestFinish:
         assert state(backend, "a").consumed == '{"b": 2}'
 
     def test_a_repetition_gives_the_same_answer(self, backend: Backend, running: State) -> None:
-        backend.finish("me", [success("a", 1, history_limit=0)])
+        backend.finish("me", [success("a", 1, history_limit=1)])
         before = backend.fetch(["a"], 0), backend.history()
         assert backend.finish("me", [success("a", 1, finished=999)]) == {("a", 1)}
         assert (backend.fetch(["a"], 0), backend.history()) == before
+
+    @pytest.mark.parametrize("is_success", [True, False])
+    def test_a_limit_of_0_keeps_no_run_and_a_repetition_gives_the_same_answer(
+        self, backend: Backend, running: State, is_success: bool
+    ) -> None:
+        first, second = (
+            (success("a", epoch) if is_success else failure("a", epoch))._replace(history_limit=0) for epoch in (1, 2)
+        )
+        for outcome in (first, second):
+            for _ in range(3):
+                assert backend.finish("me", [outcome]) == {(outcome.id, outcome.epoch)}
+                assert (backend.history(), backend.past({"a": 9})) == ([], {})
+            before = state(backend, "a")
+            assert before.status is (SUCCESS if is_success else FAILED)
+            if outcome is first:
+                assert backend.claim("me", "two", [claim("a", before.version)]) == {"a": 2}
+                assert [run.epoch for run in backend.history()] == [2]
+        others = (
+            second._replace(error="another"),
+            second._replace(retry_at=9),
+            success("a", 2, finished=999, history_limit=0),
+            first,
+        )
+        for other in others:
+            assert backend.finish("me", [other]) == set()
+            assert state(backend, "a") == before
+
+    def test_with_a_limit_of_0_a_late_run_is_kept_until_the_next_one_ends(
+        self, backend: Backend, running: State, clock: Clock
+    ) -> None:
+        clock.advance(LEASE)
+        backend.reap([DeadRunOutcome("a", 1, "me")])
+        for _ in range(2):
+            assert backend.finish("me", [success("a", 1, history_limit=0)]) == set()
+            assert [(run.epoch, run.status, run.late) for run in backend.history()] == [(1, FAILED, True)]
+        backend.renew("you", LEASE)
+        backend.claim("you", "yours", [claim("a", 3, started=150)])
+        assert backend.finish("you", [success("a", 2, history_limit=0)]) == {("a", 2)}
+        assert backend.history() == []
 
     def test_another_owner_or_epoch_changes_nothing(self, backend: Backend, running: State) -> None:
         before = backend.history()

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 pytest.importorskip("cronsim")
 
@@ -112,10 +113,14 @@ def test_each_expression_that_people_use_is_a_case() -> None:
         ("0 0 * * 7-2", {"cron": "0 0 * * 0-2"}, "past the end"),
         ("0 0 25-5 nov-feb *", {"cron": "0 0 25-31,1-5 nov-dec,jan-feb *"}, "the month 'nov-feb'"),
         ("45-15/10 * * * *", {"cron": "45,55,5,15 * * * *"}, "past the end"),
+        ("0 0 1 nov-mar/2 *", {"cron": "0 0 1 11,1,3 *"}, "past the end"),
+        ("0 0 25-5/5 * *", {"cron": "0 0 25,30,4 * *"}, "past the end"),
         ("23-0 * * * * *", {"cron": "23-59,0 * * * * *"}, "past the end"),
         # values left open: Jenkins, OpenBSD
         ("H/15 * * * *", {"cron": "*/15 * * * *", "jitter": 840}, "jitter"),
         ("H(0-29)/10 * * * *", {"cron": "0-29/10 * * * *", "jitter": 540}, "jitter"),
+        ("H(10-20) * * * *", {"cron": "10 * * * *", "jitter": 600}, "jitter"),
+        ("15 H(3-5) * * *", {"cron": "15 3 * * *", "jitter": 7200}, "jitter"),
         ("H H(8-15)/2 * * 1-5", {"cron": "0 8-15/2 * * 1-5", "jitter": 7140}, "the hour 'H(8-15)/2'"),
         ("H H * * H", {"cron": "0 0 * * 0", "jitter": 86340}, "jitter"),
         ("H/20 H * * *", {"cron": "*/20 0 * * *", "jitter": 1140}, "jitter"),
@@ -159,6 +164,7 @@ def test_an_expression_of_another_dialect_is_refused_with_what_to_write(
         ("Mon *-*-1..9 12:00", ["systemd", "both a date and a weekday"]),
         ("H(70-80) * * * *", ["'H(70-80)'", "the minute '70'", "0-59"]),
         ("TZ=UTC 0 99 * * *", ["time zone", "the hour '99'"]),
+        ("0 22-6/0 * * *", ["the hour '22-6/0'; allowed: 0-23"]),
         ("@every 5 fortnights", ["not five fields"]),
         ("@every 0s", ["not five fields"]),
         (f"@every {'9' * 20}h", ["not five fields"]),
@@ -176,9 +182,9 @@ def test_what_cannot_be_replaced_is_refused_with_the_reasons(expression: str, pa
 
 @pytest.mark.pydantic
 def test_the_advice_reaches_the_user() -> None:
-    with pytest.raises(ValueError, match="Quartz") as caught:
+    with pytest.raises(ValidationError, match="Quartz") as caught:
         Task(cron="0 0 0 1 * ?", func=print)
-    assert only_error(caught).endswith("write cron='0 0 1 * *'")  # type: ignore[arg-type]  # it is of pydantic
+    assert only_error(caught).endswith("write cron='0 0 1 * *'")
 
 
 def test_expressions_of_quartz_keep_their_meaning(is_full: bool) -> None:

@@ -270,6 +270,12 @@ def recovered(view: View) -> Iterator[str]:
             yield f"instance {instance} has not found the store again since all harm was over"
 
 
+def sensible(view: View) -> Iterator[str]:
+    """No row of nonsense is run."""
+    for task, instance in view.strangers.items():
+        yield f"{task} makes no sense, and was started on {instance}"
+
+
 def sound(view: View) -> Iterator[str]:
     """No instance ends by itself, and no tick fails."""
     for record in view.facts.records:
@@ -291,6 +297,7 @@ LAWS = (
     in_order,
     at_least_once,
     sound,
+    sensible,
     recovered,
     requested,
     *MANAGED,

@@ -31,6 +31,8 @@ _COLUMNS = (
     ("consumed", "[1]"),
     ("consumed", "no JSON"),
     ("result", "no JSON"),
+    ("attempt", "-5"),
+    ("version", str(2**63 - 1)),
 )
 
 
@@ -52,8 +54,14 @@ class Nonsense:
             self._backend.define([Definition(task_id, text, "hash")])
             return task_id, text[:40]
         field, value = chance.choice(_COLUMNS)
+        if self._store.kind == "redis" and chance.random() < 0.3:
+            field, value = "key", "a list"
         # Paused, so that nobody runs it before it is spoiled; the end of that tells all instances of the row.
         self._backend.define([Definition(task_id, _TASK, "hash", paused=True)])
-        self._store.spoil(task_id, field, value)
+        if field == "key":
+            self._store.redis().delete(self._store.key(f"task:{task_id}"))
+            self._store.redis().rpush(self._store.key(f"task:{task_id}"), value)
+        else:
+            self._store.spoil(task_id, field, value)
         self._backend.change([Change(task_id, paused=False)])
         return task_id, f"{field} = {value}"

@@ -356,3 +356,8 @@ def test_an_instance_that_does_not_find_the_store_again_is_a_violation(history: 
 def test_an_instance_has_time_to_find_the_store_again(history: History) -> None:
     history.goes_on(0, 30).records += [Act(20.0, "", "heal"), Born(1.0, "i2", 2, 4, 0.0)]
     assert history.check() == []
+
+
+def test_a_row_of_nonsense_that_is_started_is_a_violation(history: History) -> None:
+    history.goes_on(0, 30).records.append(Start(5.0, "i1", 1, "nonsense-1", 0, 1, 1))
+    assert history.check() == ["nonsense-1 makes no sense, and was started on i1"]

@@ -20,7 +20,9 @@ class View:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.jobs = {job.id: job for job in facts.jobs}
-        self.starts = [record for record in facts.records if isinstance(record, Start)]
+        starts = [record for record in facts.records if isinstance(record, Start)]
+        self.starts = [start for start in starts if start.task in self.jobs]
+        self.strangers = {start.task: start.instance for start in starts if start.task not in self.jobs}
         self.ends = {(record.task, record.epoch): record for record in facts.records if isinstance(record, End)}
         self.started = {(start.task, start.epoch): start for start in self.starts}
         claims = [record for record in facts.records if isinstance(record, Claimed)]

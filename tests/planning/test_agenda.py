@@ -36,7 +36,7 @@ steps = st.sampled_from(
 moves = st.one_of(
     steps,
     steps.map(lambda step: -step),
-    st.sampled_from([timedelta(days=1), timedelta(days=-1), timedelta(days=40), timedelta(days=-40), timedelta(0)]),
+    st.sampled_from([timedelta(days=sign * days) for days in (0, 1, 40, 400) for sign in (1, -1)]),
 )
 intervals = steps.map(lambda step: {"seconds": step.total_seconds()})
 times_of_day = st.sampled_from(["00:00", "00:30", "01:30", "02:15", "02:30", "12:00", "23:30"])
@@ -53,6 +53,8 @@ schedules = st.one_of(
     st.fixed_dictionaries({"run_at": moves, "timezone": zones}),
     st.fixed_dictionaries({"every": intervals, "misfire_grace": graces, "exclude": excluded}),
     st.fixed_dictionaries({"at": times_of_day, "misfire_grace": graces, "timezone": zones}),
+    st.fixed_dictionaries({"every": intervals, "start_at": st.just(datetime(2026, 2, 1)), "misfire_grace": graces}),
+    st.fixed_dictionaries({"every": intervals, "start_at": st.just(datetime(2026, 2, 1)), "timezone": zones}),
     *[st.fixed_dictionaries({"cron": st.just(cron), "timezone": zones, "exclude": excluded}) for cron in crons],
 )
 retries = st.sampled_from(

@@ -158,9 +158,16 @@ class TestAt:
 
     @pytest.mark.parametrize("days", [1, 2, 10])
     def test_no_slot_of_at_comes_twice_after_the_clock_goes_back(self, days: int) -> None:
-        task = task_with(at="14:30", last_run_at=datetime(2026, 6, 20, 14, 30))
+        runs = [datetime(2026, 6, day, 14, 30) for day in range(1, 21)]
+        task = task_with(at="14:30", last_run_at=runs[-1], history=[{"run_at": run} for run in runs])
         now = datetime(2026, 6, 20, 15) - timedelta(days=days)
         assert local_due(task, now) == datetime(2026, 6, 21, 14, 30)
+
+    def test_a_slot_of_at_that_no_run_has_covered_comes_after_the_clock_goes_back(self) -> None:
+        runs = [datetime(2026, 6, 10, 14, 30), datetime(2027, 6, 20, 14, 30)]
+        task = task_with(at="14:30", last_run_at=runs[-1], history=[{"run_at": run} for run in runs])
+        assert local_due(task, datetime(2026, 6, 10, 14)) == datetime(2026, 6, 11, 14, 30)
+        assert local_due(task, datetime(2027, 6, 19, 15)) == datetime(2027, 6, 21, 14, 30)
 
 
 class TestRunAt:

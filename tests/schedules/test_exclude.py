@@ -157,7 +157,7 @@ def test_a_first_run_comes_when_an_excluded_date_is_left_though_it_comes_back(
 ) -> None:
     set_zone(zone)
     now = LOCAL.from_utc(change - timedelta(seconds=30))  # on a date that is left by the change, for the day before
-    task = Task(func=list, every={"hours": 1}, exclude=[now.date()])
+    task = Task(func=list, every={"hours": 1}, exclude=(now.date(),))
     assert due_moment(task, now) == change
 
 

@@ -9,8 +9,9 @@ from typing_extensions import override
 
 from est_alan_scheduler.backends.checks import check_fields, check_ids
 from est_alan_scheduler.backends.clock import KEPT
-from est_alan_scheduler.backends.reading import add_task, newest, to_runs, to_states
+from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_runs, to_states
 from est_alan_scheduler.backends.rows import (
+    HIGHEST,
     Assignment,
     Change,
     DeadRunOutcome,
@@ -23,7 +24,7 @@ from est_alan_scheduler.backends.rows import (
     storable,
 )
 from est_alan_scheduler.backends.sql.engine import SqlEngine, tried_again
-from est_alan_scheduler.backends.sql.tables import BLANK, RUN, STATE, sql
+from est_alan_scheduler.backends.sql.tables import BLANK, RUN, STATE, lives, next_of, sql, whole_or
 from est_alan_scheduler.task import TaskStatus
 
 _ID = State._fields.index("id")
@@ -38,33 +39,38 @@ class SqlBackend(SqlEngine):
 
     @override
     def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
-        t = self._tables
-        news = "t.revision > :seen"
-        wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
-        wanted = f"({wanted} OR {self._changed()})" if known else wanted
+        t, is_news = self._tables, "t.revision > :seen" if seen else "true"
+        # As the indexes have it, of which one has no tombstones.
+        wanted = [f"(t.removed <> true AND {is_news})"]
+        if seen:
+            wanted.append(f"(t.removed = true AND {is_news})")
+            wanted += ["t.removed <> true"] if ids is None else [self._among("t.id")] if ids else []
+            wanted += [self._changed()] if known else []
         statement = (
-            f"SELECT {self._now}, m.revision, m.paused, m.born, {news}, t.removed,"
-            f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
-            f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
+            f"SELECT {self._now}, m.revision, m.dropped_revision, m.paused, m.born, {is_news}, t.removed,"
+            f" CASE WHEN {is_news} THEN t.definition END, t.hash, {STATE}"
+            f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {' OR '.join(wanted)}"
         )
-        parameters = {"seen": seen, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
-        parameters |= {"known": json.dumps(known)} if known else {}
+        parameters: dict[str, Any] = {**self._times(), **({"seen": seen} if seen else {})}
+        parameters |= {"ids": self._ids(ids)} if seen and ids else {}
+        parameters |= {"known": json.dumps(known)} if seen and known else {}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
         if not rows:  # the store was emptied
             self.open()
             return self.fetch(ids, 0, known)
-        now, revision, paused, born = rows[0][:4]
+        now, revision, dropped, paused, born = rows[0][:5]
         self.clock.note(now, began)
-        if revision < seen:  # an older state of the store was restored
+        if not dropped <= seen <= revision and seen:  # above it, an older state of the store was restored
             return self.fetch(ids, 0, known)
-        snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born)
-        for _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
+        snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born, is_complete=seen == 0)
+        for _, _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and none has changed
-            if not removed:
-                add_task(snapshot, task_id, state, (definition, checksum) if is_changed else None)
+            task_id = to_id(task_id)
+            if removed not in (True, 1):
+                add_task(snapshot, task_id, state, (definition, checksum) if is_changed else None, removed)
             elif is_changed:
                 snapshot.definitions[task_id] = None
         return snapshot
@@ -80,9 +86,9 @@ class SqlBackend(SqlEngine):
         upsert = (
             f"INSERT INTO {t.tasks} AS t (id, definition, hash, revision, removed, version, epoch, status, attempt,"
             " misfires, paused, run_requested)"
-            " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
+            " VALUES (:id, :json, :hash, :revision, false, :last + 1, :last, 'pending', 0, 0, :paused, 0)"
             " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, hash = excluded.hash,"
-            " revision = excluded.revision, removed = false, version = t.version + 1,"
+            f" revision = excluded.revision, removed = false, version = {next_of('t.version')},"
             " paused = CASE WHEN t.removed THEN excluded.paused ELSE t.paused END"
             " WHERE t.removed OR t.hash <> excluded.hash"  # not if another process has just done it
         )
@@ -90,9 +96,10 @@ class SqlBackend(SqlEngine):
         equal = {row[2 + _ID] for row in rows if not row[0] and row[1] == wanted[row[2 + _ID]].hash}
         if new := [wanted[task_id] for task_id in sorted(wanted.keys() - equal)]:
             with self._transaction() as connection:
-                revision = self._next_revision(connection)
-                self._execute_all(connection, upsert, [{**one._asdict(), "revision": revision} for one in new])
-                rows = connection.execute(sql(select), ids).all()
+                revision, last = self._next_revision(connection)
+                parameters = [{**one._asdict(), "revision": revision, "last": last} for one in new]
+                self._execute_all(connection, upsert, parameters)
+                rows = self._rows(connection, select, ids)
         states = to_states(row[2:] for row in rows)
         return {task_id: states[task_id] for task_id in wanted if task_id in states}
 
@@ -105,35 +112,71 @@ class SqlBackend(SqlEngine):
         update = (
             f"UPDATE {t.tasks} SET definition = COALESCE(:json, definition), hash = COALESCE(:hash, hash),"
             " paused = COALESCE(:paused, paused), run_requested = COALESCE(:run_requested, run_requested),"
-            " version = version + 1, revision = :revision"
+            f" version = {next_of('version')}, revision = :revision"
             " WHERE id = :id AND NOT removed AND hash = COALESCE(:seen_hash, hash)"
         )
         changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
         nothing = {"json": None, "hash": None}
         with self._transaction() as connection:
-            revision = {"revision": self._next_revision(connection)}
+            revision = {"revision": self._next_revision(connection)[0]}
             parameters = [
                 {**(nothing if one.definition is None else one.definition._asdict()), **one._asdict(), **revision}
                 for one in sorted(changes, key=lambda change: change.id)
             ]
             self._execute_all(connection, update, parameters)
-            rows = connection.execute(sql(changed), revision).all()
+            rows = self._rows(connection, changed, revision)
         return to_states(rows)
 
     @override
     @tried_again
     def remove(self, ids: Collection[str]) -> None:
+        self._remove("id", {task_id: task_id for task_id in ids if self.can_hold(task_id)})
+
+    def _remove(self, key: str, ids: Mapping[str, Any]) -> None:
+        """Remove the tasks whose `key`, an expression of the id, is one of the values."""
         t = self._tables
+        # After numbers of nonsense the row begins anew, above the runs that are known.
+        last = f"(SELECT COALESCE(MAX({whole_or('r.epoch', '0')}), 0) FROM {t.runs} r WHERE r.task_id = {t.tasks}.id)"
+        # A lease that ends later than any can is of a clock that was wrong.
+        ends = f"SELECT MAX(lease_until) FROM {t.instances} WHERE lease_until <= {self._now} + {KEPT}"
         update = (
             f"UPDATE {t.tasks} SET removed = true, definition = '', hash = '', revision = :revision,"
-            f" version = version + 1, {BLANK} WHERE id = :id AND NOT removed"
+            f" kept_until = COALESCE(({ends}), 0), version = {whole_or('version', '0')} + 1,"
+            f" epoch = {whole_or('epoch', last)}, {BLANK} WHERE {key} = :id AND removed <> true"
         )
-        delete = f"DELETE FROM {t.runs} WHERE task_id = :id AND finished IS NOT NULL"
+        delete = f"DELETE FROM {t.runs} WHERE {key.replace('id', 'task_id')} = :id AND finished IS NOT NULL"
         with self._transaction() as connection:
-            revision = self._next_revision(connection)
-            parameters = [{"id": task_id, "revision": revision} for task_id in sorted(ids)]
+            revision, _ = self._next_revision(connection)
+            parameters = [{"id": value, "revision": revision, **self._times()} for _, value in sorted(ids.items())]
             self._execute_all(connection, update, parameters)
-            self._execute_all(connection, delete, parameters)
+            self._execute_all(connection, delete, [{"id": value} for _, value in sorted(ids.items())])
+
+    @override
+    @tried_again
+    def drop_tombstones(self, limit: int = 1_000) -> int:
+        t = self._tables
+        found = (
+            f"SELECT t.id, t.revision, t.version, t.epoch FROM {t.tasks} t"
+            f" WHERE t.removed = true AND t.kept_until <= (SELECT {self._now})"
+            " AND t.revision <= :most AND t.version <= :most AND t.epoch <= :most AND NOT EXISTS"
+            f" (SELECT 1 FROM {t.runs} r WHERE r.task_id = t.id AND r.finished IS NULL)"
+            " ORDER BY t.kept_until LIMIT :limit"
+        )
+        parameters = {"most": HIGHEST, "limit": limit, **self._times()}
+        if not self._read(found, parameters | {"limit": 1}):
+            return 0  # without a lock
+        last = f"SELECT dropped_revision, dropped_version FROM {t.meta} {self._lock}"
+        update = f"UPDATE {t.meta} SET dropped_revision = :revision, dropped_version = :version"
+        delete = f"DELETE FROM {t.tasks} WHERE {self._among('id')}"
+        with self._transaction() as connection:
+            revision, version = connection.execute(sql(last)).one()
+            rows = self._rows(connection, f"{found} {self._skip}", parameters)
+            rows = [row for row in rows if isinstance(row[0], str)]  # else its id is no text
+            revision = max([revision, *(row[1] for row in rows)])
+            version = max([version, *(number for row in rows for number in row[2:])])
+            connection.execute(sql(update), {"revision": int(revision), "version": int(version)})
+            connection.execute(sql(delete), {"ids": self._ids([row[0] for row in rows])})
+        return len(rows)
 
     @override
     @tried_again
@@ -178,8 +221,17 @@ class SqlBackend(SqlEngine):
             f"SELECT {RUN} FROM {self._tables.runs} r WHERE {where or '1 = 1'}"
             " ORDER BY r.started DESC, r.task_id DESC, r.epoch DESC LIMIT :limit"
         )
-        rows = self._read(statement, {**parameters, "limit": min(max(limit, 0), _MOST)})
-        return to_runs(reversed(rows))
+        return self._read_runs(statement, parameters, limit)[::-1]
+
+    def _read_runs(self, statement: str, parameters: dict[str, Any], limit: int, is_dead: bool = False) -> list[RunRow]:
+        """Return the first readable runs of a statement, at most so many: unreadable ones must not take their place."""
+        asked = limit = min(max(limit, 0), _MOST)
+        while True:
+            rows = self._read(statement, {**parameters, "limit": asked})
+            runs = to_runs(rows, is_dead)
+            if len(runs) >= limit or len(rows) < asked:
+                return runs[:limit]
+            asked = min(asked * 2, _MOST)
 
     @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
@@ -207,7 +259,8 @@ class SqlBackend(SqlEngine):
         with self._transaction() as connection:
             row = connection.execute(sql(select), {"owner": owner}).one_or_none()
             now = self._read_clock(connection)
-            renewed = InstanceRow.renewed(owner, None if row is None else InstanceRow._make(row), now, lease)
+            before = next(iter(to_instances(() if row is None else (row,))), None)
+            renewed = InstanceRow.renewed(owner, before, now, lease)
             connection.execute(sql(upsert), renewed._asdict())
             if row is None:  # once in a process
                 dead = f"DELETE FROM {t.instances} WHERE lease_until < :dead"
@@ -216,8 +269,9 @@ class SqlBackend(SqlEngine):
 
     @override
     def instances(self) -> list[InstanceRow]:
-        alive = f"SELECT owner, since, lease_until FROM {self._tables.instances} WHERE lease_until > {self._now}"
-        return [InstanceRow._make(row) for row in self._read(f"{alive} ORDER BY since, owner", self._times())]
+        lease = lives("lease_until", self._now)
+        alive = f"SELECT owner, since, lease_until FROM {self._tables.instances} WHERE {lease} ORDER BY since, owner"
+        return to_instances(self._read(alive, self._times()))
 
     @override
     @tried_again
@@ -230,10 +284,10 @@ class SqlBackend(SqlEngine):
         t = self._tables
         statement = (
             f"SELECT {RUN} FROM {t.runs} r WHERE r.finished IS NULL AND NOT EXISTS"
-            f" (SELECT 1 FROM {t.instances} i WHERE i.owner = r.owner AND i.lease_until > {self._now})"
+            f" (SELECT 1 FROM {t.instances} i WHERE i.owner = r.owner AND {lives('i.lease_until', self._now)})"
             " ORDER BY r.task_id, r.epoch LIMIT :limit"
         )
-        return to_runs(self._read(statement, {"limit": limit, **self._times()}))
+        return self._read_runs(statement, dict(self._times()), limit, is_dead=True)
 
     @override
     @tried_again
@@ -246,14 +300,15 @@ class SqlBackend(SqlEngine):
         among = self._among("owner")
         # A renewal in progress holds the lock and keeps its runs; a later one finds its lease broken.
         expired = (
-            f"SELECT owner FROM {t.instances} WHERE {among} AND lease_until <= {self._now} ORDER BY owner {self._skip}"
+            f"SELECT owner FROM {t.instances} WHERE {among} AND NOT {lives('lease_until', self._now)}"
+            f" ORDER BY owner {self._skip}"
         )
         present = f"SELECT owner FROM {t.instances} WHERE {among}"
         lock = f"SELECT id FROM {t.tasks} WHERE {self._among('id')} ORDER BY id {self._lock}"
         unfinished = f"SELECT task_id, epoch, owner FROM {t.runs} WHERE {self._among('task_id')} AND finished IS NULL"
         fail = (
             f"UPDATE {t.tasks} SET status = 'failed', error_message = :error, retry_at = :retry_at, attempt = :attempt,"
-            " owner = NULL, version = version + 1"
+            f" owner = NULL, version = {next_of('version')}"
             " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"
         )
         close = (
@@ -265,7 +320,7 @@ class SqlBackend(SqlEngine):
             dead_owners = set(connection.execute(sql(expired), {**owners, **self._times()}).scalars())
             alive = set(connection.execute(sql(present), owners).scalars()) - dead_owners
             connection.execute(sql(lock), ids).all()
-            open_runs = {tuple(row) for row in connection.execute(sql(unfinished), ids)}
+            open_runs = {tuple(row) for row in self._rows(connection, unfinished, ids)}
             dead = [one for one in outcomes if one.owner not in alive]
             reaped = [one for one in dead if (one.id, one.epoch, one.owner) in open_runs]
             finished = self._read_clock(connection)
@@ -275,8 +330,12 @@ class SqlBackend(SqlEngine):
             self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(dead_owners)])
         return {(one.id, one.epoch) for one in reaped}
 
-    def _next_revision(self, connection: Connection) -> int:
-        """Return the next management revision, locked until the transaction ends, so that revisions commit in order."""
+    def _next_revision(self, connection: Connection) -> tuple[int, int]:
+        """Return the next management revision, and the highest version of a tombstone that was dropped.
+
+        Both are locked until the transaction ends, so that revisions commit in order.
+        """
         meta = self._tables.meta
         connection.execute(sql(f"UPDATE {meta} SET revision = revision + 1"))
-        return int(connection.execute(sql(f"SELECT revision FROM {meta}")).scalar_one())
+        revision, version = connection.execute(sql(f"SELECT revision, dropped_version FROM {meta}")).one()
+        return int(revision), int(version)

@@ -12,10 +12,10 @@ from typing_extensions import override
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_name
-from est_alan_scheduler.backends.rows import Claim, RunOutcome, Snapshot
+from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, Snapshot
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.postgres_engine import make_engine
-from est_alan_scheduler.backends.sql.tables import Tables, sql
+from est_alan_scheduler.backends.sql.tables import TAKE_OVER, Tables, lives, next_of, sql
 
 
 def _rows(parameter: str, columns: str) -> str:
@@ -76,9 +76,7 @@ class PostgresBackend(SqlBackend):
                 # A pooler makes up a process of its own.
                 self._is_pooled = self._threshold is None or pid != connection.info.backend_pid
                 if not self._is_pooled:
-                    cursor.execute(
-                        _set(_SETTINGS | {"default_transaction_isolation": "read committed"}, is_local=False)
-                    )
+                    cursor.execute(_set({**_SETTINGS, **_ISOLATION}, is_local=False))
                 elif self._threshold is ...:
                     connection.prepare_threshold = None  # another session does not know what one has prepared
             connection.commit()
@@ -173,9 +171,10 @@ def _claim(t: Tables, now: str) -> str:
         free AS (
             SELECT c.* FROM {t.tasks} t JOIN wanted c ON c.id = t.id
             WHERE {_opaque("t.status <> 'running' AND NOT t.removed AND t.version = c.seen_version")}
+            AND t.epoch < {LARGEST}
             AND EXISTS (
                 SELECT 1 FROM {t.instances} i, {t.meta} m
-                WHERE i.owner = :owner AND i.lease_until > {now} AND NOT m.paused
+                WHERE i.owner = :owner AND {lives("i.lease_until", now)} AND NOT m.paused
             )
             ORDER BY t.id FOR UPDATE OF t SKIP LOCKED
         ),
@@ -189,6 +188,7 @@ def _claim(t: Tables, now: str) -> str:
         started AS (
             INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)
             SELECT id, epoch, slot, attempt, :owner, started, 'running', false FROM won
+            {TAKE_OVER}
         )
         SELECT id, epoch FROM won UNION ALL SELECT id, epoch FROM mine"""
 
@@ -204,7 +204,7 @@ def _finish(t: Tables) -> str:
         ),
         kept AS (
             UPDATE {t.tasks} t SET status = o.status, error_message = o.error, retry_at = o.retry_at,
-                attempt = o.attempt, owner = NULL, version = t.version + 1,
+                attempt = o.attempt, owner = NULL, version = {next_of("t.version")},
                 consumed = COALESCE(o.consumed, t.consumed),
                 result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
                 last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
@@ -220,15 +220,23 @@ def _finish(t: Tables) -> str:
                 status = CASE WHEN r.finished IS NULL THEN o.status ELSE r.status END,
                 error = CASE WHEN r.finished IS NULL THEN o.error ELSE r.error END
             FROM ended o WHERE r.task_id = o.id AND r.epoch = o.epoch
+            AND (o.prune_to < o.epoch OR (o.id, o.epoch) NOT IN (SELECT id, epoch FROM kept))
             AND {_opaque("r.owner = :owner AND (r.finished IS NULL OR r.late)")}
         ),
         pruned AS (
             DELETE FROM {t.runs} r USING ended o
-            WHERE o.prune_to > 0 AND r.task_id = o.id AND r.epoch <= o.prune_to AND r.finished IS NOT NULL
+            WHERE o.prune_to > 0 AND r.task_id = o.id AND r.epoch <= o.prune_to AND CASE WHEN r.epoch = o.epoch
+            THEN (o.id, o.epoch) IN (SELECT id, epoch FROM kept) ELSE r.finished IS NOT NULL END
         )
         SELECT id, epoch FROM missed m WHERE NOT EXISTS (
             SELECT 1 FROM {t.runs} r WHERE r.task_id = m.id AND r.epoch = m.epoch
             AND r.owner = :owner AND r.finished IS NOT NULL AND NOT r.late
+        ) AND NOT EXISTS (  -- that no run is kept of, but the row of the task tells of
+            SELECT 1 FROM ended o JOIN {t.tasks} t ON t.id = o.id WHERE o.id = m.id AND o.epoch = m.epoch
+            AND o.prune_to = o.epoch AND t.epoch = o.epoch AND t.owner IS NULL AND t.status = o.status
+            AND t.error_message IS NOT DISTINCT FROM o.error AND t.retry_at IS NOT DISTINCT FROM o.retry_at
+            AND (o.status <> 'success' OR t.last_success_at = o.last_success_at)
+            AND NOT EXISTS (SELECT 1 FROM {t.runs} r WHERE r.task_id = o.id AND r.epoch = o.epoch)
         )"""
 
 

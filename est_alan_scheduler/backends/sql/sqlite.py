@@ -16,11 +16,11 @@ from typing_extensions import override
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
-from est_alan_scheduler.backends.rows import Claim, RunOutcome, storable
+from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, is_storable, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.errors import is_damaged, is_locked
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
-from est_alan_scheduler.backends.sql.tables import sql
+from est_alan_scheduler.backends.sql.tables import TAKE_OVER, lives, next_of, sql
 
 _Answer = TypeVar("_Answer")
 _PATIENCE = 10.0  # seconds to wait for the lock
@@ -57,6 +57,27 @@ class SqliteBackend(SqlBackend):
             raise RuntimeError(f"{error}; give the path of another file, or of none") from error
 
     @override
+    def _rows(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
+        try:
+            return super()._rows(connection, statement, parameters)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlite_errorcode", None) is not None:
+                raise
+        driver: Any = connection.connection.dbapi_connection  # it is the driver that has failed: at bytes of no text
+        driver.text_factory = _decode
+        try:
+            return super()._rows(connection, statement, parameters)
+        finally:
+            driver.text_factory = str
+
+    @override
+    def remove(self, ids: Collection[str]) -> None:
+        super().remove(ids)
+        others = {task_id: raw for task_id in ids if not is_storable(task_id) and (raw := _encode(task_id)) is not None}
+        if others:  # ids that are no text are found by their bytes
+            self._remove("CAST(id AS BLOB)", others)
+
+    @override
     def _among(self, column: str) -> str:
         return f"{column} IN (SELECT value FROM json_each(:ids))"
 
@@ -86,11 +107,12 @@ class SqliteBackend(SqlBackend):
     @override
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         t = self._tables
-        lease = f"SELECT 1 FROM {t.instances}, {t.meta} WHERE owner = :me AND lease_until > {self._now} AND NOT paused"
+        alive = lives("lease_until", self._now)
+        lease = f"SELECT 1 FROM {t.instances}, {t.meta} WHERE owner = :me AND {alive} AND NOT paused"
         start = (
             f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
             " token = ?, run_requested = 0, slot = ?, attempt = ?, first_run_at = ?, last_run_at = ?, retry_at = ?"
-            " WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed"
+            f" WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed AND epoch < {LARGEST}"
         )
         mine = (
             f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')}"
@@ -98,7 +120,7 @@ class SqliteBackend(SqlBackend):
         )
         insert = (
             f"INSERT INTO {t.runs} (task_id, epoch, slot, attempt, owner, started, status, late)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'running', false) ON CONFLICT DO NOTHING"
+            f" VALUES (?, ?, ?, ?, ?, ?, 'running', false) {TAKE_OVER}"
         )
         me = {"owner": owner, "token": token, "ids": self._ids({claim.id for claim in claims})}
         with self._transaction() as connection:
@@ -127,17 +149,32 @@ class SqliteBackend(SqlBackend):
         with self._transaction() as connection:
             kept = {tuple(row) for row in connection.execute(sql(mine), ids)} & asked
             self._end_runs(connection, owner, outcomes, kept)
-            _execute_many(connection, prune, [(one.id, one.prune_to) for one in outcomes if one.prune_to])
+            limits = [(one.id, min(one.prune_to, one.epoch - ((one.id, one.epoch) not in kept))) for one in outcomes]
+            _execute_many(connection, prune, [limit for limit in limits if limit[1]])
             if kept != asked:  # an earlier call may have recorded the others
                 kept |= {tuple(row) for row in connection.execute(sql(recorded), ids)} & asked
+                kept |= self._told(connection, [one for one in outcomes if one.leaves_no_run])
         return kept
+
+    def _told(self, connection: Connection, outcomes: list[RunOutcome]) -> set[tuple[str, int]]:
+        """Return the outcomes without runs of which the rows of their tasks say that they were recorded."""
+        t = self._tables
+        statement = (
+            f"SELECT t.id, t.epoch, t.status, t.error_message, t.retry_at, t.last_success_at FROM {t.tasks} t"
+            f" WHERE {self._among('t.id')} AND t.owner IS NULL AND NOT t.removed AND NOT EXISTS"
+            f" (SELECT 1 FROM {t.runs} r WHERE r.task_id = t.id AND r.epoch = t.epoch)"
+        )
+        ids = {"ids": self._ids({outcome.id for outcome in outcomes})}
+        rows = {tuple(row[:2]): row[2:] for row in connection.execute(sql(statement), ids)} if outcomes else {}
+        return {one[:2] for one in outcomes if one[:2] in rows and one.is_told_by(*rows[one[:2]])}
 
     def _end_runs(
         self, connection: Connection, owner: str, outcomes: Sequence[RunOutcome], kept: Collection[tuple[Any, ...]]
     ) -> None:
         end = (
             f"UPDATE {self._tables.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?, owner = NULL,"
-            " version = version + 1, consumed = COALESCE(?, consumed), result = CASE WHEN ? THEN ? ELSE result END,"
+            f" version = {next_of('version')}, consumed = COALESCE(?, consumed),"
+            " result = CASE WHEN ? THEN ? ELSE result END,"
             " last_success_at = CASE WHEN ? THEN ? ELSE last_success_at END"
             " WHERE id = ? AND epoch = ? AND owner = ? AND status = 'running'"
         )
@@ -157,6 +194,17 @@ class SqliteBackend(SqlBackend):
             closes.append((status, error, one.finished, shown, is_late, one.id, one.epoch, owner))
         _execute_many(connection, end, ends)
         _execute_many(connection, close, closes)
+
+
+def _decode(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
+
+
+def _encode(task_id: str) -> bytes | None:
+    try:
+        return task_id.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return None
 
 
 def _execute_many(connection: Connection, statement: str, parameters: list[tuple[Any, ...]]) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, TextClause, text
 
-from est_alan_scheduler.backends.rows import RunRow, State
+from est_alan_scheduler.backends.clock import LATEST
+from est_alan_scheduler.backends.rows import LARGEST, RunRow, State
 from est_alan_scheduler.task import TaskStatus
 
 STATE = ", ".join(f"t.{name}" for name in State._fields)
@@ -23,6 +24,32 @@ def _literal(value: Any) -> str:
 BLANK = ", ".join(f"{name} = {_literal(value)}" for name, value in State._field_defaults.items()) + ", token = NULL"
 """The assignments that reset a state to that of a new task, except for its epoch and version."""
 
+TAKE_OVER = "ON CONFLICT (task_id, epoch) DO UPDATE SET " + ", ".join(
+    f"{name} = excluded.{name}" for name in RunRow._fields[2:]
+)
+"""What a claim does with a run that has its epoch already: that of a task whose epoch was set back by hand."""
+
+# Values of nonsense that a row may hold: PostgreSQL would refuse a statement that goes beyond the range of a column,
+# and columns of SQLite hold any type. A text is larger than any number there.
+
+
+def next_of(column: str) -> str:
+    """Return the expression for a number that grows by one; one that is out of range stays as it is."""
+    return f"CASE WHEN {column} < {LARGEST} THEN {column} + 1 ELSE {column} END"
+
+
+def whole_or(column: str, other: str) -> str:
+    """Return the expression for a number that every store counts with; `other` for any other value."""
+    return (
+        f"CASE WHEN {column} BETWEEN 0 AND {LARGEST} AND CAST({column} AS BIGINT) = {column} THEN {column}"
+        f" ELSE {other} END"
+    )
+
+
+def lives(column: str, now: str) -> str:
+    """Return the condition that a lease has not expired."""
+    return f"({column} > {now} AND {column} <= {LATEST})"
+
 
 class Tables:
     """Four tables, their names with a prefix."""
@@ -37,21 +64,27 @@ class Tables:
             Column("id", Integer, primary_key=True, autoincrement=False),
             *_columns(Integer, "schema_version"),
             *_columns(BigInteger, "revision", "born"),
+            *_columns(BigInteger, "dropped_revision", "dropped_version", default="0"),
             *_columns(Boolean, "paused"),
         )
-        Table(
+        tasks = Table(
             self.tasks,
             self.metadata,
             Column("id", _key(), primary_key=True),
-            Column("revision", BigInteger, nullable=False, index=True),
             *_columns(Boolean, "removed", "paused"),
-            *_columns(BigInteger, "version", "epoch"),
+            *_columns(BigInteger, "revision", "version", "epoch"),
+            *_columns(BigInteger, "kept_until", default="0"),
             *_columns(Integer, "attempt", "misfires", "run_requested"),
             *_columns(BigInteger, "first_run_at", "last_run_at", "last_success_at", "retry_at", nullable=True),
             *_columns(BigInteger, "misfired_at", "slot", nullable=True),
             *_columns(Text, "status", "hash", "definition"),
             *_columns(Text, "owner", "token", "consumed", "error_message", "result", nullable=True),
         )
+        # Each row is in one of the first two. A nonsensical value does not count as true.
+        lives, is_removed = text("removed <> true"), text("removed = true")
+        Index(f"ix_{self.tasks}_list", tasks.c.revision, postgresql_where=lives, sqlite_where=lives)
+        Index(f"ix_{self.tasks}_removed", tasks.c.revision, postgresql_where=is_removed, sqlite_where=is_removed)
+        Index(f"ix_{self.tasks}_kept", tasks.c.kept_until, postgresql_where=is_removed, sqlite_where=is_removed)
         runs = Table(
             self.runs,
             self.metadata,
@@ -77,8 +110,10 @@ class Tables:
         )
 
 
-def _columns(kind: type[BigInteger | Boolean | Integer | Text], *names: str, nullable: bool = False) -> list[Any]:
-    return [Column(name, kind, nullable=nullable) for name in names]
+def _columns(
+    kind: type[BigInteger | Boolean | Integer | Text], *names: str, nullable: bool = False, default: str | None = None
+) -> list[Any]:
+    return [Column(name, kind, nullable=nullable, server_default=default) for name in names]
 
 
 def _key() -> Text:
