@@ -12,7 +12,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_past, note_run
+from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_history, note_past, note_run
 from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
@@ -118,6 +118,10 @@ class Agenda:
     def add(self, task: Task, now: datetime) -> None:
         """Take in a task that has just been put at the end of the store."""
         entry = self.entries[task.id] = own(task, self.reference)
+        if not entry.order and task.__dict__["history"]:  # it is new here
+            schedule = keep_schedule(task)
+            if schedule is not None and schedule.is_fixed:
+                note_history(schedule, task)
         self._order += 1
         entry.order = self._order
         self._read(entry, task, now)

@@ -13,6 +13,7 @@ history has dropped, and with several instances those of others that were not se
 
 from bisect import insort
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -142,6 +143,19 @@ def note_clock(schedule: FixedSlots, task: Task, now: datetime) -> bool:
     return True
 
 
+def note_history(schedule: FixedSlots, task: Task) -> None:
+    """Note the runs after the last one that the history of a new task tells of: the clock had gone back."""
+    recorded = task.last_run_at
+    if recorded is None or task._entry.coverage is not None:
+        return
+    with suppress(TypeError, KeyError):  # the zone of the task may have been assigned since some of them
+        if all(run["run_at"] <= recorded for run in task.history):
+            return
+    last = schedule.instant(recorded)
+    if spans := _started(schedule, task, last):
+        task._entry.coverage = Coverage(_span_of(schedule, last)[0], recorded, tuple(spans), None, is_ahead=True)
+
+
 def note_past(schedule: FixedSlots, task: Task, moments: Collection[datetime]) -> None:
     """Note, after the clock has gone back, the slots and the starts of runs of `task` by any instance."""
     coverage = _valid(task)
@@ -194,23 +208,25 @@ def _extend(schedule: FixedSlots, task: Task, here: datetime, slot: datetime | N
     if since > first:
         insort(others, (first, first))
     before = [span for span in others if span[1] < since]
-    if before and ((following := schedule.after(before[-1][1])) is None or following >= since):
-        since = before[-1][0]  # no slot lies in between
+    if before and not _is_slot_between(schedule, before[-1][1], since):
+        since = before[-1][0]
     others = [span for span in others if not since <= span[0] <= span[1] <= here]
-    task._entry.coverage = Coverage(since, recorded, others[-_MOST:], None, any(span[1] > here for span in others))
+    task._entry.coverage = Coverage(
+        since, recorded, tuple(others[-_MOST:]), None, any(span[1] > here for span in others)
+    )
 
 
 def _put(schedule: FixedSlots, task: Task, recorded: datetime, base: datetime, spans: list[Span]) -> None:
     """Keep that the clock went back to `base`, behind the last run, and the spans beyond it."""
     last, merged = schedule.instant(recorded), list[Span]()
     for begin, end in sorted(spans):
-        if merged and begin <= merged[-1][1]:
+        if merged and not _is_slot_between(schedule, merged[-1][1], begin):
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
             merged.append((begin, end))
     since = next((begin for begin, end in merged if begin <= last <= end), last)
     others = [span for span in merged if span != (since, last)]
-    task._entry.coverage = Coverage(since, recorded, others[-_MOST:], base, is_ahead=True)
+    task._entry.coverage = Coverage(since, recorded, tuple(others[-_MOST:]), base, is_ahead=True)
 
 
 def _started(schedule: FixedSlots, task: Task, after: datetime) -> list[Span]:
@@ -226,6 +242,12 @@ def _started(schedule: FixedSlots, task: Task, after: datetime) -> list[Span]:
 
 def _span_of(schedule: FixedSlots, run: datetime) -> Span:
     return schedule.latest(run) or run, run
+
+
+def _is_slot_between(schedule: FixedSlots, end: datetime, begin: datetime) -> bool:
+    """Return whether a slot lies between the end of a span and the begin of another one."""
+    slot = schedule.after(end)
+    return slot is not None and slot < begin
 
 
 def _unstarted_after(schedule: FixedSlots, moment: datetime, spans: list[Span]) -> datetime | None:

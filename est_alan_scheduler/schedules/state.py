@@ -16,7 +16,7 @@ class Coverage:
     __slots__ = ("base", "is_plain", "last", "others", "since")
 
     def __init__(
-        self, since: datetime, last: datetime, others: list[Span], base: datetime | None, is_ahead: bool
+        self, since: datetime, last: datetime, others: tuple[Span, ...], base: datetime | None, is_ahead: bool
     ) -> None:
         self.since = since  # the first slot of the latest span
         self.last = last  # the last run, which ends that span, as the task has recorded it
