@@ -115,15 +115,14 @@ class Edits:
 
     def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
         """Return the row to be written: it keeps its place, an equal schedule the moment and the zone, as stored."""
-        armed, order = self._backend.now(), self._replica.order
+        armed = self._backend.now()
         if known is not None:
-            order.note(task_id, known.place)
             if own.zone is not None and known.zone is not None:
                 check_zone(task_id, known)
                 own = own._replace(zone=known.zone)
             if known.has_schedule_of(own) and known.armed is not None:
                 armed = known.armed
-        own = own._replace(armed=armed, place=order.place(task_id, self._backend.now()))
+        own = own._replace(armed=armed, place=self._replica.order.place(task_id, self._backend.now()))
         return KnownRow(own, own.hash())
 
     def manage(self, task: Task, field: str, value: Any) -> bool:

@@ -125,7 +125,7 @@ class ClusterSession:
         self._is_starting = False
         with self.records.lock:
             now, is_adopted = self.replica.now(), self.records.is_adopted
-            others = [task for task in self._agenda.store.values() if is_adopted(task.id) and not task.paused]
+            others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
             ids = [task.id for task in others if due_moment(task, now) is not None]
         if ids:
             example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
