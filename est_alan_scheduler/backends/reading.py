@@ -17,7 +17,7 @@ from est_alan_scheduler.task import TaskStatus
 
 _COUNT = (0, 2**31 - 1)
 _INSTANT = (EARLIEST, LATEST)
-_MAX_DEPTH = 100  # of JSON: results are not written deeper
+_MAX_DEPTH = 105  # of JSON: no result is written deeper than 100, and no argument, which lies deeper in its definition
 _STATUSES = {status.value: status for status in TaskStatus} | {status: status for status in TaskStatus}
 
 
@@ -239,7 +239,7 @@ def _from_json(text: Any, name: str) -> Any:
         value = _decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is no JSON: {error}") from None
-    if text.count("[") + text.count("{") > _MAX_DEPTH and not _is_shallow(value, _MAX_DEPTH):
+    if text.count("[") + text.count("{") > _MAX_DEPTH and not _is_shallow(value):
         raise ValueError(f"{name} is nested more than {_MAX_DEPTH} deep")
     return value
 
@@ -251,8 +251,11 @@ def _refuse_constant(name: str) -> None:
 _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def _is_shallow(value: Any, depth: int) -> bool:
-    if isinstance(value, dict | list):
-        parts = value.values() if isinstance(value, dict) else value
-        return depth > 0 and all(_is_shallow(part, depth - 1) for part in parts)
-    return True
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [item for items in parts for item in items]
+        if not level:
+            return True
+    return not any(isinstance(part, dict | list) for part in level)

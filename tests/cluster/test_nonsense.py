@@ -38,7 +38,7 @@ NUMBERS = {
 }
 TEXTS = {
     "status": ("", "banana", "RUNNING"),
-    "result": ("nonsense", DEEP, "NaN", "9" * 5000, "[" * 101 + "]" * 101),
+    "result": ("nonsense", DEEP, "NaN", "9" * 5000, "[" * 106 + "]" * 106),
     "consumed": ("[]", "null", '{"a": "b"}', f'{{"a": {HUGE}}}', DEEP),
 }
 DEFINITIONS = (
@@ -181,3 +181,18 @@ def test_a_task_whose_extra_is_missing_here_is_set_aside(
     registry.expose(jobs.boom)
     check_runs(registry, clock, set())
     assert runs(registry, "b") == 1
+
+
+@pytest.mark.parametrize("store", ["memory"], indirect=True)
+def test_arguments_and_results_as_deep_as_a_task_may_have_make_sense(join: Join) -> None:
+    value: Any = []
+    for _ in range(99):
+        value = [value]
+    join().register(adder("b", func=jobs.echo, args=(), kwargs={"value": value}))
+    registry = join()
+    registry.expose(jobs.echo)
+    registry.tick()
+    other = join()
+    other.expose(jobs.echo)
+    other.tick()
+    assert (other.unresolved(), other.store["b"].result) == ({}, value)
