@@ -2,10 +2,11 @@
 
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
@@ -151,6 +152,17 @@ class Agenda:
             if schedule is not None and schedule.is_fixed:
                 note_foreign_run(schedule, task)
             self._read(entry, task, now)
+
+    def sort(self, key: Callable[[Task], Any]) -> None:
+        """Bring the tasks into another order of registration."""
+        self.store.sort(key)
+        for order, task_id in enumerate(self.store):
+            if task_id in self.entries:
+                self.entries[task_id].order = order
+        self._order = len(self.store)
+        for due, found in self._filed.items():
+            if isinstance(found, OrderedDict):  # in the former order
+                self._filed[due] = dict(found)
 
     def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> None:
         """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`."""
