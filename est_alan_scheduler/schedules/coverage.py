@@ -196,15 +196,7 @@ def _extend(schedule: FixedSlots, task: Task, here: datetime, slot: datetime | N
     if unstarted is not None and unstarted <= here:
         since = schedule.latest(here) or here
     if coverage is not None:
-        last = schedule.instant(coverage.last)
-        unstarted = _unstarted_after(schedule, last, others)
-        if coverage.base is None and last <= here and (unstarted is None or unstarted >= first):
-            if since is first:
-                since = coverage.since
-            else:
-                insort(others, (coverage.since, first))
-        else:
-            insort(others, (coverage.since, last))
+        insort(others, (coverage.since, schedule.instant(coverage.last)))
     if since > first:
         insort(others, (first, first))
     before = [span for span in others if span[1] < since]

@@ -78,6 +78,17 @@ class TestTheClockGoesBack:
         expected = 47 if "at" not in fields else 2  # the slot of the hour is the one that the step ahead made up for
         assert len([moment for moment in begun if moment >= DAY + 15 * HOUR]) >= expected
 
+    @pytest.mark.parametrize("fields", HALF_HOURS)
+    def test_of_coalesced_slots_the_first_and_the_latest_have_run(
+        self, registry: Frozen, fields: dict[str, Any]
+    ) -> None:
+        task = register(registry, **fields)
+        found = []
+        registry.on("started", lambda event: found.append(f"{event.slot:%H:%M}"))
+        tick_at(registry, "12:00", "14:10", "12:10", "12:30", "13:00", "13:30", "14:00", "14:30")
+        assert found == ["12:00", "12:30", "13:00", "13:30", "14:30"]
+        assert times_of(task) == ["12:00", "14:10", "13:00", "13:30", "14:30"]
+
     def test_run_at_runs_once(self, registry: Frozen) -> None:
         task = register(registry, run_at=DAY + 12 * HOUR)
         tick_at(registry, "12:00", "11:00", "12:00", "13:00")
@@ -106,6 +117,12 @@ class TestTheClockGoesBack:
         assert task.misfired_at is not None
         tick_at(registry, "12:10", "12:30")
         assert times_of(task) == ["12:30"]
+
+    @pytest.mark.parametrize("fields", HALF_HOURS)
+    def test_skipped_slots_have_not_run(self, registry: Frozen, fields: dict[str, Any]) -> None:
+        task = register(registry, misfire_grace=60, **fields)
+        tick_at(registry, "12:00", "13:10", "13:30", "12:10", "12:30", "13:00", "13:30", "14:00")
+        assert (task.misfires, times_of(task)) == (1, ["12:00", "13:30", "12:30", "13:00", "14:00"])
 
     def test_a_slot_that_is_skipped_again_does_not_run(self, registry: Frozen) -> None:
         task = register(registry, at="12:30", misfire_grace=60)

@@ -443,3 +443,14 @@ class TestEndsOfTheCalendar:
         assert list(islice(simulate(registry, now, max(now, datetime(1, 1, 1, 1))), 5)) is not None
         registry.tick()
         assert registry.idle_seconds() is None or registry.why_not("0")
+
+    @pytest.mark.parametrize(("zone", "now"), [("America/New_York", datetime.min), ("Asia/Seoul", datetime.max)])
+    def test_a_simulation_ends_though_no_wall_clock_shows_the_next_moment(
+        self, registry: Frozen, set_zone: Callable[[str], None], zone: str, now: datetime
+    ) -> None:
+        set_zone(zone)
+        kinds: list[dict[str, Any]] = [{"every": {"hours": 1}}, {"at": "23:30"}, {"at": "00:30"}]
+        for number, fields in enumerate(kinds):
+            registry.register(task_with(id=str(number), **fields))
+        begin = now if now == datetime.min else now - DAY
+        assert len(list(simulate(registry, begin, begin + DAY))) < 40
