@@ -142,7 +142,7 @@ class TaskRegistry:
 
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
         if its id is taken; if another registry has the task; if it closes a dependency cycle; if a `dep_<id>` argument
-        collides with a key of `kwargs`.
+        collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
         """
         return self._management.register(task)
 
@@ -327,8 +327,9 @@ class TaskRegistry:
 
         The clock is read once, and the decision is made on the present state: a task whose dependency succeeds in
         this tick runs in the next one. With an executor the tasks are started, and their outcomes are recorded as they
-        come. An error of a task is recorded. It is raised again only if it is neither an `Exception` nor `SystemExit`
-        (Ctrl+C, a cancellation) and comes from a call in this thread. The next tick runs the tasks that it cut off.
+        come. An error of a task is recorded. It is raised again only if it comes from a call in this thread and is an
+        interruption: what a signal handler raised, or neither an `Exception` nor `SystemExit` (Ctrl+C, a cancellation).
+        The next tick runs the tasks that it cut off.
         """
         run_tick(self._parts)
 
@@ -376,7 +377,7 @@ class TaskRegistry:
         """Run `task` and record the outcome, unless it is running, or may not start any more in its tick.
 
         With an executor, start the run: its outcome is recorded when it comes.
-        Raises an error of `func` only if it is neither an `Exception` nor `SystemExit`, and came in this thread.
+        Raises an interruption that came in this thread, as `tick` does; other errors of `func` are recorded only.
         """
         session, runner = self._parts.session, self._parts.capacity.runner()
         if session is not None and not session.ensure_claimed(task):

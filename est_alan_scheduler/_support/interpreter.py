@@ -1,20 +1,49 @@
 """The interpreter: whether it is ending, what has to end before it, and its monotonic clock."""
 
+import atexit
+
+# Imported first, because their own hooks have to be registered before ours: later hooks run earlier.
+import concurrent.futures.process
+import concurrent.futures.thread
 import threading
 import time
 import weakref
 from collections.abc import Callable
 
-# Imported first, because their own hooks have to be registered before ours: later hooks run earlier.
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor  # noqa: F401
-
 _is_ending = threading.Event()
+_has_ended = threading.Event()
 _endings: "set[weakref.WeakMethod[Callable[[], None]]]" = set()
 
 
 def is_ending() -> bool:
-    """Return whether the main thread has ended: executors take no more calls, and only daemon threads go on."""
+    """Return whether the main thread has ended: Python's executors take no more calls."""
     return _is_ending.is_set()
+
+
+def has_ended() -> bool:
+    """Return whether the last thread that is no daemon has ended as well: nothing may start any more."""
+    return _has_ended.is_set()
+
+
+def note_end() -> None:
+    """Note that nothing may start any more; for hooks of `atexit`, the latest of which runs first."""
+    _has_ended.set()
+
+
+def has_other_threads() -> bool:
+    """Return whether the program goes on without its main thread, in a thread that is no daemon.
+
+    Workers of executors, for which Python waits as well, do not count: most only make their last calls.
+    """
+    # Private, but they are known by nothing else.
+    workers = {
+        *getattr(concurrent.futures.thread, "_threads_queues", ()),
+        *getattr(concurrent.futures.process, "_threads_wakeups", ()),
+    }
+    return any(
+        not thread.daemon and thread is not threading.main_thread() and thread not in workers
+        for thread in threading.enumerate()
+    )
 
 
 def end_before(end: Callable[[], None]) -> None:
@@ -35,5 +64,6 @@ def _end() -> None:
             end()
 
 
+atexit.register(note_end)
 # Private, but no public hook runs before the executors are shut down: `atexit` is too late.
 getattr(threading, "_register_atexit", lambda _: None)(_end)

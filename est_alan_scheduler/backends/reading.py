@@ -84,8 +84,8 @@ def to_definition(task_id: str, text: Any, checksum: Any) -> Definition:
 def to_state(values: Iterable[Any]) -> State:
     """Return a stored state, its columns in the order of `State`; ValueError if one of them is invalid."""
     columns = list(values)
-    for _, problem in _misfits(columns, _STATE):
-        raise ValueError(problem)
+    if not _fit(columns, _STATE):
+        raise ValueError(next(_misfits(columns, _STATE))[1])
     columns[_STATUS], columns[_PAUSED] = _to_status(columns[_STATUS]), to_flag("paused", columns[_PAUSED])
     result, consumed = columns[_RESULT], columns[_CONSUMED]
     if result is not None and result != "null":
@@ -182,6 +182,25 @@ def log_unreadable_run(task_id: object, epoch: object, error: ValueError) -> Non
     log(logging.WARNING, f"the stored run {short_repr(epoch)} of task {short_repr(task_id)} is unreadable: {error}")
 
 
+def _fit(values: Sequence[Any], columns: _Columns) -> bool:
+    """Return whether there are no misfits. Each row that is read needs this."""
+    for place, _, least, most, may_be_none in columns.numbers:
+        value = values[place]
+        if value is None:
+            if not may_be_none:
+                return False
+        elif type(value) is not int or not least <= value <= most:
+            return False
+    for place, _, may_be_none in columns.texts:
+        value = values[place]
+        if value is None:
+            if not may_be_none:
+                return False
+        elif not _is_text(value):
+            return False
+    return True
+
+
 def _misfits(values: Sequence[Any], columns: _Columns) -> Iterator[tuple[int, str]]:
     """Yield the places of values that do not fit their columns, each with what is wrong."""
     for place, name, least, most, may_be_none in columns.numbers:
@@ -206,7 +225,7 @@ def _to_status(value: Any) -> TaskStatus:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and is_storable(value)
+    return isinstance(value, str) and ((value.isascii() and "\0" not in value) or is_storable(value))
 
 
 def _is_instant(value: Any) -> bool:

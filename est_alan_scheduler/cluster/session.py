@@ -10,7 +10,7 @@ from datetime import datetime
 from threading import get_ident
 from typing import Any
 
-from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import listed
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
@@ -325,6 +325,7 @@ _sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()
 
 
 def _leave_all() -> None:
+    note_end()  # else a loop would take a new lease
     for session in list(_sessions):
         with suppress(Exception):
             session.leave()

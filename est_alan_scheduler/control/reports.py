@@ -42,6 +42,7 @@ class Reports:
             parts.hooks._now(),
             called=None if run is None else run.task,
             is_outcome_dropped=run is not None and run.is_over,
+            has_executor_ended=parts.capacity.has_ended,
             is_full=number > 0 and number >= parts.capacity.limit(),
             are_all_paused=parts.is_paused,
         )

@@ -97,6 +97,10 @@ class Call:
         return self._process == (_PROCESS, os.getpid())
 
 
+class InterpreterEndsError(RuntimeError):
+    """The executors of Python take no more calls, because the main thread has ended while another one ticks."""
+
+
 class Runner(Protocol):
     """A pool or an event loop: it makes calls without holding up the tick."""
 

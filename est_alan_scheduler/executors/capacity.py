@@ -1,7 +1,10 @@
 """The capacity of a registry: the runner that makes its calls, and how many it makes at a time."""
 
+import logging
 from collections.abc import Sized
 
+from est_alan_scheduler._support.interpreter import has_other_threads
+from est_alan_scheduler._support.log import log
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Runner
 from est_alan_scheduler.executors.event_loop import loop_runner
 from est_alan_scheduler.executors.pool import ExecutorSource, Pool
@@ -23,12 +26,25 @@ class Capacity:
         self.executor: ExecutorSource | None = None
         self.pool: Pool | None = None
         self.max_running: int | None = None
+        self.has_ended = False
+        """Whether the main thread has ended, and Python's executors take no more calls."""
 
     def replace(self, executor: ExecutorSource | None, pool: Pool | None, max_running: int | None) -> Pool | None:
         """Set a new configuration under the lock, and return the former pool if it is no longer used."""
         former, self.pool = self.pool, pool
-        self.executor, self.max_running = executor, max_running
+        self.executor, self.max_running, self.has_ended = executor, max_running, False
         return None if former is pool else former
+
+    def end(self) -> None:
+        """Make no more calls, because the main thread has ended; say so if the program goes on without it."""
+        if not self.has_ended:
+            self.has_ended = True
+            if has_other_threads():
+                log(
+                    logging.ERROR,
+                    "The main thread has ended, and Python's executors take no more calls: no task of this registry "
+                    "runs any more, though the program goes on. Keep the main thread alive, or use no executor.",
+                )
 
     def runner(self) -> Runner | None:
         """Return the runner for a tick in this thread; None if the thread makes the calls itself."""
@@ -42,4 +58,4 @@ class Capacity:
     def limit(self, of_runner: int = DEFAULT_LIMIT) -> int:
         """Return how many calls may be in flight, with a runner that takes `of_runner` at a time."""
         limit = of_runner if self.pool is None else self.pool.limit
-        return self.max_running or limit if limit else 0  # 0: the interpreter ends, and takes no more calls
+        return 0 if self.has_ended else self.max_running or limit

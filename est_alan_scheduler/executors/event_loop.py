@@ -10,8 +10,9 @@ from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
+from est_alan_scheduler._support.interpreter import is_ending
 from est_alan_scheduler._support.signals import follows_interruption
-from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_within, has_run
 from est_alan_scheduler.executors.worker import make_call_and_report
@@ -52,7 +53,12 @@ class EventLoopRunner:
                 self.close()  # submitted calls are still made
                 self._thread_count = count
                 self._threads = ThreadPoolExecutor(count, "est-alan-scheduler")
-            self._threads.submit(copy_context().run, make_call_and_report, call, done)
+            try:
+                self._threads.submit(copy_context().run, make_call_and_report, call, done)
+            except RuntimeError as error:
+                if is_ending():
+                    raise InterpreterEndsError from error
+                raise
 
     def cancel(self) -> None:
         """Cancel the coroutines."""

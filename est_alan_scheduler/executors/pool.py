@@ -14,7 +14,7 @@ from est_alan_scheduler._support.interpreter import end_before, is_ending
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, Outcome
+from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
 from est_alan_scheduler.executors.start_mark import new_start_mark
 from est_alan_scheduler.executors.stuck_pool import WorkerWatch, manager_of, shut_down
@@ -26,10 +26,6 @@ ExecutorSource = Executor | Callable[[], Executor]
 _REMEDY = (
     "and tasks fail until it is replaced; a factory is asked for a new one: executor=lambda: ProcessPoolExecutor(4)"
 )
-
-
-class InterpreterEndsError(RuntimeError):
-    """The executors take no more calls, because the main thread has ended while a daemon thread still ticks."""
 
 
 class Pool:
@@ -82,7 +78,6 @@ class Pool:
             future = self._submit(executor, call, done)
         except RuntimeError as error:  # broken, or shut down
             if is_ending():
-                self.limit = 0
                 raise InterpreterEndsError from error
             if not isinstance(error, BrokenExecutor) and "shutdown" not in str(error):
                 raise

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
+from est_alan_scheduler._support.interpreter import is_ending
 from est_alan_scheduler.control.loop_side import LONGEST_WAIT, LoopSide
 from est_alan_scheduler.executors.event_loop import EventLoopRunner, loop_runner
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
@@ -50,7 +51,12 @@ async def _tick(registry: TaskRegistry, side: LoopSide, interval: float, planner
     tick = side.new_tick() if is_plain else None
     if tick is None:
         return tick_once(registry, interval, raised)
-    plan = asyncio.get_running_loop().run_in_executor(planner, tick.plan)
+    try:
+        plan = asyncio.get_running_loop().run_in_executor(planner, tick.plan)
+    except RuntimeError:
+        if not is_ending():
+            raise
+        return tick_once(registry, interval, raised)  # the main thread has ended: no other thread takes it any more
     try:
         await _done(plan)
     except asyncio.CancelledError:

@@ -4,18 +4,20 @@ import threading
 import time
 from types import TracebackType
 
-from est_alan_scheduler._support.interpreter import is_ending, monotonic
+from est_alan_scheduler._support.interpreter import has_ended, has_other_threads, is_ending, monotonic
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.runs.run import ThreadContext
 from est_alan_scheduler.task_registry import TaskRegistry
+
+_LAST_CALLS = 1.0  # seconds, for which Python waits for the last calls of executors when the main thread has ended
 
 
 class SchedulerThread(threading.Thread):
     """A daemon thread that ticks a registry until `stop`. Usable in `with`.
 
     Between ticks it waits for a wakeup: `stop`, a new registration and the end of a call in an executor wake it at
-    once. No error of a tick ends it; the end of the main thread does. It holds no lock of its own.
+    once. No error of a tick ends it; the end of the program does. It holds no lock of its own.
     """
 
     def __init__(self, registry: TaskRegistry, interval: float) -> None:
@@ -30,10 +32,15 @@ class SchedulerThread(threading.Thread):
     def run(self) -> None:
         """Tick and wait, in turn."""
         side = self._side
+        has_rested = False
         self._context = side.context()
         side.add_waker(self._wake.call)
         try:
-            while not self._stopping and not is_ending():
+            while not self._stopping and not has_ended():
+                if is_ending() and not has_rested and not has_other_threads():
+                    has_rested = True
+                    self._wake.wait(_LAST_CALLS)
+                    continue
                 self._wake.wait(0)
                 pause = tick_once(self._registry, self._interval)
                 if not self._stopping:

@@ -19,12 +19,14 @@ def explain(
     called: Task | None = None,
     is_outcome_dropped: bool = False,
     is_full: bool = False,
+    has_executor_ended: bool = False,
     are_all_paused: bool = False,
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
     `called`: the task whose call goes on, this one or a former one of its id; `is_outcome_dropped`: the outcome of that
-    call will be dropped. `is_full`: no further run may start now. `are_all_paused`: the registry starts none.
+    call will be dropped. `is_full`: no further run may start now.
+    `has_executor_ended`: nor ever again. `are_all_paused`: the registry starts none.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
@@ -50,6 +52,8 @@ def explain(
         late = _format(missed.late)
         reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
     reasons += _unmet(task, store, now) if task.run_requested != "force" else []
+    if not reasons and has_executor_ended:
+        return "due now, but the main thread has ended, and Python's executors take no more calls"
     if not reasons and is_full:
         return "due now, but as many runs are in flight as max_running allows"
     return ", and ".join(reasons) or "due now, it runs with the next tick"

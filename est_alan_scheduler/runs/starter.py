@@ -9,11 +9,10 @@ from est_alan_scheduler._support.functions import is_coroutine_function
 from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.executors.call import Call, Runner, Work
+from est_alan_scheduler.executors.call import Call, InterpreterEndsError, Runner, Work
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_coroutine, has_run, invoke
-from est_alan_scheduler.executors.pool import InterpreterEndsError
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.readiness import Condition
@@ -88,6 +87,7 @@ class RunStarter:
                     runner = pool  # plain functions go to the pool, not to the loop's threads
                 runner.start(run.call, partial(self._recorder.finish_call, run))
         except InterpreterEndsError:
+            self._capacity.end()
             if run is not None:
                 self._recorder.undo_start(run)
                 if self._recorder.session is not None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from est_alan_scheduler.executors import capacity as capacity_module
 from est_alan_scheduler.executors.call import Call, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.event_loop import loop_runner
@@ -50,13 +51,6 @@ def test_a_pool_makes_as_many_calls_as_it_has_workers_or_as_max_running_allows(p
     assert capacity.available(pool) == 0
 
 
-def test_at_the_end_of_the_program_the_capacity_is_0_whatever_max_running_allows(pool: Pool) -> None:
-    capacity = Capacity(object(), {})
-    capacity.replace(None, pool, 2)
-    pool.limit = 0
-    assert (capacity.available(pool), capacity.limit()) == (0, 0)
-
-
 def test_an_event_loop_makes_only_the_calls_of_its_own_registry(pool: Pool) -> None:
     registry = object()
     ours, other = Capacity(registry, {}), Capacity(object(), {})
@@ -73,3 +67,24 @@ def test_an_event_loop_makes_only_the_calls_of_its_own_registry(pool: Pool) -> N
 def test_replace_returns_the_former_pool_if_another_takes_its_place(pool: Pool) -> None:
     capacity = Capacity(object(), {})
     assert [capacity.replace(None, one, None) for one in (pool, pool, None)] == [None, None, pool]
+
+
+def test_after_the_end_of_the_main_thread_no_call_is_possible_until_the_executor_is_replaced(pool: Pool) -> None:
+    capacity = Capacity(object(), {})
+    capacity.replace(None, pool, 7)
+    capacity.end()
+    capacity.end()
+    assert (capacity.available(pool), capacity.limit(), capacity.has_ended) == (0, 0, True)
+    capacity.replace(None, pool, 7)
+    assert (capacity.available(pool), capacity.has_ended) == (7, False)
+
+
+def test_the_end_of_the_main_thread_is_logged_once_and_only_if_the_program_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for goes_on, number in ((False, 0), (True, 1)):
+        monkeypatch.setattr(capacity_module, "has_other_threads", lambda goes_on=goes_on: goes_on)
+        capacity = Capacity(object(), {})
+        capacity.end()
+        capacity.end()
+        assert len(caplog.records) == number

@@ -229,7 +229,7 @@ class RedisBackend(Backend):
     @override
     def instances(self) -> list[InstanceRow]:
         (found,) = self._call(scripts.INSTANCES, [()])
-        rows = ((to_id(owner), integer(since), integer(until)) for owner, since, until in found)
+        rows = ([to_id(owner), *(integer(raw and to_id(raw)) for raw in moments)] for owner, *moments in found)
         return sorted(to_instances(rows), key=lambda row: (row.since, row.owner))
 
     @override
