@@ -35,7 +35,9 @@ class Reaper:
     _agenda: Agenda
     _recorder: DeadRunRecorder
     batch: int = 1_000
-    """How many runs to reap, or tombstones to drop, at a time."""
+    """How many runs to reap at a time."""
+    drop_batch: int = 500
+    """How many tombstones to drop at a time: nothing else is written meanwhile."""
 
     def __post_init__(self) -> None:
         self.due_at = self.drop_due_at = monotonic() + self._lease.seconds / 3
@@ -53,7 +55,7 @@ class Reaper:
         if monotonic() < self.drop_due_at:
             return
         self.drop_due_at = monotonic() + self._lease.seconds / 3
-        if self._backend.drop_tombstones(self.batch):
+        if self._backend.drop_tombstones(self.drop_batch):
             self.drop_due_at = min(self.drop_due_at, monotonic() + _PAUSE)
 
     def reap(self) -> bool:

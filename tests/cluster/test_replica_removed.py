@@ -113,7 +113,7 @@ def test_the_heartbeat_drops_tombstones_batch_by_batch(join: Join, clock: Clock)
     session.heartbeat()
     clock.advance(700)
     session.lease.renew()
-    session.reaper.batch = 2
+    session.reaper.drop_batch = 2
     dropped: list[int] = []
     drop = session.backend.drop_tombstones
 
