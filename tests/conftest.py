@@ -31,6 +31,7 @@ freezegun.configure(extend_ignore_list=["_pytest.timing"])  # durations are real
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--interrupts", type=int, metavar="N", help="interrupt N programs on each store; 2000: everywhere")
     parser.addoption("--full", action="store_true", help="run the searches of the property tests at full length")
 
 

@@ -39,9 +39,9 @@ class _Row:
     token: str | None = None
     kept_until: int = 0  # a tombstone: when the leases of the time of the removal end
 
-    def update(self, **fields: Any) -> None:
-        """Make the next version of the state."""
-        self.state = self.state._replace(version=self.state.version + 1, **fields)
+    def next(self, **fields: Any) -> State:
+        """Return the next version of the state."""
+        return self.state._replace(version=self.state.version + 1, **fields)
 
     def is_run_by(self, owner: str, epoch: int) -> bool:
         return (self.state.epoch, self.state.owner, self.state.status) == (epoch, owner, TaskStatus.RUNNING)
@@ -50,7 +50,8 @@ class _Row:
 class MemoryBackend(Backend):
     """State in this process, lost with it: for tests, and for registries that share a list of tasks in one process.
 
-    `_lock` guards all of it.
+    `_lock` guards all of it. Each row is written in one step: by assignments without a call in between, where no signal
+    handler runs, so that a Ctrl+C leaves no half of a row.
     """
 
     def __init__(self, clock: Callable[[], int] | None = None) -> None:
@@ -95,12 +96,12 @@ class MemoryBackend(Backend):
                 row = self._rows.get(task_id)
                 if row is None:
                     last = self._dropped_version
-                    state = State(task_id, last + 1, last, paused=paused)
-                    row = self._rows[task_id] = _Row(state, text, checksum, revision)
+                    row = _Row(State(task_id, last + 1, last, paused=paused), text, checksum, revision)
+                    self._rows[task_id], self._revision = row, revision
                 elif row.removed or row.hash != checksum:
-                    row.update(paused=paused if row.removed else row.state.paused)
+                    row.state = row.next(paused=paused if row.removed else row.state.paused)
                     row.definition, row.hash, row.revision, row.removed = text, checksum, revision, False
-                self._revision = max(self._revision, row.revision)
+                    self._revision = revision
             return to_states(self._rows[definition.id].state for definition in definitions)
 
     @override
@@ -112,12 +113,12 @@ class MemoryBackend(Backend):
                 row = self._row(task_id)
                 if row is None or (seen_hash is not None and row.hash != seen_hash):
                     continue
+                columns = {"paused": paused, "run_requested": run_requested}
+                state = row.next(**{name: value for name, value in columns.items() if value is not None})
                 if definition is not None:
                     row.definition, row.hash = definition.json, definition.hash
-                columns = {"paused": paused, "run_requested": run_requested}
-                row.update(**{name: value for name, value in columns.items() if value is not None})
-                row.revision = self._revision = revision
-                changed.append(row.state)
+                row.state, row.revision, self._revision = state, revision, revision
+                changed.append(state)
         return to_states(changed)
 
     @override
@@ -129,9 +130,8 @@ class MemoryBackend(Backend):
                 row = self._row(task_id)
                 if row is not None:
                     state = State(task_id, row.state.version + 1, row.state.epoch)
-                    kept_until = max(ends, default=0)
-                    self._rows[task_id] = _Row(state, "", "", revision, removed=True, kept_until=kept_until)
-                    self._revision = revision
+                    tombstone = _Row(state, "", "", revision, removed=True, kept_until=max(ends, default=0))
+                    self._rows[task_id], self._revision = tombstone, revision
                     self._prune(task_id, row.state.epoch)
 
     @override
@@ -141,12 +141,12 @@ class MemoryBackend(Backend):
             old = [row for row in self._rows.values() if row.removed and row.kept_until <= now]
             usual = [row for row in old if max(row.state[1:3]) <= HIGHEST]
             dropped = [row for row in usual if not self._is_running(row.state.id)][:limit]
-            for row in dropped:
+            for row in dropped:  # first the marks: a Ctrl+C must not leave a task dropped that they do not cover
+                self._dropped_revision = max(self._dropped_revision, row.revision)
+                self._dropped_version = max(self._dropped_version, *row.state[1:3])
                 del self._rows[row.state.id]
                 if not self._runs.get(row.state.id):
                     self._runs.pop(row.state.id, None)
-                self._dropped_revision = max(self._dropped_revision, row.revision)
-                self._dropped_version = max(self._dropped_version, *row.state[1:3])
         return len(dropped)
 
     def _is_running(self, task_id: str) -> bool:
@@ -168,10 +168,12 @@ class MemoryBackend(Backend):
             for assignment in assignments:
                 row = self._row(assignment.id)
                 if row is not None and row.state.version == assignment.seen_version:
-                    row.update(**assignment.to_columns())
+                    state = row.next(**assignment.to_columns())
                     if "status" in assignment.fields:
-                        row.state, row.token = row.state._replace(owner=None), None
-                    versions[assignment.id] = row.state.version
+                        state = state._replace(owner=None)
+                        row.token = None
+                    row.state = state
+                    versions[assignment.id] = state.version
         return versions
 
     @override
@@ -190,10 +192,11 @@ class MemoryBackend(Backend):
                         won[task_id] = state.epoch
                 elif is_open and state.version == seen_version:
                     epoch = won[task_id] = state.epoch + 1
-                    row.token = token
                     fields = dict(zip(Claim._fields[5:], moments, strict=True)) | {"slot": slot, "attempt": attempt}
-                    row.update(epoch=epoch, status=TaskStatus.RUNNING, owner=owner, run_requested=0, **fields)
-                    self._runs.setdefault(task_id, {})[epoch] = RunRow(task_id, epoch, slot, attempt, owner, started)
+                    state = row.next(epoch=epoch, status=TaskStatus.RUNNING, owner=owner, run_requested=0, **fields)
+                    runs = self._runs.setdefault(task_id, {})
+                    run = RunRow(task_id, epoch, slot, attempt, owner, started)
+                    row.state, row.token, runs[epoch] = state, token, run
         return won
 
     @override
@@ -203,17 +206,18 @@ class MemoryBackend(Backend):
             for outcome in outcomes:
                 row = self._rows.get(outcome.id)
                 is_kept = row is not None and row.is_run_by(owner, outcome.epoch)
-                if is_kept:
-                    _end(self._rows[outcome.id], outcome)
-                if self._end_run(owner, outcome, not is_kept):
+                if self._end_run(owner, outcome, row if is_kept else None):
                     recorded.add((outcome.id, outcome.epoch))
                 self._prune(outcome.id, outcome.prune_to if is_kept else min(outcome.prune_to, outcome.epoch - 1))
         return recorded
 
-    def _end_run(self, owner: str, outcome: RunOutcome, is_late: bool) -> bool:
-        """Record the end of a run in its own row; return whether it has ended in time, now or when first recorded."""
+    def _end_run(self, owner: str, outcome: RunOutcome, row: _Row | None) -> bool:
+        """Record the end of a run; return whether it has ended in time, now or when first recorded.
+
+        `row` is that of its task, None if it has lost that.
+        """
         runs = self._runs.get(outcome.id, {})
-        run = runs.get(outcome.epoch)
+        run, state = runs.get(outcome.epoch), None if row is None else _end(row, outcome)
         if run is None and outcome.leaves_no_run:
             return self._tells_of(outcome)
         if run is None or run.owner != owner:
@@ -222,9 +226,11 @@ class MemoryBackend(Backend):
             run = run._replace(status=outcome.status, error=storable(outcome.error))
         elif not run.late:
             return True
-        run = run._replace(finished=outcome.finished, result=storable(outcome.result_text), late=is_late)
+        run = run._replace(finished=outcome.finished, result=storable(outcome.result_text), late=row is None)
+        if row is not None and state is not None:
+            row.state = state
         runs[outcome.epoch] = run
-        return not is_late
+        return row is not None
 
     def _tells_of(self, outcome: RunOutcome) -> bool:
         """Return whether the row of a task says that this outcome, of which no run is kept, was recorded."""
@@ -270,11 +276,15 @@ class MemoryBackend(Backend):
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
+                failed, error, row = TaskStatus.FAILED, outcome.error, self._row(task_id)
+                state, runs = None, self._runs[task_id]
+                if row is not None and row.is_run_by(owner, epoch):
+                    state = row.next(status=failed, error_message=error, retry_at=retry_at, attempt=attempt, owner=None)
+                run = run._replace(finished=now, status=failed, error=error, late=True)
+                if row is not None and state is not None:
+                    row.state = state
+                runs[epoch] = run
                 reaped.add((task_id, epoch))
-                failed, error = TaskStatus.FAILED, outcome.error
-                self._runs[task_id][epoch] = run._replace(finished=now, status=failed, error=error, late=True)
-                if (row := self._row(task_id)) is not None and row.is_run_by(owner, epoch):
-                    row.update(status=failed, error_message=error, retry_at=retry_at, attempt=attempt, owner=None)
             for owner in {outcome.owner for outcome in outcomes}:
                 if not self._is_alive(owner, now):
                     self._instances.pop(owner, None)
@@ -322,10 +332,11 @@ class MemoryBackend(Backend):
         return instance is not None and instance.lease_until > now
 
 
-def _end(row: _Row, outcome: RunOutcome) -> None:
+def _end(row: _Row, outcome: RunOutcome) -> State:
+    """Return the state of a task at the end of its run."""
     fields: dict[str, Any] = {"status": outcome.status, "error_message": storable(outcome.error), "owner": None}
     if outcome.status == TaskStatus.SUCCESS:
         fields |= {"result": outcome.result, "last_success_at": outcome.last_success_at}
     if outcome.consumed is not None:
         fields["consumed"] = outcome.consumed
-    row.update(retry_at=outcome.retry_at, attempt=outcome.attempt, **fields)
+    return row.next(retry_at=outcome.retry_at, attempt=outcome.attempt, **fields)

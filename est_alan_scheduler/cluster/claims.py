@@ -1,6 +1,5 @@
 """Claims: the right to start runs, claimed in batches, and released where it is not used."""
 
-from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -22,10 +21,11 @@ from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import coming_attempt, due_moment, first_run, slot_of_retry
 from est_alan_scheduler.schedules.schedule import in_utc
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import Task, TaskStatus
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
 _INSTANT = 1e-6  # seconds; a shorter time has not been measured
+_ALL = 2**31 - 1  # runs: more than there are
 _TRIES = 5  # to undo a claim while other instances manage the task
 _LONGEST = 1.0  # seconds after which the rest of a batch is released, for other instances to run
 _NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
@@ -53,7 +53,7 @@ class Claims:
     # Claims that were refused when the whole batch was refused. If the same versions are refused again, the lease may
     # be lost: a lost race would have changed the versions.
     _refused: set[tuple[str, int]] = field(default_factory=set)
-    _unanswered: deque[tuple[str, list[_ClaimRequest]]] = field(default_factory=deque)  # with the token of each batch
+    _unanswered: dict[str, list[_ClaimRequest]] = field(default_factory=dict)  # by the token of each batch
 
     def size(self, is_inline: bool) -> int:
         """Return how many runs to claim at a time."""
@@ -67,7 +67,7 @@ class Claims:
     def claim(self, batch: list[Entry], now: datetime, agenda: Agenda) -> None:
         """Claim the entries of a batch that were found ready at this very `now`."""
         requests, records, started = list[_ClaimRequest](), self._records, instant(now)
-        with records.lock:
+        with records.lock, agenda:
             for entry in batch:
                 task, record = entry.task, records.get(entry.task.id)
                 if entry.ready_at is not now or (record is not None and record.run is not None):
@@ -101,28 +101,45 @@ class Claims:
 
     def resolve(self) -> None:
         """Ask again for the claims whose answer was lost, and release those won: the store knows the token."""
-        while self._unanswered:
-            token, requests = self._unanswered.popleft()
-            self._send_claims(token, requests)
+        for token, requests in list(self._unanswered.items()):
+            won = self._note_answer(token, requests)
             # Each is decided on anew: by the store it started then, and by now it may not be due any more.
             self.release([claim.id for claim, _, _ in requests])
+            self._end_lost({claim.id: claim.started for claim, _, _ in requests if claim.id not in won})
+            self._unanswered.pop(token, None)  # not before: a Ctrl+C on the way must not lose it
+
+    def _end_lost(self, starts: dict[str, int]) -> None:
+        """Let runs end that were claimed at these moments, by task, and whose tasks have been removed since."""
+        if not starts:
+            return
+        runs = self._backend.history(status=TaskStatus.RUNNING, since=min(starts.values()), limit=_ALL)
+        with self._records.lock:
+            for run in runs:
+                is_mine = run.owner == self._lease.owner and starts.get(run.task_id) == run.started
+                if is_mine and not self._records.is_claimed(run.task_id, run.epoch):
+                    self._completer.add_unstarted(run.task_id, run.epoch)
 
     def _send_claims(self, token: str, requests: list[_ClaimRequest]) -> None:
-        records, lease_since = self._records, self._lease.since
         try:
-            won = self._backend.claim(self._lease.owner, token, [claim for claim, _, _ in requests])
-            with records.lock:
-                for claim, row, due in requests:
-                    epoch = won.get(claim.id)
-                    if epoch is None:
-                        records.mark_stale((claim.id,))
-                    else:
-                        run = ClaimedRun(epoch, claim.attempt, due)
-                        records.hold(claim.id, row, claim.seen_version, run, lease_since)
+            won = self._note_answer(token, requests)
         except BaseException:  # also a Ctrl+C before all of the answer is noted
-            self._unanswered.append((token, requests))
+            self._unanswered[token] = requests
             raise
         self._refused = set() if won else {claim[:2] for claim, _, _ in requests}
+
+    def _note_answer(self, token: str, requests: list[_ClaimRequest]) -> dict[str, int]:
+        """Ask for a batch of claims, note those won, and return their epochs."""
+        records, lease_since = self._records, self._lease.since
+        won = self._backend.claim(self._lease.owner, token, [claim for claim, _, _ in requests])
+        with records.lock:
+            for claim, row, due in requests:
+                epoch = won.get(claim.id)
+                if epoch is None:
+                    records.mark_stale((claim.id,))
+                else:
+                    run = ClaimedRun(epoch, claim.attempt, due)
+                    records.hold(claim.id, row, claim.seen_version, run, lease_since)
+        return won
 
     def may_start(self, task_id: str) -> bool:
         """Return whether a run is held, under a lease that lasts."""
@@ -162,15 +179,16 @@ class Claims:
             return
         try:
             versions = self._restore_rows(released)
-        except BaseException:
+            with records.lock:
+                for task_id, epoch in list(released.items()):
+                    if task_id in versions and records.is_claimed(task_id, epoch):
+                        self._replica.undo_claim(task_id, epoch, versions[task_id])
+                    self._completer.add_unstarted(task_id, epoch)  # after that: so it ends late, and changes nothing
+                    del released[task_id]
+        except BaseException:  # also a Ctrl+C: what is left is written again
             with records.lock:
                 records.keep_released(released)
             raise
-        with records.lock:
-            for task_id, epoch in released.items():
-                if task_id in versions and records.is_claimed(task_id, epoch):
-                    self._replica.undo_claim(task_id, epoch, versions[task_id])
-                self._completer.add_unstarted(task_id, epoch)  # after that, so that it ends late and changes nothing
 
     def _restore_rows(self, released: dict[str, int]) -> dict[str, int]:
         """Write what the claims have overwritten; return the new versions of the tasks for which that was done."""
@@ -200,7 +218,7 @@ class Claims:
     def clear_after_fork(self) -> None:
         """Start over in a child process: the unanswered claims are the parent's."""
         self._refused.clear()
-        for _, requests in self._unanswered:
+        for requests in self._unanswered.values():
             for claim, row, _ in requests:
                 row.note_unknown()
                 self._records.mark_stale((claim.id,))

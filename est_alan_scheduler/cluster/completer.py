@@ -4,7 +4,7 @@ import json
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -51,6 +51,8 @@ class RunCompleter:
         """Queue the outcome in the fields of a task; the caller holds the lock."""
         task, row = run.task, self._records.row(run.task.id)
         fields = task.__dict__
+        if self._records.is_held(task.id):
+            self._records.note_start(task.id, fields)  # a Ctrl+C has cut off the start of the run
         if row is not None and is_registered:
             row.fields.update({name: fields[name] for name in _RECORDED})
         elif run.epoch is not None:
@@ -62,6 +64,7 @@ class RunCompleter:
         epoch, attempt = run.epoch or 0, run.attempt
         # Arguments by position: by name, each run takes three times as long here.
         outcome = RunOutcome(task.id, epoch, at, status, result, text, error, success, retry, attempt, limit, consumed)
+        run.is_over = True  # together with the next call: no signal handler runs in between
         self._queue.append((outcome, run))
         self._flush_soon()
 
@@ -92,27 +95,37 @@ class RunCompleter:
         try:
             recorded, plainer = self._finish([outcome for outcome, _ in batch])
             dead = self._recorded_as_dead([(it, run) for it, run in batch if run and it[:2] not in recorded])
-        except BaseException:
+            late = self._settle(batch, recorded, plainer, dead)
+        except BaseException:  # also a Ctrl+C before all is settled: the rest is written again, which changes nothing
             self._unanswered.update(outcome[:2] for outcome, _ in batch)
             raise
         self._unanswered.clear()
+        return late
+
+    def _settle(
+        self,
+        batch: list[_Queued],
+        recorded: Collection[tuple[str, int]],
+        plainer: Collection[tuple[str, int]],
+        dead: dict[tuple[str, int], dict[str, Any] | None],
+    ) -> list[RunOutcome]:
+        """Take a batch that is written off the queue, each outcome when all is noted that follows from it."""
         late, records = [], self._records
         with records.lock:
             for outcome, run in batch:
-                self._queue.popleft()
                 key, row = outcome[:2], records.row(outcome.id)
                 if run is not None and key in dead:
                     self._recorder.mark_dead(run, dead[key], outcome.status is TaskStatus.SUCCESS)
                 was_claimed = records.end(*key)
-                if run is not None and key not in recorded:
+                is_late = run is not None and key not in recorded
+                if is_late:
                     late.append(outcome)
-                elif key in plainer:
-                    pass  # what the store has is to be read
-                elif run is not None and was_claimed and row is not None and row.epoch == outcome.epoch:
+                is_known = was_claimed and row is not None and row.epoch == outcome.epoch
+                if row is not None and run is not None and is_known and not is_late and key not in plainer:
                     row.version += 1  # each change of a row is one version, and the fields of the task say this one
-                    continue
-                if was_claimed or run is not None:  # a claim that was undone is known
+                elif was_claimed or run is not None:  # a claim that was undone is known
                     records.mark_stale((outcome.id,))
+                self._queue.popleft()
         return late
 
     def _finish(self, outcomes: list[RunOutcome]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:

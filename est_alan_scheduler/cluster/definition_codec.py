@@ -72,7 +72,12 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         name = names.name_of(task.func)
     except ValueError as error:
         raise ValueError(f"task {task.id!r}: {error}") from None
-    fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
+    try:
+        fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
+    except ValueError as error:  # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C
+        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+            raise error.__cause__ from None
+        raise
     return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
 
 

@@ -93,7 +93,7 @@ class Edits:
             limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
             runs = self._backend.past(limits)
             past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
-            with records.lock:
+            with records.lock, self._agenda:
                 self.joins, self.joining_thread = self.joins + bool(tasks), get_ident()
                 for task in tasks:
                     self._replica.take_joined(task, rows[task.id], states.get(task.id), is_new=known[task.id] is None)
@@ -130,7 +130,7 @@ class Edits:
         if self._records.row(task.id) is None:
             self.push()
         states = self._backend.change([Change(task.id, **stored({field: value}))])
-        with self._records.lock:
+        with self._records.lock, self._agenda:
             for state in states.values():
                 self._replica.take_state(state)
             if not states:
@@ -160,30 +160,29 @@ class Edits:
             return self._push()
 
     def _push(self) -> set[str]:
-        records, outdated = self._records, set[str]()
-        with records.lock:
-            self._agenda.work_in(self._replica.now())
-            touched = self._collect()
-            unknown = [task for task in touched if records.row(task.id) is None]
-            new = [task for task in unknown if not records.is_claimed(task.id)]
-            new.sort(key=lambda task: self._agenda.entries[task.id].order)
-            records.mark_edited(task.id for task in unknown if records.is_claimed(task.id))
-            removed, self._removed = self._removed, set()
-            edits = [(task, row, _edited(task, row)) for task in touched if (row := records.row(task.id))]
+        edited, removed = dict[str, None](), set[str]()
         try:
-            if removed:
-                self._backend.remove(removed)
-            if new:
-                self._share(new)
-            self._assign([edit for edit in edits if edit[2]], outdated)
-            self._change([edit for edit in edits if edit[1].initial is None or edit[0].id not in outdated], outdated)
-            if new:
-                outdated |= self._push()  # their states, or other instances could take them for blank
-        except BaseException:
-            with records.lock:
-                records.mark_edited(task.id for task in touched)
+            return self._write(edited, removed)
+        except BaseException:  # also a Ctrl+C
+            with self._records.lock:
+                self._records.mark_edited(edited)
                 self._removed |= removed
             raise
+
+    def _write(self, edited: dict[str, None], removed: set[str]) -> set[str]:
+        """Write what was edited; `edited` and `removed` get the ids that are taken for that."""
+        records, outdated = self._records, set[str]()
+        with records.lock, self._agenda:
+            self._agenda.work_in(self._replica.now())
+            new, edits = self._take(edited, removed)
+        if removed:
+            self._backend.remove(removed)
+        if new:
+            self._share(new)
+        self._assign([edit for edit in edits if edit[2]], outdated)
+        self._change([edit for edit in edits if edit[1].initial is None or edit[0].id not in outdated], outdated)
+        if new:
+            outdated |= self._push()  # their states, or other instances could take them for blank
         if edits:
             with records.lock:
                 for task, row, _ in edits:
@@ -192,15 +191,28 @@ class Edits:
                 records.mark_edited(outdated)
         return outdated
 
-    def _collect(self) -> list[Task]:
-        """Return the tasks that may differ from the store, and note those that are gone."""
-        edited, records, store = dict[str, None](), self._records, self._agenda.store
+    def _take(self, edited: dict[str, None], removed: set[str]) -> tuple[list[Task], list[_Edit]]:
+        """Return the tasks that the store does not have, and those that may differ from it."""
+        records = self._records
+        touched = self._collect(edited)
+        unknown = [task for task in touched if records.row(task.id) is None]
+        new = [task for task in unknown if not records.is_claimed(task.id)]
+        new.sort(key=lambda task: self._agenda.entries[task.id].order)
+        records.mark_edited(task.id for task in unknown if records.is_claimed(task.id))
+        removed.update(self._removed)
+        self._removed = set()
+        return new, [(task, row, _edited(task, row)) for task in touched if (row := records.row(task.id))]
+
+    def _collect(self, edited: dict[str, None]) -> list[Task]:
+        """Return the tasks that may differ from the store, and note those that are gone; `edited` gets their ids."""
+        records, store = self._records, self._agenda.store
         while records.edit_log:
-            note = records.edit_log.popleft()
+            note = records.edit_log[0]
             if note is None:
-                edited |= dict.fromkeys((*store, *records.known_ids()))
+                edited.update(dict.fromkeys((*store, *records.known_ids())))
             else:
                 edited[note.id if isinstance(note, Task) else note[0]] = None
+            records.edit_log.popleft()  # not before: a Ctrl+C in between must not lose it
         touched = []
         for task_id in edited:
             task = store.get(task_id)
@@ -224,7 +236,7 @@ class Edits:
             for task in tasks:
                 self._share([task])
             return
-        with self._records.lock:
+        with self._records.lock, self._agenda:
             self._replica.order.is_outdated = True  # others may have been read meanwhile
             for task in tasks:
                 self._agenda.reread(task, self._replica.now())
@@ -250,10 +262,10 @@ class Edits:
             for assignment in wanted:
                 row, edit = assigned[assignment.id]
                 if assignment.id in versions:
-                    row.version = versions[assignment.id]
-                    row.fields.update(edit)
                     if "status" in edit:
                         self._records.end_claim_by_status(assignment.id)
+                    row.version = versions[assignment.id]
+                    row.fields.update(edit)
                 else:
                     outdated.add(assignment.id)
                 if assignment.id in refused:  # what the store has is to be read
@@ -281,7 +293,7 @@ class Edits:
             if change != Change(task.id):
                 changes.append(change)
         states = self._backend.change(changes) if changes else {}
-        with self._records.lock:
+        with self._records.lock, self._agenda:
             for change in changes:
                 kept, state = self._records.row(change.id), states.get(change.id)
                 if state is None or kept is None:

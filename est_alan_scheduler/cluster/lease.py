@@ -137,10 +137,10 @@ class Heartbeat:
 
     def start(self) -> None:
         """Start the thread, unless it runs."""
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             return
         with self._lock:
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():  # a Ctrl+C may have cut off its start
                 self._stop = threading.Event()
                 self._thread = threading.Thread(
                     target=self._run, args=(self._stop,), name="est-alan-scheduler-lease", daemon=True
@@ -158,14 +158,14 @@ class Heartbeat:
 
     def flush_soon(self, seconds: float = GATHER) -> None:
         """Write outcomes in so many seconds, or earlier if that was asked for before; 0: now."""
-        if self._due is None or seconds == 0:
+        if self._due is None or seconds == 0 or self._due < monotonic():  # a Ctrl+C may have cut off a wakeup
             self._due = monotonic() + seconds
             self._wake.call()
 
     def _run(self, stop: threading.Event) -> None:
         while True:
             seconds_to_due = self._seconds_to_due()
-            if seconds_to_due is None or stop.is_set():
+            if seconds_to_due is None or stop.is_set() or stop is not self._stop:
                 return
             due, pause = self._due, seconds_to_due()
             del seconds_to_due  # its object can be collected while this waits
@@ -174,7 +174,7 @@ class Heartbeat:
             if pause > 0 and self._wake.wait(pause):
                 continue
             on_due = self._on_due()
-            if on_due is None or stop.is_set():
+            if on_due is None or stop.is_set() or stop is not self._stop:
                 return
             self._due = None
             on_due()

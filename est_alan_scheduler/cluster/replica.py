@@ -368,15 +368,16 @@ class Replica:
     def undo_claim(self, task_id: str, epoch: int, version: int) -> None:
         """Note that a claim is undone in the store, which made this version of the row; the caller holds the lock."""
         task, row = dict.get(self._agenda.store, task_id), self._records.row(task_id)
-        if row is not None and task is not None:
-            row.version = version
-            if row.requested:
-                row.fields["run_requested"] = task.__dict__["run_requested"] = row.requested
-            row.requested = None
-        self._records.end(task_id, epoch)
-        entry = self._agenda.entries.get(task_id)
-        if row is not None and task is not None and entry is not None and entry.ready_at is None:
-            self._agenda.reread(task, self.now())  # its tick has put it off, and it may have been resumed since
+        with self._agenda as agenda:
+            if row is not None and task is not None:
+                row.version = version
+                if row.requested:
+                    row.fields["run_requested"] = task.__dict__["run_requested"] = row.requested
+                row.requested = None
+            self._records.end(task_id, epoch)
+            entry = agenda.entries.get(task_id)
+            if row is not None and task is not None and entry is not None and entry.ready_at is None:
+                agenda.reread(task, self.now())  # its tick has put it off, and it may have been resumed since
 
     def clear_after_fork(self) -> None:
         """Start over in a child process, without the parent's threads."""

@@ -161,7 +161,8 @@ class TaskRecords:
         """Note that the fields of a task say that its run has begun. They get the request that came meanwhile."""
         record = self._records.get(task_id, _UNKNOWN)
         if (row := record.row) is not None:
-            fields["run_requested"], row.requested = row.requested, None
+            if row.requested is not None:
+                fields["run_requested"], row.requested = row.requested, None
             row.fields.update({name: fields[name] for name in _BEGUN})
         if record.state is _HELD:  # not before: a start that is cut off is released
             record.state = _RUNNING

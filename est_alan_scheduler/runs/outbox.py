@@ -69,9 +69,10 @@ class Outbox:
         """Publish the outcomes that wait, in order, once `store_outcomes` has stored them; if it cannot, they wait."""
         if not self._outcomes:
             return
-        with self.lock:  # what comes later may be about outcomes that this does not store
-            waiting, self._outcomes = self._outcomes, deque()
+        waiting = deque[Callable[[], None]]()
         try:
+            with self.lock:  # what comes later may be about outcomes that this does not store
+                waiting, self._outcomes = self._outcomes, waiting
             if store_outcomes():
                 while waiting:
                     waiting.popleft()()
@@ -91,8 +92,9 @@ class Outbox:
         """Let the first `number` dead runs be published with the outcomes: their tasks are read."""
         if number:
             with self.lock:
-                self._outcomes.extend(self._dead_runs[:number])
-                del self._dead_runs[:number]
+                read, left = self._dead_runs[:number], self._dead_runs[number:]
+                self._dead_runs = left  # together with the next call: no signal handler runs in between
+                self._outcomes.extend(read)
 
     def publish_all(self) -> None:
         """Publish whatever waits: nothing will be stored or read any more."""

@@ -53,14 +53,15 @@ class RunRecorder:
     def begin(self, run: Run) -> None:
         """Record under the lock that `run` starts."""
         task, now = run.task, run.started_at
+        first = first_run(task, run.now)
         if run.entry is not None:
             self.agenda.start(run.entry)
         if run.is_call:
             self.in_flight.begin_call(run)
         else:
             run.context.runs.append(run)
+        # In one step: no signal handler runs before the next call.
         fields = task.__dict__
-        first = first_run(task, run.now)
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
             schedule = run.entry.schedule
@@ -70,6 +71,7 @@ class RunRecorder:
         fields["attempt"] = run.attempt
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
+        run.has_begun = True
         if run.attempt > 1 and task.id in self.outbox.failures:
             self.outbox.failures[task.id].is_retried = True
         if run.epoch is not None and self.session is not None:
@@ -91,6 +93,12 @@ class RunRecorder:
                 self.session.start_undone(run)
         run.call = None
 
+    def drop(self, run: Run) -> None:
+        """Forget a run whose `begin` a Ctrl+C has cut off: it has not begun."""
+        with self.lock, self.agenda:
+            self.in_flight.end(run)
+            run.is_over = True
+
     # Its end.
 
     def finish(
@@ -110,14 +118,16 @@ class RunRecorder:
             runs = run.context.runs
             if runs and runs[-1] is not run and run in runs:
                 self.fail_above(runs.index(run) + 1)  # what was started within it
-        record = build_record(run, result, error, self.read_clock(), ended)
+        record: Record = build_record(run, result, error, self.read_clock(), ended)
         agenda = self.agenda
         replaced = None  # released without the lock: the `__del__` of an old result is user code
         with self.lock:
             try:
                 is_first = not run.is_over
                 if is_first:
+                    record = run.record = run.record or record  # the former, if a Ctrl+C has cut off its writing
                     replaced = self._apply(run, record)
+                    run.record = None
                 if has_ended and self.in_flight.end(run):
                     self._file_successor(run, record.clock, is_first)
             except BaseException:
@@ -126,7 +136,7 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        if error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        if record.error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)
@@ -247,8 +257,6 @@ class RunRecorder:
         if fields["timezone"] != run.zone:
             task.keep_moments(RECORDED)  # its zone has changed since the run began
         fields["status"] = status
-        if run.epoch is not None and self.session is not None:
-            self.session.run_ended(run, clock, stored_result, line["result"])
         history, trimmed = fields["history"], None
         if run.line is not None and history and history[-1] is run.line:
             history.pop()  # the line of an attempt whose record a Ctrl+C cut off
@@ -259,6 +267,8 @@ class RunRecorder:
             trimmed = history[:surplus]
             del history[:surplus]
         # Before it is counted: what a Ctrl+C cuts off from here on is not recorded once more.
+        if run.epoch is not None and self.session is not None:
+            self.session.run_ended(run, clock, stored_result, line["result"])
         run.is_over = True
         if entry is None:
             counters = RunCounters()

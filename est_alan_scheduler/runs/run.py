@@ -72,9 +72,11 @@ class Run:
             self.late = (in_utc(now) - due).total_seconds() + self.began - began
         self.timeout: float | None = fields["timeout"]
         self.work: Any = _read_work(fields)  # taken in one step; None once the call is made
+        self.has_begun = False  # the fields of its task say so
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch = epoch  # with a backend: what it was claimed as
         self.call: Call | None = None  # what was submitted to a runner, until it has ended
+        self.record: Any = None  # of its end, while that is being written
         self.line: dict[str, Any] | None = None  # of the history, once it is there
 
     def delay(self) -> None:

@@ -191,10 +191,16 @@ class RunStarter:
         """Record the run of `task` as failed, if it still goes on in this thread."""
         runs = self._thread.context.runs
         if runs and runs[-1].task is task:
-            self._recorder.finish(runs[-1], error=error)
+            if runs[-1].has_begun:
+                self._recorder.finish(runs[-1], error=error)
+            else:
+                self._recorder.drop(runs[-1])
 
     def _fail_submitted(self, run: Run, error: BaseException) -> None:
         """Record a run as failed that could not be submitted, or not for sure."""
+        if not run.has_begun:
+            self._recorder.drop(run)
+            return
         call = run.call
         if call is not None:
             call.is_cancelled = True  # it may be queued already

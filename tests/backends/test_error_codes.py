@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -141,19 +142,20 @@ def test_an_operation_is_repeated_while_other_transactions_come_first(monkeypatc
     monkeypatch.setattr(time, "sleep", pauses.append)
     monkeypatch.setattr(random, "uniform", lambda _, most: most)
     asked: list[int] = []
+    backend = Mock()
 
-    def operation(conflicts: int) -> str:
+    def operation(_: object, conflicts: int) -> str:
         asked.append(len(asked))
         if len(asked) <= conflicts:
             raise sql_error(DriverError("40001"))
         return "done"
 
     operate = engine.tried_again(operation)
-    assert operate(5) == "done"
+    assert operate(backend, 5) == "done"
     assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16]
     asked.clear()
     with pytest.raises(errors.ConflictError, match="SQLSTATE 40001"):
-        operate(6)
+        operate(backend, 6)
     assert len(asked) == 6
 
 

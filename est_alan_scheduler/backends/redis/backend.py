@@ -329,6 +329,9 @@ class RedisBackend(Backend):
             if not isinstance(failure, ValueRefusedError):  # the server may have become a replica of another one
                 self._client.connection_pool.disconnect(inuse_connections=False)
             raise failure from error
+        except BaseException:  # a Ctrl+C: the answer that it has cut off must not be taken for that of the next call
+            self._client.connection_pool.disconnect(inuse_connections=False)
+            raise
 
 
 def _batches(rows: Sequence[Any]) -> list[Any]:

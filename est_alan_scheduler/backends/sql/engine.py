@@ -3,6 +3,7 @@
 import os
 import random
 import sqlite3
+import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -27,16 +28,24 @@ _PAUSE = 0.01  # seconds before the second, at most; before each later one twice
 
 
 def tried_again(operation: Callable[_Arguments, _Answer]) -> Callable[_Arguments, _Answer]:
-    """Repeat an operation that failed only because another transaction came first."""
+    """Repeat an operation that failed only because another transaction came first.
+
+    What a Ctrl+C has cut off is undone here: it can come at the very end of a `with` block, before its `__exit__`.
+    """
 
     @wraps(operation)
     def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
-        for number in range(_TRIES - 1):
-            try:
-                return operation(*args, **kwargs)
-            except ConflictError:
-                time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311  # no secret: so that two do not meet
-        return operation(*args, **kwargs)
+        try:
+            for number in range(_TRIES - 1):
+                try:
+                    return operation(*args, **kwargs)
+                except ConflictError:
+                    time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311  # no secret: two must not meet
+            return operation(*args, **kwargs)
+        except BaseException:
+            backend: Any = args[0]
+            backend._end_transaction()
+            raise
 
     return call
 
@@ -57,6 +66,7 @@ class SqlEngine(Backend):
         event.listen(engine, "handle_error", _drop_useless)
         self._single = single  # the same engine, where each statement is a transaction of its own
         self._pid = os.getpid()
+        self._of_thread = threading.local()
         self._tables = Tables(name)
 
     @abstractmethod
@@ -80,6 +90,7 @@ class SqlEngine(Backend):
         return {} if self.clock.replacement is None else {"now": self.clock.replacement()}
 
     @override
+    @tried_again
     def open(self) -> None:
         t = self._tables
         with self._guard():
@@ -87,7 +98,7 @@ class SqlEngine(Backend):
                 exists = inspect(connection).has_table(t.meta)
                 found = self._schema(connection) if exists else None
             if found in (None, FORMER_SCHEMA):
-                with self._engine.begin() as connection:
+                with self._transaction() as connection:
                     self._create(connection)
                     found = self._schema(connection)
                     if found == FORMER_SCHEMA:
@@ -126,7 +137,7 @@ class SqlEngine(Backend):
     @tried_again
     def _read(self, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
         """Return the rows of a single statement, which is a transaction of its own."""
-        with self._guard(), self._connect_for_one() as connection:
+        with self._guard(), self._connect_for_one() as connection, self._dropping(connection):
             return self._rows(connection, statement, parameters)
 
     def _rows(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
@@ -144,8 +155,41 @@ class SqlEngine(Backend):
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._guard(), self._engine.begin() as connection:
-            yield connection
+        with self._guard():
+            connection = self._of_thread.connection = self._engine.connect()
+            with connection, self._dropping(connection), connection.begin():
+                yield connection
+
+    def _end_transaction(self) -> None:
+        """Undo what a transaction of this thread has done, if it has not ended."""
+        connection: Connection | None = getattr(self._of_thread, "connection", None)
+        self._of_thread.connection = None
+        if connection is not None:
+            self._drop(connection)
+
+    @contextmanager
+    def _dropping(self, connection: Connection) -> Iterator[None]:
+        """Close a connection for good if anything is raised but an error of its own.
+
+        As long as the frames of a traceback hold a cursor of it, it is in the middle of reading.
+        """
+        try:
+            yield
+        except DBAPIError:
+            raise
+        except BaseException:
+            self._drop(connection)
+            raise
+
+    def _drop(self, connection: Connection) -> None:
+        """Close a connection for good, whatever it is doing: its transaction is undone."""
+        if not connection.closed and not connection.invalidated:
+            self._stop(connection.connection.dbapi_connection)
+            connection.invalidate()
+        connection.close()
+
+    def _stop(self, raw: Any) -> None:
+        """Undo the transaction of a connection of the driver, unless closing it does."""
 
     @contextmanager
     def _guard(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import get_ident
 
 
 class FairLock:
@@ -11,26 +12,40 @@ class FairLock:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._queue: list[threading.Lock] = []  # the first has the fair lock; the others wait for their own
+        # By thread, in order. The first has the fair lock; each of the others waits for its own.
+        self._queue: dict[int, threading.Lock] = {}
 
     @contextmanager
     def hold(self, seconds: float) -> Iterator[None]:
-        """Hold the lock; TimeoutError if it is not free within so many seconds."""
-        place = threading.Lock()  # locked until it is the first in the queue
+        """Hold the lock; TimeoutError if it is not free within so many seconds.
+
+        A Ctrl+C can cut off even the end of it. Whoever catches one calls `leave`.
+        """
+        thread, place = get_ident(), threading.Lock()
+        self.leave()
         try:
             with self._lock:
                 if self._queue:
                     place.acquire()
-                self._queue.append(place)
+                self._queue[thread] = place
             if not place.acquire(timeout=seconds):
                 raise TimeoutError(f"the lock was not free within {seconds:g} s")
             yield
-        finally:  # also after a Ctrl+C in any of these lines
-            with self._lock:
-                is_first = self._queue[:1] == [place]
-                self._queue = [other for other in self._queue if other is not place]
-                if is_first and self._queue:
-                    self._queue[0].release()
+        finally:
+            if self._queue.get(thread) is place:  # or this comes later than `leave`
+                self._leave(thread)
+
+    def leave(self) -> None:
+        """Leave the queue, if this thread is still in it."""
+        self._leave(get_ident())
+
+    def _leave(self, thread: int) -> None:
+        """Take a thread out, and let the first go on: also if an earlier attempt got only half as far."""
+        with self._lock:
+            self._queue.pop(thread, None)
+            first = next(iter(self._queue.values()), None)
+            if first is not None and first.locked():
+                first.release()
 
 
 _fair_locks: dict[str, FairLock] = {}

@@ -18,6 +18,7 @@ from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailable
 from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, is_storable, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
+from est_alan_scheduler.backends.sql.engine import tried_again
 from est_alan_scheduler.backends.sql.errors import is_damaged, is_locked
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
 from est_alan_scheduler.backends.sql.tables import TAKE_OVER, lives, next_of, sql
@@ -105,6 +106,18 @@ class SqliteBackend(SqlBackend):
             raise BackendUnavailableError(f"{self.url}: others in this process write for too long") from None
 
     @override
+    def _end_transaction(self) -> None:
+        try:
+            super()._end_transaction()
+        finally:
+            fair_lock(self._path).leave()
+
+    @override
+    def _stop(self, raw: Any) -> None:
+        raw.rollback()  # one that is closed keeps the lock of the file as long as there is a cursor of it
+
+    @override
+    @tried_again
     def claim(self, owner: str, token: str, claims: Sequence[Claim]) -> dict[str, int]:
         t = self._tables
         alive = lives("lease_until", self._now)
@@ -136,6 +149,7 @@ class SqliteBackend(SqlBackend):
         return won
 
     @override
+    @tried_again
     def finish(self, owner: str, outcomes: Sequence[RunOutcome]) -> set[tuple[str, int]]:
         t = self._tables
         mine = f"SELECT id, epoch FROM {t.tasks} WHERE {self._among('id')} AND owner = :owner AND status = 'running'"
