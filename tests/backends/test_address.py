@@ -157,7 +157,6 @@ passwords = st.builds(
 PLACES: list[Callable[[str], str]] = [
     lambda password: f"me:{password}@{CLOSED}/0",
     lambda password: f":{password}@{CLOSED}",
-    lambda password: f"{password}@{CLOSED}/0",
     lambda password: f"me:{quote(password, safe='')}@{CLOSED}/0",
     lambda password: f"{CLOSED}/0?password={password}",
     lambda password: f"{CLOSED}/0?password={quote(password, safe='')}",
