@@ -24,8 +24,12 @@ def store_error(url: str, error: BaseException) -> BackendUnavailableError:
 
 
 def needs_new_connections(error: BaseException) -> bool:
-    """Return whether the present connections may be of no use: the server is a stand-by, the file was replaced."""
-    return _kind(error) is BackendUnavailableError and not is_locked(error)
+    """Return whether the present connections may be of no use: the server is a stand-by, the file was replaced.
+
+    An error without a code is one of the driver: it knows by itself whether a connection is lost.
+    """
+    has_code = bool(getattr(error, "sqlstate", None) or _code(error))
+    return has_code and _kind(error) is BackendUnavailableError and not is_locked(error)
 
 
 def _kind(cause: BaseException) -> type[BackendUnavailableError]:
