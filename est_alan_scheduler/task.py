@@ -284,6 +284,8 @@ class Task(KnownFields):
             entry.forget_schedule(False)  # also before: a Ctrl+C may come between
         if "last_run_at" in values:
             entry.forget_runs()
+        if "misfired_at" in values:
+            entry.note_misfire()
         fields.update(values)
         if is_scheduling:
             entry.forget_schedule(not ARMING.isdisjoint(values))

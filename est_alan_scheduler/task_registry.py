@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -221,6 +221,14 @@ class TaskRegistry:
         """
         return self._management.remove(task_id)
 
+    def prune(self, ids: Iterable[str]) -> None:
+        """Remove the tasks of these ids in one step: those of the backend, for example, that the code has no more.
+
+        Raises `UnknownTaskError`, a `KeyError`, if there is no such task for one of them or more, `TypeError` for an id
+        that is not a text, `BackendUnavailableError`. Nothing is removed then.
+        """
+        self._management.prune(ids)
+
     def __len__(self) -> int:
         return len(self.store)
 
@@ -319,9 +327,9 @@ class TaskRegistry:
 
         The clock is read once, and the decision is made on the present state: a task whose dependency succeeds in
         this tick runs in the next one. With an executor the tasks are started, and their outcomes are recorded as they
-        come. An error of a task is recorded. It is raised again only if it is neither an `Exception` nor `SystemExit`
-        (Ctrl+C, a cancellation), or if a signal handler raised it, and comes from a call in this thread. The next tick
-        runs the tasks that it cut off.
+        come. An error of a task is recorded. It is raised again only if it comes from a call in this thread and is an
+        interruption: what a signal handler raised, or neither an `Exception` nor `SystemExit` (Ctrl+C, a cancellation).
+        The next tick runs the tasks that it cut off.
         """
         run_tick(self._parts)
 
@@ -369,8 +377,7 @@ class TaskRegistry:
         """Run `task` and record the outcome, unless it is running, or may not start any more in its tick.
 
         With an executor, start the run: its outcome is recorded when it comes.
-        Raises an error of `func` only if it is neither an `Exception` nor `SystemExit`, and came in this thread, and
-        what a signal handler raised meanwhile.
+        Raises an interruption that came in this thread, as `tick` does; other errors of `func` are recorded only.
         """
         session, runner = self._parts.session, self._parts.capacity.runner()
         if session is not None and not session.ensure_claimed(task):

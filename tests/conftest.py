@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import freezegun
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -24,6 +25,9 @@ for profile, examples in (("short", 25), ("full", 100)):
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a shell: some tests press Ctrl+C
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+freezegun.configure(extend_ignore_list=["_pytest.timing"])  # durations are real
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 """Short texts of values and errors, and texts that stay within their line."""
 
 import re
+from collections.abc import Sequence
 
 from est_alan_scheduler._support.signals import is_interruption
 
@@ -42,6 +43,12 @@ def one_line(text: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return repr(match[0])[1:-1]  # none of them is printable
+
+
+def listed(names: Sequence[str], most: int = 10) -> str:
+    """Return names as they stand in a sentence, the first of many, and how many more there are."""
+    shown = ", ".join(map(short_repr, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
 class RemoteError(Exception):

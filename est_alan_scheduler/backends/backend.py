@@ -49,6 +49,9 @@ class Backend(ABC):
     A row's `version` begins at 1 and grows by exactly one with each claim, finish, reap, assignment, change, removal
     and new definition of the row, and with nothing else: an instance that knows the version before its write knows the
     version after it. A late outcome, a lost race and a repeated operation change no version.
+
+    The row of a removed task stays as a tombstone that keeps version and epoch. Once it is dropped, the versions and
+    epochs of all new rows begin above its version: what was decided, claimed or run before never meets a new row.
     `clock` replaces the store's clock, for tests: it returns microseconds since 1970.
     """
 
@@ -89,6 +92,9 @@ class Backend(ABC):
         snapshot. Tasks that are `known` to have a version are part of the snapshot too, unless they still have that
         version or are missing. An unreadable row is reported as such, and hinders no other. An emptied store begins
         anew.
+
+        The first snapshot is complete, and reads no tombstone. So is one since a revision below that of a tombstone
+        that was dropped: its removal could not be told otherwise.
         """
 
     @abstractmethod
@@ -111,10 +117,18 @@ class Backend(ABC):
 
     @abstractmethod
     def remove(self, ids: Collection[str]) -> None:
-        """Remove tasks and their finished runs. The epoch stays, so that a run in flight ends late.
+        """Remove tasks and their finished runs. A tombstone keeps the epoch, so that a run in flight ends late.
 
         Unreadable rows are removed too; an id that is no text is given as in `Snapshot.unreadable`. What the store
         cannot hold is not there.
+        """
+
+    @abstractmethod
+    def drop_tombstones(self, limit: int = 1_000) -> int:
+        """Drop tombstones that nothing can need any more, and return how many, at most `limit`.
+
+        These are the tombstones of tasks without a run in flight, when all leases of the time of the removal have
+        expired. A tombstone whose numbers are out of range stays.
         """
 
     @abstractmethod

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 KEPT = 24 * 3600 * 1_000_000
-"""Microseconds for which a store keeps the row of an expired lease if there is nothing to reap."""
+"""Microseconds for which a store keeps the row of an expired lease if there is nothing to reap. No lease is longer."""
 
 _EPOCH = datetime(1970, 1, 1)  # naive UTC, like all moments that are compared with it
 _MICROSECOND = timedelta(microseconds=1)

@@ -9,8 +9,10 @@ from typing_extensions import override
 
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.checks import check_fields, check_ids
+from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_states
 from est_alan_scheduler.backends.rows import (
+    HIGHEST,
     Assignment,
     Change,
     Claim,
@@ -35,6 +37,7 @@ class _Row:
     revision: int
     removed: bool = False
     token: str | None = None
+    kept_until: int = 0  # a tombstone: when the leases of the time of the removal end
 
     def update(self, **fields: Any) -> None:
         """Make the next version of the state."""
@@ -54,6 +57,7 @@ class MemoryBackend(Backend):
         super().__init__("memory", clock)
         self._lock = threading.Lock()
         self._revision = 0
+        self._dropped_revision = self._dropped_version = 0  # the highest of all tombstones that were dropped
         self._born = self._read_clock()
         self._is_paused = False
         self._rows: dict[str, _Row] = {}
@@ -71,12 +75,12 @@ class MemoryBackend(Backend):
     @override
     def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
         with self._lock:
-            seen, known = seen if seen <= self._revision else 0, known or {}
-            snapshot = Snapshot(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born)
+            seen, known = seen if self._dropped_revision <= seen <= self._revision else 0, known or {}
+            snapshot = Snapshot(self._read_clock(), self._revision, {}, {}, {}, self._is_paused, self._born, seen == 0)
             for task_id, row in self._rows.items():
                 version, is_changed = row.state.version, row.revision > seen
                 if row.removed:
-                    if is_changed:
+                    if is_changed and seen:
                         snapshot.definitions[task_id] = None
                 elif is_changed or ids is None or task_id in ids or known.get(task_id, version) != version:
                     add_task(snapshot, task_id, row.state, (row.definition, row.hash) if is_changed else None)
@@ -90,7 +94,9 @@ class MemoryBackend(Backend):
             for task_id, text, checksum, paused in definitions:
                 row = self._rows.get(task_id)
                 if row is None:
-                    row = self._rows[task_id] = _Row(State(task_id, 1, 0, paused=paused), text, checksum, revision)
+                    last = self._dropped_version
+                    state = State(task_id, last + 1, last, paused=paused)
+                    row = self._rows[task_id] = _Row(state, text, checksum, revision)
                 elif row.removed or row.hash != checksum:
                     row.update(paused=paused if row.removed else row.state.paused)
                     row.definition, row.hash, row.revision, row.removed = text, checksum, revision, False
@@ -117,14 +123,34 @@ class MemoryBackend(Backend):
     @override
     def remove(self, ids: Collection[str]) -> None:
         with self._lock:
-            revision = self._revision + 1
+            revision, longest = self._revision + 1, self._read_clock() + KEPT
+            ends = [row.lease_until for row in self._instances.values() if row.lease_until <= longest]
             for task_id in ids:
                 row = self._row(task_id)
                 if row is not None:
                     state = State(task_id, row.state.version + 1, row.state.epoch)
-                    self._rows[task_id] = _Row(state, "", "", revision, removed=True)
+                    kept_until = max(ends, default=0)
+                    self._rows[task_id] = _Row(state, "", "", revision, removed=True, kept_until=kept_until)
                     self._revision = revision
                     self._prune(task_id, row.state.epoch)
+
+    @override
+    def drop_tombstones(self, limit: int = 1_000) -> int:
+        with self._lock:
+            now = self._read_clock()
+            old = [row for row in self._rows.values() if row.removed and row.kept_until <= now]
+            usual = [row for row in old if max(row.state[1:3]) <= HIGHEST]
+            dropped = [row for row in usual if not self._is_running(row.state.id)][:limit]
+            for row in dropped:
+                del self._rows[row.state.id]
+                if not self._runs.get(row.state.id):
+                    self._runs.pop(row.state.id, None)
+                self._dropped_revision = max(self._dropped_revision, row.revision)
+                self._dropped_version = max(self._dropped_version, *row.state[1:3])
+        return len(dropped)
+
+    def _is_running(self, task_id: str) -> bool:
+        return any(run.finished is None for run in self._runs.get(task_id, {}).values())
 
     @override
     def pause_all(self, paused: bool) -> bool:
@@ -247,7 +273,7 @@ class MemoryBackend(Backend):
                 reaped.add((task_id, epoch))
                 failed, error = TaskStatus.FAILED, outcome.error
                 self._runs[task_id][epoch] = run._replace(finished=now, status=failed, error=error, late=True)
-                if (row := self._rows[task_id]).is_run_by(owner, epoch):
+                if (row := self._row(task_id)) is not None and row.is_run_by(owner, epoch):
                     row.update(status=failed, error_message=error, retry_at=retry_at, attempt=attempt, owner=None)
             for owner in {outcome.owner for outcome in outcomes}:
                 if not self._is_alive(owner, now):

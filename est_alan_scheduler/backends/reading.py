@@ -17,7 +17,7 @@ from est_alan_scheduler.task import TaskStatus
 
 _COUNT = (0, 2**31 - 1)
 _INSTANT = (EARLIEST, LATEST)
-_MAX_DEPTH = 100  # of JSON: results are not written deeper
+_MAX_DEPTH = 105  # of JSON: no result is written deeper than 100, and no argument, which lies deeper in its definition
 _STATUSES = {status.value: status for status in TaskStatus} | {status: status for status in TaskStatus}
 
 
@@ -84,8 +84,8 @@ def to_definition(task_id: str, text: Any, checksum: Any) -> Definition:
 def to_state(values: Iterable[Any]) -> State:
     """Return a stored state, its columns in the order of `State`; ValueError if one of them is invalid."""
     columns = list(values)
-    for _, problem in _misfits(columns, _STATE):
-        raise ValueError(problem)
+    if not _fit(columns, _STATE):
+        raise ValueError(next(_misfits(columns, _STATE))[1])
     columns[_STATUS], columns[_PAUSED] = _to_status(columns[_STATUS]), to_flag("paused", columns[_PAUSED])
     result, consumed = columns[_RESULT], columns[_CONSUMED]
     if result is not None and result != "null":
@@ -182,6 +182,25 @@ def log_unreadable_run(task_id: object, epoch: object, error: ValueError) -> Non
     log(logging.WARNING, f"the stored run {short_repr(epoch)} of task {short_repr(task_id)} is unreadable: {error}")
 
 
+def _fit(values: Sequence[Any], columns: _Columns) -> bool:
+    """Return whether there are no misfits. Each row that is read needs this."""
+    for place, _, least, most, may_be_none in columns.numbers:
+        value = values[place]
+        if value is None:
+            if not may_be_none:
+                return False
+        elif type(value) is not int or not least <= value <= most:
+            return False
+    for place, _, may_be_none in columns.texts:
+        value = values[place]
+        if value is None:
+            if not may_be_none:
+                return False
+        elif not _is_text(value):
+            return False
+    return True
+
+
 def _misfits(values: Sequence[Any], columns: _Columns) -> Iterator[tuple[int, str]]:
     """Yield the places of values that do not fit their columns, each with what is wrong."""
     for place, name, least, most, may_be_none in columns.numbers:
@@ -206,7 +225,7 @@ def _to_status(value: Any) -> TaskStatus:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and is_storable(value)
+    return isinstance(value, str) and ((value.isascii() and "\0" not in value) or is_storable(value))
 
 
 def _is_instant(value: Any) -> bool:
@@ -220,7 +239,7 @@ def _from_json(text: Any, name: str) -> Any:
         value = _decode(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{name} is no JSON: {error}") from None
-    if text.count("[") + text.count("{") > _MAX_DEPTH and not _is_shallow(value, _MAX_DEPTH):
+    if text.count("[") + text.count("{") > _MAX_DEPTH and not _is_shallow(value):
         raise ValueError(f"{name} is nested more than {_MAX_DEPTH} deep")
     return value
 
@@ -232,8 +251,11 @@ def _refuse_constant(name: str) -> None:
 _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def _is_shallow(value: Any, depth: int) -> bool:
-    if isinstance(value, dict | list):
-        parts = value.values() if isinstance(value, dict) else value
-        return depth > 0 and all(_is_shallow(part, depth - 1) for part in parts)
-    return True
+def _is_shallow(value: Any) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        parts = [part.values() if isinstance(part, dict) else part for part in level if isinstance(part, dict | list)]
+        level = [item for items in parts for item in items]
+        if not level:
+            return True
+    return not any(isinstance(part, dict | list) for part in level)

@@ -51,6 +51,11 @@ class State(NamedTuple):
     slot: int | None = None
     """The slot of the last run, as in its claim: a retry is for the same slot, whichever instance starts it."""
 
+    @property
+    def is_first(self) -> bool:
+        """Whether nothing has written the row since it was made, claims of a run that goes on apart."""
+        return self.version == self.epoch + 1
+
 
 class Assignment(NamedTuple):
     """Fields of a task's state that were assigned by hand. They are written if the row still has the version seen."""
@@ -213,6 +218,8 @@ class Snapshot(NamedTuple):
     """All tasks are paused: no claim succeeds."""
     born: int = 0
     """The time at which the store was created, by its clock. If it differs from before, the store has lost its rows."""
+    is_complete: bool = False
+    """The snapshot has the definitions of all tasks, or why they are unreadable: one that it leaves out was removed."""
 
 
 ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "owner"}
@@ -220,6 +227,9 @@ ASSIGNABLE = frozenset(State._fields) - {"id", "version", "epoch", "paused", "ow
 
 LARGEST = 2**53 - 1
 """The largest version and epoch: every store counts up to it exactly, numbers of Lua included."""
+
+HIGHEST = 2**52
+"""The highest version and epoch of a tombstone that is dropped: new rows continue above it, and need room."""
 
 
 def is_storable(text: str) -> bool:

@@ -116,20 +116,23 @@ class RunCompleter:
         return late
 
     def _finish(self, outcomes: list[RunOutcome]) -> tuple[set[tuple[str, int]], set[tuple[str, int]]]:
-        """Write outcomes; return those that were recorded, and those that the store has refused as they are.
+        """Write outcomes; return those that still had their tasks, and those that the store has refused as they are.
 
         These are recorded in plainer words if that is possible. If not, nothing more can be done for them.
         """
-        backend, owner, refused = self._backend, self._lease.owner, set[tuple[str, int]]()
+        backend, owner = self._backend, self._lease.owner
+        refused, given_up = set[tuple[str, int]](), set[tuple[str, int]]()
 
         def note(outcome: RunOutcome, error: ValueRefusedError, is_written: bool) -> None:
             refused.add(outcome[:2])
+            if not is_written:
+                given_up.add(outcome[:2])
             level, remedy = (logging.WARNING, "its escaped text") if is_written else (logging.ERROR, "nothing")
             name = f"run {outcome.epoch} of task {outcome.id!r} ({outcome.status.value})"
             log(level, f"The store refuses the outcome of {name}, and {remedy} is recorded of it: {error}")
 
         recorded = write_apart(backend, lambda part: backend.finish(owner, part), outcomes, _plainer, note)
-        return recorded | refused, refused
+        return recorded | given_up, refused
 
     def clear_after_fork(self) -> None:
         """Start over in a child process: the outcomes are for the parent to write."""

@@ -47,6 +47,9 @@ def join(
     session.is_ours = isinstance(backend, str)
     try:
         session.edits.join(task for task in list(agenda.store.values()) if task.id not in adopted)
+        with recorder.lock:
+            session.replica.order.is_outdated = True
+            session.replica.order.restore()
     except BaseException:
         session.replica.abandon()
         if session.is_ours and opened is None:

@@ -37,6 +37,8 @@ class TaskDefinition(NamedTuple):
     """When the schedule was registered: slots before that do not count. Not part of the hash."""
     zone: dict[str, Any] | None
     """The zone of the machine that registered the task first, if the schedule depends on it. Not part of the hash."""
+    place: int = 0
+    """The place in the order of registration across instances. Not part of the hash."""
 
     def text(self) -> str:
         """Return it as JSON."""
@@ -78,14 +80,18 @@ def decode(text: str) -> TaskDefinition:
     """Return a definition that was stored; ValueError if the text is none."""
     try:
         values = json.loads(text)
-        definition = TaskDefinition(values["task"], values["armed"], values["zone"])
+        armed = values["armed"]
+        place = values.get("place", armed or 0)  # former versions have written none
+        definition = TaskDefinition(values["task"], armed, values["zone"], place)
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"its definition cannot be read ({type(error).__name__}: {error})") from None
-    task, armed, zone = definition
+    task, armed, zone, place = definition
     if not isinstance(task, dict):
         raise ValueError(f"its definition cannot be read (task must be an object, it is {short_repr(task)})")
     if armed is not None and not (type(armed) is int and EARLIEST <= armed <= LATEST):
         raise ValueError(f"its definition cannot be read (armed must be an instant, it is {short_repr(armed)})")
+    if type(place) is not int:
+        raise ValueError(f"its definition cannot be read (place must be an integer, it is {short_repr(place)})")
     if zone is not None and not _is_zone(zone):
         raise ValueError(f"its definition cannot be read (zone must have a name and offsets, it is {short_repr(zone)})")
     return definition

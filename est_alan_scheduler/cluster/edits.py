@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.log import log
@@ -39,6 +40,10 @@ class Edits:
     _agenda: Agenda
     _names: FunctionNames
     _removed: set[str] = field(default_factory=set)
+    joins: int = 0
+    """How often this program has registered tasks so far."""
+    joining_thread: int = 0
+    """The thread that did so last."""
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
@@ -89,6 +94,7 @@ class Edits:
             runs = self._backend.past(limits)
             past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
             with records.lock:
+                self.joins, self.joining_thread = self.joins + bool(tasks), get_ident()
                 for task in tasks:
                     self._replica.take_joined(task, rows[task.id], states.get(task.id), is_new=known[task.id] is None)
                     if task.id in past:
@@ -104,11 +110,11 @@ class Edits:
             return row.definition
         found = self._records.unresolved.get(task_id)
         with suppress(ValueError):
-            return None if found is None else decode(found.json)
+            return self._replica.met.get(task_id) if found is None else decode(found.json)
         return None
 
     def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
-        """Return the row to be written: an equal schedule keeps the moment and the zone that are stored."""
+        """Return the row to be written: it keeps its place, an equal schedule the moment and the zone, as stored."""
         armed = self._backend.now()
         if known is not None:
             if own.zone is not None and known.zone is not None:
@@ -116,7 +122,7 @@ class Edits:
                 own = own._replace(zone=known.zone)
             if known.has_schedule_of(own) and known.armed is not None:
                 armed = known.armed
-        own = own._replace(armed=armed)
+        own = own._replace(armed=armed, place=self._replica.order.place(task_id, self._backend.now()))
         return KnownRow(own, own.hash())
 
     def manage(self, task: Task, field: str, value: Any) -> bool:
@@ -160,6 +166,7 @@ class Edits:
             touched = self._collect()
             unknown = [task for task in touched if records.row(task.id) is None]
             new = [task for task in unknown if not records.is_claimed(task.id)]
+            new.sort(key=lambda task: self._agenda.entries[task.id].order)
             records.mark_edited(task.id for task in unknown if records.is_claimed(task.id))
             removed, self._removed = self._removed, set()
             edits = [(task, row, _edited(task, row)) for task in touched if (row := records.row(task.id))]
@@ -201,6 +208,7 @@ class Edits:
                 touched.append(task)
             elif (row := records.row(task_id)) is not None and row.hash and task_id not in records.problems:
                 self._removed.add(task_id)  # not if a Ctrl+C has left it half taken over, or half set aside
+                self._replica.order.forget(task_id)
                 records.forget(task_id)
         return touched
 
@@ -217,6 +225,7 @@ class Edits:
                 self._share([task])
             return
         with self._records.lock:
+            self._replica.order.is_outdated = True  # others may have been read meanwhile
             for task in tasks:
                 self._agenda.reread(task, self._replica.now())
 
@@ -292,7 +301,8 @@ class Edits:
         if own.hash() == row.hash:
             return None
         is_armed = own.has_schedule_of(row.definition)
-        return own._replace(armed=row.definition.armed if is_armed else self._backend.now())
+        armed = row.definition.armed if is_armed else self._backend.now()
+        return own._replace(armed=armed, place=row.definition.place)
 
 
 def _plainer(assignment: Assignment) -> list[Assignment]:

@@ -1,4 +1,4 @@
-"""The reaper: it finds runs whose instance has died, and records them as failed."""
+"""The reaper: it finds runs whose instance has died, and records them as failed. It drops old tombstones, too."""
 
 from dataclasses import dataclass
 
@@ -16,10 +16,12 @@ from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import next_retry
 from est_alan_scheduler.task import Task, TaskStatus
 
+_PAUSE = 1.0  # seconds between two batches of tombstones, so that others can use the store
+
 
 @dataclass(eq=False)
 class Reaper:
-    """Reaps dead runs on behalf of one instance, three times a lease.
+    """Reaps dead runs and drops tombstones on behalf of one instance, three times a lease.
 
     The next tick publishes them. The registry's lock guards what is recorded; the backend is never asked under it.
     `reap` may raise `BackendUnavailableError`.
@@ -34,10 +36,12 @@ class Reaper:
     _recorder: DeadRunRecorder
     batch: int = 1_000
     """How many runs to reap at a time."""
+    drop_batch: int = 500
+    """How many tombstones to drop at a time: nothing else is written meanwhile."""
 
     def __post_init__(self) -> None:
-        self.due_at = monotonic() + self._lease.seconds / 3
-        """When to reap again, by the monotonic clock."""
+        self.due_at = self.drop_due_at = monotonic() + self._lease.seconds / 3
+        """When to reap again, and when to drop tombstones, by the monotonic clock."""
 
     def reap_if_due(self) -> bool:
         """Reap if it is time; return whether there were any dead runs."""
@@ -45,6 +49,14 @@ class Reaper:
             return False
         self.due_at = monotonic() + self._lease.seconds / 3
         return self.reap()
+
+    def drop_if_due(self) -> None:
+        """Drop a batch of tombstones if it is time. If there were any, the next batch is due soon."""
+        if monotonic() < self.drop_due_at:
+            return
+        self.drop_due_at = monotonic() + self._lease.seconds / 3
+        if self._backend.drop_tombstones(self.drop_batch):
+            self.drop_due_at = min(self.drop_due_at, monotonic() + _PAUSE)
 
     def reap(self) -> bool:
         """Record dead runs as FAILED, if the store was healthy for a whole lease; return whether there were any."""

@@ -1,7 +1,7 @@
 """The replica: a registry's copy of the backend's rows, kept in its `Task`s."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,13 +9,14 @@ from typing import Any
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
-from est_alan_scheduler.cluster.definition_codec import DEFINING, build, decode, problem_text
+from est_alan_scheduler.cluster.definition_codec import DEFINING, TaskDefinition, build, decode, problem_text
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import own
+from est_alan_scheduler.planning.registration_order import RegistrationOrder
 from est_alan_scheduler.schedules.state import arm, keep_tried, tried
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -43,9 +44,12 @@ class Replica:
     """No instance starts anything: as the store said last."""
     has_left_backend: bool = False
     """The registry has another session by now."""
+    met: dict[str, TaskDefinition] = field(default_factory=dict)
+    """The stored definitions of tasks of the registry that are not shared yet."""
 
     def __post_init__(self) -> None:
         self.sync_lock = threading.RLock()
+        self.order = RegistrationOrder(self._agenda)
 
     def now(self) -> datetime:
         """Return the store's time as naive local time."""
@@ -65,15 +69,17 @@ class Replica:
                 self._drop(task_id)
         self._replaced = []
 
-    def remove(self, task_id: str) -> None:
-        """Take a task, unresolved or not, out of the store; the caller holds `sync_lock`.
+    def remove(self, ids: Collection[str]) -> None:
+        """Take tasks, unresolved or not, out of the store; the caller holds `sync_lock`.
 
-        The caller takes it out of the registry as well.
+        The caller takes them out of the registry as well.
         """
-        self._backend.remove([task_id])
+        self._backend.remove(ids)
         with self._records.lock:
-            self._records.forget(task_id)
-            self._records.clear_problem(task_id)
+            for task_id in ids:
+                self.order.forget(task_id)
+                self._records.forget(task_id)
+                self._records.clear_problem(task_id)
 
     def pause_all(self, paused: bool) -> bool:
         """Let no instance start anything, or let all start again; return whether that is a change."""
@@ -138,7 +144,7 @@ class Replica:
         self._note_paused(snapshot.paused)
         for task_id, definition in snapshot.definitions.items():
             if definition is None:
-                self._drop(task_id)
+                self._drop_removed(task_id)
                 records.clear_problem(task_id)
             elif task_id not in snapshot.unreadable:
                 self._take_row(task_id, definition, snapshot.states.get(task_id), now)
@@ -146,12 +152,23 @@ class Replica:
             records.mark_stale(records.unreadable)
         for task_id, reason in snapshot.unreadable.items():
             self._set_aside(task_id, f"its row cannot be read: {reason}", snapshot.definitions.get(task_id), True)
+        if snapshot.is_complete:
+            self._drop_others(snapshot)
         for task_id in wanted - snapshot.states.keys():
             if records.row(task_id) is not None and task_id in self._agenda.store:  # the store has lost it
                 records.forget(task_id)
                 records.mark_edited([task_id])
         for state in snapshot.states.values():
             self.take_state(state, now)
+
+    def _drop_others(self, snapshot: Snapshot) -> None:
+        """Take the tasks out that a complete snapshot leaves out: they were removed, and their tombstones dropped."""
+        records, found = self._records, snapshot.definitions.keys() | snapshot.unreadable.keys()
+        for task_id in [task_id for task_id in (*records.known_ids(), *self.met) if task_id not in found]:
+            self._drop_removed(task_id)
+        for task_id in [task_id for task_id in records.problems if task_id not in found]:
+            if task_id not in self._agenda.store:  # or it is one of this registry that cannot be shared
+                records.clear_problem(task_id)
 
     def _take_row(self, task_id: str, definition: Definition, state: State | None, now: datetime) -> None:
         """Take over what a task is, or set it aside."""
@@ -193,12 +210,14 @@ class Replica:
                 records.set_problem(task.id, problem or "", None, True)
             return
         former = records.row(task.id)
+        self.met.pop(task.id, None)
         records.clear_problem(task.id)
         records.set_row(task.id, row, is_adopted=False)
+        self.order.put(task.id)
         arm(task, None if row.definition.armed is None else moment(row.definition.armed))
         # A pause that the constructor does not say is one of another instance.
         is_unused = is_blank(state._replace(paused=False) if task.paused else state)
-        if is_unused and (is_new or state.version == 1):
+        if is_unused and (is_new or state.is_first):
             row.version, row.fields = state.version, fields_of(state, task)
             row.initial = {name: task.__dict__[name] for name in FIELDS}
             records.mark_edited([task.id])
@@ -223,6 +242,7 @@ class Replica:
         """Take over what a task is; ValueError if it cannot be built here."""
         store, row = self._agenda.store, self._records.row(task_id)
         news = decode(definition.json)
+        self.order.note(task_id, news.place)
         task = dict.get(store, task_id) if row is not None else None
         if row is not None and task is not None and row.hash == definition.hash:
             row.definition = news
@@ -231,6 +251,7 @@ class Replica:
         if state is None or (task is None and task_id in store):
             if task_id in self._records.problems:  # it was registered although its row could not be read
                 self._records.mark_edited([task_id])
+            self.met[task_id] = news
             return  # it is being registered
         # The hash comes last: until then, all of this is done again.
         if row is None or task is None:
@@ -238,6 +259,7 @@ class Replica:
             self._records.set_row(task_id, row, is_adopted=True)
             dict.__setitem__(store, task_id, task)
             self._agenda.add(task, now)
+            self.order.put(task_id)
         else:
             changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
             self._replaced.append(task._store(changes))
@@ -311,6 +333,12 @@ class Replica:
         row.epoch, row.fields, row.initial = state.epoch, news, None
         row.version = state.version  # last: until then, the state is taken again
         self._records.set_running_elsewhere(task.id, state.status is TaskStatus.RUNNING)
+
+    def _drop_removed(self, task_id: str) -> None:
+        """Take a task that was removed out of the registry, if its row is known."""
+        self.met.pop(task_id, None)
+        self.order.forget(task_id)
+        self._drop(task_id)
 
     def _drop(self, task_id: str) -> None:
         """Take a task whose row is known out of the registry."""

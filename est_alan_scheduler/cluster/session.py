@@ -7,10 +7,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from datetime import datetime
+from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.text import listed
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.calendar.local_time import to_utc
@@ -27,9 +29,11 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
+from est_alan_scheduler.schedules.due import due_moment
 from est_alan_scheduler.task import Task, TaskStatus
 
 _STOP_SECONDS = 5.0  # seconds for a thread to end
+_MOST_NAMED = 10  # tasks in a line of the log
 
 
 class ClusterSession:
@@ -55,6 +59,8 @@ class ClusterSession:
         self.records = TaskRecords(recorder.lock)
         self.replica = Replica(backend, self.lease, self.records, agenda, names)
         self.edits = Edits(backend, self.records, self.replica, agenda, names)
+        self._is_starting = True
+        self._joins_seen = -1
         self._recorder = recorder
         self._agenda = agenda
         self._wake = wake
@@ -89,6 +95,9 @@ class ClusterSession:
                 ids = {*agenda.waiting, *self.records.elsewhere}
                 dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)
+            if replica.order.is_outdated:
+                with self.records.lock:
+                    replica.order.restore()
             if self._agenda.set_back:
                 self._recall_runs()
             outbox.queue_dead_runs(dead_runs)
@@ -99,7 +108,32 @@ class ClusterSession:
             log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
         if self.outage.end():
             self._wake()
+        if self._is_starting:
+            self._warn_of_unregistered()
         return True
+
+    def _warn_of_unregistered(self) -> None:
+        """Log, once the program has registered its tasks, those of the store that it runs without having done so.
+
+        It has if it has not registered any since the last tick, or if the thread that does so is the one that ticks. A
+        program that registers none at all works for others.
+        """
+        joins, is_same_thread = self.edits.joins, self.edits.joining_thread == get_ident()
+        is_settled, self._joins_seen = joins == self._joins_seen or is_same_thread, joins
+        if not joins or not is_settled:
+            return
+        self._is_starting = False
+        with self.records.lock:
+            now, is_adopted = self.replica.now(), self.records.is_adopted
+            others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
+            ids = [task.id for task in others if due_moment(task, now) is not None]
+        if ids:
+            example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
+            log(
+                logging.WARNING,
+                f"Tasks of the store run here that this program has not registered: {listed(ids, _MOST_NAMED)}."
+                f" If no program needs them any more, remove them: registry.prune({example})",
+            )
 
     def _recall_runs(self) -> None:
         """Read which runs of any instance the store has, of tasks behind whose last run the clock has gone back."""
@@ -202,12 +236,13 @@ class ClusterSession:
 
     def seconds_to_heartbeat(self) -> float:
         """Return how long until `heartbeat` has something to do, outcomes apart."""
-        due = min(self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper.due_at) - monotonic()
+        renewal_at, reaper = self.lease.deadline - self.lease.seconds * 2 / 3, self.reaper
+        due = min(renewal_at, reaper.due_at, reaper.drop_due_at) - monotonic()
         hold = self.claims.seconds_to_hold()
         return max(self.outage.seconds_left(), due if hold is None else min(due, hold), 0.01)
 
     def heartbeat(self) -> None:
-        """Renew the lease if it is due, release the claims of a slow tick, write outcomes, reap dead runs."""
+        """Renew the lease if it is due, release the claims of a slow tick, write outcomes, reap dead runs, clean up."""
         if self.outage.seconds_left():
             return
         try:
@@ -216,6 +251,7 @@ class ClusterSession:
             self.claims.write_released()
             self.completer.flush()
             has_reaped = self.reaper.reap_if_due()
+            self.reaper.drop_if_due()
         except BackendUnavailableError as error:
             self.outage.note(error)
         except Exception as error:  # of a backend; the heartbeat has to go on

@@ -1,9 +1,10 @@
 """Management of tasks while they are scheduled: registered, changed, paused, removed, here and in a backend."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.fields.checks import check_task_id
@@ -128,22 +129,42 @@ class Management:
     def remove(self, task_id: str) -> Task | None:
         """Do what `TaskRegistry.remove` says."""
         check_task_id(task_id)
+        return self._remove([task_id]).get(task_id)
+
+    def prune(self, ids: Iterable[str]) -> None:
+        """Do what `TaskRegistry.prune` says."""
+        if isinstance(ids, str):
+            raise TypeError(f"ids must be several ids, got the text {short_repr(ids)}: prune([{short_repr(ids)}])")
+        wanted = list(ids)
+        for task_id in wanted:
+            check_task_id(task_id)
+        if wanted:
+            self._remove(list(dict.fromkeys(wanted)))
+
+    def _remove(self, ids: list[str]) -> dict[str, Task]:
+        """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""
         parts, store, session = self._parts, self._agenda.store, self._parts.session
+        removed = dict[str, Task]()
         with _sync_lock(session):
-            self.catch_up(task_id)
-            is_unresolved = task_id in self.unresolved()
-            if session is not None and (is_unresolved or task_id in store):
-                session.replica.remove(task_id)
+            self.catch_up(*ids)
+            unresolved = self.unresolved()
+            unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
+            if session is not None and not unknown:
+                session.replica.remove(ids)
             with parts.lock, self._agenda as agenda:
                 agenda.work_in(parts.hooks._now())
-                task = dict.get(agenda.store, task_id)
-                if task is not None:
-                    dict.__delitem__(agenda.store, task_id)
-                    agenda.drop(task_id)
-        if task is None and not is_unresolved:
-            raise UnknownTaskError(task_id, store)
-        self.publish("removed", task_id)
-        return task
+                if session is None:  # other threads may have removed one meanwhile
+                    unknown = [task_id for task_id in ids if task_id not in agenda.store]
+                for task_id in () if unknown else ids:
+                    task = dict.pop(agenda.store, task_id, None)
+                    if task is not None:
+                        removed[task_id] = task
+                        agenda.drop(task_id)
+        if unknown:
+            raise UnknownTaskError.of(unknown, store)
+        for task_id in ids:
+            self.publish("removed", task_id)
+        return removed
 
     def set_all_paused(self, value: bool) -> None:
         """Let nothing start any more, or let it start again."""
@@ -162,10 +183,10 @@ class Management:
         session = self._parts.session
         return {} if session is None else dict(session.records.problems)
 
-    def catch_up(self, task_id: str) -> None:
-        """Read the state of a task in the backend before a change: others may have changed it since the last tick."""
+    def catch_up(self, *ids: str) -> None:
+        """Read the states of tasks in the backend before a change: others may have changed them since the last tick."""
         if self._parts.session is not None:
-            self._parts.session.replica.refresh([task_id])
+            self._parts.session.replica.refresh(ids)
 
     def publish(self, event: str | None, task_id: str | None) -> None:
         """Publish a change, if it is an event, and then wake the loops: something may be due."""

@@ -48,8 +48,8 @@ class _VirtualRegistry(TaskRegistry):
                     yield PlannedRun(task.last_run_at, task.id)
             with self._lock:
                 moment = self._agenda.next_moment()
-            if moment is None:
-                return
+            if moment is None or (moment <= self._utc and not self._started):
+                return  # the latter at the ends of the calendar, for moments that no wall clock there shows
             self._utc = max(self._utc, moment)
 
     def _now(self) -> datetime:

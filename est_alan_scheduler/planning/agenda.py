@@ -2,18 +2,19 @@
 
 import weakref
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_misfire, note_past, note_run
+from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_history, note_past, note_run
 from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
-from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 _EMPTY_ALLOWED = 64  # moments without entries, before the heap is made anew
@@ -117,6 +118,10 @@ class Agenda:
     def add(self, task: Task, now: datetime) -> None:
         """Take in a task that has just been put at the end of the store."""
         entry = self.entries[task.id] = own(task, self.reference)
+        if not entry.order and task.__dict__["history"]:  # it is new here
+            schedule = keep_schedule(task)
+            if schedule is not None and schedule.is_fixed:
+                note_history(schedule, task)
         self._order += 1
         entry.order = self._order
         self._read(entry, task, now)
@@ -148,6 +153,17 @@ class Agenda:
                 note_foreign_run(schedule, task)
             self._read(entry, task, now)
 
+    def sort(self, key: Callable[[Task], Any]) -> None:
+        """Bring the tasks into another order of registration."""
+        self.store.sort(key)
+        for order, task_id in enumerate(self.store):
+            if task_id in self.entries:
+                self.entries[task_id].order = order
+        self._order = len(self.store)
+        for due, found in self._filed.items():
+            if isinstance(found, OrderedDict):  # in the former order
+                self._filed[due] = dict(found)
+
     def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> None:
         """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`."""
         task, schedule = entry.task, entry.schedule or keep_schedule(entry.task)
@@ -169,7 +185,7 @@ class Agenda:
         """Note that slots of a task were skipped."""
         schedule = keep_schedule(entry.task)
         if schedule is not None and schedule.is_fixed:
-            note_misfire(entry.task)
+            entry.note_misfire()
             self.clock_guard.note_fixed(entry.task, schedule, now)
 
     def hold_due(self, moment: datetime, limit: int | None) -> list[Task]:
@@ -319,11 +335,10 @@ class Agenda:
         schedule = keep_schedule(task)
         is_steady = False
         if schedule is not None:
-            if schedule.is_fixed and (task.last_run_at or task.misfired_at):
-                is_set_back = note_clock(schedule, task, now)
-                if is_set_back and self.edit_log is not None:
-                    self.set_back.add(task.id)
-            self.clock_guard.note_task(task, schedule, now)
+            if schedule.is_fixed:
+                self._read_fixed(entry, task, schedule, now)
+            else:
+                self.clock_guard.note_task(task, schedule)
             is_steady = schedule.is_steady
         if task.depends_on:
             self.wanted.update(task.depends_on)
@@ -334,6 +349,18 @@ class Agenda:
         self.file_anew(entry, now)
         if task.last_success_at is not None and self.waiting:
             self.file_dependents(task.id, now)
+
+    def _read_fixed(self, entry: Entry, task: Task, schedule: Schedule, now: datetime) -> None:
+        """Note for a task with fixed slots where the clock is, and how far it may go back."""
+        fields, guard = task.__dict__, self.clock_guard
+        guard.note_zone(schedule)
+        if fields["last_run_at"] is None and fields["misfired_at"] is None and entry.armed is now:
+            if schedule.waits_for_slot:
+                guard.note_new(in_utc(now))
+            return
+        if note_clock(schedule, task, now) and self.edit_log is not None:
+            self.set_back.add(task.id)
+        guard.note_fixed(task, schedule, now)
 
     def _follow_store(self, key: str, moved: bool, now: datetime) -> None:
         task = self.store.get(key)

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.coverage import bound
+from est_alan_scheduler.schedules.coverage import TOLERANCE, bound
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule
 from est_alan_scheduler.task import Task
 
@@ -47,13 +47,14 @@ class ClockGuard:
         self._shortest, self._ahead = None, AT_ONCE
         self._zones.clear()
 
-    def note_task(self, task: Task, schedule: Schedule, now: datetime) -> None:
-        """Note, as seen at `now`, the zone of a task, in which dates count, and what has been run and skipped of it."""
+    def note_zone(self, schedule: Schedule) -> None:
+        """Note the zone of a task, in which dates count."""
         if schedule.zone is not LOCAL:
             self._zones.add(schedule.zone)
-        if schedule.is_fixed:
-            self.note_fixed(task, schedule, now)
-            return
+
+    def note_task(self, task: Task, schedule: Schedule) -> None:
+        """Note the zone of a task whose grid begins with its first run, and its last run: the grid may begin anew."""
+        self.note_zone(schedule)
         step = schedule.step
         if step is None:
             return
@@ -62,6 +63,10 @@ class ClockGuard:
         for last in (task.last_run_at, task.misfired_at):
             if last is not None:
                 self._ahead = max(self._ahead, _minus(to_utc(last), step))
+
+    def note_new(self, utc: datetime) -> None:
+        """Note that the fixed slots of a task count from a moment on."""
+        self._ahead = max(self._ahead, _minus(utc, TOLERANCE))
 
     def note_fixed(self, task: Task, schedule: Schedule, now: datetime) -> None:
         """Note what has been run and skipped of a task whose slots are fixed."""

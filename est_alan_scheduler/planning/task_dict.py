@@ -1,11 +1,13 @@
 """The dict behind `registry.store`: it reports each change of its keys."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from operator import call
 from typing import Any, SupportsIndex
 
 from typing_extensions import override
 
-from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.planning.entry import Holder, check_unheld, own
 from est_alan_scheduler.task import Task
@@ -25,6 +27,14 @@ class UnknownTaskError(KeyError):
         self._text: str | None = None
         if reason is not None:
             self._text = f"task {short_repr(task_id)} of the backend can only be removed here: {reason}"
+
+    @classmethod
+    def of(cls, ids: Sequence[str], known: Iterable[str]) -> "UnknownTaskError":
+        """Return the error about one unknown id, or about several, of which it has the first."""
+        error = cls(ids[0], known)
+        if len(ids) > 1:
+            error._text = f"no tasks {listed(ids)} are registered"
+        return error
 
     def __reduce__(self) -> tuple[Any, ...]:
         state = {**self.__dict__, "_text": str(self), "_known": ()}  # without all ids of the registry
@@ -97,6 +107,16 @@ class TaskDict(dict[str, Task]):
     def __ior__(self, other: Mapping[str, Task] | Iterable[tuple[str, Task]]) -> "TaskDict":  # type: ignore[override,misc]  # dict has two overloads, one body serves both
         self.update(other)
         return self
+
+    def sort(self, key: Callable[[Task], Any]) -> None:
+        """Bring the tasks into another order, in place, and report nothing.
+
+        Other threads read the dict without a lock, and no task is missing to them meanwhile: two calls of C code that a
+        third one makes are one step to other threads.
+        """
+        ordered = {task.id: task for task in sorted(self.values(), key=key)}
+        if list(ordered) != list(self):
+            list(map(call, (partial(dict.clear, self), partial(dict.update, self, ordered))))
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[Any, ...]:
         return dict, (dict(self),)  # a copy reports nothing

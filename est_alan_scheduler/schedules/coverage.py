@@ -13,6 +13,7 @@ history has dropped, and with several instances those of others that were not se
 
 from bisect import insort
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -20,7 +21,9 @@ from est_alan_scheduler.schedules.state import Coverage, Span, tried
 from est_alan_scheduler.task import Task
 
 _MOST = 64  # spans, beside the latest one
-_TOLERANCE = timedelta(seconds=1)  # of what only just lies ahead: it stays as it is when the clock goes back a little
+
+TOLERANCE = timedelta(seconds=1)
+"""A step of the clock back that a new task and a skipped slot do not notice."""
 
 
 class FixedSlots(Protocol):
@@ -52,21 +55,23 @@ def standing(schedule: FixedSlots, task: Task, here: datetime) -> tuple[datetime
 
     For a schedule with fixed slots. None: the task has never run.
     """
-    recorded = task.last_run_at
+    recorded = task.__dict__["last_run_at"]
     if recorded is None:
         return None, []
-    last, coverage = schedule.instant(recorded), _valid(task)
-    if coverage is None:
-        return (last, []) if last <= here else (here, _started(schedule, task, here))
-    if coverage.is_plain and last <= here:
+    last, entry = schedule.instant(recorded), task._entry
+    coverage: Coverage | None = None if entry is None else entry.coverage
+    if last <= here and (coverage is None or coverage.is_plain):
         return last, []
+    if coverage is None or coverage.last != recorded:
+        return (last, []) if last <= here else (here, _started(schedule, task, here))
     base = min(last if coverage.base is None else coverage.base, here)
     return base, [span for span in coverage.spans(last) if span[1] > base]
 
 
 def first_uncovered(schedule: FixedSlots, base: datetime | None, here: datetime, spans: list[Span]) -> datetime | None:
     """Return the first slot that is neither settled nor started, as `standing` has it; None if there is none."""
-    return _beyond(schedule, schedule.uncovered(base, here), spans)
+    slot = schedule.uncovered(base, here)
+    return _beyond(schedule, slot, spans) if spans else slot
 
 
 def next_slot(schedule: FixedSlots, task: Task, moment: datetime) -> datetime | None:
@@ -83,7 +88,7 @@ def skipped(schedule: FixedSlots, task: Task, here: datetime) -> datetime | None
     if recorded is None or (entry is not None and entry.void == recorded):
         return None
     misfired = schedule.instant(recorded)
-    return misfired if misfired - here <= _TOLERANCE else None
+    return misfired if misfired - here <= TOLERANCE else None
 
 
 def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | None, recorded: datetime) -> bool:
@@ -91,14 +96,14 @@ def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | 
 
     Return whether a new span may begin. `late` is the time since the due moment of its slot, if it has one.
     """
-    coverage = task._entry.coverage
-    is_next = coverage is not None and coverage.is_plain and coverage.last == task.last_run_at
-    if is_next and late is not None and late < schedule.shortest and not schedule.lets_slots_pass:
-        coverage.last = task.__dict__["last_run_at"] = recorded  # the common case: one slot, and soon after it
+    coverage, fields = task._entry.coverage, task.__dict__
+    is_prompt = late is not None and late < schedule.shortest and not schedule.lets_slots_pass
+    if is_prompt and coverage is not None and coverage.is_plain and coverage.last == fields["last_run_at"]:
+        coverage.last = fields["last_run_at"] = recorded  # the common case: one slot, right after the one before
         return False
     here, slot = schedule.first_due(task, now)
     _extend(schedule, task, here, slot, recorded)
-    task.__dict__["last_run_at"] = recorded
+    fields["last_run_at"] = recorded
     return True
 
 
@@ -120,12 +125,6 @@ def note_foreign_run(schedule: FixedSlots, task: Task) -> None:
         task.__dict__["last_run_at"] = recorded
 
 
-def note_misfire(task: Task) -> None:
-    """Note that slots of a task were skipped: the next run does not follow the last one without a gap."""
-    if task._entry.coverage is not None:
-        task._entry.coverage.is_plain = False
-
-
 def note_clock(schedule: FixedSlots, task: Task, now: datetime) -> bool:
     """Note if the clock has gone back behind the last run of `task`, or behind a slot that was skipped.
 
@@ -142,6 +141,19 @@ def note_clock(schedule: FixedSlots, task: Task, now: datetime) -> bool:
     spans = [] if coverage is None else coverage.spans(last)
     _put(schedule, task, recorded, here, [*spans, *_started(schedule, task, here)])
     return True
+
+
+def note_history(schedule: FixedSlots, task: Task) -> None:
+    """Note the runs after the last one that the history of a new task tells of: the clock had gone back."""
+    recorded = task.last_run_at
+    if recorded is None or task._entry.coverage is not None:
+        return
+    with suppress(TypeError, KeyError):  # the zone of the task may have been assigned since some of them
+        if all(run["run_at"] <= recorded for run in task.history):
+            return
+    last = schedule.instant(recorded)
+    if spans := _started(schedule, task, last):
+        task._entry.coverage = Coverage(_span_of(schedule, last)[0], recorded, tuple(spans), None, is_ahead=True)
 
 
 def note_past(schedule: FixedSlots, task: Task, moments: Collection[datetime]) -> None:
@@ -162,9 +174,9 @@ def bound(schedule: FixedSlots, task: Task) -> datetime | None:
     elif task.last_run_at is not None:
         moments.append(_minus(schedule.instant(task.last_run_at), schedule.shortest))
     elif schedule.waits_for_slot and entry.armed is not None:
-        moments.append(_minus(schedule.instant(entry.armed), _TOLERANCE))
+        moments.append(_minus(schedule.instant(entry.armed), TOLERANCE))
     if task.misfired_at is not None and entry.void != task.misfired_at:
-        moments.append(_minus(schedule.instant(task.misfired_at), _TOLERANCE))
+        moments.append(_minus(schedule.instant(task.misfired_at), TOLERANCE))
     return max(moments, default=None)
 
 
@@ -184,35 +196,29 @@ def _extend(schedule: FixedSlots, task: Task, here: datetime, slot: datetime | N
     if unstarted is not None and unstarted <= here:
         since = schedule.latest(here) or here
     if coverage is not None:
-        last = schedule.instant(coverage.last)
-        unstarted = _unstarted_after(schedule, last, others)
-        if coverage.base is None and last <= here and (unstarted is None or unstarted >= first):
-            if since is first:
-                since = coverage.since
-            else:
-                insort(others, (coverage.since, first))
-        else:
-            insort(others, (coverage.since, last))
+        insort(others, (coverage.since, schedule.instant(coverage.last)))
     if since > first:
         insort(others, (first, first))
     before = [span for span in others if span[1] < since]
-    if before and ((following := schedule.after(before[-1][1])) is None or following >= since):
-        since = before[-1][0]  # no slot lies in between
+    if before and not _is_slot_between(schedule, before[-1][1], since):
+        since = before[-1][0]
     others = [span for span in others if not since <= span[0] <= span[1] <= here]
-    task._entry.coverage = Coverage(since, recorded, others[-_MOST:], None, any(span[1] > here for span in others))
+    task._entry.coverage = Coverage(
+        since, recorded, tuple(others[-_MOST:]), None, any(span[1] > here for span in others)
+    )
 
 
 def _put(schedule: FixedSlots, task: Task, recorded: datetime, base: datetime, spans: list[Span]) -> None:
     """Keep that the clock went back to `base`, behind the last run, and the spans beyond it."""
     last, merged = schedule.instant(recorded), list[Span]()
     for begin, end in sorted(spans):
-        if merged and begin <= merged[-1][1]:
+        if merged and not _is_slot_between(schedule, merged[-1][1], begin):
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
             merged.append((begin, end))
     since = next((begin for begin, end in merged if begin <= last <= end), last)
     others = [span for span in merged if span != (since, last)]
-    task._entry.coverage = Coverage(since, recorded, others[-_MOST:], base, is_ahead=True)
+    task._entry.coverage = Coverage(since, recorded, tuple(others[-_MOST:]), base, is_ahead=True)
 
 
 def _started(schedule: FixedSlots, task: Task, after: datetime) -> list[Span]:
@@ -228,6 +234,12 @@ def _started(schedule: FixedSlots, task: Task, after: datetime) -> list[Span]:
 
 def _span_of(schedule: FixedSlots, run: datetime) -> Span:
     return schedule.latest(run) or run, run
+
+
+def _is_slot_between(schedule: FixedSlots, end: datetime, begin: datetime) -> bool:
+    """Return whether a slot lies between the end of a span and the begin of another one."""
+    slot = schedule.after(end)
+    return slot is not None and slot < begin
 
 
 def _unstarted_after(schedule: FixedSlots, moment: datetime, spans: list[Span]) -> datetime | None:

@@ -16,7 +16,7 @@ class Coverage:
     __slots__ = ("base", "is_plain", "last", "others", "since")
 
     def __init__(
-        self, since: datetime, last: datetime, others: list[Span], base: datetime | None, is_ahead: bool
+        self, since: datetime, last: datetime, others: tuple[Span, ...], base: datetime | None, is_ahead: bool
     ) -> None:
         self.since = since  # the first slot of the latest span
         self.last = last  # the last run, which ends that span, as the task has recorded it
@@ -51,6 +51,12 @@ class ScheduleState:
     def forget_runs(self) -> None:
         """Note that the last run of the task was set by hand."""
         self.coverage = None
+
+    def note_misfire(self) -> None:
+        """Note that slots of the task were skipped: the next run does not follow the last one without a gap."""
+        self.void = None
+        if self.coverage is not None:
+            self.coverage.is_plain = False
 
     def changed(self) -> None:
         """Note that a field of the task was assigned."""

@@ -57,7 +57,8 @@ class Window(Schedule):
         # With `start_at`, an interval has slots from the beginning, too: a new task has none to make up for.
         self.waits_for_slot = kind.waits_for_slot or (kind.step is not None and self.is_fixed)
         self.is_recurring, self.lets_slots_pass = kind.is_recurring, kind.lets_slots_pass
-        self.shortest = (kind.step or kind.shortest) - timedelta(seconds=self._jitter)
+        shortest = kind.step or kind.shortest
+        self.shortest = shortest - timedelta(seconds=self._jitter) if self._jitter else shortest
 
     @override
     def instant(self, moment: datetime) -> datetime:

@@ -67,7 +67,7 @@ class Store:
         if self.kind == "memory":
             row = backend._rows[task_id]
             if field == "definition":
-                row.definition = value
+                row.definition = str(value)
             else:
                 row.state = row.state._replace(**{field: value})
         elif self.kind == "redis":

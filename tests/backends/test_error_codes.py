@@ -1,5 +1,6 @@
 """Errors of stores, told apart by their codes: outages, conflicts, and values that are refused for what they are."""
 
+import gc
 import random
 import socketserver
 import sqlite3
@@ -260,6 +261,23 @@ def test_a_session_that_became_read_only_is_replaced(servers: Servers) -> None:
         define(backend, "a")
     define(backend, "a")
     backend.close()
+
+
+def test_an_outage_leaves_no_connection_of_another_thread_open(servers: Servers) -> None:
+    backend: Any = open_backend(servers.get("postgres").url, "anew")
+    with backend._single.connect() as other:
+        other.exec_driver_sql("SET default_transaction_read_only = on")
+        pid = other.exec_driver_sql("SELECT pg_backend_pid()").scalar()
+        with backend._engine.connect() as connection:
+            connection.exec_driver_sql("SET default_transaction_read_only = on")
+            connection.commit()
+        with pytest.raises(BackendUnavailableError, match="read-only transaction"):
+            define(backend, "b")
+    define(backend, "b")
+    sessions = backend._read("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid", {"pid": pid})
+    assert sessions[0][0] == 0
+    backend.close()
+    gc.collect()  # warns of connections that were not closed
 
 
 def break_header(content: bytearray) -> None:

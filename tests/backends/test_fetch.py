@@ -11,13 +11,16 @@ from tests.backends.stores import FRESH, LEASE, SECOND, SHARED, Clock, Store, cl
 
 class TestFetch:
     def test_without_changes_returns_the_time_and_the_revision_only(self, backend: Backend, clock: Clock) -> None:
-        assert backend.fetch([], 0) == Snapshot(clock.now, 0, {}, {}, {}, born=clock.now)
+        assert backend.fetch([], 0) == Snapshot(clock.now, 0, {}, {}, {}, born=clock.now, is_complete=True)
+        revision = int(backend.pause_all(True))
+        assert backend.fetch([], revision) == Snapshot(clock.now, revision, {}, {}, {}, True, clock.now)
 
     def test_returns_the_definitions_since_a_revision(self, backend: Backend, clock: Clock) -> None:
         define(backend, "a")
         snapshot = backend.fetch([], 0)
         definition = Definition("a", '{"id": "a"}', "hash of a")
-        assert snapshot == Snapshot(clock.now, snapshot.revision, {"a": definition}, {"a": FRESH}, {}, born=clock.now)
+        expected = Snapshot(clock.now, snapshot.revision, {"a": definition}, {"a": FRESH}, {}, False, clock.now, True)
+        assert snapshot == expected
         define(backend, "b")
         assert backend.fetch([], snapshot.revision).definitions == {"b": Definition("b", '{"id": "b"}', "hash of b")}
 
@@ -63,7 +66,8 @@ class TestFetch:
         clock.advance(1)
         assert store.open(clock).fetch([], 0).born == before.born
         store.empty()
-        assert backend.fetch(["a"], before.revision) == Snapshot(clock.now, 0, {}, {}, {}, born=clock.now)
+        after = Snapshot(clock.now, 0, {}, {}, {}, born=clock.now, is_complete=True)
+        assert backend.fetch(["a"], before.revision) == after
         assert define(backend, "a") == {"a": FRESH}
 
     def test_returns_more_tasks_than_a_script_takes_at_once(self, backend: Backend) -> None:
@@ -71,7 +75,8 @@ class TestFetch:
         define(backend, *ids)
         snapshot = backend.fetch(ids[:700], 0)
         assert (set(snapshot.definitions), set(snapshot.states)) == (set(ids), set(ids))
-        assert backend.fetch([], snapshot.revision) == snapshot._replace(definitions={}, states={})
+        assert snapshot.is_complete
+        assert backend.fetch([], snapshot.revision) == snapshot._replace(definitions={}, states={}, is_complete=False)
 
     @pytest.mark.parametrize(
         ("field", "value", "message"),

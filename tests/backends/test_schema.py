@@ -1,5 +1,6 @@
 """Requirements that a store is checked for when it is opened."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,12 @@ import pytest
 
 from est_alan_scheduler.backends import open_backend
 from est_alan_scheduler.backends.checks import SCHEMA
-from tests.backends.stores import SHARED, Servers, Store, Valkey, define
+from est_alan_scheduler.backends.rows import Definition, State
+from est_alan_scheduler.task import TaskStatus
+from tests.backends import former
+from tests.backends.stores import LEASE, SHARED, Clock, Servers, Store, Valkey, define
+
+SUCCESS = TaskStatus.SUCCESS
 
 
 def write_schema(store: Store, version: int) -> None:
@@ -21,7 +27,7 @@ def write_schema(store: Store, version: int) -> None:
 
 @pytest.mark.parametrize("store", SHARED, indirect=True)
 @pytest.mark.parametrize(
-    ("other", "remedy"), [(1, "upgrade it, or give"), (-1, "earlier ones are not converted; give")]
+    ("other", "remedy"), [(1, "upgrade it, or give"), (-2, "earlier ones are not converted; give")]
 )
 def test_a_store_written_by_another_version_is_refused(store: Store, other: int, remedy: str) -> None:
     write_schema(store, SCHEMA + other)
@@ -40,6 +46,83 @@ def test_opening_a_store_again_changes_nothing(store: Store) -> None:
     before = first.fetch(None, 0)
     after = store.open().fetch(None, 0)
     assert after == before._replace(now=after.now)
+
+
+@pytest.mark.parametrize("store", SHARED, indirect=True)
+class TestFormerSchema:
+    """A store of the former schema is brought up to date when it is opened."""
+
+    def test_the_tasks_and_the_runs_stay(self, store: Store, clock: Clock) -> None:
+        former.write(store)
+        backend = store.open(clock)
+        snapshot = backend.fetch(None, 0)
+        assert snapshot.states == {"a": State("a", 6, 2, SUCCESS, attempt=1, paused=True)}
+        assert snapshot.definitions == {"a": Definition("a", '{"id": "a"}', "hash of a")}
+        assert (snapshot.revision, snapshot.born, snapshot.paused) == (5, 100, False)
+        assert [(run.task_id, run.epoch, run.late) for run in backend.history()] == [("a", 2, False), ("gone", 7, True)]
+
+    def test_tombstones_are_told_kept_for_their_epochs_and_dropped(self, store: Store, clock: Clock) -> None:
+        former.write(store)
+        backend = store.open(clock)
+        assert backend.fetch([], 4).definitions == {"gone": None}
+        assert define(backend, "gone")["gone"].epoch == 7
+        backend.renew("me", LEASE)
+        backend.remove(["gone"])
+        assert backend.drop_tombstones() == 0
+        clock.advance(LEASE)
+        assert backend.drop_tombstones() == 1
+        assert define(backend, "new")["new"].epoch >= 7
+
+    def test_tombstones_of_the_former_schema_can_be_dropped(self, store: Store, clock: Clock) -> None:
+        former.write(store)
+        backend = store.open(clock)
+        assert (backend.drop_tombstones(), backend.drop_tombstones()) == (1, 0)
+        assert backend.fetch([], 4).is_complete
+
+    def test_it_is_done_once_by_any_number_of_instances(self, store: Store, clock: Clock) -> None:
+        former.write(store)
+        with ThreadPoolExecutor(4) as pool:
+            backends = list(pool.map(lambda _: store.open(clock), range(4)))
+        snapshots = [backend.fetch(None, 0) for backend in backends]
+        assert snapshots == [snapshots[0]] * 4
+        assert set(snapshots[0].states) == {"a"}
+
+    def test_it_has_the_tables_of_a_new_store_then(self, store: Store, clock: Clock) -> None:
+        former.write(store)
+        backend: Any = store.open(clock)
+        if store.kind == "redis":
+            prefix = f"{{{store.name}}}:"
+            assert backend._client.hget(prefix + "meta", "schema") == str(SCHEMA).encode()
+            assert backend._client.zrange(prefix + "revisions", 0, -1) == [b"a"]
+            assert backend._client.zrange(prefix + "removed", 0, -1, withscores=True) == [(b"gone", 5.0)]
+            return
+        upgraded = _tables(backend, store.name)
+        store.name += "_new"
+        assert upgraded == _tables(store.open(clock), store.name)
+
+
+def _tables(backend: Any, name: str) -> dict[str, Any]:
+    """Return the columns and indexes of each table, without its prefix."""
+    from sqlalchemy import inspect
+
+    found = {}
+    with backend._engine.connect() as connection:
+        inspector = inspect(connection)
+        for table in (table for table in inspector.get_table_names() if table.rpartition("_")[0] == name):
+            columns = {
+                column["name"]: (str(column["type"]), column["nullable"]) for column in inspector.get_columns(table)
+            }
+            indexes = [
+                (
+                    str(index["name"]).replace(name, ""),
+                    index["column_names"],
+                    [f"{option}={value}" for option, value in index.get("dialect_options", {}).items()],
+                )
+                for index in inspector.get_indexes(table)
+            ]
+            found[table.removeprefix(name)] = columns, sorted(indexes)
+    assert found
+    return found
 
 
 @pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])

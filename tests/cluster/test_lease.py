@@ -18,13 +18,17 @@ class ClusterSession:
 
     def __init__(self) -> None:
         self.heartbeats = 0
+        self.asked = 0
+        self.beaten_at = 0.0
         self.has_beaten = threading.Event()
 
     def seconds_to_heartbeat(self) -> float:
+        self.asked += 1
         return 3_600.0
 
     def heartbeat(self) -> None:
         self.heartbeats += 1
+        self.beaten_at = time.monotonic()
         self.has_beaten.set()
 
 
@@ -45,6 +49,14 @@ def test_the_heartbeat_comes_soon_after_a_request_to_flush(heartbeat: Heartbeat,
     heartbeat.flush_soon(0.01)
     assert session.has_beaten.wait(10)
     assert session.heartbeats == 1
+
+
+def test_the_heartbeat_sleeps_until_outcomes_are_to_be_written(heartbeat: Heartbeat, session: ClusterSession) -> None:
+    began = time.monotonic()
+    heartbeat.flush_soon(0.03)
+    assert session.has_beaten.wait(10)
+    assert session.beaten_at - began >= 0.03
+    assert session.asked <= 5  # at the start, when it is woken, when it is due, and after the heartbeat
 
 
 def test_the_first_request_to_flush_stands_unless_a_later_one_asks_for_now(

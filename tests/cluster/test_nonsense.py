@@ -1,6 +1,7 @@
 """Rows of nonsense: each is one entry of `unresolved()`, hinders no other task, and can be removed."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -37,7 +38,7 @@ NUMBERS = {
 }
 TEXTS = {
     "status": ("", "banana", "RUNNING"),
-    "result": ("nonsense", DEEP, "NaN", "9" * 5000, "[" * 101 + "]" * 101),
+    "result": ("nonsense", DEEP, "NaN", "9" * 5000, "[" * 106 + "]" * 106),
     "consumed": ("[]", "null", '{"a": "b"}', f'{{"a": {HUGE}}}', DEEP),
 }
 DEFINITIONS = (
@@ -120,3 +121,78 @@ def test_values_that_do_not_fit_set_their_tasks_aside(join: Join, store: Store, 
         registry.store[task_id] = adder(task_id)
     check_runs(registry, clock, set())
     assert [task.id for task in registry if task.result != 3] == []
+
+
+@on_shared
+def test_a_registered_definition_is_written_over_one_of_nonsense(join: Join, store: Store, clock: Clock) -> None:
+    old = join()
+    old.register(adder())
+    ids = [f"{number}" for number in range(len(DEFINITIONS))]
+    for task_id in ids:
+        old.store[task_id] = adder(task_id)
+    old.tick()
+    for task_id, value in zip(ids, DEFINITIONS, strict=True):
+        store.spoil(task_id, "definition", value)
+    registry = newcomer(join)
+    check_runs(registry, clock, set(ids))
+    tasks = [registry.register(adder(task_id)) for task_id in ids]
+    check_runs(registry, clock, set())
+    assert {task.result for task in tasks} == {3}
+    check_runs(newcomer(join), clock, set())
+
+
+@on_shared
+def test_a_state_that_was_mended_is_read_with_the_next_news(join: Join, store: Store, clock: Clock) -> None:
+    registered, adopting = join(), newcomer(join)
+    for task_id in "abc":
+        registered.register(adder(task_id))
+    registered.tick()
+    for field, value in (("version", 9), ("misfires", -1)):
+        store.spoil("b", field, value)
+    late = join()
+    late.register(adder("b"))
+    late.expose(jobs.add)
+    everyone = (registered, adopting, late)
+    clock.advance(60)
+    for registry in everyone:
+        registry.tick()
+        registry.tick()
+        assert (list(registry.unresolved()), runs(registry, "a"), runs(registry, "b")) == (["b"], 2, 1)
+    store.spoil("b", "misfires", 0)
+    registered.pause("c")
+    for registry in everyone:
+        for _ in range(3):
+            registry.tick()
+        assert (registry.unresolved(), sorted(registry.store), runs(registry, "b")) == ({}, ["a", "b", "c"], 2)
+
+
+@on_shared
+def test_a_task_whose_extra_is_missing_here_is_set_aside(
+    join: Join, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    join().register(adder("b", every=None, cron="* * * * *"))
+    monkeypatch.setitem(sys.modules, "cronsim", None)
+    registry = newcomer(join)
+    registry.register(adder())
+    check_runs(registry, clock, {"b"})
+    (reason,) = registry.unresolved().values()
+    assert 'pip install "est-alan-scheduler[cron]"' in reason
+    monkeypatch.undo()
+    registry.expose(jobs.boom)
+    check_runs(registry, clock, set())
+    assert runs(registry, "b") == 1
+
+
+@pytest.mark.parametrize("store", ["memory"], indirect=True)
+def test_arguments_and_results_as_deep_as_a_task_may_have_make_sense(join: Join) -> None:
+    value: Any = []
+    for _ in range(99):
+        value = [value]
+    join().register(adder("b", func=jobs.echo, args=(), kwargs={"value": value}))
+    registry = join()
+    registry.expose(jobs.echo)
+    registry.tick()
+    other = join()
+    other.expose(jobs.echo)
+    other.tick()
+    assert (other.unresolved(), other.store["b"].result) == ({}, value)

@@ -118,6 +118,22 @@ def test_an_outcome_that_cannot_be_written_at_all_hinders_no_others(
     assert good.status is TaskStatus.SUCCESS
 
 
+def test_a_refused_outcome_may_also_be_late(
+    registry: TaskRegistry, refusing: Refusing, caplog: pytest.LogCaptureFixture
+) -> None:
+    def remove_and_fail() -> None:
+        registry.remove("a")
+        raise ValueError("é")
+
+    registry.expose(remove_and_fail, "remove_and_fail")
+    registry.register(adder("a", func=remove_and_fail, args=()))
+    refusing.refuses = lambda row: "é" in str(getattr(row, "error", ""))
+    registry.tick()
+    assert [(row["late"], row["error"]) for row in registry.history()] == [(True, "ValueError: \\xe9")]
+    messages = [record.message for record in caplog.records]
+    assert [sum(word in message for message in messages) for word in ("refuses", "ended late")] == [1, 1]
+
+
 def test_a_store_that_refuses_everything_is_an_outage_in_which_nothing_is_lost(
     registry: TaskRegistry, refusing: Refusing
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition
 from est_alan_scheduler.cluster.state_codec import FIELDS
-from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords
+from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords, is_same
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -29,6 +29,29 @@ def row(records: TaskRecords) -> KnownRow:
     row.version, row.fields = 1, {**dict.fromkeys(FIELDS), "status": TaskStatus.PENDING}
     records.set_row("a", row, is_adopted=False)
     return row
+
+
+class Moment(datetime):
+    """A subclass, as other libraries have one."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "answer"),
+    [
+        (None, None, True),
+        (12_345_678, int("12345678"), True),  # equal, but not the same object
+        ({"a": [1, 2]}, {"a": [1, 2]}, True),
+        (datetime(2026, 6, 1), datetime(2026, 6, 1), True),
+        (Moment(2026, 6, 1), datetime(2026, 6, 1), True),
+        (datetime(2026, 6, 1), datetime(2026, 6, 2), False),
+        (datetime(2026, 6, 1), None, False),
+        (1, True, False),  # a store tells them apart
+        (1, 1.0, False),
+        ("pending", "failed", False),
+    ],
+)
+def test_an_equal_value_of_the_same_type_is_no_edit(one: Any, other: Any, answer: bool) -> None:
+    assert is_same(one, other) is answer
 
 
 def state(records: TaskRecords) -> ClaimState | None:

@@ -9,6 +9,7 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler import Event, Task, TaskRegistry, TaskStatus, start_scheduler
+from est_alan_scheduler.events.subscribers import Subscribers
 from tests import jobs
 from tests.frozen import START, Frozen, boom, work
 from tests.ways import wait_until
@@ -17,6 +18,26 @@ from tests.ways import wait_until
 @pytest.fixture
 def registry() -> Frozen:
     return Frozen()
+
+
+@pytest.mark.parametrize(
+    ("subscribed", "retry_at", "answer"),
+    [
+        (None, None, True),
+        (None, START, True),
+        ("failed", None, False),
+        ("retrying", None, True),
+        ("retrying", START, False),
+        ("succeeded", START, True),
+    ],
+)
+def test_an_outcome_that_only_the_log_gets_need_not_wait_for_its_batch(
+    subscribed: str | None, retry_at: datetime | None, answer: bool
+) -> None:
+    subscribers = Subscribers()
+    if subscribed:
+        subscribers.subscribe(subscribed, print)
+    assert subscribers.is_only_logged(Event("failed", "a", retry_at=retry_at)) is answer
 
 
 class TestSubscribing:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from est_alan_scheduler import Task, simulate
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.schedules.due import keep_schedule
 from tests.frozen import Frozen
 from tests.twin import Clock, ClockedRegistry
 
@@ -77,6 +78,17 @@ class TestTheClockGoesBack:
         expected = 47 if "at" not in fields else 2  # the slot of the hour is the one that the step ahead made up for
         assert len([moment for moment in begun if moment >= DAY + 15 * HOUR]) >= expected
 
+    @pytest.mark.parametrize("fields", HALF_HOURS)
+    def test_of_coalesced_slots_the_first_and_the_latest_have_run(
+        self, registry: Frozen, fields: dict[str, Any]
+    ) -> None:
+        task = register(registry, **fields)
+        found = []
+        registry.on("started", lambda event: found.append(f"{event.slot:%H:%M}"))
+        tick_at(registry, "12:00", "14:10", "12:10", "12:30", "13:00", "13:30", "14:00", "14:30")
+        assert found == ["12:00", "12:30", "13:00", "13:30", "14:30"]
+        assert times_of(task) == ["12:00", "14:10", "13:00", "13:30", "14:30"]
+
     def test_run_at_runs_once(self, registry: Frozen) -> None:
         task = register(registry, run_at=DAY + 12 * HOUR)
         tick_at(registry, "12:00", "11:00", "12:00", "13:00")
@@ -105,6 +117,18 @@ class TestTheClockGoesBack:
         assert task.misfired_at is not None
         tick_at(registry, "12:10", "12:30")
         assert times_of(task) == ["12:30"]
+
+    @pytest.mark.parametrize("fields", HALF_HOURS)
+    def test_skipped_slots_have_not_run(self, registry: Frozen, fields: dict[str, Any]) -> None:
+        task = register(registry, misfire_grace=60, **fields)
+        tick_at(registry, "12:00", "13:10", "13:30", "12:10", "12:30", "13:00", "13:30", "14:00")
+        assert (task.misfires, times_of(task)) == (1, ["12:00", "13:30", "12:30", "13:00", "14:00"])
+
+    def test_a_slot_that_is_skipped_again_does_not_run(self, registry: Frozen) -> None:
+        task = register(registry, at="12:30", misfire_grace=60)
+        for days in (0, -40, 0):
+            registry.tick_at(DAY + timedelta(days=days, hours=13))
+        assert (task.misfired_at, task.history) == (DAY + timedelta(hours=12, minutes=30), [])
 
     def test_the_first_slot_of_a_new_task_moves_back_with_the_clock_within_a_day(self, registry: Frozen) -> None:
         task = register(registry, **CRON)
@@ -166,6 +190,19 @@ class TestTheClockGoesBack:
         tick_at(other, "12:00", "12:30", "13:00", "13:30")
         assert times_of(task) == ["12:00", "12:30", "13:00", "13:30"]
 
+    def test_a_restart_knows_all_runs_of_a_full_history(self, registry: Frozen) -> None:
+        task = register(registry, id="a", **GRID)
+        for number in range(120):
+            registry.tick_at(DAY + 12 * HOUR + number * 30 * MINUTE)
+        other = Frozen()
+        other.now = DAY + 22 * HOUR  # the twentieth run, and the first that the history has
+        task = other.register(Task(id="a", func=list, last_run_at=task.last_run_at, history=task.history, **GRID))
+        assert len(task.history) == 100
+        for number in range(101):
+            other.tick_at(DAY + 22 * HOUR + number * 30 * MINUTE)
+        assert other.now == DAY + 72 * HOUR
+        assert [run["run_at"] for run in task.history[-2:]] == [DAY + 71.5 * HOUR, DAY + 72 * HOUR]
+
 
 steps = st.one_of(
     st.sampled_from([7 * MINUTE, 30 * MINUTE, HOUR]),
@@ -175,6 +212,7 @@ steps = st.one_of(
 )
 schedules = st.sampled_from([GRID, CRON, {"at": "12:30"}] if find_spec("cronsim") else [GRID, {"at": "12:30"}])
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"])
+graces = st.sampled_from([None, 600])
 days = st.sampled_from([DAY, datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 4, 4)])
 
 
@@ -218,3 +256,32 @@ def test_no_slot_starts_twice_and_none_is_skipped_once_the_clock_is_right(
         if right < slot <= clock.utc:
             covering = [moment for found, moment in starts if found == slot or every.latest(moment) == slot]
             assert covering, (slot, task)
+
+
+@given(
+    fields=schedules, zone=zones, day=days, moves=st.lists(st.tuples(steps, st.booleans()), max_size=25), grace=graces
+)
+def test_no_slot_starts_twice_though_the_program_starts_anew(
+    fields: dict[str, Any], zone: str | None, day: datetime, moves: list[tuple[timedelta, bool]], grace: float | None
+) -> None:
+    clock = Clock(day + 11 * HOUR + 10 * MINUTE)
+    options: dict[str, Any] = {"id": "a", "func": list, "timezone": zone, "misfire_grace": grace, **fields}
+    started: list[datetime] = []
+
+    def begin(**past: Any) -> tuple[ClockedRegistry, Task]:
+        registry = ClockedRegistry(clock)
+        registry.on("started", lambda event: started.append(to_utc(event.slot or DAY)))
+        return registry, registry.register(Task(**options, **past))
+
+    registry, task = begin()
+    for step, is_new in moves:
+        if is_new:
+            # Of a run that made up for several slots, the history tells the latest, and not the first.
+            schedule = keep_schedule(task)
+            assert schedule is not None
+            started[:] = [schedule.latest(to_utc(run["run_at"])) or DAY for run in task.history]
+            registry, task = begin(last_run_at=task.last_run_at, history=task.history, misfired_at=task.misfired_at)
+        known, count = set(started), len(started)
+        clock.utc += step
+        registry.tick()
+        assert known.isdisjoint(started[count:])

@@ -60,6 +60,21 @@ def test_the_oldest_slots_are_taken_first_when_capacity_is_short(planner: Planne
     assert [planner.take(available) for available in (0, 1, 2, 3, None)] == ["", "b", "ab", "cab", "cab"]
 
 
+def test_no_task_is_looked_at_without_capacity(planner: Planner) -> None:
+    tasks = [planner.put(task_id, misfire_grace=1, last_run_at=NOON - timedelta(minutes=1)) for task_id in "ab"]
+    planner.agenda.work_in(NOON)
+    assert planner.agenda.hold_due(to_utc(NOON), None) == tasks
+    asked: list[Task] = []
+
+    def note(task: Task, _: datetime) -> bool:
+        asked.append(task)
+        return False
+
+    assert planner.take(0, stricter=note) == ""
+    assert (asked, planner.misfires, planner.notices) == ([], [], [])
+    assert planner.take() == "ab"
+
+
 def test_a_waiting_task_is_taken_once_its_dependency_has_succeeded(planner: Planner) -> None:
     dependency = planner.put("a", run_at=NOON + timedelta(days=1))
     planner.put("b", depends_on=["a"])

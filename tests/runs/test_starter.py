@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.executors.call import Call, Outcome
+from est_alan_scheduler.executors.call import Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.worker import make_call
+from est_alan_scheduler.fields.retry import Retry
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.starter import RunStarter
 from est_alan_scheduler.task import Task, TaskStatus
 
-NOON = datetime(2026, 6, 1, 12)
+NOON, EARLIER = datetime(2026, 6, 1, 12), datetime(2026, 6, 1, 11)
 
 
 class ManualRunner:
@@ -129,3 +130,51 @@ def test_a_replaced_runner_gets_no_call(setup: StarterSetup) -> None:
     task, later = setup.put("a", print), ManualRunner()
     setup.starter.submit(task, later)
     assert (later.calls, task.status) == ([], TaskStatus.PENDING)
+
+
+class EndingRunner(ManualRunner):
+    """A runner that starts no call any more, because the program ends; something else happens meanwhile."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self._meanwhile = meanwhile
+
+    def start(self, call: Call, done: Callable[[Outcome], None]) -> None:
+        self._meanwhile()
+        raise InterpreterEndsError
+
+
+def due_after_an_end(setup: StarterSetup, task: Task, meanwhile: Callable[[], object]) -> list[Task]:
+    """Start `task` while the program ends, and return the tasks that are due then."""
+    runner: Any = EndingRunner(meanwhile)
+    setup.capacity.runner = lambda: runner  # type: ignore[method-assign]  # there is no pool
+    setup.find_ready(task)
+    setup.starter.submit(task, runner)
+    assert setup.recorder.in_flight.all() == []
+    setup.agenda.work_in(NOON)
+    return [entry.task for entry in setup.agenda.take(setup.agenda.note_time(NOON), None)]
+
+
+def test_a_start_undone_at_the_end_of_the_program_leaves_the_task_as_it_was(setup: StarterSetup) -> None:
+    before = {"status": TaskStatus.FAILED, "attempt": 2, "last_run_at": EARLIER, "first_run_at": EARLIER}
+    task = setup.put("a", print, retry_at=EARLIER, retry=Retry(max_retries=3), **before)
+    assert due_after_an_end(setup, task, lambda: None) == [task]
+    assert {name: getattr(task, name) for name in before} == before
+    assert (task.retry_at, task.history) == (EARLIER, [])
+
+
+def test_an_undone_start_of_a_task_that_was_removed_meanwhile_is_not_due(setup: StarterSetup) -> None:
+    task = setup.put("a", print)
+    assert due_after_an_end(setup, task, lambda: setup.agenda.store.pop("a")) == []
+
+
+def test_an_undone_start_of_a_task_that_was_replaced_meanwhile_lets_the_other_one_run(setup: StarterSetup) -> None:
+    task = setup.put("a", print)
+
+    def replace() -> None:
+        setup.put("a", repr)
+        (entry,) = setup.agenda.take(setup.agenda.note_time(NOON), None)
+        setup.agenda.take_off(entry)  # as a tick does while a call of that id goes on
+
+    assert due_after_an_end(setup, task, replace) == [setup.agenda.store["a"]]
+    assert (task.status, setup.agenda.store["a"] is task) == (TaskStatus.PENDING, False)

@@ -65,6 +65,19 @@ def test_wildcards_follow_elapsed_time_through_each_clock_change(is_full: bool) 
                     assert [Cron(expression, named(zone)).latest(slot) for slot in found] == found
 
 
+def test_wildcards_a_day_or_more_away_are_found_beyond_a_clock_change() -> None:
+    random, distances = Random(7), []
+    for zone in ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "America/Nuuk"):
+        for change in random.sample(oracle.transitions(ZoneInfo(zone)), 3):
+            start = change - timedelta(hours=random.randrange(1, 48), minutes=random.randrange(60))
+            end, weekday = start + timedelta(days=4), (change + timedelta(days=random.choice((1, 2)))).isoweekday() % 7
+            expression = f"*/{random.choice((20, 30, 45))} {random.choice(('*', '*/6', '2', '1-3'))} * * {weekday}"
+            cron, expected = Cron(expression, named(zone)), elapsed(expression, zone, start, end)
+            assert (cron.after(start), cron.latest(end)) == (expected[0], expected[-1]), (expression, zone, start)
+            distances += [expected[0] - start, end - expected[-1]]
+    assert sum(distance > timedelta(days=1) for distance in distances) > 10
+
+
 def test_wildcards_equal_those_of_cronsim_through_clock_changes_by_an_hour() -> None:
     random = Random(4)
     for zone in ("Europe/Berlin", "America/New_York"):  # in other zones cronsim may step back in time and never end

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from est_alan_scheduler import Task, TaskRegistry, simulate
+from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.due import next_run
 from tests.frozen import Frozen
@@ -363,21 +364,31 @@ class TestFirstSlot:
 
 class TestEndsOfTheCalendar:
     @pytest.mark.parametrize(
-        "fields",
+        ("fields", "is_due"),
         [
-            {"run_at": datetime.max, "jitter": 60},
-            {"run_at": datetime.max, "timezone": "Asia/Seoul"},
-            {"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=UTC)},
-            {"at": "12:00", "id": "\ud800", "jitter": 60},
+            ({"run_at": datetime.max, "jitter": 60}, True),
+            ({"run_at": datetime.max, "timezone": "Asia/Seoul"}, True),
+            ({"run_at": datetime.max, "timezone": "America/New_York"}, True),
+            ({"at": "12:00", "timezone": "Asia/Seoul", "last_run_at": datetime.max.replace(tzinfo=UTC)}, False),
+            ({"at": "12:00", "id": "\ud800", "jitter": 60}, True),
         ],
     )
     def test_a_schedule_at_the_end_of_the_calendar_raises_no_error(
-        self, registry: Frozen, fields: dict[str, Any]
+        self, registry: Frozen, fields: dict[str, Any], is_due: bool
     ) -> None:
         task = registry.register(task_with(**fields))
         registry.tick_at(NOON)
-        assert registry.why_not(task.id)
-        assert list(registry.upcoming(limit=3)) is not None
+        assert registry.why_not(task.id).startswith("due in" if is_due else "never due")
+        moments = [to_utc(run.at) for run in registry.upcoming(limit=3)]
+        assert (bool(moments), moments) == (is_due, sorted(set(moments)))  # none twice
+
+    def test_jitter_beyond_the_end_of_the_calendar_is_left_out(self) -> None:
+        slot = datetime.max.replace(tzinfo=UTC)
+        assert next_run(task_with(run_at=slot, timezone="UTC", jitter=60), NOON) == slot
+        early = slot - timedelta(seconds=61)
+        moment = next_run(task_with(run_at=early, timezone="UTC", jitter=60), NOON)
+        assert moment is not None
+        assert early < moment < slot
 
     @pytest.mark.parametrize("zone", [None, "UTC", "Asia/Seoul", "America/New_York"])
     @pytest.mark.parametrize(
@@ -432,3 +443,14 @@ class TestEndsOfTheCalendar:
         assert list(islice(simulate(registry, now, max(now, datetime(1, 1, 1, 1))), 5)) is not None
         registry.tick()
         assert registry.idle_seconds() is None or registry.why_not("0")
+
+    @pytest.mark.parametrize(("zone", "now"), [("America/New_York", datetime.min), ("Asia/Seoul", datetime.max)])
+    def test_a_simulation_ends_though_no_wall_clock_shows_the_next_moment(
+        self, registry: Frozen, set_zone: Callable[[str], None], zone: str, now: datetime
+    ) -> None:
+        set_zone(zone)
+        kinds: list[dict[str, Any]] = [{"every": {"hours": 1}}, {"at": "23:30"}, {"at": "00:30"}]
+        for number, fields in enumerate(kinds):
+            registry.register(task_with(id=str(number), **fields))
+        begin = now if now == datetime.min else now - DAY
+        assert len(list(simulate(registry, begin, begin + DAY))) < 40

@@ -11,10 +11,10 @@ from typing_extensions import override
 from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
-from est_alan_scheduler.backends.checks import SCHEMA, check_fields, check_ids, check_name, check_schema
+from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
-from est_alan_scheduler.backends.redis import scripts
+from est_alan_scheduler.backends.redis import removal, scripts
 from est_alan_scheduler.backends.redis.client import make_client
 from est_alan_scheduler.backends.redis.errors import store_error
 from est_alan_scheduler.backends.redis.fields import (
@@ -29,6 +29,7 @@ from est_alan_scheduler.backends.redis.fields import (
     sent,
 )
 from est_alan_scheduler.backends.rows import (
+    HIGHEST,
     Assignment,
     Change,
     Claim,
@@ -45,6 +46,7 @@ from est_alan_scheduler.backends.rows import (
 from est_alan_scheduler.task import TaskStatus
 
 _BATCH = 500  # tasks a script: the server serves no other client meanwhile
+_PAUSE = 30_000_000  # microseconds until a tombstone is looked at again whose task has a run in flight
 
 
 class RedisBackend(Backend):
@@ -82,6 +84,9 @@ class RedisBackend(Backend):
                 " tasks with it: set maxmemory-policy noeviction"
             )
         (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
+        if found == str(FORMER_SCHEMA).encode():
+            self._upgrade()
+            (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
         check_schema(int(found) if found.isdigit() else found, self.url)
 
     @contextmanager
@@ -95,6 +100,14 @@ class RedisBackend(Backend):
                 raise
             text = f"{self.url} does not answer as Redis does ({error_text(error)}): give the URL of Redis or Valkey"
             raise RuntimeError(text) from error
+
+    def _upgrade(self) -> None:
+        """Bring the keys of the former schema up to date, in batches that may be repeated."""
+        with self._guard():
+            ids = self._client.zrange(self._prefix + "revisions", 0, -1)
+        self._each(removal.UPGRADE, list(map(to_id, ids)))
+        with self._guard():
+            self._client.hset(self._prefix + "meta", "schema", SCHEMA)
 
     @override
     def close(self) -> None:
@@ -110,21 +123,35 @@ class RedisBackend(Backend):
             ids = list(map(to_id, found))
         rows = [[task_id, ""] for task_id in ids]
         rows += [[task_id, str(version)] for task_id, version in (known or {}).items()]
-        snapshot, more = self._fetch_page(Snapshot(0, seen, {}, {}, {}), _batches(rows) or [[]])
+        snapshot, removed, more = self._fetch_page(Snapshot(0, seen, {}, {}, {}), str(seen), _batches(rows) or [[]])
         while more:
-            snapshot, more = self._fetch_page(snapshot, [[]])
+            snapshot, removed, more = self._fetch_page(snapshot, removed, [[]])
+        if snapshot.is_complete:  # a task that was asked for and removed meanwhile is not in it
+            for found in (snapshot.definitions, snapshot.states):
+                for task_id in [task_id for task_id in found if snapshot.definitions.get(task_id) is None]:
+                    del found[task_id]
         return snapshot
 
-    def _fetch_page(self, snapshot: Snapshot, batches: Sequence[Sequence[Any]]) -> tuple[Snapshot, bool]:
-        """Add states, and the next changes since the snapshot's revision; return whether there are more of those."""
-        began = self.clock.begin()
-        # Changes come with the first batch only: a change during a later batch is part of the next fetch.
-        calls = [(str(snapshot.revision), _BATCH * (place == 0), sent(one)) for place, one in enumerate(batches)]
+    def _fetch_page(
+        self, snapshot: Snapshot, removed_seen: str, batches: Sequence[Sequence[Any]]
+    ) -> tuple[Snapshot, str, bool]:
+        """Add states, and the next changes since the snapshot's revision, removals since another one.
+
+        Return also the latter for the next page, and whether there is one.
+        """
+        began, seen = self.clock.begin(), str(snapshot.revision)
+        # Changes come with the last batch only: a task that was removed during an earlier one is among them.
+        last = len(batches) - 1
+        calls = [(seen, removed_seen, _BATCH * (n == last), sent(one)) for n, one in enumerate(batches)]
         replies = [loaded(reply) for reply in self._call(scripts.FETCH, calls)]
-        now, revision, more, changes, _, paused, born = replies[0]
+        now, revision, removed_seen, begins, more, changes, _, paused, born = replies[-1]
         self.clock.note(int(now), began)
-        for _, _, _, _, states, _, _ in replies:
-            for task_id, state in states:
+        if begins:
+            snapshot.definitions.clear()
+            snapshot.unreadable.clear()
+            snapshot = snapshot._replace(is_complete=True)
+        for reply in replies:
+            for task_id, state in reply[6]:
                 add_task(snapshot, task_id, read_state(task_id, state), None)
         for task_id, (removed, definition, checksum), state in changes:
             if removed == "1":
@@ -132,7 +159,8 @@ class RedisBackend(Backend):
                 snapshot.states.pop(task_id, None)
             else:
                 add_task(snapshot, task_id, read_state(task_id, state), (definition, checksum))
-        return snapshot._replace(now=int(now), revision=int(revision), paused=paused, born=int(born)), bool(more)
+        snapshot = snapshot._replace(now=int(now), revision=int(revision), paused=paused, born=int(born))
+        return snapshot, removed_seen, bool(more)
 
     @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
@@ -151,7 +179,12 @@ class RedisBackend(Backend):
 
     @override
     def remove(self, ids: Collection[str]) -> None:
-        self._each(scripts.REMOVE, [task_id for task_id in ids if can_send(task_id)])
+        self._each(removal.REMOVE, [task_id for task_id in ids if can_send(task_id)], str(KEPT))
+
+    @override
+    def drop_tombstones(self, limit: int = 1_000) -> int:
+        batch = (str(min(limit, _BATCH)), str(HIGHEST), str(_PAUSE))
+        return int(self._call(removal.DROP_TOMBSTONES, [batch])[0])
 
     @override
     def pause_all(self, paused: bool) -> bool:
@@ -196,7 +229,7 @@ class RedisBackend(Backend):
     @override
     def instances(self) -> list[InstanceRow]:
         (found,) = self._call(scripts.INSTANCES, [()])
-        rows = ((to_id(owner), integer(since), integer(until)) for owner, since, until in found)
+        rows = ([to_id(owner), *(integer(raw and to_id(raw)) for raw in moments)] for owner, *moments in found)
         return sorted(to_instances(rows), key=lambda row: (row.since, row.owner))
 
     @override

@@ -14,7 +14,6 @@ RUN = RunRow._fields[2:]
 """The fields of a run beside its task and epoch."""
 RUN_MEMBER = re.compile(rb".+\0[0-9]{16}", re.DOTALL)
 """A member of the history."""
-_INTEGER = re.compile("0|-?[1-9][0-9]{0,18}")  # as scripts compare them
 _TEXTS = frozenset({"status", "result", "owner", "consumed"})
 
 
@@ -42,9 +41,13 @@ def can_send(task_id: str) -> bool:
     return True
 
 
-def integer(raw: bytes | None) -> object:
-    """Return a stored number; what is none stays what it is."""
-    return int(raw) if raw is not None and _INTEGER.fullmatch(to_id(raw)) else raw
+def integer(raw: Any) -> object:
+    """Return a stored number; what is not written as scripts compare numbers stays what it is."""
+    try:
+        number = int(raw)
+    except (TypeError, ValueError):
+        return raw
+    return number if str(number) == raw else raw
 
 
 def loaded(reply: bytes) -> Any:
@@ -82,8 +85,10 @@ def _read(names: Sequence[str], values: Sequence[Any], quoted_names: Collection[
             yield None
         elif name in quoted_names:
             yield _unquoted(raw)
+        elif name in _TEXTS:
+            yield raw
         else:
-            yield raw if name in _TEXTS or not _INTEGER.fullmatch(raw) else int(raw)
+            yield integer(raw)
 
 
 def _unquoted(raw: str) -> object:

@@ -2,8 +2,10 @@
 
 Keys, all of which begin with the hash tag in KEYS[1]:
 
-    meta         a hash: schema, revision, paused, born
-    revisions    a sorted set: task ids, removed ones too, by the revision of their last change
+    meta         a hash: schema, revision, paused, born; dropped_revision, dropped_version: the highest of tombstones
+    revisions    a sorted set: task ids by the revision of their last change
+    removed      the same of tombstones
+    kept         a sorted set: tombstones by the end of the leases of the time of the removal
     task:ID      a hash: the state and the definition of a task; an empty text is a None
     run:ID:N     a hash: the run of epoch N
     runs:ID      a sorted set: the epochs of the runs that are kept
@@ -59,6 +61,7 @@ end
 local function rows(place) return ipairs(cjson.decode(ARGV[place])) end
 local function whole(number) return string.format('%.0f', number) end
 local function meta(name) return call('HGET', P .. 'meta', name) end
+local function number(name) return tonumber(meta(name) or '0') end
 local function alive(owner, at)
     local till = tonumber(call('HGET', P .. 'leases', owner) or '')
     return till and till > at and till <= {LATEST}
@@ -84,6 +87,7 @@ local function next_revision(id)
         call('ZADD', P .. 'revisions', revision, id)
         next_version(id)
     end
+    return revision
 end
 local function run_key(id, epoch) return P .. 'run:' .. id .. ':' .. epoch end
 local function get_run(id, epoch, ...) return fields(run_key(id, epoch), ...) end
@@ -141,35 +145,49 @@ call('HSETNX', P .. 'meta', 'schema', ARGV[2])
 return meta('schema')
 """
 
+# ARGV[2] is the revision seen, ARGV[3] that up to which removals were seen. A complete snapshot reads all tasks, page
+# by page, and of tombstones only those of tasks that were removed since it began. It begins anew if one of those is
+# dropped.
 FETCH = """
 local born = meta('born')
 if not born then
     born = whole(now())
     call('HSET', P .. 'meta', 'born', born)
 end
-local revision = tonumber(meta('revision') or '0')
-local seen, limit = tonumber(ARGV[2]), tonumber(ARGV[3])
-if seen > revision then seen = 0 end
+local last = number('revision')
+local seen, gone, limit = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local begins, revision = 0, last
+if limit > 0 and (gone == 0 or gone < number('dropped_revision') or seen > last) then
+    begins, seen, gone = 1, 0, last
+end
 local news, more = {}, 0
-if limit > 0 and revision > seen then
-    local range = '(' .. whole(seen)
-    local found = call('ZRANGEBYSCORE', P .. 'revisions', range, '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
-    for i = 1, #found, 2 do
-        news[#news + 1] = {found[i], {get(found[i], 'removed', 'definition', 'hash')}, state(found[i])}
+if limit > 0 and last > seen then
+    local function after(key, score)
+        return call('ZRANGEBYSCORE', P .. key, '(' .. whole(score), '+inf', 'WITHSCORES', 'LIMIT', 0, limit)
     end
-    if #news == limit then
-        revision = tonumber(found[#found])
-        more = 1
+    local found = {after('revisions', seen), after('removed', math.max(seen, gone))}
+    for _, part in ipairs(found) do
+        if #part == 2 * limit then
+            revision = math.min(revision, tonumber(part[#part]))
+            more = 1
+        end
+    end
+    for _, part in ipairs(found) do
+        for i = 1, #part, 2 do
+            if tonumber(part[i + 1]) <= revision then
+                news[#news + 1] = {part[i], {get(part[i], 'removed', 'definition', 'hash')}, state(part[i])}
+            end
+        end
     end
 end
 local states = {}
-for _, asked in rows(4) do
+for _, asked in rows(5) do
     local removed, version = get(asked[1], 'removed', 'version')
     if removed ~= '1' and version ~= asked[2] and (removed or exists(asked[1])) then
         states[#states + 1] = {asked[1], state(asked[1])}
     end
 end
-return cjson.encode({whole(now()), whole(revision), more, news, states, all_paused(), born})
+return cjson.encode({whole(now()), whole(revision), whole(gone), begins, more, news, states, all_paused(), born})
 """
 
 DEFINE = """
@@ -180,8 +198,12 @@ for _, wanted in rows(2) do
     local is_other = not removed and exists(id) and not is_hash(id)  -- until it is removed
     if not is_other and (removed ~= '0' or old_hash ~= hash) then
         if not removed then
-            put(id, 'epoch', '0')
+            local last = whole(number('dropped_version'))
+            put(id, 'epoch', last, 'version', last)
             blank(id)
+        elseif removed == '1' then
+            call('ZREM', P .. 'removed', id)
+            call('ZREM', P .. 'kept', id)
         end
         if removed ~= '0' then put(id, 'paused', paused) end
         put(id, 'definition', definition, 'hash', hash, 'removed', '0')
@@ -204,19 +226,6 @@ for _, change in rows(2) do
     end
 end
 return cjson.encode(states)
-"""
-
-REMOVE = """
-for _, id in rows(2) do
-    if exists(id) and get(id, 'removed') ~= '1' then
-        restore(id)
-        blank(id)
-        put(id, 'removed', '1', 'definition', '', 'hash', '')
-        next_revision(id)
-        drop_finished(id, '+inf')
-    end
-end
-return '{}'
 """
 
 PAUSE_ALL = """

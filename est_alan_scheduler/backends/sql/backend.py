@@ -11,6 +11,7 @@ from est_alan_scheduler.backends.checks import check_fields, check_ids
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_runs, to_states
 from est_alan_scheduler.backends.rows import (
+    HIGHEST,
     Assignment,
     Change,
     DeadRunOutcome,
@@ -38,28 +39,32 @@ class SqlBackend(SqlEngine):
 
     @override
     def fetch(self, ids: Collection[str] | None, seen: int, known: Mapping[str, int] | None = None) -> Snapshot:
-        t = self._tables
-        news = "t.revision > :seen"
-        wanted = "1 = 1" if ids is None else f"({news} OR {self._among('t.id')})" if ids else news
-        wanted = f"({wanted} OR {self._changed()})" if known else wanted
+        t, is_news = self._tables, "t.revision > :seen" if seen else "true"
+        # As the indexes have it, of which one has no tombstones.
+        wanted = [f"(t.removed <> true AND {is_news})"]
+        if seen:
+            wanted.append(f"(t.removed = true AND {is_news})")
+            wanted += ["t.removed <> true"] if ids is None else [self._among("t.id")] if ids else []
+            wanted += [self._changed()] if known else []
         statement = (
-            f"SELECT {self._now}, m.revision, m.paused, m.born, {news}, t.removed,"
-            f" CASE WHEN {news} THEN t.definition END, t.hash, {STATE}"
-            f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {wanted}"
+            f"SELECT {self._now}, m.revision, m.dropped_revision, m.paused, m.born, {is_news}, t.removed,"
+            f" CASE WHEN {is_news} THEN t.definition END, t.hash, {STATE}"
+            f" FROM {t.meta} m LEFT JOIN {t.tasks} t ON {' OR '.join(wanted)}"
         )
-        parameters = {"seen": seen, **self._times(), **({"ids": self._ids(ids)} if ids else {})}
-        parameters |= {"known": json.dumps(known)} if known else {}
+        parameters: dict[str, Any] = {**self._times(), **({"seen": seen} if seen else {})}
+        parameters |= {"ids": self._ids(ids)} if seen and ids else {}
+        parameters |= {"known": json.dumps(known)} if seen and known else {}
         began = self.clock.begin()
         rows = self._read(statement, parameters)
         if not rows:  # the store was emptied
             self.open()
             return self.fetch(ids, 0, known)
-        now, revision, paused, born = rows[0][:4]
+        now, revision, dropped, paused, born = rows[0][:5]
         self.clock.note(now, began)
-        if revision < seen:  # an older state of the store was restored
+        if not dropped <= seen <= revision and seen:  # above it, an older state of the store was restored
             return self.fetch(ids, 0, known)
-        snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born)
-        for _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
+        snapshot = Snapshot(now, revision, {}, {}, {}, bool(paused), born, is_complete=seen == 0)
+        for _, _, _, _, _, is_changed, removed, definition, checksum, *state in rows:
             task_id = state[_ID]
             if task_id is None:
                 continue  # no task was asked for, and none has changed
@@ -81,7 +86,7 @@ class SqlBackend(SqlEngine):
         upsert = (
             f"INSERT INTO {t.tasks} AS t (id, definition, hash, revision, removed, version, epoch, status, attempt,"
             " misfires, paused, run_requested)"
-            " VALUES (:id, :json, :hash, :revision, false, 1, 0, 'pending', 0, 0, :paused, 0)"
+            " VALUES (:id, :json, :hash, :revision, false, :last + 1, :last, 'pending', 0, 0, :paused, 0)"
             " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, hash = excluded.hash,"
             f" revision = excluded.revision, removed = false, version = {next_of('t.version')},"
             " paused = CASE WHEN t.removed THEN excluded.paused ELSE t.paused END"
@@ -91,8 +96,9 @@ class SqlBackend(SqlEngine):
         equal = {row[2 + _ID] for row in rows if not row[0] and row[1] == wanted[row[2 + _ID]].hash}
         if new := [wanted[task_id] for task_id in sorted(wanted.keys() - equal)]:
             with self._transaction() as connection:
-                revision = self._next_revision(connection)
-                self._execute_all(connection, upsert, [{**one._asdict(), "revision": revision} for one in new])
+                revision, last = self._next_revision(connection)
+                parameters = [{**one._asdict(), "revision": revision, "last": last} for one in new]
+                self._execute_all(connection, upsert, parameters)
                 rows = self._rows(connection, select, ids)
         states = to_states(row[2:] for row in rows)
         return {task_id: states[task_id] for task_id in wanted if task_id in states}
@@ -112,7 +118,7 @@ class SqlBackend(SqlEngine):
         changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
         nothing = {"json": None, "hash": None}
         with self._transaction() as connection:
-            revision = {"revision": self._next_revision(connection)}
+            revision = {"revision": self._next_revision(connection)[0]}
             parameters = [
                 {**(nothing if one.definition is None else one.definition._asdict()), **one._asdict(), **revision}
                 for one in sorted(changes, key=lambda change: change.id)
@@ -131,17 +137,46 @@ class SqlBackend(SqlEngine):
         t = self._tables
         # After numbers of nonsense the row begins anew, above the runs that are known.
         last = f"(SELECT COALESCE(MAX({whole_or('r.epoch', '0')}), 0) FROM {t.runs} r WHERE r.task_id = {t.tasks}.id)"
+        # A lease that ends later than any can is of a clock that was wrong.
+        ends = f"SELECT MAX(lease_until) FROM {t.instances} WHERE lease_until <= {self._now} + {KEPT}"
         update = (
             f"UPDATE {t.tasks} SET removed = true, definition = '', hash = '', revision = :revision,"
-            f" version = {whole_or('version', '0')} + 1, epoch = {whole_or('epoch', last)}, {BLANK}"
-            f" WHERE {key} = :id AND removed <> true"
+            f" kept_until = COALESCE(({ends}), 0), version = {whole_or('version', '0')} + 1,"
+            f" epoch = {whole_or('epoch', last)}, {BLANK} WHERE {key} = :id AND removed <> true"
         )
         delete = f"DELETE FROM {t.runs} WHERE {key.replace('id', 'task_id')} = :id AND finished IS NOT NULL"
         with self._transaction() as connection:
-            revision = self._next_revision(connection)
-            parameters = [{"id": value, "revision": revision} for _, value in sorted(ids.items())]
+            revision, _ = self._next_revision(connection)
+            parameters = [{"id": value, "revision": revision, **self._times()} for _, value in sorted(ids.items())]
             self._execute_all(connection, update, parameters)
-            self._execute_all(connection, delete, parameters)
+            self._execute_all(connection, delete, [{"id": value} for _, value in sorted(ids.items())])
+
+    @override
+    @tried_again
+    def drop_tombstones(self, limit: int = 1_000) -> int:
+        t = self._tables
+        found = (
+            f"SELECT t.id, t.revision, t.version, t.epoch FROM {t.tasks} t"
+            f" WHERE t.removed = true AND t.kept_until <= (SELECT {self._now})"
+            " AND t.revision <= :most AND t.version <= :most AND t.epoch <= :most AND NOT EXISTS"
+            f" (SELECT 1 FROM {t.runs} r WHERE r.task_id = t.id AND r.finished IS NULL)"
+            " ORDER BY t.kept_until LIMIT :limit"
+        )
+        parameters = {"most": HIGHEST, "limit": limit, **self._times()}
+        if not self._read(found, parameters | {"limit": 1}):
+            return 0  # without a lock
+        last = f"SELECT dropped_revision, dropped_version FROM {t.meta} {self._lock}"
+        update = f"UPDATE {t.meta} SET dropped_revision = :revision, dropped_version = :version"
+        delete = f"DELETE FROM {t.tasks} WHERE {self._among('id')}"
+        with self._transaction() as connection:
+            revision, version = connection.execute(sql(last)).one()
+            rows = self._rows(connection, f"{found} {self._skip}", parameters)
+            rows = [row for row in rows if isinstance(row[0], str)]  # else its id is no text
+            revision = max([revision, *(row[1] for row in rows)])
+            version = max([version, *(number for row in rows for number in row[2:])])
+            connection.execute(sql(update), {"revision": int(revision), "version": int(version)})
+            connection.execute(sql(delete), {"ids": self._ids([row[0] for row in rows])})
+        return len(rows)
 
     @override
     @tried_again
@@ -295,8 +330,12 @@ class SqlBackend(SqlEngine):
             self._execute_all(connection, forget, [{"owner": owner} for owner in sorted(dead_owners)])
         return {(one.id, one.epoch) for one in reaped}
 
-    def _next_revision(self, connection: Connection) -> int:
-        """Return the next management revision, locked until the transaction ends, so that revisions commit in order."""
+    def _next_revision(self, connection: Connection) -> tuple[int, int]:
+        """Return the next management revision, and the highest version of a tombstone that was dropped.
+
+        Both are locked until the transaction ends, so that revisions commit in order.
+        """
         meta = self._tables.meta
         connection.execute(sql(f"UPDATE {meta} SET revision = revision + 1"))
-        return int(connection.execute(sql(f"SELECT revision FROM {meta}")).scalar_one())
+        revision, version = connection.execute(sql(f"SELECT revision, dropped_version FROM {meta}")).one()
+        return int(revision), int(version)

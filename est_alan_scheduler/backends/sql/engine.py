@@ -10,14 +10,14 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from typing_extensions import ParamSpec, override
 
-from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
-from est_alan_scheduler.backends.checks import SCHEMA, check_schema
-from est_alan_scheduler.backends.sql.errors import ConflictError, is_locked, store_error
+from est_alan_scheduler.backends.backend import Backend
+from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_schema
+from est_alan_scheduler.backends.sql.errors import ConflictError, needs_new_connections, store_error
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
 _Arguments = ParamSpec("_Arguments")
@@ -54,6 +54,7 @@ class SqlEngine(Backend):
     def __init__(self, url: str, engine: Engine, single: Engine, name: str, clock: Callable[[], int] | None) -> None:
         super().__init__(url, clock)
         self._engine = engine
+        event.listen(engine, "handle_error", _drop_useless)
         self._single = single  # the same engine, where each statement is a transaction of its own
         self._pid = os.getpid()
         self._tables = Tables(name)
@@ -85,16 +86,29 @@ class SqlEngine(Backend):
             with self._single.connect() as connection:
                 exists = inspect(connection).has_table(t.meta)
                 found = self._schema(connection) if exists else None
-            if found is None:
+            if found in (None, FORMER_SCHEMA):
                 with self._engine.begin() as connection:
                     self._create(connection)
                     found = self._schema(connection)
+                    if found == FORMER_SCHEMA:
+                        found = self._upgrade(connection)
                     if found is None:
                         found = SCHEMA
                         columns = "id, schema_version, revision, paused, born"
                         insert = f"INSERT INTO {t.meta} ({columns}) VALUES (1, :schema, 0, false, {self._now})"
                         connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
         check_schema(found, self.url)
+
+    def _upgrade(self, connection: Connection) -> int:
+        """Bring the tables of the former schema up to date, and return the schema."""
+        t, number = self._tables, "BIGINT NOT NULL DEFAULT 0"
+        for table, column in ((t.meta, "dropped_revision"), (t.meta, "dropped_version"), (t.tasks, "kept_until")):
+            connection.execute(sql(f"ALTER TABLE {table} ADD COLUMN {column} {number}"))
+        for index in t.metadata.tables[t.tasks].indexes:
+            index.create(connection)
+        connection.execute(sql(f"DROP INDEX ix_{t.tasks}_revision"))
+        connection.execute(sql(f"UPDATE {t.meta} SET schema_version = {SCHEMA}"))
+        return SCHEMA
 
     @override
     def close(self) -> None:
@@ -142,7 +156,10 @@ class SqlEngine(Backend):
         try:
             yield
         except (DBAPIError, PoolTimeoutError, sqlite3.Error, UnicodeError, OverflowError) as error:
-            failure = store_error(self.url, error)
-            if not isinstance(failure, ValueRefusedError | ConflictError) and not is_locked(error):
-                self._engine.dispose()  # the server may be a stand-by by now, the file another one
-            raise failure from error
+            raise store_error(self.url, error) from error
+
+
+def _drop_useless(context: ExceptionContext) -> None:
+    """Let SQLAlchemy drop this connection, and those of other threads when they are back in the pool."""
+    if needs_new_connections(context.original_exception):
+        context.is_disconnect = True

@@ -19,13 +19,22 @@ class ConflictError(BackendUnavailableError):
 def store_error(url: str, error: BaseException) -> BackendUnavailableError:
     """Return the error of a backend for one of SQLAlchemy or of a driver; all that is not told apart is an outage."""
     cause = getattr(error, "orig", None) or error
+    state = getattr(cause, "sqlstate", None)
+    return _kind(cause)(f"{url}: {_in_one_line(cause)}{f' (SQLSTATE {state})' if state else ''}")
+
+
+def needs_new_connections(error: BaseException) -> bool:
+    """Return whether the present connections may be of no use: the server is a stand-by, the file was replaced."""
+    return _kind(error) is BackendUnavailableError and not is_locked(error)
+
+
+def _kind(cause: BaseException) -> type[BackendUnavailableError]:
     state = getattr(cause, "sqlstate", None) or ""
-    text = f"{url}: {_in_one_line(cause)}{f' (SQLSTATE {state})' if state else ''}"
     if state in _CONFLICTS:
-        return ConflictError(text)
+        return ConflictError
     if state[:2] in _REFUSED_CLASSES or isinstance(cause, OverflowError | UnicodeError) or _code(cause) in _REFUSED:
-        return ValueRefusedError(text)
-    return BackendUnavailableError(text)
+        return ValueRefusedError
+    return BackendUnavailableError
 
 
 def is_locked(error: BaseException) -> bool:

@@ -64,21 +64,27 @@ class Tables:
             Column("id", Integer, primary_key=True, autoincrement=False),
             *_columns(Integer, "schema_version"),
             *_columns(BigInteger, "revision", "born"),
+            *_columns(BigInteger, "dropped_revision", "dropped_version", default="0"),
             *_columns(Boolean, "paused"),
         )
-        Table(
+        tasks = Table(
             self.tasks,
             self.metadata,
             Column("id", _key(), primary_key=True),
-            Column("revision", BigInteger, nullable=False, index=True),
             *_columns(Boolean, "removed", "paused"),
-            *_columns(BigInteger, "version", "epoch"),
+            *_columns(BigInteger, "revision", "version", "epoch"),
+            *_columns(BigInteger, "kept_until", default="0"),
             *_columns(Integer, "attempt", "misfires", "run_requested"),
             *_columns(BigInteger, "first_run_at", "last_run_at", "last_success_at", "retry_at", nullable=True),
             *_columns(BigInteger, "misfired_at", "slot", nullable=True),
             *_columns(Text, "status", "hash", "definition"),
             *_columns(Text, "owner", "token", "consumed", "error_message", "result", nullable=True),
         )
+        # Each row is in one of the first two. A nonsensical value does not count as true.
+        lives, is_removed = text("removed <> true"), text("removed = true")
+        Index(f"ix_{self.tasks}_list", tasks.c.revision, postgresql_where=lives, sqlite_where=lives)
+        Index(f"ix_{self.tasks}_removed", tasks.c.revision, postgresql_where=is_removed, sqlite_where=is_removed)
+        Index(f"ix_{self.tasks}_kept", tasks.c.kept_until, postgresql_where=is_removed, sqlite_where=is_removed)
         runs = Table(
             self.runs,
             self.metadata,
@@ -104,8 +110,10 @@ class Tables:
         )
 
 
-def _columns(kind: type[BigInteger | Boolean | Integer | Text], *names: str, nullable: bool = False) -> list[Any]:
-    return [Column(name, kind, nullable=nullable) for name in names]
+def _columns(
+    kind: type[BigInteger | Boolean | Integer | Text], *names: str, nullable: bool = False, default: str | None = None
+) -> list[Any]:
+    return [Column(name, kind, nullable=nullable, server_default=default) for name in names]
 
 
 def _key() -> Text:

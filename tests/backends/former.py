@@ -1,0 +1,86 @@
+"""A store as the former schema had it, with a task that lives, one that was removed, and a run of each."""
+
+from typing import Any
+
+from est_alan_scheduler.backends.checks import FORMER_SCHEMA
+from tests.backends.stores import Store
+
+_TABLES = """
+CREATE TABLE {name}_instances (owner {key} NOT NULL, since BIGINT NOT NULL, lease_until BIGINT NOT NULL,
+    PRIMARY KEY (owner));
+CREATE TABLE {name}_meta (id INTEGER NOT NULL, schema_version INTEGER NOT NULL, revision BIGINT NOT NULL,
+    born BIGINT NOT NULL, paused BOOLEAN NOT NULL, PRIMARY KEY (id));
+CREATE TABLE {name}_runs (task_id {key} NOT NULL, epoch BIGINT NOT NULL, owner {key} NOT NULL, attempt INTEGER NOT NULL,
+    started BIGINT NOT NULL, status TEXT NOT NULL, late BOOLEAN NOT NULL, slot BIGINT, finished BIGINT, result TEXT,
+    error TEXT, PRIMARY KEY (task_id, epoch));
+CREATE INDEX ix_{name}_runs_started ON {name}_runs (started);
+CREATE INDEX ix_{name}_runs_open ON {name}_runs (owner) WHERE finished IS NULL;
+CREATE TABLE {name}_tasks (id {key} NOT NULL, revision BIGINT NOT NULL, removed BOOLEAN NOT NULL,
+    paused BOOLEAN NOT NULL, version BIGINT NOT NULL, epoch BIGINT NOT NULL, attempt INTEGER NOT NULL,
+    misfires INTEGER NOT NULL, run_requested INTEGER NOT NULL, first_run_at BIGINT, last_run_at BIGINT,
+    last_success_at BIGINT, retry_at BIGINT, misfired_at BIGINT, slot BIGINT, status TEXT NOT NULL, hash TEXT NOT NULL,
+    definition TEXT NOT NULL, owner TEXT, token TEXT, consumed TEXT, error_message TEXT, result TEXT, PRIMARY KEY (id));
+CREATE INDEX ix_{name}_tasks_revision ON {name}_tasks (revision);
+INSERT INTO {name}_meta VALUES (1, {schema}, 5, 100, false);
+INSERT INTO {name}_tasks (id, revision, removed, paused, version, epoch, attempt, misfires, run_requested, status, hash,
+    definition) VALUES
+    ('a', 3, false, true, 6, 2, 1, 0, 0, 'success', 'hash of a', '{{"id": "a"}}'),
+    ('gone', 5, true, false, 9, 7, 0, 0, 0, 'pending', '', '');
+INSERT INTO {name}_runs (task_id, epoch, owner, attempt, started, status, late, finished) VALUES
+    ('a', 2, 'me', 1, 50, 'success', false, 60), ('gone', 7, 'me', 1, 70, 'success', true, 80)
+"""
+
+_BLANK = {"attempt": 0, "misfires": 0, "run_requested": 0, "paused": 0, "token": ""}
+_RUN = {"slot": "", "attempt": 1, "owner": "me", "status": "success", "result": "", "error": ""}
+_KEYS: dict[str, dict[str, Any]] = {
+    "meta": {"schema": FORMER_SCHEMA, "revision": 5, "born": 100},
+    "task:a": {
+        **_BLANK,
+        "removed": 0,
+        "paused": 1,
+        "version": 6,
+        "epoch": 2,
+        "attempt": 1,
+        "status": "success",
+        "definition": '{"id": "a"}',
+        "hash": "hash of a",
+    },
+    "task:gone": {
+        **_BLANK,
+        "removed": 1,
+        "version": 9,
+        "epoch": 7,
+        "status": "pending",
+        "definition": "",
+        "hash": "",
+    },
+    "run:a:2": {**_RUN, "started": 50, "finished": 60, "late": 0},
+    "run:gone:7": {**_RUN, "started": 70, "finished": 80, "late": 1},
+}
+_SCORES = {
+    "revisions": {"a": 3, "gone": 5},
+    "runs:a": {"2": 2},
+    "runs:gone": {"7": 7},
+    "history": {f"a\0{2:016}": 50, f"gone\0{7:016}": 70},
+}
+
+
+def write(store: Store) -> None:
+    """Write it into an empty store."""
+    if store.kind == "redis":
+        import redis
+
+        with redis.Redis.from_url(store.url) as client:
+            for key, fields in _KEYS.items():
+                client.hset(f"{{{store.name}}}:{key}", mapping=fields)
+            for key, scores in _SCORES.items():
+                client.zadd(f"{{{store.name}}}:{key}", scores)
+        return
+    from sqlalchemy import create_engine
+
+    engine = create_engine(store.url)
+    kind = "TEXT" if store.kind == "sqlite" else 'TEXT COLLATE "C"'
+    with engine.begin() as connection:
+        for statement in _TABLES.format(name=store.name, key=kind, schema=FORMER_SCHEMA).split(";\n"):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
