@@ -325,10 +325,10 @@ _sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()
 
 
 def _leave_all() -> None:
-    note_end()  # else a loop would take a new lease
     for session in list(_sessions):
         with suppress(Exception):
             session.leave()
 
 
 atexit.register(_leave_all)
+atexit.register(note_end)  # runs before that one: else a loop would take a new lease
