@@ -89,7 +89,9 @@ def view(registry: TaskRegistry) -> Any:
     """Return what a registry knows of its tasks."""
     names = ("args", "every", "paused", "misfires", "result", "status")
     tasks = {task.id: [getattr(task, name) for name in names] for task in registry}
-    return tasks, registry.unresolved(), sorted(registry._parts.agenda.entries)
+    assert registry._session is not None
+    adopted = sorted(registry._session.records.adopted_ids())
+    return tasks, registry.unresolved(), sorted(registry._parts.agenda.entries), adopted
 
 
 def news_after_a_ctrl_c(moment: int, clock: Clock) -> tuple[Any, bool]:
@@ -117,7 +119,7 @@ def news_after_a_ctrl_c(moment: int, clock: Clock) -> tuple[Any, bool]:
 
 def test_a_ctrl_c_at_any_line_loses_no_news(clock: Clock) -> None:
     expected, _ = news_after_a_ctrl_c(10**9, clock)
-    (tasks, unresolved, _), removed = expected
+    (tasks, unresolved, *_), removed = expected
     assert (sorted(tasks), sorted(unresolved)) == (["kept", "mine", "new", "paused", "state", "updated"], ["nonsense"])
     assert [key for key, is_removed in removed.items() if is_removed] == ["removed", "dropped"]
     moment, differing = 0, {}
