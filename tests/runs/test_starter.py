@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler.executors.call import Call, Outcome
+from est_alan_scheduler.executors.call import Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.capacity import Capacity
-from est_alan_scheduler.executors.call import InterpreterEndsError
 from est_alan_scheduler.executors.worker import make_call
 from est_alan_scheduler.fields.retry import Retry
 from est_alan_scheduler.planning.agenda import Agenda
