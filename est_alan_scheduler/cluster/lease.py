@@ -84,7 +84,7 @@ class Outage:
         """Forget the health of the store."""
         self.healthy_since: float | None = None
         self.is_of_tick = False
-        """A tick has noticed it. The heartbeat does not ask all that a tick asks, and cannot tell whether it is over."""
+        """A tick has noticed it. The heartbeat does not ask all that a tick asks, and cannot end it."""
         self._pause = 0.0
         self._until = 0.0
 
