@@ -83,6 +83,8 @@ class Outage:
     def start_over(self) -> None:
         """Forget the health of the store."""
         self.healthy_since: float | None = None
+        self.is_of_tick = False
+        """A tick has noticed it. The heartbeat does not ask all that a tick asks, and cannot end it."""
         self._pause = 0.0
         self._until = 0.0
 
@@ -94,8 +96,9 @@ class Outage:
         """Return how long not to ask the store."""
         return max(0.0, self._until - monotonic()) if self._pause else 0.0
 
-    def note(self, error: BackendUnavailableError) -> None:
+    def note(self, error: BackendUnavailableError, is_of_tick: bool = True) -> None:
         """Note that the store is out of reach, and log that once."""
+        self.is_of_tick = self.is_of_tick or is_of_tick
         if self.begin():
             log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
 
@@ -109,7 +112,7 @@ class Outage:
 
     def end(self) -> bool:
         """Note that the store has answered; return whether that has changed, which is logged."""
-        is_news, self._pause = self._pause > 0, 0.0
+        is_news, self._pause, self.is_of_tick = self._pause > 0, 0.0, False
         if self.healthy_since is None:
             self.healthy_since = monotonic()
         if is_news:

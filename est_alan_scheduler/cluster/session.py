@@ -253,12 +253,12 @@ class ClusterSession:
             has_reaped = self.reaper.reap_if_due()
             self.reaper.drop_if_due()
         except BackendUnavailableError as error:
-            self.outage.note(error)
+            self.outage.note(error, is_of_tick=False)
         except Exception as error:  # of a backend; the heartbeat has to go on
             self.outage.begin()
             log(logging.ERROR, "The lease of this instance could not be renewed; it is tried again.", error)
         else:
-            if self.outage.end() or has_reaped:
+            if (not self.outage.is_of_tick and self.outage.end()) or has_reaped:
                 self._wake()
 
     def push(self) -> None:

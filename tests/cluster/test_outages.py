@@ -14,7 +14,7 @@ import pytest
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.backends import Backend, open_backend
 from tests.backends.stores import Servers, Valkey
-from tests.cluster.helpers import end_pause, noop
+from tests.cluster.helpers import Flaky, end_pause, noop
 from tests.messages import missing
 from tests.ways import wait_until
 
@@ -254,3 +254,37 @@ def test_an_outage_of_sqlite(
         "locked": locked,
     }
     go_through(backend, outages[name], caplog)
+
+
+def test_the_heartbeat_does_not_end_an_outage_that_a_tick_has_noticed(
+    flaky: Flaky, registry: TaskRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    session = registry._session
+    assert session is not None
+    registry.register(Task(id="a", every={"minutes": 1}, func=noop))
+    flaky.fails_before = {"fetch"}  # which a heartbeat does not ask for
+    for step in (registry.tick, session.heartbeat, registry.tick, session.heartbeat):
+        end_pause(registry)
+        step()
+        assert session.outage.is_on()
+    flaky.fails_before = {"renew"}
+    end_pause(registry)
+    session.heartbeat()
+    flaky.fails_before.clear()
+    end_pause(registry)
+    registry.tick()
+    assert not session.outage.is_on()
+    assert [record.levelname for record in caplog.records if "The store is" in record.message] == ["ERROR", "WARNING"]
+
+
+def test_the_heartbeat_ends_an_outage_that_it_has_noticed_itself(flaky: Flaky, registry: TaskRegistry) -> None:
+    session = registry._session
+    assert session is not None
+    session.lease.deadline = 0.0
+    flaky.fails_before = {"renew"}
+    session.heartbeat()
+    assert session.outage.is_on()
+    flaky.fails_before.clear()
+    end_pause(registry)
+    session.heartbeat()
+    assert not session.outage.is_on()
