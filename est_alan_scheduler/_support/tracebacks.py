@@ -14,27 +14,27 @@ class RemoteTraceback(Exception):  # noqa: N818  # not an error: the traceback o
         return f"\n{self.args[0]}"
 
 
-class _OneLineMessages(TracebackException):
-    """A traceback that shows the class and the message of an error in one line."""
+class _IndentedMessages(TracebackException):
+    """A traceback that indents a message from its second line on: an event begins at the margin."""
 
     def format_exception_only(self, **options: Any) -> Iterator[str]:  # type: ignore[override]  # they vary by version
-        """Yield the lines that Python begins, with all others as part of them."""
+        """Yield the lines that Python begins, each with the indented lines that belong to it."""
         for text in super().format_exception_only(**options):
-            yield one_line(text.removesuffix("\n")) + "\n"
+            yield "\n    ".join(text.removesuffix("\n").split("\n")) + "\n"
 
 
 def format_traceback(error: BaseException) -> str:
     """Return the traceback of an error, its causes included, as Python shows it, with control characters escaped.
 
-    Python begins each line of it. The message of an error, a note or a name is never more than one line; only the
-    traceback of another process keeps its lines, and this function has made it there.
+    A message of several lines keeps them, indented; a note or a name is one line. The traceback of another process is
+    taken as it is: this function has made it there.
     """
     shown = TracebackException.from_exception(error, compact=True)
     pending: list[tuple[TracebackException, BaseException]] = [(shown, error)]
     while pending:
         part, its_error = pending.pop()
         if type(its_error) is not RemoteTraceback:
-            part.__class__ = _OneLineMessages
+            part.__class__ = _IndentedMessages
         _flatten(part)
         inner = [(part.__cause__, its_error.__cause__), (part.__context__, its_error.__context__)]
         if isinstance(its_error, BaseExceptionGroup):
