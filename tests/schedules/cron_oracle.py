@@ -32,13 +32,13 @@ def slots(expression: str, zone: str, start: datetime, end: datetime) -> list[da
 
 
 def elapsed(expression: str, zone: str, start: datetime, end: datetime) -> list[datetime]:
-    """Return the instants whose wall time matches, by trying every half minute."""
+    """Return the instants after another one whose wall time matches, by trying every half minute."""
     tz = ZoneInfo(zone)
     walls = takewhile(lambda wall: wall < end + timedelta(days=2), CronSim(expression, start - timedelta(days=2)))
     matching = set(walls)
     found, instant = [], start.replace(second=0) + HALF_MINUTE
     while instant <= end:
-        if wall(tz, instant) in matching:
+        if instant > start and wall(tz, instant) in matching:
             found.append(instant)
         instant += HALF_MINUTE
     return found
