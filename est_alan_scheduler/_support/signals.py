@@ -38,15 +38,21 @@ def is_interruption(error: BaseException) -> bool:
 def follows_interruption(error: BaseException) -> bool:
     """Return whether a signal handler raised `error`, or what was being handled when it was raised, as in `finally`.
 
-    This is for errors of code that was called while nothing was being handled.
+    Of a group of errors, one such is enough: `asyncio.TaskGroup` wraps them. This is for errors of code that was called
+    while nothing was being handled.
     """
     seen = set[int]()
-    link: BaseException | None = error
-    while link is not None and id(link) not in seen:
+    links: list[BaseException | None] = [error]
+    while links:
+        link = links.pop()
+        if link is None or id(link) in seen:
+            continue
         seen.add(id(link))
         if is_interruption(link):
             return True
-        link = link.__cause__ or link.__context__
+        links.append(link.__cause__ or link.__context__)
+        if isinstance(link, BaseExceptionGroup):
+            links += link.exceptions
     return False
 
 

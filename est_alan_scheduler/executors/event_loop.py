@@ -86,7 +86,6 @@ class EventLoopRunner:
             raised = error
             if follows_interruption(error):
                 self._interrupt(error)
-                raise
         except BaseException as error:
             raised = error
             raise

@@ -31,7 +31,6 @@ async def run(registry: TaskRegistry, interval: float) -> None:
             wake.clear()
             pause = await _tick(registry, side, interval, planner)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
-        raise runner.interruption
     finally:
         loop_runner.reset(token)
         try:
@@ -42,6 +41,8 @@ async def run(registry: TaskRegistry, interval: float) -> None:
             side.shutdown(0, [side.context()])
             runner.close()
             planner.shutdown(wait=False)
+        if runner.interruption is not None:
+            raise runner.interruption
 
 
 async def _tick(registry: TaskRegistry, side: LoopSide, interval: float, planner: ThreadPoolExecutor) -> float:

@@ -97,8 +97,8 @@ def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | 
     Return whether a new span may begin. `late` is the time since the due moment of its slot, if it has one.
     """
     coverage, fields = task._entry.coverage, task.__dict__
-    is_prompt = late is not None and late < schedule.shortest and not schedule.lets_slots_pass
-    if is_prompt and coverage is not None and coverage.is_plain and coverage.last == fields["last_run_at"]:
+    is_plain = coverage is not None and coverage.is_plain and coverage.last == fields["last_run_at"]
+    if is_plain and late is not None and late < schedule.shortest and _is_next_slot(schedule, coverage.last, now):
         coverage.last = fields["last_run_at"] = recorded  # the common case: one slot, right after the one before
         return False
     here, slot = schedule.first_due(task, now)
@@ -178,6 +178,14 @@ def bound(schedule: FixedSlots, task: Task) -> datetime | None:
     if task.misfired_at is not None and entry.void != task.misfired_at:
         moments.append(_minus(schedule.instant(task.misfired_at), TOLERANCE))
     return max(moments, default=None)
+
+
+def _is_next_slot(schedule: FixedSlots, last: datetime, now: datetime) -> bool:
+    """Return whether the first slot that no run covers, which has come, is the first one after the last run."""
+    if not schedule.lets_slots_pass:
+        return True
+    slot = schedule.after(schedule.instant(last))
+    return slot is not None and schedule.instant(now) - slot < schedule.shortest
 
 
 def _valid(task: Task) -> Coverage | None:

@@ -172,6 +172,13 @@ def test_an_error_of_a_clean_up_after_a_handler_raised_follows_the_interruption(
 
 
 @pytest.mark.usefixtures("_plain_handler")
+def test_a_group_of_errors_with_an_interruption_follows_it() -> None:
+    group = BaseExceptionGroup("two", [ValueError(), BaseExceptionGroup("inner", [error_of(press)])])
+    assert (follows_interruption(group), is_interruption(group)) == (True, False)
+    assert not follows_interruption(BaseExceptionGroup("one", [ValueError()]))
+
+
+@pytest.mark.usefixtures("_plain_handler")
 def test_an_interruption_that_the_function_has_handled_is_over() -> None:
     def handle() -> None:
         with contextlib.suppress(Stop):

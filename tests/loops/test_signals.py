@@ -16,6 +16,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, run_scheduler, start_scheduler
 from tests.executors.helpers import HOUR, run_program
+from tests.loops.helpers import until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
@@ -42,6 +43,11 @@ def press(*_: object) -> None:
 
 async def press_in_a_coroutine() -> None:
     press()
+
+
+async def press_in_a_group() -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(press_in_a_coroutine())
 
 
 async def press_and_await() -> None:
@@ -82,12 +88,40 @@ class TestInterruption:
         registry.tick()
         assert after.status is TaskStatus.SUCCESS
 
+    @pytest.mark.parametrize("loop", [tick, block, await_it])
+    def test_in_a_group_of_coroutines_it_is_raised(self, loop: Any) -> None:
+        registry = TaskRegistry()
+        task = registry.register(Task(every=HOUR, func=press_in_a_group))
+        with pytest.raises((Stop, SystemExit, ExceptionGroup)) as caught:
+            loop(registry)
+        assert (task.status, task.error) == (TaskStatus.FAILED, caught.value)
+
     @pytest.mark.parametrize("timeout", [None, 60])
     def test_in_a_coroutine_that_blocks_it_ends_run_scheduler(self, timeout: float | None) -> None:
         registry = TaskRegistry()
         task = registry.register(Task(every=HOUR, func=press_in_a_coroutine, timeout=timeout))
         with pytest.raises((Stop, SystemExit)) as caught:
             await_it(registry)
+        assert (task.status, task.error) == (TaskStatus.FAILED, caught.value)
+
+    def test_in_a_coroutine_that_is_cancelled_it_is_raised(self) -> None:
+        async def press_at_the_end() -> None:
+            try:
+                await asyncio.sleep(60)
+            finally:
+                press()
+
+        async def main() -> None:
+            job = asyncio.create_task(run_scheduler(registry=registry))
+            await until(lambda: task.status is TaskStatus.RUNNING)
+            await asyncio.sleep(0.01)
+            job.cancel()
+            await job
+
+        registry = TaskRegistry()
+        task = registry.register(Task(every=HOUR, func=press_at_the_end))
+        with pytest.raises((Stop, SystemExit)) as caught:
+            asyncio.run(main())
         assert (task.status, task.error) == (TaskStatus.FAILED, caught.value)
 
     @pytest.mark.parametrize("event", ["started", "succeeded"])
