@@ -1,5 +1,6 @@
 """Backends by URL, their libraries imported on demand."""
 
+import os
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -91,8 +92,12 @@ def sqlite_path(rest: str) -> str:
     if re.search(r"\?\w+=", path):
         options = ", ".join(map(repr, re.findall(r"[?&](\w+)=", path)))
         raise ValueError(f"{shown}: nothing can follow the path of the file, got {options}")
-    if "\0" in path:
-        raise ValueError(f"{shown}: no path contains a NUL")
+    try:
+        is_path = b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        is_path = False
+    if not is_path:
+        raise ValueError(f"{shown}: no path contains a NUL, or half a surrogate pair")
     return path
 
 

@@ -69,17 +69,21 @@ class Replica:
                 self._drop(task_id)
         self._replaced = []
 
-    def remove(self, ids: Collection[str]) -> None:
-        """Take tasks, unresolved or not, out of the store; the caller holds `sync_lock`.
+    def remove(self, ids: Collection[str]) -> dict[str, Task]:
+        """Take tasks, unresolved or not, out of the store and the registry; the caller holds `sync_lock`.
 
-        The caller takes them out of the registry as well.
+        Return those that were in the registry. One that is not shared is left there: the caller takes it out.
         """
+        store, removed = self._agenda.store, dict[str, Task]()
         self._backend.remove(ids)
-        with self._records.lock:
+        with self._records.lock, self._agenda:
             for task_id in ids:
-                self.order.forget(task_id)
-                self._records.forget(task_id)
+                if (task := dict.get(store, task_id)) is not None:
+                    removed[task_id] = task
+                # Its row is forgotten last: a task without one counts as new, and would be shared again.
+                self._drop_removed(task_id)
                 self._records.clear_problem(task_id)
+        return removed
 
     def pause_all(self, paused: bool) -> bool:
         """Let no instance start anything, or let all start again; return whether that is a change."""

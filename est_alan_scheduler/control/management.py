@@ -150,7 +150,7 @@ class Management:
             unresolved = self.unresolved()
             unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
             if session is not None and not unknown:
-                session.replica.remove(ids)
+                removed = session.replica.remove(ids)
             with parts.lock, self._agenda as agenda:
                 agenda.work_in(parts.hooks._now())
                 if session is None:  # other threads may have removed one meanwhile

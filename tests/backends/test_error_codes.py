@@ -18,7 +18,7 @@ import pytest
 from est_alan_scheduler.backends import Backend, BackendUnavailableError, ValueRefusedError, open_backend
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.rows import Assignment, Change, DeadRunOutcome
-from tests.backends.stores import Servers, define
+from tests.backends.stores import LEASE, Servers, claim, define, success
 from tests.backends.test_outage import OPERATIONS
 
 URL = "some://store"
@@ -78,6 +78,10 @@ REPLIES = (
     "NOPERM User default has no permissions to run the 'evalsha' command",
     "WRONGPASS invalid username-password pair or user is disabled.",
     "SOMENEWCODE that no client knows",
+    "ERR ACL failure in script: User default has no permissions to run the 'hset' command",
+    "ERR Error running script (call to f_1b): @user_script:42: @user_script: 42: -OOM command not allowed",  # before 7
+    "ERR Error running script (call to f_1b): @user_script:42: @user_script: 42: The user executing the script can't"
+    " run this command or subcommand",
 )
 
 
@@ -237,6 +241,28 @@ def test_a_redis_that_refuses_a_value_says_so(reply: str) -> None:
         with pytest.raises(ValueRefusedError, match=r"some error|WRONGTYPE Operation"):
             define(backend, "a")
         backend.close()
+
+
+@pytest.mark.parametrize("command", ["hset", "hmget", "hincrby", "zadd", "zrangebyscore"])
+def test_a_command_that_a_script_may_not_use_makes_redis_unavailable(command: str, servers: Servers) -> None:
+    backend: Any = open_backend(servers.get("redis").url, f"without_{command}")
+    define(backend, "a")
+    backend.renew("me", LEASE)
+    acl = "ACL", "SETUSER", "default"
+
+    def operate() -> None:
+        backend.claim("me", "token", [claim("a", 1)])
+        backend.finish("me", [success("a", 1)])
+        backend.remove(["a"])
+
+    backend._client.execute_command(*acl, f"-{command}")
+    try:
+        with pytest.raises(BackendUnavailableError, match="no permissions to run") as caught:
+            operate()
+        assert not isinstance(caught.value, ValueRefusedError)
+    finally:
+        backend._client.execute_command(*acl, "+@all")
+    backend.close()
 
 
 def test_after_an_outage_redis_is_connected_anew(servers: Servers) -> None:

@@ -116,6 +116,7 @@ class TestFiles:
             ("/:memory:", ["state has to be in a file", "MemoryBackend()"]),
             ("/x.db?mode=ro", ["nothing can follow", "'mode'"]),
             ("/x.db\0", ["NUL"]),
+            ("/x\ud800.db", ["half a surrogate pair"]),
             ("/.", ["directory", "a file in it"]),
             ("/..", ["directory"]),
             ("//", ["directory"]),

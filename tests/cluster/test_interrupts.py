@@ -15,10 +15,14 @@ from typing import Any
 import pytest
 
 import est_alan_scheduler
+from est_alan_scheduler import TaskRegistry
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.cluster.lease import Heartbeat
-from tests.backends.stores import KINDS, Servers, Store
+from tests.backends.stores import KINDS, Clock, Servers, Store
+from tests.cluster.helpers import adder
 from tests.cluster.interrupted import Program
 from tests.interrupts import Interrupter, Interruption
+from tests.jobs import add
 from tests.ways import PATIENCE, wait_until
 
 ROOT = str(Path(est_alan_scheduler.__file__).parent)
@@ -114,6 +118,28 @@ def test_an_interrupt_at_any_moment_leaves_the_fair_lock_of_a_file_free(interrup
         if not interrupter.arrived:
             break
     assert moment > 20
+
+
+def test_an_interrupt_at_any_moment_of_a_removal_brings_no_task_back(interrupter: Interrupter) -> None:
+    for moment in count():
+        backend = MemoryBackend(Clock())
+        registries = [TaskRegistry(backend=backend, lease=600) for _ in range(2)]
+        for task_id in "abc":
+            registries[0].register(adder(task_id))
+        registries[1].expose(add)
+        registries[1].tick()
+        interrupter.expect(moment)
+        with suppress(Interruption), interrupter.watching():
+            registries[0].prune(["a", "b"])
+        left = backend.fetch(None, 0).states.keys()
+        for registry in registries * 2:
+            registry.tick()
+        assert [registry.store.keys() for registry in registries] == [left, left], interrupter.place
+        for registry in registries:
+            registry.shutdown(0)
+        if not interrupter.arrived:
+            break
+    assert moment > 100
 
 
 def test_an_interrupt_at_any_moment_of_its_start_leaves_one_heartbeat(interrupter: Interrupter) -> None:

@@ -7,6 +7,8 @@ import redis
 from est_alan_scheduler.backends.backend import BackendUnavailableError, ValueRefusedError
 
 _REFUSED = ("ERR", "WRONGTYPE")  # of a command or a script: an argument, or a key of another type
+_DENIED = re.compile("ACL failure in script|@user_script: [0-9]+: The user executing the script can't")
+_IN_SCRIPT = re.compile("Error running script .*@user_script: ?[0-9]+: -?([A-Z]{3,}) ")  # before Redis 7
 
 
 def store_error(url: str, error: redis.RedisError) -> BackendUnavailableError:
@@ -22,7 +24,10 @@ def store_error(url: str, error: redis.RedisError) -> BackendUnavailableError:
 
 def _code(error: redis.ResponseError, text: str) -> str:
     """Return the code of a reply. The client removes those that it knows, and later versions of it note them."""
-    if noted := getattr(error, "status_code", None):
-        return str(noted)
-    word = text.partition(" ")[0]
-    return word if re.fullmatch("[A-Z]{3,}", word) else "ERR"
+    code = str(getattr(error, "status_code", None) or text.partition(" ")[0])
+    if code != "ERR" and re.fullmatch("[A-Z]{3,}", code):
+        return code
+    if _DENIED.search(text):  # servers give these no code of their own
+        return "NOPERM"
+    inner = _IN_SCRIPT.match(text.removeprefix("ERR "))
+    return inner[1] if inner else "ERR"

@@ -42,9 +42,10 @@ local call = redis.call
 local function try(...)
     local reply = redis.pcall(...)
     if type(reply) ~= 'table' or not reply.err then return reply end
-    local code = string.match(reply.err, '^%-?(%u+) ')
-    if code == 'WRONGTYPE' or code == 'ERR' then return nil end
-    return call(...)  -- an outage, such as OOM, ends the script
+    local code, text = string.match(reply.err, '^%-?(%u+) (.*)')
+    local is_denied = text and string.find(text, '^ACL failure')
+    if code == 'WRONGTYPE' or (code == 'ERR' and not is_denied) then return nil end
+    return call(...)  -- an outage, such as OOM or a missing permission, ends the script
 end
 -- Writes, and takes the place of a key of another type.
 local function write(command, key, ...)
