@@ -113,6 +113,7 @@ class TestZone:
         ("value", "parts"),
         [
             ("Asia/Soul", ["'Asia/Soul' is unknown", "did you mean 'Asia/Seoul'?"]),
+            ("KST", ["'KST' is unknown", "an abbreviation", "'Asia/Seoul'"]),
             ("../etc", ["'../etc' is unknown"]),
             (9, ["name such as 'Asia/Seoul'", "ZoneInfo", "got 9"]),
             ("", ["name such as 'Asia/Seoul'", "ZoneInfo", "got ''"]),
