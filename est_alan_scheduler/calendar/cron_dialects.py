@@ -6,6 +6,7 @@ import re
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_advice import Advice, mend
 from est_alan_scheduler.calendar.cron_field import FIELDS
 
@@ -53,7 +54,7 @@ def advise(expression: str) -> Advice | None:
     """Return what to write instead of an expression that cron refuses; None if it is not recognised."""
     text = expression.strip()
     if len(text) <= _MAX_LENGTH:
-        for way in (_zoned, _interval, _once, _calendar_event, _year_or_question_mark):
+        for way in (_zoned, _interval, _once, _calendar_event, _year_or_question_mark, _crontab_line):
             advice = way(text)
             if advice is not None:
                 return advice
@@ -108,8 +109,10 @@ def _calendar_event(text: str) -> Advice | None:
     year, month, day = (_as_cron(match[name] or "*") for name in ("year", "month", "day"))
     hour, minute, second = (_as_cron(match[name] or "0") for name in ("hour", "minute", "second"))
     weekdays = re.sub("([a-z]{3})[a-z]+", r"\1", _as_cron((match["weekdays"] or "*").lower()))
-    if match["mark"] == "~":  # counted from the end of the month
-        day = "L" if day == "1" else f"L-{day}"
+    if match["mark"] == "~":
+        if day != "1":
+            return Advice(f"{reason}; of days counted from the end of a month, cron has only the last day, L", {})
+        day = "L"
     if all(part.isdigit() for part in (year, month, day)):
         with suppress(ValueError):
             moment = datetime.fromisoformat(f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{minute:0>2}:{second:0>2}")
@@ -149,6 +152,17 @@ def _year_or_question_mark(text: str) -> Advice | None:
         reason += ", 1 for Sunday" if re.search("(?<![#/])[1-7]", weekdays) else ""
         fields[-1] = ",".join(map(_counted_from_zero, weekdays.split(",")))
     return _within_years(year, f"{reason})", fields, {})
+
+
+def _crontab_line(text: str) -> Advice | None:
+    """Recognise a line of a crontab: five fields and a command, perhaps with a user before it."""
+    fields = text.split()
+    times, command = fields[:5], " ".join(fields[5:])
+    is_command = re.search("[A-Za-z]{3}", command) and re.search("[ /]", command)
+    if not is_command or not all(field.reads(time.upper()) for field, time in zip(FIELDS[1:], times, strict=True)):
+        return None
+    reason = f"has the command {short_repr(command)} behind the fields, which is func here"
+    return Advice(reason, {"cron": " ".join(times)})
 
 
 def _counted_from_zero(term: str) -> str:

@@ -56,6 +56,10 @@ class Field(NamedTuple):
         number = self.number(match["day"])
         return term if number is None else f"{number % self.size}{term[len(match['day']) :]}"
 
+    def reads(self, text: str) -> bool:
+        """Return whether all terms of a text can be read."""
+        return all(self.values(term) or self.special_term(term) for term in text.split(","))
+
 
 def whole_number(text: str) -> int | None:
     """Return a whole number; None if the text is anything else."""

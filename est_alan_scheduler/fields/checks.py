@@ -17,6 +17,7 @@ from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
 _HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_NO_PLACE = re.compile("[A-Z]{2,5}|[A-Z]{0,3}[+-][0-9:]+")  # of which the nearest name is that of another zone
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -193,7 +194,12 @@ def check_timezone(value: object) -> str | None:
         ZoneInfo(name)
     except (KeyError, OSError, ValueError):  # no such zone, a directory of them, no path at all
         known = available_timezones()
-        remedy = near_miss(name, known) if known else "; there is no database of zones here: pip install tzdata"
+        if not known:
+            remedy = "; there is no database of zones here: pip install tzdata"
+        elif _NO_PLACE.fullmatch(name):
+            remedy = "; abbreviations and offsets name no zone: write a place such as 'Asia/Seoul'"
+        else:
+            remedy = near_miss(name, known)
         raise ValueError(f"timezone {short_repr(name)} is unknown{remedy}") from None
     return name
 
@@ -249,7 +255,9 @@ def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: Validatio
 
 def near_miss(name: object, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
-    close = get_close_matches(str(name), known, n=1)
+    known = list(known)
+    same = [other for other in known if other.lower() == str(name).lower()]
+    close = same or get_close_matches(str(name), known, n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 

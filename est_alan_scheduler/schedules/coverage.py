@@ -32,7 +32,6 @@ class FixedSlots(Protocol):
     shortest: timedelta
     waits_for_slot: bool
     is_recurring: bool
-    lets_slots_pass: bool
 
     def instant(self, moment: datetime) -> datetime:
         """Return the instant of a recorded moment."""
@@ -45,6 +44,9 @@ class FixedSlots(Protocol):
 
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
         """Return the first slot after an instant that still counts at `here`."""
+
+    def may_have_let_pass(self, last: datetime, now: datetime) -> bool:
+        """Return whether several slots may lie between two recorded moments, and only the latest one still counts."""
 
     def first_due(self, task: Task, now: datetime) -> tuple[datetime, datetime | None]:
         """Return the instant of `now`, and the first slot that no run of `task` covers."""
@@ -98,7 +100,8 @@ def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | 
     """
     coverage, fields = task._entry.coverage, task.__dict__
     is_plain = coverage is not None and coverage.is_plain and coverage.last == fields["last_run_at"]
-    if is_plain and late is not None and late < schedule.shortest and _is_next_slot(schedule, coverage.last, now):
+    is_prompt = late is not None and late < schedule.shortest
+    if is_plain and is_prompt and not schedule.may_have_let_pass(coverage.last, recorded):
         coverage.last = fields["last_run_at"] = recorded  # the common case: one slot, right after the one before
         return False
     here, slot = schedule.first_due(task, now)
@@ -178,14 +181,6 @@ def bound(schedule: FixedSlots, task: Task) -> datetime | None:
     if task.misfired_at is not None and entry.void != task.misfired_at:
         moments.append(_minus(schedule.instant(task.misfired_at), TOLERANCE))
     return max(moments, default=None)
-
-
-def _is_next_slot(schedule: FixedSlots, last: datetime, now: datetime) -> bool:
-    """Return whether the first slot that no run covers, which has come, is the first one after the last run."""
-    if not schedule.lets_slots_pass:
-        return True
-    slot = schedule.after(schedule.instant(last))
-    return slot is not None and schedule.instant(now) - slot < schedule.shortest
 
 
 def _valid(task: Task) -> Coverage | None:

@@ -18,7 +18,6 @@ class Daily(Kind):
 
     __slots__ = ("at", "zone")
 
-    lets_slots_pass = True
     shortest = timedelta(hours=20)  # a change of the clock takes off three at most
 
     def __init__(self, at: str, zone: Zone = LOCAL) -> None:
@@ -56,6 +55,12 @@ class Daily(Kind):
     def latest(self, moment: datetime) -> datetime | None:
         day = self.zone.from_utc(moment).date()
         return next((slot for slot in self._slots(day, 1, 0, -1, -2) if slot <= moment), None)
+
+    @override
+    def may_have_let_pass(self, last: datetime, now: datetime) -> bool:
+        # By wall times, which is fast. The second pass of a repeated hour may show too few slots.
+        slots = now.toordinal() - last.toordinal() + (now.time() >= self.at) - (last.time() >= self.at)
+        return slots > 1 or now.fold == 1 or now.tzinfo is not last.tzinfo
 
     @override
     def dates(self, slot: datetime) -> list[date]:

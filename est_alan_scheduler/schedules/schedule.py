@@ -44,8 +44,6 @@ class Schedule:
     """Whether there are slots on several dates, so that some of the dates can be excluded."""
     waits_for_slot: bool = False
     """Whether a task that has never run waits for the first slot after its registration."""
-    lets_slots_pass: bool = False
-    """Whether a slot that has not been run ceases to count with its day."""
     shortest: timedelta = timedelta(seconds=1)
     """A time that two slots are never nearer than."""
     is_steady: ClassVar[bool] = False
@@ -97,6 +95,10 @@ class Schedule:
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some kinds need it
         """Return the first slot after the last run that still counts at `here`; None if there is none."""
         return None if last is None else self.after(last)
+
+    def may_have_let_pass(self, last: datetime, now: datetime) -> bool:  # noqa: ARG002  # some kinds need it
+        """Return whether several slots may lie between two recorded moments, and only the latest one still counts."""
+        return False
 
 
 class Kind(Schedule):

@@ -33,7 +33,6 @@ class Window(Schedule):
         "is_fixed",
         "is_recurring",
         "kind",
-        "lets_slots_pass",
         "shortest",
         "step",
         "waits_for_slot",
@@ -56,7 +55,7 @@ class Window(Schedule):
         self._fixed_grid = kind if kind.step is None or self._start is None else kind.grid(self._start, zone)
         # With `start_at`, an interval has slots from the beginning, too: a new task has none to make up for.
         self.waits_for_slot = kind.waits_for_slot or (kind.step is not None and self.is_fixed)
-        self.is_recurring, self.lets_slots_pass = kind.is_recurring, kind.lets_slots_pass
+        self.is_recurring = kind.is_recurring
         shortest = kind.step or kind.shortest
         self.shortest = shortest - timedelta(seconds=self._jitter) if self._jitter else shortest
 
@@ -139,6 +138,10 @@ class Window(Schedule):
     @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
         return self._first_from(self._fixed_grid, self._fixed_grid.uncovered(last, here))
+
+    @override
+    def may_have_let_pass(self, last: datetime, now: datetime) -> bool:
+        return self.kind.may_have_let_pass(last, now)
 
     @override
     def first_due(self, task: Task, now: datetime) -> tuple[datetime, datetime | None]:

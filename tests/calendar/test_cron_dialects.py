@@ -127,6 +127,10 @@ def test_each_expression_that_people_use_is_a_case() -> None:
         ("H H/5 * * *", {"cron": "0 */5 * * *", "jitter": 4 * 3600 - 60}, "jitter"),
         ("H(3-3) 5 H * *", {"cron": "3 5 1 * *"}, "jitter"),
         ("0~30 ~ * * *", {"cron": "0 0 * * *", "jitter": 84600}, "jitter"),
+        # a crontab: a command behind the fields, perhaps with a user before it
+        ("0 5 * * * root backup --all", {"cron": "0 5 * * *"}, "command"),
+        ("*/5 9-17 * * mon-fri /usr/bin/backup", {"cron": "*/5 9-17 * * mon-fri"}, "command"),
+        ("0 0 L * * cd /srv && ./backup", {"cron": "0 0 L * *"}, "command"),
         # systemd
         ("*-*-* 02:00", {"at": "02:00"}, "systemd"),
         ("OnCalendar=*-*-* 2:5:00", {"at": "02:05"}, "systemd"),
@@ -168,11 +172,11 @@ def test_an_expression_of_another_dialect_is_refused_with_what_to_write(
         ("@every 5 fortnights", ["not five fields"]),
         ("@every 0s", ["not five fields"]),
         (f"@every {'9' * 20}h", ["not five fields"]),
-        ("0 5 * * * root backup", ["not five fields", "but 7"]),
         ("0 0 12 * * ? 2027-2026", ["Quartz", "years, 2027-2026"]),
         ("at(noon)", ["not five fields"]),
         ("2026-13-45 03:00", ["systemd", "45"]),
-        ("0 5 * * * /usr/bin/backup", ["the day-of-week '/usr/bin/backup'"]),
+        ("*-*~03 03:00", ["systemd", "the last day"]),
+        ("*-02~05..02", ["systemd", "the last day"]),
     ],
 )
 def test_what_cannot_be_replaced_is_refused_with_the_reasons(expression: str, parts: list[str]) -> None:

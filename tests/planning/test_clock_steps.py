@@ -89,6 +89,23 @@ class TestTheClockGoesBack:
         assert found == ["12:00", "12:30", "13:00", "13:30", "14:30"]
         assert times_of(task) == ["12:00", "14:10", "13:00", "13:30", "14:30"]
 
+    def test_a_daily_slot_that_passed_before_a_run_in_a_repeated_hour_runs(self) -> None:
+        clock = Clock(datetime(2026, 10, 30, 5))
+        registry = ClockedRegistry(clock)
+        task = registry.register(Task(func=list, at="01:30", timezone="America/New_York"))
+
+        def tick_at(*moments: tuple[int, int, int]) -> None:
+            for day, hour, minute in moments:
+                clock.utc = datetime(2026, 10, 1, hour, minute) + (day - 1) * timedelta(days=1)
+                registry.tick()
+
+        tick_at((29, 6, 0), (30, 6, 0))
+        task.paused = True
+        tick_at((31, 6, 0))
+        task.paused = False
+        tick_at((32, 6, 10), (31, 5, 0), (31, 5, 30))  # 01:10 for the second time; the clock goes back
+        assert [f"{run['run_at']:%d %H:%M}" for run in task.history] == ["29 02:00", "30 02:00", "01 01:10", "31 01:30"]
+
     def test_run_at_runs_once(self, registry: Frozen) -> None:
         task = register(registry, run_at=DAY + 12 * HOUR)
         tick_at(registry, "12:00", "11:00", "12:00", "13:00")

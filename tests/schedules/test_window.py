@@ -113,6 +113,9 @@ class TestZone:
         ("value", "parts"),
         [
             ("Asia/Soul", ["'Asia/Soul' is unknown", "did you mean 'Asia/Seoul'?"]),
+            ("Utc", ["'Utc' is unknown", "did you mean 'UTC'?"]),
+            ("KST", ["'KST' is unknown", "abbreviations", "'Asia/Seoul'"]),
+            ("UTC+9", ["'UTC+9' is unknown", "offsets", "'Asia/Seoul'"]),
             ("../etc", ["'../etc' is unknown"]),
             (9, ["name such as 'Asia/Seoul'", "ZoneInfo", "got 9"]),
             ("", ["name such as 'Asia/Seoul'", "ZoneInfo", "got ''"]),
