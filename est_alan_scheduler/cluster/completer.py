@@ -186,7 +186,12 @@ class RunCompleter:
 
 
 def _plainer(outcome: RunOutcome) -> list[RunOutcome]:
-    """Return an outcome in texts that every encoding has, and also with the bounded `repr` of its result."""
+    """Return an outcome in texts that every encoding has, with the bounded `repr` of its result, and as a bare failure.
+
+    The last one says less than the truth, but its task runs again.
+    """
     shown, error = (text and escaped(text) for text in (outcome.result_text, outcome.error))
     plain = outcome._replace(result_text=shown, error=error)
-    return [plain, plain._replace(result=json.dumps(shown))]
+    lost = f"the store refuses the outcome ({outcome.status.value})"
+    failure = RunOutcome(*outcome[:3], TaskStatus.FAILED, error=lost, history_limit=outcome.history_limit)
+    return [plain, plain._replace(result=json.dumps(shown)), failure]

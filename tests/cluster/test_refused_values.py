@@ -118,6 +118,20 @@ def test_an_outcome_that_cannot_be_written_at_all_hinders_no_others(
     assert good.status is TaskStatus.SUCCESS
 
 
+def test_an_outcome_that_no_words_make_acceptable_is_recorded_as_a_failure(
+    registry: TaskRegistry, refusing: Refusing, clock: Clock
+) -> None:
+    task = registry.register(adder("bad"))
+    refusing.refuses = lambda row: getattr(row, "last_success_at", None) is not None
+    registry.tick()
+    (run,) = registry.history("bad")
+    assert (run["status"], run["error"]) == (TaskStatus.FAILED, "the store refuses the outcome (success)")
+    refusing.refuses = lambda _: False
+    clock.advance(60)
+    registry.tick()
+    assert task.status is TaskStatus.SUCCESS
+
+
 def test_a_refused_outcome_may_also_be_late(
     registry: TaskRegistry, refusing: Refusing, caplog: pytest.LogCaptureFixture
 ) -> None:
