@@ -107,6 +107,8 @@ def test_under_run_scheduler_coroutines_go_on_and_threads_do_not(
 
     def report(*arguments):
         {report}(*arguments)
+        registry.pause_all()
+        wait_until(lambda: not registry.pending()[0])  # a run that is cut off would log so
         stopped.set()
 
     registry = TaskRegistry(backend={url!r})
