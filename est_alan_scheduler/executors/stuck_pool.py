@@ -33,19 +33,25 @@ class WorkerWatch:
 
     def look(self) -> bool:
         """Free the manager thread if it is stuck; return whether it was. Most calls only read the clock."""
+        manager = self.find_stuck()
+        if manager is not None:
+            free(manager)
+        return manager is not None
+
+    def find_stuck(self) -> Any:
+        """Return the manager thread if it is stuck, once; None if it is not."""
         now = monotonic()
         if now < self._next_look:
-            return False
+            return None
         self._next_look = now + _BETWEEN_LOOKS
         manager = self._manager_of()
         dead = None if manager is None or manager is self._freed else _dead_worker(manager)
         if dead is not self._dead:
             self._dead, self._dead_since = dead, now
         if dead is None or now - self._dead_since < GRACE:
-            return False
+            return None
         self._dead, self._freed = None, manager
-        free(manager)
-        return True
+        return manager
 
     def seconds_to_look(self) -> float | None:
         """Return the seconds until a look may show that the manager thread is stuck; None unless a worker has died."""
@@ -58,13 +64,17 @@ def manager_of(executor: Executor | None) -> Any:
 
 
 def shut_down(executor: Executor) -> None:
-    """Shut down an executor, and wait for its end."""
+    """Shut down an executor, and wait for its end; free it meanwhile if it is stuck.
+
+    In this thread: when the interpreter ends, it starts no more threads.
+    """
     manager = manager_of(executor)
-    if manager is not None:
-        thread = threading.Thread(target=_watch, args=(manager,), name="est-alan-scheduler watch", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the interpreter ends, and starts no more threads
-            thread.start()
-    executor.shutdown()
+    executor.shutdown(wait=manager is None)
+    watch = WorkerWatch(lambda: manager)
+    while manager is not None and manager.is_alive():
+        manager.join(_BETWEEN_LOOKS)
+        if watch.find_stuck() is not None:
+            _free(manager)
 
 
 def free(manager: Any) -> None:
@@ -72,13 +82,6 @@ def free(manager: Any) -> None:
     thread = threading.Thread(target=_free, args=(manager,), name="est-alan-scheduler rescue", daemon=True)
     with contextlib.suppress(RuntimeError):  # the interpreter ends, and starts no more threads
         thread.start()
-
-
-def _watch(manager: Any) -> None:
-    watch = WorkerWatch(lambda: manager)
-    while manager.is_alive():
-        manager.join(_BETWEEN_LOOKS)
-        watch.look()
 
 
 def _dead_worker(manager: Any) -> object:
