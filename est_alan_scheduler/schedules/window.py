@@ -157,8 +157,8 @@ class Window(Schedule):
         """
         here = self.instant(now)
         if not self.is_fixed:
-            grid = self._grid(task, here)
-            return here, grid, self._uncovered_on(grid, task, here), []
+            grid, slot = self._uncovered_on_grid(task, here)
+            return here, grid, slot, []
         base, spans = standing(self, task, here)
         if task.misfired_at is not None and (misfired := skipped(self, task, here)) is not None:
             base = misfired if base is None else max(base, misfired)
@@ -170,17 +170,19 @@ class Window(Schedule):
             base = base if self.step is None else just_before(base)
         return here, self._fixed_grid, first_uncovered(self, base, here, spans), spans
 
-    def _uncovered_on(self, grid: Kind, task: Task, here: datetime) -> datetime | None:
-        """Return the earliest slot of a grid that begins with the first run, and that has not been run or skipped."""
+    def _uncovered_on_grid(self, task: Task, here: datetime) -> tuple[Kind, datetime | None]:
+        """Return the grid that begins with the first run, and its earliest slot that has not been run or skipped."""
         last = None if task.last_run_at is None else self.zone.instant(task.last_run_at)
         if last is None or self.kind.is_clock_set_back(last, here):  # it begins, or begins anew
-            return self._first_chance(here)
+            first = self._first_chance(here)
+            return self.kind.grid(here if first is None or first is AT_ONCE else first, self.zone), first
         if task.misfired_at is not None:
             misfired = self.zone.instant(task.misfired_at)
             # A misfire too far ahead is of a time before the clock went back.
             if not self.kind.is_clock_set_back(misfired, here):
                 last = max(last, misfired)
-        return self._first_from(grid, grid.uncovered(last, here))
+        grid = self._grid(task, here)
+        return grid, self._first_from(grid, grid.uncovered(last, here))
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on within the limits: the grid begins with it."""

@@ -161,6 +161,13 @@ def test_a_first_run_comes_when_an_excluded_date_is_left_though_it_comes_back(
     assert due_moment(task, now) == change
 
 
+def test_the_jitter_of_a_first_run_that_an_excluded_date_delays_is_the_same_whenever_it_is_planned() -> None:
+    noon = datetime(2026, 6, 1, 12)
+    task = Task(id="a", func=list, every={"minutes": 7}, exclude=(noon.date(),), jitter=50)
+    planned = {due_moment(task, noon + timedelta(seconds=30) * number) for number in range(14)}
+    assert len(planned) == 1
+
+
 @pytest.mark.parametrize("limit", ["start_at", "end_at"])
 def test_limits_within_a_gap_over_midnight_count_alike_for_at_and_cron(limit: str) -> None:
     # The gap from 23:00 to midnight ends at 01:00 UTC: so do all slots and limits within it.

@@ -207,8 +207,6 @@ def test_upcoming_and_simulate_predict_the_runs_of_the_registry(
 ) -> None:
     # A frozen clock knows no change of the machine's own zone.
     assume(all(steady_offset(begin + days * DAY) is not None for days in range(-1, 3)))
-    # Known fault: where an excluded date delays the first run of `every`, its jitter is predicted by another slot.
-    assume(not any("every" in option and limit["jitter"] and limit["exclude"] for option, limit in parts))
     with freeze_time(begin) as frozen:
         registry = TaskRegistry()
         for number, (option, limit) in enumerate(parts):
