@@ -5,7 +5,7 @@ one at its first occurrence: so it has exactly one instant on every local date t
 """
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -20,10 +20,17 @@ _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)  # more than any offset from UTC; and no zone has changed its clock twice within six days
 _MAX_DAYS = 4096
+# No clock is changed in the first and last days of the calendar, and beyond them there is nothing to ask for.
+_FIRST, _LAST = datetime(1, 1, 3), datetime(9999, 12, 28)
+
+
+def _end(moment: datetime) -> datetime:
+    """Return the end of the calendar that is near a moment."""
+    return datetime.min if moment.year == MINYEAR else datetime.max
 
 
 class Zone:
-    """A time zone. At the ends of the calendar, where an answer would lie outside it, the question is the answer."""
+    """A time zone. Where an answer would lie outside the calendar, its first or last moment is the answer."""
 
     def __init__(self) -> None:
         self._machine = time.tzname  # `time.tzset` makes a new tuple: another identity means another zone
@@ -63,7 +70,7 @@ class Zone:
                     return wall - offset
             return wall - self._look_up(wall)
         except (OverflowError, ValueError):
-            return wall
+            return _end(wall)
 
     def from_utc(self, utc: datetime) -> datetime:
         """Return the wall time of an instant, `fold` set in a repeated hour."""
@@ -71,7 +78,7 @@ class Zone:
         try:
             return self._ask(utc) if offset is None else utc + offset
         except (OverflowError, ValueError):
-            return utc
+            return _end(utc)
 
     def steady_offset(self, utc: datetime) -> timedelta | None:
         """Return the offset from UTC at an instant, if it is the same for at least a day after that."""
@@ -94,7 +101,7 @@ class Zone:
             wall = wall.replace(fold=0)
         offset = self.steady_offset(wall)
         if offset is not None:
-            return wall - offset
+            return self.to_utc(wall)
         # In a gap, `wall` comes too late by the gap's length when read with the offset before it, and too early with
         # the one after it: the end lies between.
         before, after = self.to_utc(wall.replace(fold=1)), self.to_utc(wall)
@@ -130,7 +137,7 @@ class Zone:
             self._days = {}
             self._machine = time.tzname  # last: another thread trusts the offsets from then on
         days = self._days
-        midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        midnight = min(max(wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0), _FIRST), _LAST)
         before, after = (self._ask(utc) - utc for utc in (midnight - _DAY, midnight + 2 * _DAY))
         if before == after:
             days[wall.toordinal()] = before

@@ -5,7 +5,7 @@ makes a task due, and so does a request. All functions are pure: they depend on 
 no clock is read. `now` is naive local time; due moments are naive UTC, so that they can be compared and subtracted.
 """
 
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from operator import is_, itemgetter
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
@@ -178,10 +178,16 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     count, whether they have been run or not. An `every` task that has never run is assumed to run at `after`.
     """
     schedule = keep_schedule(task)
-    return None if schedule is None else schedule.next_run(task, after)
+    return None if schedule is None else _if_later(schedule.next_run(task, after), after)
 
 
 def following(task: Task, run_at: datetime) -> datetime | None:
     """Return when `task` is due after a run at `run_at`; None if it will not be."""
     schedule = keep_schedule(task)
-    return None if schedule is None else schedule.following(task, run_at)
+    return None if schedule is None else _if_later(schedule.following(task, run_at), run_at)
+
+
+def _if_later(moment: datetime | None, after: datetime) -> datetime | None:
+    """Return a moment after another one; None if the end of the calendar in a zone has moved it back."""
+    is_clipped = moment is not None and moment.year == MAXYEAR and to_utc(moment) <= to_utc(after)
+    return None if is_clipped else moment

@@ -41,8 +41,6 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         else:
             yield run
             at = None if task.paused else following(task, run.at)  # then its run was requested
-            if at is not None and to_utc(at) <= to_utc(run.at):  # clipped by the end of the calendar in its zone
-                at = None
         if at is None:
             heappop(bounds)
         else:
