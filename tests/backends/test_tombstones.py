@@ -1,22 +1,36 @@
 """Tombstones of removed tasks, on real stores: kept as long as anything needs them, and then dropped."""
 
+from __future__ import annotations
+
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from est_alan_scheduler.backends import Backend
-from est_alan_scheduler.backends.redis.backend import RedisBackend
 from est_alan_scheduler.backends.redis.fields import loaded
 from est_alan_scheduler.backends.rows import HIGHEST, Change, State
 from est_alan_scheduler.task import TaskStatus
 from tests.backends.stores import LEASE, Clock, Store, claim, define, state, success
 
+if TYPE_CHECKING:
+    from est_alan_scheduler.backends.redis.backend import RedisBackend
+
 
 def drop_all(backend: Backend) -> int:
     return sum(iter(backend.drop_tombstones, 0))
+
+
+def begin_anew(backend: Backend, running: State, clock: Clock) -> State:
+    """Remove the task that runs, drop its tombstone, and define it anew."""
+    backend.remove([running.id])
+    backend.finish("me", [success(running.id, running.epoch)])
+    clock.advance(LEASE)
+    assert backend.drop_tombstones() == 1
+    backend.renew("me", LEASE)
+    return define(backend, running.id)[running.id]
 
 
 class TestDrop:
@@ -105,12 +119,7 @@ class TestFence:
     def test_an_outcome_of_the_past_does_not_end_a_run_of_the_same_owner(
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
-        backend.remove(["a"])
-        backend.finish("me", [success("a", running.epoch)])
-        clock.advance(LEASE)
-        assert backend.drop_tombstones() == 1
-        backend.renew("me", LEASE)
-        fresh = define(backend, "a")["a"]
+        fresh = begin_anew(backend, running, clock)
         assert backend.claim("me", "other", [claim("a", fresh.version)]) == {"a": fresh.epoch + 1}
         before = state(backend, "a")
         assert before.epoch > running.epoch
@@ -145,12 +154,7 @@ class TestFence:
     def test_a_run_of_the_past_and_a_new_one_stand_side_by_side(
         self, backend: Backend, running: State, clock: Clock
     ) -> None:
-        backend.remove(["a"])
-        backend.finish("me", [success("a", running.epoch)])
-        clock.advance(LEASE)
-        assert backend.drop_tombstones() == 1
-        backend.renew("me", LEASE)
-        fresh = define(backend, "a")["a"]
+        fresh = begin_anew(backend, running, clock)
         backend.claim("me", "other", [claim("a", fresh.version, started=300)])
         assert [(run.epoch, run.late) for run in backend.history("a")] == [(1, True), (fresh.epoch + 1, False)]
 
