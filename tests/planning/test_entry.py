@@ -88,7 +88,7 @@ def test_another_registry_takes_over_a_task_that_was_removed(
     if ticks_between:
         first.tick()
     second.register(task)
-    task.run_at, task.every = NOON, None
+    task.run_at, task.every = second.clock.read(), None
     first.tick()
     assert (task.history, first.store.get("a") is task) == ([], False)
     second.tick()
