@@ -101,7 +101,10 @@ class Zone:
             wall = wall.replace(fold=0)
         offset = self.steady_offset(wall)
         if offset is not None:
-            return self.to_utc(wall)
+            try:
+                return wall - offset
+            except OverflowError:
+                return _end(wall)
         # In a gap, `wall` comes too late by the gap's length when read with the offset before it, and too early with
         # the one after it: the end lies between.
         before, after = self.to_utc(wall.replace(fold=1)), self.to_utc(wall)
