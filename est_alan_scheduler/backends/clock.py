@@ -20,6 +20,11 @@ EARLIEST, LATEST = to_instant(datetime.min), to_instant(datetime.max)
 """The ends of the calendar."""
 
 
+def is_instant(value: object) -> bool:
+    """Return whether a stored value is a moment within the calendar."""
+    return type(value) is int and EARLIEST <= value <= LATEST
+
+
 def from_instant(instant: int) -> datetime:
     """Return microseconds since 1970 as a naive UTC moment."""
     return _EPOCH + instant * _MICROSECOND

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.backends.clock import EARLIEST, LATEST
+from est_alan_scheduler.backends.clock import EARLIEST, LATEST, is_instant
 from est_alan_scheduler.backends.rows import LARGEST, Definition, InstanceRow, RunRow, Snapshot, State, is_storable
 from est_alan_scheduler.task import TaskStatus
 
@@ -92,7 +92,7 @@ def to_state(values: Iterable[Any]) -> State:
         _from_json(result, "the result")
     if consumed is not None:
         moments = _from_json(consumed, "consumed")
-        is_valid = isinstance(moments, dict) and all(map(_is_instant, moments.values()))
+        is_valid = isinstance(moments, dict) and all(map(is_instant, moments.values()))
         if not is_valid:
             raise ValueError(f"consumed must be a JSON object of integers, it is {short_repr(consumed)[1:-1]}")
     return State._make(columns)
@@ -226,10 +226,6 @@ def _to_status(value: Any) -> TaskStatus:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and ((value.isascii() and "\0" not in value) or is_storable(value))
-
-
-def _is_instant(value: Any) -> bool:
-    return type(value) is int and EARLIEST <= value <= LATEST
 
 
 def _from_json(text: Any, name: str) -> Any:

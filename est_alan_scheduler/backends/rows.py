@@ -232,6 +232,10 @@ HIGHEST = 2**52
 """The highest version and epoch of a tombstone that is dropped: new rows continue above it, and need room."""
 
 
+ALL_RUNS = 2**31 - 1
+"""The limit of a history that leaves no run out."""
+
+
 def is_storable(text: str) -> bool:
     """Return whether every store can hold a text as it is."""
     return storable(text) == text

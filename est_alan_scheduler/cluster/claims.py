@@ -8,7 +8,7 @@ from uuid import uuid4
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import to_instant
-from est_alan_scheduler.backends.rows import Assignment, Claim
+from est_alan_scheduler.backends.rows import ALL_RUNS, Assignment, Claim
 from est_alan_scheduler.cluster.completer import LARGEST_BATCH, RunCompleter
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.replica import Replica
@@ -25,7 +25,6 @@ from est_alan_scheduler.task import Task, TaskStatus
 
 _SHORT = 0.1  # seconds that a batch of inline runs may take, for the next one to be larger
 _INSTANT = 1e-6  # seconds; a shorter time has not been measured
-_ALL = 2**31 - 1  # runs: more than there are
 _TRIES = 5  # to undo a claim while other instances manage the task
 _LONGEST = 1.0  # seconds after which the rest of a batch is released, for other instances to run
 _NO_SLOT = datetime.min + timedelta(days=1)  # a due moment up to here is no slot: the run is due at once
@@ -112,7 +111,7 @@ class Claims:
         """Let runs end that were claimed at these moments, by task, and whose tasks have been removed since."""
         if not starts:
             return
-        runs = self._backend.history(status=TaskStatus.RUNNING, since=min(starts.values()), limit=_ALL)
+        runs = self._backend.history(status=TaskStatus.RUNNING, since=min(starts.values()), limit=ALL_RUNS)
         with self._records.lock:
             for run in runs:
                 is_mine = run.owner == self._lease.owner and starts.get(run.task_id) == run.started

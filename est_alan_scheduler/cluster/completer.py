@@ -13,7 +13,7 @@ from typing import Any
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
 from est_alan_scheduler.backends.refusals import write_apart
-from est_alan_scheduler.backends.rows import DeadRunOutcome, RunOutcome, escaped
+from est_alan_scheduler.backends.rows import ALL_RUNS, DeadRunOutcome, RunOutcome, escaped
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
@@ -24,7 +24,6 @@ from est_alan_scheduler.task import TaskStatus
 LARGEST_BATCH = 1_000
 _LARGEST_WRITE = 16_000_000  # characters of results; stores limit how much one write may hold
 _RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
-_ALL = 2**31 - 1  # runs: more than any history keeps
 _Queued = tuple[RunOutcome, Run | None]  # None: the run has not started
 
 
@@ -173,7 +172,7 @@ class RunCompleter:
         for outcome, run in late:
             key, dead_run = outcome[:2], DeadRunOutcome(outcome.id, outcome.epoch, self._lease.owner)
             claimed = instant(run.started_at) - round(self._lease.seconds * 1_000_000)  # at the earliest
-            rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=_ALL)}
+            rows = {row.epoch: row for row in self._backend.history(outcome.id, since=claimed, limit=ALL_RUNS)}
             row, known = rows.get(outcome.epoch), self._records.row(outcome.id)
             newest = max(rows, default=0)
             if outcome.history_limit == 0 and known is not None:

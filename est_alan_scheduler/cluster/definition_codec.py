@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from est_alan_scheduler._support.text import error_text, short_repr
-from est_alan_scheduler.backends.clock import EARLIEST, LATEST
+from est_alan_scheduler.backends.clock import is_instant
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
@@ -93,7 +93,7 @@ def decode(text: str) -> TaskDefinition:
     task, armed, zone, place = definition
     if not isinstance(task, dict):
         raise ValueError(f"its definition cannot be read (task must be an object, it is {short_repr(task)})")
-    if armed is not None and not (type(armed) is int and EARLIEST <= armed <= LATEST):
+    if armed is not None and not is_instant(armed):
         raise ValueError(f"its definition cannot be read (armed must be an instant, it is {short_repr(armed)})")
     if type(place) is not int:
         raise ValueError(f"its definition cannot be read (place must be an integer, it is {short_repr(place)})")

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.coverage import TOLERANCE, bound
+from est_alan_scheduler.schedules.coverage import TOLERANCE, guarded_until, minus
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule
 from est_alan_scheduler.task import Task
 
@@ -31,7 +31,7 @@ class ClockGuard:
             return True
         if utc >= self._latest:
             return False
-        is_beyond_a_step = self._shortest is not None and utc < _minus(self._latest, self._shortest)
+        is_beyond_a_step = self._shortest is not None and utc < minus(self._latest, self._shortest)
         return is_beyond_a_step or any(_day(zone, now) < _day(zone, self._latest_now) for zone in self._zones)
 
     def note_time(self, now: datetime, utc: datetime) -> None:
@@ -62,25 +62,18 @@ class ClockGuard:
             self._shortest = step
         for last in (task.last_run_at, task.misfired_at):
             if last is not None:
-                self._ahead = max(self._ahead, _minus(to_utc(last), step))
+                self._ahead = max(self._ahead, minus(to_utc(last), step))
 
     def note_new(self, utc: datetime) -> None:
         """Note that the fixed slots of a task count from a moment on."""
-        self._ahead = max(self._ahead, _minus(utc, TOLERANCE))
+        self._ahead = max(self._ahead, minus(utc, TOLERANCE))
 
     def note_fixed(self, task: Task, schedule: Schedule, now: datetime) -> None:
         """Note what has been run and skipped of a task whose slots are fixed."""
-        limit = bound(schedule, task)
+        limit = guarded_until(schedule, task)
         if limit is not None:
             self._ahead = max(self._ahead, schedule.to_clock(limit, now))
 
 
 def _day(zone: Zone, now: datetime) -> date:
     return zone.from_utc(zone.instant(now)).date()
-
-
-def _minus(moment: datetime, step: timedelta) -> datetime:
-    try:
-        return moment - step
-    except OverflowError:  # before the year 1
-        return AT_ONCE

@@ -52,7 +52,7 @@ class FixedSlots(Protocol):
         """Return the instant of `now`, and the first slot that no run of `task` covers."""
 
 
-def standing(schedule: FixedSlots, task: Task, here: datetime) -> tuple[datetime | None, list[Span]]:
+def settled(schedule: FixedSlots, task: Task, here: datetime) -> tuple[datetime | None, list[Span]]:
     """Return the instant up to which all slots of `task` are settled, and the spans beyond it that are started.
 
     For a schedule with fixed slots. None: the task has never run.
@@ -65,13 +65,13 @@ def standing(schedule: FixedSlots, task: Task, here: datetime) -> tuple[datetime
     if last <= here and (coverage is None or coverage.is_plain):
         return last, []
     if coverage is None or coverage.last != recorded:
-        return (last, []) if last <= here else (here, _started(schedule, task, here))
+        return (last, []) if last <= here else (here, _known_spans(schedule, task, here))
     base = min(last if coverage.base is None else coverage.base, here)
     return base, [span for span in coverage.spans(last) if span[1] > base]
 
 
 def first_uncovered(schedule: FixedSlots, base: datetime | None, here: datetime, spans: list[Span]) -> datetime | None:
-    """Return the first slot that is neither settled nor started, as `standing` has it; None if there is none."""
+    """Return the first slot that is neither settled nor started, as `settled` has it; None if there is none."""
     slot = schedule.uncovered(base, here)
     return _beyond(schedule, slot, spans) if spans else slot
 
@@ -105,7 +105,7 @@ def note_run(schedule: FixedSlots, task: Task, now: datetime, late: timedelta | 
         coverage.last = fields["last_run_at"] = recorded  # the common case: one slot, right after the one before
         return False
     here, slot = schedule.first_due(task, now)
-    _extend(schedule, task, here, slot, recorded)
+    _extend(schedule, task, _valid(task), here, slot, recorded)
     fields["last_run_at"] = recorded
     return True
 
@@ -121,11 +121,7 @@ def note_foreign_run(schedule: FixedSlots, task: Task) -> None:
     here, last = schedule.instant(recorded), schedule.instant(coverage.last)
     base = min(last if coverage.base is None else coverage.base, here)
     spans = [span for span in coverage.spans(last) if span[1] > base]
-    task.__dict__["last_run_at"] = coverage.last
-    try:
-        _extend(schedule, task, here, first_uncovered(schedule, base, here, spans), recorded)
-    finally:
-        task.__dict__["last_run_at"] = recorded
+    _extend(schedule, task, coverage, here, first_uncovered(schedule, base, here, spans), recorded)
 
 
 def note_clock(schedule: FixedSlots, task: Task, now: datetime) -> bool:
@@ -142,7 +138,7 @@ def note_clock(schedule: FixedSlots, task: Task, now: datetime) -> bool:
     if last <= here or (coverage is not None and coverage.base is not None and coverage.base <= here):
         return False
     spans = [] if coverage is None else coverage.spans(last)
-    _put(schedule, task, recorded, here, [*spans, *_started(schedule, task, here)])
+    _keep(schedule, task, recorded, here, [*spans, *_known_spans(schedule, task, here)])
     return True
 
 
@@ -155,7 +151,7 @@ def note_history(schedule: FixedSlots, task: Task) -> None:
         if all(run["run_at"] <= recorded for run in task.history):
             return
     last = schedule.instant(recorded)
-    if spans := _started(schedule, task, last):
+    if spans := _known_spans(schedule, task, last):
         task._entry.coverage = Coverage(_span_of(schedule, last)[0], recorded, tuple(spans), None, is_ahead=True)
 
 
@@ -165,21 +161,21 @@ def note_past(schedule: FixedSlots, task: Task, moments: Collection[datetime]) -
     if coverage is not None and coverage.base is not None:
         known = coverage.spans(schedule.instant(coverage.last))
         found = [_span_of(schedule, moment) for moment in moments]
-        _put(schedule, task, coverage.last, coverage.base, known + found)
+        _keep(schedule, task, coverage.last, coverage.base, known + found)
 
 
-def bound(schedule: FixedSlots, task: Task) -> datetime | None:
+def guarded_until(schedule: FixedSlots, task: Task) -> datetime | None:
     """Return the instant behind which the clock cannot go back without a change of what is due; None: any other."""
     coverage, entry = _valid(task), task._entry
     moments = list[datetime]()
     if coverage is not None:
-        moments.append(_minus(coverage.since, schedule.shortest) if coverage.base is None else coverage.base)
+        moments.append(minus(coverage.since, schedule.shortest) if coverage.base is None else coverage.base)
     elif task.last_run_at is not None:
-        moments.append(_minus(schedule.instant(task.last_run_at), schedule.shortest))
+        moments.append(minus(schedule.instant(task.last_run_at), schedule.shortest))
     elif schedule.waits_for_slot and entry.armed is not None:
-        moments.append(_minus(schedule.instant(entry.armed), TOLERANCE))
+        moments.append(minus(schedule.instant(entry.armed), TOLERANCE))
     if task.misfired_at is not None and entry.void != task.misfired_at:
-        moments.append(_minus(schedule.instant(task.misfired_at), TOLERANCE))
+        moments.append(minus(schedule.instant(task.misfired_at), TOLERANCE))
     return max(moments, default=None)
 
 
@@ -189,9 +185,15 @@ def _valid(task: Task) -> Coverage | None:
     return coverage if coverage is None or coverage.last == task.last_run_at else None
 
 
-def _extend(schedule: FixedSlots, task: Task, here: datetime, slot: datetime | None, recorded: datetime) -> None:
-    """Note a run at `here` for the first uncovered `slot`, if that has come."""
-    coverage = _valid(task)
+def _extend(
+    schedule: FixedSlots,
+    task: Task,
+    coverage: Coverage | None,
+    here: datetime,
+    slot: datetime | None,
+    recorded: datetime,
+) -> None:
+    """Note a run at `here`, after those of `coverage`, for the first uncovered `slot`, if that has come."""
     others = [] if coverage is None else list(coverage.others)
     is_due = slot is not None and slot <= here
     since = first = slot if slot is not None and is_due else schedule.latest(here) or here
@@ -211,7 +213,7 @@ def _extend(schedule: FixedSlots, task: Task, here: datetime, slot: datetime | N
     )
 
 
-def _put(schedule: FixedSlots, task: Task, recorded: datetime, base: datetime, spans: list[Span]) -> None:
+def _keep(schedule: FixedSlots, task: Task, recorded: datetime, base: datetime, spans: list[Span]) -> None:
     """Keep that the clock went back to `base`, behind the last run, and the spans beyond it."""
     last, merged = schedule.instant(recorded), list[Span]()
     for begin, end in sorted(spans):
@@ -224,7 +226,7 @@ def _put(schedule: FixedSlots, task: Task, recorded: datetime, base: datetime, s
     task._entry.coverage = Coverage(since, recorded, tuple(others[-_MOST:]), base, is_ahead=True)
 
 
-def _started(schedule: FixedSlots, task: Task, after: datetime) -> list[Span]:
+def _known_spans(schedule: FixedSlots, task: Task, after: datetime) -> list[Span]:
     """Return the spans of the runs after an instant that the history of `task` and its last run tell of."""
     runs = [task.last_run_at, *(run.get("run_at") for run in task.history)]
     moments = {schedule.instant(run) for run in runs if isinstance(run, datetime)}
@@ -260,8 +262,9 @@ def _beyond(schedule: FixedSlots, slot: datetime | None, spans: list[Span]) -> d
     return slot
 
 
-def _minus(moment: datetime, time: timedelta) -> datetime:
+def minus(moment: datetime, time: timedelta) -> datetime:
+    """Return the moment a time before another one, or the begin of the calendar."""
     try:
         return moment - time
-    except OverflowError:  # before the year 1
+    except OverflowError:
         return datetime.min

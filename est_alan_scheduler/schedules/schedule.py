@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.schedules.coverage import first_uncovered, next_slot, standing
+from est_alan_scheduler.schedules.coverage import first_uncovered, minus, next_slot, settled
 from est_alan_scheduler.task import Task
 
 AT_ONCE = datetime.min
@@ -151,7 +151,7 @@ class Kind(Schedule):
     @override
     def first_due(self, task: Task, now: datetime) -> tuple[datetime, datetime | None]:
         here = in_utc(now)
-        base, spans = standing(self, task, here)
+        base, spans = settled(self, task, here)
         return here, first_uncovered(self, base, here, spans)
 
     @override
@@ -174,7 +174,7 @@ def moment_in(moment: datetime, zone: Zone) -> datetime:
 
 def just_before(moment: datetime) -> datetime:
     """Return the last moment before another one; the first of the calendar has none before it."""
-    return moment if moment == datetime.min else moment - _TICK
+    return minus(moment, _TICK)
 
 
 _converted = (AT_ONCE, AT_ONCE)

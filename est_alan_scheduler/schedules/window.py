@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing_extensions import override
 
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, to_clock
-from est_alan_scheduler.schedules.coverage import first_uncovered, next_slot, skipped, standing
+from est_alan_scheduler.schedules.coverage import first_uncovered, next_slot, settled, skipped
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, Misfire, Schedule, in_utc, just_before, moment_in
 from est_alan_scheduler.schedules.state import Span, armed
 from est_alan_scheduler.task import Task
@@ -159,7 +159,7 @@ class Window(Schedule):
         if not self.is_fixed:
             grid, slot = self._uncovered_on_grid(task, here)
             return here, grid, slot, []
-        base, spans = standing(self, task, here)
+        base, spans = settled(self, task, here)
         if task.misfired_at is not None and (misfired := skipped(self, task, here)) is not None:
             base = misfired if base is None else max(base, misfired)
         if base is None and self.waits_for_slot:
