@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,27 +12,23 @@ from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
-from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.tick import run_tick
+from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
 from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
-from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.runs.counters import Statistics
 from est_alan_scheduler.schedules.due import is_due
-from est_alan_scheduler.schedules.upcoming import PlannedRun
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task import Task
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
-    from est_alan_scheduler.cluster.lease import Instance
     from est_alan_scheduler.cluster.session import ClusterSession
 
 
-class TaskRegistry:
+class TaskRegistry(RegistryView):
     """The tasks of a program. Each `tick` runs those that are due and ready.
 
     `executor` makes the calls: None for the ticking thread itself, one run after the other; any
@@ -59,10 +55,9 @@ class TaskRegistry:
         backend: "str | Backend | None" = None,
         lease: float = DEFAULT_LEASE,
     ) -> None:
-        self._parts = parts = Parts(self)
+        super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts)
-        self._reports = Reports(parts)
         self._loop_side = LoopSide(parts)
         parts.configure(executor, max_running, backend, lease)
         _registries.add(self)
@@ -127,16 +122,6 @@ class TaskRegistry:
 
     # The tasks. An id that is not a text raises a `TypeError` that says so.
 
-    @property
-    def store(self) -> TaskDict:
-        """All tasks by id, in registration order. It may be edited directly, or replaced by another mapping."""
-        return self._agenda.store
-
-    @store.setter
-    def store(self, tasks: Mapping[str, Task]) -> None:
-        self._agenda.store = TaskDict(tasks, self._agenda)
-        self._agenda.note_all()
-
     def register(self, task: Task) -> Task:
         """Register `task` and return it. It may be due with the next tick.
 
@@ -195,11 +180,6 @@ class TaskRegistry:
         """
         self._management.set_all_paused(False)
 
-    @property
-    def is_paused(self) -> bool:
-        """Whether `pause_all` is in force, with a backend as far as this registry has seen it."""
-        return self._parts.is_paused
-
     def task(self, **fields: Any) -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
 
@@ -208,10 +188,6 @@ class TaskRegistry:
             return func
 
         return decorate
-
-    def get(self, task_id: str) -> Task | None:
-        """Return the task of that id, None if there is none."""
-        return self.store.get(task_id)
 
     def remove(self, task_id: str) -> Task | None:
         """Remove the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
@@ -229,28 +205,6 @@ class TaskRegistry:
         """
         self._management.prune(ids)
 
-    def __len__(self) -> int:
-        return len(self.store)
-
-    def __contains__(self, task_id: object) -> bool:
-        return task_id in self.store
-
-    def __iter__(self) -> Iterator[Task]:
-        return iter(list(self.store.values()))
-
-    def why_not(self, task_id: str) -> str:
-        """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
-        return self._reports.why_not(task_id)
-
-    def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
-        """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
-
-        A plan follows the slots: a task that is due runs now, then at each slot. It leaves out dependencies, failures
-        and the duration of runs; `simulate` takes dependencies into account. `until` is naive local time, or aware.
-        Raises `TypeError` or `ValueError` for an invalid limit.
-        """
-        return self._reports.upcoming(until, limit)
-
     # With a backend.
 
     def expose(self, func: _Func, name: str | None = None) -> _Func:
@@ -262,34 +216,6 @@ class TaskRegistry:
         """
         self._functions.expose(func, name)
         return func
-
-    def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
-        return self._management.unresolved()
-
-    def instances(self) -> "list[Instance]":
-        """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.
-
-        Raises `BackendUnavailableError`.
-        """
-        session = self._session
-        return [] if session is None else session.instances()
-
-    def history(
-        self,
-        task_id: str | None = None,
-        status: TaskStatus | str | None = None,
-        since: datetime | None = None,
-        limit: int = 100,
-    ) -> list[dict[str, Any]]:
-        """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
-
-        `status`: only runs with this outcome; `since`: only runs that started then or later, in naive local time, or
-        aware. An unknown id has no runs and is no error: a backend keeps the runs of a task that is gone. A backend
-        adds `epoch`, `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an
-        invalid argument, `BackendUnavailableError`.
-        """
-        return self._reports.history(task_id, status, since, limit)
 
     # Events and counts.
 
@@ -310,15 +236,6 @@ class TaskRegistry:
         check_subscription(event, callback)
         if not self._recorder.subscribers.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
-
-    def statistics(self, task_id: str | None = None) -> Statistics:
-        """Return counts of the runs of a task since it was registered, by default of all runs of all tasks.
-
-        The counts cover the runs that this registry has recorded. With a backend these are its own runs, and the dead
-        runs of other instances that it has recorded as failed.
-        Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
-        """
-        return self._reports.statistics(task_id)
 
     # The tick.
 

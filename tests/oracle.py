@@ -11,7 +11,7 @@ from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.schedules.daily import Daily
+from est_alan_scheduler.schedules.kinds.daily import Daily
 
 HALF_MINUTE, MINUTE, HOUR, DAY = (timedelta(seconds=seconds) for seconds in (30, 60, 3_600, 86_400))
 BEGIN, END = datetime(1970, 1, 1), datetime(2038, 1, 1)

@@ -18,7 +18,7 @@ from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.state_codec import FIELDS
 from est_alan_scheduler.fields.serialization import json_or_repr
-from est_alan_scheduler.schedules.kinds import KINDS, options_of
+from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import ARMING, Task
 
 DEFINING = frozenset(Task.model_fields) - frozenset(FIELDS) - {"id", "error", "history"}

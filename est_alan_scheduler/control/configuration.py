@@ -68,6 +68,10 @@ class Parts:
         """Whether nothing is to start, with a backend as far as this registry has seen it."""
         return self.is_paused_here or (self.session is not None and self.session.replica.is_paused)
 
+    def unresolved(self) -> dict[str, str]:
+        """Do what `TaskRegistry.unresolved` says."""
+        return {} if self.session is None else dict(self.session.records.problems)
+
     def wake(self) -> None:
         """Wake the loops that wait: there may be something to do."""
         for wake in self.wakers:

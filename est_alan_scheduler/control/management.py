@@ -147,7 +147,7 @@ class Management:
         removed = dict[str, Task]()
         with _sync_lock(session):
             self.catch_up(*ids)
-            unresolved = self.unresolved()
+            unresolved = parts.unresolved()
             unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
             if session is not None and not unknown:
                 removed = session.replica.remove(ids)
@@ -178,11 +178,6 @@ class Management:
         if is_changed:
             self.publish("paused" if value else "resumed", None)
 
-    def unresolved(self) -> dict[str, str]:
-        """Do what `TaskRegistry.unresolved` says."""
-        session = self._parts.session
-        return {} if session is None else dict(session.records.problems)
-
     def catch_up(self, *ids: str) -> None:
         """Read the states of tasks in the backend before a change: others may have changed them since the last tick."""
         if self._parts.session is not None:
@@ -197,7 +192,7 @@ class Management:
             self._parts.wake()
 
     def _unknown(self, task_id: str) -> UnknownTaskError:
-        return UnknownTaskError(task_id, self._agenda.store, self.unresolved().get(task_id))
+        return UnknownTaskError(task_id, self._agenda.store, self._parts.unresolved().get(task_id))
 
 
 def _sync_lock(session: "ClusterSession | None") -> AbstractContextManager[Any]:

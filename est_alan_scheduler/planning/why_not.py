@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
-from est_alan_scheduler.schedules.kinds import options_of, read_schedule
+from est_alan_scheduler.schedules.kinds.table import options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Misfire
 from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
 

@@ -1,8 +1,8 @@
 """Schedules in words."""
 
-from est_alan_scheduler.schedules.every import number_text
-from est_alan_scheduler.schedules.kinds import KINDS, options_of
-from est_alan_scheduler.schedules.once import moment_text
+from est_alan_scheduler.schedules.kinds.every import number_text
+from est_alan_scheduler.schedules.kinds.once import moment_text
+from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import Task
 
 _MAX_DATES = 5

@@ -10,7 +10,7 @@ from operator import is_, itemgetter
 
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
-from est_alan_scheduler.schedules.kinds import read_schedule
+from est_alan_scheduler.schedules.kinds.table import read_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Misfire, Schedule, in_utc
 from est_alan_scheduler.schedules.state import tried
 from est_alan_scheduler.task import SCHEDULING, Task

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.schedules.daily import Daily
+from est_alan_scheduler.schedules.kinds.daily import Daily
 from tests import oracle
 
 # A gap that ends at midnight, a skipped date, a fold over midnight, offsets with seconds, a change by two hours, half

@@ -16,7 +16,7 @@ import pytest
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, start_scheduler
 from est_alan_scheduler.events.subscribers import log_outcome
-from est_alan_scheduler.schedules.kinds import options_of
+from est_alan_scheduler.schedules.kinds.table import options_of
 from tests import jobs
 from tests.frozen import work
 from tests.ways import wait_until

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.schedules import due as timing
 from est_alan_scheduler.schedules.due import due_moment, first_run, is_due, keep_schedule
-from est_alan_scheduler.schedules.kinds import read_schedule
+from est_alan_scheduler.schedules.kinds.table import read_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE
 from est_alan_scheduler.task import Task
 from tests.frozen import START, Frozen

@@ -16,12 +16,12 @@ from cronsim import CronSim
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zones import LOCAL, named
-from est_alan_scheduler.schedules.cron import Cron
+from est_alan_scheduler.schedules.kinds.cron import Cron
 from tests import oracle
 from tests.calendar.test_zones import ZONES
 from tests.messages import missing, only_error
-from tests.schedules import cron_oracle
-from tests.schedules.cron_oracle import elapsed, is_fixed, slots, some_expression
+from tests.schedules.kinds import cron_oracle
+from tests.schedules.kinds.cron_oracle import elapsed, is_fixed, slots, some_expression
 
 BERLIN = named("Europe/Berlin")
 

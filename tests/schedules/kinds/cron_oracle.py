@@ -1,6 +1,6 @@
 """The slots of cron expressions around a clock change, found by trying every half minute with `zoneinfo`.
 
-python -m tests.schedules.cron_oracle      every zone, every transition from 1970 to 2037, two random expressions each
+python -m tests.schedules.kinds.cron_oracle      all zones, all transitions from 1970 to 2037, two random expressions each
 """
 
 import sys
@@ -15,7 +15,7 @@ from cronsim import CronSim
 
 from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.schedules.cron import Cron
+from est_alan_scheduler.schedules.kinds.cron import Cron
 from tests.oracle import DAY, HALF_MINUTE, HOUR, cases, transitions, wall
 
 AROUND = 5 * HOUR

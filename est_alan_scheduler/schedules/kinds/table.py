@@ -6,10 +6,10 @@ A new kind is a file beside this one, a line here, and a field of `Task` that is
 from operator import itemgetter
 
 from est_alan_scheduler.calendar.zones import LOCAL, named
-from est_alan_scheduler.schedules.cron import Cron
-from est_alan_scheduler.schedules.daily import Daily
-from est_alan_scheduler.schedules.every import Every
-from est_alan_scheduler.schedules.once import Once
+from est_alan_scheduler.schedules.kinds.cron import Cron
+from est_alan_scheduler.schedules.kinds.daily import Daily
+from est_alan_scheduler.schedules.kinds.every import Every
+from est_alan_scheduler.schedules.kinds.once import Once
 from est_alan_scheduler.schedules.schedule import Kind, Schedule
 from est_alan_scheduler.schedules.window import Window
 from est_alan_scheduler.task import SCHEDULING, Task

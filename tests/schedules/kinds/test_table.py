@@ -9,7 +9,7 @@ import pytest
 from est_alan_scheduler import describe
 from est_alan_scheduler.calendar.zones import LOCAL
 from est_alan_scheduler.schedules.due import next_run
-from est_alan_scheduler.schedules.kinds import KINDS, options_of, read_schedule
+from est_alan_scheduler.schedules.kinds.table import KINDS, options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Kind
 from est_alan_scheduler.task import ARMING, OPTION_NAMES, OPTIONS, SCHEDULING, Task
 from tests.twin import Clock, ClockedRegistry

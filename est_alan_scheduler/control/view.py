@@ -1,0 +1,104 @@
+"""What can be asked of a registry."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from est_alan_scheduler.control.configuration import Parts
+from est_alan_scheduler.control.reports import Reports
+from est_alan_scheduler.planning.task_dict import TaskDict
+from est_alan_scheduler.runs.counters import Statistics
+from est_alan_scheduler.schedules.upcoming import PlannedRun
+from est_alan_scheduler.task import Task, TaskStatus
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.cluster.lease import Instance
+
+
+class RegistryView:
+    """The methods of a registry that look at its tasks. They change nothing, but that `store` may be edited.
+
+    An id that is not a text raises a `TypeError` that says so.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._reports = Reports(parts)
+
+    @property
+    def store(self) -> TaskDict:
+        """All tasks by id, in registration order. It may be edited directly, or replaced by another mapping."""
+        return self._parts.agenda.store
+
+    @store.setter
+    def store(self, tasks: Mapping[str, Task]) -> None:
+        self._parts.agenda.store = TaskDict(tasks, self._parts.agenda)
+        self._parts.agenda.note_all()
+
+    def get(self, task_id: str) -> Task | None:
+        """Return the task of that id, None if there is none."""
+        return self.store.get(task_id)
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __contains__(self, task_id: object) -> bool:
+        return task_id in self.store
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(list(self.store.values()))
+
+    def why_not(self, task_id: str) -> str:
+        """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
+        return self._reports.why_not(task_id)
+
+    def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
+        """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
+
+        A plan follows the slots: a task that is due runs now, then at each slot. It leaves out dependencies, failures
+        and the duration of runs; `simulate` takes dependencies into account. `until` is naive local time, or aware.
+        Raises `TypeError` or `ValueError` for an invalid limit.
+        """
+        return self._reports.upcoming(until, limit)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether `pause_all` is in force, with a backend as far as this registry has seen it."""
+        return self._parts.is_paused
+
+    def unresolved(self) -> dict[str, str]:
+        """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
+        return self._parts.unresolved()
+
+    def instances(self) -> "list[Instance]":
+        """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.
+
+        Raises `BackendUnavailableError`.
+        """
+        session = self._parts.session
+        return [] if session is None else session.instances()
+
+    def history(
+        self,
+        task_id: str | None = None,
+        status: TaskStatus | str | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
+
+        `status`: only runs with this outcome; `since`: only runs that started then or later, in naive local time, or
+        aware. An unknown id has no runs and is no error: a backend keeps the runs of a task that is gone. A backend
+        adds `epoch`, `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an
+        invalid argument, `BackendUnavailableError`.
+        """
+        return self._reports.history(task_id, status, since, limit)
+
+    def statistics(self, task_id: str | None = None) -> Statistics:
+        """Return counts of the runs of a task since it was registered, by default of all runs of all tasks.
+
+        The counts cover the runs that this registry has recorded. With a backend these are its own runs, and the dead
+        runs of other instances that it has recorded as failed.
+        Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
+        """
+        return self._reports.statistics(task_id)

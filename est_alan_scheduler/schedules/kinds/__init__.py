@@ -1,0 +1,1 @@
+"""The kinds of schedules, one a file, and the table of them."""
