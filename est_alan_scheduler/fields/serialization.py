@@ -31,7 +31,7 @@ def json_or_repr(value: object) -> object:
 JsonOrRepr = PlainSerializer(json_or_repr, when_used="json")
 """Mark of a field of any value: in JSON, the value if JSON can hold it, else its bounded `repr`."""
 
-ErrorText = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
+ErrorText = PlainSerializer(lambda error: None if error is None else error_text(error), str | None, when_used="json")
 """Mark of a field that holds an exception or None: in JSON, its text."""
 
 
