@@ -13,7 +13,7 @@ from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.planning.why_not import explain
 from est_alan_scheduler.runs.counters import RunCounters, Statistics
 from est_alan_scheduler.runs.history import latest_runs
-from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
+from est_alan_scheduler.schedules.upcoming import PlannedRun, first_run_from, upcoming
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 
@@ -54,6 +54,17 @@ class Reports:
             is_full=number > 0 and number >= parts.capacity.limit(),
             are_all_paused=parts.is_paused,
         )
+
+    def next_run(self, which: str | Task) -> datetime | None:
+        """Do what `TaskRegistry.next_run` says."""
+        task, parts = self.task(which), self._parts
+        if parts.is_paused:
+            return None
+        with parts.lock, parts.agenda as agenda:
+            now = parts.hooks._now()
+            agenda.work_in(now)
+            agenda.note_time(now)
+        return first_run_from(task, now)
 
     def upcoming(self, until: datetime | None, limit: int | None) -> Iterator[PlannedRun]:
         """Do what `TaskRegistry.upcoming` says."""

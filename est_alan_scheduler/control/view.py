@@ -57,6 +57,15 @@ class RegistryView:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
         return self._reports.why_not(task_id)
 
+    def next_run(self, task_id: str | Task) -> datetime | None:
+        """Return when the task is due next: now if it is due; None if it never is, or is paused.
+
+        A retry and a requested run count, dependencies and the end of a run in flight do not: `why_not` tells these.
+        The moment is naive local time, or aware if the task has a `timezone`. `UnknownTaskError`, a `KeyError`, if
+        there is no such task.
+        """
+        return self._reports.next_run(task_id)
+
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
         """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
 

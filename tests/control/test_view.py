@@ -1,13 +1,17 @@
 """Looking at the tasks of a registry: by id, by task, by selection."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Task, UnknownTaskError
-from tests.frozen import Frozen, work
+from est_alan_scheduler import Retry, Task, UnknownTaskError, next_run
+from est_alan_scheduler.calendar.local_time import to_utc
+from tests.frozen import START, Frozen, boom, work
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 @pytest.fixture
@@ -73,3 +77,72 @@ class TestById:
         second.depends_on = only
         assert second.depends_on == ["a"]
         assert registry.update(second, depends_on=tuple(only)).depends_on == ["a"]
+
+
+class TestNextRun:
+    def test_the_next_run_of_a_task_that_is_due_is_now(self, registry: Frozen) -> None:
+        task = registry.register(hourly("a"))
+        assert registry.next_run("a") == START
+        registry.tick()
+        assert registry.next_run(task) == START + HOUR
+        registry.now += 90 * MINUTE
+        assert registry.next_run("a") == START + 90 * MINUTE
+
+    def test_a_requested_run_counts_and_a_pause_does(self, registry: Frozen) -> None:
+        registry.register(hourly("a", start_at=START + HOUR))
+        registry.pause("a")
+        assert registry.next_run("a") is None
+        registry.run_now("a")
+        assert registry.next_run("a") == START
+        registry.pause_all()
+        assert registry.next_run("a") is None
+
+    def test_a_retry_before_the_next_slot_counts(self, registry: Frozen) -> None:
+        registry.register(hourly("a", func=boom, retry=Retry(max_retries=1, delay=60, jitter=0)))
+        registry.tick()
+        assert registry.next_run("a") == START + MINUTE
+
+    def test_a_retry_counts_also_after_a_misfire(self, registry: Frozen) -> None:
+        task = registry.register(
+            hourly("a", func=boom, retry=Retry(max_retries=1, delay=5400, jitter=0), misfire_grace=60)
+        )
+        registry.tick()
+        registry.now += HOUR + 2 * MINUTE
+        assert registry.next_run("a") == START + 90 * MINUTE
+        registry.tick()
+        assert (task.misfires, registry.next_run("a")) == (1, START + 90 * MINUTE)
+
+    def test_a_task_that_has_run_once_and_for_all_has_no_next_run(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", run_at=START, func=work))
+        assert registry.next_run("a") == START
+        registry.tick()
+        assert registry.next_run("a") is None
+
+    def test_the_next_run_is_in_the_zone_of_the_task(self, registry: Frozen) -> None:
+        registry.register(hourly("a", timezone="Asia/Seoul"))
+        moments = [registry.next_run("a")]
+        registry.tick()
+        moments.append(registry.next_run("a"))
+        assert [moment and (str(moment.tzinfo), to_utc(moment)) for moment in moments] == [
+            ("Asia/Seoul", to_utc(START)),
+            ("Asia/Seoul", to_utc(START + HOUR)),
+        ]
+
+    def test_slots_of_a_task_put_into_the_store_count_from_then_on(self, registry: Frozen) -> None:
+        pytest.importorskip("cronsim")
+        registry.store["a"] = Task(id="a", cron="0 * * * *", func=work)
+        assert registry.next_run("a") == START + HOUR
+
+    def test_an_unknown_id_has_no_next_run(self, registry: Frozen) -> None:
+        with pytest.raises(UnknownTaskError):
+            registry.next_run("a")
+
+    def test_the_function_takes_a_task_and_says_so(self) -> None:
+        wrong: Any = "x"
+        for arguments in ((wrong, START), (hourly("a"), wrong)):
+            with pytest.raises(TypeError) as caught:
+                next_run(*arguments)
+            assert str(caught.value) in (
+                "next_run takes a Task, got 'x': ask the registry, registry.next_run('x')",
+                "after must be a datetime, got 'x'",
+            )
