@@ -51,6 +51,19 @@ check_at = rule(
 )
 
 
+check_name = rule("name must be a non-empty text, or None", lambda value: value is None or _is_text(value))
+check_description = rule("description must be a text, or None", lambda value: isinstance(value, str | None))
+
+
+def check_tags(value: object) -> tuple[str, ...]:
+    """Return tags in their order, each once, from a list of texts; None for none."""
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Iterable) or not all(map(_is_text, tags := list(value))):
+        raise _refusal("tags must be a list of texts such as ['daily', 'billing']", value)
+    return tuple(dict.fromkeys(tags))
+
+
 def seconds_check(field: str) -> Callable[[object], Any]:
     """Return a check for a number of seconds, or None."""
     expected = f"{field} must be a number of seconds greater than 0, or None"
