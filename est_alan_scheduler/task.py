@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from est_alan_scheduler._support.functions import own_name
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import accepted, checks
@@ -73,6 +74,12 @@ def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
     if zone is not None:
         return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
     return to_utc(moment).replace(tzinfo=UTC)
+
+
+def _check_depends_on(value: object) -> list[str]:
+    if isinstance(value, list | tuple):
+        value = [one.id if isinstance(one, Task) else one for one in value]
+    return checks.check_depends_on(value)
 
 
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
@@ -160,8 +167,8 @@ class Task(SparseModel):
         Checked(checks.check_kwargs),
         PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
     ] = field("The keyword arguments of the function.", factory=dict)
-    depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(checks.check_depends_on)] = field(
-        "Ids of the tasks that must have succeeded at least once.", factory=list
+    depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(_check_depends_on)] = field(
+        "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.", factory=list
     )
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], Checked(checks.choice_check("depends_on_mode", ("ever", "fresh")))
@@ -344,6 +351,15 @@ class Task(SparseModel):
             entry.forget_schedule(not ARMING.isdisjoint(values))
         entry.changed()  # last: the registry finds the new value
         return replaced
+
+
+def id_of(task: object, or_else: str = "") -> str:
+    """Return the id that is meant by a task or a text; `TypeError` for anything else, `or_else` also being allowed."""
+    if isinstance(task, Task):
+        return task.id
+    if not isinstance(task, str):
+        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+    return task
 
 
 _set_slot = object.__setattr__

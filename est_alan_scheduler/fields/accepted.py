@@ -1,12 +1,21 @@
 """The types that the fields of a task accept, where they keep another one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 from zoneinfo import ZoneInfo
 
 from est_alan_scheduler.fields.retry import Retry
 from est_alan_scheduler.fields.status import TaskStatus
+
+
+class Identified(Protocol):
+    """A task, where an id is accepted as well."""
+
+    @property
+    def id(self) -> str:
+        """Return the id."""
+
 
 Interval: TypeAlias = Mapping[str, float] | timedelta | None
 Moment: TypeAlias = datetime | str | None
@@ -14,7 +23,7 @@ Zone: TypeAlias = str | ZoneInfo | None
 Dates: TypeAlias = Iterable[date | str] | None
 Seconds: TypeAlias = float | None
 Arguments: TypeAlias = tuple[Any, ...] | list[Any]
-Ids: TypeAlias = list[str] | tuple[str, ...]
+Ids: TypeAlias = list[str] | list[str | Identified] | Sequence[Identified] | tuple[str | Identified, ...]
 Moments: TypeAlias = Mapping[str, datetime | str] | None
 Retries: TypeAlias = Retry | int | dict[str, Any] | None
 Status: TypeAlias = TaskStatus | Literal["pending", "running", "success", "failed"]
