@@ -26,7 +26,13 @@ from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
-from est_alan_scheduler.fields.serialization import ErrorText, JsonOrRepr, function_name, json_or_marked, json_or_repr
+from est_alan_scheduler.fields.serialization import (
+    ErrorText,
+    JsonOrRepr,
+    function_name,
+    history_for_json,
+    json_or_marked,
+)
 from est_alan_scheduler.fields.status import TaskStatus as TaskStatus
 
 if TYPE_CHECKING:
@@ -58,13 +64,6 @@ class Option(Scheduling):
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
 _Seconds: TypeAlias = Converted[float | None, accepted.Seconds]
-
-
-def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {key: value.isoformat() if isinstance(value, datetime) else json_or_repr(value) for key, value in run.items()}
-        for run in history
-    ]
 
 
 def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
@@ -193,9 +192,7 @@ class Task(SparseModel):
         le=_LARGEST_COUNT,
     )
     paused: bool = field(
-        "True: no slot and no retry is due. Afterwards, one run makes up for all missed slots.",
-        False,
-        strict=True,
+        "True: no slot and no retry is due. Afterwards, one run makes up for all missed slots.", False, strict=True
     )
     run_requested: Annotated[
         Literal["ready", "force"] | None,
@@ -226,14 +223,9 @@ class Task(SparseModel):
     )
     error_message: str | None = field('The error as text, `"ValueError: boom"`.')
     history: Annotated[
-        list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(_dump_history, when_used="json")
+        list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(history_for_json, when_used="json")
     ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=list)
-    history_limit: int = field(
-        "How many runs `history` keeps; the oldest are dropped.",
-        100,
-        strict=True,
-        ge=0,
-    )
+    history_limit: int = field("How many runs `history` keeps; the oldest are dropped.", 100, strict=True, ge=0)
     first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
         "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."
     )
