@@ -266,7 +266,7 @@ class Task(SparseModel):
         fields = self.__dict__
         fields.update({name: _in_zone(fields[name], fields["timezone"]) for name in names})
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def _assign(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
             _set_slot(self, name, value)
             return
@@ -276,6 +276,9 @@ class Task(SparseModel):
             super().__setattr__(name, value)
             return
         self._store(self._validated({name: value}))
+
+    if not TYPE_CHECKING:  # with it, a type checker takes an assignment of any name
+        __setattr__ = _assign
 
     def __copy__(self) -> "Task":
         """Copy the containers, too: each copy has a history of its own."""

@@ -1,6 +1,5 @@
 """Retry of a failed run: how often, after how long, after which errors."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -64,7 +63,7 @@ class Retry(KnownFields):
             backoff: float = 2.0,
             max_delay: float = 60.0,
             jitter: float = 0.1,
-            on: type[BaseException] | Sequence[type[BaseException]] = (Exception,),
+            on: type[BaseException] | list[type[BaseException]] | tuple[type[BaseException], ...] = (Exception,),
         ) -> None: ...
 
     max_retries: Annotated[int, Checked(lambda value: check_count("max_retries", value, 0))] = field(
