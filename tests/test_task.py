@@ -268,7 +268,7 @@ class TestAssignment:
 
     def test_the_error_for_an_unknown_field_suggests_the_nearest_name(self) -> None:
         with pytest.raises(ValueError, match=r"Task has no field 'evry' \(did you mean 'every'\?\); its fields"):
-            Task(func=work).evry = {"seconds": 1}
+            Task(func=work).evry = {"seconds": 1}  # type: ignore[attr-defined]  # it has no such field
 
     def test_the_id_cannot_be_changed(self) -> None:
         task = Task(id="a", func=work)

@@ -26,7 +26,8 @@ EVENTS: tuple[EventName, ...] = get_args(EventName)
 """The names of all events."""
 
 
-@dataclass(slots=True, unsafe_hash=True)  # not frozen: twice the time to make one, and each outcome makes one
+# Not frozen: that takes twice the time, and each outcome makes one. Without slots: pydantic 2.0 would overwrite them.
+@dataclass(unsafe_hash=True)
 class Event:
     """One thing that happened. Fields that do not apply are None; moments have the form that the task records.
 
