@@ -23,14 +23,13 @@ from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
-from est_alan_scheduler.fields import checks
+from est_alan_scheduler.fields import checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
 _LARGEST_COUNT = 2**31 - 1  # a column of every database holds it
-_SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
@@ -47,8 +46,8 @@ class Option(Scheduling):
     """Mark of a schedule option."""
 
     rearms: bool = True
-    shortest_gap: Callable[[Any], float] = lambda _: float("inf")
-    """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
+    shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: float("inf")
+    """The shortest time between two slots in seconds, for the fields of a task: `jitter` is less than that."""
 
 
 class TaskStatus(StrEnum):
@@ -119,14 +118,22 @@ class Task(SparseModel):
     every: Annotated[
         dict[str, int] | dict[str, float] | None,
         PlainValidator(checks.check_every),
-        Option(shortest_gap=lambda every: timedelta(**every).total_seconds()),
+        Option(shortest_gap=lambda fields: timedelta(**fields["every"]).total_seconds()),
     ] = None
     """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
-    at: Annotated[str | None, PlainValidator(checks.check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = None
-    """Daily at `"HH:MM"`."""
+    at: Annotated[
+        str | tuple[str, ...] | None,
+        BeforeValidator(times.check_at),  # PlainValidator would dump a tuple twice, and warn of a list
+        Option(shortest_gap=lambda fields: times.shortest_gap(fields["at"], fields.get("on"))),
+    ] = None
+    """Daily at `"HH:MM"` or `"HH:MM:SS"`; a list of these is kept as a tuple in order."""
     run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option()] = None
     """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
-    cron: Annotated[str | None, PlainValidator(checks.check_cron), Option(shortest_gap=shortest_gap)] = None
+    cron: Annotated[
+        str | None,
+        PlainValidator(checks.check_cron),
+        Option(shortest_gap=lambda fields: shortest_gap(fields["cron"])),
+    ] = None
     """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
     timezone: Annotated[str | None, PlainValidator(checks.check_timezone), Scheduling(rearms=True)] = None
     """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
@@ -199,6 +206,8 @@ class Task(SparseModel):
     """What it is for, in words."""
     tags: Annotated[tuple[str, ...], BeforeValidator(checks.check_tags), Rare()] = ()
     """Words by which tasks are selected, in the order given."""
+    on: Annotated[str | None, PlainValidator(times.check_on), Scheduling(rearms=True), Rare()] = None
+    """The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date."""
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
@@ -266,7 +275,7 @@ class Task(SparseModel):
         fields = self.__dict__
         jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
         if jitter is not None:
-            gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None)
+            gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name) is not None)
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
                 raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
@@ -274,6 +283,10 @@ class Task(SparseModel):
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:
                 raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+        if fields.get("on") is not None and fields["at"] is None:
+            raise ValueError(
+                f"on={fields['on']!r} names the dates of at, which is not set: give a time, at='09:00', or on=None"
+            )
 
     def _store(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write valid values in one step; return those that they replace, for the caller to free."""
