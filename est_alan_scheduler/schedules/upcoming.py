@@ -1,22 +1,36 @@
 """Runs to come, as data."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from heapq import heapify, heappop, heapreplace
-from typing import NamedTuple
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.schedules.due import due_moment, following, is_due, keep_schedule, next_run, record, show
+from est_alan_scheduler.schedules.due import (
+    due_moment,
+    due_retry,
+    following,
+    is_due,
+    keep_schedule,
+    next_run,
+    record,
+    show,
+)
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
 
-class PlannedRun(NamedTuple):
-    """A run to come."""
+@dataclass(frozen=True, slots=True, order=True)
+class PlannedRun:
+    """A run to come. It unpacks: `at, task_id = run`."""
 
     at: datetime
     """When, as the task records moments: naive local time, or aware if it has a `timezone`."""
     task_id: str
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.at, self.task_id))
 
 
 def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: datetime) -> Iterator[PlannedRun]:
@@ -55,4 +69,9 @@ def first_run_from(task: Task, now: datetime) -> datetime | None:
         return None
     if moment > to_utc(now):
         return show(task.timezone, moment, now)
-    return record(task.timezone, now) if is_due(task, now) else next_run(task, now)
+    if is_due(task, now):
+        return record(task.timezone, now)
+    slot, retry = next_run(task, now), due_retry(task)  # what was due has misfired
+    if retry is None or (slot is not None and to_utc(slot) <= retry):
+        return slot
+    return show(task.timezone, retry, now)
