@@ -5,6 +5,7 @@ With `on`, only the dates that it names have slots.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
@@ -19,6 +20,7 @@ from est_alan_scheduler.fields.times import Times, shortest_gap, times_of
 from est_alan_scheduler.schedules.schedule import Kind
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
+_MIDNIGHT, _TICK = time_of_day(), timedelta(microseconds=1)
 _FIRST = datetime.min + _SECOND
 _MOST_CHANGED = timedelta(hours=4)  # a change of the clock takes off three at most
 
@@ -52,13 +54,21 @@ class Daily(Kind):
     def describe(cls, value: Times, zone: str) -> str:
         return f"at {value if isinstance(value, str) else joined(value)}{zone}"
 
-    # Wall times are in the order of their slots; a repeated one comes when it first does.
+    # Wall times are in the order of their slots; a repeated one comes when it first does. Away from changes of the
+    # clock, which is nearly always, an offset holds for a day before a moment and for a day after it.
 
     @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
+        offset = self.zone.steady_offset(here)
+        with suppress(OverflowError):
+            if offset is not None:
+                midnight = datetime.combine((here + offset).date(), _MIDNIGHT) - offset - _TICK
+                return self.after(midnight if last is None or last < midnight else last)
+        return self._uncovered_near_change(last, here)
+
+    def _uncovered_near_change(self, last: datetime | None, here: datetime) -> datetime | None:
         today = self.zone.from_utc(here).date()
-        begin = datetime.combine(today, time_of_day())
-        first = None
+        begin, first = datetime.combine(today, _MIDNIGHT), None
         # Slots of the day before count only where a gap has pushed them into today.
         for slot in map(self._slot, self._walls_before(begin)):
             if slot is None or (last is not None and slot <= last) or self.zone.from_utc(slot).date() < today:
@@ -75,11 +85,33 @@ class Daily(Kind):
 
     @override
     def after(self, moment: datetime) -> datetime | None:
+        offset = self.zone.steady_offset(moment)
+        with suppress(OverflowError):
+            if offset is not None:
+                wall = moment + offset
+                day = wall.date()
+                position = bisect_right(self._times, wall.time())
+                if position < len(self._times) and (self._dates is None or day in self._dates):
+                    return datetime.combine(day, self._times[position]) - offset
+                if (
+                    self._dates is None
+                    and (slot := self._slot(datetime.combine(day + _DAY, self._times[0]))) is not None
+                ):
+                    return slot
         slots = map(self._slot, self._walls_from(self.zone.from_utc(moment)))
         return next((slot for slot in slots if slot is not None and slot > moment), None)
 
     @override
     def latest(self, moment: datetime) -> datetime | None:
+        offset = self.zone.steady_offset(moment)
+        with suppress(OverflowError):
+            if offset is not None:
+                wall = moment + offset
+                day = wall.date()
+                position = bisect_right(self._times, wall.time())
+                if position and (self._dates is None or day in self._dates):
+                    return datetime.combine(day, self._times[position - 1]) - offset
+                return next(filter(None, map(self._slot, self._walls_before(wall))), None)
         wall, latest = self.zone.from_utc(moment), None
         for slot in map(self._slot, self._walls_from(wall)):  # within a repeated hour, later ones may have come already
             if slot is not None and slot > moment:
