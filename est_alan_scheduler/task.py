@@ -21,7 +21,7 @@ from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
-from est_alan_scheduler.fields import accepted, checks
+from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
 from est_alan_scheduler.fields.rare import Rare, SparseModel
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from est_alan_scheduler.fields.given import TaskFields
 
 _LARGEST_COUNT = 2**31 - 1  # a column of every database holds it
-_SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
@@ -58,8 +57,8 @@ class Option(Scheduling):
     """Mark of a schedule option."""
 
     rearms: bool = True
-    shortest_gap: Callable[[Any], float] = lambda _: float("inf")
-    """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
+    shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: float("inf")
+    """The shortest time between two slots in seconds, for the fields of a task: `jitter` is less than that."""
 
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
@@ -123,17 +122,19 @@ class Task(SparseModel):
     every: Annotated[
         Converted[dict[str, int] | dict[str, float] | None, accepted.Interval],
         Checked(checks.check_every),
-        Option(shortest_gap=lambda every: timedelta(**every).total_seconds()),
+        Option(shortest_gap=lambda fields: timedelta(**fields["every"]).total_seconds()),
     ] = field('An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted.')
-    at: Annotated[str | None, Checked(checks.check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = field(
-        'Daily at `"HH:MM"`.'
-    )
+    at: Annotated[
+        Converted[str | tuple[str, ...] | None, accepted.Times],
+        BeforeValidator(times.check_at),  # PlainValidator would dump a tuple twice, and warn of a list
+        Option(shortest_gap=lambda fields: times.shortest_gap(fields["at"], fields.get("on"))),
+    ] = field('Daily at `"HH:MM"` or `"HH:MM:SS"`; a list of these is kept as a tuple in order.')
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
-    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=shortest_gap)] = field(
-        "A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."
-    )
+    cron: Annotated[
+        str | None, Checked(checks.check_cron), Option(shortest_gap=lambda fields: shortest_gap(fields["cron"]))
+    ] = field("A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`.")
     timezone: Annotated[
         Converted[str | None, accepted.Zone], Checked(checks.check_timezone), Scheduling(rearms=True)
     ] = field('The zone of `at`, `cron` and naive moments, such as `"Asia/Seoul"`; None for that of this machine.')
@@ -238,6 +239,9 @@ class Task(SparseModel):
     tags: Annotated[Converted[tuple[str, ...], accepted.Tags], BeforeValidator(checks.check_tags), Rare()] = field(
         "Words by which tasks are selected, in the order given.", ()
     )
+    on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
+        'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
+    )
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
@@ -309,7 +313,7 @@ class Task(SparseModel):
         fields = self.__dict__
         jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
         if jitter is not None:
-            gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None)
+            gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name) is not None)
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
                 raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
@@ -317,6 +321,10 @@ class Task(SparseModel):
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:
                 raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+        if fields.get("on") is not None and fields["at"] is None:
+            raise ValueError(
+                f"on={fields['on']!r} names the dates of at, which is not set: give a time, at='09:00', or on=None"
+            )
 
     def _store(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write valid values in one step; return those that they replace, for the caller to free."""
