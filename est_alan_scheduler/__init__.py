@@ -15,7 +15,7 @@ from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.scheduler import SchedulerThread, registry, run_scheduler, start_scheduler
+    from est_alan_scheduler.scheduler import SchedulerThread, registry, run_scheduler, running, start_scheduler
 
 __all__ = [
     "CurrentRun",
@@ -34,6 +34,7 @@ __all__ = [
     "next_run",
     "registry",
     "run_scheduler",
+    "running",
     "simulate",
     "start_scheduler",
 ]
@@ -42,7 +43,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Looked up each time: `python -m est_alan_scheduler.scheduler` must not find that module imported already, and a
     # registry that was replaced there is replaced here.
-    if name in {"SchedulerThread", "registry", "run_scheduler", "start_scheduler"}:
+    if name in {"SchedulerThread", "registry", "run_scheduler", "running", "start_scheduler"}:
         from est_alan_scheduler import scheduler
 
         return getattr(scheduler, name)

@@ -1,10 +1,15 @@
 """The global registry, and the functions that start a loop for it."""
 
+from typing import TYPE_CHECKING
+
 from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
 from est_alan_scheduler.loops.ticking import check
 from est_alan_scheduler.task_registry import TaskRegistry
 
-__all__ = ["SchedulerThread", "registry", "run_scheduler", "start_scheduler"]
+if TYPE_CHECKING:
+    from est_alan_scheduler.loops.running import Running
+
+__all__ = ["SchedulerThread", "registry", "run_scheduler", "running", "start_scheduler"]
 
 registry = TaskRegistry()
 """The registry that `start_scheduler` ticks unless it is given another one."""
@@ -48,6 +53,30 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     ticked = globals()["registry"] if registry is None else registry
     check(interval, ticked)
     await run(ticked, interval)
+
+
+def running(registry: TaskRegistry | None = None, interval: float = 1.0) -> "Running":
+    """Run the scheduler in the background of an event loop: `async with running(registry):`.
+
+    As the lifespan of a web app, it runs as long as the app: `FastAPI(lifespan=running(registry))`, `Starlette` alike.
+
+    It ticks `registry`, by default the global one, as `run_scheduler` does. At the end of the block, however it ends,
+    coroutines of tasks are cancelled and plain functions are waited for; a cancellation stops this wait. Should the
+    scheduler end before, by what a signal handler raised, the block is cancelled, and the error is raised at its end.
+
+    With a backend, these methods of a registry ask the store, and an event loop would wait for it: `register`,
+    `task`, `update`, `remove`, `prune`, `pause`, `resume`, `run_now`, `pause_all`, `resume_all`, `configure`,
+    `history`, `instances`, `tick`, `shutdown`. A coroutine calls them in a thread: `await asyncio.to_thread(registry.history)`.
+    Without a backend only `shutdown` waits, and `tick` for plain functions.
+
+    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`. The block raises
+    `RuntimeError` if one of the same registry is open in the same event loop.
+    """
+    from est_alan_scheduler.loops.running import Running  # late: a program without an event loop needs no asyncio
+
+    ticked = globals()["registry"] if registry is None else registry
+    check(interval, ticked)
+    return Running(ticked, interval)
 
 
 if __name__ == "__main__":
