@@ -19,11 +19,13 @@ from pydantic import (
     field_serializer,
 )
 
-from est_alan_scheduler._support.text import error_text
+from est_alan_scheduler._support.functions import own_name
+from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import checks
-from est_alan_scheduler.fields.checks import KnownFields, moment_check, seconds_check
+from est_alan_scheduler.fields.checks import moment_check, seconds_check
+from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
 
@@ -80,6 +82,12 @@ def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
     return to_utc(moment).replace(tzinfo=UTC)
 
 
+def _check_depends_on(value: object) -> list[str]:
+    if isinstance(value, list | tuple):
+        value = [one.id if isinstance(one, Task) else one for one in value]
+    return checks.check_depends_on(value)
+
+
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
     """Return a recorded moment as it is kept: in the zone of the task, if it has one, else in naive local time."""
     if moment is None:
@@ -93,7 +101,7 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
         return moment
 
 
-class Task(KnownFields):
+class Task(SparseModel):
     """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
     Every field but `id` may be assigned at any time, from any thread: the value is validated like at construction, and
@@ -142,8 +150,8 @@ class Task(KnownFields):
     """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
     args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
     kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
-    depends_on: Annotated[list[str], PlainValidator(checks.check_depends_on)] = Field(default_factory=list)
-    """Ids of the tasks that must have succeeded at least once."""
+    depends_on: Annotated[list[str], PlainValidator(_check_depends_on)] = Field(default_factory=list)
+    """Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id."""
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], PlainValidator(checks.choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
@@ -191,6 +199,13 @@ class Task(KnownFields):
     first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
     """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
 
+    name: Annotated[str | None, PlainValidator(checks.check_name), Rare(derive=lambda task: own_name(task.func))] = None
+    """What people call it: in the log, in answers, in tables. By default the name of its function."""
+    description: Annotated[str | None, PlainValidator(checks.check_description), Rare()] = None
+    """What it is for, in words."""
+    tags: Annotated[tuple[str, ...], BeforeValidator(checks.check_tags), Rare()] = ()
+    """Words by which tasks are selected, in the order given."""
+
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
         # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
@@ -209,6 +224,7 @@ class Task(KnownFields):
     def model_post_init(self, _context: Any) -> None:
         """Check and convert fields that depend on each other."""
         self._check_together()
+        self._pack()
         self.keep_moments(RECORDED & self.__pydantic_fields_set__)
 
     def keep_moments(self, names: Iterable[str]) -> None:
@@ -274,10 +290,11 @@ class Task(KnownFields):
         if "timezone" in values:  # together, because the registry reads them together
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
             values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
-        replaced = {name: fields[name] for name in values}
+        replaced = {name: fields[name] if name in fields else self.rare_defaults[name] for name in values}
         entry = self._entry
         if entry is None:
             fields.update(values)
+            self._leave_out(fields, values)
             return replaced
         is_scheduling = not SCHEDULING.isdisjoint(values)
         if is_scheduling:
@@ -287,10 +304,20 @@ class Task(KnownFields):
         if "misfired_at" in values:
             entry.note_misfire()
         fields.update(values)
+        self._leave_out(fields, values)
         if is_scheduling:
             entry.forget_schedule(not ARMING.isdisjoint(values))
         entry.changed()  # last: the registry finds the new value
         return replaced
+
+
+def id_of(task: object, or_else: str = "") -> str:
+    """Return the id that is meant by a task or a text; `TypeError` for anything else, `or_else` also being allowed."""
+    if isinstance(task, Task):
+        return task.id
+    if not isinstance(task, str):
+        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+    return task
 
 
 _set_slot = object.__setattr__

@@ -58,7 +58,7 @@ def test_linked_files_exist() -> None:
 
 
 def test_each_public_method_of_the_registry_is_described() -> None:
-    public = [name for name in vars(est_alan_scheduler.TaskRegistry) if not name.startswith("_")]
+    public = [name for name in dir(est_alan_scheduler.TaskRegistry) if not name.startswith("_")]
     assert [name for name in public if f"{name}" not in README] == []
 
 

@@ -66,6 +66,9 @@ def test_defaults() -> None:
         "history": [],
         "history_limit": 100,
         "first_run_at": None,
+        "name": None,
+        "description": None,
+        "tags": (),
     }
 
 

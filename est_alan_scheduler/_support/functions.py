@@ -14,6 +14,13 @@ def is_coroutine_function(func: Callable[..., Any]) -> bool:
     return any(map(inspect.iscoroutinefunction, _layers(func)))
 
 
+def own_name(func: Callable[..., Any]) -> str:
+    """Return the name of a function, of a class, or of the class of another object that can be called."""
+    func = _unwrapped(func)
+    name = getattr(func, "__name__", None)
+    return name if isinstance(name, str) and name else type(func).__name__
+
+
 def generator_kind(func: Callable[..., Any]) -> str | None:
     """Return "generator" or "async generator" if a call of `func` makes one, and does no work; else None."""
     if type(func) is FunctionType and not func.__code__.co_flags & _GENERATORS:  # nearly all, and fast

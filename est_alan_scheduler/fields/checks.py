@@ -51,6 +51,19 @@ check_at = rule(
 )
 
 
+check_name = rule("name must be a non-empty text, or None", lambda value: value is None or _is_text(value))
+check_description = rule("description must be a text, or None", lambda value: isinstance(value, str | None))
+
+
+def check_tags(value: object) -> tuple[str, ...]:
+    """Return tags in their order, each once, from a list of texts; None for none."""
+    if value is None:
+        return ()
+    if isinstance(value, str) or not isinstance(value, Iterable) or not all(map(_is_text, tags := list(value))):
+        raise _refusal("tags must be a list of texts such as ['daily', 'billing']", value)
+    return tuple(dict.fromkeys(tags))
+
+
 def seconds_check(field: str) -> Callable[[object], Any]:
     """Return a check for a number of seconds, or None."""
     expected = f"{field} must be a number of seconds greater than 0, or None"
@@ -158,7 +171,7 @@ def check_depends_on(value: object) -> list[str]:
     """Return the ids of the tasks that must have succeeded, as a list of its own."""
     if isinstance(value, list | tuple) and all(map(_is_text, value)):
         return list(value)
-    raise _refusal("depends_on must be a list of task ids such as ['extract'] or [task.id]", value)
+    raise _refusal("depends_on must be a list of task ids such as ['extract'], or of tasks such as [task]", value)
 
 
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
@@ -166,12 +179,6 @@ def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     raise _refusal(f"{name} must be a whole number of at least {least}{or_else}", value)
-
-
-def check_task_id(value: object, or_else: str = "") -> None:
-    """Raise `TypeError` for a value that cannot be the id of a task; `or_else` names other allowed values."""
-    if not isinstance(value, str):
-        raise TypeError(f"task_id must be a text{or_else}, got {short_repr(value)}")
 
 
 def check_cron(value: object) -> str | None:

@@ -7,7 +7,9 @@ no clock is read. `now` is naive local time; due moments are naive UTC, so that 
 
 from datetime import MAXYEAR, datetime, timedelta
 from operator import is_, itemgetter
+from typing import Any
 
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
 from est_alan_scheduler.schedules.kinds.table import read_schedule
@@ -15,7 +17,8 @@ from est_alan_scheduler.schedules.schedule import AT_ONCE, Misfire, Schedule, in
 from est_alan_scheduler.schedules.state import tried
 from est_alan_scheduler.task import SCHEDULING, Task
 
-_read_options = itemgetter(*SCHEDULING)
+_RARE = tuple(SCHEDULING & Task.rare_defaults.keys())
+_read_common = itemgetter(*(SCHEDULING - Task.rare_defaults.keys()))
 
 
 def keep_schedule(task: Task) -> Schedule | None:
@@ -27,12 +30,18 @@ def keep_schedule(task: Task) -> Schedule | None:
     if schedule is None:
         options = _read_options(task.__dict__)
         schedule = entry.schedule = read_schedule(task)
-        if not all(map(is_, options, _read_options(task.__dict__))):
+        present = _read_options(task.__dict__)
+        if len(present) != len(options) or not all(map(is_, options, present)):
             # Another thread has assigned one meanwhile, before there was a schedule to forget; a tick may have filed
             # the task by the old one already.
             entry.forget_schedule(False)
             entry.changed()
     return schedule
+
+
+def _read_options(fields: dict[str, Any]) -> tuple[Any, ...]:
+    options: tuple[Any, ...] = _read_common(fields)
+    return options if fields.keys().isdisjoint(_RARE) else (*options, *map(fields.get, _RARE))
 
 
 def due_moment(task: Task, now: datetime) -> datetime | None:
@@ -176,7 +185,13 @@ def next_run(task: Task, after: datetime) -> datetime | None:
 
     `after` is naive local time, or aware; the answer is aware if the task has a `timezone`. Only slots
     count, whether they have been run or not. An `every` task that has never run is assumed to run at `after`.
+    `TaskRegistry.next_run` counts earlier runs, retries and a pause in. Raises `TypeError` for anything else.
     """
+    if not isinstance(task, Task):
+        hint = f": ask the registry, registry.next_run({task!r})" if isinstance(task, str) else ""
+        raise TypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
+    if not isinstance(after, datetime):
+        raise TypeError(f"after must be a datetime, got {short_repr(after)}")
     schedule = keep_schedule(task)
     return None if schedule is None else _if_later(schedule.next_run(task, after), after)
 

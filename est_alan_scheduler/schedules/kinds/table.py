@@ -15,7 +15,8 @@ from est_alan_scheduler.schedules.window import Window
 from est_alan_scheduler.task import SCHEDULING, Task
 
 KINDS: dict[str, type[Kind]] = {"every": Every, "at": Daily, "run_at": Once, "cron": Cron}
-_around = sorted(SCHEDULING - KINDS.keys() - {"timezone"})
+_rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys()
+_around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone"})
 _read_around = itemgetter(*_around)
 _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
@@ -23,7 +24,7 @@ _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 def options_of(task: Task) -> list[str]:
     """Return the names of the schedule options that are set: one, if the task is complete."""
     fields = task.__dict__
-    return [name for name in KINDS if fields[name] is not None]
+    return [name for name in KINDS if fields.get(name)]
 
 
 def read_schedule(task: Task) -> Schedule | None:
@@ -33,5 +34,5 @@ def read_schedule(task: Task) -> Schedule | None:
         return None
     zone = LOCAL if fields["timezone"] is None else named(fields["timezone"])
     kind = KINDS[options[0]].of(fields[options[0]], zone)
-    is_bare = zone is LOCAL and not kind.waits_for_slot and _read_around(fields) == _NOTHING_AROUND
-    return kind if is_bare else Window(task, kind, zone)
+    is_bare = zone is LOCAL and not kind.waits_for_slot and fields.keys().isdisjoint(_rare_around)
+    return kind if is_bare and _read_around(fields) == _NOTHING_AROUND else Window(task, kind, zone)

@@ -1,6 +1,6 @@
 """The slots of cron expressions around a clock change, found by trying every half minute with `zoneinfo`.
 
-python -m tests.schedules.kinds.cron_oracle      all zones, all transitions from 1970 to 2037, two random expressions each
+python -m tests.schedules.kinds.cron_oracle      all zones, all transitions from 1970 to 2037, two expressions each
 """
 
 import sys

@@ -42,6 +42,10 @@ class Spied(dict[str, Any]):
         self.read.add(name)
         return super().__getitem__(name)
 
+    def get(self, name: str, default: Any = None) -> Any:
+        self.read.add(name)
+        return super().get(name, default)
+
 
 class Spy:
     """A task that notes which of its fields are read."""
@@ -51,7 +55,9 @@ class Spy:
 
     def __getattribute__(self, name: str) -> Any:
         fields = super().__getattribute__("__dict__")
-        return fields if name == "__dict__" else fields[name]
+        if name == "__dict__":
+            return fields
+        return fields.get(name, Task.rare_defaults[name]) if name in Task.rare_defaults else fields[name]
 
 
 def tasks() -> Iterator[Task]:
