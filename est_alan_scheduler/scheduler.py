@@ -1,6 +1,6 @@
 """The global registry, and the functions that start a loop for it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
 from est_alan_scheduler.loops.ticking import check
@@ -13,6 +13,22 @@ __all__ = ["SchedulerThread", "registry", "run_scheduler", "running", "start_sch
 
 registry = TaskRegistry()
 """The registry that `start_scheduler` ticks unless it is given another one."""
+
+
+@overload
+def start_scheduler(interval: float, blocking: Literal[True], registry: TaskRegistry | None = None) -> NoReturn: ...
+
+
+@overload
+def start_scheduler(
+    interval: float = 1.0, *, blocking: Literal[True], registry: TaskRegistry | None = None
+) -> NoReturn: ...
+
+
+@overload
+def start_scheduler(
+    interval: float = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
+) -> SchedulerThread: ...
 
 
 def start_scheduler(
@@ -56,18 +72,20 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
 
 
 def running(registry: TaskRegistry | None = None, interval: float = 1.0) -> "Running":
-    """Run the scheduler in the background of an event loop: `async with running(registry):`.
+    """Return a block that runs the scheduler in the background of an event loop.
 
-    As the lifespan of a web app, it runs as long as the app: `FastAPI(lifespan=running(registry))`, `Starlette` alike.
+    `async with running(registry):` runs it during the block. `FastAPI(lifespan=running(registry))` runs it as long as
+    the app, and so does `Starlette(lifespan=running(registry))`.
 
-    It ticks `registry`, by default the global one, as `run_scheduler` does. At the end of the block, however it ends,
-    coroutines of tasks are cancelled and plain functions are waited for; a cancellation stops this wait. Should the
-    scheduler end before, by what a signal handler raised, the block is cancelled, and the error is raised at its end.
+    It ticks `registry`, by default the global one, as `run_scheduler` does. The end of the block, also by an error or a
+    cancellation, cancels coroutines of tasks and waits for plain functions; a cancellation meanwhile stops this wait.
+    If the scheduler ends before that by an error, which only a signal handler can raise, the block is cancelled, and
+    its end raises the error.
 
-    With a backend, these methods of a registry ask the store, and an event loop would wait for it: `register`,
-    `task`, `update`, `remove`, `prune`, `pause`, `resume`, `run_now`, `pause_all`, `resume_all`, `configure`,
-    `history`, `instances`, `tick`, `shutdown`. A coroutine calls them in a thread: `await asyncio.to_thread(registry.history)`.
-    Without a backend only `shutdown` waits, and `tick` for plain functions.
+    With a backend, these methods of a registry ask the store, and an event loop would wait for it: `register`, `task`,
+    `update`, `remove`, `prune`, `pause`, `resume`, `run_now`, `pause_all`, `resume_all`, `configure`, `history`,
+    `instances`, `tick`, `shutdown`. A coroutine calls them in a thread: `await asyncio.to_thread(registry.history)`.
+    Without a backend only `tick` and `shutdown` may take long: they wait for plain functions.
 
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`. The block raises
     `RuntimeError` if one of the same registry is open in the same event loop.

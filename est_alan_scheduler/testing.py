@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from time import time
 from typing import NamedTuple, Protocol
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
@@ -62,7 +63,7 @@ def play(registry: TaskRegistry, frozen_time: FrozenTime, until: datetime | time
             now = player.now()
             ticks = ticks + 1 if now <= last else 0
             if ticks > _MOST_TICKS + len(registry):
-                raise RuntimeError(player.complaint(now, ticks))
+                raise WrongStateError(player.complaint(now, ticks))
             if idle is None or idle > (end - now).total_seconds():
                 break
             player.move_to(now + timedelta(seconds=idle), now)
@@ -74,11 +75,13 @@ def play(registry: TaskRegistry, frozen_time: FrozenTime, until: datetime | time
 class _Player:
     def __init__(self, registry: TaskRegistry, frozen_time: FrozenTime) -> None:
         if not isinstance(registry, TaskRegistry):
-            raise TypeError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+            raise InvalidTypeError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
         if not callable(getattr(frozen_time, "move_to", None)):
-            raise TypeError(f"frozen_time must be what freeze_time() gives, got {short_repr(frozen_time)}")
+            raise InvalidTypeError(f"frozen_time must be what freeze_time() gives, got {short_repr(frozen_time)}")
         if registry.backend is not None:
-            raise ValueError("a registry with a backend cannot be played: the clock of the backend is not frozen")
+            raise InvalidValueError(
+                "a registry with a backend cannot be played: the clock of the backend is not frozen"
+            )
         self.runs: list[PlayedRun] = []
         self._registry = registry
         self._frozen_time = frozen_time
@@ -95,9 +98,9 @@ class _Player:
         elif isinstance(until, datetime):
             end = to_utc(until)
         else:
-            raise TypeError(f"until must be a datetime or a timedelta, got {short_repr(until)}")
+            raise InvalidTypeError(f"until must be a datetime or a timedelta, got {short_repr(until)}")
         if end < now:
-            raise ValueError(f"until must not lie in the past, got {until}; it is {from_utc(now)}")
+            raise InvalidValueError(f"until must not lie in the past, got {until}; it is {from_utc(now)}")
         return end
 
     def now(self) -> datetime:
@@ -114,7 +117,9 @@ class _Player:
         if not self._follows:
             self._follows = self.now() > now
         if not self._follows:
-            raise RuntimeError("the registry does not read the clock of frozen_time: is it that of another freeze_time?")
+            raise WrongStateError(
+                "the registry does not read the clock of frozen_time: is it that of another freeze_time?"
+            )
 
     def tick(self) -> None:
         """Tick, and wait until the runs in flight have ended."""

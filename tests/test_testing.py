@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.messages import missing
 
 START = "2026-03-02 12:00:00"
 HOUR = timedelta(hours=1)
+HOURLY = {"hours": 1}
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def registry() -> TaskRegistry:
 def test_it_runs_each_task_at_its_due_moments_and_returns_the_runs(registry: TaskRegistry) -> None:
     registry.register(Task(id="half", every={"minutes": 30}, func=work))
     registry.register(Task(id="daily", at="13:10", func=boom))
-    registry.register(Task(id="once", run_at="2026-03-02T12:00:05", func=work))
+    registry.register(Task(id="once", run_at=datetime(2026, 3, 2, 12, 0, 5), func=work))
     with freeze_time(START) as clock:
         runs = play(registry, clock, datetime(2026, 3, 2, 13, 30))
         assert datetime.now() == datetime(2026, 3, 2, 13, 30)
@@ -53,18 +55,16 @@ def test_a_year_of_a_plan_takes_moments(registry: TaskRegistry) -> None:
     assert abs(counts["hourly"] - (365 * 24 + 1)) <= 1  # on a machine whose zone changes its clocks
 
 
-@pytest.mark.parametrize(
-    "until", [datetime(2026, 3, 2, 14), datetime(2026, 3, 2, 14, tzinfo=UTC), timedelta(hours=2)]
-)
+@pytest.mark.parametrize("until", [datetime(2026, 3, 2, 14), datetime(2026, 3, 2, 14, tzinfo=UTC), timedelta(hours=2)])
 def test_until_is_naive_aware_or_from_now_on(registry: TaskRegistry, until: datetime | timedelta) -> None:
-    registry.register(Task(id="a", every=HOUR, func=work))
+    registry.register(Task(id="a", every=HOURLY, func=work))
     with freeze_time(START) as clock:
         assert [run.at.hour for run in play(registry, clock, until)] == [12, 13, 14]
 
 
 @pytest.mark.parametrize("offset", [0, 9, -5])
 def test_the_offset_of_the_frozen_clock_does_not_matter(registry: TaskRegistry, offset: int) -> None:
-    registry.register(Task(id="a", every=HOUR, func=work))
+    registry.register(Task(id="a", every=HOURLY, func=work))
     with freeze_time(START, tz_offset=offset) as clock:
         began = datetime.now()
         runs = play(registry, clock, timedelta(hours=2))
@@ -72,19 +72,19 @@ def test_the_offset_of_the_frozen_clock_does_not_matter(registry: TaskRegistry, 
 
 
 def test_a_clock_that_ticks_by_itself_is_played(registry: TaskRegistry) -> None:
-    registry.register(Task(id="a", every=HOUR, func=work))
+    registry.register(Task(id="a", every=HOURLY, func=work))
     with freeze_time(START, auto_tick_seconds=1) as clock:
         runs = play(registry, clock, timedelta(hours=3, minutes=1))
     assert [run.at.hour for run in runs] == [12, 13, 14, 15]
     other = TaskRegistry()
-    other.register(Task(id="a", every=HOUR, func=work))
+    other.register(Task(id="a", every=HOURLY, func=work))
     with freeze_time(START, tick=True) as clock:
         assert [run.at.hour for run in play(other, clock, timedelta(hours=3, minutes=1))] == [12, 13, 14, 15]
 
 
 def test_a_function_that_moves_the_clock_takes_that_long(registry: TaskRegistry) -> None:
     with freeze_time(START) as clock:
-        slow = registry.register(Task(id="slow", every=HOUR, func=lambda: clock.tick(timedelta(minutes=90))))
+        slow = registry.register(Task(id="slow", every=HOURLY, func=lambda: clock.tick(timedelta(minutes=90))))
         runs = play(registry, clock, timedelta(hours=4))
     assert [f"{run.at:%H:%M}" for run in runs] == ["12:00", "13:30", "15:00"]
     assert slow.history[0]["finished_at"] - slow.history[0]["run_at"] == timedelta(minutes=90)
@@ -95,7 +95,7 @@ def test_tasks_that_tasks_add_are_played(registry: TaskRegistry) -> None:
         registry.register(Task(id="later", run_at=datetime.now() + timedelta(minutes=5), func=work))
         registry.remove("first")
 
-    registry.register(Task(id="first", every=HOUR, func=add))
+    registry.register(Task(id="first", every=HOURLY, func=add))
     with freeze_time(START) as clock:
         runs = play(registry, clock, HOUR)
     assert [(f"{run.at:%H:%M}", run.task_id) for run in runs] == [("12:00", "first"), ("12:05", "later")]
@@ -123,7 +123,7 @@ def test_runs_in_an_executor_end_before_the_clock_moves() -> None:
     with ThreadPoolExecutor(2) as executor, freeze_time(START) as clock:
         registry = TaskRegistry(executor=executor, max_running=1)
         for name in "ab":
-            registry.register(Task(id=name, every=HOUR, func=jobs.add, args=(1, 2)))
+            registry.register(Task(id=name, every=HOURLY, func=jobs.add, args=(1, 2)))
         runs = play(registry, clock, HOUR)
         registry.shutdown()
     assert [(run.at.hour, run.task_id) for run in runs] == [(12, "a"), (12, "b"), (13, "a"), (13, "b")]
@@ -136,9 +136,9 @@ def test_a_task_that_is_due_again_at_once_is_an_error_that_names_it(registry: Ta
             registry.run_now("greedy")
         else:
             registry.remove("greedy")
-            registry.register(Task(id="greedy", every=HOUR, func=again))
+            registry.register(Task(id="greedy", every=HOURLY, func=again))
 
-    registry.register(Task(id="greedy", every=HOUR, func=again))
+    registry.register(Task(id="greedy", every=HOURLY, func=again))
     with freeze_time(START) as clock, pytest.raises(RuntimeError) as caught:
         play(registry, clock, HOUR)
     assert missing(caught.value, "2026-03-02 12:00:00", "'greedy' ran again and again") == []
@@ -148,13 +148,13 @@ def test_a_task_that_is_due_again_at_once_is_an_error_that_names_it(registry: Ta
 def test_a_chain_of_dependencies_longer_than_the_limit_is_played(registry: TaskRegistry) -> None:
     for number in range(1_200):
         depends_on = [str(number - 1)] if number else []
-        registry.register(Task(id=str(number), run_at=START.replace(" ", "T"), func=work, depends_on=depends_on))
+        registry.register(Task(id=str(number), run_at=datetime(2026, 3, 2, 12), func=work, depends_on=depends_on))
     with freeze_time(START) as clock:
         assert len(play(registry, clock, timedelta(0))) == 1_200
 
 
 def test_nothing_is_played_while_all_is_paused(registry: TaskRegistry) -> None:
-    registry.register(Task(every=HOUR, func=work))
+    registry.register(Task(every=HOURLY, func=work))
     registry.pause_all()
     with freeze_time(START) as clock:
         assert play(registry, clock, HOUR) == []
@@ -180,7 +180,7 @@ def test_each_day_has_its_run_where_the_clocks_of_this_machine_change(
         runs = play(registry, clock, timedelta(days=3))
     daily = [run.at for run in runs if run.task_id == "daily"]
     assert (daily[0], len(daily)) == (first, 3 if daily[-1].date() == start.date() + timedelta(days=3) else 2)
-    assert all(one.at <= other.at for one, other in zip(runs, runs[1:], strict=False))
+    assert all(one.at <= other.at for one, other in pairwise(runs))
     assert quarters.status == "success"
 
 
@@ -190,7 +190,7 @@ def test_what_is_played_is_what_simulate_foretells() -> None:
         registry = TaskRegistry()
         registry.register(Task(id="a", at="02:30", timezone="America/New_York", func=work))
         registry.register(Task(id="b", every={"hours": 5}, func=work, depends_on=["a"]))
-        registry.register(Task(id="c", every={"hours": 7}, func=work, exclude=["2026-03-08"]))
+        registry.register(Task(id="c", every={"hours": 7}, func=work, exclude=(date(2026, 3, 8),)))
         return registry
 
     with freeze_time("2026-03-06 12:00") as clock:
@@ -222,7 +222,7 @@ def test_a_clock_that_the_registry_does_not_read_is_an_error(registry: TaskRegis
         def move_to(self, moment: datetime, /) -> None:
             pass
 
-    registry.register(Task(every=HOUR, func=work))
+    registry.register(Task(every=HOURLY, func=work))
     with freeze_time(START), pytest.raises(RuntimeError, match="does not read the clock"):
         play(registry, Deaf(), HOUR)
 

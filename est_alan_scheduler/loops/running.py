@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.loops.asyncio import run
 from est_alan_scheduler.loops.ticking import loop_side
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -25,7 +26,9 @@ class Running(AbstractAsyncContextManager[None]):
     async def __aenter__(self) -> None:
         event_loop = asyncio.get_running_loop()
         if event_loop in self._blocks:
-            raise RuntimeError("the registry already runs in this event loop: open one block of running() around all")
+            raise WrongStateError(
+                "the registry already runs in this event loop: open one block of running() around all"
+            )
         block = self._blocks[event_loop] = _tick_in_background(self._registry, self._interval)
         await block.__aenter__()
 
