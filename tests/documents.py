@@ -1,5 +1,6 @@
 """The documents for users, README and guides: their blocks of code, and what these print."""
 
+import ast
 import json
 import os
 import re
@@ -9,14 +10,19 @@ import sys
 import threading
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "examples" / "guides").glob("*.md"))
+DOCUMENTS = [README, *GUIDES]
 PATIENCE = 60.0  # seconds until a process counts as stuck
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +stop\.wait\(\)$", re.MULTILINE)
+
+_PACKAGES = {"cron=": "cronsim", '"sqlite:': "sqlalchemy"}
+"""What needs a package without an import of it."""
 
 _RUNNER = """
 import contextlib, io, json, logging, sys, types
@@ -80,7 +86,7 @@ def write_scripts(directory: Path) -> list[Path]:
     `python -m tests.documents DIRECTORY` does the same.
     """
     written = []
-    for document in (README, *GUIDES):
+    for document in DOCUMENTS:
         for number, script in enumerate(scripts_of(document)):
             lines: list[str] = []
             for block in script:
@@ -89,6 +95,19 @@ def write_scripts(directory: Path) -> list[Path]:
             path.write_text("\n".join([*lines, ""]), encoding="utf-8")
             written.append(path)
     return written
+
+
+def without_packages(blocks: list[Block]) -> list[str]:
+    """Return the packages that these blocks need and that are not installed."""
+    code = "\n".join(block.code for block in blocks)
+    needed = {
+        (node.module or "" if isinstance(node, ast.ImportFrom) else name.name).partition(".")[0]
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    needed |= {package for mark, package in _PACKAGES.items() if mark in code}
+    return sorted(name for name in needed if find_spec(name) is None)
 
 
 def outputs_of(document: Path, directory: Path) -> list[str]:
