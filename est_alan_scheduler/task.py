@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from est_alan_scheduler._support.functions import own_name
-from est_alan_scheduler._support.text import error_text
+from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import checks
@@ -82,6 +82,12 @@ def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
     if zone is not None:
         return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
     return to_utc(moment).replace(tzinfo=UTC)
+
+
+def _check_depends_on(value: object) -> list[str]:
+    if isinstance(value, list | tuple):
+        value = [one.id if isinstance(one, Task) else one for one in value]
+    return checks.check_depends_on(value)
 
 
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
@@ -146,8 +152,8 @@ class Task(SparseModel):
     """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
     args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
     kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
-    depends_on: Annotated[list[str], PlainValidator(checks.check_depends_on)] = Field(default_factory=list)
-    """Ids of the tasks that must have succeeded at least once."""
+    depends_on: Annotated[list[str], PlainValidator(_check_depends_on)] = Field(default_factory=list)
+    """Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id."""
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], PlainValidator(checks.choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
@@ -313,6 +319,15 @@ class Task(SparseModel):
             entry.forget_schedule(not ARMING.isdisjoint(values))
         entry.changed()  # last: the registry finds the new value
         return replaced
+
+
+def id_of(task: object, or_else: str = "") -> str:
+    """Return the id that is meant by a task or a text; `TypeError` for anything else, `or_else` also being allowed."""
+    if isinstance(task, Task):
+        return task.id
+    if not isinstance(task, str):
+        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+    return task
 
 
 _set_slot = object.__setattr__
