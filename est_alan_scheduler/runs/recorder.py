@@ -20,7 +20,7 @@ from est_alan_scheduler.runs.observer import RunObserver
 from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
 from est_alan_scheduler.runs.run import RARELY_STARTED, Run
-from est_alan_scheduler.schedules.due import first_run, runs_with
+from est_alan_scheduler.schedules.due import first_run
 from est_alan_scheduler.schedules.state import keep_tried
 from est_alan_scheduler.task import MOST_FAILURES, RECORDED, Task, TaskStatus
 
@@ -61,7 +61,6 @@ class RunRecorder:
         else:
             run.context.runs.append(run)
         fields = task.__dict__
-        runs = runs_with(task, run.attempt)
         # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
@@ -70,9 +69,10 @@ class RunRecorder:
                 self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
-        fields["runs"] = runs
-        if "run_arguments" in fields and run.attempt == 1 and fields["run_requested"] is None:
-            del fields["run_arguments"]
+        if run.attempt == 1:
+            fields["runs"] = fields["runs"] + 1 if "runs" in fields else 1
+            if "run_arguments" in fields and fields["run_requested"] is None:
+                del fields["run_arguments"]
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
