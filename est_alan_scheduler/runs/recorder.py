@@ -65,6 +65,8 @@ class RunRecorder:
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
             schedule = run.entry.schedule
+            if run.attempt == 1 and (schedule is None or run.late is None or run.late >= schedule.gap):
+                run.follows = fields["last_run_at"]
             if schedule is None or schedule.is_fixed:
                 self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
@@ -141,7 +143,8 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        if record.error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        is_quiet = record.error is None and not run.failures
+        if is_quiet and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)
@@ -221,6 +224,15 @@ class RunRecorder:
         for counters in (run.counters, self.counters):
             if counters is not None:
                 counters.uncount(run.attempt, is_success)
+
+    def count_skipped(self, run: Run, slots: int) -> None:
+        """Count slots that a run makes up for."""
+        with self.lock:
+            entry = self._present_entry(run.task)
+            if entry is not None:
+                entry.counters = entry.counters or RunCounters()
+                entry.counters.skipped += slots
+            self.counters.skipped += slots
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""

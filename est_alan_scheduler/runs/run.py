@@ -36,6 +36,8 @@ class Run:
 
     failures: int | None = None
     """Those in a row once it is recorded: this one among them, or, if it succeeded, those before; None for none."""
+    follows: datetime | None = None
+    """The start of the run before, as recorded, if it may make up for slots since."""
 
     def __init__(
         self,
