@@ -44,6 +44,7 @@ class Parts:
     def __init__(self, hooks: Hooks) -> None:
         self.hooks = hooks
         self.agenda = Agenda()
+        self.agenda.read_clock = hooks._now
         self.recorder = RunRecorder(Lock(), self.agenda, hooks._now, self.wake)
         self.in_flight = self.recorder.in_flight
         calls = self.in_flight.calls

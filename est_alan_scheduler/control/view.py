@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler.control import table
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.planning.task_dict import TaskDict
@@ -52,6 +53,27 @@ class RegistryView:
 
     def __iter__(self) -> Iterator[Task]:
         return iter(list(self.store.values()))
+
+    def select(
+        self, *, tag: str | None = None, status: TaskStatus | str | None = None, text: str | None = None
+    ) -> list[Task]:
+        """Return the tasks that have this tag, this status and this text, each if it is given, in registration order.
+
+        `text` is found in the id, the name and the description, in upper or lower case. Raises `ValueError` for an
+        unknown status, `TypeError` for a tag or a text that is not a `str`.
+        """
+        return self._reports.select(tag, status, text)
+
+    def table(self) -> str:
+        """Return all tasks as aligned text, for `print`: id, schedule in words, next run, last run, status."""
+        return table.table(self._parts)
+
+    def __repr__(self) -> str:
+        return table.summary(self._parts, type(self).__name__)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return table.html(self._parts, type(self).__name__)
 
     def why_not(self, task_id: str | Task) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
