@@ -58,7 +58,7 @@ class TaskRegistry(RegistryView):
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
-        self._management = Management(parts)
+        self._management = Management(parts, self._waits)
         self._loop_side = LoopSide(parts)
         parts.configure(executor, max_running, backend, lease)
         _registries.add(self)

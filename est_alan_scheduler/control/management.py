@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
+from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
@@ -28,8 +29,9 @@ class Management:
     paused. The store is never asked under it.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, waits: Waits) -> None:
         self._parts = parts
+        self._waits = waits
         self._agenda = parts.agenda
 
     def register(self, task: Task, replace: bool = False) -> Task:
@@ -137,6 +139,7 @@ class Management:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
         task_id = id_of(which)
         self.catch_up(task_id)
+        mark = self._waits.mark(task_id) if field == "run_requested" else None
         session = self._parts.session
         with self._parts.lock, self._agenda:
             task = dict.get(self._agenda.store, task_id)
@@ -145,6 +148,8 @@ class Management:
                 task._store({field: value})
         if task is None or (session is not None and is_changed and not session.edits.manage(task, field, value)):
             raise self._unknown(task_id)
+        if mark is not None:
+            self._waits.note_request(task_id, mark)
         if is_changed:
             self.publish(event, task_id)
         return task
