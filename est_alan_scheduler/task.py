@@ -7,7 +7,6 @@ from enum import StrEnum
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     BeforeValidator,
@@ -23,6 +22,7 @@ from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
+from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.fields import checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.rare import Rare, SparseModel
@@ -77,7 +77,7 @@ def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
     if moment is None or moment.tzinfo is not None or not moment.fold:
         return moment
     if zone is not None:
-        return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
+        return moment.replace(tzinfo=named(zone).tz).isoformat()
     return to_utc(moment).replace(tzinfo=UTC)
 
 
@@ -95,7 +95,7 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
         if zone is None:
             return to_wall(moment)
         utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=UTC)
-        return utc.astimezone(ZoneInfo(zone))
+        return utc.astimezone(named(zone).tz)
     except OverflowError:  # the end of the calendar
         return moment
 
@@ -142,7 +142,7 @@ class Task(SparseModel):
     ] = None
     """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
     timezone: Annotated[str | None, PlainValidator(checks.check_timezone), Scheduling(rearms=True)] = None
-    """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
+    """The zone of `at`, `cron` and naive moments: `"Asia/Seoul"`, `"+08:00"` or a `tzinfo`. None: this machine's."""
     start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = None
     """No slot before it; for `every`, the first slot."""
     end_at: Annotated[datetime | None, BeforeValidator(moment_check("end_at")), Scheduling()] = None
