@@ -116,7 +116,9 @@ class Task(SparseModel):
     ] = field("A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`.")
     timezone: Annotated[
         Converted[str | None, accepted.Zone], Checked(checks.check_timezone), Scheduling(rearms=True)
-    ] = field('The zone of `at`, `cron` and naive moments, such as `"Asia/Seoul"`; None for that of this machine.')
+    ] = field(
+        'The zone of `at`, `cron` and naive moments: `"Asia/Seoul"`, `"+08:00"` or a `tzinfo`; None: this machine\'s.'
+    )
     start_at: Annotated[_Moment, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = field(
         "No slot before it; for `every`, the first slot."
     )
