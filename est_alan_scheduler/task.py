@@ -23,7 +23,7 @@ from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import accepted, checks
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
-from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
+from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, described, field
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import (
@@ -94,6 +94,7 @@ def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
         return moment
 
 
+@described
 class Task(SparseModel):
     """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
@@ -111,7 +112,11 @@ class Task(SparseModel):
     if TYPE_CHECKING:
         _entry: Any = PrivateAttr()
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        json_schema_extra={"description": "A function, its schedule, and the outcome of its runs."},
+    )
 
     if TYPE_CHECKING:
 
