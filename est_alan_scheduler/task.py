@@ -21,7 +21,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
-from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
+from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, described, field
 from est_alan_scheduler.fields.moments import in_zone, moment_for_json
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
@@ -72,6 +72,7 @@ def _check_depends_on(value: object) -> list[str]:
     return checks.check_depends_on(value)
 
 
+@described
 class Task(SparseModel):
     """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
@@ -89,7 +90,11 @@ class Task(SparseModel):
     if TYPE_CHECKING:
         _entry: Any = PrivateAttr()
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        json_schema_extra={"description": "A function, its schedule, and the outcome of its runs."},
+    )
 
     if TYPE_CHECKING:
 
