@@ -245,8 +245,10 @@ class Task(SparseModel):
         Rare(),
     ] = field('`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries.')
 
-    def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
+    def __new__(cls, *values: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
+        if values:
+            cls._refuse_positions("id='fetch', func=fetch, every={'minutes': 5}")
         # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
         task = super().__new__(cls)
         _set_slot(task, "_entry", None)

@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
@@ -190,11 +190,18 @@ class TaskRegistry(RegistryView):
         """
         self._management.set_all_paused(False)
 
-    def task(self, *, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
-        """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
+    def task(self, *bare: Never, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
+        """Register the decorated function as `func` of a task with these fields; it stays callable as it is.
+
+        Without an `id`, its name is the id of the task.
+        """
+        if bare:
+            raise TypeError("the fields of a task are given by name: @registry.task(every={'minutes': 5})")
 
         def decorate(func: _Func) -> _Func:
-            self.register(Task(func=func, **fields), replace=replace)
+            name = getattr(func, "__name__", "<")  # that of a lambda tells nothing
+            given: TaskOptions = fields if "id" in fields or "<" in name else {**fields, "id": name}
+            self.register(Task(func=func, **given), replace=replace)
             return func
 
         return decorate

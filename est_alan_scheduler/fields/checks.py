@@ -257,7 +257,14 @@ def near_miss(name: object, known: Iterable[str]) -> str:
 
 
 class KnownFields(BaseModel):
-    """A model whose error for an unknown field suggests the nearest name."""
+    """A model whose errors for an unknown field, and for values without a name, say what to write."""
+
+    @classmethod
+    def _refuse_positions(cls, example: str) -> None:
+        """Raise `TypeError` for values without names, unless a derived class has a constructor that takes them."""
+        constructor: object = cls.__init__
+        if constructor is BaseModel.__init__:
+            raise TypeError(f"the fields of a {cls.__name__} are given by name: {cls.__name__}({example})")
 
     @model_validator(mode="before")
     @classmethod

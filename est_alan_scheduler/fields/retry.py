@@ -3,7 +3,7 @@
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, PlainSerializer, ValidationInfo
 
@@ -97,6 +97,12 @@ class Retry(KnownFields):
         "Which errors: instances of these classes. `TimeoutError`, an `OSError`, is that of `timeout`.",
         factory=lambda: (Exception,),
     )
+
+    def __new__(cls, *values: Any, **_fields: Any) -> Self:
+        """Make a retry from fields that are given by name."""
+        if values:
+            cls._refuse_positions("max_retries=3, delay=1")
+        return super().__new__(cls)
 
     def model_post_init(self, _context: Any) -> None:
         """Compare the two delays."""
