@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
@@ -16,7 +16,7 @@ from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.event import EventName
-from est_alan_scheduler.events.subscribers import Callback, check_subscription
+from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
 from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
@@ -24,6 +24,7 @@ from est_alan_scheduler.schedules.due import is_due
 from est_alan_scheduler.task import Task
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
+_Callback = TypeVar("_Callback", bound=Callback)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -237,8 +238,20 @@ class TaskRegistry(RegistryView):
 
     # Events and counts.
 
-    def on(self, event: EventName, callback: Callback) -> Callable[[], None]:
-        """Subscribe `callback` to an event (see EVENTS), and return a function that ends the subscription.
+    @overload
+    def on(self, *events: EventName) -> Callable[[_Callback], _Callback]: ...
+
+    @overload
+    def on(self, *events: *tuple[*tuple[EventName, ...], Callback]) -> Callable[[], None]: ...
+
+    @overload
+    def on(self, *events: EventName, callback: Callback) -> Callable[[], None]: ...
+
+    def on(self, *events: Any, callback: Any = KEEP_OPEN) -> Any:  # type: ignore[misc]  # mypy and unpacked tuples
+        """Subscribe a callback to one event or several: `on("failed", "gave_up", callback)`.
+
+        Return a function that ends the subscription. As a decorator, `@registry.on("failed")`, it returns the function
+        that it decorates. EVENTS has all names.
 
         The callback gets an `Event`, in the thread in which it happens, without a lock: `started` before the call of
         the function, the outcome of a run once it is recorded, with a backend in the store. It may use the registry in
@@ -246,12 +259,12 @@ class TaskRegistry(RegistryView):
         hangs. What it raises is logged. Edits of `store` or of the fields of a task are no events.
         Raises `ValueError` for an unknown event, `TypeError` unless `callback` is a plain function.
         """
-        check_subscription(event, callback)
-        return self._recorder.subscribers.subscribe(event, callback)
+        return self._recorder.subscribers.on(*events, callback=callback)
 
     def off(self, event: EventName, callback: Callback) -> None:
         """End the latest subscription of this very callback; `ValueError` if there is none."""
-        check_subscription(event, callback)
+        check_event(event)
+        check_callback(callback)
         if not self._recorder.subscribers.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
