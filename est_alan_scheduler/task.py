@@ -16,6 +16,7 @@ from pydantic import (
     field_serializer,
 )
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
@@ -365,7 +366,7 @@ def id_of(task: object, or_else: str = "") -> str:
     if isinstance(task, Task):
         return task.id
     if not isinstance(task, str):
-        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+        raise InvalidTypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
     return task
 
 

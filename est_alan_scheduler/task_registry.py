@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
@@ -138,7 +139,7 @@ class TaskRegistry(RegistryView):
         collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
         """
         if not isinstance(replace, bool):
-            raise TypeError(f"replace must be True or False, got {short_repr(replace)}")
+            raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         return self._management.register(task, replace)
 
     def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
@@ -171,7 +172,7 @@ class TaskRegistry(RegistryView):
         Raises `TypeError` unless `force` is a bool.
         """
         if not isinstance(force, bool):
-            raise TypeError(f"force must be True or False, got {short_repr(force)}")
+            raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")
         return self._management.set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:

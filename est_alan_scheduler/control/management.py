@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
@@ -92,7 +93,7 @@ class Management:
             if task is not None:
                 break
         else:
-            raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
         return task
 
@@ -112,7 +113,7 @@ class Management:
             if is_done and put_in_place(self._parts, task, former):
                 break
         else:
-            raise RuntimeError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task.id)
         return True
 
@@ -173,7 +174,7 @@ class Management:
         """Do what `TaskRegistry.prune` says."""
         if isinstance(ids, str | Task):
             one = short_repr(id_of(ids))
-            raise TypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
+            raise InvalidTypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
         wanted = list(dict.fromkeys(map(id_of, ids)))
         if wanted:
             self._remove(wanted)
