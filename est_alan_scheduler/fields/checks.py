@@ -19,12 +19,15 @@ MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard libra
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def rule(expected: str, is_allowed: Callable[[Any], object]) -> Callable[[object], Any]:
-    """Return a check that keeps an allowed value as it is; for any other, the message says what is expected."""
+def rule(
+    expected: str, is_allowed: Callable[[Any], object], convert: Callable[[Any], Any] = lambda value: value
+) -> Callable[[object], Any]:
+    """Return a check that keeps an allowed value, converted; for any other, the message says what is expected."""
 
     def check(value: object) -> Any:
-        if is_allowed(value):
-            return value
+        kept = convert(value)
+        if is_allowed(kept):
+            return kept
         raise _refusal(expected, value)
 
     return check
@@ -58,10 +61,21 @@ def check_tags(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tags))
 
 
+def in_seconds(value: Any) -> Any:
+    """Return a `timedelta` as a number of seconds, any other value as it is."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
 def seconds_check(field: str) -> Callable[[object], Any]:
-    """Return a check for a number of seconds, or None."""
-    expected = f"{field} must be a number of seconds greater than 0, or None"
-    return rule(expected, lambda value: value is None or (_is_number(value) and 0 < value <= MAX_SECONDS))
+    """Return a check for a number of seconds, which a `timedelta` becomes, or None."""
+    expected = f"{field} must be a number of seconds greater than 0, a timedelta, or None"
+    return rule(expected, lambda value: value is None or (_is_number(value) and 0 < value <= MAX_SECONDS), in_seconds)
+
+
+def delay_check(field: str) -> Callable[[object], Any]:
+    """Return a check for a number of seconds, which a `timedelta` becomes; 0 for none."""
+    expected = f"{field} must be a number (seconds) from 0 to {MAX_SECONDS:g}, or a timedelta"
+    return rule(expected, lambda value: _is_number(value) and 0 <= value <= MAX_SECONDS, in_seconds)
 
 
 def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], Any]:
