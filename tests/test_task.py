@@ -70,6 +70,9 @@ def test_defaults() -> None:
         "description": None,
         "tags": (),
         "on": None,
+        "runs": 0,
+        "consecutive_failures": 0,
+        "run_arguments": None,
     }
 
 

@@ -48,6 +48,9 @@ class TaskSettings(TypedDict, total=False):
     description: str | None
     tags: accepted.Tags
     on: str | None
+    runs: int
+    consecutive_failures: int
+    run_arguments: Mapping[str, Any] | None
 
 
 class TaskChanges(TaskSettings, total=False):
