@@ -3,7 +3,7 @@
 import os
 import weakref
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
@@ -59,7 +59,7 @@ class TaskRegistry(RegistryView):
         executor: ExecutorSource | None = None,
         max_running: int | None = None,
         backend: "str | Backend | None" = None,
-        lease: float = DEFAULT_LEASE,
+        lease: float | timedelta = DEFAULT_LEASE,
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
@@ -98,7 +98,7 @@ class TaskRegistry(RegistryView):
         executor: ExecutorSource | None = KEEP,
         max_running: int | None = KEEP,
         backend: "str | Backend | None" = KEEP,
-        lease: float = KEEP,
+        lease: float | timedelta = KEEP,
     ) -> None:
         """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; the others stay.
 
@@ -109,8 +109,8 @@ class TaskRegistry(RegistryView):
         """
         self._parts.configure(executor, max_running, backend, lease)
 
-    def shutdown(self, timeout: float | None = None) -> bool:
-        """Wait until the runs in flight have ended, at most `timeout` seconds; return whether they have.
+    def shutdown(self, timeout: float | timedelta | None = None) -> bool:
+        """Wait until the runs in flight have ended, at most `timeout` (seconds); return whether they have.
 
         A run that has not ended is recorded as FAILED, "interrupted by shutdown", and its outcome is dropped. An
         executor that came from a factory is shut down, unless a loop still needs it. A later tick starts a new one.

@@ -150,7 +150,8 @@ UNITS = "weeks, days, hours, minutes, seconds, milliseconds, microseconds"
         ({"days": 10**400}, f"'every' field is too long: {{'days': {10**400}}}; at most 999999999 days"),
         (
             "5m",
-            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta, got '5m'",
+            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta, got '5m': "
+            "write every={'minutes': 5}",
         ),
     ],
 )
