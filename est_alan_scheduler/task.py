@@ -17,6 +17,7 @@ from pydantic import (
     field_serializer,
 )
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
@@ -302,7 +303,9 @@ class Task(SparseModel):
         self._check_names(changes)
         for name, value in changes.items():
             if name == "id":
-                raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
+                raise InvalidValueError(
+                    f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead"
+                )
             self.__pydantic_validator__.validate_assignment(copy, name, value)
         if not SCHEDULING.isdisjoint(changes):
             copy._check_together()
@@ -317,11 +320,11 @@ class Task(SparseModel):
             gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None)
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
-                raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
+                raise InvalidValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
         if start is not None and end is not None:
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:
-                raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+                raise InvalidValueError(f"end_at must not lie before start_at, got {end} and {start}")
 
     def _store(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write valid values in one step; return those that they replace, for the caller to free."""
@@ -358,7 +361,7 @@ def id_of(task: object, or_else: str = "") -> str:
     if isinstance(task, Task):
         return task.id
     if not isinstance(task, str):
-        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+        raise InvalidTypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
     return task
 
 

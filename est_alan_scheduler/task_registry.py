@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
@@ -165,7 +166,7 @@ class TaskRegistry(RegistryView):
         Raises `TypeError` unless `force` is a bool.
         """
         if not isinstance(force, bool):
-            raise TypeError(f"force must be True or False, got {short_repr(force)}")
+            raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")
         return self._management.set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
@@ -239,7 +240,7 @@ class TaskRegistry(RegistryView):
         """End the latest subscription of this very callback; `ValueError` if there is none."""
         check_subscription(event, callback)
         if not self._recorder.subscribers.remove(event, callback):
-            raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
+            raise InvalidValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     # The tick.
 

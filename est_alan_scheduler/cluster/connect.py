@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.planning.agenda import Agenda
@@ -20,7 +21,7 @@ def check_lease(value: float) -> None:
     """Raise `ValueError` for a value that is no number of seconds, or too small or large a one."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
-        raise ValueError(
+        raise InvalidValueError(
             f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, got {short_repr(value)}"
         )
 
@@ -64,6 +65,6 @@ def _open(backend: "str | Backend") -> "Backend":
     if isinstance(backend, str):
         return open_backend(backend)
     if not isinstance(backend, Backend):
-        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
+        raise InvalidTypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
     backend.open()
     return backend

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import Event, EventName
@@ -48,7 +49,7 @@ class Management:
                 agenda.add(task, now)
                 parts.readiness.forget(task.id)
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
         if session is not None:
             session.edits.join([task], self._refuse, self._put_in)
         self.publish("registered", task.id)
@@ -58,7 +59,7 @@ class Management:
         """Raise `ValueError` for a task that does not fit the others of the backend; the caller holds the lock."""
         refused = refusal(task, self._agenda.store, self._agenda.wanted, is_adopted)
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
 
     def _put_in(self, task: Task) -> None:
         """Put a task that the backend knows into the store; the caller holds the lock."""
@@ -80,7 +81,7 @@ class Management:
             if task is not None:
                 break
         else:
-            raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
         return task
 
@@ -104,7 +105,7 @@ class Management:
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
-                raise ValueError(refused)
+                raise InvalidValueError(refused)
             is_done = session is None or session.edits.write_now(task, replaced or {}, since)
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
@@ -134,7 +135,7 @@ class Management:
         """Do what `TaskRegistry.prune` says."""
         if isinstance(ids, str | Task):
             one = short_repr(id_of(ids))
-            raise TypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
+            raise InvalidTypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
         wanted = list(dict.fromkeys(map(id_of, ids)))
         if wanted:
             self._remove(wanted)

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
@@ -118,4 +119,4 @@ class Reports:
 
 def _check_moment(name: str, value: object) -> None:
     if value is not None and not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime or None, got {short_repr(value)}")
+        raise InvalidTypeError(f"{name} must be a datetime or None, got {short_repr(value)}")

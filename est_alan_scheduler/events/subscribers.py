@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from types import BuiltinMethodType, MethodType, MethodWrapperType
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import generator_kind, is_coroutine_function
 from est_alan_scheduler._support.log import is_enabled, log
 from est_alan_scheduler._support.signals import is_interruption
@@ -124,12 +125,12 @@ def _is_same(one: Callback, other: Callback) -> bool:
 def check_subscription(name: object, callback: object) -> None:
     """Raise `ValueError` if there is no such event, `TypeError` if `callback` is no plain function."""
     if name not in EVENTS:
-        raise ValueError(
+        raise InvalidValueError(
             f"there is no event {short_repr(name)}{near_miss(_alike(name), EVENTS)};"
             f" the events are: {', '.join(EVENTS)}"
         )
     if not callable(callback) or is_coroutine_function(callback) or generator_kind(callback) is not None:
-        raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
+        raise InvalidTypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
 
 
 def _alike(name: object) -> object:

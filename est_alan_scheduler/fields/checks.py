@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
@@ -32,8 +33,8 @@ def rule(expected: str, is_allowed: Callable[[Any], object]) -> Callable[[object
     return check
 
 
-def _refusal(expected: str, value: object) -> ValueError:
-    return ValueError(f"{expected}, got {short_repr(value)}")
+def _refusal(expected: str, value: object) -> InvalidValueError:
+    return InvalidValueError(f"{expected}, got {short_repr(value)}")
 
 
 def _is_number(value: object) -> bool:
@@ -284,4 +285,4 @@ class KnownFields(BaseModel):
         for name in names:
             if name not in known:
                 hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"
-                raise ValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")
+                raise InvalidValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")

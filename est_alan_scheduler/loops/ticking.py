@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler._support.text import short_repr
@@ -16,9 +17,9 @@ _LONGEST_PAUSE = 86_400.0  # seconds; the waits of the standard library overflow
 def check(interval: float, registry: TaskRegistry) -> None:
     """Raise `ValueError` unless a loop can tick `registry` at this interval."""
     if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0 < interval < math.inf:
-        raise ValueError(f"interval must be a finite number of seconds greater than 0, got {interval!r}")
+        raise InvalidValueError(f"interval must be a finite number of seconds greater than 0, got {interval!r}")
     if not callable(getattr(registry, "tick", None)):
-        raise ValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+        raise InvalidValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
 
 
 def tick_once(
