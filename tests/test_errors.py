@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+import est_alan_scheduler
 from est_alan_scheduler import (
     BackendUnavailableError,
     InvalidTypeError,
@@ -24,6 +25,7 @@ from est_alan_scheduler import (
     simulate,
     start_scheduler,
 )
+from est_alan_scheduler._support import errors
 from tests.jobs import add
 
 OTHER: Any = object()
@@ -133,3 +135,9 @@ def test_an_invalid_field_is_an_error_of_pydantic_alone() -> None:
 def test_an_error_comes_back_from_another_process(error: Exception) -> None:
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (type(error), str(error))
+
+
+def test_every_class_of_an_error_is_exported() -> None:
+    ours = [cls for cls in vars(errors).values() if isinstance(cls, type)]
+    assert [cls for cls in ours if getattr(est_alan_scheduler, cls.__name__, None) is not cls] == []
+    assert {cls.__name__ for cls in ours} <= {*est_alan_scheduler.__all__}

@@ -32,6 +32,12 @@ class WrongStateError(SchedulerError, RuntimeError):
     __module__ = "est_alan_scheduler"
 
 
+class WaitTimeoutError(SchedulerError, TimeoutError):
+    """No run of a task has ended in the time that the caller of `wait` gave it; the text says why none has."""
+
+    __module__ = "est_alan_scheduler"
+
+
 class MissingExtraError(SchedulerError, ImportError):
     """A feature needs a library that is not installed; the text names the extra that brings it."""
 
