@@ -240,7 +240,7 @@ class Task(SparseModel):
         "Failures since the last success; each attempt counts.", 0, strict=True, ge=0, le=_LARGEST_COUNT
     )
     run_arguments: Annotated[
-        dict[str, Any] | None,
+        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
         Checked(checks.check_run_arguments),
         PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
         Rare(),
