@@ -16,7 +16,7 @@ from pydantic import (
     field_serializer,
 )
 
-from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
@@ -240,7 +240,7 @@ class Task(SparseModel):
         "Failures since the last success; each attempt counts.", 0, strict=True, ge=0, le=_LARGEST_COUNT
     )
     run_arguments: Annotated[
-        dict[str, Any] | None,
+        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
         Checked(checks.check_run_arguments),
         PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
         Rare(),
@@ -306,7 +306,9 @@ class Task(SparseModel):
         self._check_names(changes)
         for name, value in changes.items():
             if name == "id":
-                raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
+                raise InvalidValueError(
+                    f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead"
+                )
             self.__pydantic_validator__.validate_assignment(copy, name, value)
         if not SCHEDULING.isdisjoint(changes):
             copy._check_together()
@@ -321,13 +323,13 @@ class Task(SparseModel):
             gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name) is not None)
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
-                raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
+                raise InvalidValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
         if start is not None and end is not None:
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:
-                raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+                raise InvalidValueError(f"end_at must not lie before start_at, got {end} and {start}")
         if fields.get("on") is not None and fields["at"] is None:
-            raise ValueError(
+            raise InvalidValueError(
                 f"on={fields['on']!r} names the dates of at, which is not set: give a time, at='09:00', or on=None"
             )
 

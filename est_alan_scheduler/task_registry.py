@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
-from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
@@ -197,7 +197,7 @@ class TaskRegistry(RegistryView):
         Without an `id`, its name is the id of the task.
         """
         if bare:
-            raise TypeError("the fields of a task are given by name: @registry.task(every={'minutes': 5})")
+            raise InvalidTypeError("the fields of a task are given by name: @registry.task(every={'minutes': 5})")
 
         def decorate(func: _Func) -> _Func:
             name = getattr(func, "__name__", "<")  # that of a lambda tells nothing
@@ -273,7 +273,7 @@ class TaskRegistry(RegistryView):
         check_event(event)
         check_callback(callback)
         if not self._recorder.subscribers.remove(event, callback):
-            raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
+            raise InvalidValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     # The tick.
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.executors.capacity import Capacity
@@ -129,7 +130,7 @@ class Parts:
     def _refuse_while_running(self) -> None:
         ids = ", ".join(repr(run.task.id) for run in self.in_flight.all())
         if ids:
-            raise RuntimeError(f"a registry cannot be configured while tasks run: {ids}")
+            raise WrongStateError(f"a registry cannot be configured while tasks run: {ids}")
 
     def start_over_after_fork(self) -> None:
         """Start over in a child process: the other threads are gone, with their locks and the runs they were in."""

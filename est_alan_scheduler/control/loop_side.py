@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from threading import get_ident
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
@@ -139,6 +140,6 @@ def _refuse_to_block_an_event_loop(runs: list[Run]) -> None:
     except RuntimeError:
         return
     if any(run.call is not None and run.call.loop is running for run in runs):
-        raise RuntimeError(
+        raise WrongStateError(
             "shutdown() would wait for coroutines in the thread of their own event loop: cancel run_scheduler() instead"
         )

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
-from est_alan_scheduler._support.errors import InvalidTypeError, WrongStateError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
@@ -61,7 +61,7 @@ class Management:
         if refused is not None and replace and not is_adopted and task.id in agenda.store:
             return self.register(task, replace)  # another thread has registered one meanwhile
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
         if session is not None:
             session.edits.join([task], self._refuse, self._put_in)
         self.publish("registered", task.id)
@@ -71,7 +71,7 @@ class Management:
         """Raise `ValueError` for a task that does not fit the others of the backend; the caller holds the lock."""
         refused = refusal(task, self._agenda.store, self._agenda.wanted, is_adopted)
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
 
     def _put_in(self, task: Task) -> None:
         """Put a task that the backend knows into the store; the caller holds the lock."""
@@ -141,7 +141,7 @@ class Management:
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
-                raise ValueError(refused)
+                raise InvalidValueError(refused)
             is_done = session is None or session.edits.write_now(task, replaced or {}, since)
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zone_names import name_of_zone
@@ -34,8 +35,8 @@ def rule(
     return check
 
 
-def _refusal(expected: str, value: object) -> ValueError:
-    return ValueError(f"{expected}, got {short_repr(value)}")
+def _refusal(expected: str, value: object) -> InvalidValueError:
+    return InvalidValueError(f"{expected}, got {short_repr(value)}")
 
 
 def _is_number(value: object) -> bool:
@@ -297,4 +298,4 @@ class KnownFields(BaseModel):
                 if meant is not None:
                     raise ValueError(f"{cls.__name__} has no field {short_repr(name)}: {meant}")
                 hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"
-                raise ValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")
+                raise InvalidValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")

@@ -156,7 +156,7 @@ class TestConfigure:
         registry = TaskRegistry()
         task = registry.register(Task(id="a", every=HOUR, func=registry.configure, kwargs={"max_running": 1}))
         registry.tick()
-        assert task.error_message == "RuntimeError: a registry cannot be configured while tasks run: 'a'"
+        assert task.error_message == "WrongStateError: a registry cannot be configured while tasks run: 'a'"
 
     def test_configure_keeps_the_options_that_are_not_given(self) -> None:
         make, made = counting_factory()
