@@ -72,6 +72,7 @@ def test_defaults() -> None:
         "runs": 0,
         "consecutive_failures": 0,
         "run_arguments": None,
+        "on": None,
     }
 
 
@@ -169,7 +170,8 @@ def test_at_is_kept(at: str) -> None:
         "24:00",
         "12:60",
         "7:5",
-        "10:30:00",
+        "10:30:0",
+        "10:30:60",
         "10-30",
         "07:00\n",
         " 07:00",
@@ -258,8 +260,8 @@ class TestAssignment:
     def test_a_valid_value_is_kept(self) -> None:
         task = Task(at="07:00", func=work)
         task.at = "08:00"
-        task.every = timedelta(minutes=1)  # type: ignore[assignment]  # accepted, and kept as a dict
-        task.status = "failed"  # type: ignore[assignment]  # accepted, and kept as a member
+        task.every = timedelta(minutes=1)  # kept as a dict
+        task.status = "failed"  # kept as a member
         assert (task.at, task.every, task.status) == ("08:00", {"seconds": 60}, TaskStatus.FAILED)
 
     def test_an_invalid_value_raises_and_changes_nothing(self) -> None:
@@ -271,7 +273,7 @@ class TestAssignment:
 
     def test_the_error_for_an_unknown_field_suggests_the_nearest_name(self) -> None:
         with pytest.raises(ValueError, match=r"Task has no field 'evry' \(did you mean 'every'\?\); its fields"):
-            Task(func=work).evry = {"seconds": 1}
+            Task(func=work).evry = {"seconds": 1}  # type: ignore[attr-defined]  # it has no such field
 
     def test_the_id_cannot_be_changed(self) -> None:
         task = Task(id="a", func=work)

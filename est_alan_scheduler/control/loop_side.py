@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Callable, Collection
+from contextlib import AbstractAsyncContextManager
 
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
@@ -21,6 +22,8 @@ class LoopSide:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.blocks: dict[object, AbstractAsyncContextManager[None]] = {}
+        """The open blocks of `running`, by event loop."""
 
     def idle_seconds(self) -> float | None:
         """Do what `TaskRegistry.idle_seconds` says."""

@@ -50,6 +50,8 @@ class Schedule:
     """Seconds. A run that comes later than that after its slot may have missed others; 0: any run may."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
+    passes_with_date: ClassVar[bool] = False
+    """Whether a slot no longer counts when its date is over."""
 
     @property
     def kind(self) -> "Kind":
@@ -121,6 +123,10 @@ class Kind(Schedule):
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":
         """Return the schedule of a value of the option in a zone."""
+        raise NotImplementedError
+
+    def only_on(self, dates: str) -> "Kind":
+        """Return the schedule without the slots on other dates than these, as `on` names them."""
         raise NotImplementedError
 
     @classmethod

@@ -156,7 +156,16 @@ class Window(Schedule):
 
     @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
-        return self._first_from(self._fixed_grid, self._fixed_grid.uncovered(last, here))
+        grid = self._fixed_grid
+        slot = self._first_from(grid, grid.uncovered(last, here))
+        if not (self._jitter and self.kind.passes_with_date):
+            return slot
+        # Jitter may have moved a slot of the day before into today.
+        before = self._last_before(grid, here if slot is None or slot > here else just_before(slot))
+        if before is None or (last is not None and before <= last):
+            return slot
+        is_today = self.zone.from_utc(self._moment(grid, before)).date() >= self.zone.from_utc(here).date()
+        return before if is_today else slot
 
     @override
     def may_have_let_pass(self, last: datetime, now: datetime) -> bool:
