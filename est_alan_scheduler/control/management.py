@@ -1,20 +1,17 @@
 """Management of tasks while they are scheduled: registered, changed, paused, removed, here and in a backend."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
+from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
-
-if TYPE_CHECKING:
-    from est_alan_scheduler.cluster.session import ClusterSession
 
 _TRIES = 5  # to change a task that others change at the same moment
 
@@ -30,6 +27,7 @@ class Management:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._agenda = parts.agenda
+        self._done_tasks = DoneTasks(parts, self.publish)
 
     def register(self, task: Task) -> Task:
         """Do what `TaskRegistry.register` says."""
@@ -82,6 +80,7 @@ class Management:
         else:
             raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
+        self._done_tasks.remove_if_done(task)
         return task
 
     def _try_update(self, before: Task, changes: Mapping[str, Any]) -> Task | None:
@@ -91,7 +90,7 @@ class Management:
         if session is not None:
             session.edits.check(before.model_copy(update=values))
         replaced = refused = since = None
-        with _sync_lock(session):
+        with sync_lock(session):
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
                 if task is not None:
@@ -143,7 +142,7 @@ class Management:
         """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""
         parts, store, session = self._parts, self._agenda.store, self._parts.session
         removed = dict[str, Task]()
-        with _sync_lock(session):
+        with sync_lock(session):
             self.catch_up(*ids)
             unresolved = parts.unresolved()
             unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
@@ -191,8 +190,3 @@ class Management:
 
     def _unknown(self, task_id: str) -> UnknownTaskError:
         return UnknownTaskError(task_id, self._agenda.store, self._parts.unresolved().get(task_id))
-
-
-def _sync_lock(session: "ClusterSession | None") -> AbstractContextManager[Any]:
-    """Return what lets this thread alone change what the backend has of the tasks."""
-    return nullcontext() if session is None else session.replica.sync_lock

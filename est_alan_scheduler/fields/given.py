@@ -49,6 +49,8 @@ class TaskSettings(TypedDict, total=False):
     tags: accepted.Tags
     runs: int
     consecutive_failures: int
+    max_runs: int | None
+    remove_when_done: bool
     run_arguments: Mapping[str, Any] | None
     on: str | None
 
