@@ -69,6 +69,10 @@ def test_defaults() -> None:
         "name": None,
         "description": None,
         "tags": (),
+        "on": None,
+        "runs": 0,
+        "consecutive_failures": 0,
+        "run_arguments": None,
     }
 
 
@@ -166,7 +170,8 @@ def test_at_is_kept(at: str) -> None:
         "24:00",
         "12:60",
         "7:5",
-        "10:30:00",
+        "10:30:0",
+        "10:30:60",
         "10-30",
         "07:00\n",
         " 07:00",

@@ -10,18 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler import Task
-from est_alan_scheduler.fields.given import TaskChanges, TaskFields, TaskOptions
+from est_alan_scheduler.fields.given import TaskChanges
+from tests.documents import ROOT, write_scripts
 
 pytest.importorskip("mypy")
 pytest.importorskip("basedpyright")
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "examples" / "guides").glob("*.md"))]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-_BLOCK = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 ACCEPTED = '''
 """What is accepted at run time."""
@@ -154,24 +151,18 @@ Found = dict[str, dict[int, list[str]]]
 
 
 def _write_code(directory: Path) -> None:
-    """Write what is to be checked; the lines of a document's blocks keep their numbers."""
+    """Write what is to be checked."""
     (directory / "accepted.py").write_text(ACCEPTED, encoding="utf-8")
     (directory / "refused.py").write_text(REFUSED, encoding="utf-8")
     every = "".join(
-        f"    if {name!r} in given:\n        task.{name} = given[{name!r}]\n"
-        for name in TaskFields.__annotations__
-        if name != "id"
+        f"    if {name!r} in given:\n        task.{name} = given[{name!r}]\n" for name in TaskChanges.__annotations__
     )
     (directory / "assigned.py").write_text(
         "from est_alan_scheduler import Task\nfrom est_alan_scheduler.fields.given import TaskFields\n\n\n"
         f"def assign(task: Task, given: TaskFields) -> None:\n{every}",
         encoding="utf-8",
     )
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        for number, block in enumerate(_BLOCK.finditer(text)):
-            name = f"{document.stem.lower().replace('-', '_')}_{number:02}.py"
-            (directory / name).write_text("\n" * text[: block.start(1)].count("\n") + block[1], encoding="utf-8")
+    write_scripts(directory)
     for example in EXAMPLES:
         (directory / example.name).write_text(example.read_text(encoding="utf-8"), encoding="utf-8")
 
@@ -179,6 +170,7 @@ def _write_code(directory: Path) -> None:
 def _run_mypy(directory: Path) -> Found:
     found: Found = defaultdict(lambda: defaultdict(list))
     options = ["--strict", "--config-file=", "--no-error-summary", "--cache-dir=.cache"]
+    options.append("--disable-error-code=import-untyped")  # of the peers, which ship no types
     done = subprocess.run(
         [sys.executable, "-m", "mypy", *options, "."],
         cwd=directory,
@@ -232,10 +224,3 @@ def test_a_slip_is_an_error_in_its_line(found: Found) -> None:
     assert sorted(found["refused.py"]) == expected, {
         line: messages for line, messages in found["refused.py"].items() if line not in expected
     }
-
-
-def test_the_keyword_arguments_are_the_fields_of_a_task() -> None:
-    fields = Task.model_fields.keys()
-    assert TaskFields.__annotations__.keys() == fields
-    assert TaskOptions.__annotations__.keys() == fields - {"func"}
-    assert TaskChanges.__annotations__.keys() == fields - {"id"}

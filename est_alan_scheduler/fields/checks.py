@@ -5,18 +5,16 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
+from est_alan_scheduler.calendar.zone_names import name_of_zone
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
-_HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
-_NO_PLACE = re.compile("[A-Z]{2,5}|[A-Z]{0,3}[+-][0-9:]+")  # of which the nearest name is that of another zone
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -44,10 +42,6 @@ def _is_text(value: object) -> bool:
 
 
 check_id = rule("id must be a non-empty text", _is_text)
-check_at = rule(
-    "at field must be in HH:MM format, 00:00 to 23:59, such as '07:30'",
-    lambda value: value is None or (isinstance(value, str) and _HH_MM.fullmatch(value)),
-)
 
 
 check_name = rule("name must be a non-empty text, or None", lambda value: value is None or _is_text(value))
@@ -131,6 +125,16 @@ def moment_check(field: str) -> Callable[[object], object]:
     return check_moment
 
 
+def check_run_arguments(value: object, info: ValidationInfo) -> dict[str, Any] | None:
+    """Return the arguments of a call, as a dict of its own with `args` and `kwargs`."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not value or not value.keys() <= {"args", "kwargs"}:
+        raise _refusal("run_arguments must be a dict of args and kwargs, or None", value)
+    args, kwargs = check_args(value.get("args", ()), info), check_kwargs(value.get("kwargs", {}), info)
+    return {"args": list(args), "kwargs": kwargs}
+
+
 def check_consumed(value: object) -> dict[str, object] | None:
     """Return moments by task id, as a dict of its own."""
     if value is None:
@@ -190,24 +194,8 @@ def check_cron(value: object) -> str | None:
 
 
 def check_timezone(value: object) -> str | None:
-    """Return the name of a time zone, from a name or a `ZoneInfo`."""
-    if value is None:
-        return None
-    name = value.key if isinstance(value, ZoneInfo) else value
-    if not isinstance(name, str) or not name:
-        raise _refusal("timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one", value)
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # no such zone, a directory of them, no path at all
-        known = available_timezones()
-        if not known:
-            remedy = "; there is no database of zones here: pip install tzdata"
-        elif _NO_PLACE.fullmatch(name):
-            remedy = "; abbreviations and offsets name no zone: write a place such as 'Asia/Seoul'"
-        else:
-            remedy = near_miss(name, known)
-        raise ValueError(f"timezone {short_repr(name)} is unknown{remedy}") from None
-    return name
+    """Return the name of a time zone, from a name, an offset or a `tzinfo`."""
+    return None if value is None else name_of_zone(value)
 
 
 def check_exclude(value: object) -> tuple[date, ...]:

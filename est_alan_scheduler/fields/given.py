@@ -13,7 +13,7 @@ class TaskSettings(TypedDict, total=False):
     """The fields of a task but `id` and `func`."""
 
     every: accepted.Interval
-    at: str | None
+    at: accepted.Times
     run_at: accepted.Moment
     cron: str | None
     timezone: accepted.Zone
@@ -47,6 +47,10 @@ class TaskSettings(TypedDict, total=False):
     name: str | None
     description: str | None
     tags: accepted.Tags
+    on: str | None
+    runs: int
+    consecutive_failures: int
+    run_arguments: Mapping[str, Any] | None
 
 
 class TaskChanges(TaskSettings, total=False):

@@ -4,7 +4,7 @@ import builtins
 import functools
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
 from typing import Any
@@ -47,6 +47,12 @@ def history_for_json(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {key: value.isoformat() if isinstance(value, datetime) else json_or_repr(value) for key, value in run.items()}
         for run in history
     ]
+
+
+def marked_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call, `args` and `kwargs`, with a mark in the place of what JSON cannot hold."""
+    kwargs = {name: json_or_marked(value) for name, value in given["kwargs"].items()}
+    return {"args": [json_or_marked(value) for value in given["args"]], "kwargs": kwargs}
 
 
 def round_trip(value: object) -> tuple[Any, str]:

@@ -18,10 +18,10 @@ from est_alan_scheduler.runs.in_flight import RunsInFlight
 from est_alan_scheduler.runs.observer import RunObserver
 from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
-from est_alan_scheduler.runs.run import Run
+from est_alan_scheduler.runs.run import RARELY_STARTED, Run
 from est_alan_scheduler.schedules.due import first_run
 from est_alan_scheduler.schedules.state import keep_tried
-from est_alan_scheduler.task import RECORDED, Task, TaskStatus
+from est_alan_scheduler.task import MOST_FAILURES, RECORDED, Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
@@ -59,15 +59,21 @@ class RunRecorder:
             self.in_flight.begin_call(run)
         else:
             run.context.runs.append(run)
-        # In one step: no signal handler runs before the next call.
         fields = task.__dict__
+        # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
             schedule = run.entry.schedule
+            if run.attempt == 1 and (schedule is None or run.late is None or run.late >= schedule.gap):
+                run.follows = fields["last_run_at"]
             if schedule is None or schedule.is_fixed:
                 self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
+        if run.attempt == 1:
+            fields["runs"] = fields["runs"] + 1 if "runs" in fields else 1
+            if "run_arguments" in fields and fields["run_requested"] is None:
+                del fields["run_arguments"]
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
@@ -81,6 +87,7 @@ class RunRecorder:
         fields = run.task.__dict__
         with self.lock, self.agenda as agenda:
             fields.update(run.before_fields())
+            run.task._leave_out(fields, RARELY_STARTED)
             if run.entry is not None:
                 run.entry.forget_runs()  # with them, this one
             run.is_over = True
@@ -127,7 +134,9 @@ class RunRecorder:
                     record = run.record = run.record or record  # the former, if a Ctrl+C has cut off its writing
                     replaced = self._apply(run, record)
                     run.record = None
-                if has_ended and self.in_flight.end(run):
+                if not has_ended:
+                    self.in_flight.wake()
+                elif self.in_flight.end(run):
                     self._file_successor(run, record.clock, is_first)
             except BaseException:
                 agenda.note_all()
@@ -135,7 +144,8 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        if record.error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        is_quiet = record.error is None and not run.failures
+        if is_quiet and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)
@@ -216,6 +226,15 @@ class RunRecorder:
             if counters is not None:
                 counters.uncount(run.attempt, is_success)
 
+    def count_skipped(self, run: Run, slots: int) -> None:
+        """Count slots that a run makes up for."""
+        with self.lock:
+            entry = self._present_entry(run.task)
+            if entry is not None:
+                entry.counters = entry.counters or RunCounters()
+                entry.counters.skipped += slots
+            self.counters.skipped += slots
+
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""
         entry.counters = entry.counters or RunCounters()
@@ -242,11 +261,17 @@ class RunRecorder:
             fields["result"] = result
             if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
                 agenda.changes += 1  # after the clock went back, a new success may have the moment of a consumed one
+            if "consecutive_failures" in fields:
+                run.failures = fields["consecutive_failures"]
+                del fields["consecutive_failures"]
             fields["last_success_at"] = line["finished_at"]
             if agenda.waiting:
                 agenda.file_dependents(task.id, run.now)
         else:
             fields["retry_at"] = retry_at
+            if run.failures is None:  # not once more, if a Ctrl+C has cut off this record
+                run.failures = min(task.consecutive_failures + 1, MOST_FAILURES)
+            fields["consecutive_failures"] = run.failures
             if retry_at is not None:
                 self.outbox.failures[task.id] = run
         if entry is None:
