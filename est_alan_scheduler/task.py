@@ -16,6 +16,7 @@ from pydantic import (
     field_serializer,
 )
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
@@ -245,8 +246,10 @@ class Task(SparseModel):
         Rare(),
     ] = field('`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries.')
 
-    def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
+    def __new__(cls, *values: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
+        if values:
+            cls._refuse_positions("id='fetch', func=fetch, every={'minutes': 5}")
         # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
         task = super().__new__(cls)
         _set_slot(task, "_entry", None)
@@ -363,7 +366,7 @@ def id_of(task: object, or_else: str = "") -> str:
     if isinstance(task, Task):
         return task.id
     if not isinstance(task, str):
-        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+        raise InvalidTypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
     return task
 
 

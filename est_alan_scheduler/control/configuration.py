@@ -1,7 +1,7 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -80,7 +80,11 @@ class Parts:
             wake()
 
     def configure(
-        self, executor: ExecutorSource | None, max_running: int | None, backend: "str | Backend | None", lease: float
+        self,
+        executor: ExecutorSource | None,
+        max_running: int | None,
+        backend: "str | Backend | None",
+        lease: float | timedelta,
     ) -> None:
         """Do what `TaskRegistry.configure` says."""
         capacity = self.capacity
@@ -90,7 +94,7 @@ class Parts:
         lease = self.lease if lease is KEEP else lease
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
-        check_lease(lease)
+        lease = check_lease(lease)
         pool = capacity.pool
         if executor is not capacity.executor:
             pool = None if executor is None else Pool(executor)

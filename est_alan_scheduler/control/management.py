@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
+from operator import is_, itemgetter
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
-from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
+from est_alan_scheduler.planning.registration import call_refusal, check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
@@ -18,6 +20,7 @@ from est_alan_scheduler.task import Task, id_of
 if TYPE_CHECKING:
     from est_alan_scheduler.cluster.session import ClusterSession
 
+_read_called = itemgetter("func", "args", "kwargs", "depends_on")
 _TRIES = 5  # to change a task that others change at the same moment
 
 
@@ -37,6 +40,9 @@ class Management:
     def register(self, task: Task, replace: bool = False) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
+        uncallable = call_refusal(task)
+        if uncallable is not None:
+            raise ValueError(uncallable)
         check_unheld(task, self._agenda.reference)
         if replace and self._replace(task):
             return task
@@ -87,7 +93,7 @@ class Management:
             if task is not None:
                 break
         else:
-            raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
         return task
 
@@ -107,23 +113,28 @@ class Management:
             if is_done and put_in_place(self._parts, task, former):
                 break
         else:
-            raise RuntimeError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task.id)
         return True
 
     def _try_update(self, before: Task, values: dict[str, Any]) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend."""
         parts, agenda, session = self._parts, self._agenda, self._parts.session
+        called = _read_called(before.__dict__)
+        changed = before.model_copy(update=values)
+        uncallable = call_refusal(changed)
         if session is not None:
-            session.edits.check(before.model_copy(update=values))
+            session.edits.check(changed)
         replaced = refused = since = None
         with _sync_lock(session):
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
+                if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
+                    return None  # assigned meanwhile
                 if task is not None:
                     if "depends_on" in values:
                         agenda.work_in(parts.hooks._now())  # `wanted` has to be complete
-                    refused = refusal_of_change(task, values, agenda.store, agenda.wanted)
+                    refused = refusal_of_change(task, values, agenda.store, agenda.wanted) or uncallable
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)
@@ -163,7 +174,7 @@ class Management:
         """Do what `TaskRegistry.prune` says."""
         if isinstance(ids, str | Task):
             one = short_repr(id_of(ids))
-            raise TypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
+            raise InvalidTypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
         wanted = list(dict.fromkeys(map(id_of, ids)))
         if wanted:
             self._remove(wanted)

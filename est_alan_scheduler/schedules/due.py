@@ -9,6 +9,7 @@ from datetime import MAXYEAR, datetime, timedelta
 from operator import is_, itemgetter
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
@@ -195,9 +196,9 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     """
     if not isinstance(task, Task):
         hint = f": ask the registry, registry.next_run({task!r})" if isinstance(task, str) else ""
-        raise TypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
+        raise InvalidTypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
     if not isinstance(after, datetime):
-        raise TypeError(f"after must be a datetime, got {short_repr(after)}")
+        raise InvalidTypeError(f"after must be a datetime, got {short_repr(after)}")
     schedule = keep_schedule(task)
     return None if schedule is None else _if_later(schedule.next_run(task, after), after)
 
