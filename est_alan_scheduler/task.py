@@ -128,6 +128,10 @@ class Task(SparseModel):
     """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
     cron: Annotated[str | None, PlainValidator(checks.check_cron), Option(shortest_gap=shortest_gap)] = None
     """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
+    after: Annotated[list[str] | None, PlainValidator(checks.check_after), Option(), Rare()] = None
+    """As soon as each task of these ids has succeeded anew since this one last started; tasks are accepted, too."""
+    manual: Annotated[bool, Field(strict=True), Option(), Rare()] = False
+    """True: it runs by `run_now` alone."""
     timezone: Annotated[str | None, PlainValidator(checks.check_timezone), Scheduling(rearms=True)] = None
     """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
     start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = None
@@ -140,6 +144,9 @@ class Task(SparseModel):
     """Seconds of delay of a slot at most: the same delay for a task and slot in every process."""
     misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace")), Scheduling()] = None
     """Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."""
+    run_immediately: Annotated[bool, Field(strict=True), Scheduling(), Rare()] = True
+    """False: no run for what was before its registration. `every` begins one interval later, `at`, `cron` and `run_at`
+    with the first slot after it; `after` needs successes since then."""
     func: Annotated[Callable[..., Any], PlainValidator(checks.check_func), _dump_func]
     """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
     args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
@@ -242,6 +249,8 @@ class Task(SparseModel):
         copy = super().__copy__()
         for name in ("kwargs", "depends_on", "history"):
             copy.__dict__[name] = self.__dict__[name].copy()
+        if "after" in copy.__dict__:
+            copy.__dict__["after"] = self.__dict__["after"].copy()
         return copy
 
     def __delattr__(self, name: str) -> None:
@@ -266,7 +275,7 @@ class Task(SparseModel):
         fields = self.__dict__
         jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
         if jitter is not None:
-            gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields[name] is not None)
+            gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields.get(name))
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
                 raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")

@@ -125,9 +125,10 @@ class TaskRegistry(RegistryView):
     def register(self, task: Task) -> Task:
         """Register `task` and return it. It may be due with the next tick.
 
-        Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
-        if its id is taken; if another registry has the task; if it closes a dependency cycle; if a `dep_<id>` argument
-        collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
+        Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
+        `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
+        `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
+        work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
         return self._management.register(task)
 
@@ -267,8 +268,8 @@ class TaskRegistry(RegistryView):
         return is_due(task, now)
 
     def _deps_ready(self, task: Task) -> bool:
-        """Return whether every id in `depends_on` is registered and has succeeded at least once."""
-        return not task.depends_on or first_unmet(task, self.store) is None
+        """Return whether every id in `depends_on` and `after` is registered and has succeeded at least once."""
+        return first_unmet(task, self.store) is None
 
     def _stricter(self) -> Condition | None:
         """Return the time condition if a subclass may refuse a task that is due and ready; None otherwise."""

@@ -51,7 +51,7 @@ class Edits:
         self._check_ids(task)
 
     def _check_ids(self, task: Task) -> None:
-        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on)):
+        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
             for task_id in ids:
                 if not self._backend.can_hold(task_id):
                     raise ValueError(

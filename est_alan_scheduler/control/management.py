@@ -9,7 +9,7 @@ from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.fields.checks import check_task_id
 from est_alan_scheduler.planning.entry import check_unheld
-from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
+from est_alan_scheduler.planning.registration import INPUTS, check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task
@@ -96,7 +96,7 @@ class Management:
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
                 if task is not None:
-                    if "depends_on" in values:
+                    if not INPUTS.isdisjoint(values):
                         agenda.work_in(parts.hooks._now())  # `wanted` has to be complete
                     refused = refusal_of_change(task, values, agenda.store, agenda.wanted)
                     if refused is None:

@@ -174,6 +174,17 @@ def check_depends_on(value: object) -> list[str]:
     raise _refusal("depends_on must be a list of task ids such as ['extract'] or [task.id]", value)
 
 
+def check_after(value: object) -> list[str] | None:
+    """Return the ids of the tasks whose successes let a task run, from ids or tasks, as a list of its own."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and value:
+        ids: list[Any] = [getattr(item, "id", None) if isinstance(item, BaseModel) else item for item in value]
+        if all(map(_is_text, ids)):
+            return list(dict.fromkeys(ids))
+    raise _refusal("after must be a list of at least one task id or task, such as ['extract']", value)
+
+
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     """Return a whole number of at least `least`; `or_else` names other allowed values."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:

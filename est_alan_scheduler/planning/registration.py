@@ -6,28 +6,46 @@ from typing import Any
 from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
-from est_alan_scheduler.planning.dependencies import argument_name, cycle_text, find_cycle
+from est_alan_scheduler.planning.dependencies import argument_name, cycle_text, find_cycle, inputs
 from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.due import keep_schedule
+from est_alan_scheduler.schedules.kinds.table import options_of
+from est_alan_scheduler.schedules.schedule import Kind
 from est_alan_scheduler.task import OPTION_NAMES, Task
+
+INPUTS = frozenset(("depends_on", "after"))
+"""The fields that name other tasks."""
 
 
 def check(task: Task) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
         raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
-    if keep_schedule(task) is None:
+    schedule = keep_schedule(task)
+    if schedule is None:
         raise ValueError(f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r}).")
+    _check_meaning(task, schedule.kind)
     kind = generator_kind(task.func)
     if kind is not None:
         raise ValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
-    for task_id in task.depends_on:
+    for task_id in inputs(task):
         name = argument_name(task_id)
         if name in task.kwargs:
             raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
+
+
+def _check_meaning(task: Task, kind: Kind) -> None:
+    """Raise `ValueError` for limits of the slots of a task that has none."""
+    found = [name for name in kind.meaningless if getattr(task, name) != Task.model_fields[name].default]
+    if found:
+        (option,) = options_of(task)
+        raise ValueError(
+            f"task {task.id!r} runs {kind.describe(getattr(task, option), '')} and has no times of its own: "
+            f"{' and '.join(found)} would mean nothing, leave {'it' if len(found) == 1 else 'them'} out"
+        )
 
 
 def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:
@@ -51,11 +69,11 @@ def refusal_of_change(
         check(changed)
     except ValueError as error:
         return str(error)
-    return _closed_cycle(changed, store, wanted) if "depends_on" in values else None
+    return _closed_cycle(changed, store, wanted) if not INPUTS.isdisjoint(values) else None
 
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
-    if task.id not in wanted and task.id not in task.depends_on:
+    if task.id not in wanted and task.id not in inputs(task):
         return None  # no cycle leads through an id that no task depends on
     cycle = find_cycle(task, store)
     return f"Task {task.id!r} would depend on itself: {cycle_text(cycle)}" if cycle else None

@@ -9,6 +9,7 @@ from typing import Any
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Call
 from est_alan_scheduler.executors.current_run import CurrentRun
+from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.schedules.due import record, show, slot_of_retry
@@ -72,6 +73,8 @@ class Run:
             self.late = (in_utc(now) - due).total_seconds() + self.began - began
         self.timeout: float | None = fields["timeout"]
         self.work: Any = _read_work(fields)  # taken in one step; None once the call is made
+        if fields.get("after") is not None:
+            self.work = (*self.work[:3], inputs(task))
         self.has_begun = False  # the fields of its task say so
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch = epoch  # with a backend: what it was claimed as

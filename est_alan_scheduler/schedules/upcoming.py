@@ -6,7 +6,7 @@ from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.schedules.due import due_moment, following, is_due, keep_schedule, next_run, record, show
+from est_alan_scheduler.schedules.due import following, is_due, keep_schedule, next_run, planned_moment, record, show
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
@@ -50,7 +50,7 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
 
 def first_run_from(task: Task, now: datetime) -> datetime | None:
     """Return when `task` will run first, from `now` on; None if it will not."""
-    moment = due_moment(task, now)
+    moment = planned_moment(task, now)
     if moment is None:
         return None
     if moment > to_utc(now):

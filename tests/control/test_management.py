@@ -45,7 +45,8 @@ class TestUpdate:
             (
                 {"args": (1,), "at": "07:00"},
                 ValueError,
-                "Task must specify exactly one of every / at / run_at / cron, got every and at (task 'a').",
+                "Task must specify exactly one of every / at / run_at / cron / after / manual, "
+                "got every and at (task 'a').",
             ),
             ({"args": (1,), "every": None}, ValueError, "got none of them (task 'a')."),
             ({"args": (1,), "depends_on": ["c"]}, ValueError, "Task 'a' would depend on itself: a -> c -> a"),

@@ -32,7 +32,7 @@ def store_of(*tasks: Task) -> dict[str, Task]:
 def test_a_task_has_exactly_one_schedule_option(fields: dict[str, Any], got: str) -> None:
     with pytest.raises(ValueError, match="Task must") as caught:
         check(task_of("a", **fields))
-    expected = f"Task must specify exactly one of every / at / run_at / cron, got {got} (task 'a')."
+    expected = f"Task must specify exactly one of every / at / run_at / cron / after / manual, got {got} (task 'a')."
     assert str(caught.value) == expected
 
 
@@ -72,7 +72,8 @@ def test_a_dependency_cycle_is_refused() -> None:
         ({"kwargs": {"dep_x": 1}}, "kwargs of task 'b' hold 'dep_x', where the result of 'x' would go."),
         (
             {"at": None},
-            "Task must specify exactly one of every / at / run_at / cron, got none of them (task 'b').",
+            "Task must specify exactly one of every / at / run_at / cron / after / manual, "
+            "got none of them (task 'b').",
         ),
     ],
 )

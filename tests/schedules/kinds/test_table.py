@@ -21,12 +21,15 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "at": ("13:00", "14:00"),
     "run_at": (NOON + timedelta(hours=1), NOON + timedelta(hours=2)),
     "cron": ("0 13 * * *", "0 14 * * *"),
+    "after": (["a"], ["a", "b"]),
+    "manual": (True, False),
     "timezone": ("Asia/Seoul", "America/New_York"),
     "start_at": (NOON + timedelta(days=1), NOON + timedelta(days=2)),
     "end_at": (NOON + timedelta(days=3), NOON + timedelta(minutes=1)),
     "exclude": ((date(2026, 6, 1),), (date(2026, 6, 1), date(2026, 6, 2))),
     "jitter": (60.0, 6_000.0),
     "misfire_grace": (60.0, 6_000.0),
+    "run_immediately": (False, True),
 }
 """Two values of each field that a schedule is made of: another test says when one is missing."""
 
