@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from est_alan_scheduler._support.functions import own_name
-from est_alan_scheduler._support.text import error_text
+from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import checks
@@ -82,6 +82,19 @@ def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
     return to_utc(moment).replace(tzinfo=UTC)
 
 
+def _check_depends_on(value: object) -> list[str]:
+    return checks.check_depends_on(_as_ids(value))
+
+
+def _check_after(value: object) -> list[str] | None:
+    return checks.check_after(_as_ids(value))
+
+
+def _as_ids(value: object) -> object:
+    """Return a list with the ids of the tasks in it; anything else as it is."""
+    return [one.id if isinstance(one, Task) else one for one in value] if isinstance(value, list | tuple) else value
+
+
 def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
     """Return a recorded moment as it is kept: in the zone of the task, if it has one, else in naive local time."""
     if moment is None:
@@ -128,7 +141,7 @@ class Task(SparseModel):
     """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
     cron: Annotated[str | None, PlainValidator(checks.check_cron), Option(shortest_gap=shortest_gap)] = None
     """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
-    after: Annotated[list[str] | None, PlainValidator(checks.check_after), Option(), Rare()] = None
+    after: Annotated[list[str] | None, PlainValidator(_check_after), Option(), Rare()] = None
     """As soon as each task of these ids has succeeded anew since this one last started; tasks are accepted, too."""
     manual: Annotated[bool, Field(strict=True), Option(), Rare()] = False
     """True: it runs by `run_now` alone."""
@@ -151,8 +164,8 @@ class Task(SparseModel):
     """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
     args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
     kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
-    depends_on: Annotated[list[str], PlainValidator(checks.check_depends_on)] = Field(default_factory=list)
-    """Ids of the tasks that must have succeeded at least once."""
+    depends_on: Annotated[list[str], PlainValidator(_check_depends_on)] = Field(default_factory=list)
+    """Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id."""
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], PlainValidator(checks.choice_check("depends_on_mode", ("ever", "fresh")))
     ] = "ever"
@@ -312,6 +325,15 @@ class Task(SparseModel):
             entry.forget_schedule(not ARMING.isdisjoint(values))
         entry.changed()  # last: the registry finds the new value
         return replaced
+
+
+def id_of(task: object, or_else: str = "") -> str:
+    """Return the id that is meant by a task or a text; `TypeError` for anything else, `or_else` also being allowed."""
+    if isinstance(task, Task):
+        return task.id
+    if not isinstance(task, str):
+        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+    return task
 
 
 _set_slot = object.__setattr__

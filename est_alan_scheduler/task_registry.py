@@ -120,7 +120,7 @@ class TaskRegistry(RegistryView):
         runs, seconds = self._loop_side.pending()
         return [run.task for run in runs], seconds
 
-    # The tasks. An id that is not a text raises a `TypeError` that says so.
+    # The tasks. A task stands for its id. An id that is not a text raises a `TypeError` that says so.
 
     def register(self, task: Task) -> Task:
         """Register `task` and return it. It may be due with the next tick.
@@ -132,7 +132,7 @@ class TaskRegistry(RegistryView):
         """
         return self._management.register(task)
 
-    def update(self, task_id: str, /, **changes: Any) -> Task:
+    def update(self, task_id: str | Task, /, **changes: Any) -> Task:
         """Change fields of the task of that id in one step, and return the task.
 
         No tick sees a part of the change, and a run in flight goes on as it began. The changed task has to be one that
@@ -142,18 +142,18 @@ class TaskRegistry(RegistryView):
         """
         return self._management.update(task_id, changes)
 
-    def pause(self, task_id: str) -> Task:
+    def pause(self, task_id: str | Task) -> Task:
         """Pause the task of that id until `resume`, and return it; `KeyError` if there is none.
 
         It has no due moments then. A run in flight goes on, and `run_now` still works.
         """
         return self._management.set(task_id, "paused", True, "paused")
 
-    def resume(self, task_id: str) -> Task:
+    def resume(self, task_id: str | Task) -> Task:
         """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all missed slots."""
         return self._management.set(task_id, "paused", False, "resumed")
 
-    def run_now(self, task_id: str, force: bool = False) -> Task:
+    def run_now(self, task_id: str | Task, force: bool = False) -> Task:
         """Request a run of the task of that id with the next tick, and return the task; `KeyError` if there is none.
 
         The run waits for the dependencies, unless `force` is true, and for the end of a run in flight. It takes place
@@ -190,7 +190,7 @@ class TaskRegistry(RegistryView):
 
         return decorate
 
-    def remove(self, task_id: str) -> Task | None:
+    def remove(self, task_id: str | Task) -> Task | None:
         """Remove the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
 
         A run in flight ends as usual. Tasks that depend on it wait until the id is registered again and has succeeded.
@@ -198,7 +198,7 @@ class TaskRegistry(RegistryView):
         """
         return self._management.remove(task_id)
 
-    def prune(self, ids: Iterable[str]) -> None:
+    def prune(self, ids: Iterable[str | Task]) -> None:
         """Remove the tasks of these ids in one step: those of the backend, for example, that the code has no more.
 
         Raises `UnknownTaskError`, a `KeyError`, if there is no such task for one of them or more, `TypeError` for an id

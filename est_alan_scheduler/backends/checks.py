@@ -7,11 +7,11 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.rows import ASSIGNABLE, Assignment, Definition, is_storable
 from est_alan_scheduler.fields.checks import near_miss
 
-SCHEMA = 3
+SCHEMA = 4
 """The version of the tables and keys that this code writes."""
 
-FORMER_SCHEMA = 2
-"""The version that is brought up to date when a store is opened."""
+FORMER_SCHEMAS = (2, 3)
+"""The versions that are brought up to date when a store is opened."""
 
 LONGEST_ID = 2_000
 """Bytes of the id of a task: an entry of a PostgreSQL index has at most 2,704 bytes."""

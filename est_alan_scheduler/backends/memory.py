@@ -109,12 +109,15 @@ class MemoryBackend(Backend):
         changed = []
         with self._lock:
             revision = self._revision + 1
-            for task_id, definition, seen_hash, paused, run_requested in changes:
+            for task_id, definition, seen_hash, *values in changes:
                 row = self._row(task_id)
                 if row is None or (seen_hash is not None and row.hash != seen_hash):
                     continue
-                columns = {"paused": paused, "run_requested": run_requested}
-                state = row.next(**{name: value for name, value in columns.items() if value is not None})
+                columns = dict(zip(Change._fields[3:], values, strict=True))
+                columns = {name: value for name, value in columns.items() if value is not None}
+                if columns.get("run_arguments") == "null":
+                    columns["run_arguments"] = None
+                state = row.next(**columns)
                 if definition is not None:
                     row.definition, row.hash = definition.json, definition.hash
                 row.state, row.revision, self._revision = state, revision, revision
@@ -182,7 +185,7 @@ class MemoryBackend(Backend):
         with self._lock:
             is_open = self._is_alive(owner, self._read_clock()) and not self._is_paused
             for claim in claims:
-                task_id, seen_version, slot, attempt, started, *moments = claim
+                task_id, seen_version, slot, attempt, started, *others = claim
                 row = self._row(task_id)
                 if row is None:
                     continue
@@ -192,7 +195,9 @@ class MemoryBackend(Backend):
                         won[task_id] = state.epoch
                 elif is_open and state.version == seen_version:
                     epoch = won[task_id] = state.epoch + 1
-                    fields = dict(zip(Claim._fields[5:], moments, strict=True)) | {"slot": slot, "attempt": attempt}
+                    fields = dict(zip(Claim._fields[5:], others, strict=True)) | {"slot": slot, "attempt": attempt}
+                    if attempt == 1 and not state.run_requested:
+                        fields["run_arguments"] = None
                     state = row.next(epoch=epoch, status=TaskStatus.RUNNING, owner=owner, run_requested=0, **fields)
                     runs = self._runs.setdefault(task_id, {})
                     run = RunRow(task_id, epoch, slot, attempt, owner, started)
@@ -272,14 +277,15 @@ class MemoryBackend(Backend):
         with self._lock:
             now = self._read_clock()
             for outcome in outcomes:
-                task_id, epoch, owner, retry_at, attempt = outcome
+                task_id, epoch, owner, *outcome_fields = outcome
                 run = self._runs.get(task_id, {}).get(epoch)
                 if run is None or run.finished is not None or run.owner != owner or self._is_alive(owner, now):
                     continue
                 failed, error, row = TaskStatus.FAILED, outcome.error, self._row(task_id)
                 state, runs = None, self._runs[task_id]
                 if row is not None and row.is_run_by(owner, epoch):
-                    state = row.next(status=failed, error_message=error, retry_at=retry_at, attempt=attempt, owner=None)
+                    fields = dict(zip(DeadRunOutcome._fields[3:], outcome_fields, strict=True))
+                    state = row.next(status=failed, error_message=error, owner=None, **fields)
                 run = run._replace(finished=now, status=failed, error=error, late=True)
                 if row is not None and state is not None:
                     row.state = state
@@ -335,6 +341,7 @@ class MemoryBackend(Backend):
 def _end(row: _Row, outcome: RunOutcome) -> State:
     """Return the state of a task at the end of its run."""
     fields: dict[str, Any] = {"status": outcome.status, "error_message": storable(outcome.error), "owner": None}
+    fields["consecutive_failures"] = outcome.consecutive_failures
     if outcome.status == TaskStatus.SUCCESS:
         fields |= {"result": outcome.result, "last_success_at": outcome.last_success_at}
     if outcome.consumed is not None:

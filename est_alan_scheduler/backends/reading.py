@@ -40,13 +40,15 @@ def _columns(
 
 _STATE = _columns(
     State._fields,
-    State._field_defaults.keys() - {"attempt", "misfires", "run_requested"},
+    State._field_defaults.keys() - {"attempt", "misfires", "run_requested", "runs", "consecutive_failures"},
     ("id", "error_message", "owner"),
     version=(1, LARGEST),
     epoch=(0, LARGEST),
     attempt=_COUNT,
     misfires=_COUNT,
     run_requested=_COUNT,
+    runs=(0, LARGEST),
+    consecutive_failures=_COUNT,
     **dict.fromkeys(("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at", "slot"), _INSTANT),
 )
 _RUN = _columns(
@@ -62,6 +64,7 @@ _RUN = _columns(
 _INSTANCE = _columns(InstanceRow._fields, (), ("owner",), since=_INSTANT, lease_until=_INSTANT)
 _STATUS, _PAUSED = State._fields.index("status"), State._fields.index("paused")
 _RESULT, _CONSUMED = State._fields.index("result"), State._fields.index("consumed")
+_ARGUMENTS = State._fields.index("run_arguments")
 _RUN_STATUS, _LATE = RunRow._fields.index("status"), RunRow._fields.index("late")
 _UNKNOWN = {"slot": None, "attempt": 1, "started": 0, "finished": None, "result": None, "error": None}  # of a dead run
 
@@ -87,7 +90,7 @@ def to_state(values: Iterable[Any]) -> State:
     if not _fit(columns, _STATE):
         raise ValueError(next(_misfits(columns, _STATE))[1])
     columns[_STATUS], columns[_PAUSED] = _to_status(columns[_STATUS]), to_flag("paused", columns[_PAUSED])
-    result, consumed = columns[_RESULT], columns[_CONSUMED]
+    result, consumed, arguments = columns[_RESULT], columns[_CONSUMED], columns[_ARGUMENTS]
     if result is not None and result != "null":
         _from_json(result, "the result")
     if consumed is not None:
@@ -95,7 +98,16 @@ def to_state(values: Iterable[Any]) -> State:
         is_valid = isinstance(moments, dict) and all(map(is_instant, moments.values()))
         if not is_valid:
             raise ValueError(f"consumed must be a JSON object of integers, it is {short_repr(consumed)[1:-1]}")
+    if arguments is not None:
+        _check_arguments(arguments)
     return State._make(columns)
+
+
+def _check_arguments(text: Any) -> None:
+    found = _from_json(text, "run_arguments")
+    types = {name: type(value) for name, value in found.items()} if isinstance(found, dict) else None
+    if types != {"args": list, "kwargs": dict}:
+        raise ValueError(f"run_arguments must be a JSON object of args and kwargs, it is {short_repr(text)[1:-1]}")
 
 
 def to_states(rows: Iterable[Iterable[Any]]) -> dict[str, State]:

@@ -50,6 +50,13 @@ class State(NamedTuple):
     """A JSON object: the successes of dependencies that its runs have used."""
     slot: int | None = None
     """The slot of the last run, as in its claim: a retry is for the same slot, whichever instance starts it."""
+    runs: int = 0
+    """Runs begun so far, as the claims have it: without the retries, which belong to the runs that they repeat."""
+    consecutive_failures: int = 0
+    """Failures since the last success, as the outcomes have it."""
+    run_arguments: str | None = None
+    """A JSON object of `args` and `kwargs`: those of the run that was requested last. The claim of a retry leaves them
+    alone, and so does that of a requested run; any other claim sets them to None."""
 
     @property
     def is_first(self) -> bool:
@@ -84,6 +91,8 @@ class Change(NamedTuple):
     """The change is made only if the definition still has this hash; None: in any case."""
     paused: bool | None = None
     run_requested: int | None = None
+    run_arguments: str | None = None
+    """JSON; the text `null` sets the column to None."""
 
 
 class Claim(NamedTuple):
@@ -97,6 +106,7 @@ class Claim(NamedTuple):
     first_run_at: int | None
     last_run_at: int | None
     retry_at: int | None = None
+    runs: int = 0
 
 
 class RunOutcome(NamedTuple):
@@ -119,6 +129,7 @@ class RunOutcome(NamedTuple):
     """The number of runs of this task to keep. A run that ends late is kept at first: its row tells why."""
     consumed: str | None = None
     """JSON, for the state row; None leaves that alone."""
+    consecutive_failures: int = 0
 
     @property
     def prune_to(self) -> int:
@@ -139,7 +150,7 @@ class RunOutcome(NamedTuple):
     def to_columns(self) -> tuple[Any, ...]:
         """Return the fields as they are stored, with `prune_to` in the place of `history_limit`."""
         texts = storable(self.result_text), storable(self.error)
-        return (*self[:3], self.status.value, self.result, *texts, *self[7:10], self.prune_to, self.consumed)
+        return (*self[:3], self.status.value, self.result, *texts, *self[7:10], self.prune_to, *self[11:])
 
 
 class DeadRunOutcome(NamedTuple):
@@ -150,6 +161,7 @@ class DeadRunOutcome(NamedTuple):
     owner: str
     retry_at: int | None = None
     attempt: int = 0
+    consecutive_failures: int = 0
 
     @property
     def error(self) -> str:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.fields.checks import check_task_id
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import INPUTS, check, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import Task, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.cluster.session import ClusterSession
@@ -69,9 +68,9 @@ class Management:
         agenda.add(task, now)
         self._parts.readiness.forget(task.id)
 
-    def update(self, task_id: str, changes: Mapping[str, Any]) -> Task:
+    def update(self, which: str | Task, changes: Mapping[str, Any]) -> Task:
         """Do what `TaskRegistry.update` says."""
-        check_task_id(task_id)
+        task_id = id_of(which)
         self.catch_up(task_id)
         for _ in range(_TRIES):
             before = self._agenda.store.get(task_id)
@@ -110,9 +109,9 @@ class Management:
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 
-    def set(self, task_id: str, field: str, value: Any, event: str | None = None) -> Task:
+    def set(self, which: str | Task, field: str, value: Any, event: str | None = None) -> Task:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
-        check_task_id(task_id)
+        task_id = id_of(which)
         self.catch_up(task_id)
         session = self._parts.session
         with self._parts.lock, self._agenda:
@@ -126,20 +125,19 @@ class Management:
             self.publish(event, task_id)
         return task
 
-    def remove(self, task_id: str) -> Task | None:
+    def remove(self, which: str | Task) -> Task | None:
         """Do what `TaskRegistry.remove` says."""
-        check_task_id(task_id)
+        task_id = id_of(which)
         return self._remove([task_id]).get(task_id)
 
-    def prune(self, ids: Iterable[str]) -> None:
+    def prune(self, ids: Iterable[str | Task]) -> None:
         """Do what `TaskRegistry.prune` says."""
-        if isinstance(ids, str):
-            raise TypeError(f"ids must be several ids, got the text {short_repr(ids)}: prune([{short_repr(ids)}])")
-        wanted = list(ids)
-        for task_id in wanted:
-            check_task_id(task_id)
+        if isinstance(ids, str | Task):
+            one = short_repr(id_of(ids))
+            raise TypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
+        wanted = list(dict.fromkeys(map(id_of, ids)))
         if wanted:
-            self._remove(list(dict.fromkeys(wanted)))
+            self._remove(wanted)
 
     def _remove(self, ids: list[str]) -> dict[str, Task]:
         """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""

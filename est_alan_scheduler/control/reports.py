@@ -8,13 +8,13 @@ from typing import Any
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
-from est_alan_scheduler.fields.checks import check_count, check_task_id
+from est_alan_scheduler.fields.checks import check_count
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.planning.why_not import explain
 from est_alan_scheduler.runs.counters import RunCounters, Statistics
 from est_alan_scheduler.runs.history import latest_runs
-from est_alan_scheduler.schedules.upcoming import PlannedRun, upcoming
-from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.schedules.upcoming import PlannedRun, first_run_from, upcoming
+from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 
 class Reports:
@@ -23,9 +23,17 @@ class Reports:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    def why_not(self, task_id: str) -> str:
+    def task(self, which: str | Task) -> Task:
+        """Return the task of an id; `UnknownTaskError` if there is none."""
+        task_id, store = id_of(which), self._parts.agenda.store
+        task = dict.get(store, task_id)
+        if task is None:
+            raise UnknownTaskError(task_id, store, self._parts.unresolved().get(task_id))
+        return task
+
+    def why_not(self, which: str | Task) -> str:
         """Do what `TaskRegistry.why_not` says."""
-        check_task_id(task_id)
+        task_id = id_of(which)
         parts, session, store = self._parts, self._parts.session, self._parts.agenda.store
         problem = None if session is None else session.records.problems.get(task_id)
         if problem is not None:
@@ -47,6 +55,17 @@ class Reports:
             are_all_paused=parts.is_paused,
         )
 
+    def next_run(self, which: str | Task) -> datetime | None:
+        """Do what `TaskRegistry.next_run` says."""
+        task, parts = self.task(which), self._parts
+        if parts.is_paused:
+            return None
+        with parts.lock, parts.agenda as agenda:
+            now = parts.hooks._now()
+            agenda.work_in(now)
+            agenda.note_time(now)
+        return first_run_from(task, now)
+
     def upcoming(self, until: datetime | None, limit: int | None) -> Iterator[PlannedRun]:
         """Do what `TaskRegistry.upcoming` says."""
         _check_moment("until", until)
@@ -66,12 +85,11 @@ class Reports:
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
     def history(
-        self, task_id: str | None, status: TaskStatus | str | None, since: datetime | None, limit: int
+        self, which: str | Task | None, status: TaskStatus | str | None, since: datetime | None, limit: int
     ) -> list[dict[str, Any]]:
         """Do what `TaskRegistry.history` says."""
         check_count("limit", limit, 0)
-        if task_id is not None:
-            check_task_id(task_id, " or None")
+        task_id = None if which is None else id_of(which, " or None")
         _check_moment("since", since)
         wanted = None if status is None else TaskStatus(status)
         if self._parts.session is not None:
@@ -84,10 +102,9 @@ class Reports:
             ]
         return latest_runs(pasts, wanted, since, limit)
 
-    def statistics(self, task_id: str | None) -> Statistics:
+    def statistics(self, which: str | Task | None) -> Statistics:
         """Do what `TaskRegistry.statistics` says."""
-        if task_id is not None:
-            check_task_id(task_id, " or None")
+        task_id = None if which is None else id_of(which, " or None")
         parts = self._parts
         with parts.lock, parts.agenda as agenda:
             agenda.work_in(parts.hooks._now())

@@ -9,7 +9,7 @@ from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.runs.counters import Statistics
 from est_alan_scheduler.schedules.upcoming import PlannedRun
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.cluster.lease import Instance
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class RegistryView:
     """The methods of a registry that look at its tasks. They change nothing, but that `store` may be edited.
 
-    An id that is not a text raises a `TypeError` that says so.
+    A task stands for its id. An id that is not a text raises a `TypeError` that says so.
     """
 
     def __init__(self, parts: Parts) -> None:
@@ -35,22 +35,36 @@ class RegistryView:
         self._parts.agenda.store = TaskDict(tasks, self._parts.agenda)
         self._parts.agenda.note_all()
 
-    def get(self, task_id: str) -> Task | None:
+    def get(self, task_id: str | Task) -> Task | None:
         """Return the task of that id, None if there is none."""
-        return self.store.get(task_id)
+        return self.store.get(id_of(task_id))
+
+    def __getitem__(self, task_id: str | Task) -> Task:
+        """Return the task of that id; `UnknownTaskError`, a `KeyError`, with the nearest id if there is none."""
+        return self._reports.task(task_id)
 
     def __len__(self) -> int:
         return len(self.store)
 
-    def __contains__(self, task_id: object) -> bool:
-        return task_id in self.store
+    def __contains__(self, task: object) -> bool:
+        """Return whether there is a task of that id; of a task, whether it is this very one that is registered."""
+        return self.store.get(task.id) is task if isinstance(task, Task) else task in self.store
 
     def __iter__(self) -> Iterator[Task]:
         return iter(list(self.store.values()))
 
-    def why_not(self, task_id: str) -> str:
+    def why_not(self, task_id: str | Task) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
         return self._reports.why_not(task_id)
+
+    def next_run(self, task_id: str | Task) -> datetime | None:
+        """Return when the task is due next: now if it is due; None if it never is, or is paused.
+
+        A retry and a requested run count, dependencies and the end of a run in flight do not: `why_not` tells these.
+        The moment is naive local time, or aware if the task has a `timezone`. `UnknownTaskError`, a `KeyError`, if
+        there is no such task.
+        """
+        return self._reports.next_run(task_id)
 
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
         """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
@@ -80,7 +94,7 @@ class RegistryView:
 
     def history(
         self,
-        task_id: str | None = None,
+        task_id: str | Task | None = None,
         status: TaskStatus | str | None = None,
         since: datetime | None = None,
         limit: int = 100,
@@ -94,7 +108,7 @@ class RegistryView:
         """
         return self._reports.history(task_id, status, since, limit)
 
-    def statistics(self, task_id: str | None = None) -> Statistics:
+    def statistics(self, task_id: str | Task | None = None) -> Statistics:
         """Return counts of the runs of a task since it was registered, by default of all runs of all tasks.
 
         The counts cover the runs that this registry has recorded. With a backend these are its own runs, and the dead

@@ -171,18 +171,16 @@ def check_depends_on(value: object) -> list[str]:
     """Return the ids of the tasks that must have succeeded, as a list of its own."""
     if isinstance(value, list | tuple) and all(map(_is_text, value)):
         return list(value)
-    raise _refusal("depends_on must be a list of task ids such as ['extract'] or [task.id]", value)
+    raise _refusal("depends_on must be a list of task ids such as ['extract'], or of tasks such as [task]", value)
 
 
 def check_after(value: object) -> list[str] | None:
-    """Return the ids of the tasks whose successes let a task run, from ids or tasks, as a list of its own."""
+    """Return the ids of the tasks whose successes let a task run, each once."""
     if value is None:
         return None
-    if isinstance(value, list | tuple) and value:
-        ids: list[Any] = [getattr(item, "id", None) if isinstance(item, BaseModel) else item for item in value]
-        if all(map(_is_text, ids)):
-            return list(dict.fromkeys(ids))
-    raise _refusal("after must be a list of at least one task id or task, such as ['extract']", value)
+    if isinstance(value, list | tuple) and value and all(map(_is_text, value)):
+        return list(dict.fromkeys(value))
+    raise _refusal("after must be a list of at least one task id, such as ['extract'], or task, such as [task]", value)
 
 
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
@@ -190,12 +188,6 @@ def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
         return value
     raise _refusal(f"{name} must be a whole number of at least {least}{or_else}", value)
-
-
-def check_task_id(value: object, or_else: str = "") -> None:
-    """Raise `TypeError` for a value that cannot be the id of a task; `or_else` names other allowed values."""
-    if not isinstance(value, str):
-        raise TypeError(f"task_id must be a text{or_else}, got {short_repr(value)}")
 
 
 def check_cron(value: object) -> str | None:

@@ -9,6 +9,7 @@ from datetime import MAXYEAR, datetime, timedelta
 from operator import is_, itemgetter
 from typing import Any
 
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
 from est_alan_scheduler.schedules.kinds.table import read_schedule
@@ -190,7 +191,13 @@ def next_run(task: Task, after: datetime) -> datetime | None:
 
     `after` is naive local time, or aware; the answer is aware if the task has a `timezone`. Only slots
     count, whether they have been run or not. An `every` task that has never run is assumed to run at `after`.
+    `TaskRegistry.next_run` counts earlier runs, retries and a pause in. Raises `TypeError` for anything else.
     """
+    if not isinstance(task, Task):
+        hint = f": ask the registry, registry.next_run({task!r})" if isinstance(task, str) else ""
+        raise TypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
+    if not isinstance(after, datetime):
+        raise TypeError(f"after must be a datetime, got {short_repr(after)}")
     schedule = keep_schedule(task)
     return None if schedule is None else _if_later(schedule.next_run(task, after), after)
 

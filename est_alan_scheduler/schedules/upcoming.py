@@ -6,7 +6,16 @@ from heapq import heapify, heappop, heapreplace
 from typing import NamedTuple
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.schedules.due import following, is_due, keep_schedule, next_run, planned_moment, record, show
+from est_alan_scheduler.schedules.due import (
+    due_retry,
+    following,
+    is_due,
+    keep_schedule,
+    next_run,
+    planned_moment,
+    record,
+    show,
+)
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
@@ -55,4 +64,9 @@ def first_run_from(task: Task, now: datetime) -> datetime | None:
         return None
     if moment > to_utc(now):
         return show(task.timezone, moment, now)
-    return record(task.timezone, now) if is_due(task, now) else next_run(task, now)
+    if is_due(task, now):
+        return record(task.timezone, now)
+    slot, retry = next_run(task, now), due_retry(task)  # what was due has misfired
+    if retry is None or (slot is not None and to_utc(slot) <= retry):
+        return slot
+    return show(task.timezone, retry, now)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import open_backend
-from est_alan_scheduler.backends.checks import SCHEMA
+from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA
 from est_alan_scheduler.backends.rows import Definition, State
 from est_alan_scheduler.task import TaskStatus
 from tests.backends import former
-from tests.backends.stores import LEASE, SHARED, Clock, Servers, Store, Valkey, define
+from tests.backends.stores import LEASE, SHARED, Clock, Servers, Store, Valkey, claim, define, state
 
 SUCCESS = TaskStatus.SUCCESS
 
@@ -27,7 +27,7 @@ def write_schema(store: Store, version: int) -> None:
 
 @pytest.mark.parametrize("store", SHARED, indirect=True)
 @pytest.mark.parametrize(
-    ("other", "remedy"), [(1, "upgrade it, or give"), (-2, "earlier ones are not converted; give")]
+    ("other", "remedy"), [(1, "upgrade it, or give"), (1 - SCHEMA, "earlier ones are not converted; give")]
 )
 def test_a_store_written_by_another_version_is_refused(store: Store, other: int, remedy: str) -> None:
     write_schema(store, SCHEMA + other)
@@ -49,11 +49,12 @@ def test_opening_a_store_again_changes_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("store", SHARED, indirect=True)
+@pytest.mark.parametrize("schema", FORMER_SCHEMAS)
 class TestFormerSchema:
-    """A store of the former schema is brought up to date when it is opened."""
+    """A store of a former schema is brought up to date when it is opened."""
 
-    def test_the_tasks_and_the_runs_stay(self, store: Store, clock: Clock) -> None:
-        former.write(store)
+    def test_the_tasks_and_the_runs_stay(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
         backend = store.open(clock)
         snapshot = backend.fetch(None, 0)
         assert snapshot.states == {"a": State("a", 6, 2, SUCCESS, attempt=1, paused=True)}
@@ -61,8 +62,10 @@ class TestFormerSchema:
         assert (snapshot.revision, snapshot.born, snapshot.paused) == (5, 100, False)
         assert [(run.task_id, run.epoch, run.late) for run in backend.history()] == [("a", 2, False), ("gone", 7, True)]
 
-    def test_tombstones_are_told_kept_for_their_epochs_and_dropped(self, store: Store, clock: Clock) -> None:
-        former.write(store)
+    def test_tombstones_are_told_kept_for_their_epochs_and_dropped(
+        self, store: Store, clock: Clock, schema: int
+    ) -> None:
+        former.write(store, schema)
         backend = store.open(clock)
         assert backend.fetch([], 4).definitions == {"gone": None}
         assert define(backend, "gone")["gone"].epoch == 7
@@ -73,22 +76,30 @@ class TestFormerSchema:
         assert backend.drop_tombstones() == 1
         assert define(backend, "new")["new"].epoch >= 7
 
-    def test_tombstones_of_the_former_schema_can_be_dropped(self, store: Store, clock: Clock) -> None:
-        former.write(store)
+    def test_tombstones_of_a_former_schema_can_be_dropped(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
         backend = store.open(clock)
         assert (backend.drop_tombstones(), backend.drop_tombstones()) == (1, 0)
         assert backend.fetch([], 4).is_complete
 
-    def test_it_is_done_once_by_any_number_of_instances(self, store: Store, clock: Clock) -> None:
-        former.write(store)
+    def test_it_is_done_once_by_any_number_of_instances(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
         with ThreadPoolExecutor(4) as pool:
             backends = list(pool.map(lambda _: store.open(clock), range(4)))
         snapshots = [backend.fetch(None, 0) for backend in backends]
         assert snapshots == [snapshots[0]] * 4
         assert set(snapshots[0].states) == {"a"}
 
-    def test_it_has_the_tables_of_a_new_store_then(self, store: Store, clock: Clock) -> None:
-        former.write(store)
+    def test_its_tasks_run_and_come_back(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
+        backend = store.open(clock)
+        assert define(backend, "gone")["gone"][-3:] == (0, 0, None)
+        backend.renew("me", LEASE)
+        assert backend.claim("me", "token", [claim("a", 6)._replace(runs=3)]) == {"a": 3}
+        assert state(backend, "a")[-3:] == (3, 0, None)
+
+    def test_it_has_the_tables_of_a_new_store_then(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
         backend: Any = store.open(clock)
         if store.kind == "redis":
             prefix = f"{{{store.name}}}:"

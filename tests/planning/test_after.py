@@ -351,4 +351,4 @@ class TestReports:
     def test_another_value_is_refused(self, value: Any) -> None:
         with pytest.raises(ValidationError) as caught:
             Task(func=print, after=value)
-        assert "after must be a list of at least one task id or task, such as ['extract']" in only_error(caught)
+        assert "after must be a list of at least one task id, such as ['extract'], or task" in only_error(caught)

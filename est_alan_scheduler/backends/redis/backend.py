@@ -11,7 +11,7 @@ from typing_extensions import override
 from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
-from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_fields, check_ids, check_name, check_schema
+from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
 from est_alan_scheduler.backends.redis import removal, scripts
@@ -84,7 +84,7 @@ class RedisBackend(Backend):
                 " tasks with it: set maxmemory-policy noeviction"
             )
         (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
-        if found == str(FORMER_SCHEMA).encode():
+        if found in [str(schema).encode() for schema in FORMER_SCHEMAS]:
             self._upgrade()
             (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
         check_schema(int(found) if found.isdigit() else found, self.url)
@@ -102,10 +102,10 @@ class RedisBackend(Backend):
             raise RuntimeError(text) from error
 
     def _upgrade(self) -> None:
-        """Bring the keys of the former schema up to date, in batches that may be repeated."""
+        """Bring the keys of a former schema up to date, in batches that may be repeated."""
         with self._guard():
-            ids = self._client.zrange(self._prefix + "revisions", 0, -1)
-        self._each(removal.UPGRADE, list(map(to_id, ids)))
+            lists = [self._client.zrange(self._prefix + name, 0, -1) for name in ("revisions", "removed")]
+        self._each(removal.UPGRADE, [to_id(raw) for ids in lists for raw in ids])
         with self._guard():
             self._client.hset(self._prefix + "meta", "schema", SCHEMA)
 
@@ -170,10 +170,12 @@ class RedisBackend(Backend):
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         rows = []
-        for task_id, definition, seen_hash, paused, run_requested in changes:
+        for task_id, definition, seen_hash, paused, run_requested, run_arguments in changes:
             fields = [] if definition is None else ["definition", definition.json, "hash", definition.hash]
             fields += [] if paused is None else ["paused", str(int(paused))]
             fields += [] if run_requested is None else ["run_requested", str(run_requested)]
+            if run_arguments is not None:
+                fields += ["run_arguments", "" if run_arguments == "null" else run_arguments]
             rows.append([task_id, fields, "" if seen_hash is None else seen_hash])
         return self._states(scripts.CHANGE, rows)
 
@@ -245,8 +247,7 @@ class RedisBackend(Backend):
     @override
     def reap(self, outcomes: Sequence[DeadRunOutcome]) -> set[tuple[str, int]]:
         rows = [
-            [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), number(one.retry_at), str(one.attempt)]
-            for one in outcomes
+            [one.id, str(one.epoch), one.owner, quoted(storable(one.error)), *map(number, one[3:])] for one in outcomes
         ]
         return {(task_id, int(epoch)) for task_id, epoch in self._each(scripts.REAP, rows)}
 

@@ -14,7 +14,7 @@ RUN = RunRow._fields[2:]
 """The fields of a run beside its task and epoch."""
 RUN_MEMBER = re.compile(rb".+\0[0-9]{16}", re.DOTALL)
 """A member of the history."""
-_TEXTS = frozenset({"status", "result", "owner", "consumed"})
+_TEXTS = frozenset({"status", "result", "owner", "consumed", "run_arguments"})
 
 
 def number(value: object) -> str:

@@ -54,9 +54,13 @@ end
 return dropped
 """
 
-# Of the former schema: it had tombstones in `revisions`, too.
+# Of former schemas: one had tombstones in `revisions`, too, and both had less fields.
 UPGRADE = """
 for _, id in rows(2) do
+    if exists(id) then
+        try('HSETNX', P .. 'task:' .. id, 'runs', 0)
+        try('HSETNX', P .. 'task:' .. id, 'consecutive_failures', 0)
+    end
     local revision = call('ZSCORE', P .. 'revisions', id)
     if revision and get(id, 'removed') == '1' then
         call('ZREM', P .. 'revisions', id)

@@ -101,8 +101,9 @@ local function close(id, epoch, owner)
     try('SREM', P .. 'open:' .. owner, member(id, epoch))
     if call('EXISTS', P .. 'open:' .. owner) == 0 then call('SREM', P .. 'owners', owner) end
 end
-local function end_run(id, status, error, retry_at, attempt)
-    put(id, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt, 'owner', '')
+local function end_run(id, status, error, retry_at, attempt, failures)
+    put(id, 'status', status, 'error_message', error, 'retry_at', retry_at, 'attempt', attempt,
+        'consecutive_failures', failures, 'owner', '')
     next_version(id)
 end
 local function drop_finished(id, last)
@@ -254,16 +255,18 @@ local owner, token = ARGV[2], ARGV[3]
 local is_open = alive(owner, now()) and not all_paused()
 local won = {}
 for _, claim in rows(4) do
-    local id, seen, slot, attempt, started, first_run_at, last_run_at, retry_at = unpack(claim)
-    local removed, version, status, holder, last_token, last =
-        get(id, 'removed', 'version', 'status', 'owner', 'token', 'epoch')
+    local id, seen, slot, attempt, started, first_run_at, last_run_at, retry_at, runs = unpack(claim)
+    local removed, version, status, holder, last_token, last, requested =
+        get(id, 'removed', 'version', 'status', 'owner', 'token', 'epoch', 'run_requested')
     if status == 'running' then
         if holder == owner and last_token == token then won[#won + 1] = {id, last} end
     elseif is_open and removed == '0' and version == seen and counts(last) then
         local epoch = whole(call('HINCRBY', P .. 'task:' .. id, 'epoch', 1))
         next_version(id)
         put(id, 'status', 'running', 'owner', owner, 'token', token, 'run_requested', '0', 'slot', slot,
-            'attempt', attempt, 'first_run_at', first_run_at, 'last_run_at', last_run_at, 'retry_at', retry_at)
+            'attempt', attempt, 'first_run_at', first_run_at, 'last_run_at', last_run_at, 'retry_at', retry_at,
+            'runs', runs)
+        if attempt == '1' and requested == '0' then put(id, 'run_arguments', '') end
         put_run(id, epoch, 'slot', slot, 'attempt', attempt, 'owner', owner, 'started', started,
             'finished', '', 'status', 'running', 'result', '', 'error', '', 'late', '0')
         write('ZADD', P .. 'runs:' .. id, epoch, epoch)
@@ -286,11 +289,11 @@ local function tells_of(id, epoch, status, error, retry_at, success)  -- the row
 end
 local recorded = {}
 for _, outcome in rows(3) do
-    local id, epoch, finished, status, result, shown, error, success, retry_at, attempt, last, consumed =
+    local id, epoch, finished, status, result, shown, error, success, retry_at, attempt, last, consumed, failures =
         unpack(outcome)
     local kept = is_run_by(owner, id, epoch)
     if kept then
-        end_run(id, status, error, retry_at, attempt)
+        end_run(id, status, error, retry_at, attempt, failures)
         if status == 'success' then put(id, 'result', result, 'last_success_at', success) end
         if consumed ~= '' then put(id, 'consumed', consumed) end
     end
@@ -379,14 +382,14 @@ REAP = """
 local at = now()
 local reaped, dead = {}, {}
 for _, outcome in rows(2) do
-    local id, epoch, owner, error, retry_at, attempt = unpack(outcome)
+    local id, epoch, owner, error, retry_at, attempt, failures = unpack(outcome)
     local holder, ended = get_run(id, epoch, 'owner', 'finished')
     local is_open = try('SISMEMBER', P .. 'open:' .. owner, member(id, epoch)) == 1
     if is_open and (holder or owner) == owner and (ended or '') == '' and not alive(owner, at) then
         dead[owner] = true
         put_run(id, epoch, 'finished', whole(at), 'status', 'failed', 'error', error, 'late', '1')
         close(id, epoch, owner)
-        if is_run_by(owner, id, epoch) then end_run(id, 'failed', error, retry_at, attempt) end
+        if is_run_by(owner, id, epoch) then end_run(id, 'failed', error, retry_at, attempt, failures) end
         reaped[#reaped + 1] = {id, epoch}
     end
 end

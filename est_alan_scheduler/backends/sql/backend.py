@@ -112,6 +112,7 @@ class SqlBackend(SqlEngine):
         update = (
             f"UPDATE {t.tasks} SET definition = COALESCE(:json, definition), hash = COALESCE(:hash, hash),"
             " paused = COALESCE(:paused, paused), run_requested = COALESCE(:run_requested, run_requested),"
+            " run_arguments = NULLIF(COALESCE(:run_arguments, run_arguments), 'null'),"
             f" version = {next_of('version')}, revision = :revision"
             " WHERE id = :id AND NOT removed AND hash = COALESCE(:seen_hash, hash)"
         )
@@ -308,7 +309,7 @@ class SqlBackend(SqlEngine):
         unfinished = f"SELECT task_id, epoch, owner FROM {t.runs} WHERE {self._among('task_id')} AND finished IS NULL"
         fail = (
             f"UPDATE {t.tasks} SET status = 'failed', error_message = :error, retry_at = :retry_at, attempt = :attempt,"
-            f" owner = NULL, version = {next_of('version')}"
+            f" consecutive_failures = :consecutive_failures, owner = NULL, version = {next_of('version')}"
             " WHERE id = :id AND epoch = :epoch AND owner = :owner AND status = 'running'"
         )
         close = (

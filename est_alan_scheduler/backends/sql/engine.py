@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from typing_extensions import ParamSpec, override
 
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.checks import FORMER_SCHEMA, SCHEMA, check_schema
+from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_schema
 from est_alan_scheduler.backends.sql.errors import ConflictError, needs_new_connections, store_error
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
@@ -97,12 +97,12 @@ class SqlEngine(Backend):
             with self._single.connect() as connection:
                 exists = inspect(connection).has_table(t.meta)
                 found = self._schema(connection) if exists else None
-            if found in (None, FORMER_SCHEMA):
+            if found is None or found in FORMER_SCHEMAS:
                 with self._transaction() as connection:
                     self._create(connection)
                     found = self._schema(connection)
-                    if found == FORMER_SCHEMA:
-                        found = self._upgrade(connection)
+                    if found in FORMER_SCHEMAS:
+                        found = self._upgrade(connection, found)
                     if found is None:
                         found = SCHEMA
                         columns = "id, schema_version, revision, paused, born"
@@ -110,14 +110,20 @@ class SqlEngine(Backend):
                         connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
         check_schema(found, self.url)
 
-    def _upgrade(self, connection: Connection) -> int:
-        """Bring the tables of the former schema up to date, and return the schema."""
+    def _upgrade(self, connection: Connection, found: int) -> int:
+        """Bring the tables of a former schema up to date, and return the schema."""
         t, number = self._tables, "BIGINT NOT NULL DEFAULT 0"
-        for table, column in ((t.meta, "dropped_revision"), (t.meta, "dropped_version"), (t.tasks, "kept_until")):
-            connection.execute(sql(f"ALTER TABLE {table} ADD COLUMN {column} {number}"))
-        for index in t.metadata.tables[t.tasks].indexes:
-            index.create(connection)
-        connection.execute(sql(f"DROP INDEX ix_{t.tasks}_revision"))
+        columns = [(t.tasks, f"runs {number}"), (t.tasks, "consecutive_failures INTEGER NOT NULL DEFAULT 0")]
+        columns.append((t.tasks, "run_arguments TEXT"))
+        if found == 2:
+            names = (t.meta, "dropped_revision"), (t.meta, "dropped_version"), (t.tasks, "kept_until")
+            columns += [(table, f"{name} {number}") for table, name in names]
+        for table, column in columns:
+            connection.execute(sql(f"ALTER TABLE {table} ADD COLUMN {column}"))
+        if found == 2:
+            for index in t.metadata.tables[t.tasks].indexes:
+                index.create(connection)
+            connection.execute(sql(f"DROP INDEX ix_{t.tasks}_revision"))
         connection.execute(sql(f"UPDATE {t.meta} SET schema_version = {SCHEMA}"))
         return SCHEMA
 

@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.checks import check_name
 from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, Snapshot
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.postgres_engine import make_engine
-from est_alan_scheduler.backends.sql.tables import TAKE_OVER, Tables, lives, next_of, sql
+from est_alan_scheduler.backends.sql.tables import ARGUMENTS_LEFT, TAKE_OVER, Tables, lives, next_of, sql
 
 
 def _rows(parameter: str, columns: str) -> str:
@@ -35,12 +35,13 @@ _ISOLATION = {"default_transaction_isolation": "read committed"}  # of statement
 _CLAIMS = _rows(
     "claims",
     "id text, seen_version bigint, slot bigint, attempt int, started bigint, first_run_at bigint, last_run_at bigint,"
-    " retry_at bigint",
+    " retry_at bigint, runs bigint",
 )
 _OUTCOMES = _rows(
     "outcomes",
     "id text, epoch bigint, finished bigint, status text, result text, result_text text, error text,"
-    " last_success_at bigint, retry_at bigint, attempt int, prune_to bigint, consumed text",
+    " last_success_at bigint, retry_at bigint, attempt int, prune_to bigint, consumed text,"
+    " consecutive_failures int",
 )
 
 
@@ -181,7 +182,8 @@ def _claim(t: Tables, now: str) -> str:
         won AS (
             UPDATE {t.tasks} t SET epoch = t.epoch + 1, version = t.version + 1, status = 'running',
                 owner = :owner, token = :token, run_requested = 0, first_run_at = c.first_run_at,
-                last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt, slot = c.slot
+                last_run_at = c.last_run_at, retry_at = c.retry_at, attempt = c.attempt, slot = c.slot, runs = c.runs,
+                run_arguments = {ARGUMENTS_LEFT.format(attempt="c.attempt", row="t.")}
             FROM free c WHERE t.id = c.id AND t.version = c.seen_version
             RETURNING t.id, t.epoch, c.slot, c.attempt, c.started
         ),
@@ -205,7 +207,7 @@ def _finish(t: Tables) -> str:
         kept AS (
             UPDATE {t.tasks} t SET status = o.status, error_message = o.error, retry_at = o.retry_at,
                 attempt = o.attempt, owner = NULL, version = {next_of("t.version")},
-                consumed = COALESCE(o.consumed, t.consumed),
+                consumed = COALESCE(o.consumed, t.consumed), consecutive_failures = o.consecutive_failures,
                 result = CASE WHEN o.status = 'success' THEN o.result ELSE t.result END,
                 last_success_at = CASE WHEN o.status = 'success' THEN o.last_success_at ELSE t.last_success_at END
             FROM held o WHERE t.id = o.id

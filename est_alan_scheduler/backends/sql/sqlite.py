@@ -21,7 +21,7 @@ from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.engine import tried_again
 from est_alan_scheduler.backends.sql.errors import is_damaged, is_locked
 from est_alan_scheduler.backends.sql.fair_lock import fair_lock
-from est_alan_scheduler.backends.sql.tables import TAKE_OVER, lives, next_of, sql
+from est_alan_scheduler.backends.sql.tables import ARGUMENTS_LEFT, TAKE_OVER, lives, next_of, sql
 
 _Answer = TypeVar("_Answer")
 _PATIENCE = 10.0  # seconds to wait for the lock
@@ -124,7 +124,8 @@ class SqliteBackend(SqlBackend):
         lease = f"SELECT 1 FROM {t.instances}, {t.meta} WHERE owner = :me AND {alive} AND NOT paused"
         start = (
             f"UPDATE {t.tasks} SET epoch = epoch + 1, version = version + 1, status = 'running', owner = ?,"
-            " token = ?, run_requested = 0, slot = ?, attempt = ?, first_run_at = ?, last_run_at = ?, retry_at = ?"
+            f" token = ?, run_arguments = {ARGUMENTS_LEFT.format(attempt='?', row='')}, run_requested = 0, slot = ?,"
+            " attempt = ?, first_run_at = ?, last_run_at = ?, retry_at = ?, runs = ?"
             f" WHERE id = ? AND version = ? AND status <> 'running' AND NOT removed AND epoch < {LARGEST}"
         )
         mine = (
@@ -139,8 +140,8 @@ class SqliteBackend(SqlBackend):
         with self._transaction() as connection:
             if connection.execute(sql(lease), {"me": owner, **self._times()}).scalar():
                 starts = [
-                    (owner, token, slot, attempt, first_run_at, last_run_at, retry_at, task_id, seen_version)
-                    for task_id, seen_version, slot, attempt, _, first_run_at, last_run_at, retry_at in claims
+                    (owner, token, attempt, slot, attempt, *others, task_id, seen_version)
+                    for task_id, seen_version, slot, attempt, _, *others in claims
                 ]
                 _execute_many(connection, start, starts)
             won = {row[0]: row[1] for row in connection.execute(sql(mine), me)}
@@ -186,8 +187,9 @@ class SqliteBackend(SqlBackend):
         self, connection: Connection, owner: str, outcomes: Sequence[RunOutcome], kept: Collection[tuple[Any, ...]]
     ) -> None:
         end = (
-            f"UPDATE {self._tables.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?, owner = NULL,"
-            f" version = {next_of('version')}, consumed = COALESCE(?, consumed),"
+            f"UPDATE {self._tables.tasks} SET status = ?, error_message = ?, retry_at = ?, attempt = ?,"
+            f" consecutive_failures = ?, owner = NULL, version = {next_of('version')},"
+            " consumed = COALESCE(?, consumed),"
             " result = CASE WHEN ? THEN ? ELSE result END,"
             " last_success_at = CASE WHEN ? THEN ? ELSE last_success_at END"
             " WHERE id = ? AND epoch = ? AND owner = ? AND status = 'running'"
@@ -203,7 +205,8 @@ class SqliteBackend(SqlBackend):
             if not is_late:
                 is_success = status == "success"
                 news = (one.consumed, is_success, one.result, is_success, one.last_success_at)
-                ends.append((status, error, one.retry_at, one.attempt, *news, one.id, one.epoch, owner))
+                counts = one.attempt, one.consecutive_failures
+                ends.append((status, error, one.retry_at, *counts, *news, one.id, one.epoch, owner))
             shown = storable(one.result_text)
             closes.append((status, error, one.finished, shown, is_late, one.id, one.epoch, owner))
         _execute_many(connection, end, ends)

@@ -46,6 +46,10 @@ def whole_or(column: str, other: str) -> str:
     )
 
 
+ARGUMENTS_LEFT = "CASE WHEN {attempt} > 1 OR {row}run_requested <> 0 THEN {row}run_arguments END"
+"""What a claim leaves of the arguments of a requested run; to be formatted."""
+
+
 def lives(column: str, now: str) -> str:
     """Return the condition that a lease has not expired."""
     return f"({column} > {now} AND {column} <= {LATEST})"
@@ -73,12 +77,13 @@ class Tables:
             Column("id", _key(), primary_key=True),
             *_columns(Boolean, "removed", "paused"),
             *_columns(BigInteger, "revision", "version", "epoch"),
-            *_columns(BigInteger, "kept_until", default="0"),
+            *_columns(BigInteger, "kept_until", "runs", default="0"),
             *_columns(Integer, "attempt", "misfires", "run_requested"),
+            *_columns(Integer, "consecutive_failures", default="0"),
             *_columns(BigInteger, "first_run_at", "last_run_at", "last_success_at", "retry_at", nullable=True),
             *_columns(BigInteger, "misfired_at", "slot", nullable=True),
             *_columns(Text, "status", "hash", "definition"),
-            *_columns(Text, "owner", "token", "consumed", "error_message", "result", nullable=True),
+            *_columns(Text, "owner", "token", "consumed", "error_message", "result", "run_arguments", nullable=True),
         )
         # Each row is in one of the first two. A nonsensical value does not count as true.
         lives, is_removed = text("removed <> true"), text("removed = true")
