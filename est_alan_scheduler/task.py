@@ -27,9 +27,10 @@ from est_alan_scheduler.fields import checks
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
-from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr
+from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr, marked_arguments
 
-_LARGEST_COUNT = 2**31 - 1  # a column of every database holds it
+_LARGEST_COUNT = MOST_FAILURES = 2**31 - 1  # a column of every database holds it
+_MOST_RUNS = 2**52  # every store counts on from there
 _SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
@@ -63,6 +64,7 @@ class TaskStatus(StrEnum):
 _dump_func = PlainSerializer(function_name, str, when_used="json")
 _dump_args = PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json")
 _dump_kwargs = PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json")
+_dump_run_arguments = PlainSerializer(lambda given: given and marked_arguments(given), when_used="json")
 _dump_error = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
 
 
@@ -212,6 +214,14 @@ class Task(SparseModel):
     """How many runs `history` keeps; the oldest are dropped."""
     first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
     """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
+    runs: Annotated[int, Field(strict=True, ge=0, le=_MOST_RUNS), Rare()] = 0
+    """Runs begun so far. The retries of a run belong to it, and are not counted."""
+    consecutive_failures: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT), Rare()] = 0
+    """Failures since the last success; each attempt counts, as in `history`."""
+    run_arguments: Annotated[
+        dict[str, Any] | None, PlainValidator(checks.check_run_arguments), _dump_run_arguments, Rare()
+    ] = None
+    """`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries."""
 
     name: Annotated[str | None, PlainValidator(checks.check_name), Rare(derive=lambda task: own_name(task.func))] = None
     """What people call it: in the log, in answers, in tables. By default the name of its function."""

@@ -72,6 +72,9 @@ def test_defaults() -> None:
         "name": None,
         "description": None,
         "tags": (),
+        "runs": 0,
+        "consecutive_failures": 0,
+        "run_arguments": None,
     }
 
 

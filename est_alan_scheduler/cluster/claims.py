@@ -19,7 +19,7 @@ from est_alan_scheduler.planning.dependencies import first_consumed
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import coming_attempt, due_moment, first_run, slot_of_retry
+from est_alan_scheduler.schedules.due import coming_attempt, due_moment, first_run, runs_with, slot_of_retry
 from est_alan_scheduler.schedules.schedule import in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -81,7 +81,8 @@ class Claims:
                 slot = due if due is None or attempt == 1 else slot_of_retry(task, due)
                 at = started if slot is None or slot <= _NO_SLOT else to_instant(slot)
                 first_run_at = instant(first_run(task, now))
-                claim = Claim(task.id, record.row.version, at, attempt, started, first_run_at, started)
+                runs = runs_with(task, attempt)
+                claim = Claim(task.id, record.row.version, at, attempt, started, first_run_at, started, None, runs)
                 requests.append((claim, record.row, due))
         if not requests:
             return
@@ -211,7 +212,7 @@ class Claims:
         if not self._records.is_claimed(task_id, epoch):
             return None
         fields = row.before_claim()
-        fields["run_requested"] = row.requested or fields["run_requested"]  # it may have come since
+        fields.update(row.request or {})  # it may have come since
         return Assignment(task_id, row.version, stored(fields) | {"slot": self._replica.tried(task_id)})
 
     def clear_after_fork(self) -> None:
@@ -232,7 +233,7 @@ class Claims:
 
     def run_began(self, run: Run) -> None:
         """Note that the fields of a task say that its run has begun."""
-        self._records.note_start(run.task.id, run.task.__dict__)
+        self._records.note_start(run.task)
 
     def start_undone(self, run: Run) -> None:
         """Note that a run which began has not taken place."""

@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import ALL_RUNS, DeadRunOutcome, RunOutcome, escaped
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.state_codec import instant, past_of, stored_consumed
+from est_alan_scheduler.cluster.state_codec import instant, past_of, read, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
@@ -23,7 +23,7 @@ from est_alan_scheduler.task import TaskStatus
 
 LARGEST_BATCH = 1_000
 _LARGEST_WRITE = 16_000_000  # characters of results; stores limit how much one write may hold
-_RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed")
+_RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed", "consecutive_failures")
 _Queued = tuple[RunOutcome, Run | None]  # None: the run has not started
 
 
@@ -51,18 +51,20 @@ class RunCompleter:
         task, row = run.task, self._records.row(run.task.id)
         fields = task.__dict__
         if self._records.is_held(task.id):
-            self._records.note_start(task.id, fields)  # a Ctrl+C has cut off the start of the run
+            self._records.note_start(task)  # a Ctrl+C has cut off the start of the run
         if row is not None and is_registered:
-            row.fields.update({name: fields[name] for name in _RECORDED})
+            row.fields.update(read(fields, _RECORDED))
         elif run.epoch is not None:
             self._records.end(task.id, run.epoch)  # a task that was registered in its place has to be read
         at, status, error, retry_at = instant(clock), fields["status"], fields["error_message"], fields["retry_at"]
         success = at if status is TaskStatus.SUCCESS else None
         retry = None if retry_at is None else instant(retry_at)
         limit, consumed = fields["history_limit"], stored_consumed(fields["consumed"])
-        epoch, attempt = run.epoch or 0, run.attempt
+        counts = limit, consumed, fields.get("consecutive_failures", 0)
         # Arguments by position: by name, each run takes three times as long here.
-        outcome = RunOutcome(task.id, epoch, at, status, result, text, error, success, retry, attempt, limit, consumed)
+        outcome = RunOutcome(
+            task.id, run.epoch or 0, at, status, result, text, error, success, retry, run.attempt, *counts
+        )
         run.is_over = True  # together with the next call: no signal handler runs in between
         self._queue.append((outcome, run))
         self._flush_soon()
@@ -70,7 +72,10 @@ class RunCompleter:
     def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Queue the end of a run that was claimed and not started; the caller holds the lock."""
         error = f"not started: owner {self._lease.owner} released its claim"
-        outcome = RunOutcome(task_id, epoch, self._backend.now(), TaskStatus.FAILED, error=error, history_limit=epoch)
+        row, failed = self._records.row(task_id), TaskStatus.FAILED
+        failures = 0 if row is None else row.fields.get("consecutive_failures", 0)  # this is none of them
+        outcome = RunOutcome(task_id, epoch, self._backend.now(), failed, error=error, history_limit=epoch)
+        outcome = outcome._replace(consecutive_failures=failures)
         self._queue.append((outcome, None))  # with that limit, older runs stay: only a run that took place drops them
         self._flush_soon()
 
@@ -193,4 +198,5 @@ def _plainer(outcome: RunOutcome) -> list[RunOutcome]:
     plain = outcome._replace(result_text=shown, error=error)
     lost = f"the store refuses the outcome ({outcome.status.value})"
     failure = RunOutcome(*outcome[:3], TaskStatus.FAILED, error=lost, history_limit=outcome.history_limit)
+    failure = failure._replace(consecutive_failures=max(outcome.consecutive_failures, 1))
     return [plain, plain._replace(result=json.dumps(shown)), failure]

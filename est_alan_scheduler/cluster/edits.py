@@ -1,5 +1,6 @@
 """Edits: tasks that were registered, changed or removed in a registry, on their way to the store."""
 
+import json
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from est_alan_scheduler.backends.rows import Assignment, Change, Definition, esc
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition, check_zone, decode, encode
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, past_of, stored
+from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, change_of, past_of, read, stored
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.schedules.state import arm
@@ -129,7 +130,7 @@ class Edits:
         """Set a field for all instances; return whether the task is still there."""
         if self._records.row(task.id) is None:
             self.push()
-        states = self._backend.change([Change(task.id, **stored({field: value}))])
+        states = self._backend.change([change_of(task.id, {field: value})])
         with self._records.lock, self._agenda:
             for state in states.values():
                 self._replica.take_state(state)
@@ -284,7 +285,7 @@ class Edits:
         """Write changed definitions, pauses and requests to run."""
         changes, definitions = [], {}
         for task, row, edit in edits:
-            change = Change(task.id, **stored({name: edit[name] for name in MANAGED if name in edit}))
+            change = change_of(task.id, {name: edit[name] for name in MANAGED if name in edit})
             own = self._changed_definition(task, row)
             if own is not None:
                 definitions[task.id] = own
@@ -327,5 +328,10 @@ def _plainer(assignment: Assignment) -> list[Assignment]:
 
 def _edited(task: Task, row: KnownRow) -> dict[str, Any]:
     """Return the fields of a task's state that differ from the row."""
-    fields = task.__dict__
-    return {name: fields[name] for name in FIELDS if row.fields and not is_same(fields[name], row.fields[name])}
+    if not row.fields:
+        return {}
+    edit = {name: value for name, value in read(task.__dict__, FIELDS).items() if not is_same(value, row.fields[name])}
+    if edit.get("run_arguments"):  # as the store will return them, or they would differ from it again and again
+        edit["run_arguments"] = json.loads(stored(edit)["run_arguments"])
+        task.__dict__["run_arguments"] = edit["run_arguments"]
+    return edit

@@ -14,7 +14,7 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import next_retry
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task import MOST_FAILURES, Task, TaskStatus
 
 _PAUSE = 1.0  # seconds between two batches of tombstones, so that others can use the store
 
@@ -103,7 +103,10 @@ class Reaper:
             return dead_run
         slot = None if row.slot is None else from_instant(row.slot)
         retry_at = next_retry(task, row.attempt, slot, None, self._replica.now(), task.timezone)
-        return dead_run._replace(retry_at=None if retry_at is None else instant(retry_at))
+        failures = min(task.consecutive_failures + 1, MOST_FAILURES)
+        return dead_run._replace(
+            retry_at=None if retry_at is None else instant(retry_at), consecutive_failures=failures
+        )
 
     def _record(self, row: RunRow, dead_run: DeadRunOutcome) -> None:
         """Record a run that was reaped, for the next tick to publish; the caller holds the lock."""
@@ -115,4 +118,5 @@ class Reaper:
         slot = None if row.slot is None else from_instant(row.slot)
         run = Run(task, moment(row.started), 0.0, slot, row.attempt, row.epoch, None, ThreadContext(), is_call=False)
         ended = row._replace(finished=self._backend.now(), status=TaskStatus.FAILED, error=dead_run.error)
+        run.failures = dead_run.consecutive_failures
         self._recorder.record_dead_run(run, past_of(ended, task), None if retry_at is None else moment(retry_at, task))

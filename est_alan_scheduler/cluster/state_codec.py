@@ -1,31 +1,47 @@
 """The state of a task: fields of the task on one side, columns of a row on the other."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import RunRow, State
+from est_alan_scheduler.backends.rows import Change, RunRow, State
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.fields.serialization import round_trip
+from est_alan_scheduler.fields.serialization import marked_arguments, round_trip
 from est_alan_scheduler.task import Task, TaskStatus
 
 MOMENTS = ("first_run_at", "last_run_at", "last_success_at", "retry_at", "misfired_at")
-PLAIN = ("status", "attempt", "error_message", "misfires", "paused")
-FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed")
+PLAIN = ("status", "attempt", "error_message", "misfires", "paused", "runs", "consecutive_failures")
+FIELDS = (*MOMENTS, *PLAIN, "result", "run_requested", "consumed", "run_arguments")
 """The fields of a task that are its state."""
 
-CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt")
-"""The fields that a claim writes, apart from `run_requested`, which is one of management."""
+CLAIMED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "runs")
+"""The fields that a claim writes, apart from those of a request, which are of management."""
 
-MANAGED = ("paused", "run_requested")
+REQUEST = ("run_requested", "run_arguments")
+"""The fields of a requested run."""
+
+MANAGED = ("paused", *REQUEST)
 """The fields that are written as a `Change`, not as an `Assignment`."""
 
 _FIRST_RECORDED = State._fields.index("first_run_at")
 _REQUESTS = (None, "ready", "force")
+_RARE = {name: Task.rare_defaults[name] for name in FIELDS if name in Task.rare_defaults}
+
+
+def read(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return fields of a task's state from its `__dict__`, in which rare ones may be missing."""
+    return {name: fields[name] if name in fields else _RARE[name] for name in names}
+
+
+def write(task: Task, values: Mapping[str, Any]) -> None:
+    """Write fields of its state into a task."""
+    fields = task.__dict__
+    fields.update(values)
+    task._leave_out(fields, _RARE)
 
 
 def instant(moment: datetime) -> int:
@@ -50,6 +66,7 @@ def fields_of(state: State, task: Task) -> dict[str, Any]:
     fields["result"] = None if state.result is None else json.loads(state.result)
     consumed = None if state.consumed is None else json.loads(state.consumed).items()
     fields["consumed"] = None if consumed is None else {task_id: moment(value) for task_id, value in consumed}
+    fields["run_arguments"] = None if state.run_arguments is None else json.loads(state.run_arguments)
     fields["run_requested"] = _REQUESTS[state.run_requested] if 0 <= state.run_requested < len(_REQUESTS) else "ready"
     return fields
 
@@ -80,7 +97,16 @@ def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
         values["consumed"] = stored_consumed(values["consumed"])
     if "run_requested" in values:
         values["run_requested"] = _REQUESTS.index(values["run_requested"])
+    if values.get("run_arguments") is not None:
+        values["run_arguments"] = json.dumps(marked_arguments(values["run_arguments"]))
     return values
+
+
+def change_of(task_id: str, fields: Mapping[str, Any]) -> Change:
+    """Return the change of a task by the fields that management sets."""
+    change = Change(task_id, **stored(fields))
+    is_cleared = "run_arguments" in fields and fields["run_arguments"] is None
+    return change._replace(run_arguments="null") if is_cleared else change
 
 
 def stored_consumed(successes: Mapping[str, datetime] | None) -> str | None:

@@ -11,12 +11,12 @@ from typing import Any
 from est_alan_scheduler._support.text import one_line, shorten
 from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition
-from est_alan_scheduler.cluster.state_codec import CLAIMED
+from est_alan_scheduler.cluster.state_codec import CLAIMED, REQUEST, read, write
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.task import Task, TaskStatus
 
 _RUN_STATUS = TaskStatus.RUNNING
-_BEGUN = (*CLAIMED, "run_requested")
+_BEGUN = (*CLAIMED, *REQUEST)
 
 
 class ClaimState(Enum):
@@ -49,8 +49,8 @@ class KnownRow:
     fields: dict[str, Any] = field(default_factory=dict)
     initial: dict[str, Any] | None = None
     """The fields that the constructor of a new task gave it, until another instance writes others."""
-    requested: str | None = None
-    """A request for a run that came after a run was claimed, and before that one starts."""
+    request: dict[str, Any] | None = None
+    """The fields of a request for a run that came after a run was claimed, and before that one starts."""
     newest_foreign_version: int = 0
     """Of a task that was taken away from its run here: the newest version that was read since."""
 
@@ -157,13 +157,14 @@ class TaskRecords:
         else:
             self._set_state(record, _RELEASED)
 
-    def note_start(self, task_id: str, fields: dict[str, Any]) -> None:
+    def note_start(self, task: Task) -> None:
         """Note that the fields of a task say that its run has begun. They get the request that came meanwhile."""
-        record = self._records.get(task_id, _UNKNOWN)
+        record = self._records.get(task.id, _UNKNOWN)
         if (row := record.row) is not None:
-            if row.requested is not None:
-                fields["run_requested"], row.requested = row.requested, None
-            row.fields.update({name: fields[name] for name in _BEGUN})
+            if row.request is not None:
+                write(task, row.request)
+                row.request = None
+            row.fields.update(read(task.__dict__, _BEGUN))
         if record.state is _HELD:  # not before: a start that is cut off is released
             record.state = _RUNNING
 

@@ -132,6 +132,16 @@ def moment_check(field: str) -> Callable[[object], object]:
     return check_moment
 
 
+def check_run_arguments(value: object, info: ValidationInfo) -> dict[str, Any] | None:
+    """Return the arguments of a call, as a dict of its own with `args` and `kwargs`."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not value or not value.keys() <= {"args", "kwargs"}:
+        raise _refusal("run_arguments must be a dict of args and kwargs, or None", value)
+    args, kwargs = check_args(value.get("args", ()), info), check_kwargs(value.get("kwargs", {}), info)
+    return {"args": list(args), "kwargs": kwargs}
+
+
 def check_consumed(value: object) -> dict[str, object] | None:
     """Return moments by task id, as a dict of its own."""
     if value is None:

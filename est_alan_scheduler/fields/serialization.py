@@ -4,7 +4,7 @@ import builtins
 import functools
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -29,6 +29,12 @@ def json_or_repr(value: object) -> object:
 def json_or_marked(value: object) -> object:
     """Return `value` if JSON can hold it, else its bounded `repr` under the key NOT_JSON."""
     return value if _json_of(value) is not None else {NOT_JSON: short_repr(value)}
+
+
+def marked_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call, `args` and `kwargs`, with a mark in the place of what JSON cannot hold."""
+    kwargs = {name: json_or_marked(value) for name, value in given["kwargs"].items()}
+    return {"args": [json_or_marked(value) for value in given["args"]], "kwargs": kwargs}
 
 
 def round_trip(value: object) -> tuple[Any, str]:

@@ -19,10 +19,10 @@ from est_alan_scheduler.runs.in_flight import RunsInFlight
 from est_alan_scheduler.runs.observer import RunObserver
 from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
-from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import first_run
+from est_alan_scheduler.runs.run import RARELY_STARTED, Run
+from est_alan_scheduler.schedules.due import first_run, runs_with
 from est_alan_scheduler.schedules.state import keep_tried
-from est_alan_scheduler.task import RECORDED, Task, TaskStatus
+from est_alan_scheduler.task import MOST_FAILURES, RECORDED, Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
@@ -60,8 +60,9 @@ class RunRecorder:
             self.in_flight.begin_call(run)
         else:
             run.context.runs.append(run)
-        # In one step: no signal handler runs before the next call.
         fields = task.__dict__
+        runs = runs_with(task, run.attempt)
+        # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
             schedule = run.entry.schedule
@@ -69,6 +70,9 @@ class RunRecorder:
                 self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
+        fields["runs"] = runs
+        if "run_arguments" in fields and run.attempt == 1 and fields["run_requested"] is None:
+            del fields["run_arguments"]
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
@@ -82,6 +86,7 @@ class RunRecorder:
         fields = run.task.__dict__
         with self.lock, self.agenda as agenda:
             fields.update(run.before_fields())
+            run.task._leave_out(fields, RARELY_STARTED)
             if run.entry is not None:
                 run.entry.forget_runs()  # with them, this one
             run.is_over = True
@@ -243,11 +248,17 @@ class RunRecorder:
             fields["result"] = result
             if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
                 agenda.changes += 1  # after the clock went back, a new success may have the moment of a consumed one
+            if "consecutive_failures" in fields:
+                run.failures = fields["consecutive_failures"]
+                del fields["consecutive_failures"]
             fields["last_success_at"] = line["finished_at"]
             if agenda.waiting:
                 agenda.file_dependents(task.id, run.now)
         else:
             fields["retry_at"] = retry_at
+            if run.failures is None:  # not once more, if a Ctrl+C has cut off this record
+                run.failures = min(task.consecutive_failures + 1, MOST_FAILURES)
+            fields["consecutive_failures"] = run.failures
             if retry_at is not None:
                 self.outbox.failures[task.id] = run
         if entry is None:

@@ -35,6 +35,9 @@ class ThreadContext:
 class Run:
     """One run, from its start until its call has ended. The registry's lock guards the fields that change."""
 
+    failures: int | None = None
+    """Those in a row once it is recorded: this one among them, or, if it succeeded, those before; None for none."""
+
     def __init__(
         self,
         task: Task,
@@ -57,7 +60,7 @@ class Run:
         self.is_call = is_call  # submitted to a runner, rather than made in that thread
         fields = task.__dict__
         self.status_before: TaskStatus = fields["status"]
-        self.fields_before = _read_started(fields) if is_call else None  # the start of a call may be undone
+        self.fields_before = _read_started(task) if is_call else None  # the start of a call may be undone
         self.began = time.monotonic()
         self.is_retried = False  # it has failed, and the retry has begun
         self.is_dead = False  # with a backend: others had recorded it as a dead run before its outcome came
@@ -104,5 +107,12 @@ class Run:
 
 
 _read_work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")
-_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
-_read_started = itemgetter(*_STARTED)
+_ALWAYS_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
+RARELY_STARTED = ("runs", "run_arguments")
+"""The rare fields that a start changes."""
+_STARTED = (*_ALWAYS_STARTED, *RARELY_STARTED)
+_read_always_started = itemgetter(*_ALWAYS_STARTED)
+
+
+def _read_started(task: Task) -> tuple[Any, ...]:
+    return (*_read_always_started(task.__dict__), task.runs, task.run_arguments)

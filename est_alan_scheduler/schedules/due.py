@@ -170,6 +170,12 @@ def first_run(task: Task, now: datetime) -> datetime:
     return first_run_at or last_run_at or now
 
 
+def runs_with(task: Task, attempt: int) -> int:
+    """Return the number of runs of `task` once its next run, with this attempt number, has begun."""
+    runs: int = task.__dict__.get("runs", 0)
+    return runs + 1 if attempt == 1 else runs
+
+
 def record(timezone: str | None, now: datetime) -> datetime:
     """Return `now` as a task with this `timezone` records it: in that zone, or as it is."""
     if timezone is None:

@@ -1,5 +1,7 @@
 """The counts of runs and of failures in a row, and the arguments of a requested run, in the row of a task."""
 
+from typing import Any
+
 import pytest
 
 from est_alan_scheduler.backends import Backend
@@ -82,7 +84,7 @@ def test_the_arguments_of_one_request_are_not_those_of_another_task(defined: Bac
 
 
 def test_all_of_them_may_be_assigned(defined: Backend) -> None:
-    fields = {"runs": 2**53 - 1, "consecutive_failures": 2**31 - 1, "run_arguments": ARGUMENTS}
+    fields: dict[str, Any] = {"runs": 2**53 - 1, "consecutive_failures": 2**31 - 1, "run_arguments": ARGUMENTS}
     defined.assign([Assignment("a", 1, fields)])
     assert state(defined, "a") == FRESH._replace(version=2, **fields)
     defined.assign([Assignment("a", 2, {"run_arguments": None})])

@@ -29,8 +29,9 @@ NUMBERS = {"version", "epoch", "first_run_at", "last_run_at", "last_success_at",
     "since",
     "lease_until",
     "revision",
+    "runs",
 }
-SMALL = {"attempt", "misfires", "run_requested"}
+SMALL = {"attempt", "misfires", "run_requested", "consecutive_failures"}
 FLAGS = {"paused", "removed", "late"}
 COLUMNS = (*State._fields[1:], "token", "definition", "hash", "removed", "revision")
 

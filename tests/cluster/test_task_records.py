@@ -59,8 +59,8 @@ def state(records: TaskRecords) -> ClaimState | None:
     return None if record is None else record.state
 
 
-def running() -> dict[str, Any]:
-    return Task(id="a", func=print, status=TaskStatus.RUNNING).__dict__
+def running() -> Task:
+    return Task(id="a", func=print, status=TaskStatus.RUNNING)
 
 
 class TestClaim:
@@ -68,7 +68,7 @@ class TestClaim:
         assert state(records) is ClaimState.FREE
         records.hold("a", row, 1, RUN, 5)
         assert (state(records), records.is_held("a"), row.epoch, row.version) == (ClaimState.HELD, True, 1, 2)
-        records.note_start("a", running())
+        records.note_start(running())
         assert (state(records), records.is_held("a"), records.is_claimed("a", 1)) == (ClaimState.RUNNING, False, True)
         row.fields["status"] = TaskStatus.SUCCESS
         assert records.end("a", 1)
@@ -85,7 +85,7 @@ class TestClaim:
 
     def test_a_run_that_has_started_is_not_released(self, records: TaskRecords, row: KnownRow) -> None:
         records.hold("a", row, 1, RUN, 5)
-        records.note_start("a", running())
+        records.note_start(running())
         records.release("a")
         assert (state(records), records.take_released()) == (ClaimState.RUNNING, {})
 
@@ -96,7 +96,7 @@ class TestClaim:
 
     def test_an_undone_start_is_held_under_no_lease(self, records: TaskRecords, row: KnownRow) -> None:
         records.hold("a", row, 1, RUN, 5)
-        records.note_start("a", running())
+        records.note_start(running())
         records.undo_start("a", RUN, {"status": TaskStatus.PENDING})
         record = records.get("a")
         assert record is not None
@@ -137,7 +137,7 @@ class TestForget:
 
     def test_a_run_that_goes_on_is_known_until_it_ends(self, records: TaskRecords, row: KnownRow) -> None:
         records.hold("a", row, 1, RUN, 5)
-        records.note_start("a", running())
+        records.note_start(running())
         records.forget("a")
         assert (records.row("a"), records.is_claimed("a", 1)) == (None, True)
         records.end("a", 1)

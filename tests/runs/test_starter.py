@@ -163,6 +163,14 @@ def test_a_start_undone_at_the_end_of_the_program_leaves_the_task_as_it_was(setu
     assert (task.retry_at, task.history) == (EARLIER, [])
 
 
+def test_an_undone_start_counts_no_run_and_keeps_the_arguments(setup: StarterSetup) -> None:
+    task = setup.put("a", print, run_arguments={"args": [1]})
+    seen = list[Any]()
+    due_after_an_end(setup, task, lambda: seen.append((task.runs, task.run_arguments)))
+    assert (seen, task.runs, task.run_arguments) == ([(1, None)], 0, {"args": [1], "kwargs": {}})
+    assert "runs" not in task.__dict__
+
+
 def test_an_undone_start_of_a_task_that_was_removed_meanwhile_is_not_due(setup: StarterSetup) -> None:
     task = setup.put("a", print)
     assert due_after_an_end(setup, task, lambda: setup.agenda.store.pop("a")) == []
