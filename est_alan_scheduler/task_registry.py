@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -153,17 +153,26 @@ class TaskRegistry(RegistryView):
         """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all missed slots."""
         return self._management.set(task_id, "paused", False, "resumed")
 
-    def run_now(self, task_id: str | Task, force: bool = False) -> Task:
+    def run_now(
+        self,
+        task_id: str | Task,
+        force: bool = False,
+        *,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Task:
         """Request a run of the task of that id with the next tick, and return the task; `KeyError` if there is none.
 
         The run waits for the dependencies, unless `force` is true, and for the end of a run in flight. It takes place
         also if the task is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them. A
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
-        Raises `TypeError` unless `force` is a bool.
+        `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
+        started replaces them: one without any lets the run have those of the task again.
+        Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
         """
         if not isinstance(force, bool):
             raise TypeError(f"force must be True or False, got {short_repr(force)}")
-        return self._management.set(task_id, "run_requested", "force" if force else "ready")
+        return self._management.run_now(task_id, force, args, kwargs)
 
     def pause_all(self) -> None:
         """Start no run until `resume_all`, whatever is registered or requested meanwhile. Runs in flight go on.

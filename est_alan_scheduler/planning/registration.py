@@ -31,6 +31,11 @@ def check(task: Task) -> None:
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
+    check_results(task)
+
+
+def check_results(task: Task) -> None:
+    """Raise `ValueError` if `kwargs` has an argument that carries the result of another task."""
     for task_id in inputs(task):
         name = argument_name(task_id)
         if name in task.kwargs:
