@@ -1,5 +1,7 @@
 """The global registry, and the functions that start a loop for it."""
 
+from typing import Literal, NoReturn, overload
+
 from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
 from est_alan_scheduler.loops.ticking import check
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -8,6 +10,22 @@ __all__ = ["SchedulerThread", "registry", "run_scheduler", "start_scheduler"]
 
 registry = TaskRegistry()
 """The registry that `start_scheduler` ticks unless it is given another one."""
+
+
+@overload
+def start_scheduler(interval: float, blocking: Literal[True], registry: TaskRegistry | None = None) -> NoReturn: ...
+
+
+@overload
+def start_scheduler(
+    interval: float = 1.0, *, blocking: Literal[True], registry: TaskRegistry | None = None
+) -> NoReturn: ...
+
+
+@overload
+def start_scheduler(
+    interval: float = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
+) -> SchedulerThread: ...
 
 
 def start_scheduler(

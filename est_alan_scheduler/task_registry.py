@@ -14,6 +14,7 @@ from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.control.view import RegistryView
+from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import Callback, check_subscription
 from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
@@ -229,7 +230,7 @@ class TaskRegistry(RegistryView):
 
     # Events and counts.
 
-    def on(self, event: str, callback: Callback) -> Callable[[], None]:
+    def on(self, event: EventName, callback: Callback) -> Callable[[], None]:
         """Subscribe `callback` to an event (see EVENTS), and return a function that ends the subscription.
 
         The callback gets an `Event`, in the thread in which it happens, without a lock: `started` before the call of
@@ -241,7 +242,7 @@ class TaskRegistry(RegistryView):
         check_subscription(event, callback)
         return self._recorder.subscribers.subscribe(event, callback)
 
-    def off(self, event: str, callback: Callback) -> None:
+    def off(self, event: EventName, callback: Callback) -> None:
         """End the latest subscription of this very callback; `ValueError` if there is none."""
         check_subscription(event, callback)
         if not self._recorder.subscribers.remove(event, callback):

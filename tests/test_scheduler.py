@@ -70,7 +70,7 @@ class TestStart:
 
     def test_an_object_that_cannot_tick_is_refused_as_registry(self) -> None:
         with pytest.raises(ValueError, match="registry must be a TaskRegistry, got 'abc'"):
-            start_scheduler(registry="abc")  # type: ignore[arg-type]  # the wrong type is the test
+            start_scheduler(registry="abc")  # type: ignore[call-overload]  # the wrong type is the test
 
     def test_the_package_exports_the_registry_of_the_scheduler_module(self, registry: TaskRegistry) -> None:
         assert est_alan_scheduler.registry is registry

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import from_utc
-from est_alan_scheduler.events.event import Event
+from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.schedules.due import misfire
 from est_alan_scheduler.task import OPTIONS, Task, TaskStatus
@@ -147,7 +147,7 @@ class World:
     def remove(self, task_id: str) -> None:
         self.registry.remove(task_id)
 
-    def subscribe(self, name: str, behaviour: Operation) -> None:
+    def subscribe(self, name: EventName, behaviour: Operation) -> None:
         """Apply a behaviour on each event, except on events that the behaviour itself causes."""
         is_reacting = False
 

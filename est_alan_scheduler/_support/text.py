@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from est_alan_scheduler._support.errors import SchedulerError
 from est_alan_scheduler._support.signals import is_interruption
 
 MAX_TEXT = 1_000
@@ -51,7 +52,7 @@ def listed(names: Sequence[str], most: int = 10) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-class RemoteError(Exception):
+class RemoteError(SchedulerError):
     """The text of an error from another process that cannot be pickled and loaded."""
 
     classes: tuple[str, ...] = ()

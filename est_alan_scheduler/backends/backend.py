@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 
+from est_alan_scheduler._support.errors import SchedulerError
 from est_alan_scheduler.backends.clock import StoreClock
 from est_alan_scheduler.backends.rows import (
     Assignment,
@@ -24,7 +25,7 @@ DEFAULT_NAME = "est_alan_scheduler"
 """The prefix of the names of all tables and keys."""
 
 
-class BackendUnavailableError(ConnectionError):
+class BackendUnavailableError(SchedulerError, ConnectionError):
     """The store could not be reached, or did not answer in time. The operation may or may not have been done.
 
     Every operation may be repeated with the same arguments; the next call connects anew.

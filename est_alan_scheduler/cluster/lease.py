@@ -6,8 +6,8 @@ import socket
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 from uuid import uuid4
 
 from est_alan_scheduler._support.interpreter import monotonic
@@ -19,7 +19,8 @@ from est_alan_scheduler.backends.rows import escaped
 GATHER = 0.04  # seconds for which outcomes are gathered, to be written together
 
 
-class Instance(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Instance:
     """An instance: a registry of some process that ticks the tasks of a backend."""
 
     owner: str

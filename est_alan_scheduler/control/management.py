@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
-from est_alan_scheduler.events.event import Event
+from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import INPUTS, check, check_results, refusal, refusal_of_change
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
@@ -109,7 +109,7 @@ class Management:
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 
-    def set(self, which: str | Task, field: str, value: Any, event: str | None = None) -> Task:
+    def set(self, which: str | Task, field: str, value: Any, event: EventName | None = None) -> Task:
         """Set a field that needs no check, unless it has that value; return the task."""
         task_id = id_of(which)
         self.catch_up(task_id)
@@ -139,7 +139,7 @@ class Management:
             self._parts.session.edits.check(called)
         return arguments
 
-    def _set(self, task_id: str, values: dict[str, Any], event: str | None) -> Task:
+    def _set(self, task_id: str, values: dict[str, Any], event: EventName | None) -> Task:
         """Set fields of a task that need no more checks, unless it has these values."""
         session, replaced = self._parts.session, None
         with self._parts.lock, self._agenda:
@@ -212,7 +212,7 @@ class Management:
         if self._parts.session is not None:
             self._parts.session.replica.refresh(ids)
 
-    def publish(self, event: str | None, task_id: str | None) -> None:
+    def publish(self, event: EventName | None, task_id: str | None) -> None:
         """Publish a change, if it is an event, and then wake the loops: something may be due."""
         try:
             if event is not None:

@@ -1,9 +1,14 @@
 """Events: one small object for each thing that happens to a task or a run."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, Literal, get_args
 
-EVENTS = (
+from pydantic import ConfigDict
+
+from est_alan_scheduler.fields.serialization import ErrorText, JsonOrRepr
+
+EventName = Literal[
     "registered",
     "updated",
     "removed",
@@ -14,14 +19,23 @@ EVENTS = (
     "failed",
     "retrying",
     "misfired",
-)
-"""The names of all events. Each attempt that fails publishes `failed`, and then `retrying` if another one follows."""
+]
+"""The name of an event. Each attempt that fails publishes `failed`, and then `retrying` if another one follows."""
+
+EVENTS: tuple[EventName, ...] = get_args(EventName)
+"""The names of all events."""
 
 
-class Event(NamedTuple):
-    """One thing that happened. Fields that do not apply are None; moments have the form that the task records."""
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: twice the time to make one, and each outcome makes one
+class Event:
+    """One thing that happened. Fields that do not apply are None; moments have the form that the task records.
 
-    name: str
+    All subscribers get the same object, so none of them changes it.
+    """
+
+    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)  # of `error`
+
+    name: EventName
     """One of EVENTS."""
     task_id: str | None
     """None for `pause_all` and `resume_all`."""
@@ -32,8 +46,8 @@ class Event(NamedTuple):
     finished_at: datetime | None = None
     duration: float | None = None
     """Seconds from the start of the call to its end, by the monotonic clock; None if the worker reported none."""
-    result: Any = None
-    error: BaseException | None = None
+    result: Annotated[Any, JsonOrRepr] = None
+    error: Annotated[BaseException | None, ErrorText] = None
     error_message: str | None = None
     """The error as text, `"ValueError: boom"`."""
     retry_at: datetime | None = None

@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from est_alan_scheduler._support.text import short_repr
+from pydantic import PlainSerializer
+
+from est_alan_scheduler._support.text import error_text, short_repr
 
 _FUNCTION = "function"
 _REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
@@ -24,6 +26,13 @@ NOT_JSON = "__not_json__"
 def json_or_repr(value: object) -> object:
     """Return `value` if JSON can hold it (tuples become arrays), else its bounded `repr`."""
     return value if _json_of(value) is not None else short_repr(value)
+
+
+JsonOrRepr = PlainSerializer(json_or_repr, when_used="json")
+"""Mark of a field of any value: in JSON, the value if JSON can hold it, else its bounded `repr`."""
+
+ErrorText = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
+"""Mark of a field that holds an exception or None: in JSON, its text."""
 
 
 def json_or_marked(value: object) -> object:

@@ -3,6 +3,7 @@
 import threading
 import time
 from types import TracebackType
+from typing import NoReturn
 
 from est_alan_scheduler._support.interpreter import has_ended, has_other_threads, is_ending, monotonic
 from est_alan_scheduler._support.wakeup import Wakeup
@@ -73,7 +74,7 @@ class SchedulerThread(threading.Thread):
         self.stop()
 
 
-def run_blocking(registry: TaskRegistry, interval: float) -> None:
+def run_blocking(registry: TaskRegistry, interval: float) -> NoReturn:
     """Tick and wait, in turn, until Ctrl+C or SystemExit, which are raised.
 
     Calls that still go on in an executor then are recorded as FAILED, "interrupted by shutdown".

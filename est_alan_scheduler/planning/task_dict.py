@@ -7,6 +7,7 @@ from typing import Any, SupportsIndex
 
 from typing_extensions import override
 
+from est_alan_scheduler._support.errors import SchedulerError
 from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.planning.entry import Holder, check_unheld, own
@@ -15,7 +16,7 @@ from est_alan_scheduler.task import Task
 _MOST_COMPARED = 10_000  # ids: a comparison with all of a large registry takes too long
 
 
-class UnknownTaskError(KeyError):
+class UnknownTaskError(SchedulerError, KeyError):
     """No task of that id is registered. `args[0]` is the id; the text suggests a similar one.
 
     With a backend, other instances may have the task; `reason` says why this one has not.

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -137,7 +138,7 @@ class Outbox:
                     if self.failures.get(run.task.id) is run:
                         del self.failures[run.task.id]
         if is_retried:
-            self.subscribers.publish(event._replace(name="retrying", retry_at=record.retry_at))
+            self.subscribers.publish(replace(event, name="retrying", retry_at=record.retry_at))
 
     def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
         """Return whether a failed run is retried, by the present state of its task, or has been already."""

@@ -1,9 +1,10 @@
 """Runs to come, as data."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from heapq import heapify, heappop, heapreplace
-from typing import NamedTuple
+from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import (
@@ -20,12 +21,16 @@ from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
 
-class PlannedRun(NamedTuple):
-    """A run to come."""
+@dataclass(frozen=True, slots=True, order=True)
+class PlannedRun:
+    """A run to come. It unpacks: `at, task_id = run`."""
 
     at: datetime
     """When, as the task records moments: naive local time, or aware if it has a `timezone`."""
     task_id: str
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter((self.at, self.task_id))
 
 
 def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: datetime) -> Iterator[PlannedRun]:

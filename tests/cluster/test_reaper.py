@@ -1,6 +1,7 @@
 """Runs of dead instances: they are recorded as failed, published, and retried."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -149,9 +150,9 @@ class TestRecord:
         error = task.error_message or ""
         failed = Event("failed", "a", start, 1, start, at(clock), error_message=error, retry_at=task.retry_at)
         (published, retried), due = events, at(clock) + timedelta(seconds=5)
-        assert [published._replace(error=None), retried._replace(error=None)] == [
+        assert [replace(published, error=None), replace(retried, error=None)] == [
             failed,
-            failed._replace(name="retrying"),
+            replace(failed, name="retrying"),
         ]
         assert (str(published.error), published.retry_at) == (error, due)
         assert logged(caplog) == [f"Task 'a' failed: {error}; next attempt at {due}"]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_a_failed_attempt_publishes_failed_and_then_retrying_if_another_attempt_
     later = START + SECOND
     first = Event("failed", "a", START, 1, START, START, 0.0, None, error, "ValueError: boom", later)
     last = Event("failed", "a", START, 2, later, later, 0.0, None, error, "ValueError: boom", None)
-    assert events == [first, first._replace(name="retrying"), last]
+    assert events == [first, replace(first, name="retrying"), last]
 
 
 @pytest.mark.parametrize(

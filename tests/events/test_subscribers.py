@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
-from est_alan_scheduler import Event, Task, TaskRegistry, TaskStatus, start_scheduler
+from est_alan_scheduler import Event, EventName, Task, TaskRegistry, TaskStatus, start_scheduler
 from est_alan_scheduler.events.subscribers import Subscribers
 from tests import jobs
 from tests.frozen import START, Frozen, boom, work
@@ -135,7 +135,7 @@ class TestSubscribing:
         hint = "" if meant is None else f" (did you mean {meant!r}?)"
         for slip in slips.split():
             with pytest.raises(ValueError, match="there is no event") as caught:
-                registry.on(slip, print)
+                registry.on(slip, print)  # type: ignore[arg-type]  # no event is the test
             assert str(caught.value).partition(";")[0] == f"there is no event {slip!r}{hint}"
 
     @pytest.mark.parametrize("callback", [None, "print", jobs.current_run_async])
@@ -162,7 +162,7 @@ class TestIsolation:
     @pytest.mark.parametrize("name", ["started", "succeeded", "misfired", "registered"])
     @pytest.mark.parametrize("error", [ValueError("mine"), SystemExit(3)])
     def test_an_error_of_a_callback_is_logged_and_stops_nothing(
-        self, registry: Frozen, caplog: pytest.LogCaptureFixture, name: str, error: BaseException
+        self, registry: Frozen, caplog: pytest.LogCaptureFixture, name: EventName, error: BaseException
     ) -> None:
         def fail(event: Event) -> None:
             raise error
@@ -181,7 +181,7 @@ class TestIsolation:
 
     @pytest.mark.parametrize("name", ["failed", "succeeded", "started", "misfired"])
     def test_an_interruption_is_raised_after_the_last_callback_and_the_record_of_the_run(
-        self, registry: Frozen, name: str
+        self, registry: Frozen, name: EventName
     ) -> None:
         def interrupt(event: Event) -> None:
             raise KeyboardInterrupt
@@ -268,7 +268,7 @@ class TestIsolation:
             release.set()
 
     @pytest.mark.parametrize("name", ["started", "succeeded"])
-    def test_a_loop_with_a_hanging_callback_can_be_stopped(self, name: str) -> None:
+    def test_a_loop_with_a_hanging_callback_can_be_stopped(self, name: EventName) -> None:
         release, entered = threading.Event(), threading.Event()
 
         def hang(event: Event) -> None:
@@ -286,7 +286,7 @@ class TestIsolation:
         assert not thread.is_alive()
 
     @pytest.mark.parametrize("name", ["started", "succeeded"])
-    def test_the_duration_of_a_run_excludes_its_callbacks(self, name: str) -> None:
+    def test_the_duration_of_a_run_excludes_its_callbacks(self, name: EventName) -> None:
         with freeze_time(START) as frozen:
             registry = TaskRegistry()
             registry.on(name, lambda event: frozen.tick(2))

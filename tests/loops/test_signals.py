@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Task, TaskRegistry, TaskStatus, run_scheduler, start_scheduler
+from est_alan_scheduler import EventName, Task, TaskRegistry, TaskStatus, run_scheduler, start_scheduler
 from tests.executors.helpers import HOUR, run_program
 from tests.loops.helpers import until
 
@@ -126,7 +126,7 @@ class TestInterruption:
 
     @pytest.mark.parametrize("event", ["started", "succeeded"])
     @pytest.mark.parametrize("loop", [tick, block])
-    def test_in_a_callback_it_is_raised_after_the_other_callbacks(self, loop: Any, event: str) -> None:
+    def test_in_a_callback_it_is_raised_after_the_other_callbacks(self, loop: Any, event: EventName) -> None:
         registry, called = TaskRegistry(), list[object]()
         registry.on(event, press)
         registry.on(event, called.append)

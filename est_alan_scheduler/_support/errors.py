@@ -1,0 +1,25 @@
+"""The base of all errors that this package raises."""
+
+
+class SchedulerError(Exception):
+    """The base of all errors that the scheduler raises, each of which is an error of a builtin class as well.
+
+    `except SchedulerError` catches them together. There is one exception: an invalid field of a `Task` or a `Retry`
+    raises `pydantic.ValidationError`, a `ValueError`, which pydantic does not let anyone derive from.
+    """
+
+
+class InvalidValueError(SchedulerError, ValueError):
+    """An argument, a task or a URL has a value that is not allowed; the text says what is."""
+
+
+class InvalidTypeError(SchedulerError, TypeError):
+    """An argument is of a class that is not allowed; the text says which one is."""
+
+
+class WrongStateError(SchedulerError, RuntimeError):
+    """The call is valid, but not now, not from here, or not with this store; the text says why."""
+
+
+class MissingExtraError(SchedulerError, ImportError):
+    """A feature needs a library that is not installed; the text names the extra that brings it."""
