@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from est_alan_scheduler import Retry, Task, describe, simulate
+from est_alan_scheduler import PlannedRun, Retry, Task, describe, simulate
 from est_alan_scheduler.task import TaskStatus
 from tests import jobs
 from tests.frozen import SECOND, START, Frozen, boom, run_times, work
@@ -329,14 +329,14 @@ class TestReports:
         assert [run.task_id for run in registry.upcoming(limit=3)] == ["source"] * 3
         settle(registry)
         registry.run_now("follower")
-        at, task_id = next(registry.upcoming(limit=3))
-        assert (at, task_id, task.status) == (START, "follower", TaskStatus.SUCCESS)
+        assert next(registry.upcoming(limit=3)) == PlannedRun(START, "follower")
+        assert task.status is TaskStatus.SUCCESS
 
     def test_a_planned_retry_is_a_planned_run(self, registry: Frozen) -> None:
         source(registry)
         follower(registry, failures=1, retry=Retry(max_retries=1, delay=10, jitter=0))
         settle(registry)
-        assert next(registry.upcoming()) == (START + 10 * SECOND, "follower")
+        assert next(registry.upcoming()) == PlannedRun(START + 10 * SECOND, "follower")
 
     def test_a_simulation_has_its_runs(self, registry: Frozen) -> None:
         source(registry)

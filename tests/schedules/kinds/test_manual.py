@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task, describe, next_run, simulate
+from est_alan_scheduler import PlannedRun, Retry, Task, describe, next_run, simulate
 from tests.frozen import SECOND, START, Frozen, boom, run_times, work
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -41,7 +41,7 @@ def test_its_failed_run_is_retried(registry: Frozen) -> None:
     registry.run_now("a")
     registry.tick()
     assert registry.why_not("a") == "retries (attempt 2 of 2) in 10 s at 2026-06-01 12:00:10, after ValueError: boom"
-    assert list(registry.upcoming()) == [(START + 10 * SECOND, "a")]
+    assert list(registry.upcoming()) == [PlannedRun(START + 10 * SECOND, "a")]
     for second in (9, 10, 99):
         registry.tick_at(START + second * SECOND)
     assert run_times(task) == ["12:00:00", "12:00:10"]
