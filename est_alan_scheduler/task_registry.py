@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
+from est_alan_scheduler.control.defaults import filled
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
@@ -42,6 +43,10 @@ class TaskRegistry(RegistryView):
     and a function that other processes find by name. `lease` is the number of seconds for which a dead instance still
     counts as alive. After that, its runs are recorded as failed.
 
+    `defaults` are values of fields, `{"timezone": "Asia/Seoul", "misfire_grace": 300}`, for each task that `register`
+    takes from then on and that does not say otherwise; None, given, says so, too. A default that means nothing for a
+    task (limits of slots, for one that has none) is left out.
+
     `_lock`, a plain lock, guards the agenda, the runs in flight and the record of a run. It is held for moments, and
     never while user code is called (`func`, a `repr`, a logging handler). The store and the fields of tasks may be
     edited from any thread without it: an edit is noted, and the next tick works it in. Use such edits in a signal
@@ -55,12 +60,13 @@ class TaskRegistry(RegistryView):
         max_running: int | None = None,
         backend: "str | Backend | None" = None,
         lease: float = DEFAULT_LEASE,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts)
         self._loop_side = LoopSide(parts)
-        parts.configure(executor, max_running, backend, lease)
+        parts.configure(executor, max_running, backend, lease, defaults)
         _registries.add(self)
 
     @property
@@ -88,21 +94,27 @@ class TaskRegistry(RegistryView):
         """Where the state of the tasks lives, as it was given: see `configure`."""
         return self._parts.backend
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The values of the fields that tasks leave open, as tasks keep them: see the constructor."""
+        return dict(self._parts.defaults)
+
     def configure(
         self,
         executor: ExecutorSource | None = KEEP,
         max_running: int | None = KEEP,
         backend: "str | Backend | None" = KEEP,
         lease: float = KEEP,
+        defaults: Mapping[str, Any] | None = KEEP,
     ) -> None:
-        """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; the others stay.
+        """Change these options, as the constructor takes them; the others stay.
 
         The former executor is shut down if it came from a factory, the former backend is closed if it came from a URL.
         Raises `TypeError` or `ValueError` for an invalid value, or for a task that the backend cannot take;
         `ImportError` if the backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
         answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
-        self._parts.configure(executor, max_running, backend, lease)
+        self._parts.configure(executor, max_running, backend, lease, defaults)
 
     def shutdown(self, timeout: float | None = None) -> bool:
         """Wait until the runs in flight have ended, at most `timeout` seconds; return whether they have.
@@ -131,6 +143,9 @@ class TaskRegistry(RegistryView):
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
         work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
+        if self._parts.defaults:
+            with filled(task, self._parts.defaults, self._agenda):
+                return self._management.register(task)
         return self._management.register(task)
 
     def update(self, task_id: str | Task, /, **changes: Any) -> Task:

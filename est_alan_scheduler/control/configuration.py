@@ -1,12 +1,13 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.control.defaults import check_defaults
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 from est_alan_scheduler.fields.checks import check_count
@@ -53,6 +54,7 @@ class Parts:
         self.functions = FunctionNames()
         self.backend: str | Backend | None = None
         self.lease = DEFAULT_LEASE
+        self.defaults: dict[str, Any] = {}
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.is_paused_here = False  # all tasks, by this registry alone
@@ -78,7 +80,12 @@ class Parts:
             wake()
 
     def configure(
-        self, executor: ExecutorSource | None, max_running: int | None, backend: "str | Backend | None", lease: float
+        self,
+        executor: ExecutorSource | None,
+        max_running: int | None,
+        backend: "str | Backend | None",
+        lease: float,
+        defaults: Mapping[str, Any] | None,
     ) -> None:
         """Do what `TaskRegistry.configure` says."""
         capacity = self.capacity
@@ -89,6 +96,7 @@ class Parts:
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
         check_lease(lease)
+        defaults = self.defaults if defaults is KEEP else check_defaults(defaults)
         pool = capacity.pool
         if executor is not capacity.executor:
             pool = None if executor is None else Pool(executor)
@@ -100,6 +108,7 @@ class Parts:
         if replaced is not None:
             replaced.close(wait=False)
         self.lease = lease
+        self.defaults = defaults
 
     def _move(self, backend: "str | Backend | None", lease: float) -> None:
         """Let the state of the tasks live in another backend, or in this process alone."""
