@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
@@ -14,20 +13,33 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
-    PlainValidator,
     PrivateAttr,
     field_serializer,
 )
 
 from est_alan_scheduler._support.functions import own_name
-from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
-from est_alan_scheduler.fields import checks
+from est_alan_scheduler.fields import accepted, checks
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
+from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
-from est_alan_scheduler.fields.serialization import function_name, json_or_marked, json_or_repr, marked_arguments
+from est_alan_scheduler.fields.serialization import (
+    ErrorText,
+    JsonOrRepr,
+    function_name,
+    history_for_json,
+    json_or_marked,
+    marked_arguments,
+)
+from est_alan_scheduler.fields.status import TaskStatus as TaskStatus
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from est_alan_scheduler.fields.given import TaskFields
 
 _LARGEST_COUNT = MOST_FAILURES = 2**31 - 1  # a column of every database holds it
 _MOST_RUNS = 2**52  # every store counts on from there
@@ -52,27 +64,12 @@ class Option(Scheduling):
     """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
 
 
-class TaskStatus(StrEnum):
-    """The state of a task: `PENDING` before its first run, then `RUNNING`, then `SUCCESS` or `FAILED`."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCESS = "success"
-    FAILED = "failed"
+_Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
+_Seconds: TypeAlias = Converted[float | None, accepted.Seconds]
 
 
-_dump_func = PlainSerializer(function_name, str, when_used="json")
-_dump_args = PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json")
-_dump_kwargs = PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json")
-_dump_run_arguments = PlainSerializer(lambda given: given and marked_arguments(given), when_used="json")
-_dump_error = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
-
-
-def _dump_history(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {key: value.isoformat() if isinstance(value, datetime) else json_or_repr(value) for key, value in run.items()}
-        for run in history
-    ]
+def _count(description: str, most: int = _LARGEST_COUNT) -> Any:
+    return field(description, 0, strict=True, ge=0, le=most)
 
 
 def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
@@ -129,106 +126,140 @@ class Task(SparseModel):
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
-    id: Annotated[str, PlainValidator(checks.check_id)] = Field(default_factory=lambda: uuid4().hex)
-    """Any non-empty text; a UUID4 in hex by default."""
+    if TYPE_CHECKING:
+
+        def __init__(self, **fields: "Unpack[TaskFields]") -> None: ...
+
+    id: Annotated[str, Checked(checks.check_id)] = field(
+        "Any non-empty text; a UUID4 in hex by default.", factory=lambda: uuid4().hex
+    )
     every: Annotated[
-        dict[str, int] | dict[str, float] | None,
-        PlainValidator(checks.check_every),
+        Converted[dict[str, int] | dict[str, float] | None, accepted.Interval],
+        Checked(checks.check_every),
         Option(shortest_gap=lambda every: timedelta(**every).total_seconds()),
-    ] = None
-    """An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted."""
-    at: Annotated[str | None, PlainValidator(checks.check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = None
-    """Daily at `"HH:MM"`."""
-    run_at: Annotated[datetime | None, BeforeValidator(moment_check("run_at")), Option()] = None
-    """Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."""
-    cron: Annotated[str | None, PlainValidator(checks.check_cron), Option(shortest_gap=shortest_gap)] = None
-    """A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."""
-    after: Annotated[list[str] | None, PlainValidator(_check_after), Option(), Rare()] = None
-    """As soon as each task of these ids has succeeded anew since this one last started; tasks are accepted, too."""
-    manual: Annotated[bool, Field(strict=True), Option(), Rare()] = False
-    """True: it runs by `run_now` alone."""
-    timezone: Annotated[str | None, PlainValidator(checks.check_timezone), Scheduling(rearms=True)] = None
-    """The zone of `at`, `cron` and naive moments, `"Asia/Seoul"` or a `ZoneInfo`; None for that of this machine."""
-    start_at: Annotated[datetime | None, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = None
-    """No slot before it; for `every`, the first slot."""
-    end_at: Annotated[datetime | None, BeforeValidator(moment_check("end_at")), Scheduling()] = None
-    """No slot after it."""
-    exclude: Annotated[tuple[date, ...], BeforeValidator(checks.check_exclude), Scheduling()] = ()
-    """Local dates on which `every`, `at` and `cron` have no slots."""
-    jitter: Annotated[float | None, PlainValidator(seconds_check("jitter")), Scheduling()] = None
-    """Seconds of delay of a slot at most: the same delay for a task and slot in every process."""
-    misfire_grace: Annotated[float | None, PlainValidator(seconds_check("misfire_grace")), Scheduling()] = None
-    """Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."""
-    run_immediately: Annotated[bool, Field(strict=True), Scheduling(), Rare()] = True
-    """False: no run for what was before its registration. `every` begins one interval later, `at`, `cron` and `run_at`
-    with the first slot after it; `after` needs successes since then."""
-    func: Annotated[Callable[..., Any], PlainValidator(checks.check_func), _dump_func]
-    """The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency, if it takes that."""
-    args: Annotated[tuple[Any, ...], PlainValidator(checks.check_args), _dump_args] = ()
-    kwargs: Annotated[dict[str, Any], PlainValidator(checks.check_kwargs), _dump_kwargs] = Field(default_factory=dict)
-    depends_on: Annotated[list[str], PlainValidator(_check_depends_on)] = Field(default_factory=list)
-    """Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id."""
+    ] = field('An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted.')
+    at: Annotated[str | None, Checked(checks.check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = field(
+        'Daily at `"HH:MM"`.'
+    )
+    run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
+        "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
+    )
+    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=shortest_gap)] = field(
+        "A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."
+    )
+    after: Annotated[Converted[list[str] | None, accepted.Ids | None], Checked(_check_after), Option(), Rare()] = field(
+        "Ids of other tasks: it runs as soon as each of them has succeeded anew since it last started."
+    )
+    manual: Annotated[bool, Option(), Rare()] = field("True: it runs by `run_now` alone.", False, strict=True)
+    timezone: Annotated[
+        Converted[str | None, accepted.Zone], Checked(checks.check_timezone), Scheduling(rearms=True)
+    ] = field('The zone of `at`, `cron` and naive moments, such as `"Asia/Seoul"`; None for that of this machine.')
+    start_at: Annotated[_Moment, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = field(
+        "No slot before it; for `every`, the first slot."
+    )
+    end_at: Annotated[_Moment, BeforeValidator(moment_check("end_at")), Scheduling()] = field("No slot after it.")
+    exclude: Annotated[
+        Converted[tuple[date, ...], accepted.Dates], BeforeValidator(checks.check_exclude), Scheduling()
+    ] = field("Local dates on which `every`, `at` and `cron` have no slots.", ())
+    jitter: Annotated[_Seconds, Checked(seconds_check("jitter")), Scheduling()] = field(
+        "Seconds of delay of a slot at most: the same delay for a task and slot in every process."
+    )
+    misfire_grace: Annotated[_Seconds, Checked(seconds_check("misfire_grace")), Scheduling()] = field(
+        "Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."
+    )
+    run_immediately: Annotated[bool, Scheduling(), Rare()] = field(
+        "False: no run for what was before its registration; `every` begins one interval later.", True, strict=True
+    )
+    func: Annotated[
+        Callable[..., Any],
+        Checked(checks.check_func, json=str),
+        PlainSerializer(function_name, str, when_used="json"),
+        Field(description="The function. It gets `args`, `kwargs`, and as `dep_<id>` the result of each dependency."),
+    ]
+    args: Annotated[
+        Converted[tuple[Any, ...], accepted.Arguments],
+        Checked(checks.check_args),
+        PlainSerializer(lambda args: [json_or_marked(value) for value in args], when_used="json"),
+    ] = field("The positional arguments of the function.", ())
+    kwargs: Annotated[
+        Converted[dict[str, Any], Mapping[str, Any]],
+        Checked(checks.check_kwargs),
+        PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
+    ] = field("The keyword arguments of the function.", factory=dict)
+    depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(_check_depends_on)] = field(
+        "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.", factory=list
+    )
     depends_on_mode: Annotated[
-        Literal["ever", "fresh"], PlainValidator(checks.choice_check("depends_on_mode", ("ever", "fresh")))
-    ] = "ever"
-    """`"fresh"`: each of them must have succeeded anew since this task used its result. A retry needs nothing new."""
-    consumed: Annotated[dict[str, datetime] | None, BeforeValidator(checks.check_consumed)] = None
-    """The success of each dependency whose result this task has used: its `last_success_at`, by id.
-    Set when a run takes the results; None before the first one."""
-    timeout: Annotated[float | None, PlainValidator(seconds_check("timeout"))] = None
-    """Seconds that a call may take; a longer one is FAILED with `TimeoutError`."""
-    retry: Annotated[Retry | None, BeforeValidator(check_retry)] = None
-    """Retries of a failed run; a number is `max_retries`. None: it is not tried again before the next slot."""
-    retry_at: Annotated[datetime | None, BeforeValidator(moment_check("retry_at"))] = None
-    """When the last run, which failed, is tried again; None if it is not. An earlier slot replaces the retry."""
-    attempt: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
-    """The attempt number of the latest run, a run in flight included: 1 for a slot, more for a retry, 0 for none."""
-    paused: Annotated[bool, Field(strict=True)] = False
-    """True: no slot and no retry is due. Afterwards, one run makes up for all missed slots."""
+        Literal["ever", "fresh"], Checked(checks.choice_check("depends_on_mode", ("ever", "fresh")))
+    ] = field('`"fresh"`: each of them must have succeeded anew since this task used its result.', "ever")
+    consumed: Annotated[
+        Converted[dict[str, datetime] | None, accepted.Moments], BeforeValidator(checks.check_consumed)
+    ] = field("The success of each dependency whose result the last run has taken: its `last_success_at`, by id.")
+    timeout: Annotated[_Seconds, Checked(seconds_check("timeout"))] = field(
+        "Seconds that a call may take; a longer one is FAILED with `TimeoutError`."
+    )
+    retry: Annotated[
+        Converted[Retry | None, accepted.Retries], BeforeValidator(check_retry), JsonType(int | Retry | None)
+    ] = field("Retries of a failed run; a number is `max_retries`. None: it is not tried again before the next slot.")
+    retry_at: Annotated[_Moment, BeforeValidator(moment_check("retry_at"))] = field(
+        "When the last run, which failed, is tried again; None if it is not. An earlier slot replaces the retry."
+    )
+    attempt: int = _count(
+        "The attempt number of the latest or present run: 1 for a slot, more for a retry, 0 before the first run."
+    )
+    paused: bool = field(
+        "True: no slot and no retry is due. Afterwards, one run makes up for all missed slots.", False, strict=True
+    )
     run_requested: Annotated[
         Literal["ready", "force"] | None,
-        PlainValidator(checks.choice_check("run_requested", (None, "ready", "force"))),
-    ] = None
-    """Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once."""
-    misfires: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT)] = 0
-    """How often slots were skipped because they were later than `misfire_grace`."""
-    misfired_at: Annotated[datetime | None, BeforeValidator(moment_check("misfired_at"))] = None
-    """The latest slot that was skipped."""
-    status: TaskStatus = TaskStatus.PENDING
-    last_success_at: Annotated[datetime | None, BeforeValidator(moment_check("last_success_at"))] = None
-    """When the last successful run ended; naive local time (an aware one is converted)."""
-    last_run_at: Annotated[datetime | None, BeforeValidator(moment_check("last_run_at"))] = None
-    """When the last run started; naive local time. Set by hand, it re-phases `every`: next one interval later."""
-    result: Annotated[Any, PlainSerializer(json_or_repr, when_used="json")] = None
-    """The last return value of `func`; a failure does not change it."""
-    error: Annotated[BaseException | None, PlainValidator(checks.check_error), _dump_error] = None
-    """The exception of the last run; None after a success."""
-    error_message: str | None = None
-    """The error as text, `"ValueError: boom"`."""
+        Checked(checks.choice_check("run_requested", (None, "ready", "force"))),
+    ] = field('Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once.')
+    misfires: int = _count("How often slots were skipped because they were later than `misfire_grace`.")
+    misfired_at: Annotated[_Moment, BeforeValidator(moment_check("misfired_at"))] = field(
+        "The latest slot that was skipped."
+    )
+    status: Converted[TaskStatus, accepted.Status] = field(
+        "The state: before the first run, during a run, after a success, after a failure.", TaskStatus.PENDING
+    )
+    last_success_at: Annotated[_Moment, BeforeValidator(moment_check("last_success_at"))] = field(
+        "When the last successful run ended; naive local time, or aware if the task has a `timezone`."
+    )
+    last_run_at: Annotated[_Moment, BeforeValidator(moment_check("last_run_at"))] = field(
+        "When the last run started. Set by hand, it re-phases `every`: the next run comes one interval later."
+    )
+    result: Annotated[Any, JsonOrRepr] = field("The last return value of `func`; a failure does not change it.")
+    error: Annotated[BaseException | None, Checked(checks.check_error, json=str | None), ErrorText] = field(
+        "The exception of the last run; None after a success."
+    )
+    error_message: str | None = field('The error as text, `"ValueError: boom"`.')
     history: Annotated[
-        list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(_dump_history, when_used="json")
-    ] = Field(default_factory=list)
-    """One dict a run, oldest first: `run_at`, `finished_at`, `status`, `result` (its `repr`), `error` (its message),
-    `attempt`."""
-    history_limit: Annotated[int, Field(strict=True, ge=0)] = 100
-    """How many runs `history` keeps; the oldest are dropped."""
-    first_run_at: Annotated[datetime | None, BeforeValidator(moment_check("first_run_at"))] = None
-    """The first run, naive local time: the origin of the grid of `every`. Assigning `last_run_at` moves it there."""
-    runs: Annotated[int, Field(strict=True, ge=0, le=_MOST_RUNS), Rare()] = 0
-    """Runs begun so far. The retries of a run belong to it, and are not counted."""
-    consecutive_failures: Annotated[int, Field(strict=True, ge=0, le=_LARGEST_COUNT), Rare()] = 0
-    """Failures since the last success; each attempt counts, as in `history`."""
+        list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(history_for_json, when_used="json")
+    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=list)
+    history_limit: int = field("How many runs `history` keeps; the oldest are dropped.", 100, strict=True, ge=0)
+    first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
+        "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."
+    )
+    runs: Annotated[int, Rare()] = _count(
+        "Runs begun so far. The retries of a run belong to it, and are not counted.", _MOST_RUNS
+    )
+    consecutive_failures: Annotated[int, Rare()] = _count(
+        "Failures since the last success; each attempt counts, as in `history`."
+    )
     run_arguments: Annotated[
-        dict[str, Any] | None, PlainValidator(checks.check_run_arguments), _dump_run_arguments, Rare()
-    ] = None
-    """`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries."""
-
-    name: Annotated[str | None, PlainValidator(checks.check_name), Rare(derive=lambda task: own_name(task.func))] = None
-    """What people call it: in the log, in answers, in tables. By default the name of its function."""
-    description: Annotated[str | None, PlainValidator(checks.check_description), Rare()] = None
-    """What it is for, in words."""
-    tags: Annotated[tuple[str, ...], BeforeValidator(checks.check_tags), Rare()] = ()
-    """Words by which tasks are selected, in the order given."""
+        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
+        Checked(checks.check_run_arguments),
+        PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
+        Rare(),
+    ] = field('`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries.')
+    name: Annotated[
+        Converted[str, str | None],
+        Checked(checks.check_name, json=str | None),
+        Rare(derive=lambda task: own_name(task.func)),
+    ] = field("What people call it: in the log, in answers, in tables. By default the name of its function.")
+    description: Annotated[str | None, Checked(checks.check_description), Rare()] = field("What it is for, in words.")
+    tags: Annotated[Converted[tuple[str, ...], accepted.Tags], BeforeValidator(checks.check_tags), Rare()] = field(
+        "Words by which tasks are selected, in the order given.", ()
+    )
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
@@ -237,12 +268,13 @@ class Task(SparseModel):
         _set_slot(task, "_entry", None)
         return task
 
+    # Without types of what they return, which would stand in the JSON schema in place of those of the fields.
     @field_serializer("run_at", "start_at", "end_at", *sorted(RECORDED), when_used="json")
-    def _dump_own_moment(self, moment: datetime | None) -> Any:
+    def _dump_own_moment(self, moment: datetime | None):  # type: ignore[no-untyped-def]
         return _dump_moment(moment, self.timezone)
 
     @field_serializer("consumed", when_used="json")
-    def _dump_consumed(self, consumed: dict[str, datetime] | None) -> Any:
+    def _dump_consumed(self, consumed: dict[str, datetime] | None):  # type: ignore[no-untyped-def]
         return consumed and {task_id: _dump_moment(moment, None) for task_id, moment in consumed.items()}
 
     def model_post_init(self, _context: Any) -> None:
@@ -256,7 +288,7 @@ class Task(SparseModel):
         fields = self.__dict__
         fields.update({name: _in_zone(fields[name], fields["timezone"]) for name in names})
 
-    def __setattr__(self, name: str, value: Any) -> None:
+    def _assign(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
             _set_slot(self, name, value)
             return
@@ -266,6 +298,9 @@ class Task(SparseModel):
             super().__setattr__(name, value)
             return
         self._store(self._validated({name: value}))
+
+    if not TYPE_CHECKING:  # with it, a type checker takes an assignment of any name
+        __setattr__ = _assign
 
     def __copy__(self) -> "Task":
         """Copy the containers, too: each copy has a history of its own."""

@@ -26,8 +26,11 @@ from est_alan_scheduler.task import Task
 _Func = TypeVar("_Func", bound=Callable[..., Any])
 
 if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.session import ClusterSession
+    from est_alan_scheduler.fields.given import TaskChanges, TaskOptions
 
 
 class TaskRegistry(RegistryView):
@@ -148,7 +151,7 @@ class TaskRegistry(RegistryView):
                 return self._management.register(task)
         return self._management.register(task)
 
-    def update(self, task_id: str | Task, /, **changes: Any) -> Task:
+    def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
         """Change fields of the task of that id in one step, and return the task.
 
         No tick sees a part of the change, and a run in flight goes on as it began. The changed task has to be one that
@@ -206,7 +209,7 @@ class TaskRegistry(RegistryView):
         """
         self._management.set_all_paused(False)
 
-    def task(self, **fields: Any) -> Callable[[_Func], _Func]:
+    def task(self, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
 
         def decorate(func: _Func) -> _Func:

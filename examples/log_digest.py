@@ -94,7 +94,7 @@ class Digest:
 
     def __init__(self, tail: LogTail) -> None:
         self._tail = tail
-        self._counts = Counter(dict.fromkeys((*LEVELS, OTHER), 0))
+        self._counts: Counter[str] = Counter(dict.fromkeys((*LEVELS, OTHER), 0))
 
     def update(self) -> dict[str, int]:
         """Count the new lines; return the counts so far."""

@@ -30,7 +30,7 @@ def test_dir_shows_every_public_name_also_before_it_is_first_used() -> None:
 
 
 def test_help_shows_every_public_name() -> None:
-    text = pydoc.render_doc(est_alan_scheduler, renderer=pydoc.plaintext)
+    text = pydoc.render_doc(est_alan_scheduler, renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     assert [name for name in PUBLIC if not re.search(rf"\b{name}\b", text)] == []
 
 

@@ -261,8 +261,8 @@ class TestAssignment:
     def test_a_valid_value_is_kept(self) -> None:
         task = Task(at="07:00", func=work)
         task.at = "08:00"
-        task.every = timedelta(minutes=1)  # type: ignore[assignment]  # accepted, and kept as a dict
-        task.status = "failed"  # type: ignore[assignment]  # accepted, and kept as a member
+        task.every = timedelta(minutes=1)  # kept as a dict
+        task.status = "failed"  # kept as a member
         assert (task.at, task.every, task.status) == ("08:00", {"seconds": 60}, TaskStatus.FAILED)
 
     def test_an_invalid_value_raises_and_changes_nothing(self) -> None:
@@ -274,7 +274,7 @@ class TestAssignment:
 
     def test_the_error_for_an_unknown_field_suggests_the_nearest_name(self) -> None:
         with pytest.raises(ValueError, match=r"Task has no field 'evry' \(did you mean 'every'\?\); its fields"):
-            Task(func=work).evry = {"seconds": 1}
+            Task(func=work).evry = {"seconds": 1}  # type: ignore[attr-defined]  # it has no such field
 
     def test_the_id_cannot_be_changed(self) -> None:
         task = Task(id="a", func=work)

@@ -285,7 +285,7 @@ class TestClock:
         registry = TaskRegistry()
         with freeze_time("2026-06-01 12:00:00") as frozen:
             task = registry.register(Task(every={"seconds": 10}, func=work))
-            once = registry.register(Task(run_at="2026-06-01T12:00:15Z", func=work))  # type: ignore[arg-type]  # ISO 8601
+            once = registry.register(Task(run_at="2026-06-01T12:00:15Z", func=work))
             for _ in range(4):
                 registry.tick()
                 frozen.tick(5)

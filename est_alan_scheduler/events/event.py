@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import ConfigDict
-
+from est_alan_scheduler.fields.checks import check_error
+from est_alan_scheduler.fields.declaration import Checked
 from est_alan_scheduler.fields.serialization import ErrorText, JsonOrRepr
 
 EventName = Literal[
@@ -26,14 +26,13 @@ EVENTS: tuple[EventName, ...] = get_args(EventName)
 """The names of all events."""
 
 
-@dataclass(slots=True, unsafe_hash=True)  # not frozen: twice the time to make one, and each outcome makes one
+# Not frozen: that takes twice the time, and each outcome makes one. Without slots: pydantic 2.0 would overwrite them.
+@dataclass(unsafe_hash=True)
 class Event:
     """One thing that happened. Fields that do not apply are None; moments have the form that the task records.
 
     All subscribers get the same object, so none of them changes it.
     """
-
-    __pydantic_config__ = ConfigDict(arbitrary_types_allowed=True)  # of `error`
 
     name: EventName
     """One of EVENTS."""
@@ -47,7 +46,7 @@ class Event:
     duration: float | None = None
     """Seconds from the start of the call to its end, by the monotonic clock; None if the worker reported none."""
     result: Annotated[Any, JsonOrRepr] = None
-    error: Annotated[BaseException | None, ErrorText] = None
+    error: Annotated[BaseException | None, Checked(check_error, json=str | None), ErrorText] = None
     error_message: str | None = None
     """The error as text, `"ValueError: boom"`."""
     retry_at: datetime | None = None

@@ -3,12 +3,13 @@
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import ConfigDict, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic import ConfigDict, PlainSerializer, ValidationInfo
 
 from est_alan_scheduler._support.text import RemoteError, class_name, short_repr
 from est_alan_scheduler.fields.checks import MAX_SECONDS, KnownFields, check_count, number_check
+from est_alan_scheduler.fields.declaration import Checked, field
 from est_alan_scheduler.fields.serialization import object_named
 
 Errors = tuple[type[BaseException], ...]
@@ -52,21 +53,44 @@ class Retry(KnownFields):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    max_retries: Annotated[int, PlainValidator(lambda value: check_count("max_retries", value, 0))] = 3
-    """How often at most, after the first attempt."""
-    delay: Annotated[float, PlainValidator(number_check("delay", "seconds", 0, MAX_SECONDS))] = 1.0
-    """Seconds from a failure until the first retry."""
-    backoff: Annotated[float, PlainValidator(number_check("backoff", "times the delay before", 1, 1e6))] = 2.0
-    """By how much the delay grows with each retry."""
-    max_delay: Annotated[float, PlainValidator(number_check("max_delay", "seconds", 0, MAX_SECONDS))] = 60.0
-    """Seconds up to which it grows; if it is not given, at least `delay`."""
-    jitter: Annotated[float, PlainValidator(number_check("jitter", "a fraction of the delay", 0, 1))] = 0.1
-    """By which fraction a delay is lengthened at most: by the same for a task, slot and attempt in every process."""
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            max_retries: int = 3,
+            delay: float = 1.0,
+            backoff: float = 2.0,
+            max_delay: float = 60.0,
+            jitter: float = 0.1,
+            on: type[BaseException] | list[type[BaseException]] | tuple[type[BaseException], ...] = (Exception,),
+        ) -> None: ...
+
+    max_retries: Annotated[int, Checked(lambda value: check_count("max_retries", value, 0))] = field(
+        "How often at most, after the first attempt.", 3
+    )
+    delay: Annotated[float, Checked(number_check("delay", "seconds", 0, MAX_SECONDS))] = field(
+        "Seconds from a failure until the first retry.", 1.0
+    )
+    backoff: Annotated[float, Checked(number_check("backoff", "times the delay before", 1, 1e6))] = field(
+        "By how much the delay grows with each retry.", 2.0
+    )
+    max_delay: Annotated[float, Checked(number_check("max_delay", "seconds", 0, MAX_SECONDS))] = field(
+        "Seconds up to which it grows; if it is not given, at least `delay`.", 60.0
+    )
+    jitter: Annotated[float, Checked(number_check("jitter", "a fraction of the delay", 0, 1))] = field(
+        "By which fraction a delay is lengthened at most: the same for a task, slot and attempt in every process.", 0.1
+    )
+    # Names in JSON, as `func` is; by its name is also known an error that cannot be sent back from another process. The
+    # default comes from a function, because JSON schema could not show it.
     on: Annotated[
-        Errors, PlainValidator(_check_on), PlainSerializer(lambda on: [class_name(c) for c in on], when_used="json")
-    ] = (Exception,)
-    """Which errors: instances of these. `TimeoutError`, an `OSError`, is that of `timeout`. In JSON they are names, as
-    `func` is; by name is also how an error is known that cannot be sent back from another process."""
+        Errors,
+        Checked(_check_on, json=list[str]),
+        PlainSerializer(lambda on: [class_name(c) for c in on], when_used="json"),
+    ] = field(
+        "Which errors: instances of these classes. `TimeoutError`, an `OSError`, is that of `timeout`.",
+        factory=lambda: (Exception,),
+    )
 
     def model_post_init(self, _context: Any) -> None:
         """Compare the two delays."""

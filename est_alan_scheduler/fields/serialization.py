@@ -5,6 +5,7 @@ import functools
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from importlib import import_module
 from typing import Any
 
@@ -31,7 +32,7 @@ def json_or_repr(value: object) -> object:
 JsonOrRepr = PlainSerializer(json_or_repr, when_used="json")
 """Mark of a field of any value: in JSON, the value if JSON can hold it, else its bounded `repr`."""
 
-ErrorText = PlainSerializer(lambda error: None if error is None else error_text(error), when_used="json")
+ErrorText = PlainSerializer(lambda error: None if error is None else error_text(error), str | None, when_used="json")
 """Mark of a field that holds an exception or None: in JSON, its text."""
 
 
@@ -44,6 +45,14 @@ def marked_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call, `args` and `kwargs`, with a mark in the place of what JSON cannot hold."""
     kwargs = {name: json_or_marked(value) for name, value in given["kwargs"].items()}
     return {"args": [json_or_marked(value) for value in given["args"]], "kwargs": kwargs}
+
+
+def history_for_json(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs of a history with their moments as texts."""
+    return [
+        {key: value.isoformat() if isinstance(value, datetime) else json_or_repr(value) for key, value in run.items()}
+        for run in history
+    ]
 
 
 def round_trip(value: object) -> tuple[Any, str]:

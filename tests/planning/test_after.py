@@ -245,13 +245,12 @@ class TestManagement:
         source(registry)
         given = follower(registry)
         settle(registry)
-        registry.update("follower", after=None, **other)
+        changes: dict[str, Any] = {"after": None, **other}
+        registry.update("follower", **changes)
         runs = 1 if "manual" in other else 2
         settle(registry, START + HOUR + SECOND)
         assert len(given) == runs
-        registry.update(
-            "follower", after=["source"], **dict.fromkeys(other, None) | ({"manual": False} if runs == 1 else {})
-        )
+        registry.update("follower", after=["source"], every=None, at=None, manual=False)
         settle(registry, START + 2 * HOUR)
         assert given[-1] == 3
 
