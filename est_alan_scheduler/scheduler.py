@@ -1,12 +1,15 @@
 """The global registry, and the functions that start a loop for it."""
 
-from typing import Literal, NoReturn, overload
+from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
 from est_alan_scheduler.loops.ticking import check
 from est_alan_scheduler.task_registry import TaskRegistry
 
-__all__ = ["SchedulerThread", "registry", "run_scheduler", "start_scheduler"]
+if TYPE_CHECKING:
+    from est_alan_scheduler.loops.running import Running
+
+__all__ = ["SchedulerThread", "registry", "run_scheduler", "running", "start_scheduler"]
 
 registry = TaskRegistry()
 """The registry that `start_scheduler` ticks unless it is given another one."""
@@ -66,6 +69,32 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     ticked = globals()["registry"] if registry is None else registry
     check(interval, ticked)
     await run(ticked, interval)
+
+
+def running(registry: TaskRegistry | None = None, interval: float = 1.0) -> "Running":
+    """Return a block that runs the scheduler in the background of an event loop.
+
+    `async with running(registry):` runs it during the block. `FastAPI(lifespan=running(registry))` runs it as long as
+    the app, and so does `Starlette(lifespan=running(registry))`.
+
+    It ticks `registry`, by default the global one, as `run_scheduler` does. The end of the block, also by an error or a
+    cancellation, cancels coroutines of tasks and waits for plain functions; a cancellation meanwhile stops this wait.
+    If the scheduler ends before that by an error, which only a signal handler can raise, the block is cancelled, and
+    its end raises the error.
+
+    With a backend, these methods of a registry ask the store, and an event loop would wait for it: `register`, `task`,
+    `update`, `remove`, `prune`, `pause`, `resume`, `run_now`, `pause_all`, `resume_all`, `configure`, `history`,
+    `instances`, `tick`, `shutdown`. A coroutine calls them in a thread: `await asyncio.to_thread(registry.history)`.
+    Without a backend only `tick` and `shutdown` may take long: they wait for plain functions.
+
+    Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`. The block raises
+    `RuntimeError` if one of the same registry is open in the same event loop.
+    """
+    from est_alan_scheduler.loops.running import Running  # late: a program without an event loop needs no asyncio
+
+    ticked = globals()["registry"] if registry is None else registry
+    check(interval, ticked)
+    return Running(ticked, interval)
 
 
 if __name__ == "__main__":

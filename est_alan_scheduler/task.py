@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     BeforeValidator,
@@ -20,10 +19,10 @@ from pydantic import (
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
-from est_alan_scheduler.calendar.local_time import to_utc, to_wall
-from est_alan_scheduler.fields import accepted, checks
+from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
+from est_alan_scheduler.fields.moments import in_zone, moment_for_json
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import (
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 
 _LARGEST_COUNT = MOST_FAILURES = 2**31 - 1  # a column of every database holds it
 _MOST_RUNS = 2**52  # every store counts on from there
-_SHORTEST_DAY = 86_400.0 - 3 * 3_600  # seconds: days on which the clock goes forward are shorter
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
@@ -60,8 +58,8 @@ class Option(Scheduling):
     """Mark of a schedule option."""
 
     rearms: bool = True
-    shortest_gap: Callable[[Any], float] = lambda _: float("inf")
-    """The shortest time between two slots in seconds, for a value of the field: `jitter` is less than that."""
+    shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: float("inf")
+    """The shortest time between two slots in seconds, for the fields of a task: `jitter` is less than that."""
 
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
@@ -70,15 +68,6 @@ _Seconds: TypeAlias = Converted[float | None, accepted.Seconds]
 
 def _count(description: str, most: int = _LARGEST_COUNT) -> Any:
     return field(description, 0, strict=True, ge=0, le=most)
-
-
-def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
-    """Return a moment for JSON: with its offset in the second pass of a repeated hour, because a text has no `fold`."""
-    if moment is None or moment.tzinfo is not None or not moment.fold:
-        return moment
-    if zone is not None:
-        return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
-    return to_utc(moment).replace(tzinfo=UTC)
 
 
 def _check_depends_on(value: object) -> list[str]:
@@ -92,19 +81,6 @@ def _check_after(value: object) -> list[str] | None:
 def _as_ids(value: object) -> object:
     """Return a list with the ids of the tasks in it; anything else as it is."""
     return [one.id if isinstance(one, Task) else one for one in value] if isinstance(value, list | tuple) else value
-
-
-def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
-    """Return a recorded moment as it is kept: in the zone of the task, if it has one, else in naive local time."""
-    if moment is None:
-        return moment
-    try:
-        if zone is None:
-            return to_wall(moment)
-        utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=UTC)
-        return utc.astimezone(ZoneInfo(zone))
-    except OverflowError:  # the end of the calendar
-        return moment
 
 
 class Task(SparseModel):
@@ -136,17 +112,19 @@ class Task(SparseModel):
     every: Annotated[
         Converted[dict[str, int] | dict[str, float] | None, accepted.Interval],
         Checked(checks.check_every),
-        Option(shortest_gap=lambda every: timedelta(**every).total_seconds()),
+        Option(shortest_gap=lambda fields: timedelta(**fields["every"]).total_seconds()),
     ] = field('An interval in `timedelta` keywords, `{"hours": 1, "seconds": 30}`; a `timedelta` is accepted.')
-    at: Annotated[str | None, Checked(checks.check_at), Option(shortest_gap=lambda _: _SHORTEST_DAY)] = field(
-        'Daily at `"HH:MM"`.'
-    )
+    at: Annotated[
+        Converted[str | tuple[str, ...] | None, accepted.Times],
+        BeforeValidator(times.check_at),  # PlainValidator would dump a tuple twice, and warn of a list
+        Option(shortest_gap=lambda fields: times.shortest_gap(fields["at"], fields.get("on"))),
+    ] = field('Daily at `"HH:MM"` or `"HH:MM:SS"`; a list of these is kept as a tuple in order.')
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
-    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=shortest_gap)] = field(
-        "A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."
-    )
+    cron: Annotated[
+        str | None, Checked(checks.check_cron), Option(shortest_gap=lambda fields: shortest_gap(fields["cron"]))
+    ] = field("A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`.")
     after: Annotated[Converted[list[str] | None, accepted.Ids | None], Checked(_check_after), Option(), Rare()] = field(
         "Ids of other tasks: it runs as soon as each of them has succeeded anew since it last started."
     )
@@ -260,6 +238,9 @@ class Task(SparseModel):
     tags: Annotated[Converted[tuple[str, ...], accepted.Tags], BeforeValidator(checks.check_tags), Rare()] = field(
         "Words by which tasks are selected, in the order given.", ()
     )
+    on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
+        'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
+    )
 
     def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
@@ -271,11 +252,11 @@ class Task(SparseModel):
     # Without types of what they return, which would stand in the JSON schema in place of those of the fields.
     @field_serializer("run_at", "start_at", "end_at", *sorted(RECORDED), when_used="json")
     def _dump_own_moment(self, moment: datetime | None):  # type: ignore[no-untyped-def]
-        return _dump_moment(moment, self.timezone)
+        return moment_for_json(moment, self.timezone)
 
     @field_serializer("consumed", when_used="json")
     def _dump_consumed(self, consumed: dict[str, datetime] | None):  # type: ignore[no-untyped-def]
-        return consumed and {task_id: _dump_moment(moment, None) for task_id, moment in consumed.items()}
+        return consumed and {task_id: moment_for_json(moment, None) for task_id, moment in consumed.items()}
 
     def model_post_init(self, _context: Any) -> None:
         """Check and convert fields that depend on each other."""
@@ -286,7 +267,7 @@ class Task(SparseModel):
     def keep_moments(self, names: Iterable[str]) -> None:
         """Convert recorded moments to the zone of the task."""
         fields = self.__dict__
-        fields.update({name: _in_zone(fields[name], fields["timezone"]) for name in names})
+        fields.update({name: in_zone(fields[name], fields["timezone"]) for name in names})
 
     def _assign(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -327,13 +308,13 @@ class Task(SparseModel):
             copy._check_together()
         fields = copy.__dict__
         zone = fields["timezone"]
-        return {name: _in_zone(fields[name], zone) if name in RECORDED else fields[name] for name in changes}
+        return {name: in_zone(fields[name], zone) if name in RECORDED else fields[name] for name in changes}
 
     def _check_together(self) -> None:
         fields = self.__dict__
         jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
         if jitter is not None:
-            gaps = (option.shortest_gap(fields[name]) for name, option in OPTIONS.items() if fields.get(name))
+            gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name))
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
                 raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
@@ -341,6 +322,10 @@ class Task(SparseModel):
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:
                 raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+        if fields.get("on") is not None and fields["at"] is None:
+            raise ValueError(
+                f"on={fields['on']!r} names the dates of at, which is not set: give a time, at='09:00', or on=None"
+            )
 
     def _store(self, values: dict[str, Any]) -> dict[str, Any]:
         """Write valid values in one step; return those that they replace, for the caller to free."""
@@ -350,7 +335,7 @@ class Task(SparseModel):
             values = {"first_run_at": values["last_run_at"], **values}
         if "timezone" in values:  # together, because the registry reads them together
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
-            values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
+            values = values | {name: in_zone(moment, values["timezone"]) for name, moment in moments.items()}
         replaced = {name: fields[name] if name in fields else self.rare_defaults[name] for name in values}
         entry = self._entry
         if entry is None:

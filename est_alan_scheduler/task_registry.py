@@ -5,7 +5,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
@@ -16,7 +16,7 @@ from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.event import EventName
-from est_alan_scheduler.events.subscribers import Callback, check_subscription
+from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
 from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
@@ -24,6 +24,7 @@ from est_alan_scheduler.schedules.due import is_due
 from est_alan_scheduler.task import Task
 
 _Func = TypeVar("_Func", bound=Callable[..., Any])
+_Callback = TypeVar("_Callback", bound=Callback)
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -67,7 +68,7 @@ class TaskRegistry(RegistryView):
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
-        self._management = Management(parts)
+        self._management = Management(parts, self._waits)
         self._loop_side = LoopSide(parts)
         parts.configure(executor, max_running, backend, lease, defaults)
         _registries.add(self)
@@ -138,18 +139,23 @@ class TaskRegistry(RegistryView):
 
     # The tasks. A task stands for its id. An id that is not a text raises a `TypeError` that says so.
 
-    def register(self, task: Task) -> Task:
+    def register(self, task: Task, *, replace: bool = False) -> Task:
         """Register `task` and return it. It may be due with the next tick.
 
+        With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
+        pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
+        grid of `every` stays. Without such a task, it is registered as usual.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
         `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
         work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
+        if not isinstance(replace, bool):
+            raise TypeError(f"replace must be True or False, got {short_repr(replace)}")
         if self._parts.defaults:
             with filled(task, self._parts.defaults, self._agenda):
-                return self._management.register(task)
-        return self._management.register(task)
+                return self._management.register(task, replace)
+        return self._management.register(task, replace)
 
     def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
         """Change fields of the task of that id in one step, and return the task.
@@ -209,11 +215,11 @@ class TaskRegistry(RegistryView):
         """
         self._management.set_all_paused(False)
 
-    def task(self, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
+    def task(self, *, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
 
         def decorate(func: _Func) -> _Func:
-            self.register(Task(func=func, **fields))
+            self.register(Task(func=func, **fields), replace=replace)
             return func
 
         return decorate
@@ -234,6 +240,14 @@ class TaskRegistry(RegistryView):
         """
         self._management.prune(ids)
 
+    def clear(self) -> None:
+        """Remove all tasks in one step, for a notebook that begins anew. Counts, callbacks and `pause_all` stay.
+
+        With a backend, the tasks that this program has registered are removed, for all instances. Those that only
+        other programs have registered stay: `prune(registry)` removes these, too. Raises `BackendUnavailableError`.
+        """
+        self._management.clear()
+
     # With a backend.
 
     def expose(self, func: _Func, name: str | None = None) -> _Func:
@@ -248,8 +262,20 @@ class TaskRegistry(RegistryView):
 
     # Events and counts.
 
-    def on(self, event: EventName, callback: Callback) -> Callable[[], None]:
-        """Subscribe `callback` to an event (see EVENTS), and return a function that ends the subscription.
+    @overload
+    def on(self, *events: EventName) -> Callable[[_Callback], _Callback]: ...
+
+    @overload
+    def on(self, *events: *tuple[*tuple[EventName, ...], Callback]) -> Callable[[], None]: ...
+
+    @overload
+    def on(self, *events: EventName, callback: Callback) -> Callable[[], None]: ...
+
+    def on(self, *events: Any, callback: Any = KEEP_OPEN) -> Any:  # type: ignore[misc]  # mypy and unpacked tuples
+        """Subscribe a callback to one event or several: `on("failed", "gave_up", callback)`.
+
+        Return a function that ends the subscription. As a decorator, `@registry.on("failed")`, it returns the function
+        that it decorates. EVENTS has all names.
 
         The callback gets an `Event`, in the thread in which it happens, without a lock: `started` before the call of
         the function, the outcome of a run once it is recorded, with a backend in the store. It may use the registry in
@@ -257,12 +283,12 @@ class TaskRegistry(RegistryView):
         hangs. What it raises is logged. Edits of `store` or of the fields of a task are no events.
         Raises `ValueError` for an unknown event, `TypeError` unless `callback` is a plain function.
         """
-        check_subscription(event, callback)
-        return self._recorder.subscribers.subscribe(event, callback)
+        return self._recorder.subscribers.on(*events, callback=callback)
 
     def off(self, event: EventName, callback: Callback) -> None:
         """End the latest subscription of this very callback; `ValueError` if there is none."""
-        check_subscription(event, callback)
+        check_event(event)
+        check_callback(callback)
         if not self._recorder.subscribers.remove(event, callback):
             raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 

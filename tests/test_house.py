@@ -31,6 +31,7 @@ WINGS = (
     "scheduler",
     "cli",
     "testing",
+    "pytest_plugin",
     "demo",
     "__init__",
 )

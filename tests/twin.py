@@ -169,7 +169,7 @@ class World:
     def update(self, task_id: str, changes: dict[str, Any]) -> None:
         if "run_at" in changes:
             changes = changes | {"run_at": from_utc(self.clock.utc + changes["run_at"])}
-        schedule = {name: Task.model_fields[name].default for name in OPTIONS}
+        schedule = {name: Task.model_fields[name].default for name in (*OPTIONS, "on")}
         self.registry.update(task_id, **(schedule | changes if not schedule.keys().isdisjoint(changes) else changes))
 
     def put(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:

@@ -19,7 +19,7 @@ _WEEKS = {tuple(range(1, 8)): 1, tuple(range(8, 15)): 2, tuple(range(15, 22)): 3
 def in_words(expression: CronExpression) -> str:
     """Return when an expression has its slots: "at 09:00 on Monday to Friday"."""
     time, needs_days = _time(expression)
-    months = "" if expression.months.is_full else _joined(_in_runs(expression.months.numbers, _month))
+    months = "" if expression.months.is_full else joined(_in_runs(expression.months.numbers, _month))
     days = _days(expression, months)
     if not days:
         days = f"every day{months and f' in {months}'}" if needs_days else months and f"in {months}"
@@ -44,7 +44,7 @@ def _time(expression: CronExpression) -> tuple[str, bool]:
     """Return the times of a day in words, and whether they are incomplete without days."""
     times = _times(expression)
     if 0 < len(times) <= _FEW_TIMES:
-        return f"at {_joined(map(_clock, times))}", True
+        return f"at {joined(map(_clock, times))}", True
     spans = _spans(expression)
     step = spans[0].step if spans else 0
     is_whole_day = len(spans) == 1 and len(spans[0]) * step == _DAY
@@ -52,9 +52,9 @@ def _time(expression: CronExpression) -> tuple[str, bool]:
         return f"every {_duration(step)}", False
     if spans and not (is_whole_day and step in (60, _HOUR)):
         parts = (f"from {_clock(span[0])} to {_clock(span[-1])}" for span in spans)
-        return f"every {_duration(step)} {_joined(parts)}", True
+        return f"every {_duration(step)} {joined(parts)}", True
     if times:
-        return f"at {_joined(map(_clock, times))}", True
+        return f"at {joined(map(_clock, times))}", True
     return _by_fields(expression), not expression.hours.is_full
 
 
@@ -108,7 +108,7 @@ def _field(unit: str, values: Values) -> str:
     steps = _as_range(numbers)
     if steps is not None and steps.step > 1 and len(steps) > _FEW_TIMES:
         return f"every {steps.step} {unit}s from {unit} {steps[0]} to {unit} {steps[-1]}"
-    return f"{unit}{'s' if len(numbers) > 1 else ''} {_joined(_in_runs(numbers, str))}"
+    return f"{unit}{'s' if len(numbers) > 1 else ''} {joined(_in_runs(numbers, str))}"
 
 
 def _clock(second: int) -> str:
@@ -144,10 +144,10 @@ def _dates(days: Values) -> str:
         return ""
     steps = _as_range(days.numbers)
     if steps is not None and steps.step > 1 and len(steps) > _FEW_DAYS and not days.special:
-        return f"every {steps.step} days from the {_ordinal(steps[0])} to the {_ordinal(steps[-1])}"
-    first, *others = _in_runs(days.numbers, _ordinal) or [""]
+        return f"every {steps.step} days from the {ordinal(steps[0])} to the {ordinal(steps[-1])}"
+    first, *others = _in_runs(days.numbers, ordinal) or [""]
     names = [f"the {first}", *others] if first else []
-    return f"on {_joined([*names, *map(_LAST_DAYS.__getitem__, days.special)])}"
+    return f"on {joined([*names, *map(_LAST_DAYS.__getitem__, days.special)])}"
 
 
 def _weekdays(weekdays: Values) -> str:
@@ -159,9 +159,9 @@ def _weekdays(weekdays: Values) -> str:
         numbers = numbers[len(runs[0]) :] + [number + 7 for number in runs[0]]  # Saturday to Monday
     names = _in_runs(numbers, _weekday)
     for term in sorted(weekdays.special, key=lambda term: ((int(term[0]) - 1) % 7, term)):
-        which = "last" if term.endswith("L") else _ordinal(int(term[-1]))
+        which = "last" if term.endswith("L") else ordinal(int(term[-1]))
         names.append(f"the {which} {_weekday(int(term[0]))} of the month")
-    return f"on {_joined(names)}"
+    return f"on {joined(names)}"
 
 
 # Lists of values
@@ -190,7 +190,8 @@ def _run(words: list[str]) -> list[str]:
     return words if len(words) < 3 else [f"{words[0]} to {words[-1]}"]
 
 
-def _joined(words: Iterable[str]) -> str:
+def joined(words: Iterable[str]) -> str:
+    """Return words as a list: "a, b and c"."""
     *others, last = words
     return f"{', '.join(others)} and {last}" if others else last
 
@@ -203,6 +204,7 @@ def _weekday(number: int) -> str:
     return WEEKDAY.names[number % 7].title()
 
 
-def _ordinal(number: int) -> str:
+def ordinal(number: int) -> str:
+    """Return the number of a day: "3rd"."""
     ending = "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"

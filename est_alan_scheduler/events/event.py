@@ -19,8 +19,16 @@ EventName = Literal[
     "failed",
     "retrying",
     "misfired",
+    "gave_up",
+    "recovered",
+    "skipped",
 ]
-"""The name of an event. Each attempt that fails publishes `failed`, and then `retrying` if another one follows."""
+"""The name of an event.
+
+Each attempt that fails publishes `failed`, and then `retrying` if another one follows, else `gave_up`. A success after
+failures publishes `succeeded`, and then `recovered`. The start of a run that makes up for several slots publishes
+`started`, and then `skipped`.
+"""
 
 EVENTS: tuple[EventName, ...] = get_args(EventName)
 """The names of all events."""
@@ -51,3 +59,7 @@ class Event:
     """The error as text, `"ValueError: boom"`."""
     retry_at: datetime | None = None
     """The moment of the retry. None if there is none, or if `run_now` was called during the run and replaces it."""
+    consecutive_failures: int | None = None
+    """Of an outcome: the failures in a row, each attempt counted. Of a failure, with this one; of a success, before."""
+    skipped: int | None = None
+    """Of `skipped`: the slots that the run makes up for beside its own."""

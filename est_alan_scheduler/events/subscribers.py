@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import BuiltinMethodType, MethodType, MethodWrapperType
+from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import generator_kind, is_coroutine_function
 from est_alan_scheduler._support.log import is_enabled, log
 from est_alan_scheduler._support.signals import is_interruption
@@ -18,6 +20,9 @@ from est_alan_scheduler.fields.checks import near_miss
 _SLOW = 1.0  # seconds; a callback that takes longer is logged when it returns
 
 Callback = Callable[[Event], object]
+
+KEEP_OPEN: Any = object()
+"""Stands for a callback that is not given yet: a decorator waits for it."""
 
 
 class Subscribers:
@@ -48,6 +53,35 @@ class Subscribers:
 
         return end
 
+    def on(self, *events: Any, callback: Any = KEEP_OPEN) -> Any:
+        """Do what `TaskRegistry.on` says."""
+        names = list(events)
+        if callback is KEEP_OPEN and names and not isinstance(names[-1], str):
+            callback = names.pop()
+        if not names:
+            example = "on('failed', callback), or @registry.on('failed')"
+            raise InvalidTypeError(f"name the events, as in {example}; the events are: {', '.join(EVENTS)}")
+        for name in names:
+            check_event(name)
+        if callback is not KEEP_OPEN:
+            return self._subscribe_to_all(names, callback)
+
+        def decorate(func: Callback) -> Callback:
+            self._subscribe_to_all(names, func)
+            return func
+
+        return decorate
+
+    def _subscribe_to_all(self, names: Iterable[str], callback: Callback) -> Callable[[], None]:
+        check_callback(callback)
+        ends = [self.subscribe(name, callback) for name in dict.fromkeys(names)]
+
+        def end() -> None:
+            for each in ends:
+                each()
+
+        return end
+
     def remove(self, name: str, callback: Callback) -> bool:
         """End the latest subscription of this callback; return whether there was one."""
         while True:
@@ -75,8 +109,13 @@ class Subscribers:
         self._lock = threading.Lock()
 
     def is_only_logged(self, event: Event) -> bool:
-        """Return whether an outcome, and the retry that may follow it, have no subscriber beside the log."""
-        return self.callbacks[event.name] == (log_outcome,) and not (event.retry_at and self.callbacks["retrying"])
+        """Return whether an outcome, and the event that may follow it, have no subscriber beside the log."""
+        callbacks = self.callbacks
+        if callbacks[event.name] != (log_outcome,):
+            return False
+        if event.name == "succeeded":
+            return not (event.consecutive_failures and callbacks["recovered"])
+        return not callbacks["gave_up"] and not (event.retry_at and callbacks["retrying"])
 
     def publish(self, event: Event) -> None:
         """Call all subscribers. The log gets what one of them raises, and the name of one that is slow or hangs.
@@ -121,15 +160,19 @@ def _is_same(one: Callback, other: Callback) -> bool:
     return one is other or (is_method and one == other)
 
 
-def check_subscription(name: object, callback: object) -> None:
-    """Raise `ValueError` if there is no such event, `TypeError` if `callback` is no plain function."""
+def check_event(name: object) -> None:
+    """Raise `ValueError` if there is no such event."""
     if name not in EVENTS:
-        raise ValueError(
+        raise InvalidValueError(
             f"there is no event {short_repr(name)}{near_miss(_alike(name), EVENTS)};"
             f" the events are: {', '.join(EVENTS)}"
         )
+
+
+def check_callback(callback: object) -> None:
+    """Raise `TypeError` if this is no plain function."""
     if not callable(callback) or is_coroutine_function(callback) or generator_kind(callback) is not None:
-        raise TypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
+        raise InvalidTypeError(f"callback must be a plain function that takes an Event, got {short_repr(callback)}")
 
 
 def _alike(name: object) -> object:

@@ -28,6 +28,7 @@ class Several(Protocol[_Item]):
 
 
 Interval: TypeAlias = Mapping[str, float] | timedelta | None
+Times: TypeAlias = str | Several[str] | None
 Moment: TypeAlias = datetime | str | None
 Zone: TypeAlias = str | ZoneInfo | None
 Dates: TypeAlias = Iterable[date | str] | None

@@ -16,7 +16,6 @@ from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
-_HH_MM = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 _NO_PLACE = re.compile("[A-Z]{2,5}|[A-Z]{0,3}[+-][0-9:]+")  # of which the nearest name is that of another zone
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -45,10 +44,6 @@ def _is_text(value: object) -> bool:
 
 
 check_id = rule("id must be a non-empty text", _is_text)
-check_at = rule(
-    "at field must be in HH:MM format, 00:00 to 23:59, such as '07:30'",
-    lambda value: value is None or (isinstance(value, str) and _HH_MM.fullmatch(value)),
-)
 
 
 check_name = rule("name must be a non-empty text, or None", lambda value: value is None or _is_text(value))

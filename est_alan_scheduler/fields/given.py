@@ -13,7 +13,7 @@ class TaskSettings(TypedDict, total=False):
     """The fields of a task but `id` and `func`."""
 
     every: accepted.Interval
-    at: str | None
+    at: accepted.Times
     run_at: accepted.Moment
     cron: str | None
     after: accepted.Ids | None
@@ -47,12 +47,13 @@ class TaskSettings(TypedDict, total=False):
     history: list[dict[str, Any]]
     history_limit: int
     first_run_at: accepted.Moment
-    runs: int
-    consecutive_failures: int
-    run_arguments: Mapping[str, Any] | None
     name: str | None
     description: str | None
     tags: accepted.Tags
+    on: str | None
+    runs: int
+    consecutive_failures: int
+    run_arguments: Mapping[str, Any] | None
 
 
 class TaskChanges(TaskSettings, total=False):

@@ -26,6 +26,8 @@ class Statistics:
     """The second and further attempts among them."""
     misfires: int
     """Slots that were skipped because they were missed by more than `misfire_grace`."""
+    skipped: int
+    """Slots that runs made up for beside their own."""
     last_duration: float | None
     """Seconds that the latest run took; None before the first, or if that is not known."""
     lateness: Lateness
@@ -34,10 +36,20 @@ class Statistics:
 class RunCounters:
     """The counts of a registry or a task. The registry's lock guards them."""
 
-    __slots__ = ("failures", "last_duration", "late", "late_max", "late_sum", "misfires", "retries", "successes")
+    __slots__ = (
+        "failures",
+        "last_duration",
+        "late",
+        "late_max",
+        "late_sum",
+        "misfires",
+        "retries",
+        "skipped",
+        "successes",
+    )
 
     def __init__(self) -> None:
-        self.successes = self.failures = self.retries = self.misfires = self.late = 0
+        self.successes = self.failures = self.retries = self.misfires = self.skipped = self.late = 0
         self.late_sum = self.late_max = 0.0
         self.last_duration: float | None = None
 
@@ -82,5 +94,12 @@ class RunCounters:
         lateness = Lateness(late, self.late_sum / late, self.late_max) if late else Lateness(0, None, None)
         runs = self.successes + self.failures
         return Statistics(
-            runs, self.successes, self.failures, self.retries, self.misfires, self.last_duration, lateness
+            runs,
+            self.successes,
+            self.failures,
+            self.retries,
+            self.misfires,
+            self.skipped,
+            self.last_duration,
+            lateness,
         )

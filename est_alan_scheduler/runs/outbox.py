@@ -11,7 +11,7 @@ from functools import partial
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.events.event import Event
+from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.readiness import Notice
@@ -123,6 +123,7 @@ class Outbox:
             error=record.error,
             error_message=record.line["error"],
             retry_at=record.retry_at if self._is_retried(run, record.retry_at) else None,
+            consecutive_failures=run.failures or 0,
         )
 
     def _publish(self, run: Run, record: Record, event: Event) -> None:
@@ -137,8 +138,18 @@ class Outbox:
                     is_retried = not run.is_dead and self._is_retried(run, record.retry_at)
                     if self.failures.get(run.task.id) is run:
                         del self.failures[run.task.id]
+        if run.is_dead:
+            return
         if is_retried:
             self.subscribers.publish(replace(event, name="retrying", retry_at=record.retry_at))
+        elif record.error is not None:
+            self._publish_more(event, "gave_up")
+        elif run.failures:
+            self._publish_more(event, "recovered")
+
+    def _publish_more(self, event: Event, name: EventName) -> None:
+        if self.subscribers.callbacks[name]:
+            self.subscribers.publish(replace(event, name=name, retry_at=None))
 
     def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
         """Return whether a failed run is retried, by the present state of its task, or has been already."""

@@ -20,7 +20,7 @@ from est_alan_scheduler.runs.observer import RunObserver
 from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
 from est_alan_scheduler.runs.run import RARELY_STARTED, Run
-from est_alan_scheduler.schedules.due import first_run, runs_with
+from est_alan_scheduler.schedules.due import first_run
 from est_alan_scheduler.schedules.state import keep_tried
 from est_alan_scheduler.task import MOST_FAILURES, RECORDED, Task, TaskStatus
 
@@ -61,18 +61,20 @@ class RunRecorder:
         else:
             run.context.runs.append(run)
         fields = task.__dict__
-        runs = runs_with(task, run.attempt)
         # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
             schedule = run.entry.schedule
+            if run.attempt == 1 and (schedule is None or run.late is None or run.late >= schedule.gap):
+                run.follows = fields["last_run_at"]
             if schedule is None or schedule.is_fixed:
                 self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
-        fields["runs"] = runs
-        if "run_arguments" in fields and run.attempt == 1 and fields["run_requested"] is None:
-            del fields["run_arguments"]
+        if run.attempt == 1:
+            fields["runs"] = fields["runs"] + 1 if "runs" in fields else 1
+            if "run_arguments" in fields and fields["run_requested"] is None:
+                del fields["run_arguments"]
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
@@ -133,7 +135,9 @@ class RunRecorder:
                     record = run.record = run.record or record  # the former, if a Ctrl+C has cut off its writing
                     replaced = self._apply(run, record)
                     run.record = None
-                if has_ended and self.in_flight.end(run):
+                if not has_ended:
+                    self.in_flight.wake()
+                elif self.in_flight.end(run):
                     self._file_successor(run, record.clock, is_first)
             except BaseException:
                 agenda.note_all()
@@ -141,7 +145,8 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        if record.error is None and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        is_quiet = record.error is None and not run.failures
+        if is_quiet and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)
@@ -221,6 +226,15 @@ class RunRecorder:
         for counters in (run.counters, self.counters):
             if counters is not None:
                 counters.uncount(run.attempt, is_success)
+
+    def count_skipped(self, run: Run, slots: int) -> None:
+        """Count slots that a run makes up for."""
+        with self.lock:
+            entry = self._present_entry(run.task)
+            if entry is not None:
+                entry.counters = entry.counters or RunCounters()
+                entry.counters.skipped += slots
+            self.counters.skipped += slots
 
     def count_misfire(self, entry: Entry) -> None:
         """Count a misfire, under the lock."""

@@ -19,6 +19,7 @@ from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import coming_attempt, due_moment
+from est_alan_scheduler.schedules.missed import made_up_for
 from est_alan_scheduler.task import Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
@@ -95,7 +96,7 @@ class RunStarter:
         except BaseException as error:
             if run is None:  # a Ctrl+C, before the run got here
                 run = self._calls.get(task.id)
-            if run is not None and run.context is self._thread.context and run.task is task:
+            if run is not None and run.context is self._thread.context and run.began_for(task):
                 self._fail_submitted(run, error)
             if not isinstance(error, Exception | SystemExit) or follows_interruption(error):
                 raise
@@ -177,6 +178,8 @@ class RunStarter:
         if self._subscribers.callbacks["started"]:
             self._subscribers.publish(Event("started", run.task.id, run.shown_slot(), run.attempt, run.started_at))
             run.delay()
+        if run.follows is not None:
+            self._note_skipped(run, run.follows)
         work: Work = run.work
         run.work = None
         func, args, kwargs, depends_on = work
@@ -187,10 +190,20 @@ class RunStarter:
             kwargs = {**kwargs, **take_results(run.task, depends_on, names, self._agenda.store)}
         return func, args, kwargs, depends_on
 
+    def _note_skipped(self, run: Run, last: datetime) -> None:
+        """Count and publish the slots that a run makes up for since the last one."""
+        slots = made_up_for(run.task, last, run.now)
+        if slots:
+            self._recorder.count_skipped(run, slots)
+            if self._subscribers.callbacks["skipped"]:
+                start = run.shown_slot(), run.attempt, run.started_at
+                self._subscribers.publish(Event("skipped", run.task.id, *start, skipped=slots))
+        run.delay()
+
     def _fail_inline(self, task: Task, error: BaseException) -> None:
         """Record the run of `task` as failed, if it still goes on in this thread."""
         runs = self._thread.context.runs
-        if runs and runs[-1].task is task:
+        if runs and runs[-1].began_for(task):
             if runs[-1].has_begun:
                 self._recorder.finish(runs[-1], error=error)
             else:

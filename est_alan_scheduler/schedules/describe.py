@@ -1,5 +1,7 @@
 """Schedules in words."""
 
+from est_alan_scheduler.calendar.dates import read_dates
+from est_alan_scheduler.calendar.dates_prose import dates_in_words
 from est_alan_scheduler.schedules.kinds.every import number_text
 from est_alan_scheduler.schedules.kinds.once import moment_text
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
@@ -15,6 +17,8 @@ def describe(task: Task) -> str:
         return "never"
     zone = "" if task.timezone is None else f" {task.timezone}"
     parts = [KINDS[options[0]].describe(getattr(task, options[0]), zone)]
+    if task.on is not None:
+        parts[0] += f" {dates_in_words(read_dates(task.on))}"
     if task.start_at is not None:
         parts.append(f"from {moment_text(task.start_at, zone)}")
     if task.end_at is not None:

@@ -46,8 +46,12 @@ class Schedule:
     """Whether a task that has never run waits for the first slot after its registration."""
     shortest: timedelta = timedelta(seconds=1)
     """A time that two slots are never nearer than."""
+    gap: float = 0.0
+    """Seconds. A run that comes later than that after its slot may have missed others; 0: any run may."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
+    passes_with_date: ClassVar[bool] = False
+    """Whether a slot no longer counts when its date is over."""
 
     @property
     def kind(self) -> "Kind":
@@ -92,6 +96,14 @@ class Schedule:
         """Return the last slot at or before a moment; None if there is none."""
         raise NotImplementedError
 
+    def number(self, after: datetime, until: datetime) -> int | None:  # noqa: ARG002  # some kinds know it
+        """Return the number of slots after a moment, up to another one; None if they have to be counted one by one."""
+        return None
+
+    def grid_of(self, task: Task, here: datetime) -> "Schedule":  # noqa: ARG002  # some kinds have one for each task
+        """Return the slots of a task that has run."""
+        return self
+
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:  # noqa: ARG002  # some kinds need it
         """Return the first slot after the last run that still counts at `here`; None if there is none."""
         return None if last is None else self.after(last)
@@ -115,6 +127,10 @@ class Kind(Schedule):
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":
         """Return the schedule of a value of the option in a zone."""
+        raise NotImplementedError
+
+    def only_on(self, dates: str) -> "Kind":
+        """Return the schedule without the slots on other dates than these, as `on` names them."""
         raise NotImplementedError
 
     @classmethod
@@ -191,6 +207,18 @@ class NoSlots(Kind):
     @override
     def following(self, task: Task, run_at: datetime) -> datetime | None:
         return None
+
+    @override
+    def after(self, moment: datetime) -> datetime | None:
+        return None
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        return None
+
+    @override
+    def number(self, after: datetime, until: datetime) -> int:
+        return 0
 
 
 def moment_in(moment: datetime, zone: Zone) -> datetime:

@@ -4,6 +4,7 @@ All is computed in true UTC, in which the zone's rules are exact. Answers are in
 """
 
 from contextlib import suppress
+from copy import copy
 from datetime import datetime, timedelta
 from datetime import time as time_of_day
 from hashlib import blake2b
@@ -29,6 +30,7 @@ class Window(Schedule):
         "_id",
         "_jitter",
         "_start",
+        "gap",
         "grace",
         "is_fixed",
         "is_recurring",
@@ -59,6 +61,7 @@ class Window(Schedule):
         self.is_recurring = kind.is_recurring
         shortest = kind.step or kind.shortest
         self.shortest = shortest - timedelta(seconds=self._jitter) if self._jitter else shortest
+        self.gap = max(0.0, kind.gap - self._jitter)
 
     @override
     def instant(self, moment: datetime) -> datetime:
@@ -138,8 +141,33 @@ class Window(Schedule):
         return self._last_before(self._fixed_grid, moment)
 
     @override
+    def number(self, after: datetime, until: datetime) -> int | None:
+        if self._exclude:
+            return None
+        after = after if self._start is None else max(after, just_before(self._start))
+        until = until if self._end is None else min(until, self._end)
+        return self._fixed_grid.number(after, until) if after < until else 0
+
+    @override
+    def grid_of(self, task: Task, here: datetime) -> "Window":
+        if self.is_fixed:
+            return self
+        window = copy(self)
+        window._fixed_grid = self._grid(task, here)
+        return window
+
+    @override
     def uncovered(self, last: datetime | None, here: datetime) -> datetime | None:
-        return self._first_from(self._fixed_grid, self._fixed_grid.uncovered(last, here))
+        grid = self._fixed_grid
+        slot = self._first_from(grid, grid.uncovered(last, here))
+        if not (self._jitter and self.kind.passes_with_date):
+            return slot
+        # Jitter may have moved a slot of the day before into today.
+        before = self._last_before(grid, here if slot is None or slot > here else just_before(slot))
+        if before is None or (last is not None and before <= last):
+            return slot
+        is_today = self.zone.from_utc(self._moment(grid, before)).date() >= self.zone.from_utc(here).date()
+        return before if is_today else slot
 
     @override
     def may_have_let_pass(self, last: datetime, now: datetime) -> bool:

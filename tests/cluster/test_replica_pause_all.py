@@ -103,7 +103,7 @@ class TestPauseAll:
         events: list[tuple[str, Event]] = []
         for name, registry in (("first", first), ("second", second)):
             for event in ("paused", "resumed"):
-                registry.on(event, lambda event, name=name: events.append((name, event)))  # type: ignore[misc]
+                registry.on(event, lambda event, name=name: events.append((name, event)))
         first.pause_all()
         second.pause_all()
         second.resume_all()

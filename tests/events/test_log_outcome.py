@@ -49,7 +49,7 @@ def test_an_error_of_a_log_handler_stops_neither_the_tick_nor_other_subscribers(
         registry.tick()
     finally:
         logging.getLogger("est_alan_scheduler").removeHandler(handler)
-    assert names[2:] == ["started a", "failed a", "started b", "succeeded b"]
+    assert names[2:] == ["started a", "failed a", "gave_up a", "started b", "succeeded b"]
 
 
 def test_an_interruption_of_a_log_handler_suppresses_no_subscriber(registry: Frozen) -> None:

@@ -48,6 +48,7 @@ def test_a_run_publishes_started_and_succeeded() -> None:
             finished_at=START + 2.5 * SECOND,
             duration=2.5,
             result="done",
+            consecutive_failures=0,
         ),
     ]
 
@@ -68,8 +69,8 @@ def test_a_failed_attempt_publishes_failed_and_then_retrying_if_another_attempt_
         frozen.tick(1)
         registry.tick()
     later = START + SECOND
-    first = Event("failed", "a", START, 1, START, START, 0.0, None, error, "ValueError: boom", later)
-    last = Event("failed", "a", START, 2, later, later, 0.0, None, error, "ValueError: boom", None)
+    first = Event("failed", "a", START, 1, START, START, 0.0, None, error, "ValueError: boom", later, 1)
+    last = Event("failed", "a", START, 2, later, later, 0.0, None, error, "ValueError: boom", None, 2)
     assert events == [first, replace(first, name="retrying"), last]
 
 
@@ -250,7 +251,7 @@ def test_a_run_that_exceeds_its_timeout_publishes_failed_once(tmp_path: Any) -> 
         wait_until(lambda: registry.pending()[1] == 0 or "failed a" in names)
         registry.tick()
         jobs.release_unstarted(str(tmp_path))
-    assert names == ["registered a", "started a", "failed a"]
+    assert names == ["registered a", "started a", "failed a", "gave_up a"]
 
 
 def test_durations_are_measured_by_the_monotonic_clock(registry: Frozen) -> None:

@@ -110,7 +110,7 @@ class TestSubscribing:
             getattr(registry, method)("fialed", print)
         assert str(caught.value) == (
             "there is no event 'fialed' (did you mean 'failed'?); the events are: registered, updated, removed, "
-            "paused, resumed, started, succeeded, failed, retrying, misfired"
+            "paused, resumed, started, succeeded, failed, retrying, misfired, gave_up, recovered, skipped"
         )
 
     @pytest.mark.parametrize(
@@ -125,6 +125,9 @@ class TestSubscribing:
             ("resume", "resumed"),
             ("register registred", "registered"),
             ("update", "updated"),
+            ("gaveup give_up giveup", "gave_up"),
+            ("recover recovery", "recovered"),
+            ("skip skips", "skipped"),
             ("remove", "removed"),
             ("error done banana tick x re", None),
         ],
@@ -135,10 +138,58 @@ class TestSubscribing:
         hint = "" if meant is None else f" (did you mean {meant!r}?)"
         for slip in slips.split():
             with pytest.raises(ValueError, match="there is no event") as caught:
-                registry.on(slip, print)  # type: ignore[arg-type]  # no event is the test
+                registry.on(slip, print)  # type: ignore[call-overload]  # no event is the test
             assert str(caught.value).partition(";")[0] == f"there is no event {slip!r}{hint}"
 
-    @pytest.mark.parametrize("callback", [None, "print", jobs.current_run_async])
+    def test_one_subscription_may_be_to_several_events_and_ends_as_one(self, registry: Frozen) -> None:
+        names = list[str]()
+        end = registry.on("registered", "removed", "registered", lambda event: names.append(event.name))
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.remove("a")
+        end()
+        end()
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert names == ["registered", "removed"]
+
+    def test_on_is_a_decorator_that_returns_the_function(self, registry: Frozen) -> None:
+        names = list[str]()
+
+        @registry.on("registered", "removed")
+        def note(event: Event) -> str:
+            names.append(event.name)
+            return "noted"
+
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.remove("a")
+        assert (names, note(Event("paused", None))) == (["registered", "removed", "paused"], "noted")
+        registry.off("registered", note)
+
+    def test_the_callback_may_be_named(self, registry: Frozen) -> None:
+        names = list[str]()
+        registry.on("registered", callback=lambda event: names.append(event.name))
+        registry.register(Task(id="a", at="23:00", func=work))
+        assert names == ["registered"]
+
+    def test_one_invalid_name_or_callback_subscribes_to_none(self, registry: Frozen) -> None:
+        before = dict(registry._recorder.subscribers.callbacks)
+        with pytest.raises(ValueError, match=r"there is no event 'faild' \(did you mean 'failed'\?\)"):
+            registry.on("succeeded", "faild", print)  # type: ignore[call-overload]  # no event is the test
+        with pytest.raises(ValueError, match="there is no event 'faild'"):
+            registry.on("faild")  # type: ignore[call-overload]  # at once, before anything is decorated
+        with pytest.raises(TypeError, match="callback must be a plain function"):
+            registry.on("succeeded", "failed")(jobs.current_run_async)  # type: ignore[type-var]  # no callback is the test
+        assert registry._recorder.subscribers.callbacks == before
+
+    @pytest.mark.parametrize("arguments", [(), (print,)])
+    def test_a_subscription_without_events_says_how_to_name_them(
+        self, registry: Frozen, arguments: tuple[Any, ...]
+    ) -> None:
+        with pytest.raises(
+            TypeError, match=r"name the events, as in on\('failed', callback\), or @registry.on\('failed'\)"
+        ):
+            registry.on(*arguments)
+
+    @pytest.mark.parametrize("callback", [None, 5, jobs.current_run_async])
     def test_a_callback_must_be_a_plain_function(self, registry: Frozen, callback: Any) -> None:
         with pytest.raises(TypeError, match="callback must be a plain function that takes an Event, got"):
             registry.on("failed", callback)

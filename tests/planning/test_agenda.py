@@ -39,7 +39,10 @@ moves = st.one_of(
     st.sampled_from([timedelta(days=sign * days) for days in (0, 1, 40, 400) for sign in (1, -1)]),
 )
 intervals = steps.map(lambda step: {"seconds": step.total_seconds()})
-times_of_day = st.sampled_from(["00:00", "00:30", "01:30", "02:15", "02:30", "12:00", "23:30"])
+times_of_day = st.sampled_from(
+    ["00:00", "00:30", "01:30", "02:15", "02:30", "12:00", "23:30", ("00:00", "02:30:15", "12:00", "23:59:30")]
+)
+dates = st.sampled_from([None, "mon-fri", "sun", "8,last", "1st mon", "29 feb"])
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"])
 excluded = st.sampled_from([(), ("2026-03-08", "2026-11-01", "2026-06-02")])
 graces = st.sampled_from([None, 1, 60, 4000])
@@ -54,6 +57,7 @@ schedules = st.one_of(
     st.fixed_dictionaries({"run_at": moves, "timezone": zones}),
     st.fixed_dictionaries({"every": intervals, "misfire_grace": graces, "exclude": excluded}),
     st.fixed_dictionaries({"at": times_of_day, "misfire_grace": graces, "timezone": zones}),
+    st.fixed_dictionaries({"at": times_of_day, "on": dates, "timezone": zones, "exclude": excluded}),
     st.fixed_dictionaries({"every": intervals, "start_at": st.just(datetime(2026, 2, 1)), "misfire_grace": graces}),
     st.fixed_dictionaries({"every": intervals, "start_at": st.just(datetime(2026, 2, 1)), "timezone": zones}),
     st.fixed_dictionaries({"every": intervals, "run_immediately": st.booleans(), "exclude": excluded}),
@@ -78,6 +82,7 @@ assignments = brief(
     st.one_of(
         st.tuples(st.just("assign"), ids, st.just("every"), st.one_of(st.none(), intervals)),
         st.tuples(st.just("assign"), ids, st.just("at"), st.one_of(st.none(), times_of_day)),
+        st.tuples(st.just("assign"), ids, st.just("on"), dates),
         st.tuples(st.just("assign"), ids, st.just("run_at"), moments),
         st.tuples(st.just("assign"), ids, st.just("after"), st.one_of(st.none(), others)),
         st.tuples(st.just("assign"), ids, st.sampled_from(["manual", "run_immediately"]), st.booleans()),

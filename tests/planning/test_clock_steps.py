@@ -227,7 +227,8 @@ steps = st.one_of(
     st.sampled_from([SECOND, 2 * HOUR, 26 * HOUR, YEAR]),
     st.sampled_from([SECOND, 11 * MINUTE, HOUR, 3 * HOUR, 26 * HOUR, YEAR]).map(lambda step: -step),
 )
-schedules = st.sampled_from([GRID, CRON, {"at": "12:30"}] if find_spec("cronsim") else [GRID, {"at": "12:30"}])
+times = [{"at": "12:30"}, {"at": ("11:00", "12:30", "12:31"), "on": "mon,wed-sun"}]
+schedules = st.sampled_from([GRID, CRON, *times] if find_spec("cronsim") else [GRID, *times])
 zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord_Howe"])
 graces = st.sampled_from([None, 600])
 days = st.sampled_from([DAY, datetime(2026, 3, 8), datetime(2026, 11, 1), datetime(2026, 4, 4)])

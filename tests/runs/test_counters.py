@@ -16,7 +16,7 @@ from tests.ways import wait_until
 pytestmark = pytest.mark.zone
 
 SECOND, HOUR = timedelta(seconds=1), timedelta(hours=1)
-NOTHING = Statistics(0, 0, 0, 0, 0, None, Lateness(0, None, None))
+NOTHING = Statistics(0, 0, 0, 0, 0, 0, None, Lateness(0, None, None))
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_an_uncounted_run_leaves_only_lateness_and_duration(is_success: bool) ->
     counters.count(2, 2.0, 1.0, is_success, total)
     for counts in (counters, total):
         counts.uncount(2, is_success)
-        assert counts.statistics() == Statistics(0, 0, 0, 0, 0, 2.0, Lateness(1, 1.0, 1.0))
+        assert counts.statistics() == Statistics(0, 0, 0, 0, 0, 0, 2.0, Lateness(1, 1.0, 1.0))
 
 
 def test_a_task_after_a_slow_one_in_the_same_tick_is_late() -> None:

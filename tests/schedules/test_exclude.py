@@ -76,7 +76,7 @@ def slots(task: Task, begin: datetime, end: datetime) -> list[datetime]:
 def as_fields(times: list[str]) -> list[dict[str, Any]]:
     """Return the schedules with these times of day: by `at` if there is one, and by `cron`."""
     hours, minutes = zip(*((int(time[:2]), int(time[3:])) for time in times), strict=True)
-    fields: list[dict[str, Any]] = [{"at": times[0]}] if len(times) == 1 else []
+    fields: list[dict[str, Any]] = [{"at": times}, {"at": times, "on": "mon-sun"}]
     if len(set(minutes)) == 1:
         fields.append({"cron": f"{minutes[0]} {','.join(map(str, hours))} * * *"})
     return fields
@@ -125,7 +125,14 @@ def test_elapsed_time_has_slots_at_every_moment_that_is_not_on_an_excluded_date(
 @pytest.mark.parametrize(("zone", "change"), CHANGES)
 @pytest.mark.parametrize(
     "fields",
-    [{"at": "23:30"}, {"at": "00:30"}, {"cron": "0 23,0 * * *"}, {"cron": "*/20 * * * *"}, {"every": {"minutes": 20}}],
+    [
+        {"at": "23:30"},
+        {"at": "00:30"},
+        {"at": ["00:30", "12:00", "23:30"], "on": "1-31"},
+        {"cron": "0 23,0 * * *"},
+        {"cron": "*/20 * * * *"},
+        {"every": {"minutes": 20}},
+    ],
     ids=str,
 )
 def test_the_latest_slot_before_a_moment_is_on_no_excluded_date(

@@ -186,6 +186,9 @@ crons = ["*/20 1-3 * * *", "30 2 * * *", "0 */5 * * *"] if find_spec("cronsim") 
 options = st.one_of(
     st.fixed_dictionaries({"every": st.sampled_from([{"minutes": 7}, {"hours": 3}, {"seconds": 100}])}),
     st.fixed_dictionaries({"at": st.sampled_from(["12:05", "02:30", "23:45"])}),
+    st.fixed_dictionaries(
+        {"at": st.just(("02:30", "12:05:30", "23:59:30")), "on": st.sampled_from(["mon-fri", "1-5", "last fri"])}
+    ),
     st.fixed_dictionaries({"run_at": st.sampled_from([17 * MINUTE, -DAY])}),
     *[st.fixed_dictionaries({"cron": st.just(cron)}) for cron in crons],
 )
@@ -237,6 +240,13 @@ class TestDescribe:
             ({"every": {"seconds": 1.5}, "jitter": 1}, "every 1.5 seconds, up to 1 s later"),
             ({"at": "14:30", "timezone": "Asia/Seoul"}, "at 14:30 Asia/Seoul"),
             ({"at": "14:30", "exclude": ["2026-12-25"]}, "at 14:30, except on 2026-12-25"),
+            ({"at": ["14:30", "09:00", "17:00:30"]}, "at 09:00, 14:30 and 17:00:30"),
+            ({"at": "09:00", "on": "mon-fri", "timezone": "UTC"}, "at 09:00 UTC on Monday to Friday"),
+            ({"at": "18:00", "on": "last fri"}, "at 18:00 on the last Friday of the month"),
+            (
+                {"at": "18:00", "on": "1,15", "exclude": ["2026-12-15"], "jitter": 5},
+                "at 18:00 on the 1st and 15th of the month, except on 2026-12-15, up to 5 s later",
+            ),
             ({"run_at": NOON}, "once at 2026-06-01 12:00:00"),
             (
                 {"every": {"days": 1}, "start_at": NOON, "end_at": NOON + DAY},

@@ -255,7 +255,14 @@ class TestJitter:
 
     @pytest.mark.parametrize(
         ("fields", "interval"),
-        [({"every": {"seconds": 30}}, "30"), ({"at": "07:00"}, "75600"), ({"cron": "*/5 * * * *"}, "300")],
+        [
+            ({"every": {"seconds": 30}}, "30"),
+            ({"at": "07:00"}, "75600"),
+            ({"at": ["07:00", "07:30", "23:00"]}, "1800"),
+            ({"at": ["00:10", "23:50"]}, "1200"),
+            ({"at": ["09:00", "18:00"], "on": "sat"}, "32400"),
+            ({"cron": "*/5 * * * *"}, "300"),
+        ],
     )
     def test_jitter_must_be_less_than_the_interval(self, fields: dict[str, Any], interval: str) -> None:
         if "cron" in fields:
@@ -278,6 +285,13 @@ kinds = st.one_of(
     ),
     st.fixed_dictionaries(
         {"at": st.sampled_from(["00:00", "02:30", "23:45"]), "jitter": st.sampled_from([None, 3000])}
+    ),
+    st.fixed_dictionaries(
+        {
+            "at": st.sampled_from(["02:30", ("00:00", "01:00", "02:30", "23:45")]),
+            "on": st.sampled_from(["sat-mon", "8", "2nd sun", "last"]),
+            "jitter": st.sampled_from([None, 890]),
+        }
     ),
     st.fixed_dictionaries(
         {
@@ -434,6 +448,8 @@ class TestEndsOfTheCalendar:
             {"every": {"hours": 1}},
             {"at": "00:30"},
             {"at": "23:30"},
+            {"at": ["00:30", "23:30"], "on": "1,last"},
+            {"at": "00:30", "on": "29 feb"},
             {"cron": "*/5 * * * *"},
             {"run_at": datetime.max},
         ]
@@ -452,7 +468,7 @@ class TestEndsOfTheCalendar:
         self, registry: Frozen, set_zone: Callable[[str], None], zone: str, now: datetime
     ) -> None:
         set_zone(zone)
-        kinds: list[dict[str, Any]] = [{"every": {"hours": 1}}, {"at": "23:30"}, {"at": "00:30"}]
+        kinds: list[dict[str, Any]] = [{"every": {"hours": 1}}, {"at": "23:30"}, {"at": "00:30", "on": "mon-sun"}]
         for number, fields in enumerate(kinds):
             registry.register(task_with(id=str(number), **fields))
         begin = now if now == datetime.min else now - DAY

@@ -7,6 +7,7 @@ cron, which cronsim follows for five fields and a wall clock; here it is so for 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
@@ -23,14 +24,14 @@ from est_alan_scheduler.schedules.schedule import Kind
 if TYPE_CHECKING:
     from cronsim import CronSim
 
-_SECOND, _DAY = timedelta(seconds=1), timedelta(days=1)
+_SECOND, _HOUR, _DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 _FIRST = datetime.min + _SECOND
 
 
 class Cron(Kind):
     """A cron expression."""
 
-    __slots__ = ("_is_fixed", "_new", "_state", "zone")
+    __slots__ = ("_hourly", "_is_fixed", "_new", "_state", "zone")
 
     waits_for_slot = True
 
@@ -40,6 +41,9 @@ class Cron(Kind):
         self._state = parsed.walk.__dict__
         self._new = partial(object.__new__, type(parsed.walk))
         self._is_fixed = not parsed.minutes.text.startswith("*") and not parsed.hours.text.startswith("*")
+        # The minutes and seconds, if all hours have the same.
+        is_each_hour = all(field.is_full for field in (parsed.hours, parsed.days, parsed.months, parsed.weekdays))
+        self._hourly = (parsed.minutes.numbers, parsed.seconds.numbers) if is_each_hour and not self._is_fixed else None
 
     @classmethod
     @override
@@ -60,6 +64,21 @@ class Cron(Kind):
     @override
     def latest(self, moment: datetime) -> datetime | None:
         return self._find(moment, -1)
+
+    @override
+    def number(self, after: datetime, until: datetime) -> int | None:
+        offset = self._offset(after)
+        if self._hourly is None or (self._offset(until) - offset) % _HOUR:  # else each hour that passes counts
+            return None
+        minutes, seconds = self._hourly
+
+        def up_to(moment: datetime) -> int:
+            wall = moment + offset
+            hours = wall.toordinal() * 24 + wall.hour
+            number = (hours * len(minutes) + bisect_left(minutes, wall.minute)) * len(seconds)
+            return number + (bisect_right(seconds, wall.second) if wall.minute in minutes else 0)
+
+        return up_to(until) - up_to(after)
 
     @override
     def dates(self, slot: datetime) -> list[date]:

@@ -21,13 +21,14 @@ _UNITS = [
 class Every(Kind):
     """An interval."""
 
-    __slots__ = ("_begin", "step", "zone")
+    __slots__ = ("_begin", "gap", "step", "zone")
 
     is_fixed = False
     is_steady = True
 
     def __init__(self, step: timedelta, begin: datetime = AT_ONCE, zone: Zone = LOCAL) -> None:
         self.step: timedelta = step
+        self.gap = step.total_seconds()
         self._begin = begin  # one of the slots
         self.zone = zone
 
@@ -70,6 +71,15 @@ class Every(Kind):
             return moment - (moment - self._begin) % self.step
         except OverflowError:
             return None
+
+    @override
+    def number(self, after: datetime, until: datetime) -> int:
+        return (until - self._begin) // self.step - (after - self._begin) // self.step
+
+    @override
+    def grid_of(self, task: Task, here: datetime) -> "Every":
+        begin = task.first_run_at or task.last_run_at
+        return self if begin is None else Every(self.step, to_utc(begin), self.zone)
 
     @override
     def due(self, task: Task, now: datetime) -> datetime | None:

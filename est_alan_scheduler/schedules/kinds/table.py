@@ -24,8 +24,8 @@ KINDS: dict[str, type[Kind]] = {
     "after": After,
     "manual": Manual,
 }
-_rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys()
-_around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone"})
+_rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on"}
+_around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on"})
 _read_around = itemgetter(*_around)
 _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
@@ -45,5 +45,7 @@ def read_schedule(task: Task) -> Schedule | None:
     kind = KINDS[options[0]].of(fields[options[0]], zone)
     if not kind.has_slots:
         return kind
+    if (dates := fields.get("on")) is not None:
+        kind = kind.only_on(dates)
     is_bare = zone is LOCAL and not kind.waits_for_slot and fields.keys().isdisjoint(_rare_around)
     return kind if is_bare and _read_around(fields) == _NOTHING_AROUND else Window(task, kind, zone)

@@ -30,6 +30,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "jitter": (60.0, 6_000.0),
     "misfire_grace": (60.0, 6_000.0),
     "run_immediately": (False, True),
+    "on": ("mon-fri", "1,15"),
 }
 """Two values of each field that a schedule is made of: another test says when one is missing."""
 
@@ -64,8 +65,9 @@ class Spy:
 
 
 def tasks() -> Iterator[Task]:
-    around = {name: values[0] for name, values in VALUES.items() if name not in OPTIONS}
     for option in OPTIONS:
+        around = {name: values[0] for name, values in VALUES.items() if name not in {*OPTIONS, "on"}}
+        around |= {"on": VALUES["on"][0]} if option == "at" else {}
         yield Task(func=print, **{option: VALUES[option][0]})
         yield Task(func=print, **{option: VALUES[option][0]}, **around)
 
@@ -86,7 +88,7 @@ def test_each_option_makes_a_schedule_of_its_kind_in_words_and_moments() -> None
         assert type(schedule.kind) is KINDS[option]
         assert describe(task).startswith(KINDS[option].describe(getattr(task, option), ""))
         next_run(task, NOON)
-        assert OPTIONS[option].shortest_gap(getattr(task, option)) > 0
+        assert OPTIONS[option].shortest_gap(task.__dict__) > 0
         assert KINDS[option].of(getattr(task, option), LOCAL).zone is LOCAL
 
 
@@ -101,14 +103,15 @@ def test_a_schedule_is_made_of_marked_fields_alone() -> None:
 
 def test_marks_are_read_in_the_order_of_the_fields() -> None:
     assert list(OPTIONS) == [name for name in Task.model_fields if name in OPTIONS]
-    assert {*OPTIONS, "timezone", "start_at"} == ARMING
+    assert {*OPTIONS, "timezone", "start_at", "on"} == ARMING
 
 
 @pytest.mark.parametrize("name", sorted(VALUES))
 def test_an_assignment_to_each_field_changes_the_schedule_that_is_kept(name: str) -> None:
     registry = ClockedRegistry(Clock(NOON))
     before, after = VALUES[name]
-    fields: dict[str, Any] = {"func": print, name: before} | ({} if name in OPTIONS else {"cron": "0 15 * * *"})
+    option = {} if name in OPTIONS else {"at": "15:00"} if name == "on" else {"cron": "0 15 * * *"}
+    fields: dict[str, Any] = {"func": print, name: before} | option
     task = registry.register(Task(**fields))
     registry.tick()
     assert task._entry.schedule is not None

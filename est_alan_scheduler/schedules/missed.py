@@ -1,0 +1,33 @@
+"""Missed slots: how many of them a run makes up for."""
+
+from datetime import datetime
+
+from est_alan_scheduler.schedules.coverage import skipped
+from est_alan_scheduler.schedules.due import keep_schedule
+from est_alan_scheduler.task import Task
+
+MOST_COUNTED = 1_000
+"""Slots that are counted one by one. Each takes some ten microseconds, and a clock may jump ahead by a year."""
+
+
+def made_up_for(task: Task, last: datetime, now: datetime) -> int:
+    """Return how many slots a run of `task` at `now` makes up for beside its own; `last` is the run before.
+
+    Slots that misfired are not among them. From `MOST_COUNTED` on it may be more: intervals, and cron expressions that
+    fit in each hour, are worked out; other slots are counted up to there.
+    """
+    schedule = keep_schedule(task)
+    if schedule is None:
+        return 0
+    here, base = schedule.instant(now), schedule.instant(last)
+    if task.misfired_at is not None and (misfired := skipped(schedule, task, here)) is not None:
+        base = max(base, misfired)
+    if base >= here:
+        return 0  # the clock went back
+    grid = schedule.grid_of(task, here)
+    number = grid.number(base, here)
+    if number is None:
+        number, slot = 0, grid.after(base)
+        while slot is not None and slot <= here and number <= MOST_COUNTED:
+            number, slot = number + 1, grid.after(slot)
+    return max(number - 1, 0)

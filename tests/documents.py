@@ -1,0 +1,160 @@
+"""The documents for users, README and guides: their blocks of code, and what these print."""
+
+import ast
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+GUIDES = sorted((ROOT / "examples" / "guides").glob("*.md"))
+DOCUMENTS = [README, *GUIDES]
+PATIENCE = 60.0  # seconds until a process counts as stuck
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +stop\.wait\(\)$", re.MULTILINE)
+
+_PACKAGES = {"cron=": "cronsim", '"sqlite:': "sqlalchemy"}
+"""What needs a package without an import of it."""
+
+_RUNNER = """
+import contextlib, io, json, logging, sys, types
+
+logging.getLogger("est_alan_scheduler").addHandler(logging.NullHandler())  # some tasks fail on purpose
+path, blocks = json.load(sys.stdin)
+module = sys.modules["__main__"] = types.ModuleType("__main__")
+outputs = []
+for line, code in blocks:
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile("\\n" * line + code, path, "exec"), module.__dict__)
+    outputs.append(printed.getvalue())
+json.dump(outputs, sys.stdout)
+"""
+"""Runs blocks one after the other, as one program would, and writes what each has printed."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code in a document."""
+
+    language: str
+    code: str
+    line: int
+    """The number of lines before its first one."""
+    output: str = ""
+    """The text block that follows, which says what this block prints."""
+
+    @property
+    def runs_forever(self) -> bool:
+        """Whether this is a program that ends by a signal only."""
+        return self.language == "python" and _FOREVER.search(self.code) is not None
+
+
+@cache
+def blocks_of(document: Path) -> list[Block]:
+    """Return the blocks of a document, in order."""
+    text = document.read_text(encoding="utf-8")
+    found = [Block(match[1], match[2], text[: match.start(2)].count("\n")) for match in _BLOCK.finditer(text)]
+    return [
+        Block(block.language, block.code, block.line, following.code if following.language == "text" else "")
+        for block, following in zip(found, [*found[1:], Block("", "", 0)], strict=True)
+    ]
+
+
+def blocks_in(document: Path, language: str) -> list[Block]:
+    """Return the blocks of a document in one language."""
+    return [block for block in blocks_of(document) if block.language == language]
+
+
+def scripts_of(document: Path) -> list[list[Block]]:
+    """Return the Python blocks of a document, divided into programs: one for all, one for each that runs forever."""
+    python = blocks_in(document, "python")
+    shared = [block for block in python if not block.runs_forever]
+    return [script for script in (shared, *([block] for block in python if block.runs_forever)) if script]
+
+
+def write_scripts(directory: Path) -> list[Path]:
+    """Write the programs of all documents to files, for a type checker. Their lines have the numbers of the document.
+
+    `python -m tests.documents DIRECTORY` does the same.
+    """
+    written = []
+    for document in DOCUMENTS:
+        for number, script in enumerate(scripts_of(document)):
+            lines: list[str] = []
+            for block in script:
+                lines += [""] * (block.line - len(lines)) + block.code.splitlines()
+            path = directory / f"{document.stem.lower().replace('-', '_')}_{number}.py"
+            path.write_text("\n".join([*lines, ""]), encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def without_packages(blocks: list[Block]) -> list[str]:
+    """Return the packages that these blocks need and that are not installed."""
+    code = "\n".join(block.code for block in blocks)
+    needed = {
+        (node.module or "" if isinstance(node, ast.ImportFrom) else name.name).partition(".")[0]
+        for node in ast.walk(ast.parse(code))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    needed |= {package for mark, package in _PACKAGES.items() if mark in code}
+    return sorted(name for name in needed if find_spec(name) is None)
+
+
+def outputs_of(document: Path, directory: Path) -> list[str]:
+    """Run the Python blocks of a document in one process; return what each prints. An error or a warning is raised."""
+    shared = [block for block in blocks_in(document, "python") if not block.runs_forever]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _RUNNER],
+        input=json.dumps([document.name, [(block.line, block.code) for block in shared]]),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        cwd=directory,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=False,
+    )
+    assert (done.stderr, done.returncode) == ("", 0), done.stderr
+    outputs: list[str] = json.loads(done.stdout)
+    return outputs
+
+
+def run_until_stopped(block: Block, directory: Path) -> tuple[str, str, int]:
+    """Run a program that does not end, and stop it after as many lines as it should print: output, errors, exit code.
+
+    It is stopped by SIGTERM if it handles that, else as by Ctrl+C.
+    """
+    stop = signal.SIGTERM if "SIGTERM" in block.code else signal.SIGINT
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-W", "error", "-c", block.code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=directory,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    watchdog = threading.Timer(PATIENCE, process.kill)  # ends a `readline` that would wait forever
+    watchdog.start()
+    with process:
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in block.output.splitlines()]
+            process.send_signal(stop)
+            rest, errors = process.communicate(timeout=PATIENCE)
+        finally:
+            watchdog.cancel()
+            process.kill()
+    return "".join(lines) + rest, errors, process.returncode
+
+
+if __name__ == "__main__":
+    print(*write_scripts(Path(sys.argv[1])), sep="\n")

@@ -1,0 +1,230 @@
+"""The events that follow an outcome or a start: `gave_up`, `recovered`, `skipped`."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from freezegun import freeze_time
+
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, current_run
+from tests import jobs
+from tests.backends.stores import Clock as StoreClock
+from tests.cluster.helpers import Flaky, Join, adder, claim_and_die, end_pause, outlive_lease, reap
+from tests.events.helpers import record_events
+from tests.frozen import SECOND, START, Frozen, work
+from tests.runs.test_run_counts import RETRY, register
+
+FOLLOW_UPS = ("succeeded", "failed", "retrying", "gave_up", "recovered")
+Noted = list[tuple[str, int | None, int | None]]
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+def note(registry: TaskRegistry, *names: Any) -> Noted:
+    """Return a list that gets the name, the attempt and the failures in a row of each of these events."""
+    noted: Noted = []
+    registry.on(
+        *(names or FOLLOW_UPS), lambda event: noted.append((event.name, event.attempt, event.consecutive_failures))
+    )
+    return noted
+
+
+class TestOutcomes:
+    def test_a_failure_without_a_retry_gives_up(self, registry: Frozen) -> None:
+        noted = note(registry)
+        register(registry, False, False)
+        registry.tick()
+        registry.tick_at(START + 60 * SECOND)
+        assert noted == [("failed", 1, 1), ("gave_up", 1, 1), ("failed", 1, 2), ("gave_up", 1, 2)]
+
+    def test_only_the_last_attempt_gives_up(self, registry: Frozen) -> None:
+        noted = note(registry)
+        register(registry, False, False, retry=RETRY)
+        registry.tick()
+        registry.tick_at(START + 5 * SECOND)
+        assert noted == [("failed", 1, 1), ("retrying", 1, 1), ("failed", 2, 2), ("gave_up", 2, 2)]
+
+    def test_a_success_after_failures_recovers_once(self, registry: Frozen) -> None:
+        noted = note(registry)
+        register(registry, False, False, True, True)
+        for minute in range(4):
+            registry.tick_at(START + 60 * minute * SECOND)
+        assert noted[4:] == [("succeeded", 1, 2), ("recovered", 1, 2), ("succeeded", 1, 0)]
+
+    def test_a_success_of_a_retry_recovers(self, registry: Frozen) -> None:
+        noted = note(registry)
+        register(registry, False, True, retry=RETRY)
+        registry.tick()
+        registry.tick_at(START + 5 * SECOND)
+        assert noted == [("failed", 1, 1), ("retrying", 1, 1), ("succeeded", 2, 1), ("recovered", 2, 1)]
+
+    @pytest.mark.parametrize("level", [logging.INFO, logging.WARNING])
+    def test_recovered_and_gave_up_need_no_other_subscriber(
+        self, registry: Frozen, caplog: pytest.LogCaptureFixture, level: int
+    ) -> None:
+        caplog.set_level(level, "est_alan_scheduler")
+        noted = note(registry, "gave_up", "recovered")
+        register(registry, False, True)
+        registry.tick()
+        registry.tick_at(START + 60 * SECOND)
+        assert noted == [("gave_up", 1, 1), ("recovered", 1, 1)]
+
+    def test_the_events_have_what_the_outcome_has(self, registry: Frozen) -> None:
+        events = list[Event]()
+        registry.on("failed", "gave_up", "succeeded", "recovered", events.append)
+        register(registry, False, True)
+        registry.tick()
+        registry.tick_at(START + 60 * SECOND)
+        for outcome, follow_up in (events[:2], events[2:]):
+            assert replace(outcome, name=follow_up.name) == follow_up
+        assert (str(events[1].error), events[3].slot) == ("boom", START + 60 * SECOND)
+
+    @pytest.mark.parametrize(
+        "react",
+        [
+            lambda registry: registry.update("a", retry=None),
+            lambda registry: registry.run_now("a"),
+            lambda registry: registry.remove("a"),
+        ],
+    )
+    def test_a_retry_that_a_callback_cancels_is_given_up(
+        self, registry: Frozen, react: Callable[[TaskRegistry], Any]
+    ) -> None:
+        register(registry, False, retry=RETRY)
+        registry.on("failed", lambda event: react(registry))
+        noted = note(registry, "retrying", "gave_up")
+        registry.tick()
+        assert noted == [("gave_up", 1, 1)]
+
+    def test_a_retry_that_a_slot_replaces_is_not_given_up(self, registry: Frozen) -> None:
+        noted = note(registry)
+        register(registry, False, True, retry=Retry(max_retries=1, delay=600))
+        registry.tick()
+        registry.tick_at(START + 60 * SECOND)
+        assert noted == [("failed", 1, 1), ("retrying", 1, 1), ("succeeded", 1, 1), ("recovered", 1, 1)]
+
+
+class TestAcrossInstances:
+    def test_each_is_published_once_where_the_outcome_was_recorded(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        noted, others = note(first), note(second)
+        second.expose(jobs.boom)
+        first.register(adder(func=jobs.boom, args=()))
+        first.tick()
+        second.tick()
+        clock.advance(60)
+        second.expose(current_run)
+        second.update("a", func=current_run)
+        second.tick()
+        first.tick()
+        assert noted == [("failed", 1, 1), ("gave_up", 1, 1)]
+        assert others == [("succeeded", 1, 1), ("recovered", 1, 1)]
+
+    def test_they_wait_until_the_outcome_is_stored(self, clock: StoreClock) -> None:
+        flaky = Flaky(clock)
+        shared = TaskRegistry(backend=flaky, lease=600)
+        noted = note(shared, "gave_up")
+
+        def fail() -> None:
+            flaky.fails_before.add("finish")
+            raise ValueError
+
+        shared.expose(fail, "fail")
+        shared.register(adder(func=fail, args=()))
+        shared.tick()
+        assert noted == []
+        flaky.fails_before.clear()
+        end_pause(shared)
+        shared.tick()
+        assert noted == [("gave_up", 1, 1)]
+        shared.shutdown(0)
+
+    def test_a_dead_run_gives_up_where_it_is_reaped(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        noted = note(second)
+        claim_and_die(first, first.register(adder(every={"hours": 1})))
+        outlive_lease(second, clock)
+        reap(second)
+        second.tick()
+        assert noted == [("failed", 1, 1), ("gave_up", 1, 1)]
+
+
+class TestSkipped:
+    def test_a_run_tells_how_many_slots_it_makes_up_for(self, registry: Frozen) -> None:
+        events = list[Event]()
+        registry.on("started", "skipped", events.append)
+        registry.register(Task(id="a", every={"minutes": 1}, func=work))
+        registry.tick()
+        later = START + timedelta(minutes=5, seconds=30)
+        registry.tick_at(later)
+        slot = START + timedelta(minutes=1)
+        assert events[1:] == [
+            Event("started", "a", slot, 1, later),
+            Event("skipped", "a", slot, 1, later, skipped=4),
+        ]
+        assert registry.statistics("a").skipped == registry.statistics().skipped == 4
+
+    def test_prompt_runs_and_requests_skip_nothing(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        registry.register(Task(id="a", every={"minutes": 1}, func=work))
+        registry.tick()
+        registry.tick_at(START + 119 * SECOND)
+        registry.run_now("a")
+        registry.tick_at(START + 119 * SECOND)
+        registry.tick_at(START + 120 * SECOND)
+        assert "skipped a" not in names
+        assert registry.statistics().skipped == 0
+
+    def test_they_are_counted_without_a_subscriber(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"minutes": 1}, func=work))
+        registry.tick()
+        registry.tick_at(START + timedelta(days=365))
+        assert registry.statistics().skipped == 365 * 24 * 60 - 1
+
+    def test_slots_that_misfire_are_not_skipped_too(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", every={"minutes": 1}, func=work, misfire_grace=10))
+        registry.tick()
+        registry.tick_at(START + timedelta(minutes=5, seconds=30))
+        registry.tick_at(START + timedelta(minutes=6))
+        assert (registry.statistics().misfires, registry.statistics().skipped) == (1, 0)
+
+    def test_a_retry_skips_nothing(self, registry: Frozen) -> None:
+        register(registry, False, True, retry=Retry(max_retries=1, delay=5, jitter=0))
+        registry.tick()
+        registry.tick_at(START + 30 * SECOND)
+        assert registry.statistics().skipped == 0
+
+    def test_days_that_nothing_ran_on_are_skipped(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", at="12:00", func=work))
+        registry.tick()
+        registry.tick_at(START + timedelta(days=4))
+        assert registry.statistics().skipped == 3
+
+    def test_the_time_of_a_callback_does_not_count_for_the_run(self) -> None:
+        with freeze_time(START) as frozen:
+            registry = TaskRegistry()
+            registry.on("skipped", lambda event: frozen.tick(2))
+            registry.register(Task(id="a", every={"minutes": 1}, func=frozen.tick, args=(1,)))
+            registry.tick()
+            frozen.tick(600)
+            registry.tick()
+            assert registry.statistics().last_duration == 1
+
+    def test_only_the_instance_that_runs_publishes_it(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        noted, others = note(first, "skipped"), note(second, "skipped")
+        first.register(adder())
+        first.tick()
+        clock.advance(300)
+        second.tick()
+        first.tick()
+        assert (len(noted), len(others)) == (0, 1)
+        assert (first.statistics().skipped, second.statistics().skipped) == (0, 4)
