@@ -21,7 +21,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
-from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
+from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, described, field
 from est_alan_scheduler.fields.moments import in_zone, moment_for_json
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
@@ -83,6 +83,7 @@ def _as_ids(value: object) -> object:
     return [one.id if isinstance(one, Task) else one for one in value] if isinstance(value, list | tuple) else value
 
 
+@described
 class Task(SparseModel):
     """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
@@ -100,7 +101,11 @@ class Task(SparseModel):
     if TYPE_CHECKING:
         _entry: Any = PrivateAttr()
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        json_schema_extra={"description": "A function, its schedule, and the outcome of its runs."},
+    )
 
     if TYPE_CHECKING:
 
@@ -131,7 +136,9 @@ class Task(SparseModel):
     manual: Annotated[bool, Option(), Rare()] = field("True: it runs by `run_now` alone.", False, strict=True)
     timezone: Annotated[
         Converted[str | None, accepted.Zone], Checked(checks.check_timezone), Scheduling(rearms=True)
-    ] = field('The zone of `at`, `cron` and naive moments, such as `"Asia/Seoul"`; None for that of this machine.')
+    ] = field(
+        'The zone of `at`, `cron` and naive moments: `"Asia/Seoul"`, `"+08:00"` or a `tzinfo`; None: this machine\'s.'
+    )
     start_at: Annotated[_Moment, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = field(
         "No slot before it; for `every`, the first slot."
     )

@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
+from est_alan_scheduler.calendar.zones import named
 
 
 def moment_for_json(moment: datetime | None, zone: str | None) -> Any:
@@ -12,7 +12,7 @@ def moment_for_json(moment: datetime | None, zone: str | None) -> Any:
     if moment is None or moment.tzinfo is not None or not moment.fold:
         return moment
     if zone is not None:
-        return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
+        return moment.replace(tzinfo=named(zone).tz).isoformat()
     return to_utc(moment).replace(tzinfo=UTC)
 
 
@@ -24,6 +24,6 @@ def in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
         if zone is None:
             return to_wall(moment)
         utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=UTC)
-        return utc.astimezone(ZoneInfo(zone))
+        return utc.astimezone(named(zone).tz)
     except OverflowError:  # the end of the calendar
         return moment

@@ -46,7 +46,7 @@ def test_a_failed_task_shows_its_error_and_its_retry(registry: Frozen) -> None:
 
 
 def test_name_description_and_tags_are_shown_if_they_are_given() -> None:
-    task = Task(id="a", at="07:00", func=work, name="Nightly", description="Makes the report.", tags=["x", "y"])  # type: ignore[arg-type]  # a list of tags
+    task = Task(id="a", at="07:00", func=work, name="Nightly", description="Makes the report.", tags=["x", "y"])
     assert repr(task) == "<Task 'a' 'Nightly': at 07:00, pending, description Makes the report., tags x, y>"
 
 
@@ -59,7 +59,7 @@ def test_moments_of_a_task_with_a_zone_show_its_offset(registry: Frozen, set_zon
 def test_the_clock_of_a_registry_may_be_frozen() -> None:
     with freeze_time("2026-06-01 12:00:00") as frozen:
         registry = TaskRegistry()
-        task = registry.register(Task(id="a", run_at="2026-06-01T13:00:00", func=work))  # type: ignore[arg-type]  # a text
+        task = registry.register(Task(id="a", run_at="2026-06-01T13:00:00", func=work))
         assert "next run 2026-06-01 13:00:00" in repr(task)
         frozen.move_to("2026-06-01 13:00:00")
         assert "next run now" in repr(task)
