@@ -9,8 +9,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import parse
-from est_alan_scheduler.calendar.zone_names import name_of_zone
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -189,13 +187,19 @@ def check_cron(value: object) -> str | None:
     if not isinstance(value, str | None):
         raise _refusal("cron must be a text such as '*/15 9-17 * * mon-fri'", value)
     if value is not None:
+        from est_alan_scheduler.calendar.cron_expression import parse  # late: most tasks have no `cron`
+
         parse(value)
     return value
 
 
 def check_timezone(value: object) -> str | None:
     """Return the name of a time zone, from a name, an offset or a `tzinfo`."""
-    return None if value is None else name_of_zone(value)
+    if value is None:
+        return None
+    from est_alan_scheduler.calendar.zone_names import name_of_zone  # late: most tasks have no zone of their own
+
+    return name_of_zone(value)
 
 
 def check_exclude(value: object) -> tuple[date, ...]:
