@@ -72,6 +72,8 @@ def test_defaults() -> None:
         "on": None,
         "runs": 0,
         "consecutive_failures": 0,
+        "max_runs": None,
+        "remove_when_done": False,
         "run_arguments": None,
     }
 

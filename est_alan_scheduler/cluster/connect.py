@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.fields.checks import in_seconds
@@ -23,7 +24,7 @@ def check_lease(value: float | timedelta) -> float:
     seconds = in_seconds(value)
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if not is_number or not _SHORTEST_LEASE <= seconds <= _LONGEST_LEASE:
-        raise ValueError(
+        raise InvalidValueError(
             f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, or a timedelta, got "
             f"{short_repr(value)}"
         )
@@ -69,6 +70,6 @@ def _open(backend: "str | Backend") -> "Backend":
     if isinstance(backend, str):
         return open_backend(backend)
     if not isinstance(backend, Backend):
-        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
+        raise InvalidTypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
     backend.open()
     return backend

@@ -1,13 +1,14 @@
 """Management of tasks while they are scheduled: registered, changed, paused, removed, here and in a backend."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from operator import is_, itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from est_alan_scheduler._support.errors import InvalidTypeError, WrongStateError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
+from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
@@ -16,9 +17,6 @@ from est_alan_scheduler.planning.registration import call_refusal, check, refusa
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
-
-if TYPE_CHECKING:
-    from est_alan_scheduler.cluster.session import ClusterSession
 
 _read_called = itemgetter("func", "args", "kwargs", "depends_on")
 _TRIES = 5  # to change a task that others change at the same moment
@@ -36,13 +34,14 @@ class Management:
         self._parts = parts
         self._waits = waits
         self._agenda = parts.agenda
+        self._done_tasks = DoneTasks(parts, self.publish)
 
     def register(self, task: Task, replace: bool = False) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
         uncallable = call_refusal(task)
         if uncallable is not None:
-            raise ValueError(uncallable)
+            raise InvalidValueError(uncallable)
         check_unheld(task, self._agenda.reference)
         if replace and self._replace(task):
             return task
@@ -61,7 +60,7 @@ class Management:
         if refused is not None and replace and not is_adopted and task.id in agenda.store:
             return self.register(task, replace)  # another thread has registered one meanwhile
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
         if session is not None:
             session.edits.join([task], self._refuse, self._put_in)
         self.publish("registered", task.id)
@@ -71,7 +70,7 @@ class Management:
         """Raise `ValueError` for a task that does not fit the others of the backend; the caller holds the lock."""
         refused = refusal(task, self._agenda.store, self._agenda.wanted, is_adopted)
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
 
     def _put_in(self, task: Task) -> None:
         """Put a task that the backend knows into the store; the caller holds the lock."""
@@ -95,6 +94,7 @@ class Management:
         else:
             raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
+        self._done_tasks.remove_if_done(task)
         return task
 
     def _replace(self, task: Task) -> bool:
@@ -126,7 +126,7 @@ class Management:
         if session is not None:
             session.edits.check(changed)
         replaced = refused = since = None
-        with _sync_lock(session):
+        with sync_lock(session):
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
                 if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
@@ -141,7 +141,7 @@ class Management:
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
-                raise ValueError(refused)
+                raise InvalidValueError(refused)
             is_done = session is None or session.edits.write_now(task, replaced or {}, since)
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
@@ -192,7 +192,7 @@ class Management:
         """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""
         parts, store, session = self._parts, self._agenda.store, self._parts.session
         removed = dict[str, Task]()
-        with _sync_lock(session):
+        with sync_lock(session):
             self.catch_up(*ids)
             unresolved = parts.unresolved()
             unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
@@ -240,8 +240,3 @@ class Management:
 
     def _unknown(self, task_id: str) -> UnknownTaskError:
         return UnknownTaskError(task_id, self._agenda.store, self._parts.unresolved().get(task_id))
-
-
-def _sync_lock(session: "ClusterSession | None") -> AbstractContextManager[Any]:
-    """Return what lets this thread alone change what the backend has of the tasks."""
-    return nullcontext() if session is None else session.replica.sync_lock

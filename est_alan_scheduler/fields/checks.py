@@ -4,11 +4,11 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zone_names import name_of_zone
@@ -34,8 +34,8 @@ def rule(
     return check
 
 
-def _refusal(expected: str, value: object) -> ValueError:
-    return ValueError(f"{expected}, got {short_repr(value)}")
+def _refusal(expected: str, value: object) -> InvalidValueError:
+    return InvalidValueError(f"{expected}, got {short_repr(value)}")
 
 
 def _is_number(value: object) -> bool:
@@ -266,8 +266,11 @@ def near_miss(name: object, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
     known = list(known)
     same = [other for other in known if other.lower() == str(name).lower()]
-    close = same or get_close_matches(str(name), known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    if not same:
+        from difflib import get_close_matches  # late: only an error needs it
+
+        same = get_close_matches(str(name), known, n=1)
+    return f" (did you mean {same[0]!r}?)" if same else ""
 
 
 class KnownFields(BaseModel):
@@ -297,4 +300,4 @@ class KnownFields(BaseModel):
                 if meant is not None:
                     raise ValueError(f"{cls.__name__} has no field {short_repr(name)}: {meant}")
                 hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"
-                raise ValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")
+                raise InvalidValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")

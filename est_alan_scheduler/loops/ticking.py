@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from datetime import timedelta
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler._support.text import short_repr
@@ -19,11 +20,11 @@ def check(interval: float | timedelta, registry: TaskRegistry) -> float:
     """Return the interval in seconds; raise `ValueError` unless a loop can tick `registry` at it."""
     seconds = in_seconds(interval)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise ValueError(
+        raise InvalidValueError(
             f"interval must be a finite number of seconds greater than 0, or a timedelta, got {short_repr(interval)}"
         )
     if not callable(getattr(registry, "tick", None)):
-        raise ValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+        raise InvalidValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
     return seconds
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
@@ -16,12 +17,14 @@ from est_alan_scheduler.task import OPTION_NAMES, Task
 def check(task: Task) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
-        raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
+        raise InvalidTypeError(f"only a Task can be registered, got {short_repr(task)}")
     if len(options_of(task)) != 1:
-        raise ValueError(f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r}).")
+        raise InvalidValueError(
+            f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r})."
+        )
     kind = generator_kind(task.func)
     if kind is not None:
-        raise ValueError(
+        raise InvalidValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
@@ -35,10 +38,12 @@ def _check_results(task: Task) -> None:
     for task_id in task.depends_on:
         name = argument_name(task_id)
         if name in task.kwargs:
-            raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
+            raise InvalidValueError(
+                f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go."
+            )
         other = ids.setdefault(name, task_id)
         if other != task_id:
-            raise ValueError(
+            raise InvalidValueError(
                 f"depends_on of task {task.id!r} has {other!r} and {task_id!r}, whose results would both go to"
                 f" {name!r}."
             )

@@ -76,6 +76,8 @@ def options_found(task: Task) -> str:
 
 
 def _why_never(task: Task) -> str:
+    if task.max_runs is not None and task.runs >= task.max_runs:
+        return f"has run {task.runs} of {task.max_runs} times"
     if task.run_at is not None and task.last_run_at is not None:
         return f"ran once at {task.last_run_at}, never again"
     if task.run_at is not None and task.misfired_at is not None:
