@@ -138,7 +138,7 @@ class TaskRegistry(RegistryView):
         if its id is taken; if another registry has the task; if it closes a dependency cycle; if a `dep_<id>` argument
         collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
         """
-        if not isinstance(replace, bool):
+        if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         return self._management.register(task, replace)
 
