@@ -33,4 +33,6 @@ def describe(task: Task) -> str:
         parts.append(f"except on {dates}" + (f" and {more} more" if more > 0 else ""))
     if task.jitter is not None:
         parts.append(f"up to {number_text(task.jitter)} s later")
+    if task.max_runs is not None:
+        parts.append("at most once" if task.max_runs == 1 else f"at most {task.max_runs} times")
     return ", ".join(parts)
