@@ -8,7 +8,6 @@ from est_alan_scheduler.control import table
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.waiting import Waits
-from est_alan_scheduler.fields.hints import peer_word
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.runs.counters import Statistics
 from est_alan_scheduler.schedules.upcoming import PlannedRun
@@ -32,6 +31,8 @@ class RegistryView:
     if not TYPE_CHECKING:  # for a type checker, every attribute would exist
 
         def __getattr__(self, name: str) -> Any:
+            from est_alan_scheduler.fields.hints import peer_word  # late: most programs need none
+
             meant = peer_word("TaskRegistry", name)
             hint = "" if meant is None else f": write {meant}"
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)

@@ -1,7 +1,8 @@
 """The declaration of a model's fields: the types that one keeps and takes, its check, its description."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, TypeAdapter
@@ -34,6 +35,22 @@ else:
 
         def __class_getitem__(cls, types: tuple[Any, Any]) -> Any:
             return types[0]
+
+
+@dataclass(frozen=True)
+class Scheduling:
+    """Mark of a field that belongs to the schedule."""
+
+    rearms: bool = False
+
+
+@dataclass(frozen=True)
+class Option(Scheduling):
+    """Mark of a schedule option."""
+
+    rearms: bool = True
+    shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: float("inf")
+    """The shortest time between two slots in seconds, for the fields of a task: `jitter` is less than that."""
 
 
 class Checked:

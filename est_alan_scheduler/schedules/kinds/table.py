@@ -6,16 +6,25 @@ A new kind is a file beside this one, a line here, and a field of `Task` that is
 from operator import itemgetter
 
 from est_alan_scheduler.calendar.zones import LOCAL, named
+from est_alan_scheduler.schedules.kinds.after import After
 from est_alan_scheduler.schedules.kinds.cron import Cron
 from est_alan_scheduler.schedules.kinds.daily import Daily
 from est_alan_scheduler.schedules.kinds.every import Every
+from est_alan_scheduler.schedules.kinds.manual import Manual
 from est_alan_scheduler.schedules.kinds.once import Once
 from est_alan_scheduler.schedules.limited import Limited
 from est_alan_scheduler.schedules.schedule import Kind, Schedule
 from est_alan_scheduler.schedules.window import Window
 from est_alan_scheduler.task import SCHEDULING, Task
 
-KINDS: dict[str, type[Kind]] = {"every": Every, "at": Daily, "run_at": Once, "cron": Cron}
+KINDS: dict[str, type[Kind]] = {
+    "every": Every,
+    "at": Daily,
+    "run_at": Once,
+    "cron": Cron,
+    "after": After,
+    "manual": Manual,
+}
 _rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on", "max_runs"}
 _around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on", "max_runs"})
 _read_around = itemgetter(*_around)
@@ -40,6 +49,8 @@ def _read_unlimited(task: Task) -> Schedule | None:
         return None
     zone = LOCAL if fields["timezone"] is None else named(fields["timezone"])
     kind = KINDS[options[0]].of(fields[options[0]], zone)
+    if not kind.has_slots:
+        return kind
     if (dates := fields.get("on")) is not None:
         kind = kind.only_on(dates)
     is_bare = zone is LOCAL and not kind.waits_for_slot and fields.keys().isdisjoint(_rare_around)
