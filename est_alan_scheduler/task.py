@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     BeforeValidator,
@@ -20,10 +19,10 @@ from pydantic import (
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
-from est_alan_scheduler.calendar.local_time import to_utc, to_wall
 from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
-from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, field
+from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, described, field
+from est_alan_scheduler.fields.moments import in_zone, moment_for_json
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
 from est_alan_scheduler.fields.serialization import (
@@ -68,34 +67,13 @@ _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
 _Seconds: TypeAlias = Converted[float | None, accepted.Seconds]
 
 
-def _dump_moment(moment: datetime | None, zone: str | None) -> Any:
-    """Return a moment for JSON: with its offset in the second pass of a repeated hour, because a text has no `fold`."""
-    if moment is None or moment.tzinfo is not None or not moment.fold:
-        return moment
-    if zone is not None:
-        return moment.replace(tzinfo=ZoneInfo(zone)).isoformat()
-    return to_utc(moment).replace(tzinfo=UTC)
-
-
 def _check_depends_on(value: object) -> list[str]:
     if isinstance(value, list | tuple):
         value = [one.id if isinstance(one, Task) else one for one in value]
     return checks.check_depends_on(value)
 
 
-def _in_zone(moment: datetime | None, zone: str | None) -> datetime | None:
-    """Return a recorded moment as it is kept: in the zone of the task, if it has one, else in naive local time."""
-    if moment is None:
-        return moment
-    try:
-        if zone is None:
-            return to_wall(moment)
-        utc = moment if moment.tzinfo is not None else to_utc(moment).replace(tzinfo=UTC)
-        return utc.astimezone(ZoneInfo(zone))
-    except OverflowError:  # the end of the calendar
-        return moment
-
-
+@described
 class Task(SparseModel):
     """A function with exactly one of `every`, `at`, `run_at` and `cron`, and the outcome of its runs.
 
@@ -113,7 +91,11 @@ class Task(SparseModel):
     if TYPE_CHECKING:
         _entry: Any = PrivateAttr()
 
-    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        arbitrary_types_allowed=True,
+        json_schema_extra={"description": "A function, its schedule, and the outcome of its runs."},
+    )
 
     if TYPE_CHECKING:
 
@@ -140,7 +122,9 @@ class Task(SparseModel):
     ] = field("A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`.")
     timezone: Annotated[
         Converted[str | None, accepted.Zone], Checked(checks.check_timezone), Scheduling(rearms=True)
-    ] = field('The zone of `at`, `cron` and naive moments, such as `"Asia/Seoul"`; None for that of this machine.')
+    ] = field(
+        'The zone of `at`, `cron` and naive moments: `"Asia/Seoul"`, `"+08:00"` or a `tzinfo`; None: this machine\'s.'
+    )
     start_at: Annotated[_Moment, BeforeValidator(moment_check("start_at")), Scheduling(rearms=True)] = field(
         "No slot before it; for `every`, the first slot."
     )
@@ -269,11 +253,11 @@ class Task(SparseModel):
     # Without types of what they return, which would stand in the JSON schema in place of those of the fields.
     @field_serializer("run_at", "start_at", "end_at", *sorted(RECORDED), when_used="json")
     def _dump_own_moment(self, moment: datetime | None):  # type: ignore[no-untyped-def]
-        return _dump_moment(moment, self.timezone)
+        return moment_for_json(moment, self.timezone)
 
     @field_serializer("consumed", when_used="json")
     def _dump_consumed(self, consumed: dict[str, datetime] | None):  # type: ignore[no-untyped-def]
-        return consumed and {task_id: _dump_moment(moment, None) for task_id, moment in consumed.items()}
+        return consumed and {task_id: moment_for_json(moment, None) for task_id, moment in consumed.items()}
 
     def model_post_init(self, _context: Any) -> None:
         """Check and convert fields that depend on each other."""
@@ -284,7 +268,7 @@ class Task(SparseModel):
     def keep_moments(self, names: Iterable[str]) -> None:
         """Convert recorded moments to the zone of the task."""
         fields = self.__dict__
-        fields.update({name: _in_zone(fields[name], fields["timezone"]) for name in names})
+        fields.update({name: in_zone(fields[name], fields["timezone"]) for name in names})
 
     def _assign(self, name: str, value: Any) -> None:
         if name in Task.__slots__:
@@ -323,7 +307,7 @@ class Task(SparseModel):
             copy._check_together()
         fields = copy.__dict__
         zone = fields["timezone"]
-        return {name: _in_zone(fields[name], zone) if name in RECORDED else fields[name] for name in changes}
+        return {name: in_zone(fields[name], zone) if name in RECORDED else fields[name] for name in changes}
 
     def _check_together(self) -> None:
         fields = self.__dict__
@@ -350,7 +334,7 @@ class Task(SparseModel):
             values = {"first_run_at": values["last_run_at"], **values}
         if "timezone" in values:  # together, because the registry reads them together
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
-            values = values | {name: _in_zone(moment, values["timezone"]) for name, moment in moments.items()}
+            values = values | {name: in_zone(moment, values["timezone"]) for name, moment in moments.items()}
         replaced = {name: fields[name] if name in fields else self.rare_defaults[name] for name in values}
         entry = self._entry
         if entry is None:

@@ -62,7 +62,7 @@ class TaskRegistry(RegistryView):
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
-        self._management = Management(parts)
+        self._management = Management(parts, self._waits)
         self._loop_side = LoopSide(parts)
         parts.configure(executor, max_running, backend, lease)
         _registries.add(self)
@@ -127,14 +127,19 @@ class TaskRegistry(RegistryView):
 
     # The tasks. A task stands for its id. An id that is not a text raises a `TypeError` that says so.
 
-    def register(self, task: Task) -> Task:
+    def register(self, task: Task, *, replace: bool = False) -> Task:
         """Register `task` and return it. It may be due with the next tick.
 
+        With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
+        pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
+        grid of `every` stays. Without such a task, it is registered as usual.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
         if its id is taken; if another registry has the task; if it closes a dependency cycle; if a `dep_<id>` argument
         collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
         """
-        return self._management.register(task)
+        if not isinstance(replace, bool):
+            raise TypeError(f"replace must be True or False, got {short_repr(replace)}")
+        return self._management.register(task, replace)
 
     def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
         """Change fields of the task of that id in one step, and return the task.
@@ -185,11 +190,11 @@ class TaskRegistry(RegistryView):
         """
         self._management.set_all_paused(False)
 
-    def task(self, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
+    def task(self, *, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
         """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
 
         def decorate(func: _Func) -> _Func:
-            self.register(Task(func=func, **fields))
+            self.register(Task(func=func, **fields), replace=replace)
             return func
 
         return decorate
@@ -209,6 +214,14 @@ class TaskRegistry(RegistryView):
         that is not a text, `BackendUnavailableError`. Nothing is removed then.
         """
         self._management.prune(ids)
+
+    def clear(self) -> None:
+        """Remove all tasks in one step, for a notebook that begins anew. Counts, callbacks and `pause_all` stay.
+
+        With a backend, the tasks that this program has registered are removed, for all instances. Those that only
+        other programs have registered stay: `prune(registry)` removes these, too. Raises `BackendUnavailableError`.
+        """
+        self._management.clear()
 
     # With a backend.
 

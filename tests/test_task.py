@@ -69,12 +69,12 @@ def test_defaults() -> None:
         "name": None,
         "description": None,
         "tags": (),
+        "on": None,
         "runs": 0,
         "consecutive_failures": 0,
         "max_runs": None,
         "remove_when_done": False,
         "run_arguments": None,
-        "on": None,
     }
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from est_alan_scheduler import Task
-from est_alan_scheduler.fields.given import TaskChanges, TaskFields, TaskOptions
+from est_alan_scheduler.fields.given import TaskChanges
 from tests.documents import ROOT, write_scripts
 
 pytest.importorskip("mypy")
@@ -156,9 +155,7 @@ def _write_code(directory: Path) -> None:
     (directory / "accepted.py").write_text(ACCEPTED, encoding="utf-8")
     (directory / "refused.py").write_text(REFUSED, encoding="utf-8")
     every = "".join(
-        f"    if {name!r} in given:\n        task.{name} = given[{name!r}]\n"
-        for name in TaskFields.__annotations__
-        if name != "id"
+        f"    if {name!r} in given:\n        task.{name} = given[{name!r}]\n" for name in TaskChanges.__annotations__
     )
     (directory / "assigned.py").write_text(
         "from est_alan_scheduler import Task\nfrom est_alan_scheduler.fields.given import TaskFields\n\n\n"
@@ -227,10 +224,3 @@ def test_a_slip_is_an_error_in_its_line(found: Found) -> None:
     assert sorted(found["refused.py"]) == expected, {
         line: messages for line, messages in found["refused.py"].items() if line not in expected
     }
-
-
-def test_the_keyword_arguments_are_the_fields_of_a_task() -> None:
-    fields = Task.model_fields.keys()
-    assert TaskFields.__annotations__.keys() == fields
-    assert TaskOptions.__annotations__.keys() == fields - {"func"}
-    assert TaskChanges.__annotations__.keys() == fields - {"id"}

@@ -21,5 +21,9 @@ class WrongStateError(SchedulerError, RuntimeError):
     """The call is valid, but not now, not from here, or not with this store; the text says why."""
 
 
+class WaitTimeoutError(SchedulerError, TimeoutError):
+    """No run of a task has ended in the time that the caller of `wait` gave it; the text says why none has."""
+
+
 class MissingExtraError(SchedulerError, ImportError):
     """A feature needs a library that is not installed; the text names the extra that brings it."""

@@ -4,10 +4,11 @@ Instants are naive UTC, wall times are naive. A skipped wall time comes at the f
 one at its first occurrence: so it has exactly one instant on every local date that exists. No clock is read here.
 """
 
+import re
 import time
-from datetime import MINYEAR, UTC, datetime, timedelta
+from datetime import MINYEAR, UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from typing_extensions import override
 
@@ -20,6 +21,7 @@ _EPOCH = datetime(1970, 1, 1)
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)  # more than any offset from UTC; and no zone has changed its clock twice within six days
 _MAX_DAYS = 4096
+_OFFSET = re.compile(r"([+-])([01][0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?")
 # No clock is changed in the first and last days of the calendar, and beyond them there is nothing to ask for.
 _FIRST, _LAST = datetime(1, 1, 3), datetime(9999, 12, 28)
 
@@ -166,22 +168,22 @@ class LocalZone(Zone):
 
 
 class NamedZone(Zone):
-    """A zone of the IANA database."""
+    """A zone of the IANA database, or one with a fixed offset."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        self._tz = ZoneInfo(name)
+        self.tz = _read_zone(name)
 
     @override
     def _ask(self, utc: datetime) -> datetime:
-        return self._tz.fromutc(utc.replace(tzinfo=self._tz)).replace(tzinfo=None)
+        return self.tz.fromutc(utc.replace(tzinfo=self.tz)).replace(tzinfo=None)
 
     @override
     def show(self, utc: datetime) -> datetime:
         try:
-            return self._tz.fromutc(utc.replace(tzinfo=self._tz))
+            return self.tz.fromutc(utc.replace(tzinfo=self.tz))
         except OverflowError:
-            return utc.replace(tzinfo=self._tz)
+            return utc.replace(tzinfo=self.tz)
 
 
 LOCAL = LocalZone()
@@ -189,8 +191,22 @@ LOCAL = LocalZone()
 
 @lru_cache(maxsize=1024)
 def named(name: str) -> NamedZone:
-    """Return the zone of that name. Raises what `ZoneInfo` raises if there is none."""
+    """Return the zone of that name, `"Asia/Seoul"` or `"+08:00"`. Raises what `ZoneInfo` raises if there is none."""
     return NamedZone(name)
+
+
+def _read_zone(name: str) -> tzinfo:
+    match = _OFFSET.fullmatch(name)
+    if match is not None:
+        hours, minutes, seconds = (int(part or 0) for part in match.groups()[1:])
+        offset = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+        return timezone(-offset if match[1] == "-" else offset)
+    try:
+        return ZoneInfo(name)
+    except ZoneInfoNotFoundError:
+        if name == "UTC":  # which needs no database
+            return UTC
+        raise
 
 
 def to_wall(moment: datetime) -> datetime:

@@ -187,6 +187,8 @@ def _is_local(zone: Mapping[str, Any]) -> bool:
 
 def _local_name() -> str | None:
     name = os.environ.get("TZ", "").removeprefix(":") or str(Path("/etc/localtime").resolve()).partition("zoneinfo/")[2]
+    if name.startswith(("+", "-")):  # no offset: the operating system takes it for UTC
+        return None
     try:
         named(name)
     except (KeyError, OSError, ValueError):  # a POSIX rule, a copied file

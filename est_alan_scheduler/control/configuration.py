@@ -44,6 +44,7 @@ class Parts:
     def __init__(self, hooks: Hooks) -> None:
         self.hooks = hooks
         self.agenda = Agenda()
+        self.agenda.read_clock = hooks._now
         self.recorder = RunRecorder(Lock(), self.agenda, hooks._now, self.wake)
         self.in_flight = self.recorder.in_flight
         calls = self.in_flight.calls
@@ -55,6 +56,7 @@ class Parts:
         self.lease = DEFAULT_LEASE
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
+        self.loop_threads: dict[Callable[[], None], int] = {}  # by the waker of the loop
         self.is_paused_here = False  # all tasks, by this registry alone
         self.is_silent = False  # a simulation neither logs nor publishes what a tick notices
 
@@ -131,6 +133,7 @@ class Parts:
         if self.session is not None:
             self.session.start_over_after_fork()
         self.wakers = ()
+        self.loop_threads.clear()
         for run in self.in_flight.clear_after_fork():
             if not run.is_over:
                 run.task.__dict__["status"] = run.status_before

@@ -5,6 +5,7 @@ import logging
 import math
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
+from threading import get_ident
 
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
@@ -57,13 +58,15 @@ class LoopSide:
         return self._parts.capacity.executor is not None
 
     def add_waker(self, wake: Callable[[], None]) -> None:
-        """Call `wake` from now on whenever a task is registered or changed, or a call has ended."""
+        """Call `wake` whenever a task is registered or changed, or a call has ended. The thread of the loop adds it."""
         with self._parts.lock:
+            self._parts.loop_threads[wake] = get_ident()
             self._parts.wakers = (*self._parts.wakers, wake)
 
     def remove_waker(self, wake: Callable[[], None]) -> None:
         """Undo `add_waker`."""
         with self._parts.lock:
+            self._parts.loop_threads.pop(wake, None)
             self._parts.wakers = tuple(other for other in self._parts.wakers if other != wake)
 
     def context(self) -> ThreadContext:

@@ -1,11 +1,14 @@
 """Management of tasks while they are scheduled: registered, changed, paused, removed, here and in a backend."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
+from est_alan_scheduler.control.replacement import new_definition, put_in_place
+from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
@@ -24,15 +27,18 @@ class Management:
     paused. The store is never asked under it.
     """
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, waits: Waits) -> None:
         self._parts = parts
+        self._waits = waits
         self._agenda = parts.agenda
         self._done_tasks = DoneTasks(parts, self.publish)
 
-    def register(self, task: Task) -> Task:
+    def register(self, task: Task, replace: bool = False) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
         check_unheld(task, self._agenda.reference)
+        if replace and self._replace(task):
+            return task
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         with parts.lock, agenda:
             now = parts.hooks._now()
@@ -45,6 +51,8 @@ class Management:
                 arm(task, None)  # its slots count from now on
                 agenda.add(task, now)
                 parts.readiness.forget(task.id)
+        if refused is not None and replace and not is_adopted and task.id in agenda.store:
+            return self.register(task, replace)  # another thread has registered one meanwhile
         if refused is not None:
             raise ValueError(refused)
         if session is not None:
@@ -74,7 +82,7 @@ class Management:
             before = self._agenda.store.get(task_id)
             if before is None:
                 raise self._unknown(task_id)
-            task = self._try_update(before, changes)
+            task = self._try_update(before, before._validated(changes))
             if task is not None:
                 break
         else:
@@ -83,10 +91,29 @@ class Management:
         self._done_tasks.remove_if_done(task)
         return task
 
-    def _try_update(self, before: Task, changes: Mapping[str, Any]) -> Task | None:
-        """Change a task, and return it; None if others have changed it first in the backend."""
+    def _replace(self, task: Task) -> bool:
+        """Let a task take the place of the one of its id; return False if this program has registered none."""
+        session, store = self._parts.session, self._agenda.store
+        self.catch_up(task.id)
+        for _ in range(_TRIES):
+            former = dict.get(store, task.id)
+            if former is task:
+                return True
+            if former is None or (session is not None and session.records.is_adopted(task.id)):
+                return False
+            if session is not None:
+                session.edits.check(task)
+            is_done = self._try_update(former, new_definition(task, former)) is not None
+            if is_done and put_in_place(self._parts, task, former):
+                break
+        else:
+            raise RuntimeError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
+        self.publish("updated", task.id)
+        return True
+
+    def _try_update(self, before: Task, values: dict[str, Any]) -> Task | None:
+        """Give a task these valid values, and return it; None if others have changed it first in the backend."""
         parts, agenda, session = self._parts, self._agenda, self._parts.session
-        values = before._validated(changes)
         if session is not None:
             session.edits.check(before.model_copy(update=values))
         replaced = refused = since = None
@@ -112,6 +139,7 @@ class Management:
         """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
         task_id = id_of(which)
         self.catch_up(task_id)
+        mark = self._waits.mark(task_id) if field == "run_requested" else None
         session = self._parts.session
         with self._parts.lock, self._agenda:
             task = dict.get(self._agenda.store, task_id)
@@ -120,6 +148,8 @@ class Management:
                 task._store({field: value})
         if task is None or (session is not None and is_changed and not session.edits.manage(task, field, value)):
             raise self._unknown(task_id)
+        if mark is not None:
+            self._waits.note_request(task_id, mark)
         if is_changed:
             self.publish(event, task_id)
         return task
@@ -137,6 +167,15 @@ class Management:
         wanted = list(dict.fromkeys(map(id_of, ids)))
         if wanted:
             self._remove(wanted)
+
+    def clear(self) -> None:
+        """Do what `TaskRegistry.clear` says."""
+        session, is_done = self._parts.session, False
+        while not is_done:
+            ids = [key for key in list(self._agenda.store) if session is None or not session.records.is_adopted(key)]
+            with suppress(UnknownTaskError):  # another thread has removed one of them meanwhile
+                self._remove(ids)
+                is_done = True
 
     def _remove(self, ids: list[str]) -> dict[str, Task]:
         """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""

@@ -8,7 +8,7 @@ from typing import Any
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
-from est_alan_scheduler.fields.checks import check_count
+from est_alan_scheduler.fields.checks import check_count, choice_check
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.planning.why_not import explain
 from est_alan_scheduler.runs.counters import RunCounters, Statistics
@@ -54,6 +54,20 @@ class Reports:
             is_full=number > 0 and number >= parts.capacity.limit(),
             are_all_paused=parts.is_paused,
         )
+
+    def select(self, tag: str | None, status: TaskStatus | str | None, text: str | None) -> list[Task]:
+        """Do what `TaskRegistry.select` says."""
+        for name, value in (("tag", tag), ("text", text)):
+            if not isinstance(value, str | None):
+                raise TypeError(f"{name} must be a text or None, got {short_repr(value)}")
+        wanted, part = _check_status(status), (text or "").casefold()
+        return [
+            task
+            for task in list(self._parts.agenda.store.values())
+            if (tag is None or tag in task.tags)
+            and (wanted is None or task.status == wanted)
+            and (not part or any(part in (said or "").casefold() for said in (task.id, task.name, task.description)))
+        ]
 
     def next_run(self, which: str | Task) -> datetime | None:
         """Do what `TaskRegistry.next_run` says."""
@@ -114,6 +128,9 @@ class Reports:
             if entry is not None:
                 return (entry.counters or RunCounters()).statistics()
         raise UnknownTaskError(task_id, agenda.store)
+
+
+_check_status = choice_check("status", (*(status.value for status in TaskStatus), None))
 
 
 def _check_moment(name: str, value: object) -> None:

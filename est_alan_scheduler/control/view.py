@@ -1,11 +1,13 @@
 """What can be asked of a registry."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler.control import table
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
+from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.runs.counters import Statistics
 from est_alan_scheduler.schedules.upcoming import PlannedRun
@@ -24,6 +26,7 @@ class RegistryView:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._reports = Reports(parts)
+        self._waits = Waits(parts, self._reports)
 
     @property
     def store(self) -> TaskDict:
@@ -53,6 +56,27 @@ class RegistryView:
     def __iter__(self) -> Iterator[Task]:
         return iter(list(self.store.values()))
 
+    def select(
+        self, *, tag: str | None = None, status: TaskStatus | str | None = None, text: str | None = None
+    ) -> list[Task]:
+        """Return the tasks that have this tag, this status and this text, each if it is given, in registration order.
+
+        `text` is found in the id, the name and the description, in upper or lower case. Raises `ValueError` for an
+        unknown status, `TypeError` for a tag or a text that is not a `str`.
+        """
+        return self._reports.select(tag, status, text)
+
+    def table(self) -> str:
+        """Return all tasks as aligned text, for `print`: id, schedule in words, next run, last run, status."""
+        return table.table(self._parts)
+
+    def __repr__(self) -> str:
+        return table.summary(self._parts, type(self).__name__)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return table.html(self._parts, type(self).__name__)
+
     def why_not(self, task_id: str | Task) -> str:
         """Return in one sentence why the task is not running now; `KeyError` with the id if there is none."""
         return self._reports.why_not(task_id)
@@ -65,6 +89,21 @@ class RegistryView:
         there is no such task.
         """
         return self._reports.next_run(task_id)
+
+    def wait(self, task_id: str | Task, timeout: float | timedelta | None = None) -> Task:
+        """Wait until the run of the task in flight, or else its next run, has ended, and return the task.
+
+        After `run_now` in this thread, that is the requested run, even if it has ended already. A run has ended when
+        its outcome is recorded, also if a retry follows. Returns at once if the task has run and no run is to come.
+        With a backend, a run of another instance counts as well: the store is asked about it up to once a second.
+        Something has to tick the registry meanwhile: a loop, another thread, or another instance on the backend.
+
+        `timeout` is in seconds, or a `timedelta`; None to wait until then, however long it takes. Raises `TimeoutError`
+        that says why the task does not run; `UnknownTaskError`, a `KeyError`, if there is no such task, or if it is
+        removed before its run; `RuntimeError` in a run of the task itself, and in a thread that ticks the registry,
+        that of an event loop included; `ValueError` for an invalid timeout.
+        """
+        return self._waits.wait(task_id, timeout)
 
     def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
         """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.

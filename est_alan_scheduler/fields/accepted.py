@@ -1,9 +1,8 @@
 """The types that the fields of a task accept, where they keep another one."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
-from zoneinfo import ZoneInfo
 
 from est_alan_scheduler.fields.retry import Retry
 from est_alan_scheduler.fields.status import TaskStatus
@@ -28,11 +27,11 @@ class Several(Protocol[_Item]):
 
 
 Interval: TypeAlias = Mapping[str, float] | timedelta | None
-Times: TypeAlias = str | Several[str] | None
+Times: TypeAlias = str | list[str] | tuple[str, ...] | set[str] | frozenset[str] | None
 Moment: TypeAlias = datetime | str | None
-Zone: TypeAlias = str | ZoneInfo | None
+Zone: TypeAlias = str | tzinfo | None
 Dates: TypeAlias = Iterable[date | str] | None
-Seconds: TypeAlias = float | None
+Seconds: TypeAlias = float | timedelta | None
 Arguments: TypeAlias = tuple[Any, ...] | list[Any]
 Ids: TypeAlias = Several[str | Identified]
 Moments: TypeAlias = Mapping[str, datetime | str] | None

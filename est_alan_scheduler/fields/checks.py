@@ -6,17 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
+from est_alan_scheduler.calendar.zone_names import name_of_zone
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
-_NO_PLACE = re.compile("[A-Z]{2,5}|[A-Z]{0,3}[+-][0-9:]+")  # of which the nearest name is that of another zone
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -196,24 +195,8 @@ def check_cron(value: object) -> str | None:
 
 
 def check_timezone(value: object) -> str | None:
-    """Return the name of a time zone, from a name or a `ZoneInfo`."""
-    if value is None:
-        return None
-    name = value.key if isinstance(value, ZoneInfo) else value
-    if not isinstance(name, str) or not name:
-        raise _refusal("timezone must be a name such as 'Asia/Seoul' or a ZoneInfo with one", value)
-    try:
-        ZoneInfo(name)
-    except (KeyError, OSError, ValueError):  # no such zone, a directory of them, no path at all
-        known = available_timezones()
-        if not known:
-            remedy = "; there is no database of zones here: pip install tzdata"
-        elif _NO_PLACE.fullmatch(name):
-            remedy = "; abbreviations and offsets name no zone: write a place such as 'Asia/Seoul'"
-        else:
-            remedy = near_miss(name, known)
-        raise ValueError(f"timezone {short_repr(name)} is unknown{remedy}") from None
-    return name
+    """Return the name of a time zone, from a name, an offset or a `tzinfo`."""
+    return None if value is None else name_of_zone(value)
 
 
 def check_exclude(value: object) -> tuple[date, ...]:

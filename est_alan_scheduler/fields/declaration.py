@@ -4,9 +4,12 @@ import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, TypeAdapter
+from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, TypeAdapter
+from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 if TYPE_CHECKING:
     from typing import Self
@@ -66,3 +69,36 @@ def field(description: str, default: Any = None, factory: Callable[[], Any] | No
     if factory is not None:
         return Field(default_factory=factory, description=description, **rules)
     return Field(default=default, description=description, **rules)
+
+
+def described(cls: type[_Model]) -> type[_Model]:
+    """Let `help` of a model list its fields, with the description of each and with bare types."""
+    fields = "\n".join(f"    {name}: {field.description}" for name, field in cls.model_fields.items())
+    cls.__doc__ = f"{inspect.cleandoc(cls.__doc__ or '')}\n\nFields:\n\n{fields}"
+    cls.__signature__ = _Signature()  # type: ignore[assignment]  # pydantic has a descriptor there, too
+    return cls
+
+
+class _Signature:
+    """The signature of a model, made when it is first read. That of pydantic has the marks of each field."""
+
+    def __get__(self, instance: object, owner: type[BaseModel]) -> inspect.Signature:
+        if instance is not None:  # as pydantic does it: an instance is not called
+            raise AttributeError("__signature__")
+        return inspect.Signature(
+            [
+                inspect.Parameter(
+                    name,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    default=_shown_default(field),
+                    annotation=field.annotation,
+                )
+                for name, field in owner.model_fields.items()
+            ]
+        )
+
+
+def _shown_default(field: FieldInfo) -> Any:
+    if field.is_required():
+        return inspect.Parameter.empty
+    return field.default if field.default_factory is None else ...  # each value that a factory makes is another one

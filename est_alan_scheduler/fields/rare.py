@@ -23,10 +23,11 @@ class Rare:
 class _Default:
     """The value of a field for instances that keep none: `__dict__` goes first, because there is no `__set__`."""
 
-    def __init__(self, name: str, value: Any, derive: Callable[[Any], Any] | None) -> None:
+    def __init__(self, name: str, value: Any, derive: Callable[[Any], Any] | None, description: str | None) -> None:
         self._name = name
         self._value = value
         self._derive = derive
+        self.__doc__ = description  # for `help`
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:  # a model that derives from this one looks for a default of its own
@@ -51,7 +52,7 @@ class SparseModel(KnownFields):
         }
         cls.rare_defaults = {name: default for name, (default, _) in marks.items()}
         for name, (default, mark) in marks.items():
-            setattr(cls, name, _Default(name, default, mark.derive))
+            setattr(cls, name, _Default(name, default, mark.derive, cls.model_fields[name].description))
 
     @classmethod
     def _leave_out(cls, fields: dict[str, Any], names: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, PlainSerializer, ValidationInfo
 
 from est_alan_scheduler._support.text import RemoteError, class_name, short_repr
 from est_alan_scheduler.fields.checks import MAX_SECONDS, KnownFields, check_count, number_check
-from est_alan_scheduler.fields.declaration import Checked, field
+from est_alan_scheduler.fields.declaration import Checked, described, field
 from est_alan_scheduler.fields.serialization import object_named
 
 Errors = tuple[type[BaseException], ...]
@@ -42,6 +42,7 @@ def _check_on(value: object, info: ValidationInfo) -> Errors:
     return tuple(classes)
 
 
+@described
 class Retry(KnownFields):
     """A failed run is tried again, at most `max_retries` times: three retries make up to four attempts.
 
@@ -51,7 +52,12 @@ class Retry(KnownFields):
     Raises `pydantic.ValidationError`, which names the field, the value and what is allowed.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        json_schema_extra={"description": "How often a failed run is tried again, and when."},
+    )
 
     if TYPE_CHECKING:
 

@@ -41,18 +41,18 @@ def json_or_marked(value: object) -> object:
     return value if _json_of(value) is not None else {NOT_JSON: short_repr(value)}
 
 
-def marked_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of a call, `args` and `kwargs`, with a mark in the place of what JSON cannot hold."""
-    kwargs = {name: json_or_marked(value) for name, value in given["kwargs"].items()}
-    return {"args": [json_or_marked(value) for value in given["args"]], "kwargs": kwargs}
-
-
 def history_for_json(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return the runs of a history with their moments as texts."""
     return [
         {key: value.isoformat() if isinstance(value, datetime) else json_or_repr(value) for key, value in run.items()}
         for run in history
     ]
+
+
+def marked_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call, `args` and `kwargs`, with a mark in the place of what JSON cannot hold."""
+    kwargs = {name: json_or_marked(value) for name, value in given["kwargs"].items()}
+    return {"args": [json_or_marked(value) for value in given["args"]], "kwargs": kwargs}
 
 
 def round_trip(value: object) -> tuple[Any, str]:

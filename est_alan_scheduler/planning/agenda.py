@@ -34,6 +34,7 @@ class Agenda:
     def __init__(self) -> None:
         self.reference: weakref.ref[Holder] = weakref.ref(self)  # entries of this agenda have it
         self.store = TaskDict({}, self)
+        self.read_clock: Callable[[], datetime] | None = None  # of the registry
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.clock_guard = ClockGuard()
         self.changes = 0  # so far: a decision that a tick made at another count has to be made again

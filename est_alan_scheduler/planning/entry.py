@@ -2,7 +2,7 @@
 
 import gc
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -16,6 +16,7 @@ class Holder(Protocol):
     """The agenda that tasks belong to. It notes each change, lock-free: the caller may hold the registry's lock."""
 
     reference: "weakref.ref[Holder]"
+    read_clock: Callable[[], datetime] | None
 
     @property
     def store(self) -> Mapping[str, Task]:
@@ -83,6 +84,11 @@ class Entry(ScheduleState):
         agenda = None if self.agenda is None else self.agenda()
         if agenda is not None:
             agenda.note_task(self.task)
+
+    @override
+    def read_clock(self) -> datetime | None:
+        agenda = None if self.agenda is None else self.agenda()
+        return None if agenda is None or agenda.read_clock is None else agenda.read_clock()
 
     def drop(self) -> None:
         """Note that the registry no longer has the task; its own state is left with it."""

@@ -49,9 +49,13 @@ class RunsInFlight:
             was_call = True
             self.deadlines.pop(run, None)
         if self.ends:
-            for end in self.ends:
-                end.call()
+            self.wake()
         return was_call
+
+    def wake(self) -> None:
+        """Wake the threads that wait for the ends of runs."""
+        for end in self.ends:
+            end.call()
 
     def abandon(self, runs: list[Run]) -> None:
         """Wait for these runs no longer, and let their threads start no others."""
@@ -103,8 +107,7 @@ class RunsInFlight:
             del self.contexts[thread]
         self.calls.clear()
         self.deadlines.clear()
-        for end in self.ends:  # of the thread that forked, from a signal handler: the runs that it waits for are gone
-            end.call()
+        self.wake()  # the thread that forked, from a signal handler: the runs that it waits for are gone
         return left[::-1]
 
     def _is_of_this_thread(self, run: Run) -> bool:

@@ -135,7 +135,9 @@ class RunRecorder:
                     record = run.record = run.record or record  # the former, if a Ctrl+C has cut off its writing
                     replaced = self._apply(run, record)
                     run.record = None
-                if has_ended and self.in_flight.end(run):
+                if not has_ended:
+                    self.in_flight.wake()
+                elif self.in_flight.end(run):
                     self._file_successor(run, record.clock, is_first)
             except BaseException:
                 agenda.note_all()

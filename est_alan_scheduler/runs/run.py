@@ -38,6 +38,8 @@ class Run:
     """Those in a row once it is recorded: this one among them, or, if it succeeded, those before; None for none."""
     follows: datetime | None = None
     """The start of the run before, as recorded, if it may make up for slots since."""
+    first_task: Task | None = None
+    """The task that it started for, if another one has taken its place since."""
 
     def __init__(
         self,
@@ -83,6 +85,15 @@ class Run:
         self.call: Call | None = None  # what was submitted to a runner, until it has ended
         self.record: Any = None  # of its end, while that is being written
         self.line: dict[str, Any] | None = None  # of the history, once it is there
+
+    def move_to(self, task: Task, entry: Entry) -> None:
+        """Be a run of the task that has taken the place of its own."""
+        self.first_task = self.first_task or self.task
+        self.task, self.entry = task, entry
+
+    def began_for(self, task: Task) -> bool:
+        """Return whether it started for this very task."""
+        return task is (self.first_task or self.task)
 
     def delay(self) -> None:
         """Let its time count from now on: subscribers to its start have held it up."""

@@ -96,7 +96,7 @@ class RunStarter:
         except BaseException as error:
             if run is None:  # a Ctrl+C, before the run got here
                 run = self._calls.get(task.id)
-            if run is not None and run.context is self._thread.context and run.task is task:
+            if run is not None and run.context is self._thread.context and run.began_for(task):
                 self._fail_submitted(run, error)
             if not isinstance(error, Exception | SystemExit) or follows_interruption(error):
                 raise
@@ -203,7 +203,7 @@ class RunStarter:
     def _fail_inline(self, task: Task, error: BaseException) -> None:
         """Record the run of `task` as failed, if it still goes on in this thread."""
         runs = self._thread.context.runs
-        if runs and runs[-1].task is task:
+        if runs and runs[-1].began_for(task):
             if runs[-1].has_begun:
                 self._recorder.finish(runs[-1], error=error)
             else:

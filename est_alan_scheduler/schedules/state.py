@@ -61,6 +61,10 @@ class ScheduleState:
     def changed(self) -> None:
         """Note that a field of the task was assigned."""
 
+    def read_clock(self) -> datetime | None:
+        """Return the time by the clock of the registry that has the task; None if none has it."""
+        return None
+
 
 def arm(task: Task, moment: datetime | None) -> None:
     """Note that the slots of `task`, if it has never run and does not run at once, begin after a moment."""

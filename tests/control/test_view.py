@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task, UnknownTaskError, next_run
+from est_alan_scheduler import Retry, Task, TaskStatus, UnknownTaskError, next_run
 from est_alan_scheduler.calendar.local_time import to_utc
 from tests.frozen import START, Frozen, boom, work
 
@@ -146,3 +146,58 @@ class TestNextRun:
                 "next_run takes a Task, got 'x': ask the registry, registry.next_run('x')",
                 "after must be a datetime, got 'x'",
             )
+
+
+class TestSelect:
+    @pytest.fixture
+    def registry(self) -> Frozen:
+        registry = Frozen()
+        registry.register(hourly("load", tags=["daily", "in"], name="Lade Übersicht"))
+        registry.register(hourly("report", tags=["daily"], description="Makes the NIGHTLY report", func=boom))
+        registry.register(Task(id="later", at="23:00", func=work))
+        registry.tick()
+        return registry
+
+    @pytest.mark.parametrize(
+        ("wanted", "ids"),
+        [
+            ({}, ["load", "report", "later"]),
+            ({"tag": "daily"}, ["load", "report"]),
+            ({"tag": "dail"}, []),
+            ({"status": "failed"}, ["report"]),
+            ({"status": TaskStatus.PENDING}, ["later"]),
+            ({"text": "nightly"}, ["report"]),
+            ({"text": "ÜBER"}, ["load"]),
+            ({"text": "WORK"}, ["later"]),
+            ({"text": "lat"}, ["later"]),
+            ({"text": ""}, ["load", "report", "later"]),
+            ({"tag": "daily", "status": "success", "text": "load"}, ["load"]),
+            ({"tag": "in", "status": "failed"}, []),
+        ],
+    )
+    def test_tasks_are_selected_by_tag_status_and_text(
+        self, registry: Frozen, wanted: dict[str, Any], ids: list[str]
+    ) -> None:
+        assert [task.id for task in registry.select(**wanted)] == ids
+
+    def test_the_selection_may_be_changed_in_a_loop(self, registry: Frozen) -> None:
+        for task in registry.select(tag="daily"):
+            registry.remove(task)
+        assert list(registry) == [registry["later"]]
+
+    @pytest.mark.parametrize(
+        ("wanted", "kind", "message"),
+        [
+            ({"status": "faild"}, ValueError, "status must be 'pending' or 'running' or 'success' or 'failed'"),
+            ({"status": "faild"}, ValueError, "(did you mean 'failed'?)"),
+            ({"status": 3}, ValueError, "got 3"),
+            ({"tag": ["daily"]}, TypeError, "tag must be a text or None, got ['daily']"),
+            ({"text": 3}, TypeError, "text must be a text or None, got 3"),
+        ],
+    )
+    def test_an_invalid_selection_is_refused(
+        self, registry: Frozen, wanted: dict[str, Any], kind: type[Exception], message: str
+    ) -> None:
+        with pytest.raises(kind) as caught:
+            registry.select(**wanted)
+        assert message in str(caught.value)

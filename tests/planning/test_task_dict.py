@@ -4,6 +4,7 @@ import copy
 import pickle
 import weakref
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.reference: weakref.ref[Holder] = weakref.ref(self)
+        self.read_clock: Callable[[], datetime] | None = None
         self.store: dict[str, Task] = {}
         self.reports: list[Any] = []
 

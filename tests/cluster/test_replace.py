@@ -1,0 +1,127 @@
+"""Replacement and removal of tasks of a backend: by one of several instances."""
+
+from collections.abc import Callable
+
+import pytest
+
+from est_alan_scheduler import Retry, TaskRegistry, TaskStatus, UnknownTaskError
+from est_alan_scheduler.backends import BackendUnavailableError
+from tests import jobs
+from tests.backends.stores import Clock
+from tests.cluster.helpers import Flaky, adder, end_pause
+
+
+def test_the_past_stays_here_and_elsewhere(join: Callable[..., TaskRegistry], clock: Clock) -> None:
+    first, second = join(), join()
+    first.register(adder())
+    first.tick()
+    second.expose(jobs.add)
+    second.tick()
+    new = first.register(adder(args=(3, 4), retry=1), replace=True)
+    assert (new.result, len(new.history), new.status) == (3, 1, TaskStatus.SUCCESS)
+    clock.advance(60)
+    second.tick()
+    theirs = second["a"]
+    assert (theirs.args, theirs.retry, theirs.result) == ((3, 4), Retry(max_retries=1), 7)
+    first.tick()
+    assert (new.result, first["a"] is new, len(first.history("a"))) == (7, True, 2)
+
+
+def test_one_that_runs_here_goes_on_to_its_end(join: Callable[..., TaskRegistry], clock: Clock) -> None:
+    first, second = join(), join()
+
+    def change() -> int:
+        first.register(adder(args=(3, 4)), replace=True)
+        return 9
+
+    first.expose(change, "change")
+    first.register(adder(func=change, args=()))
+    first.tick()
+    new = first["a"]
+    assert (new.status, new.result, new.func) == (TaskStatus.SUCCESS, 9, jobs.add)
+    clock.advance(60)
+    first.tick()
+    second.expose(jobs.add)
+    second.tick()
+    assert [(run["status"], run["result"]) for run in second.history("a")] == [("success", "9"), ("success", "7")]
+    assert (new.result, second["a"].result) == (7, 7)
+
+
+def test_one_that_runs_elsewhere_goes_on_to_its_end(join: Callable[..., TaskRegistry], clock: Clock) -> None:
+    first, second = join(), join()
+
+    def meanwhile() -> int:
+        first.tick()
+        assert first["a"].status is TaskStatus.RUNNING
+        first.register(adder(args=(3, 4)), replace=True)
+        return 9
+
+    for registry in (first, second):
+        registry.expose(meanwhile, "meanwhile")
+        registry.expose(jobs.add)
+    first.register(adder(func=meanwhile, args=()))
+    second.tick()
+    first.tick()
+    new = first["a"]
+    assert (new.status, new.result, new.args) == (TaskStatus.SUCCESS, 9, (3, 4))
+    clock.advance(60)
+    second.tick()
+    assert second["a"].result == 7
+
+
+def test_an_adopted_task_is_replaced(join: Callable[..., TaskRegistry], clock: Clock) -> None:
+    first, second = join(), join()
+    first.register(adder())
+    first.tick()
+    second.expose(jobs.add)
+    second.tick()
+    new = second.register(adder(args=(3, 4)), replace=True)
+    assert (new.result, len(new.history)) == (3, 1)
+    clock.advance(60)
+    first.tick()
+    assert first["a"].result == 7
+
+
+def test_an_outage_leaves_the_former_task(registry: TaskRegistry, flaky: Flaky) -> None:
+    former = registry.register(adder())
+    registry.tick()
+    flaky.fails_before.add("change")
+    with pytest.raises(BackendUnavailableError):
+        registry.register(adder(args=(3, 4)), replace=True)
+    flaky.fails_before.clear()
+    end_pause(registry)
+    assert (registry["a"] is former, former.args, len(former.history)) == (True, (1, 2), 1)
+
+
+def test_a_function_without_a_name_is_refused(join: Callable[..., TaskRegistry]) -> None:
+    registry = join()
+    former = registry.register(adder())
+    with pytest.raises(ValueError, match="lambda"):
+        registry.register(adder(func=lambda: None, args=()), replace=True)
+    assert (registry["a"] is former, former.args) == (True, (1, 2))
+
+
+def test_with_a_backend_the_tasks_that_others_alone_have_registered_stay(join: Callable[..., TaskRegistry]) -> None:
+    first, second = join(), join()
+    first.register(adder("theirs"))
+    second.register(adder("own"))
+    second.register(adder("shared"))
+    first.register(adder("shared"))
+    second.tick()
+    assert [task.id for task in second] == ["theirs", "own", "shared"]
+    second.clear()
+    assert [task.id for task in second] == ["theirs"]
+    first.tick()
+    assert [task.id for task in first] == ["theirs"]
+    with pytest.raises(UnknownTaskError):
+        first["own"]
+
+
+def test_all_are_removed_for_everyone_by_their_ids(join: Callable[..., TaskRegistry]) -> None:
+    first, second = join(), join()
+    first.register(adder("theirs"))
+    second.register(adder("own"))
+    second.tick()
+    second.prune(second)
+    first.tick()
+    assert (len(first), len(second)) == (0, 0)

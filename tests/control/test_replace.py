@@ -1,0 +1,235 @@
+"""Replacement of a registered task: its definition is new, its past stays."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus
+from tests import jobs
+from tests.frozen import START, Frozen, boom, run_times, work
+
+HOUR = timedelta(hours=1)
+pytestmark = pytest.mark.pydantic
+
+
+@pytest.fixture
+def memory() -> Frozen:
+    return Frozen()
+
+
+def hourly(task_id: str = "a", **fields: Any) -> Task:
+    return Task(**{"id": task_id, "every": {"hours": 1}, "func": work, **fields})
+
+
+def noted(registry: TaskRegistry) -> list[Event]:
+    events: list[Event] = []
+    for name in ("registered", "updated", "removed", "succeeded", "failed", "retrying"):
+        registry.on(name, events.append)
+    return events
+
+
+@pytest.mark.zone
+class TestInMemory:
+    def test_a_new_id_is_registered(self, memory: Frozen) -> None:
+        events, task = noted(memory), hourly()
+        assert memory.register(task, replace=True) is task
+        assert ([event.name for event in events], memory["a"] is task) == (["registered"], True)
+
+    def test_the_past_stays_and_the_definition_is_new(self, memory: Frozen) -> None:
+        former = memory.register(hourly(retry=2, tags=["x"], description="old"))
+        other = memory.register(hourly("b"))
+        memory.tick()
+        events, new = noted(memory), hourly(func=boom, every={"minutes": 30}, args=(), name="New")
+        assert memory.register(new, replace=True) is new
+        assert (new.status, new.result, new.last_run_at, new.first_run_at) == (TaskStatus.SUCCESS, "done", START, START)
+        assert (new.func, new.retry, new.tags, new.name, new.description) == (boom, None, (), "New", None)
+        assert (run_times(new), memory.statistics("a").runs) == (["12:00:00"], 1)
+        assert (list(memory), former in memory, [event.name for event in events]) == ([new, other], False, ["updated"])
+        assert memory.next_run("a") == START + timedelta(minutes=30)
+        memory.tick_at(START + timedelta(minutes=30))
+        assert (run_times(new), run_times(former), new.error_message) == (
+            ["12:00:00", "12:30:00"],
+            ["12:00:00"],
+            "ValueError: boom",
+        )
+
+    def test_the_replaced_task_may_be_registered_elsewhere(self, memory: Frozen) -> None:
+        former = memory.register(hourly())
+        memory.register(hourly(), replace=True)
+        TaskRegistry().register(former)
+
+    def test_without_replace_the_id_is_taken(self, memory: Frozen) -> None:
+        memory.register(hourly())
+        with pytest.raises(ValueError, match=r"Task with id 'a' already registered\."):
+            memory.register(hourly())
+
+    def test_the_same_task_again_changes_nothing(self, memory: Frozen) -> None:
+        task = memory.register(hourly())
+        memory.tick()
+        events = noted(memory)
+        assert memory.register(task, replace=True) is task
+        assert (events, memory.next_run("a"), list(memory)) == ([], START + HOUR, [task])
+
+    def test_replace_is_a_bool(self, memory: Frozen) -> None:
+        wrong: Any = "yes"
+        with pytest.raises(TypeError, match="replace must be True or False, got 'yes'"):
+            memory.register(hourly(), replace=wrong)
+
+    def test_an_unchanged_schedule_keeps_its_slots_and_a_new_one_begins_now(self, memory: Frozen) -> None:
+        memory.register(hourly("same", every=None, cron="0 13 * * *"))
+        memory.register(hourly("new", every=None, cron="0 13 * * *"))
+        memory.now += 90 * timedelta(minutes=1)
+        memory.register(hourly("same", every=None, cron="0 13 * * *", func=boom), replace=True)
+        memory.register(hourly("new", every=None, cron="15 13 * * *"), replace=True)
+        assert [memory.next_run(task_id) for task_id in ("same", "new")] == [
+            memory.now,
+            START + 25 * HOUR + timedelta(minutes=15),
+        ]
+
+    @pytest.mark.parametrize("said", [None, True, False])
+    def test_a_pause_stays_unless_the_new_task_says_otherwise(self, memory: Frozen, said: bool | None) -> None:
+        memory.register(hourly())
+        memory.pause("a")
+        fields: dict[str, Any] = {} if said is None else {"paused": said}
+        new = memory.register(hourly(**fields), replace=True)
+        assert new.paused is (said is not False)
+
+    def test_a_requested_run_and_a_retry_stay(self, memory: Frozen) -> None:
+        retry = Retry(max_retries=1, delay=60, jitter=0)
+        memory.register(hourly("r", func=boom, retry=retry))
+        memory.register(hourly())
+        memory.tick()
+        memory.run_now("a")
+        memory.register(hourly(), replace=True)
+        new = memory.register(hourly("r", retry=retry), replace=True)
+        assert (memory.next_run("a"), memory.next_run("r")) == (START, START + timedelta(minutes=1))
+        memory.tick_at(START + timedelta(minutes=1))
+        assert [run["attempt"] for run in new.history] == [1, 2]
+
+    @pytest.mark.parametrize(
+        ("new", "message"),
+        [
+            ({"every": None}, "Task must specify exactly one of"),
+            ({"depends_on": ["b"]}, "Task 'a' would depend on itself: a -> b -> a"),
+            ({"depends_on": ["c"], "kwargs": {"dep_c": 1}}, "kwargs of task 'a' hold 'dep_c'"),
+        ],
+    )
+    def test_a_refused_replacement_changes_nothing(self, memory: Frozen, new: dict[str, Any], message: str) -> None:
+        former = memory.register(hourly())
+        memory.register(hourly("b", depends_on=["a"]))
+        memory.tick()
+        before, events = former.model_dump(), noted(memory)
+        with pytest.raises(ValueError, match=message):
+            memory.register(hourly(**new), replace=True)
+        assert (former.model_dump(), former in memory, events) == (before, True, [])
+        memory.tick_at(START + HOUR)
+        assert run_times(former) == ["12:00:00", "13:00:00"]
+
+    def test_a_task_of_another_registry_is_refused(self, memory: Frozen) -> None:
+        memory.register(hourly())
+        theirs = TaskRegistry()
+        task = theirs.register(hourly())
+        with pytest.raises(ValueError, match="belongs to another registry"):
+            memory.register(task, replace=True)
+
+    def test_dependents_see_the_replaced_task(self, memory: Frozen) -> None:
+        memory.register(hourly())
+        dependent = memory.register(hourly("b", func=jobs.echo, kwargs={"value": 1}, depends_on=["a"]))
+        memory.register(hourly("a", every=None, run_at=START + HOUR), replace=True)
+        memory.tick()
+        assert dependent.history == []
+        memory.tick_at(START + HOUR)
+        memory.tick()
+        assert dependent.result == 1
+
+    @pytest.mark.parametrize("outcome", ["done", "boom"])
+    def test_an_inline_run_that_replaces_its_own_task_goes_on_to_its_end(self, memory: Frozen, outcome: str) -> None:
+        def change() -> str:
+            memory.register(hourly(retry=Retry(max_retries=1, delay=60, jitter=0)), replace=True)
+            memory.register(hourly(retry=Retry(max_retries=1, delay=60, jitter=0), name="third"), replace=True)
+            assert memory["a"].status is TaskStatus.RUNNING
+            memory.tick()
+            if outcome == "boom":
+                boom()
+            return work()
+
+        memory.register(hourly(func=change))
+        events = noted(memory)
+        memory.tick()
+        new = memory["a"]
+        is_done = outcome == "done"
+        assert (new.name, new.status, new.result, new.error_message) == (
+            ("third", TaskStatus.SUCCESS, "done", None)
+            if is_done
+            else ("third", TaskStatus.FAILED, None, "ValueError: boom")
+        )
+        assert (run_times(new), memory.statistics("a").runs, memory._parts.in_flight.all()) == (["12:00:00"], 1, [])
+        assert [event.name for event in events] == ["updated", "updated"] + (
+            ["succeeded"] if is_done else ["failed", "retrying"]
+        )
+        assert memory.next_run("a") == START + (HOUR if is_done else timedelta(minutes=1))
+
+    def test_a_call_in_an_executor_goes_on_to_its_end(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def wait() -> str:
+            begun.set()
+            go_on.wait(10)
+            return "former"
+
+        with ThreadPoolExecutor(1) as pool:
+            registry = TaskRegistry(executor=pool)
+            registry.register(hourly(func=wait))
+            registry.tick()
+            begun.wait(10)
+            new = registry.register(hourly(func=work), replace=True)
+            registry.run_now("a")
+            registry.tick()
+            assert (new.status, new.history) == (TaskStatus.RUNNING, [])
+            go_on.set()
+            registry.shutdown()
+            assert (new.status, new.result, len(new.history)) == (TaskStatus.SUCCESS, "former", 1)
+            registry.tick()
+            registry.shutdown()
+            assert (new.result, len(new.history)) == ("done", 2)
+
+    def test_many_threads_may_replace_a_task_that_runs(self, memory: Frozen) -> None:
+        memory.register(hourly(every={"microseconds": 1}))
+        with ThreadPoolExecutor(4) as pool:
+            for future in [
+                pool.submit(memory.register, hourly(every={"microseconds": 1}), replace=True) for _ in range(100)
+            ]:
+                memory.now += HOUR
+                memory.tick()
+                future.result()
+        (task,) = memory
+        assert (len(task.history), memory.statistics("a").runs) == (100, 100)
+
+    def test_the_decorator_replaces_too(self, memory: Frozen) -> None:
+        memory.register(hourly())
+
+        @memory.task(id="a", every={"hours": 1}, replace=True)
+        def again() -> None: ...
+
+        assert memory["a"].func is again
+
+
+@pytest.mark.zone
+class TestClear:
+    def test_all_tasks_are_removed(self, memory: Frozen) -> None:
+        memory.register(hourly())
+        memory.register(hourly("b"))
+        memory.tick()
+        events = noted(memory)
+        memory.clear()
+        assert ([(event.name, event.task_id) for event in events], len(memory)) == (
+            [("removed", "a"), ("removed", "b")],
+            0,
+        )
+        memory.clear()
+        memory.register(hourly())
+        memory.tick()
+        assert (memory["a"].status, memory.statistics().runs) == (TaskStatus.SUCCESS, 3)
