@@ -114,7 +114,7 @@ class Waits:
             mark = requested or self._mark(task)
             if run is None and requested is None and task.status is TaskStatus.RUNNING and task.last_run_at is not None:
                 mark = mark._replace(epoch=mark.epoch - 1, last_run_at=None, floor=to_utc(task.last_run_at))
-        return _Watch(parts, task_id, mark, run)
+        return _Watch(parts, task, mark, run)
 
     def _mark(self, task: Task) -> Mark:
         parts = self._parts
@@ -164,9 +164,10 @@ class Waits:
 class _Watch:
     """What one wait has seen."""
 
-    def __init__(self, parts: Parts, task_id: str, mark: Mark, run: Run | None) -> None:
+    def __init__(self, parts: Parts, task: Task, mark: Mark, run: Run | None) -> None:
         self._parts = parts
-        self._id = task_id
+        self._task = task  # as it was when the wait began
+        self._id = task.id
         self._mark = mark
         self.run = run  # the awaited one, while it goes on here
 
@@ -186,8 +187,16 @@ class _Watch:
             if task is not None and is_idle and self._has_run_elsewhere(task):
                 return task
         if task is None:
+            if self._has_left():
+                return self._task
             raise UnknownTaskError(self._id, parts.agenda.store, parts.unresolved().get(self._id))
         return task if is_idle and self._is_done_for_good(task) else None
+
+    def _has_left(self) -> bool:
+        """Return whether the task has run since the mark, and has left the registry for that."""
+        task = self._task
+        is_new = task.last_run_at is not None and task.last_run_at != self._mark.last_run_at
+        return task.remove_when_done and is_new and task.status is not TaskStatus.RUNNING
 
     def _has_run_elsewhere(self, task: Task) -> bool:
         """Return whether another instance has run a task, which does not run now, since the mark."""
