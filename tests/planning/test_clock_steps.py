@@ -325,8 +325,13 @@ def test_a_clock_that_goes_back_leaves_the_slots_since_the_registration_to_a_tas
 def test_an_interrupt_in_the_middle_of_a_change_lets_the_next_tick_file_all_tasks_anew() -> None:
     registry = ClockedRegistry(Clock(datetime(2026, 6, 1, 12)))
     task = registry.register(Task(id="a", every={"hours": 1}, func=list))
-    with pytest.raises(KeyboardInterrupt), registry._agenda as agenda:
-        agenda.drop(task.id)
-        raise KeyboardInterrupt
+
+    def cut_off() -> None:
+        with registry._agenda as agenda:
+            agenda.drop(task.id)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
     registry.tick()
     assert task.status == "success"
