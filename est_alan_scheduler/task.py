@@ -18,7 +18,6 @@ from pydantic import (
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
 from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, Option, Scheduling, described, field
@@ -44,6 +43,21 @@ _LARGEST_COUNT = MOST_FAILURES = 2**31 - 1  # a column of every database holds i
 _MOST_RUNS = 2**52  # every store counts on from there
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
+
+
+# Of `dict` and `list` themselves, pydantic would look up the signatures, for which Python reads texts by its tokenizer.
+def _empty_dict() -> dict[str, Any]:
+    return {}
+
+
+def _empty_list() -> list[Any]:
+    return []
+
+
+def _gap_of_cron(fields: Mapping[str, Any]) -> float:
+    from est_alan_scheduler.calendar.cron_expression import shortest_gap  # late: most tasks have no `cron`
+
+    return shortest_gap(fields["cron"])
 
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
@@ -111,9 +125,9 @@ class Task(SparseModel):
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
-    cron: Annotated[
-        str | None, Checked(checks.check_cron), Option(shortest_gap=lambda fields: shortest_gap(fields["cron"]))
-    ] = field("A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`.")
+    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=_gap_of_cron)] = field(
+        "A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."
+    )
     after: Annotated[Converted[list[str] | None, accepted.Ids | None], Checked(_check_after), Option(), Rare()] = field(
         "Ids of other tasks: it runs as soon as each of them has succeeded anew since it last started."
     )
@@ -154,9 +168,10 @@ class Task(SparseModel):
         Converted[dict[str, Any], Mapping[str, Any]],
         Checked(checks.check_kwargs),
         PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
-    ] = field("The keyword arguments of the function.", factory=dict)
+    ] = field("The keyword arguments of the function.", factory=_empty_dict)
     depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(_check_depends_on)] = field(
-        "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.", factory=list
+        "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.",
+        factory=_empty_list,
     )
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], Checked(checks.choice_check("depends_on_mode", ("ever", "fresh")))
@@ -203,7 +218,7 @@ class Task(SparseModel):
     error_message: str | None = field('The error as text, `"ValueError: boom"`.')
     history: Annotated[
         list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(history_for_json, when_used="json")
-    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=list)
+    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=_empty_list)
     history_limit: int = field("How many runs `history` keeps; the oldest are dropped.", 100, strict=True, ge=0)
     first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
         "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."

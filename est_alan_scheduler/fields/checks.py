@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -221,6 +220,8 @@ def check_cron(value: object) -> str | None:
     if not isinstance(value, str | None):
         raise _refusal("cron must be a text such as '*/15 9-17 * * mon-fri'", value)
     if value is not None:
+        from est_alan_scheduler.calendar.cron_expression import parse  # late: most tasks have no `cron`
+
         parse(value)
     return value
 

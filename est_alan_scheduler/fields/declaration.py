@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, TypeAdapter
@@ -37,20 +37,22 @@ else:
             return types[0]
 
 
-@dataclass(frozen=True)
 class Scheduling:
     """Mark of a field that belongs to the schedule."""
 
-    rearms: bool = False
+    def __init__(self, rearms: bool = False) -> None:
+        self.rearms = rearms
 
 
-@dataclass(frozen=True)
 class Option(Scheduling):
-    """Mark of a schedule option."""
+    """Mark of a schedule option.
 
-    rearms: bool = True
-    shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: float("inf")
-    """The shortest time between two slots in seconds, for the fields of a task: `jitter` is less than that."""
+    `shortest_gap`: the shortest time between two slots in seconds, for the fields of a task; `jitter` is less.
+    """
+
+    def __init__(self, shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: inf) -> None:
+        super().__init__(rearms=True)
+        self.shortest_gap = shortest_gap
 
 
 class Checked:

@@ -26,14 +26,17 @@ def check(task: Task) -> None:
         raise InvalidValueError(
             f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r})."
         )
-    _check_meaning(task, options[0])
+    if KINDS[options[0]].meaningless:
+        _check_meaning(task, options[0])
     kind = generator_kind(task.func)
     if kind is not None:
         raise InvalidValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
-    check_results(task)
+    fields = task.__dict__  # faster than attributes: each registration needs it
+    if fields["depends_on"] or "after" in fields:
+        check_results(task)
 
 
 def check_results(task: Task) -> None:
@@ -100,7 +103,8 @@ def refusal_of_change(
 
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
-    if task.id not in wanted and task.id not in inputs(task):
+    fields = task.__dict__
+    if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in fields.get("after", ()):
         return None  # no cycle leads through an id that no task depends on
     cycle = find_cycle(task, store)
     return f"Task {task.id!r} would depend on itself: {cycle_text(cycle)}" if cycle else None

@@ -27,6 +27,8 @@ KINDS: dict[str, type[Kind]] = {
 }
 _rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on", "max_runs"}
 _around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on", "max_runs"})
+_RARE = tuple(name for name in KINDS if name in Task.rare_defaults)
+_COMMON = tuple(name for name in KINDS if name not in _RARE)
 _read_around = itemgetter(*_around)
 _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
@@ -34,7 +36,8 @@ _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 def options_of(task: Task) -> list[str]:
     """Return the names of the schedule options that are set: one, if the task is complete."""
     fields = task.__dict__
-    return [name for name in KINDS if fields.get(name)]
+    found = [name for name in _COMMON if fields[name] is not None]
+    return found if fields.keys().isdisjoint(_RARE) else found + [name for name in _RARE if fields.get(name)]
 
 
 def read_schedule(task: Task) -> Schedule | None:
