@@ -17,7 +17,6 @@ from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
-from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.schedules.due import is_due
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.session import ClusterSession
+    from est_alan_scheduler.executors.pool import ExecutorSource
     from est_alan_scheduler.fields.given import TaskChanges, TaskOptions
 
 
@@ -56,7 +56,7 @@ class TaskRegistry(RegistryView):
 
     def __init__(
         self,
-        executor: ExecutorSource | None = None,
+        executor: "ExecutorSource | None" = None,
         max_running: int | None = None,
         backend: "str | Backend | None" = None,
         lease: float | timedelta = DEFAULT_LEASE,
@@ -79,7 +79,7 @@ class TaskRegistry(RegistryView):
     # Configuration.
 
     @property
-    def executor(self) -> ExecutorSource | None:
+    def executor(self) -> "ExecutorSource | None":
         """What makes the calls, as it was given: see `configure`."""
         return self._parts.capacity.executor
 
@@ -95,7 +95,7 @@ class TaskRegistry(RegistryView):
 
     def configure(
         self,
-        executor: ExecutorSource | None = KEEP,
+        executor: "ExecutorSource | None" = KEEP,
         max_running: int | None = KEEP,
         backend: "str | Backend | None" = KEEP,
         lease: float | timedelta = KEEP,

@@ -9,7 +9,6 @@ from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.executors.capacity import Capacity
-from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 from est_alan_scheduler.fields.checks import check_count
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.readiness import Condition, Readiness
@@ -20,6 +19,7 @@ from est_alan_scheduler.task import Task
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.session import ClusterSession
+    from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 
 KEEP: Any = object()
 """Stands for an option that stays as it is."""
@@ -37,6 +37,12 @@ class Hooks(Protocol):
     def _may_still_start(self, task: Task, now: datetime) -> bool: ...
 
     def _stricter(self) -> Condition | None: ...
+
+
+def _pool(executor: "ExecutorSource") -> "Pool":
+    from est_alan_scheduler.executors.pool import Pool  # late: a registry without an executor needs none
+
+    return Pool(executor)
 
 
 class Parts:
@@ -82,7 +88,7 @@ class Parts:
 
     def configure(
         self,
-        executor: ExecutorSource | None,
+        executor: "ExecutorSource | None",
         max_running: int | None,
         backend: "str | Backend | None",
         lease: float | timedelta,
@@ -98,7 +104,7 @@ class Parts:
         lease = check_lease(lease)
         pool = capacity.pool
         if executor is not capacity.executor:
-            pool = None if executor is None else Pool(executor)
+            pool = None if executor is None else _pool(executor)
         if backend != self.backend or (self.session is not None and lease != self.lease):
             self._move(backend, lease)
         with self.lock:

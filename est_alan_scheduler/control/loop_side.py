@@ -1,6 +1,5 @@
 """The side of a registry that its loops use: when to tick next, what wakes them, and the end of their runs."""
 
-import asyncio
 import logging
 import math
 from collections.abc import Callable, Collection
@@ -135,11 +134,16 @@ class LoopSide:
 
 
 def _refuse_to_block_an_event_loop(runs: list[Run]) -> None:
+    event_loops = {run.call.loop for run in runs if run.call is not None and run.call.loop is not None}
+    if not event_loops:
+        return
+    import asyncio  # late: a registry without coroutines needs none
+
     try:
         running = asyncio.get_running_loop()
     except RuntimeError:
         return
-    if any(run.call is not None and run.call.loop is running for run in runs):
+    if running in event_loops:
         raise WrongStateError(
             "shutdown() would wait for coroutines in the thread of their own event loop: cancel run_scheduler() instead"
         )

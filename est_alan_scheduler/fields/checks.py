@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 from types import ModuleType
 from typing import Any
 
@@ -279,8 +278,11 @@ def near_miss(name: object, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
     known = list(known)
     same = [other for other in known if other.lower() == str(name).lower()]
-    close = same or get_close_matches(str(name), known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    if not same:
+        from difflib import get_close_matches  # late: only an error needs it
+
+        same = get_close_matches(str(name), known, n=1)
+    return f" (did you mean {same[0]!r}?)" if same else ""
 
 
 class KnownFields(BaseModel):
