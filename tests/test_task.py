@@ -49,6 +49,9 @@ def test_defaults() -> None:
         "paused": False,
         "run_requested": None,
         "cron": None,
+        "after": None,
+        "manual": False,
+        "run_immediately": True,
         "timezone": None,
         "start_at": None,
         "end_at": None,
@@ -152,7 +155,8 @@ UNITS = "weeks, days, hours, minutes, seconds, milliseconds, microseconds"
         ({"days": 10**400}, f"'every' field is too long: {{'days': {10**400}}}; at most 999999999 days"),
         (
             "5m",
-            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta, got '5m'",
+            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta, got '5m': "
+            "write every={'minutes': 5}",
         ),
     ],
 )
@@ -325,3 +329,20 @@ class TestAssignment:
             assert other == task
             other.at = None
             assert task.at == "07:00"
+
+
+def test_fields_without_names_say_what_to_write() -> None:
+    expected = r"^the fields of a Task are given by name: Task\(id='fetch', func=fetch, every=\{'minutes': 5\}\)$"
+    with pytest.raises(TypeError, match=expected):
+        Task("a", print)  # type: ignore[call-arg, arg-type]  # the slip is the test
+
+
+def test_a_derived_class_may_have_a_constructor_of_its_own() -> None:
+    class Daily(Task):
+        def __init__(self, task_id: str, func: Any) -> None:
+            super().__init__(id=task_id, func=func, at="07:00")
+
+    class Other(Daily): ...
+
+    other: Any = Other
+    assert (Daily("a", print).id, other("b", print).at) == ("a", "07:00")

@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import get_ident
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
@@ -52,10 +53,10 @@ class Edits:
         self._check_ids(task)
 
     def _check_ids(self, task: Task) -> None:
-        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on)):
+        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
             for task_id in ids:
                 if not self._backend.can_hold(task_id):
-                    raise ValueError(
+                    raise InvalidValueError(
                         f"the {name} of task {short_repr(task.id)} cannot be stored: the encoding of the database lacks"
                         f" a character of {short_repr(task_id)}"
                     )
@@ -126,11 +127,11 @@ class Edits:
         own = own._replace(armed=armed, place=self._replica.order.place(task_id, self._backend.now()))
         return KnownRow(own, own.hash())
 
-    def manage(self, task: Task, field: str, value: Any) -> bool:
-        """Set a field for all instances; return whether the task is still there."""
+    def manage(self, task: Task, values: dict[str, Any]) -> bool:
+        """Set fields for all instances; return whether the task is still there."""
         if self._records.row(task.id) is None:
             self.push()
-        states = self._backend.change([change_of(task.id, {field: value})])
+        states = self._backend.change([change_of(task.id, values)])
         with self._records.lock, self._agenda:
             for state in states.values():
                 self._replica.take_state(state)

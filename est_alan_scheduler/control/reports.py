@@ -3,22 +3,27 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.fields.checks import check_count, choice_check
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
-from est_alan_scheduler.planning.why_not import explain
-from est_alan_scheduler.runs.counters import RunCounters, Statistics
-from est_alan_scheduler.runs.history import latest_runs
-from est_alan_scheduler.schedules.upcoming import PlannedRun, first_run_from, upcoming
+from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.runs.counters import Statistics
+    from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 
 class Reports:
-    """Answers of a registry about its tasks. They change nothing."""
+    """Answers of a registry about its tasks. They change nothing.
+
+    What an answer takes is imported when it is asked for: many programs only run tasks.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -44,6 +49,8 @@ class Reports:
         calls = parts.in_flight.calls
         run = calls.get(task_id)
         number = sum(other.is_call for other in list(calls.values()))
+        from est_alan_scheduler.planning.why_not import explain
+
         return explain(
             task,
             store,
@@ -59,8 +66,8 @@ class Reports:
         """Do what `TaskRegistry.select` says."""
         for name, value in (("tag", tag), ("text", text)):
             if not isinstance(value, str | None):
-                raise TypeError(f"{name} must be a text or None, got {short_repr(value)}")
-        wanted, part = _check_status(status), (text or "").casefold()
+                raise InvalidTypeError(f"{name} must be a text or None, got {short_repr(value)}")
+        wanted, part = _status(status), (text or "").casefold()
         return [
             task
             for task in list(self._parts.agenda.store.values())
@@ -78,9 +85,11 @@ class Reports:
             now = parts.hooks._now()
             agenda.work_in(now)
             agenda.note_time(now)
+        from est_alan_scheduler.schedules.upcoming import first_run_from
+
         return first_run_from(task, now)
 
-    def upcoming(self, until: datetime | None, limit: int | None) -> Iterator[PlannedRun]:
+    def upcoming(self, until: datetime | None, limit: int | None) -> "Iterator[PlannedRun]":
         """Do what `TaskRegistry.upcoming` says."""
         _check_moment("until", until)
         if limit is not None:
@@ -95,6 +104,8 @@ class Reports:
             tasks = {entry.order: entry.task for entry in agenda.entries.values()}
             # None before now: so the first of what is overdue comes before the rest has been asked.
             bounds = [(max(entry.due or utc, utc), entry.order) for entry in agenda.entries.values()]
+        from est_alan_scheduler.schedules.upcoming import upcoming
+
         runs = islice(upcoming(tasks, bounds, now), limit)
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
@@ -105,7 +116,7 @@ class Reports:
         check_count("limit", limit, 0)
         task_id = None if which is None else id_of(which, " or None")
         _check_moment("since", since)
-        wanted = None if status is None else TaskStatus(status)
+        wanted = _status(status)
         if self._parts.session is not None:
             return self._parts.session.history(task_id, wanted, since, limit)
         with self._parts.lock:
@@ -114,9 +125,11 @@ class Reports:
                 for task in list(self._parts.agenda.store.values())
                 if task_id is None or task.id == task_id
             ]
+        from est_alan_scheduler.runs.history import latest_runs
+
         return latest_runs(pasts, wanted, since, limit)
 
-    def statistics(self, which: str | Task | None) -> Statistics:
+    def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""
         task_id = None if which is None else id_of(which, " or None")
         parts = self._parts
@@ -133,6 +146,15 @@ class Reports:
 _check_status = choice_check("status", (*(status.value for status in TaskStatus), None))
 
 
+def _status(value: object) -> TaskStatus | None:
+    """Return a status that is given as such, or as its text; `ValueError` for anything else."""
+    try:
+        chosen = _check_status(value)
+    except ValueError as error:
+        raise InvalidValueError(str(error)) from None
+    return None if chosen is None else TaskStatus(chosen)
+
+
 def _check_moment(name: str, value: object) -> None:
     if value is not None and not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime or None, got {short_repr(value)}")
+        raise InvalidTypeError(f"{name} must be a datetime or None, got {short_repr(value)}")

@@ -15,6 +15,7 @@ from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.readiness import Notice
+from est_alan_scheduler.planning.why_not import label
 from est_alan_scheduler.runs.record import Record
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import may_retry
@@ -154,7 +155,8 @@ class Outbox:
         """Publish an outcome, and the event that follows it."""
         try:
             if not run.is_dead:
-                self.subscribers.publish(event)
+                task = run.task
+                self.subscribers.publish(event, label(task, None if record.error is None else task.name))
         finally:
             is_retried = False
             if record.retry_at is not None:

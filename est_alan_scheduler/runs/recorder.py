@@ -11,7 +11,6 @@ from est_alan_scheduler._support.log import is_enabled, log
 from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler.executors.call import Outcome
 from est_alan_scheduler.executors.invocation import timeout_error
-from est_alan_scheduler.executors.pickling import error_with_traceback
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
@@ -157,7 +156,7 @@ class RunRecorder:
 
     def finish_call(self, run: Run, outcome: Outcome) -> None:
         """Record and publish the outcome of a call. From any thread."""
-        error, call = error_with_traceback(outcome), run.call
+        error, call = outcome.error_with_traceback(), run.call
         if call is not None:
             call.seconds = outcome.seconds
             if call.shares_clock and outcome.began_at is not None:

@@ -1,7 +1,8 @@
 """Schedules in words."""
 
-from est_alan_scheduler.calendar.dates import read_dates
-from est_alan_scheduler.calendar.dates_prose import dates_in_words
+from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.fields.times import dates_of
 from est_alan_scheduler.schedules.kinds.every import number_text
 from est_alan_scheduler.schedules.kinds.once import moment_text
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
@@ -12,13 +13,17 @@ _MAX_DATES = 5
 
 def describe(task: Task) -> str:
     """Return when `task` runs, in words: "every 5 minutes", "at 14:30 Asia/Seoul"; "never" without a schedule."""
+    if not isinstance(task, Task):
+        raise InvalidTypeError(f"describe takes a Task, got {short_repr(task)}")
     options = options_of(task)
     if len(options) != 1:
         return "never"
     zone = "" if task.timezone is None else f" {task.timezone}"
     parts = [KINDS[options[0]].describe(getattr(task, options[0]), zone)]
     if task.on is not None:
-        parts[0] += f" {dates_in_words(read_dates(task.on))}"
+        from est_alan_scheduler.calendar.dates_prose import dates_in_words  # late: most programs name no dates
+
+        parts[0] += f" {dates_in_words(dates_of(task.on))}"
     if task.start_at is not None:
         parts.append(f"from {moment_text(task.start_at, zone)}")
     if task.end_at is not None:

@@ -9,6 +9,7 @@ from datetime import MAXYEAR, datetime, timedelta
 from operator import is_, itemgetter
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
@@ -58,6 +59,12 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
         return None if schedule is None else schedule.due(task, now)
     slot, beside = due_slot(task, now), due_beside(task)
     return beside if slot is None or (beside is not None and beside < slot) else slot
+
+
+def planned_moment(task: Task, now: datetime) -> datetime | None:
+    """Return `due_moment`, without slots that of a retry or a request alone: no plan knows when others succeed."""
+    schedule = keep_schedule(task)
+    return due_moment(task, now) if schedule is None or schedule.kind.has_slots else due_beside(task)
 
 
 def due_slot(task: Task, now: datetime) -> datetime | None:
@@ -208,9 +215,9 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     """
     if not isinstance(task, Task):
         hint = f": ask the registry, registry.next_run({task!r})" if isinstance(task, str) else ""
-        raise TypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
+        raise InvalidTypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
     if not isinstance(after, datetime):
-        raise TypeError(f"after must be a datetime, got {short_repr(after)}")
+        raise InvalidTypeError(f"after must be a datetime, got {short_repr(after)}")
     schedule = keep_schedule(task)
     return None if schedule is None else _if_later(schedule.next_run(task, after), after)
 
