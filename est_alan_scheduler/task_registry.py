@@ -3,10 +3,11 @@
 import os
 import weakref
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
@@ -58,7 +59,7 @@ class TaskRegistry(RegistryView):
         executor: "ExecutorSource | None" = None,
         max_running: int | None = None,
         backend: "str | Backend | None" = None,
-        lease: float = DEFAULT_LEASE,
+        lease: float | timedelta = DEFAULT_LEASE,
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
@@ -97,7 +98,7 @@ class TaskRegistry(RegistryView):
         executor: "ExecutorSource | None" = KEEP,
         max_running: int | None = KEEP,
         backend: "str | Backend | None" = KEEP,
-        lease: float = KEEP,
+        lease: float | timedelta = KEEP,
     ) -> None:
         """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; the others stay.
 
@@ -108,8 +109,8 @@ class TaskRegistry(RegistryView):
         """
         self._parts.configure(executor, max_running, backend, lease)
 
-    def shutdown(self, timeout: float | None = None) -> bool:
-        """Wait until the runs in flight have ended, at most `timeout` seconds; return whether they have.
+    def shutdown(self, timeout: float | timedelta | None = None) -> bool:
+        """Wait until the runs in flight have ended, at most `timeout` (seconds); return whether they have.
 
         A run that has not ended is recorded as FAILED, "interrupted by shutdown", and its outcome is dropped. An
         executor that came from a factory is shut down, unless a loop still needs it. A later tick starts a new one.
@@ -138,7 +139,7 @@ class TaskRegistry(RegistryView):
         collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
         """
         if not isinstance(replace, bool):
-            raise TypeError(f"replace must be True or False, got {short_repr(replace)}")
+            raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         return self._management.register(task, replace)
 
     def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
@@ -171,7 +172,7 @@ class TaskRegistry(RegistryView):
         Raises `TypeError` unless `force` is a bool.
         """
         if not isinstance(force, bool):
-            raise TypeError(f"force must be True or False, got {short_repr(force)}")
+            raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")
         return self._management.set(task_id, "run_requested", "force" if force else "ready")
 
     def pause_all(self) -> None:
@@ -190,11 +191,18 @@ class TaskRegistry(RegistryView):
         """
         self._management.set_all_paused(False)
 
-    def task(self, *, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
-        """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
+    def task(self, *bare: Never, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
+        """Register the decorated function as `func` of a task with these fields; it stays callable as it is.
+
+        Without an `id`, its name is the id of the task.
+        """
+        if bare:
+            raise InvalidTypeError("the fields of a task are given by name: @registry.task(every={'minutes': 5})")
 
         def decorate(func: _Func) -> _Func:
-            self.register(Task(func=func, **fields), replace=replace)
+            name = getattr(func, "__name__", "<")  # that of a lambda tells nothing
+            given: TaskOptions = fields if "id" in fields or "<" in name else {**fields, "id": name}
+            self.register(Task(func=func, **given), replace=replace)
             return func
 
         return decorate
@@ -265,7 +273,7 @@ class TaskRegistry(RegistryView):
         check_event(event)
         check_callback(callback)
         if not self._recorder.subscribers.remove(event, callback):
-            raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
+            raise InvalidValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     # The tick.
 

@@ -1,10 +1,11 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.executors.capacity import Capacity
@@ -86,7 +87,11 @@ class Parts:
             wake()
 
     def configure(
-        self, executor: "ExecutorSource | None", max_running: int | None, backend: "str | Backend | None", lease: float
+        self,
+        executor: "ExecutorSource | None",
+        max_running: int | None,
+        backend: "str | Backend | None",
+        lease: float | timedelta,
     ) -> None:
         """Do what `TaskRegistry.configure` says."""
         capacity = self.capacity
@@ -96,7 +101,7 @@ class Parts:
         lease = self.lease if lease is KEEP else lease
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
-        check_lease(lease)
+        lease = check_lease(lease)
         pool = capacity.pool
         if executor is not capacity.executor:
             pool = None if executor is None else _pool(executor)
@@ -131,7 +136,7 @@ class Parts:
     def _refuse_while_running(self) -> None:
         ids = ", ".join(repr(run.task.id) for run in self.in_flight.all())
         if ids:
-            raise RuntimeError(f"a registry cannot be configured while tasks run: {ids}")
+            raise WrongStateError(f"a registry cannot be configured while tasks run: {ids}")
 
     def start_over_after_fork(self) -> None:
         """Start over in a child process: the other threads are gone, with their locks and the runs they were in."""

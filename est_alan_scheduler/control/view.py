@@ -12,7 +12,7 @@ from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.cluster.lease import Instance
-    from est_alan_scheduler.runs.counters import Statistics
+    from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 
@@ -26,6 +26,15 @@ class RegistryView:
         self._parts = parts
         self._reports = Reports(parts)
         self._waits = Waits(parts, self._reports)
+
+    if not TYPE_CHECKING:  # for a type checker, every attribute would exist
+
+        def __getattr__(self, name: str) -> Any:
+            from est_alan_scheduler.fields.hints import peer_word  # late: only an error needs it
+
+            meant = peer_word("TaskRegistry", name)
+            hint = "" if meant is None else f": write {meant}"
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property
     def store(self) -> TaskDict:

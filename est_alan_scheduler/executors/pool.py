@@ -10,6 +10,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from functools import partial
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.interpreter import end_before, is_ending, run_hooks_before_executors
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.signals import is_interruption
@@ -42,7 +43,7 @@ class Pool:
 
     def __init__(self, source: ExecutorSource) -> None:
         if not isinstance(source, Executor) and not callable(source):
-            raise TypeError(
+            raise InvalidTypeError(
                 "executor must be a concurrent.futures.Executor, a function that makes one, or None, "
                 f"got {short_repr(source)}"
             )

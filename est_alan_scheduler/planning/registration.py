@@ -3,31 +3,59 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
-from est_alan_scheduler.planning.dependencies import argument_name, cycle_text, find_cycle
+from est_alan_scheduler.planning.arguments import argument_name, call_fault
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle
 from est_alan_scheduler.planning.why_not import options_found
-from est_alan_scheduler.schedules.due import keep_schedule
+from est_alan_scheduler.schedules.kinds.table import options_of
 from est_alan_scheduler.task import OPTION_NAMES, Task
 
 
 def check(task: Task) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
-        raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
-    if keep_schedule(task) is None:
-        raise ValueError(f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r}).")
+        raise InvalidTypeError(f"only a Task can be registered, got {short_repr(task)}")
+    if len(options_of(task)) != 1:
+        raise InvalidValueError(
+            f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r})."
+        )
     kind = generator_kind(task.func)
     if kind is not None:
-        raise ValueError(
+        raise InvalidValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
+    if task.depends_on and (task.kwargs or len(task.depends_on) > 1):
+        _check_results(task)
+
+
+def _check_results(task: Task) -> None:
+    """Raise `ValueError` if the result of a dependency would have no argument of its own."""
+    ids = dict[str, str]()
     for task_id in task.depends_on:
         name = argument_name(task_id)
         if name in task.kwargs:
-            raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
+            raise InvalidValueError(
+                f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go."
+            )
+        other = ids.setdefault(name, task_id)
+        if other != task_id:
+            raise InvalidValueError(
+                f"depends_on of task {task.id!r} has {other!r} and {task_id!r}, whose results would both go to"
+                f" {name!r}."
+            )
+
+
+def call_refusal(task: Task) -> str | None:
+    """Return why the function of `task` cannot be called with the arguments that it will get, None if it can.
+
+    Not under a lock: some callables run code of the user when they are asked for their parameters.
+    """
+    fault = call_fault(task.func, task.args, task.kwargs, task.depends_on)
+    return fault and f"Task {task.id!r} cannot call its function: {fault}."
 
 
 def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:

@@ -144,8 +144,8 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        is_quiet = record.error is None and not run.failures
-        if is_quiet and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        is_told = record.error is not None or run.failures or "remove_when_done" in run.task.__dict__
+        if not is_told and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)

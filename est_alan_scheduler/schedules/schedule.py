@@ -119,6 +119,8 @@ class Kind(Schedule):
     __slots__ = ()
 
     zone: Zone = LOCAL
+    has_slots: ClassVar[bool] = True
+    """Whether there are moments of its own at which a task is due; without any, limits of them mean nothing."""
 
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":
