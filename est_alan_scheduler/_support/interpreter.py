@@ -63,6 +63,7 @@ def _end() -> None:
         end = reference()
         if end is not None:
             end()
+    _endings.clear()  # a reference that dies while the interpreter clears its modules complains on stderr
 
 
 def run_hooks_before_executors() -> None:

@@ -30,7 +30,7 @@ class RegistryView:
     if not TYPE_CHECKING:  # for a type checker, every attribute would exist
 
         def __getattr__(self, name: str) -> Any:
-            from est_alan_scheduler.fields.hints import peer_word  # late: only an error needs it
+            from est_alan_scheduler.fields.hints import peer_word  # late: most programs need none
 
             meant = peer_word("TaskRegistry", name)
             hint = "" if meant is None else f": write {meant}"

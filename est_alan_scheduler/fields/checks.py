@@ -18,12 +18,6 @@ MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard libra
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def _hints() -> ModuleType:
-    from est_alan_scheduler.fields import hints  # late: only an error needs it
-
-    return hints
-
-
 def rule(
     expected: str, is_allowed: Callable[[Any], object], convert: Callable[[Any], Any] = lambda value: value
 ) -> Callable[[object], Any]:
@@ -40,6 +34,12 @@ def rule(
 
 def _refusal(expected: str, value: object) -> InvalidValueError:
     return InvalidValueError(f"{expected}, got {short_repr(value)}")
+
+
+def _hints() -> ModuleType:
+    from est_alan_scheduler.fields import hints  # late: most programs need none
+
+    return hints
 
 
 def _is_number(value: object) -> bool:
@@ -116,8 +116,10 @@ def check_every(value: object) -> dict[str, int | float] | None:
     every: dict[str, int | float] = {}
     for unit, amount in value.items():
         if unit not in _UNITS:
-            meant = _hints().unit_meant(unit)
-            hint = _hints().length_hint(unit) or f"{near_miss(meant, _UNITS)}; allowed: {', '.join(_UNITS)}"
+            hint = (
+                _hints().length_hint(unit)
+                or f"{near_miss(_hints().unit_meant(unit), _UNITS)}; allowed: {', '.join(_UNITS)}"
+            )
             raise ValueError(f"Invalid key {short_repr(unit)} in 'every' field{hint}")
         if not _is_number(amount) or (isinstance(amount, float) and not math.isfinite(amount)):
             raise _refusal(f"'every' field needs a finite number of {unit}", amount)
@@ -197,6 +199,15 @@ def check_depends_on(value: object) -> list[str]:
     raise _refusal("depends_on must be a list of task ids such as ['extract'], or of tasks such as [task]", value)
 
 
+def check_after(value: object) -> list[str] | None:
+    """Return the ids of the tasks whose successes let a task run, each once."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and value and all(map(_is_text, value)):
+        return list(dict.fromkeys(value))
+    raise _refusal("after must be a list of at least one task id, such as ['extract'], or task, such as [task]", value)
+
+
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     """Return a whole number of at least `least`; `or_else` names other allowed values."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
@@ -219,7 +230,7 @@ def check_timezone(value: object) -> str | None:
     """Return the name of a time zone, from a name, an offset or a `tzinfo`."""
     if value is None:
         return None
-    from est_alan_scheduler.calendar.zone_names import name_of_zone  # late: most tasks have no zone of their own
+    from est_alan_scheduler.calendar.zone_names import name_of_zone  # late: most tasks have no zone
 
     return name_of_zone(value)
 

@@ -48,9 +48,9 @@ def check_on(value: object) -> str | None:
         return None
     if isinstance(value, str):
         try:
-            read_dates(value)
+            dates_of(value)
         except ValueError as error:
-            from est_alan_scheduler.calendar.dates_advice import reason
+            from est_alan_scheduler.calendar.dates_advice import reason  # late: most programs need no advice
 
             raise ValueError(reason(value, error)) from None
         return value
@@ -64,11 +64,11 @@ def check_on(value: object) -> str | None:
     raise ValueError(f"on must be a text such as 'mon-fri', '1,15' or 'last fri', got {short_repr(value)}{hint}")
 
 
-def read_dates(text: str) -> "Dates":
-    """Return the dates that `on` names. Raises `ValueError`."""
-    from est_alan_scheduler.calendar import dates  # late: most tasks have no `on`
+def dates_of(on: str) -> "Dates":
+    """Return the dates that a text names. Raises `ValueError` that names what is wrong."""
+    from est_alan_scheduler.calendar.dates import read_dates  # late: most programs name none
 
-    return dates.read_dates(text)
+    return read_dates(on)
 
 
 def times_of(at: Times) -> list[time]:
@@ -85,7 +85,7 @@ def seconds_of(text: str) -> int:
 def shortest_gap(at: Times, on: str | None = None) -> float:
     """Return the shortest time between two slots in seconds; on days on which the clock is changed it may be less."""
     times = [at] if isinstance(at, str) else at
-    days = 1 if on is None else read_dates(on).least_distance()
+    days = 1 if on is None else dates_of(on).least_distance()
     if len(times) == 1:
         return (days * DAY - _LONGEST_CHANGE).total_seconds()
     seconds = [*map(seconds_of, times)]
@@ -140,9 +140,9 @@ def _hint_beside(text: str) -> str:
     for before, after in ((words[:-1], words[-1:]), (words[1:], words[:1])):
         meant = _meant("".join(after).lower())
         with suppress(ValueError):
-            if meant is not None and read_dates(dates := " ".join(before).removesuffix(" at").removeprefix("at ")):
+            if meant is not None and dates_of(dates := " ".join(before).removesuffix(" at").removeprefix("at ")):
                 return f": write at={meant!r}, on={dates!r}"
     with suppress(ValueError):
-        read_dates("" if text.isdigit() else text)
+        dates_of("" if text.isdigit() else text)
         return f": write a time, and on={text!r} beside it"
     return ": a cron expression goes into cron" if "*" in text else ""

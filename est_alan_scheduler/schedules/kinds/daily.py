@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
+from est_alan_scheduler.calendar.cron_prose import joined
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.fields.times import Times, read_dates, shortest_gap, times_of
+from est_alan_scheduler.fields.times import Times, dates_of, shortest_gap, times_of
 from est_alan_scheduler.schedules.schedule import Kind
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.calendar.dates import Dates
+    pass
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _MIDNIGHT, _TICK = time_of_day(), timedelta(microseconds=1)
@@ -37,7 +38,7 @@ class Daily(Kind):
     def __init__(self, at: Times, zone: Zone = LOCAL, on: str | None = None) -> None:
         self._at = at
         self._times = times_of(at)
-        self._dates: Dates | None = None if on is None else read_dates(on)
+        self._dates = None if on is None else dates_of(on)
         self.zone = zone
         gap = _DAY if len(self._times) == 1 else timedelta(seconds=shortest_gap(at))
         self.shortest = max(gap - _MOST_CHANGED, Kind.shortest)
@@ -54,7 +55,6 @@ class Daily(Kind):
     @classmethod
     @override
     def describe(cls, value: Times, zone: str) -> str:
-        from est_alan_scheduler.calendar.cron_prose import joined  # late: only words need it
 
         return f"at {value if isinstance(value, str) else joined(value)}{zone}"
 
