@@ -345,6 +345,10 @@ class Agenda:
             self.wanted.update(task.depends_on)
             if task.depends_on_mode == "fresh":
                 self.wanted_fresh.update(task.depends_on)
+        after = task.__dict__.get("after")
+        if after is not None:
+            self.wanted.update(after)
+            self.wanted_fresh.update(after)
         # With a backend, fields are written without a note, or before it.
         entry.is_simple = self.edit_log is None and is_steady and not task.depends_on
         self.file_anew(entry, now)

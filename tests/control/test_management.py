@@ -47,7 +47,8 @@ class TestUpdate:
             (
                 {"args": (1,), "at": "07:00"},
                 ValueError,
-                "Task must specify exactly one of every / at / run_at / cron, got every and at (task 'a').",
+                "Task must specify exactly one of every / at / run_at / cron / after / manual, "
+                "got every and at (task 'a').",
             ),
             ({"args": (1,), "every": None}, ValueError, "got none of them (task 'a')."),
             ({"args": (1,), "depends_on": ["c"]}, ValueError, "Task 'a' would depend on itself: a -> c -> a"),
@@ -65,7 +66,7 @@ class TestUpdate:
             (
                 {"depends_on": ["a b", "a-b"]},
                 ValueError,
-                "depends_on of task 'a' has 'a b' and 'a-b', whose results would both go to 'dep_a_b'.",
+                "task 'a' takes the results of 'a b' and 'a-b', which would both go to 'dep_a_b'.",
             ),
         ],
     )
