@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         InvalidValueError,
         MissingExtraError,
         SchedulerError,
+        WaitTimeoutError,
         WrongStateError,
     )
     from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend, open_backend
@@ -50,6 +51,7 @@ __all__ = [  # noqa: RUF022  # in the order of `sorted`
     "TaskRegistry",
     "TaskStatus",
     "UnknownTaskError",
+    "WaitTimeoutError",
     "WrongStateError",
     "current_run",
     "describe",
@@ -71,6 +73,7 @@ _MODULES = {
         "InvalidValueError",
         "MissingExtraError",
         "SchedulerError",
+        "WaitTimeoutError",
         "WrongStateError",
     ),
     "backends": ("Backend", "BackendUnavailableError", "MemoryBackend", "open_backend"),

@@ -1,5 +1,6 @@
 """The global registry, and the functions that start a loop for it."""
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Literal, NoReturn, overload
 
 from est_alan_scheduler.loops.thread import SchedulerThread, run_blocking
@@ -16,41 +17,43 @@ registry = TaskRegistry()
 
 
 @overload
-def start_scheduler(interval: float, blocking: Literal[True], registry: TaskRegistry | None = None) -> NoReturn: ...
-
-
-@overload
 def start_scheduler(
-    interval: float = 1.0, *, blocking: Literal[True], registry: TaskRegistry | None = None
+    interval: float | timedelta, blocking: Literal[True], registry: TaskRegistry | None = None
 ) -> NoReturn: ...
 
 
 @overload
 def start_scheduler(
-    interval: float = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
+    interval: float | timedelta = 1.0, *, blocking: Literal[True], registry: TaskRegistry | None = None
+) -> NoReturn: ...
+
+
+@overload
+def start_scheduler(
+    interval: float | timedelta = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
 ) -> SchedulerThread: ...
 
 
 def start_scheduler(
-    interval: float = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
+    interval: float | timedelta = 1.0, blocking: bool = False, registry: TaskRegistry | None = None
 ) -> SchedulerThread:
-    """Tick `registry`, by default the global one of this module, at least every `interval` seconds.
+    """Tick `registry`, by default the global one of this module, at least every `interval`: seconds, or a `timedelta`.
 
     The loop waits no longer than until the next due moment. `blocking=False` runs it in a daemon thread, and returns
     that thread; `blocking=True` runs it here and never returns: Ctrl+C is raised, and what a signal handler raises.
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`.
     """
     ticked = globals()["registry"] if registry is None else registry
-    check(interval, ticked)
+    seconds = check(interval, ticked)
     if blocking:
-        run_blocking(ticked, interval)
-    thread = SchedulerThread(ticked, interval)
+        run_blocking(ticked, seconds)
+    thread = SchedulerThread(ticked, seconds)
     thread.start()
     return thread
 
 
-async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = None) -> None:
-    """Tick `registry`, by default the global one, at least every `interval` seconds, until it is cancelled.
+async def run_scheduler(interval: float | timedelta = 1.0, registry: TaskRegistry | None = None) -> None:
+    """Tick `registry`, by default the global one, at least every `interval`, until it is cancelled.
 
     Coroutine functions run as tasks of this event loop; plain functions run in threads, or in the executor of the
     registry if it has one. At most `max_running` of them run at a time, by default 32 or the limit of the executor.
@@ -67,11 +70,10 @@ async def run_scheduler(interval: float = 1.0, registry: TaskRegistry | None = N
     from est_alan_scheduler.loops.asyncio import run  # late: a program without an event loop needs no asyncio
 
     ticked = globals()["registry"] if registry is None else registry
-    check(interval, ticked)
-    await run(ticked, interval)
+    await run(ticked, check(interval, ticked))
 
 
-def running(registry: TaskRegistry | None = None, interval: float = 1.0) -> "Running":
+def running(registry: TaskRegistry | None = None, interval: float | timedelta = 1.0) -> "Running":
     """Return a block that runs the scheduler in the background of an event loop.
 
     `async with running(registry):` runs it during the block. `FastAPI(lifespan=running(registry))` runs it as long as
@@ -93,8 +95,7 @@ def running(registry: TaskRegistry | None = None, interval: float = 1.0) -> "Run
     from est_alan_scheduler.loops.running import Running  # late: a program without an event loop needs no asyncio
 
     ticked = globals()["registry"] if registry is None else registry
-    check(interval, ticked)
-    return Running(ticked, interval)
+    return Running(ticked, check(interval, ticked))
 
 
 if __name__ == "__main__":

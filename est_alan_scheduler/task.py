@@ -16,6 +16,7 @@ from pydantic import (
     field_serializer,
 )
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import shortest_gap
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 
 _LARGEST_COUNT = MOST_FAILURES = 2**31 - 1  # a column of every database holds it
 _MOST_RUNS = 2**52  # every store counts on from there
+_COUNT: dict[str, Any] = {"strict": True, "ge": 0, "le": _LARGEST_COUNT}
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
@@ -64,10 +66,6 @@ class Option(Scheduling):
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
 _Seconds: TypeAlias = Converted[float | None, accepted.Seconds]
-
-
-def _count(description: str, most: int = _LARGEST_COUNT) -> Any:
-    return field(description, 0, strict=True, ge=0, le=most)
 
 
 def _check_depends_on(value: object) -> list[str]:
@@ -189,8 +187,10 @@ class Task(SparseModel):
     retry_at: Annotated[_Moment, BeforeValidator(moment_check("retry_at"))] = field(
         "When the last run, which failed, is tried again; None if it is not. An earlier slot replaces the retry."
     )
-    attempt: int = _count(
-        "The attempt number of the latest or present run: 1 for a slot, more for a retry, 0 before the first run."
+    attempt: int = field(
+        "The attempt number of the latest or present run: 1 for a slot, more for a retry, 0 before the first run.",
+        0,
+        **_COUNT,
     )
     paused: bool = field(
         "True: no slot and no retry is due. Afterwards, one run makes up for all missed slots.", False, strict=True
@@ -199,7 +199,7 @@ class Task(SparseModel):
         Literal["ready", "force"] | None,
         Checked(checks.choice_check("run_requested", (None, "ready", "force"))),
     ] = field('Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once.')
-    misfires: int = _count("How often slots were skipped because they were later than `misfire_grace`.")
+    misfires: int = field("How often slots were skipped because they were later than `misfire_grace`.", 0, **_COUNT)
     misfired_at: Annotated[_Moment, BeforeValidator(moment_check("misfired_at"))] = field(
         "The latest slot that was skipped."
     )
@@ -224,18 +224,6 @@ class Task(SparseModel):
     first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
         "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."
     )
-    runs: Annotated[int, Rare()] = _count(
-        "Runs begun so far. The retries of a run belong to it, and are not counted.", _MOST_RUNS
-    )
-    consecutive_failures: Annotated[int, Rare()] = _count(
-        "Failures since the last success; each attempt counts, as in `history`."
-    )
-    run_arguments: Annotated[
-        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
-        Checked(checks.check_run_arguments),
-        PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
-        Rare(),
-    ] = field('`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries.')
     name: Annotated[
         Converted[str, str | None],
         Checked(checks.check_name, json=str | None),
@@ -245,12 +233,35 @@ class Task(SparseModel):
     tags: Annotated[Converted[tuple[str, ...], accepted.Tags], BeforeValidator(checks.check_tags), Rare()] = field(
         "Words by which tasks are selected, in the order given.", ()
     )
+    runs: Annotated[int, Rare()] = field(
+        "Runs begun so far; retries are not counted, they belong to their run.", 0, **_COUNT | {"le": _MOST_RUNS}
+    )
+    consecutive_failures: Annotated[int, Rare()] = field(
+        "Failures since the last success; each attempt counts, as in `history`.", 0, **_COUNT
+    )
+    max_runs: Annotated[int | None, Scheduling(), Rare()] = field(
+        "How many runs there are in all: after the last one no slot is due. Retries belong to their run.",
+        **_COUNT | {"ge": 1},
+    )
+    remove_when_done: Annotated[bool, Rare()] = field(
+        "True: a task that never runs again leaves the registry, once its last outcome is published.",
+        False,
+        strict=True,
+    )
+    run_arguments: Annotated[
+        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
+        Checked(checks.check_run_arguments),
+        PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
+        Rare(),
+    ] = field("`args` and `kwargs` of the run that was requested last, and of its retries.")
     on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
         'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
     )
 
-    def __new__(cls, *_args: Any, **_fields: Any) -> "Task":
+    def __new__(cls, *values: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
+        if values:
+            cls._refuse_positions("id='fetch', func=fetch, every={'minutes': 5}")
         # Here, not in __init__: copies and unpickled tasks are made without it, and an unset slot is slow to miss.
         task = super().__new__(cls)
         _set_slot(task, "_entry", None)
@@ -295,8 +306,8 @@ class Task(SparseModel):
         copy = super().__copy__()
         for name in ("kwargs", "depends_on", "history"):
             copy.__dict__[name] = self.__dict__[name].copy()
-        if "after" in copy.__dict__:
-            copy.__dict__["after"] = self.__dict__["after"].copy()
+        if (after := self.__dict__.get("after")) is not None:
+            copy.__dict__["after"] = after.copy()
         return copy
 
     def __delattr__(self, name: str) -> None:
@@ -309,7 +320,9 @@ class Task(SparseModel):
         self._check_names(changes)
         for name, value in changes.items():
             if name == "id":
-                raise ValueError(f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead")
+                raise InvalidValueError(
+                    f"the id of a task cannot be changed (it is {self.id!r}): register a new task instead"
+                )
             self.__pydantic_validator__.validate_assignment(copy, name, value)
         if not SCHEDULING.isdisjoint(changes):
             copy._check_together()
@@ -324,13 +337,13 @@ class Task(SparseModel):
             gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name))
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
-                raise ValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
+                raise InvalidValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")
         if start is not None and end is not None:
             is_comparable = (start.tzinfo is None) == (end.tzinfo is None)
             if is_comparable and end < start:
-                raise ValueError(f"end_at must not lie before start_at, got {end} and {start}")
+                raise InvalidValueError(f"end_at must not lie before start_at, got {end} and {start}")
         if fields.get("on") is not None and fields["at"] is None:
-            raise ValueError(
+            raise InvalidValueError(
                 f"on={fields['on']!r} names the dates of at, which is not set: give a time, at='09:00', or on=None"
             )
 
@@ -369,7 +382,7 @@ def id_of(task: object, or_else: str = "") -> str:
     if isinstance(task, Task):
         return task.id
     if not isinstance(task, str):
-        raise TypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
+        raise InvalidTypeError(f"task_id must be a Task, or its id as a text{or_else}, got {short_repr(task)}")
     return task
 
 

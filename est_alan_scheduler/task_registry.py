@@ -3,10 +3,11 @@
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
@@ -17,7 +18,6 @@ from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
-from est_alan_scheduler.executors.pool import ExecutorSource
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.schedules.due import is_due
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.session import ClusterSession
+    from est_alan_scheduler.executors.pool import ExecutorSource
     from est_alan_scheduler.fields.given import TaskChanges, TaskOptions
 
 
@@ -60,10 +61,10 @@ class TaskRegistry(RegistryView):
 
     def __init__(
         self,
-        executor: ExecutorSource | None = None,
+        executor: "ExecutorSource | None" = None,
         max_running: int | None = None,
         backend: "str | Backend | None" = None,
-        lease: float = DEFAULT_LEASE,
+        lease: float | timedelta = DEFAULT_LEASE,
         defaults: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(parts := Parts(self))
@@ -84,7 +85,7 @@ class TaskRegistry(RegistryView):
     # Configuration.
 
     @property
-    def executor(self) -> ExecutorSource | None:
+    def executor(self) -> "ExecutorSource | None":
         """What makes the calls, as it was given: see `configure`."""
         return self._parts.capacity.executor
 
@@ -105,10 +106,10 @@ class TaskRegistry(RegistryView):
 
     def configure(
         self,
-        executor: ExecutorSource | None = KEEP,
+        executor: "ExecutorSource | None" = KEEP,
         max_running: int | None = KEEP,
         backend: "str | Backend | None" = KEEP,
-        lease: float = KEEP,
+        lease: float | timedelta = KEEP,
         defaults: Mapping[str, Any] | None = KEEP,
     ) -> None:
         """Change these options, as the constructor takes them; the others stay.
@@ -120,8 +121,8 @@ class TaskRegistry(RegistryView):
         """
         self._parts.configure(executor, max_running, backend, lease, defaults)
 
-    def shutdown(self, timeout: float | None = None) -> bool:
-        """Wait until the runs in flight have ended, at most `timeout` seconds; return whether they have.
+    def shutdown(self, timeout: float | timedelta | None = None) -> bool:
+        """Wait until the runs in flight have ended, at most `timeout` (seconds); return whether they have.
 
         A run that has not ended is recorded as FAILED, "interrupted by shutdown", and its outcome is dropped. An
         executor that came from a factory is shut down, unless a loop still needs it. A later tick starts a new one.
@@ -151,7 +152,7 @@ class TaskRegistry(RegistryView):
         work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
         if not isinstance(replace, bool):
-            raise TypeError(f"replace must be True or False, got {short_repr(replace)}")
+            raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         if self._parts.defaults:
             with filled(task, self._parts.defaults, self._agenda):
                 return self._management.register(task, replace)
@@ -196,7 +197,7 @@ class TaskRegistry(RegistryView):
         Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
         """
         if not isinstance(force, bool):
-            raise TypeError(f"force must be True or False, got {short_repr(force)}")
+            raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")
         return self._management.run_now(task_id, force, args, kwargs)
 
     def pause_all(self) -> None:
@@ -215,11 +216,18 @@ class TaskRegistry(RegistryView):
         """
         self._management.set_all_paused(False)
 
-    def task(self, *, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
-        """Register the decorated function as `func` of a task with these fields; it stays callable as it is."""
+    def task(self, *bare: Never, replace: bool = False, **fields: "Unpack[TaskOptions]") -> Callable[[_Func], _Func]:
+        """Register the decorated function as `func` of a task with these fields; it stays callable as it is.
+
+        Without an `id`, its name is the id of the task.
+        """
+        if bare:
+            raise InvalidTypeError("the fields of a task are given by name: @registry.task(every={'minutes': 5})")
 
         def decorate(func: _Func) -> _Func:
-            self.register(Task(func=func, **fields), replace=replace)
+            name = getattr(func, "__name__", "<")  # that of a lambda tells nothing
+            given: TaskOptions = fields if "id" in fields or "<" in name else {**fields, "id": name}
+            self.register(Task(func=func, **given), replace=replace)
             return func
 
         return decorate
@@ -290,7 +298,7 @@ class TaskRegistry(RegistryView):
         check_event(event)
         check_callback(callback)
         if not self._recorder.subscribers.remove(event, callback):
-            raise ValueError(f"{short_repr(callback)} is not called on the event {event!r}")
+            raise InvalidValueError(f"{short_repr(callback)} is not called on the event {event!r}")
 
     # The tick.
 

@@ -13,6 +13,7 @@ stops when all files are loaded, when a step has failed after its last retry, or
 import argparse
 import csv
 import json
+import logging
 import shutil
 import tempfile
 import threading
@@ -112,6 +113,7 @@ def main() -> None:
     parser.add_argument("inbox", nargs="?", type=Path, help="a directory of CSV files; by default one that is made")
     parser.add_argument("--outbox", type=Path, help="where totals.json goes; by default a temporary directory")
     options = parser.parse_args()
+    logging.getLogger("est_alan_scheduler").setLevel(logging.CRITICAL)  # `show` prints the failures, without tracebacks
     if options.inbox is not None and not options.inbox.is_dir():
         parser.error(f"there is no directory {options.inbox}")
 

@@ -19,6 +19,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 
 import httpx
 import uvicorn
@@ -85,7 +86,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000, help="on 127.0.0.1 (%(default)s)")
     options = parser.parse_args()
     url = f"http://127.0.0.1:{options.port}/health"
-    registry.register(Task(id="probe", every={"seconds": 2}, func=probe, args=(url,), timeout=1))
+    soon = datetime.now() + timedelta(seconds=0.5)  # when the server listens
+    registry.register(Task(id="probe", every={"seconds": 2}, start_at=soon, func=probe, args=(url,), timeout=1))
     registry.register(Task(id="summary", every={"seconds": 2}, func=summary, depends_on=["probe"]))
     app = Starlette(routes=[Route("/health", health), Route("/", show)], lifespan=lifespan)
     with contextlib.suppress(KeyboardInterrupt):

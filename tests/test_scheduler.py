@@ -20,6 +20,7 @@ from freezegun import freeze_time
 
 import est_alan_scheduler
 from est_alan_scheduler import scheduler
+from est_alan_scheduler.loops.ticking import check
 from est_alan_scheduler.scheduler import SchedulerThread, start_scheduler
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -62,7 +63,14 @@ def _press_ctrl_c() -> None:
 
 
 class TestStart:
-    @pytest.mark.parametrize("interval", [0, -1, float("nan"), float("inf"), True, "1", None])
+    def test_the_interval_may_be_a_timedelta(self) -> None:
+        registry = TaskRegistry()
+        with start_scheduler(timedelta(milliseconds=1500), registry=registry) as thread:
+            assert thread._interval == 1.5
+            assert thread.stop(timedelta(seconds=10))
+        assert check(timedelta(seconds=2), registry) == 2.0
+
+    @pytest.mark.parametrize("interval", [timedelta(0), 0, -1, float("nan"), float("inf"), True, "1", None])
     def test_the_interval_must_be_finite_and_positive(self, interval: Any) -> None:
         with pytest.raises(ValueError, match="interval") as caught:
             start_scheduler(interval)

@@ -75,6 +75,8 @@ def test_defaults() -> None:
         "on": None,
         "runs": 0,
         "consecutive_failures": 0,
+        "max_runs": None,
+        "remove_when_done": False,
         "run_arguments": None,
     }
 
@@ -153,7 +155,8 @@ UNITS = "weeks, days, hours, minutes, seconds, milliseconds, microseconds"
         ({"days": 10**400}, f"'every' field is too long: {{'days': {10**400}}}; at most 999999999 days"),
         (
             "5m",
-            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta, got '5m'",
+            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta, got '5m': "
+            "write every={'minutes': 5}",
         ),
     ],
 )
@@ -326,3 +329,20 @@ class TestAssignment:
             assert other == task
             other.at = None
             assert task.at == "07:00"
+
+
+def test_fields_without_names_say_what_to_write() -> None:
+    expected = r"^the fields of a Task are given by name: Task\(id='fetch', func=fetch, every=\{'minutes': 5\}\)$"
+    with pytest.raises(TypeError, match=expected):
+        Task("a", print)  # type: ignore[call-arg, arg-type]  # the slip is the test
+
+
+def test_a_derived_class_may_have_a_constructor_of_its_own() -> None:
+    class Daily(Task):
+        def __init__(self, task_id: str, func: Any) -> None:
+            super().__init__(id=task_id, func=func, at="07:00")
+
+    class Other(Daily): ...
+
+    other: Any = Other
+    assert (Daily("a", print).id, other("b", print).at) == ("a", "07:00")

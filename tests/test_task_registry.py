@@ -1,6 +1,7 @@
 """The registry: registration, nested ticks, edits, clock steps."""
 
 import contextlib
+import functools
 from collections.abc import Callable
 from datetime import timedelta
 from random import Random
@@ -85,6 +86,42 @@ class TestRegister:
 
         registry.tick()
         assert (double(4), registry.store["a"].result) == (8, 4)
+
+    def test_the_decorator_takes_the_name_of_the_function_as_id(self, registry: Frozen) -> None:
+        @registry.task(every={"seconds": 1})
+        def double() -> None: ...
+
+        assert registry.store["double"].func is double
+        with pytest.raises(ValueError, match=r"^Task with id 'double' already registered\.$"):
+            registry.task(every={"seconds": 2})(double)
+        registry.task(id="other", every={"seconds": 2})(double)
+        assert [*registry.store] == ["double", "other"]
+
+    def test_a_function_without_a_name_of_its_own_gets_another_id(self, registry: Frozen) -> None:
+        for func in (lambda: None, lambda: None, functools.partial(work), functools.partial(work)):
+            registry.task(every={"seconds": 1})(func)
+        assert {len(task.id) for task in registry} == {32}
+
+    def test_a_decorator_without_fields_says_what_to_write(self, registry: Frozen) -> None:
+        with pytest.raises(TypeError, match=r"^the fields of a task are given by name: @registry\.task\(every=\{"):
+
+            @registry.task  # type: ignore[arg-type]  # the slip is the test
+            def double() -> None: ...
+
+        assert len(registry) == 0
+
+    def test_a_function_that_cannot_be_called_with_its_arguments_is_refused(self, registry: Frozen) -> None:
+        def load(dep_fetsh: str) -> None: ...
+
+        task = Task(id="load", at="07:00", func=load, depends_on=["fetch"])
+        with pytest.raises(
+            ValueError,
+            match=r"^Task 'load' cannot call its function: func load lacks the argument 'dep_fetsh' \(did you",
+        ):
+            registry.register(task)
+        assert len(registry) == 0
+        task.kwargs = {"dep_fetsh": "by hand"}
+        registry.register(task)
 
     def test_remove_returns_the_task(self, registry: Frozen) -> None:
         task = registry.register(Task(id="a", every={"seconds": 1}, func=work))

@@ -99,6 +99,28 @@ class TestDependencies:
         registry.tick()
         assert (task.result, task.error_message) == (result, None)
 
+    @pytest.mark.parametrize("task_id", ["load users", "load-users", "load: users!"])
+    def test_the_result_of_an_id_that_is_no_identifier_is_passed(self, registry: Frozen, task_id: str) -> None:
+        registry.register(Task(id=task_id, every={"hours": 1}, func=work))
+        funcs: list[Callable[..., Any]] = [
+            lambda *, dep_load_users=None, dep_load_users_=None: dep_load_users or dep_load_users_,
+            lambda **kwargs: [*kwargs],
+            lambda: "no argument",
+        ]
+        tasks = [registry.register(Task(every={"hours": 1}, func=func, depends_on=[task_id])) for func in funcs]
+        registry.tick()
+        registry.tick()
+        name = "dep_load_users_" if "!" in task_id else "dep_load_users"
+        assert [task.result for task in tasks] == ["done", [name], "no argument"]
+
+    def test_the_result_of_a_korean_id_is_passed_under_its_name(self, registry: Frozen) -> None:
+        registry.register(Task(id="사용자", every={"hours": 1}, func=work))
+        func = lambda dep_사용자: dep_사용자  # noqa: E731, N803  # Python takes such names
+        task = registry.register(Task(every={"hours": 1}, func=func, depends_on=["사용자"]))
+        registry.tick()
+        registry.tick()
+        assert task.result == "done"
+
     def test_a_dependency_removed_in_the_same_tick_holds_its_dependent(self, registry: Frozen) -> None:
         registry.register(Task(id="a", every={"hours": 1}, func=work))
         registry.tick()

@@ -61,7 +61,7 @@ class TestRun:
         registry.tick()
         (record,) = caplog.records
         assert (record.name, record.levelname) == ("est_alan_scheduler", "ERROR")
-        assert without_seconds([record.getMessage()]) == ["Task 'a' failed after N s: ValueError: boom"]
+        assert without_seconds([record.getMessage()]) == ["Task 'a' (boom) failed after N s: ValueError: boom"]
         assert record.exc_info is not None
 
     @pytest.mark.parametrize("error", [ValueError("x"), SystemExit(3), StopIteration()])

@@ -80,7 +80,7 @@ def test_a_failure_is_recorded_and_logged_with_the_traceback(
     assert (task.status, task.result, task.error_message) == (TaskStatus.FAILED, "before", message)
     assert type(task.error) is kind
     assert task.history[0]["error"] == message
-    assert without_seconds(caplog.messages) == [f"Task 'a' failed after N s: {message}"]
+    assert without_seconds(caplog.messages) == [f"Task 'a' ({func.__name__}) failed after N s: {message}"]
     assert f"in {func.__name__}" in caplog.text
 
 
@@ -245,7 +245,7 @@ def test_a_run_that_outlives_shutdown_is_recorded_as_interrupted(
     assert (task.status, task.error_message) == (TaskStatus.FAILED, "RuntimeError: interrupted by shutdown")
     expected = [
         "Interrupted by shutdown while they ran: 'a'",
-        "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
+        "Task 'a' (hold) failed after N s: RuntimeError: interrupted by shutdown",
     ]
     assert without_seconds(logged(caplog)) == expected
     jobs.release_unstarted(str(tmp_path))

@@ -144,6 +144,9 @@ class World:
     def register(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:
         self.registry.register(self._task(task_id, fields, behaviour))
 
+    def replace(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:
+        self.registry.register(self._task(task_id, fields, behaviour), replace=True)
+
     def remove(self, task_id: str) -> None:
         self.registry.remove(task_id)
 

@@ -1,4 +1,7 @@
-"""The base of all errors that this package raises."""
+"""The base of all errors that this package raises, and those of each builtin kind.
+
+Their `__module__` is what a traceback shows: the package, which exports them.
+"""
 
 
 class SchedulerError(Exception):
@@ -8,22 +11,34 @@ class SchedulerError(Exception):
     raises `pydantic.ValidationError`, a `ValueError`, which pydantic does not let anyone derive from.
     """
 
+    __module__ = "est_alan_scheduler"
+
 
 class InvalidValueError(SchedulerError, ValueError):
     """An argument, a task or a URL has a value that is not allowed; the text says what is."""
+
+    __module__ = "est_alan_scheduler"
 
 
 class InvalidTypeError(SchedulerError, TypeError):
     """An argument is of a class that is not allowed; the text says which one is."""
 
+    __module__ = "est_alan_scheduler"
+
 
 class WrongStateError(SchedulerError, RuntimeError):
     """The call is valid, but not now, not from here, or not with this store; the text says why."""
+
+    __module__ = "est_alan_scheduler"
 
 
 class WaitTimeoutError(SchedulerError, TimeoutError):
     """No run of a task has ended in the time that the caller of `wait` gave it; the text says why none has."""
 
+    __module__ = "est_alan_scheduler"
+
 
 class MissingExtraError(SchedulerError, ImportError):
     """A feature needs a library that is not installed; the text names the extra that brings it."""
+
+    __module__ = "est_alan_scheduler"

@@ -3,8 +3,10 @@
 import inspect
 from collections.abc import Callable
 from functools import partial
-from types import FunctionType, MethodType
+from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
+
+from est_alan_scheduler._support.signals import is_interruption
 
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
@@ -16,15 +18,23 @@ def is_coroutine_function(func: Callable[..., Any]) -> bool:
 
 def own_name(func: Callable[..., Any]) -> str:
     """Return the name of a function, of a class, or of the class of another object that can be called."""
-    func = _unwrapped(func)
-    name = getattr(func, "__name__", None)
+    try:
+        func = _unwrapped(func)
+        name = getattr(func, "__name__", None)
+    except Exception as error:  # of an object with a `__getattr__` of its own
+        if is_interruption(error):
+            raise
+        name = None
     return name if isinstance(name, str) and name else type(func).__name__
 
 
 def generator_kind(func: Callable[..., Any]) -> str | None:
     """Return "generator" or "async generator" if a call of `func` makes one, and does no work; else None."""
-    if type(func) is FunctionType and not func.__code__.co_flags & _GENERATORS:  # nearly all, and fast
-        return None
+    while type(func) is partial:
+        func = func.func
+    kind = type(func)
+    if kind is BuiltinFunctionType or (kind is FunctionType and not func.__code__.co_flags & _GENERATORS):
+        return None  # nearly all, and fast
     for layer in _layers(func):
         if inspect.isgeneratorfunction(layer):
             return "generator"

@@ -1,14 +1,12 @@
 """The interpreter: whether it is ending, what has to end before it, and its monotonic clock."""
 
 import atexit
-
-# Imported first, because their own hooks have to be registered before ours: later hooks run earlier.
-import concurrent.futures.process
-import concurrent.futures.thread
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 
 _is_ending = threading.Event()
 _has_ended = threading.Event()
@@ -17,7 +15,8 @@ _endings: "set[weakref.WeakMethod[Callable[[], None]]]" = set()
 
 def is_ending() -> bool:
     """Return whether the main thread has ended: Python's executors take no more calls."""
-    return _is_ending.is_set()
+    # Private, but it is set before all hooks of the end; what else notes it depends on their order.
+    return _is_ending.is_set() or bool(getattr(threading, "_SHUTTING_DOWN", False))
 
 
 def has_ended() -> bool:
@@ -35,10 +34,10 @@ def has_other_threads() -> bool:
 
     Workers of executors, for which Python waits as well, do not count: most only make their last calls.
     """
-    # Private, but they are known by nothing else.
+    # Private, but they are known by nothing else. What is not imported has no workers.
     workers = {
-        *getattr(concurrent.futures.thread, "_threads_queues", ()),
-        *getattr(concurrent.futures.process, "_threads_wakeups", ()),
+        *getattr(sys.modules.get("concurrent.futures.thread"), "_threads_queues", ()),
+        *getattr(sys.modules.get("concurrent.futures.process"), "_threads_wakeups", ()),
     }
     return any(
         not thread.daemon and thread is not threading.main_thread() and thread not in workers
@@ -64,6 +63,23 @@ def _end() -> None:
             end()
 
 
-atexit.register(note_end)
-# Private, but no public hook runs before the executors are shut down: `atexit` is too late.
-getattr(threading, "_register_atexit", lambda _: None)(_end)
+def run_hooks_before_executors() -> None:
+    """Let the hooks of this module run before those of Python's executors; for the modules that use these.
+
+    Later hooks run earlier, and an executor registers its own when it is imported: that takes so long that only the
+    programs which use one pay for it.
+    """
+    import concurrent.futures.process
+    import concurrent.futures.thread  # noqa: F401
+
+    _register_hooks()
+
+
+def _register_hooks() -> None:
+    atexit.register(note_end)
+    # Private, but no public hook runs before the executors are shut down: `atexit` is too late.
+    with suppress(RuntimeError):  # the program ends already
+        getattr(threading, "_register_atexit", lambda _: None)(_end)
+
+
+_register_hooks()

@@ -7,11 +7,11 @@ from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler._support.tracebacks import format_traceback
 
+# No NullHandler: without any configuration, Python's last resort writes warnings and errors to stderr.
 _logger = logging.getLogger("est_alan_scheduler")
-_logger.addHandler(logging.NullHandler())  # a library is quiet until the application configures logging
 
 is_enabled = _logger.isEnabledFor
-"""Return whether a line of that level has a handler that wants it. It costs next to nothing."""
+"""Return whether lines of that level are wanted. It costs next to nothing."""
 
 
 def log(level: int, message: str, error: BaseException | None = None) -> None:
@@ -42,13 +42,15 @@ def _format_traceback(record: logging.LogRecord) -> bool:
 
 
 def _has_reader() -> bool:
-    """Return whether there is a handler that shows something: the text of a traceback takes long to make."""
+    """Return whether a handler shows an error: the text of a traceback takes long to make."""
     logger: logging.Logger | None = _logger
+    has_handlers = False
     while logger is not None:
+        has_handlers = has_handlers or bool(logger.handlers)
         if not all(isinstance(handler, logging.NullHandler) for handler in logger.handlers):
             return True
         logger = logger.parent if logger.propagate else None
-    return False
+    return not has_handlers and logging.lastResort is not None
 
 
 _logger.addFilter(_format_traceback)

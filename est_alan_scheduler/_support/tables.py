@@ -1,7 +1,6 @@
 """Tables of short texts: aligned for a terminal, or as HTML."""
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from unicodedata import category, combining, east_asian_width, normalize
 
 from est_alan_scheduler._support.text import one_line
@@ -47,15 +46,16 @@ def text_table(header: Sequence[str], rows: Iterable[Sequence[str]], widest: Seq
 
 def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
     """Return rows as a small table in HTML; with an empty `header`, the first cell of each row is its heading."""
-    lines = [_html_row(header, len(header))] if header else []
-    lines += [_html_row(row, 0 if header else 1) for row in rows]
+    from html import escape  # late: it loads the names of all characters, and few programs show a table
+
+    def line(cells: Sequence[str], headings: int) -> str:
+        marked = (("th" if number < headings else "td", escape(cell)) for number, cell in enumerate(cells))
+        return f"<tr>{''.join(f'<{tag}>{text}</{tag}>' for tag, text in marked)}</tr>"
+
+    lines = [line(header, len(header))] if header else []
+    lines += [line(row, 0 if header else 1) for row in rows]
     told = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{told}{''.join(lines)}</table>"
-
-
-def _html_row(cells: Sequence[str], headings: int) -> str:
-    marked = (("th" if number < headings else "td", escape(cell)) for number, cell in enumerate(cells))
-    return f"<tr>{''.join(f'<{tag}>{text}</{tag}>' for tag, text in marked)}</tr>"
 
 
 def _columns(character: str) -> int:

@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import one_line, short_repr
 from est_alan_scheduler.fields.checks import near_miss
 
@@ -38,13 +39,15 @@ class Address:
         self.scheme = scheme
         self.shown = f"{scheme}://…"
         if re.search(r"[\x00-\x1f\x7f]|^\s|\s$", rest):
-            raise ValueError(f"{self.shown}: the URL contains a control character, or a space at its end: take it out")
+            raise InvalidValueError(
+                f"{self.shown}: the URL contains a control character, or a space at its end: take it out"
+            )
         authority, self._path, self._query = _split(rest)
         if "@" in self._path + self._query or "#" in rest:
-            raise ValueError(f"{self.shown}: the URL has an @ behind the host, or a #: {_ESCAPES}")
+            raise InvalidValueError(f"{self.shown}: the URL has an @ behind the host, or a #: {_ESCAPES}")
         user, _, place = authority.rpartition("@")
         if "@" in user.partition(":")[0]:
-            raise ValueError(f"{self.shown}: the URL has two @ and no password between them: {_ESCAPES}")
+            raise InvalidValueError(f"{self.shown}: the URL has two @ and no password between them: {_ESCAPES}")
         self.user, self.password = self._read_user(user if "@" in authority else None)
         self.host, self.port = self._read_host(place)
         self.path = self._decoded(self._path[1:])
@@ -71,13 +74,15 @@ class Address:
             if name not in readers:
                 asked = "an option after the password" if hides else f"the option {short_repr(name)}"
                 hint = " (write & in it as %26)" if hides else near_miss(name, readers)
-                raise ValueError(f"{self.shown}: {asked} is unknown{hint}; the options are: {', '.join(readers)}")
+                raise InvalidValueError(
+                    f"{self.shown}: {asked} is unknown{hint}; the options are: {', '.join(readers)}"
+                )
             try:
                 value = readers[name](text)
             except ValueError as error:
-                raise ValueError(f"{self.shown}: the option {name} must be {error}") from None
+                raise InvalidValueError(f"{self.shown}: the option {name} must be {error}") from None
             if name in found and name != "host":
-                raise ValueError(f"{self.shown}: the option {name} is given twice: take one of them out")
+                raise InvalidValueError(f"{self.shown}: the option {name} is given twice: take one of them out")
             found[name] = (*_as_tuple(found[name]), value) if name in found else value
             hides = hides or name in SECRETS
         return found
@@ -91,7 +96,7 @@ class Address:
     def _read_host(self, place: str) -> tuple[str, int | None]:
         found = re.fullmatch(r"(?:\[([0-9A-Fa-f:.%\w]*)\]|([^\[\]:]*))(?::([0-9]*))?", place)
         if found is None or not _is_port(found[3]):  # it may as well be a password, and is not shown
-            raise ValueError(
+            raise InvalidValueError(
                 f"{self.shown}: what follows the host must be :port, a number from 1 to 65535; an IPv6 address stands"
                 f" in brackets, and {_ESCAPES}"
             )
@@ -100,7 +105,7 @@ class Address:
             [] if host.startswith("/") or not host else host.removesuffix(".").split(".")
         )  # or a directory of sockets
         if not all(0 < len(label) < 64 for label in labels):
-            raise ValueError(f"{self.shown}: each part of a host name has 1 to 63 characters")
+            raise InvalidValueError(f"{self.shown}: each part of a host name has 1 to 63 characters")
         return host, int(found[3]) if found[3] else None
 
     def _read_options(self) -> list[tuple[str, str]]:
@@ -108,14 +113,16 @@ class Address:
         for item in filter(None, self._query.split("&")):
             name, equals, value = item.partition("=")
             if not equals:
-                raise ValueError(f"{self.shown}: what follows the ? must be options, like ?name=value&name=value")
+                raise InvalidValueError(
+                    f"{self.shown}: what follows the ? must be options, like ?name=value&name=value"
+                )
             options.append((self._decoded(name), self._decoded(value, unquote_plus)))
         return options
 
     def _decoded(self, text: str, decode: Callable[..., str] = unquote) -> str:
         decoded = decode(text, errors="surrogateescape")
         if re.search("[\0\ud800-\udfff]", decoded):
-            raise ValueError(f"{self.shown}: the URL contains %00, or bytes that are no UTF-8: take them out")
+            raise InvalidValueError(f"{self.shown}: the URL contains %00, or bytes that are no UTF-8: take them out")
         return decoded
 
     def _show(self, user: str, place: str) -> str:
@@ -150,14 +157,14 @@ def text(value: str) -> str:
 def whole_number(value: str) -> int:
     """Read an option that is a whole number."""
     if not re.fullmatch("-?[0-9]{1,9}", value):
-        raise ValueError("a whole number")
+        raise InvalidValueError("a whole number")
     return int(value)
 
 
 def seconds(value: str) -> float:
     """Read an option that is a number of seconds."""
     if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", value) or float(value) == 0:
-        raise ValueError("a number of seconds above 0")
+        raise InvalidValueError("a number of seconds above 0")
     return float(value)
 
 
@@ -165,7 +172,7 @@ def yes_or_no(value: str) -> bool:
     """Read an option that is true or false."""
     answers = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
     if value.lower() not in answers:
-        raise ValueError("true or false")
+        raise InvalidValueError("true or false")
     return answers[value.lower()]
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from importlib import import_module
 
+from est_alan_scheduler._support.errors import InvalidValueError, MissingExtraError, WrongStateError
 from est_alan_scheduler._support.text import error_text, one_line, short_repr
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
@@ -36,7 +37,7 @@ def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | 
         backend.open()
     except Exception as error:
         backend.close()
-        if type(error) in (ValueError, RuntimeError):
+        if isinstance(error, InvalidValueError | WrongStateError):
             raise
         raise _documented(error, backend, name) from error
     except BaseException:
@@ -50,9 +51,9 @@ def _documented(error: Exception, backend: Backend, name: str) -> Exception:
     text = str(error) if isinstance(error, BackendUnavailableError) else f"{backend.url}: {error_text(error)}"
     if is_misfit(error.__cause__):
         remedy = f"give the backend another name, or this user the right to create and change what begins with {name}_"
-        return RuntimeError(f"{text}; {remedy}")
+        return WrongStateError(f"{text}; {remedy}")
     is_outage = isinstance(error, BackendUnavailableError) and not isinstance(error, ValueRefusedError)
-    return (BackendUnavailableError if is_outage else RuntimeError)(f"{text}; {backend.hint}")
+    return (BackendUnavailableError if is_outage else WrongStateError)(f"{text}; {backend.hint}")
 
 
 def _backend(url: str, name: str, clock: Callable[[], int] | None) -> Backend:
@@ -66,7 +67,7 @@ def _backend(url: str, name: str, clock: Callable[[], int] | None) -> Backend:
     if scheme in _REDIS:
         backend = _load("RedisBackend", "redis.backend", "redis", "redis")
         return backend(Address(url, scheme.replace("valkey", "redis")), name, clock)
-    raise ValueError(f"no backend for {_asked(url, scheme)}; available: {_KNOWN}")
+    raise InvalidValueError(f"no backend for {_asked(url, scheme)}; available: {_KNOWN}")
 
 
 def _asked(url: object, scheme: str) -> str:
@@ -83,21 +84,21 @@ def sqlite_path(rest: str) -> str:
     """Return the path of a file in what follows `sqlite://`."""
     shown, path = f"sqlite://{one_line(rest)}", rest[1:]
     if path in ("", ":memory:") or path.startswith("file:"):
-        raise ValueError(
+        raise InvalidValueError(
             f"{shown}: state has to be in a file, like sqlite:///tasks.db; for state in this process, pass"
             " MemoryBackend() of est_alan_scheduler.backends"
         )
     if not rest.startswith("/"):
-        raise ValueError(f"{shown}: a path begins after the third slash, like sqlite:///tasks.db")
+        raise InvalidValueError(f"{shown}: a path begins after the third slash, like sqlite:///tasks.db")
     if re.search(r"\?\w+=", path):
         options = ", ".join(map(repr, re.findall(r"[?&](\w+)=", path)))
-        raise ValueError(f"{shown}: nothing can follow the path of the file, got {options}")
+        raise InvalidValueError(f"{shown}: nothing can follow the path of the file, got {options}")
     try:
         is_path = b"\0" not in os.fsencode(path)
     except UnicodeEncodeError:
         is_path = False
     if not is_path:
-        raise ValueError(f"{shown}: no path contains a NUL, or half a surrogate pair")
+        raise InvalidValueError(f"{shown}: no path contains a NUL, or half a surrogate pair")
     return path
 
 
@@ -109,7 +110,9 @@ def _load(name: str, module: str, extra: str, *libraries: str) -> Callable[..., 
         except ModuleNotFoundError as error:
             if error.name != library:
                 raise _broken(library, extra, error) from error
-            raise ImportError(f'this backend needs {library}: pip install "est-alan-scheduler[{extra}]"') from error
+            raise MissingExtraError(
+                f'this backend needs {library}: pip install "est-alan-scheduler[{extra}]"'
+            ) from error
         except Exception as error:
             raise _broken(library, extra, error) from error
     try:
@@ -119,6 +122,6 @@ def _load(name: str, module: str, extra: str, *libraries: str) -> Callable[..., 
     return found
 
 
-def _broken(library: str, extra: str, error: Exception) -> ImportError:
+def _broken(library: str, extra: str, error: Exception) -> MissingExtraError:
     remedy = f'pip install --upgrade --force-reinstall "est-alan-scheduler[{extra}]"'
-    return ImportError(f"{library} is installed, but cannot be imported ({short_repr(error)}): {remedy}")
+    return MissingExtraError(f"{library} is installed, but cannot be imported ({short_repr(error)}): {remedy}")

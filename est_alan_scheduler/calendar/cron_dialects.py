@@ -54,7 +54,7 @@ def advise(expression: str) -> Advice | None:
     """Return what to write instead of an expression that cron refuses; None if it is not recognised."""
     text = expression.strip()
     if len(text) <= _MAX_LENGTH:
-        for way in (_zoned, _interval, _once, _calendar_event, _year_or_question_mark, _crontab_line):
+        for way in (_zoned, interval_meant, _once, _calendar_event, _year_or_question_mark, _crontab_line):
             advice = way(text)
             if advice is not None:
                 return advice
@@ -71,7 +71,7 @@ def _zoned(text: str) -> Advice | None:
     return Advice(reason, {**inner.options, "timezone": zone})
 
 
-def _interval(text: str) -> Advice | None:
+def interval_meant(text: str) -> Advice | None:
     """Recognise `@every 1h30m` of Go, and `rate(5 minutes)` of AWS."""
     match = re.fullmatch(r"(?:@?every\s+|rate\()?((?:[0-9]+(?:\.[0-9]+)?\s*[a-zµ]+\s*)+)\)?", text.lower())
     if match is None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
+from est_alan_scheduler._support.errors import InvalidValueError, MissingExtraError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_dialects import advise
 from est_alan_scheduler.calendar.cron_field import FIELDS
@@ -73,7 +74,7 @@ def parse(expression: str) -> CronExpression:
     try:
         import cronsim  # noqa: F401  # so that the error comes from here, whatever was read before
     except ModuleNotFoundError as error:
-        raise ImportError('cron needs cronsim: pip install "est-alan-scheduler[cron]"') from error
+        raise MissingExtraError('cron needs cronsim: pip install "est-alan-scheduler[cron]"') from error
     return _parse(expression)
 
 
@@ -83,7 +84,7 @@ def _parse(expression: str) -> CronExpression:
         return _read(expression)
     except ValueError as error:
         problem = str(error)
-    raise ValueError(_with_advice(expression, problem))
+    raise InvalidValueError(_with_advice(expression, problem))
 
 
 def _read(expression: str) -> CronExpression:
@@ -95,7 +96,7 @@ def _read(expression: str) -> CronExpression:
         fields.insert(0, "0")
     if len(fields) != 6:
         nicknames = f", nor one of {', '.join(_NICKNAMES)}" if expression.startswith("@") else ""
-        raise ValueError(
+        raise InvalidValueError(
             f"cron {short_repr(expression)} is not five fields (minute hour day-of-month month day-of-week), six with "
             f"the seconds first{nicknames}, but {len(fields)}"
         )
@@ -104,7 +105,7 @@ def _read(expression: str) -> CronExpression:
         found = _values(position, text.upper())
         if found is None:
             field = FIELDS[position]
-            raise ValueError(
+            raise InvalidValueError(
                 f"cron {short_repr(expression)} has the {field.name} {short_repr(text)}; allowed: {field.allowed}"
             )
         values.append(found)
@@ -112,7 +113,7 @@ def _read(expression: str) -> CronExpression:
         walk = CronSim(" ".join(found.text for found in values), _ANY)
         next(copy.copy(walk))
     except (CronSimError, StopIteration):
-        raise ValueError(_never_comes(expression, fields)) from None
+        raise InvalidValueError(_never_comes(expression, fields)) from None
     seconds, minutes, hours, days, months, weekdays = values
     is_day_both = days.text.startswith("*") or weekdays.text.startswith("*")
     return CronExpression(seconds, minutes, hours, days, months, weekdays, is_day_both, walk)

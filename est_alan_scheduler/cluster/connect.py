@@ -1,10 +1,13 @@
 """The connection of a registry to a backend, through which it shares its tasks with other instances."""
 
 from collections.abc import Callable, Collection
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 
@@ -16,13 +19,16 @@ DEFAULT_LEASE = 30.0
 _SHORTEST_LEASE, _LONGEST_LEASE = 0.1, 86_400.0
 
 
-def check_lease(value: float) -> None:
-    """Raise `ValueError` for a value that is no number of seconds, or too small or large a one."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not _SHORTEST_LEASE <= value <= _LONGEST_LEASE:
-        raise ValueError(
-            f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, got {short_repr(value)}"
+def check_lease(value: float | timedelta) -> float:
+    """Return a lease in seconds; raise `ValueError` for a value that is none, or too small or large a one."""
+    seconds = in_seconds(value)
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not _SHORTEST_LEASE <= seconds <= _LONGEST_LEASE:
+        raise InvalidValueError(
+            f"lease must be a number of seconds from {_SHORTEST_LEASE:g} to {_LONGEST_LEASE:g}, or a timedelta, got "
+            f"{short_repr(value)}"
         )
+    return seconds  # type: ignore[no-any-return]  # a number
 
 
 def join(
@@ -64,6 +70,6 @@ def _open(backend: "str | Backend") -> "Backend":
     if isinstance(backend, str):
         return open_backend(backend)
     if not isinstance(backend, Backend):
-        raise TypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
+        raise InvalidTypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
     backend.open()
     return backend

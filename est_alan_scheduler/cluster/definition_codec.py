@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.backends.clock import is_instant
 from est_alan_scheduler.backends.rows import is_storable
@@ -57,13 +58,13 @@ class TaskDefinition(NamedTuple):
 def encode(task: Task, names: FunctionNames) -> TaskDefinition:
     """Return the definition of `task`, not armed; ValueError if other processes could not build the task from it."""
     if "id" not in task.model_fields_set:
-        raise ValueError(
+        raise InvalidValueError(
             f"a backend needs a stable id, the same after a restart: Task(id='…', func={short_repr(task.func)})"
         )
     for field, items in (("args", enumerate(task.args)), ("kwargs", task.kwargs.items())):
         for key, value in items:
             if json_or_repr(value) is not value:
-                raise ValueError(
+                raise InvalidValueError(
                     f"{field}[{key!r}] of task {task.id!r} is {short_repr(value)}, which JSON cannot hold: with a "
                     "backend, pass texts, numbers, lists and dicts"
                 )
@@ -72,7 +73,7 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         names.keep_errors(task.retry.on if task.retry is not None else ())
         name = names.name_of(task.func)
     except ValueError as error:
-        raise ValueError(f"task {task.id!r}: {error}") from None
+        raise InvalidValueError(f"task {task.id!r}: {error}") from None
     try:
         fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
     except ValueError as error:  # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C
@@ -142,7 +143,7 @@ def _check_dependencies(task: Task) -> None:
     for task_id in inputs(task):
         if not is_storable(task_id):
             name = "depends_on" if task_id in task.depends_on else "after"
-            raise ValueError(
+            raise InvalidValueError(
                 f"{name} of task {task.id!r} has {short_repr(task_id)}, which no task of a backend can have for an"
                 " id: it has a NUL or half a surrogate pair"
             )
@@ -152,7 +153,7 @@ def check_zone(task_id: str, definition: TaskDefinition) -> None:
     """Raise ValueError for a schedule in the local time of another zone."""
     zone = definition.zone
     if zone is not None and not _is_local(zone):
-        raise ValueError(
+        raise InvalidValueError(
             f"task {task_id!r} was first registered where local time is {zone['name']}, here it is "
             f"{local_zone()['name']}: say which one is meant, timezone={zone['name']!r} for example, or each zone would"
             " have slots of its own"

@@ -9,6 +9,7 @@ from datetime import datetime
 from threading import get_ident
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
@@ -55,7 +56,7 @@ class Edits:
         for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
             for task_id in ids:
                 if not self._backend.can_hold(task_id):
-                    raise ValueError(
+                    raise InvalidValueError(
                         f"the {name} of task {short_repr(task.id)} cannot be stored: the encoding of the database lacks"
                         f" a character of {short_repr(task_id)}"
                     )

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import class_name, short_repr
 from est_alan_scheduler.fields.retry import NamedError, named_error
 from est_alan_scheduler.fields.serialization import function_name
@@ -30,9 +31,9 @@ class FunctionNames:
     def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
         """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another one has it."""
         if not callable(func):
-            raise ValueError(f"only a function can be exposed, got {short_repr(func)}")
+            raise InvalidValueError(f"only a function can be exposed, got {short_repr(func)}")
         if name is not None and (not isinstance(name, str) or not name):
-            raise ValueError(f"the name of a function must be a non-empty text, got {short_repr(name)}")
+            raise InvalidValueError(f"the name of a function must be a non-empty text, got {short_repr(name)}")
         self._keep(func, natural_name(func) if name is None else name)
 
     def name_of(self, func: Callable[..., Any]) -> str:
@@ -51,7 +52,7 @@ class FunctionNames:
         """Let `find_error` find these classes, which a task names; ValueError for one that has no name of its own."""
         for cls in classes:
             if "<" in cls.__qualname__:  # each call of a function makes another class
-                raise ValueError(f"retry.on has {cls.__name__}, which no other process finds by name")
+                raise InvalidValueError(f"retry.on has {cls.__name__}, which no other process finds by name")
             if not issubclass(cls, NamedError):
                 self._errors[class_name(cls)] = cls
 
@@ -62,13 +63,13 @@ class FunctionNames:
         of an error. ValueError for what is no name at all.
         """
         if not isinstance(name, str):
-            raise ValueError(f"on must be names of exception classes, got {short_repr(name)}")
+            raise InvalidValueError(f"on must be names of exception classes, got {short_repr(name)}")
         return self._errors.get(name) or named_error(name)
 
     def _keep(self, func: Callable[..., Any], name: str) -> None:
         kept = self._functions.setdefault(name, func)  # atomic: of two threads, one is second
         if kept is not func and kept != func and not _is_reloaded(kept, func):  # a bound method is made anew each time
-            raise ValueError(
+            raise InvalidValueError(
                 f"func {short_repr(func)} cannot have the name {name!r}, which is that of {short_repr(kept)}: give it"
                 " one of its own, registry.expose(func, 'another name')"
             )
@@ -82,9 +83,11 @@ def natural_name(func: Callable[..., Any]) -> str:
     name = function_name(func)
     module, _, qualname = name.partition(":")
     if not qualname or "<" in name or " " in name:
-        raise ValueError(f"func {short_repr(func)} has no name by which other processes could find it: {_REMEDY}")
+        raise InvalidValueError(
+            f"func {short_repr(func)} has no name by which other processes could find it: {_REMEDY}"
+        )
     if module == "__main__":
-        raise ValueError(
+        raise InvalidValueError(
             f"func {qualname!r} is defined in the program itself (__main__), which is another one in every process: "
             f"{_REMEDY}"
         )

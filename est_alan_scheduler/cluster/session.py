@@ -185,7 +185,7 @@ class ClusterSession:
         self.release([entry.task.id for entry in ready if self.records.is_held(entry.task.id)])
         if is_inline:
             self.claims.hold(())
-            self._send_claims(self.completer.flush)
+            self.ask(self.completer.flush)
 
     def release_unstarted(self, ready: list[Entry]) -> None:
         """End a tick whose thread must not wait for the store: the heartbeat releases claims that did not start."""
@@ -203,13 +203,13 @@ class ClusterSession:
             return False
         if not self.prepare(0, is_paused=True) or self.records.is_claimed(task.id) or self.records.row(task.id) is None:
             return False
-        self._send_claims(lambda: self.claims.claim_by_hand(task, self._agenda))
+        self.ask(lambda: self.claims.claim_by_hand(task, self._agenda))
         return self.records.is_held(task.id)
 
     def release(self, ids: Collection[str]) -> None:
         """Release claims of runs that have not started, and undo all released ones; in an outage, when that is over."""
         self.claims.release(ids)
-        self._send_claims(self.claims.write_released)
+        self.ask(self.claims.write_released)
 
     def run_ended(self, run: Run, clock: datetime, result: str | None, text: str | None) -> None:
         """Queue the outcome that stands in the fields of a task, to be written; the caller holds the lock."""
@@ -218,9 +218,9 @@ class ClusterSession:
 
     def publish_stored(self) -> None:
         """Store the outcomes that wait in the outbox, and publish them; in an outage, a later tick or `leave` does."""
-        self._recorder.outbox.flush(lambda: self._send_claims(self.completer.flush))
+        self._recorder.outbox.flush(lambda: self.ask(self.completer.flush))
 
-    def _send_claims(self, question: Callable[[], None]) -> bool:
+    def ask(self, question: Callable[[], None]) -> bool:
         """Ask the store; return False if it is out of reach."""
         if self.outage.seconds_left():
             return False

@@ -1,15 +1,15 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.control.defaults import check_defaults
 from est_alan_scheduler.executors.capacity import Capacity
-from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 from est_alan_scheduler.fields.checks import check_count
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.readiness import Condition, Readiness
@@ -20,6 +20,7 @@ from est_alan_scheduler.task import Task
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.session import ClusterSession
+    from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 
 KEEP: Any = object()
 """Stands for an option that stays as it is."""
@@ -37,6 +38,12 @@ class Hooks(Protocol):
     def _may_still_start(self, task: Task, now: datetime) -> bool: ...
 
     def _stricter(self) -> Condition | None: ...
+
+
+def _pool(executor: "ExecutorSource") -> "Pool":
+    from est_alan_scheduler.executors.pool import Pool  # late: a registry without an executor needs none
+
+    return Pool(executor)
 
 
 class Parts:
@@ -83,10 +90,10 @@ class Parts:
 
     def configure(
         self,
-        executor: ExecutorSource | None,
+        executor: "ExecutorSource | None",
         max_running: int | None,
         backend: "str | Backend | None",
-        lease: float,
+        lease: float | timedelta,
         defaults: Mapping[str, Any] | None,
     ) -> None:
         """Do what `TaskRegistry.configure` says."""
@@ -97,11 +104,11 @@ class Parts:
         lease = self.lease if lease is KEEP else lease
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
-        check_lease(lease)
+        lease = check_lease(lease)
         defaults = self.defaults if defaults is KEEP else check_defaults(defaults)
         pool = capacity.pool
         if executor is not capacity.executor:
-            pool = None if executor is None else Pool(executor)
+            pool = None if executor is None else _pool(executor)
         if backend != self.backend or (self.session is not None and lease != self.lease):
             self._move(backend, lease)
         with self.lock:
@@ -134,7 +141,7 @@ class Parts:
     def _refuse_while_running(self) -> None:
         ids = ", ".join(repr(run.task.id) for run in self.in_flight.all())
         if ids:
-            raise RuntimeError(f"a registry cannot be configured while tasks run: {ids}")
+            raise WrongStateError(f"a registry cannot be configured while tasks run: {ids}")
 
     def start_over_after_fork(self) -> None:
         """Start over in a child process: the other threads are gone, with their locks and the runs they were in."""

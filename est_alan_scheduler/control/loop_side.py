@@ -1,17 +1,19 @@
 """The side of a registry that its loops use: when to tick next, what wakes them, and the end of their runs."""
 
-import asyncio
 import logging
 import math
 from collections.abc import Callable, Collection
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from threading import get_ident
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.tick import SplitTick
+from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.runs.run import Run, ThreadContext
 
 LONGEST_WAIT = 1.0
@@ -85,10 +87,10 @@ class LoopSide:
         with parts.lock:
             return parts.in_flight.started_by(contexts), parts.in_flight.seconds_to_deadline()
 
-    def shutdown(self, timeout: float | None, contexts: Collection[ThreadContext] | None = None) -> bool:
+    def shutdown(self, timeout: float | timedelta | None, contexts: Collection[ThreadContext] | None = None) -> bool:
         """Do what `TaskRegistry.shutdown` says, for the runs of these contexts or of all."""
         parts = self._parts
-        left = self._await_ends(timeout, contexts)
+        left = self._await_ends(in_seconds(timeout), contexts)
         if left:
             ids = ", ".join(repr(run.task.id) for run in left)
             log(logging.WARNING, f"Interrupted by shutdown while they ran: {ids}")
@@ -132,11 +134,16 @@ class LoopSide:
 
 
 def _refuse_to_block_an_event_loop(runs: list[Run]) -> None:
+    event_loops = {run.call.loop for run in runs if run.call is not None and run.call.loop is not None}
+    if not event_loops:
+        return
+    import asyncio  # late: a registry without coroutines needs none
+
     try:
         running = asyncio.get_running_loop()
     except RuntimeError:
         return
-    if any(run.call is not None and run.call.loop is running for run in runs):
-        raise RuntimeError(
+    if running in event_loops:
+        raise WrongStateError(
             "shutdown() would wait for coroutines in the thread of their own event loop: cancel run_scheduler() instead"
         )

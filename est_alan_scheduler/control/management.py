@@ -1,23 +1,31 @@
 """Management of tasks while they are scheduled: registered, changed, paused, removed, here and in a backend."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from operator import is_, itemgetter
+from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
+from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
-from est_alan_scheduler.planning.registration import INPUTS, check, check_results, refusal, refusal_of_change
+from est_alan_scheduler.planning.registration import (
+    INPUTS,
+    call_refusal,
+    check,
+    check_results,
+    refusal,
+    refusal_of_change,
+)
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
 
-if TYPE_CHECKING:
-    from est_alan_scheduler.cluster.session import ClusterSession
-
+_read_called = itemgetter("func", "args", "kwargs", "depends_on")
 _TRIES = 5  # to change a task that others change at the same moment
 
 
@@ -33,10 +41,14 @@ class Management:
         self._parts = parts
         self._waits = waits
         self._agenda = parts.agenda
+        self._done_tasks = DoneTasks(parts, self.publish)
 
     def register(self, task: Task, replace: bool = False) -> Task:
         """Do what `TaskRegistry.register` says."""
         check(task)
+        uncallable = call_refusal(task)
+        if uncallable is not None:
+            raise InvalidValueError(uncallable)
         check_unheld(task, self._agenda.reference)
         if replace and self._replace(task):
             return task
@@ -55,7 +67,7 @@ class Management:
         if refused is not None and replace and not is_adopted and task.id in agenda.store:
             return self.register(task, replace)  # another thread has registered one meanwhile
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
         if session is not None:
             session.edits.join([task], self._refuse, self._put_in)
         self.publish("registered", task.id)
@@ -65,7 +77,7 @@ class Management:
         """Raise `ValueError` for a task that does not fit the others of the backend; the caller holds the lock."""
         refused = refusal(task, self._agenda.store, self._agenda.wanted, is_adopted)
         if refused is not None:
-            raise ValueError(refused)
+            raise InvalidValueError(refused)
 
     def _put_in(self, task: Task) -> None:
         """Put a task that the backend knows into the store; the caller holds the lock."""
@@ -87,8 +99,9 @@ class Management:
             if task is not None:
                 break
         else:
-            raise RuntimeError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
+        self._done_tasks.remove_if_done(task)
         return task
 
     def _replace(self, task: Task) -> bool:
@@ -107,30 +120,35 @@ class Management:
             if is_done and put_in_place(self._parts, task, former):
                 break
         else:
-            raise RuntimeError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
+            raise WrongStateError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task.id)
         return True
 
     def _try_update(self, before: Task, values: dict[str, Any]) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend."""
         parts, agenda, session = self._parts, self._agenda, self._parts.session
+        called = _read_called(before.__dict__)
+        changed = before.model_copy(update=values)
+        uncallable = call_refusal(changed)
         if session is not None:
-            session.edits.check(before.model_copy(update=values))
+            session.edits.check(changed)
         replaced = refused = since = None
-        with _sync_lock(session):
+        with sync_lock(session):
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
+                if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
+                    return None  # assigned meanwhile
                 if task is not None:
                     if not INPUTS.isdisjoint(values):
                         agenda.work_in(parts.hooks._now())  # `wanted` has to be complete
-                    refused = refusal_of_change(task, values, agenda.store, agenda.wanted)
+                    refused = refusal_of_change(task, values, agenda.store, agenda.wanted) or uncallable
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
-                raise ValueError(refused)
+                raise InvalidValueError(refused)
             is_done = session is None or session.edits.write_now(task, replaced or {}, since)
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
@@ -161,6 +179,9 @@ class Management:
         arguments: dict[str, Any] = task._validated({"run_arguments": given})["run_arguments"]
         called = task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
         check_results(called)
+        uncallable = call_refusal(called)
+        if uncallable is not None:
+            raise InvalidValueError(uncallable)
         if self._parts.session is not None:
             self._parts.session.edits.check(called)
         return arguments
@@ -194,7 +215,7 @@ class Management:
         """Do what `TaskRegistry.prune` says."""
         if isinstance(ids, str | Task):
             one = short_repr(id_of(ids))
-            raise TypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
+            raise InvalidTypeError(f"ids must be several ids, got the one of task {one}: prune([{one}])")
         wanted = list(dict.fromkeys(map(id_of, ids)))
         if wanted:
             self._remove(wanted)
@@ -212,7 +233,7 @@ class Management:
         """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""
         parts, store, session = self._parts, self._agenda.store, self._parts.session
         removed = dict[str, Task]()
-        with _sync_lock(session):
+        with sync_lock(session):
             self.catch_up(*ids)
             unresolved = parts.unresolved()
             unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
@@ -265,8 +286,3 @@ class Management:
 def _is_same(one: Any, other: Any) -> bool:
     """Return whether two values are the same, without user code that compares them."""
     return one is other or (isinstance(other, str) and isinstance(one, str) and one == other)
-
-
-def _sync_lock(session: "ClusterSession | None") -> AbstractContextManager[Any]:
-    """Return what lets this thread alone change what the backend has of the tasks."""
-    return nullcontext() if session is None else session.replica.sync_lock

@@ -37,7 +37,6 @@ def put_in_place(parts: Parts, task: Task, former: Task) -> bool:
         fields = dict(former.__dict__)
         former.__dict__["history"] = fields["history"].copy()
         object.__setattr__(task, "__dict__", fields)  # in one step: others may read it
-        task.__pydantic_fields_set__.update(former.__pydantic_fields_set__)
         dict.__setitem__(agenda.store, task.id, task)
         entry = _inherit(agenda, task, former, now)
         for run in {*in_flight.all(), *failures.values()}:

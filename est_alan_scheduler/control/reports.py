@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import islice, takewhile
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
@@ -59,8 +60,8 @@ class Reports:
         """Do what `TaskRegistry.select` says."""
         for name, value in (("tag", tag), ("text", text)):
             if not isinstance(value, str | None):
-                raise TypeError(f"{name} must be a text or None, got {short_repr(value)}")
-        wanted, part = _check_status(status), (text or "").casefold()
+                raise InvalidTypeError(f"{name} must be a text or None, got {short_repr(value)}")
+        wanted, part = _status(status), (text or "").casefold()
         return [
             task
             for task in list(self._parts.agenda.store.values())
@@ -105,7 +106,7 @@ class Reports:
         check_count("limit", limit, 0)
         task_id = None if which is None else id_of(which, " or None")
         _check_moment("since", since)
-        wanted = None if status is None else TaskStatus(status)
+        wanted = _status(status)
         if self._parts.session is not None:
             return self._parts.session.history(task_id, wanted, since, limit)
         with self._parts.lock:
@@ -133,6 +134,15 @@ class Reports:
 _check_status = choice_check("status", (*(status.value for status in TaskStatus), None))
 
 
+def _status(value: object) -> TaskStatus | None:
+    """Return a status that is given as such, or as its text; `ValueError` for anything else."""
+    try:
+        chosen = _check_status(value)
+    except ValueError as error:
+        raise InvalidValueError(str(error)) from None
+    return None if chosen is None else TaskStatus(chosen)
+
+
 def _check_moment(name: str, value: object) -> None:
     if value is not None and not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime or None, got {short_repr(value)}")
+        raise InvalidTypeError(f"{name} must be a datetime or None, got {short_repr(value)}")

@@ -8,6 +8,7 @@ from est_alan_scheduler.control import table
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.waiting import Waits
+from est_alan_scheduler.fields.hints import peer_word
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.runs.counters import Statistics
 from est_alan_scheduler.schedules.upcoming import PlannedRun
@@ -27,6 +28,13 @@ class RegistryView:
         self._parts = parts
         self._reports = Reports(parts)
         self._waits = Waits(parts, self._reports)
+
+    if not TYPE_CHECKING:  # for a type checker, every attribute would exist
+
+        def __getattr__(self, name: str) -> Any:
+            meant = peer_word("TaskRegistry", name)
+            hint = "" if meant is None else f": write {meant}"
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
 
     @property
     def store(self) -> TaskDict:

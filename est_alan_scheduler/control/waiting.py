@@ -91,14 +91,14 @@ class Waits:
                     self._requests.marks.pop(task_id, None)
                     return task
                 now = monotonic()
-                if now >= began + seconds:
-                    why = self._why(task_id)
-                    raise WaitTimeoutError(f"no run of task {task_id!r} has ended in {seconds:g} s: {why}")
                 if now >= read_at:
                     self._read(task_id)
                     self._warn_if_idle(task_id, now - began, watch.run)
                     pause = min(2 * pause, _LONGEST)
                     read_at = monotonic() + pause
+                elif now >= began + seconds:
+                    why = self._why(task_id)
+                    raise WaitTimeoutError(f"no run of task {task_id!r} has ended in {seconds:g} s: {why}")
                 else:
                     end.wait(min(began + seconds, read_at) - now)
         finally:

@@ -117,8 +117,10 @@ class Subscribers:
             return not (event.consecutive_failures and callbacks["recovered"])
         return not callbacks["gave_up"] and not (event.retry_at and callbacks["retrying"])
 
-    def publish(self, event: Event) -> None:
+    def publish(self, event: Event, label: str | None = None) -> None:
         """Call all subscribers. The log gets what one of them raises, and the name of one that is slow or hangs.
+
+        `label` is how the log calls the task of an outcome, by default by its id.
 
         An interruption (neither an `Exception` nor `SystemExit`, as Ctrl+C, or raised by a signal handler) is raised
         after the last of them.
@@ -127,7 +129,7 @@ class Subscribers:
         for callback in self.callbacks[event.name]:
             try:
                 if callback is log_outcome:  # a slow log would only be slower with more to log
-                    log_outcome(event)
+                    log_outcome(event, label)
                 else:
                     _call_watched(callback, event)
             except (Exception, SystemExit) as error:
@@ -183,17 +185,18 @@ def _alike(name: object) -> object:
     return next((event for event in EVENTS if event[:3] == str(name).lower()[:3]), name)
 
 
-def log_outcome(event: Event) -> None:
+def log_outcome(event: Event, label: str | None = None) -> None:
     """Log the outcome of a run in one line. This is the first subscriber."""
     attempt = "" if event.attempt == 1 else f" (attempt {event.attempt})"
     if event.error is None:
         if is_enabled(logging.INFO):
-            log(logging.INFO, f"Task {event.task_id!r} succeeded in {event.duration:.3f} s{attempt}")
+            log(logging.INFO, f"Task {label or repr(event.task_id)} succeeded in {event.duration:.3f} s{attempt}")
     elif is_enabled(logging.ERROR):
         then = "" if event.retry_at is None else f"; next attempt at {event.retry_at}"
         after = "" if event.duration is None else f" after {event.duration:.3f} s"
-        message = f"Task {event.task_id!r} failed{after}{attempt}: {event.error_message}{then}"
-        log(logging.ERROR, message, event.error)
+        message = f"Task {label or repr(event.task_id)} failed{after}{attempt}: {event.error_message}{then}"
+        is_raised = isinstance(event.error, KeyboardInterrupt) or is_interruption(event.error)
+        log(logging.ERROR, message, None if is_raised else event.error)  # the program gets its traceback
 
 
 def _described(callback: Callback, event: Event) -> str:

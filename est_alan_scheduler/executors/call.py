@@ -1,16 +1,20 @@
 """A call of a function, the runner that makes it elsewhere, and the outcome that comes back."""
 
-import asyncio
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from itertools import count
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import uuid4
 
+from est_alan_scheduler._support.tracebacks import RemoteTraceback
 from est_alan_scheduler.executors.current_run import CurrentRun, Running
-from est_alan_scheduler.executors.start_mark import StartMark
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
+
+    from est_alan_scheduler.executors.start_mark import StartMark
 
 DEFAULT_LIMIT = 32
 """How many calls a runner takes at a time if its number of workers is not known."""
@@ -36,6 +40,12 @@ class Outcome(NamedTuple):
     """How long the call took; None if it was not made."""
     began_at: float | None = None
     """When it began, by `time.monotonic` of the machine that made it."""
+
+    def error_with_traceback(self) -> BaseException | None:
+        """Return the error, with its traceback from another process as its cause."""
+        if self.error is not None and self.trace:
+            self.error.__cause__ = RemoteTraceback(self.trace)
+        return self.error
 
 
 class Call:

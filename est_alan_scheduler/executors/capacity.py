@@ -2,12 +2,19 @@
 
 import logging
 from collections.abc import Sized
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
 from est_alan_scheduler._support.interpreter import has_other_threads
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Runner
-from est_alan_scheduler.executors.event_loop import loop_runner
-from est_alan_scheduler.executors.pool import ExecutorSource, Pool
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.executors.event_loop import EventLoopRunner
+    from est_alan_scheduler.executors.pool import ExecutorSource, Pool
+
+loop_runner: "ContextVar[EventLoopRunner | None]" = ContextVar("est_alan_scheduler.loop_runner", default=None)
+"""The runner of the asyncio task that `run_scheduler` runs in, and of the tasks that it starts."""
 
 
 class Capacity:
@@ -29,7 +36,7 @@ class Capacity:
         self.has_ended = False
         """Whether the main thread has ended, and Python's executors take no more calls."""
 
-    def replace(self, executor: ExecutorSource | None, pool: Pool | None, max_running: int | None) -> Pool | None:
+    def replace(self, executor: "ExecutorSource | None", pool: "Pool | None", max_running: int | None) -> "Pool | None":
         """Set a new configuration under the lock, and return the former pool if it is no longer used."""
         former, self.pool = self.pool, pool
         self.executor, self.max_running, self.has_ended = executor, max_running, False

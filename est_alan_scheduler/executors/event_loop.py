@@ -4,18 +4,20 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import ContextVar, copy_context
+from contextvars import copy_context
 from functools import partial
 from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.functions import is_coroutine_function
-from est_alan_scheduler._support.interpreter import is_ending
+from est_alan_scheduler._support.interpreter import is_ending, run_hooks_before_executors
 from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler.executors.call import DEFAULT_LIMIT, Call, InterpreterEndsError, Outcome
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_within, has_run
 from est_alan_scheduler.executors.worker import make_call_and_report
+
+run_hooks_before_executors()
 
 
 class EventLoopRunner:
@@ -109,7 +111,3 @@ class EventLoopRunner:
     def _interrupt(self, error: BaseException) -> None:
         """Let the loop of the registry end: asyncio passes on only `SystemExit` and Ctrl+C by itself."""
         self.interruption = self.interruption or error
-
-
-loop_runner: ContextVar[EventLoopRunner | None] = ContextVar("est_alan_scheduler.loop_runner", default=None)
-"""The runner of the asyncio task that `run_scheduler` runs in, and of the tasks that it starts."""

@@ -1,6 +1,5 @@
 """The invocation of a function in this thread: a coroutine is awaited, a timeout is applied."""
 
-import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
@@ -57,6 +56,8 @@ def has_run(result: Any) -> Any:
 
 def await_coroutine(coroutine: Coroutine[Any, Any, Any], timeout: float | None = None, began: float = 0.0) -> Any:
     """Run `coroutine` to its end in an event loop of its own; with a `timeout`, by `await_within`."""
+    import asyncio  # late: a program without coroutines needs none
+
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -73,6 +74,8 @@ async def await_within(coroutine: Coroutine[Any, Any, Any], timeout: float, bega
 
     The error also comes if it takes longer without being cancelled: it may block the loop or ignore the cancellation.
     """
+    import asyncio
+
     # Not in an asyncio task of its own: its KeyboardInterrupt or SystemExit would come out of the event loop.
     task = asyncio.current_task()
     is_cancelled = False

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from est_alan_scheduler._support.text import RemoteError, class_name, error_text, short_repr
-from est_alan_scheduler._support.tracebacks import RemoteTraceback, format_traceback
+from est_alan_scheduler._support.tracebacks import format_traceback
 from est_alan_scheduler.executors.call import Call, Outcome
 
 
@@ -53,10 +53,3 @@ def portable_error(error: BaseException) -> BaseException:
     # A spawned worker knows the main program by another name.
     remote.classes = tuple(class_name(cls).replace("__mp_main__:", "__main__:") for cls in type(error).__mro__)
     return remote
-
-
-def error_with_traceback(outcome: Outcome) -> BaseException | None:
-    """Return the error of an outcome, with its traceback from another process as its cause."""
-    if outcome.error is not None and outcome.trace:
-        outcome.error.__cause__ = RemoteTraceback(outcome.trace)
-    return outcome.error

@@ -10,7 +10,8 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from functools import partial
 from typing import Any
 
-from est_alan_scheduler._support.interpreter import end_before, is_ending
+from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler._support.interpreter import end_before, is_ending, run_hooks_before_executors
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import short_repr
@@ -19,6 +20,8 @@ from est_alan_scheduler.executors.pickling import pack_call, unpack_outcome
 from est_alan_scheduler.executors.start_mark import new_start_mark
 from est_alan_scheduler.executors.stuck_pool import WorkerWatch, manager_of, shut_down
 from est_alan_scheduler.executors.worker import make_call, make_call_and_report, make_packed_call
+
+run_hooks_before_executors()
 
 ExecutorSource = Executor | Callable[[], Executor]
 """An executor, or a factory that makes one."""
@@ -40,7 +43,7 @@ class Pool:
 
     def __init__(self, source: ExecutorSource) -> None:
         if not isinstance(source, Executor) and not callable(source):
-            raise TypeError(
+            raise InvalidTypeError(
                 "executor must be a concurrent.futures.Executor, a function that makes one, or None, "
                 f"got {short_repr(source)}"
             )

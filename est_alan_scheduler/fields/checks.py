@@ -4,14 +4,15 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.calendar.zone_names import name_of_zone
+from est_alan_scheduler.fields.hints import interval_hint, length_hint, moment_hint, peer_word, unit_meant
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -19,19 +20,22 @@ MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard libra
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def rule(expected: str, is_allowed: Callable[[Any], object]) -> Callable[[object], Any]:
-    """Return a check that keeps an allowed value as it is; for any other, the message says what is expected."""
+def rule(
+    expected: str, is_allowed: Callable[[Any], object], convert: Callable[[Any], Any] = lambda value: value
+) -> Callable[[object], Any]:
+    """Return a check that keeps an allowed value, converted; for any other, the message says what is expected."""
 
     def check(value: object) -> Any:
-        if is_allowed(value):
-            return value
+        kept = convert(value)
+        if is_allowed(kept):
+            return kept
         raise _refusal(expected, value)
 
     return check
 
 
-def _refusal(expected: str, value: object) -> ValueError:
-    return ValueError(f"{expected}, got {short_repr(value)}")
+def _refusal(expected: str, value: object) -> InvalidValueError:
+    return InvalidValueError(f"{expected}, got {short_repr(value)}")
 
 
 def _is_number(value: object) -> bool:
@@ -58,10 +62,21 @@ def check_tags(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tags))
 
 
+def in_seconds(value: Any) -> Any:
+    """Return a `timedelta` as a number of seconds, any other value as it is."""
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
 def seconds_check(field: str) -> Callable[[object], Any]:
-    """Return a check for a number of seconds, or None."""
-    expected = f"{field} must be a number of seconds greater than 0, or None"
-    return rule(expected, lambda value: value is None or (_is_number(value) and 0 < value <= MAX_SECONDS))
+    """Return a check for a number of seconds, which a `timedelta` becomes, or None."""
+    expected = f"{field} must be a number of seconds greater than 0, a timedelta, or None"
+    return rule(expected, lambda value: value is None or (_is_number(value) and 0 < value <= MAX_SECONDS), in_seconds)
+
+
+def delay_check(field: str) -> Callable[[object], Any]:
+    """Return a check for a number of seconds, which a `timedelta` becomes; 0 for none."""
+    expected = f"{field} must be a number (seconds) from 0 to {MAX_SECONDS:g}, or a timedelta"
+    return rule(expected, lambda value: _is_number(value) and 0 <= value <= MAX_SECONDS, in_seconds)
 
 
 def number_check(field: str, unit: str, least: float, most: float) -> Callable[[object], Any]:
@@ -90,15 +105,14 @@ def check_every(value: object) -> dict[str, int | float] | None:
         parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
         value = {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}
     if not isinstance(value, Mapping):
-        raise _refusal(
-            "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta", value
-        )
+        expected = "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta"
+        raise ValueError(f"{_refusal(expected, value)}{interval_hint(value)}")
     if not value:
         raise ValueError("'every' field cannot be an empty dictionary: name a unit, such as {'minutes': 5}")
     every: dict[str, int | float] = {}
     for unit, amount in value.items():
         if unit not in _UNITS:
-            hint = f"{near_miss(unit, _UNITS)}; allowed: {', '.join(_UNITS)}"
+            hint = length_hint(unit) or f"{near_miss(unit_meant(unit), _UNITS)}; allowed: {', '.join(_UNITS)}"
             raise ValueError(f"Invalid key {short_repr(unit)} in 'every' field{hint}")
         if not _is_number(amount) or (isinstance(amount, float) and not math.isfinite(amount)):
             raise _refusal(f"'every' field needs a finite number of {unit}", amount)
@@ -121,7 +135,7 @@ def moment_check(field: str) -> Callable[[object], object]:
             return value
         if isinstance(value, str) and (found := _ISO_DATE.match(value)):
             return f"{value}T00:00:00" if found.group() == value else value
-        raise _refusal(expected, value)
+        raise ValueError(f"{_refusal(expected, value)}{moment_hint(field, value)}")
 
     return check_moment
 
@@ -261,12 +275,22 @@ def near_miss(name: object, known: Iterable[str]) -> str:
     """Return " (did you mean 'x'?)" if `name` is nearly one of `known`."""
     known = list(known)
     same = [other for other in known if other.lower() == str(name).lower()]
-    close = same or get_close_matches(str(name), known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    if not same:
+        from difflib import get_close_matches  # late: only an error needs it
+
+        same = get_close_matches(str(name), known, n=1)
+    return f" (did you mean {same[0]!r}?)" if same else ""
 
 
 class KnownFields(BaseModel):
-    """A model whose error for an unknown field suggests the nearest name."""
+    """A model whose errors for an unknown field, and for values without a name, say what to write."""
+
+    @classmethod
+    def _refuse_positions(cls, example: str) -> None:
+        """Raise `TypeError` for values without names, unless a derived class has a constructor that takes them."""
+        constructor: object = cls.__init__
+        if constructor is BaseModel.__init__:
+            raise TypeError(f"the fields of a {cls.__name__} are given by name: {cls.__name__}({example})")
 
     @model_validator(mode="before")
     @classmethod
@@ -280,5 +304,9 @@ class KnownFields(BaseModel):
         known = cls.model_fields
         for name in names:
             if name not in known:
+                models = [model.__name__ for model in cls.__mro__]
+                meant = next(filter(None, (peer_word(model, name, names) for model in models)), None)
+                if meant is not None:
+                    raise ValueError(f"{cls.__name__} has no field {short_repr(name)}: {meant}")
                 hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"
-                raise ValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")
+                raise InvalidValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")

@@ -50,10 +50,12 @@ class TaskSettings(TypedDict, total=False):
     name: str | None
     description: str | None
     tags: accepted.Tags
-    on: str | None
     runs: int
     consecutive_failures: int
+    max_runs: int | None
+    remove_when_done: bool
     run_arguments: Mapping[str, Any] | None
+    on: str | None
 
 
 class TaskChanges(TaskSettings, total=False):

@@ -1,14 +1,14 @@
 """Retry of a failed run: how often, after how long, after which errors."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import ConfigDict, PlainSerializer, ValidationInfo
 
 from est_alan_scheduler._support.text import RemoteError, class_name, short_repr
-from est_alan_scheduler.fields.checks import MAX_SECONDS, KnownFields, check_count, number_check
+from est_alan_scheduler.fields.checks import KnownFields, check_count, delay_check, number_check
 from est_alan_scheduler.fields.declaration import Checked, described, field
 from est_alan_scheduler.fields.serialization import object_named
 
@@ -65,9 +65,9 @@ class Retry(KnownFields):
             self,
             *,
             max_retries: int = 3,
-            delay: float = 1.0,
+            delay: float | timedelta = 1.0,
             backoff: float = 2.0,
-            max_delay: float = 60.0,
+            max_delay: float | timedelta = 60.0,
             jitter: float = 0.1,
             on: type[BaseException] | list[type[BaseException]] | tuple[type[BaseException], ...] = (Exception,),
         ) -> None: ...
@@ -75,13 +75,11 @@ class Retry(KnownFields):
     max_retries: Annotated[int, Checked(lambda value: check_count("max_retries", value, 0))] = field(
         "How often at most, after the first attempt.", 3
     )
-    delay: Annotated[float, Checked(number_check("delay", "seconds", 0, MAX_SECONDS))] = field(
-        "Seconds from a failure until the first retry.", 1.0
-    )
+    delay: Annotated[float, Checked(delay_check("delay"))] = field("Seconds from a failure until the first retry.", 1.0)
     backoff: Annotated[float, Checked(number_check("backoff", "times the delay before", 1, 1e6))] = field(
         "By how much the delay grows with each retry.", 2.0
     )
-    max_delay: Annotated[float, Checked(number_check("max_delay", "seconds", 0, MAX_SECONDS))] = field(
+    max_delay: Annotated[float, Checked(delay_check("max_delay"))] = field(
         "Seconds up to which it grows; if it is not given, at least `delay`.", 60.0
     )
     jitter: Annotated[float, Checked(number_check("jitter", "a fraction of the delay", 0, 1))] = field(
@@ -97,6 +95,12 @@ class Retry(KnownFields):
         "Which errors: instances of these classes. `TimeoutError`, an `OSError`, is that of `timeout`.",
         factory=lambda: (Exception,),
     )
+
+    def __new__(cls, *values: Any, **_fields: Any) -> Self:
+        """Make a retry from fields that are given by name."""
+        if values:
+            cls._refuse_positions("max_retries=3, delay=1")
+        return super().__new__(cls)
 
     def model_post_init(self, _context: Any) -> None:
         """Compare the two delays."""

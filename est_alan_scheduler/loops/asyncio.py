@@ -8,7 +8,8 @@ from functools import partial
 
 from est_alan_scheduler._support.interpreter import is_ending
 from est_alan_scheduler.control.loop_side import LONGEST_WAIT, LoopSide
-from est_alan_scheduler.executors.event_loop import EventLoopRunner, loop_runner
+from est_alan_scheduler.executors.capacity import loop_runner
+from est_alan_scheduler.executors.event_loop import EventLoopRunner
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.task_registry import TaskRegistry
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
@@ -20,7 +21,7 @@ def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator
     """
     for name, moment in (("start", start), ("end", end)):
         if not isinstance(moment, datetime):
-            raise TypeError(f"{name} must be a datetime, got {short_repr(moment)}")
+            raise InvalidTypeError(f"{name} must be a datetime, got {short_repr(moment)}")
     if registry.is_paused:
         return iter(())
     virtual = _VirtualRegistry(to_utc(start))

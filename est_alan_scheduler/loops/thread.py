@@ -2,11 +2,13 @@
 
 import threading
 import time
+from datetime import timedelta
 from types import TracebackType
 from typing import NoReturn
 
 from est_alan_scheduler._support.interpreter import has_ended, has_other_threads, is_ending, monotonic
 from est_alan_scheduler._support.wakeup import Wakeup
+from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.loops.ticking import loop_side, tick_once
 from est_alan_scheduler.runs.run import ThreadContext
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -49,21 +51,22 @@ class SchedulerThread(threading.Thread):
         finally:
             side.remove_waker(self._wake.call)
 
-    def stop(self, timeout: float | None = None) -> bool:
+    def stop(self, timeout: float | timedelta | None = None) -> bool:
         """Stop after the tick in progress, and wait for the runs it has started; return whether the thread has ended.
 
-        It waits up to `timeout` seconds, None for as long as it takes. Runs that go on even then are recorded as
+        It waits up to `timeout` (seconds), None for as long as it takes. Runs that go on even then are recorded as
         FAILED, "interrupted by shutdown". A task that calls it in this very thread cannot wait for itself: it gets
         False, and the thread ends after it.
         """
+        seconds: float | None = in_seconds(timeout)
         self._stopping = True
         self._wake.call()
         if threading.current_thread() is self:
             return False
         began = monotonic()
         if self.is_alive():
-            self.join(timeout)
-        rest = None if timeout is None else max(0.0, timeout - (monotonic() - began))
+            self.join(seconds)
+        rest = None if seconds is None else max(0.0, seconds - (monotonic() - began))
         self._side.shutdown(rest, [] if self._context is None else [self._context])
         return not self.is_alive()
 

@@ -3,22 +3,29 @@
 import logging
 import math
 from collections.abc import Callable
+from datetime import timedelta
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.signals import follows_interruption
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.loop_side import LoopSide
+from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.task_registry import TaskRegistry
 
 _LONGEST_PAUSE = 86_400.0  # seconds; the waits of the standard library overflow at some 290 years
 
 
-def check(interval: float, registry: TaskRegistry) -> None:
-    """Raise `ValueError` unless a loop can tick `registry` at this interval."""
-    if isinstance(interval, bool) or not isinstance(interval, int | float) or not 0 < interval < math.inf:
-        raise ValueError(f"interval must be a finite number of seconds greater than 0, got {interval!r}")
+def check(interval: float | timedelta, registry: TaskRegistry) -> float:
+    """Return the interval in seconds; raise `ValueError` unless a loop can tick `registry` at it."""
+    seconds = in_seconds(interval)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
+        raise InvalidValueError(
+            f"interval must be a finite number of seconds greater than 0, or a timedelta, got {short_repr(interval)}"
+        )
     if not callable(getattr(registry, "tick", None)):
-        raise ValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+        raise InvalidValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+    return seconds
 
 
 def tick_once(

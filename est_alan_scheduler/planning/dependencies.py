@@ -1,42 +1,18 @@
 """Dependencies of a task: cycles, successes that are missing, and results that it takes over."""
 
-import functools
-import inspect
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Work
+from est_alan_scheduler.planning.arguments import Accepts, argument_name
 from est_alan_scheduler.schedules.due import is_retry_due
 from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
 _SHOWN = 10  # ids at each end of a long cycle
-
-
-class Accepts:
-    """The keyword arguments that a function can take beside its positional ones."""
-
-    __slots__ = ("_any", "_names", "_taken", "func", "given")
-
-    def __init__(self, func: Callable[..., Any], given: int) -> None:
-        """Read the signature of `func`, which gets `given` positional arguments. Without a signature: no names."""
-        self.func = func
-        self.given = given
-        try:
-            parameters = list(inspect.signature(func).parameters.values())
-        except (TypeError, ValueError):  # some builtins
-            parameters = []
-        by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-        bound = func.keywords if isinstance(func, functools.partial) else {}
-        self._taken = {*by_position[:given], *bound}
-        self._names = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
-        self._any = any(p.kind is p.VAR_KEYWORD for p in parameters)
-
-    def __contains__(self, name: str) -> bool:
-        return name not in self._taken and (self._any or name in self._names)
 
 
 def inputs(task: Task) -> list[str]:
@@ -45,11 +21,6 @@ def inputs(task: Task) -> list[str]:
     depends_on: list[str] = fields["depends_on"]
     after = fields.get("after")
     return depends_on if after is None else list(dict.fromkeys((*depends_on, *after)))
-
-
-def argument_name(task_id: str) -> str:
-    """Return the name of the keyword argument that carries the result of a dependency."""
-    return f"dep_{task_id}"
 
 
 def acceptable(task: Task, work: Work) -> dict[str, str]:

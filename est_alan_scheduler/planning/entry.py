@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from typing_extensions import override
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import Task
 
@@ -133,6 +134,6 @@ def check_unheld(task: Task, agenda: "weakref.ref[Holder]") -> None:
     """Raise `ValueError` if a task belongs to another registry than that of an agenda."""
     entry = task._entry
     if isinstance(entry, Entry) and entry.agenda is not agenda and entry.is_owned():
-        raise ValueError(
+        raise InvalidValueError(
             f"task {task.id!r} belongs to another registry: remove it there, or register a copy, task.model_copy()"
         )

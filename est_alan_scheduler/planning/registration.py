@@ -3,14 +3,14 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
-from est_alan_scheduler.planning.dependencies import argument_name, cycle_text, find_cycle, inputs
+from est_alan_scheduler.planning.arguments import argument_name, call_fault
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, inputs
 from est_alan_scheduler.planning.why_not import options_found
-from est_alan_scheduler.schedules.due import keep_schedule
-from est_alan_scheduler.schedules.kinds.table import options_of
-from est_alan_scheduler.schedules.schedule import Kind
+from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import OPTION_NAMES, Task
 
 INPUTS = frozenset(("depends_on", "after"))
@@ -20,15 +20,17 @@ INPUTS = frozenset(("depends_on", "after"))
 def check(task: Task) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
-        raise TypeError(f"only a Task can be registered, got {short_repr(task)}")
-    schedule = keep_schedule(task)
-    if schedule is None:
-        raise ValueError(f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r}).")
-    if schedule.kind.meaningless:
-        _check_meaning(task, schedule.kind)
+        raise InvalidTypeError(f"only a Task can be registered, got {short_repr(task)}")
+    options = options_of(task)
+    if len(options) != 1:
+        raise InvalidValueError(
+            f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r})."
+        )
+    if KINDS[options[0]].meaningless:
+        _check_meaning(task, options[0])
     kind = generator_kind(task.func)
     if kind is not None:
-        raise ValueError(
+        raise InvalidValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
@@ -38,19 +40,38 @@ def check(task: Task) -> None:
 
 
 def check_results(task: Task) -> None:
-    """Raise `ValueError` if `kwargs` has an argument that carries the result of another task."""
+    """Raise `ValueError` if the result of another task would have no argument of its own."""
+    ids = dict[str, str]()
     for task_id in inputs(task):
         name = argument_name(task_id)
         if name in task.kwargs:
-            raise ValueError(f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go.")
+            raise InvalidValueError(
+                f"kwargs of task {task.id!r} hold {name!r}, where the result of {task_id!r} would go."
+            )
+        other = ids.setdefault(name, task_id)
+        if other != task_id:
+            both = {other, task_id}
+            fields = " and ".join(name for name in ("depends_on", "after") if both & {*(getattr(task, name) or ())})
+            raise InvalidValueError(
+                f"{fields} of task {task.id!r} has {other!r} and {task_id!r}, whose results would both go to {name!r}."
+            )
 
 
-def _check_meaning(task: Task, kind: Kind) -> None:
+def call_refusal(task: Task) -> str | None:
+    """Return why the function of `task` cannot be called with the arguments that it will get, None if it can.
+
+    Not under a lock: some callables run code of the user when they are asked for their parameters.
+    """
+    fault = call_fault(task.func, task.args, task.kwargs, inputs(task))
+    return fault and f"Task {task.id!r} cannot call its function: {fault}."
+
+
+def _check_meaning(task: Task, option: str) -> None:
     """Raise `ValueError` for limits of the slots of a task that has none."""
+    kind = KINDS[option]
     found = [name for name in kind.meaningless if getattr(task, name) != Task.model_fields[name].default]
     if found:
-        (option,) = options_of(task)
-        raise ValueError(
+        raise InvalidValueError(
             f"task {task.id!r} runs {kind.describe(getattr(task, option), '')} and has no times of its own: "
             f"{' and '.join(found)} would mean nothing, leave {'it' if len(found) == 1 else 'them'} out"
         )
@@ -82,7 +103,7 @@ def refusal_of_change(
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
     fields = task.__dict__
-    if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in fields.get("after", ()):
+    if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in (fields.get("after") or ()):
         return None  # no cycle leads through an id that no task depends on
     cycle = find_cycle(task, store)
     return f"Task {task.id!r} would depend on itself: {cycle_text(cycle)}" if cycle else None

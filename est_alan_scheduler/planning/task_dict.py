@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 from typing_extensions import override
 
-from est_alan_scheduler._support.errors import SchedulerError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, SchedulerError
 from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.planning.entry import Holder, check_unheld, own
@@ -129,7 +129,7 @@ class TaskDict(dict[str, Task]):
 
     def _check(self, key: object, task: object) -> None:
         if not isinstance(task, Task):
-            raise TypeError(f"store[{key!r}] must be a Task, got {task!r}")
+            raise InvalidTypeError(f"store[{key!r}] must be a Task, got {task!r}")
         if key != task.id:
-            raise ValueError(f"store[{key!r}] must be the task of that id, got the task {task.id!r}")
+            raise InvalidValueError(f"store[{key!r}] must be the task of that id, got the task {task.id!r}")
         check_unheld(task, self._holder.reference)

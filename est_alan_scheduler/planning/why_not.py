@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
@@ -10,6 +11,8 @@ from est_alan_scheduler.schedules.kinds.after import and_listed
 from est_alan_scheduler.schedules.kinds.table import options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Misfire
 from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
+
+_LONGEST_LINE = 100  # characters of a name or a description in a text
 
 
 def explain(
@@ -77,6 +80,8 @@ def options_found(task: Task) -> str:
 
 
 def _why_never(task: Task) -> str:
+    if task.max_runs is not None and task.runs >= task.max_runs:
+        return f"has run {task.runs} of {task.max_runs} times"
     if task.manual:
         return f"never due by itself: it runs by run_now({task.id!r}) only"
     if task.run_at is not None and task.last_run_at is not None:
@@ -98,10 +103,26 @@ def _skipped(task: Task) -> str:
     return f" (its slot of {misfired_at} came later than misfire_grace allows, and was skipped)"
 
 
+def label(task: Task, name: str | None = None) -> str:
+    """Return the id of `task` as texts show it, with its name and description.
+
+    `name`: the name of a task that has none of its own. It is not asked for here: to read that of a function may run
+    code of the user, and the caller may hold the lock.
+    """
+    name = task.__dict__.get("name") or name
+    said = [line for text in (name, task.description) if text and text != task.id and (line := _first_line(text))]
+    return f"{task.id!r} ({': '.join(said)})" if said else repr(task.id)
+
+
+def _first_line(text: str) -> str:
+    line = next(iter(text.strip().splitlines()), "")
+    return one_line(line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "…")
+
+
 def misfire_text(task: Task, missed: Misfire) -> str:
     """Return the sentence that a slot was skipped, with the reason."""
     return (
-        f"Task {task.id!r} skipped its slot of {missed.slot}: it was {_format(missed.late)} late, more than its "
+        f"Task {label(task)} skipped its slot of {missed.slot}: it was {_format(missed.late)} late, more than its "
         f"misfire_grace of {task.misfire_grace:g} s."
     )
 
@@ -116,15 +137,22 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
         if dependency is None:
             reasons.append(f"waits for {task_id!r}, which is not registered")
         elif dependency.last_success_at is None:
-            reasons.append(f"waits for {task_id!r}, which has not succeeded")
+            reasons.append(f"waits for {_label(dependency)}, which has not succeeded")
     waited_for = lacking(task, store)
     if waited_for and due_retry(task) is None:
         reasons.append(f"waits for a new success of {and_listed(waited_for)}")
     consumed = first_stale(task, store, now)
     if consumed is not None and consumed not in waited_for:
         success = store[consumed].last_success_at
-        reasons.append(f"waits for {consumed!r} to succeed anew: its success of {success} has been made use of")
+        reasons.append(
+            f"waits for {_label(store[consumed])} to succeed anew: its success of {success} has been made use of"
+        )
     return reasons
+
+
+def _label(task: Task) -> str:
+    """Return the label of a task; with the name of its function if its id, which was generated, says nothing."""
+    return label(task, None if "id" in task.model_fields_set else task.name)
 
 
 def _format(time: timedelta) -> str:

@@ -15,10 +15,12 @@ from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.readiness import Notice
+from est_alan_scheduler.planning.why_not import label
 from est_alan_scheduler.runs.record import Record
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import may_retry
 from est_alan_scheduler.schedules.state import tried
+from est_alan_scheduler.task import Task
 
 
 class Outbox:
@@ -39,6 +41,8 @@ class Outbox:
         # By task: the latest failed run that is to be retried, until that is published. The event `retrying` follows it
         # also if the retry has begun or ended meanwhile.
         self.failures: dict[str, Run] = {}
+        self.remove_if_done: Callable[[Task], object] = lambda _: None
+        """Removes a task if it is done and its `remove_when_done` says so."""
 
     # Published at once.
 
@@ -47,6 +51,7 @@ class Outbox:
         with ExitStack() as stack:  # it runs all callbacks, then raises
             for notice in reversed(list(notices)):
                 if notice.event is not None:
+                    stack.callback(self._let_go, notice.event.task_id)
                     stack.callback(self.subscribers.publish, notice.event)
                 stack.callback(log, logging.WARNING, notice.text)
 
@@ -59,7 +64,7 @@ class Outbox:
     def add_outcome(self, run: Run, record: Record) -> bool:
         """Let an outcome wait until it is stored; return False if it was only to be logged, which is done at once."""
         event = self._event_of(run, record)
-        if self.subscribers.is_only_logged(event):
+        if self.subscribers.is_only_logged(event) and "remove_when_done" not in run.task.__dict__:
             self._publish(run, record, event)
             return False
         with self.lock:
@@ -100,8 +105,10 @@ class Outbox:
     def publish_all(self) -> None:
         """Publish whatever waits: nothing will be stored or read any more."""
         self.queue_dead_runs(self.count_dead_runs())
-        while self._outcomes:
-            self._outcomes.popleft()()
+        with self.lock:
+            waiting, self._outcomes = self._outcomes, deque()  # what is put off once more is lost
+        while waiting:
+            waiting.popleft()()
 
     def clear_after_fork(self, lock: threading.Lock) -> None:
         """Start over in a child process: what waits is for the parent to publish."""
@@ -126,10 +133,30 @@ class Outbox:
             consecutive_failures=run.failures or 0,
         )
 
+    def put_off(self, action: Callable[[], None]) -> None:
+        """Let an action wait, with the outcomes, until the store is back."""
+        with self.lock:
+            self._outcomes.append(action)
+
     def _publish(self, run: Run, record: Record, event: Event) -> None:
         try:
+            self._publish_all_of(run, record, event)
+        finally:
             if not run.is_dead:
-                self.subscribers.publish(event)
+                self._let_go(run.task.id)
+
+    def _let_go(self, task_id: str | None) -> None:
+        """Let the task of that id leave, if it is to."""
+        task = None if task_id is None else dict.get(self._agenda.store, task_id)
+        if task is not None and "remove_when_done" in task.__dict__:
+            self.remove_if_done(task)
+
+    def _publish_all_of(self, run: Run, record: Record, event: Event) -> None:
+        """Publish an outcome, and the event that follows it."""
+        try:
+            if not run.is_dead:
+                task = run.task
+                self.subscribers.publish(event, label(task, None if record.error is None else task.name))
         finally:
             is_retried = False
             if record.retry_at is not None:

@@ -11,7 +11,6 @@ from est_alan_scheduler._support.log import is_enabled, log
 from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler.executors.call import Outcome
 from est_alan_scheduler.executors.invocation import timeout_error
-from est_alan_scheduler.executors.pickling import error_with_traceback
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
@@ -145,8 +144,8 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        is_quiet = record.error is None and not run.failures
-        if is_quiet and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        is_told = record.error is not None or run.failures or "remove_when_done" in run.task.__dict__
+        if not is_told and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)
@@ -154,7 +153,7 @@ class RunRecorder:
 
     def finish_call(self, run: Run, outcome: Outcome) -> None:
         """Record and publish the outcome of a call. From any thread."""
-        error, call = error_with_traceback(outcome), run.call
+        error, call = outcome.error_with_traceback(), run.call
         if call is not None:
             call.seconds = outcome.seconds
             if call.shares_clock and outcome.began_at is not None:

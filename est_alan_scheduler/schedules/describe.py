@@ -1,5 +1,7 @@
 """Schedules in words."""
 
+from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.dates import read_dates
 from est_alan_scheduler.calendar.dates_prose import dates_in_words
 from est_alan_scheduler.schedules.kinds.every import number_text
@@ -12,6 +14,8 @@ _MAX_DATES = 5
 
 def describe(task: Task) -> str:
     """Return when `task` runs, in words: "every 5 minutes", "at 14:30 Asia/Seoul"; "never" without a schedule."""
+    if not isinstance(task, Task):
+        raise InvalidTypeError(f"describe takes a Task, got {short_repr(task)}")
     options = options_of(task)
     if len(options) != 1:
         return "never"
@@ -29,4 +33,6 @@ def describe(task: Task) -> str:
         parts.append(f"except on {dates}" + (f" and {more} more" if more > 0 else ""))
     if task.jitter is not None:
         parts.append(f"up to {number_text(task.jitter)} s later")
+    if task.max_runs is not None:
+        parts.append("at most once" if task.max_runs == 1 else f"at most {task.max_runs} times")
     return ", ".join(parts)

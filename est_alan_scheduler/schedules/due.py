@@ -9,13 +9,15 @@ from datetime import MAXYEAR, datetime, timedelta
 from operator import is_, itemgetter
 from typing import Any
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.calendar.zones import from_clock, named
 from est_alan_scheduler.schedules.kinds.table import read_schedule
+from est_alan_scheduler.schedules.limited import Limited
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Misfire, Schedule, in_utc
 from est_alan_scheduler.schedules.state import tried
-from est_alan_scheduler.task import SCHEDULING, Task
+from est_alan_scheduler.task import SCHEDULING, Task, TaskStatus
 
 _RARE = tuple(SCHEDULING & Task.rare_defaults.keys())
 _read_common = itemgetter(*(SCHEDULING - Task.rare_defaults.keys()))
@@ -92,6 +94,18 @@ def due_retry(task: Task) -> datetime | None:
 def may_retry(task: Task) -> bool:
     """Return whether `task`, as it is now, allows another attempt after the last one."""
     return task.retry is not None and task.attempt <= task.retry.max_retries and keep_schedule(task) is not None
+
+
+def is_done(task: Task, now: datetime) -> bool:
+    """Return whether `task` will never run again, unless somebody asks for it or changes the task."""
+    schedule = keep_schedule(task)
+    if schedule is None or task.status is TaskStatus.RUNNING or task.run_requested is not None:
+        return False
+    if task.retry_at is not None and may_retry(task):  # perhaps while it is paused
+        return False
+    if isinstance(schedule, Limited) and schedule.is_over(task):
+        return True
+    return schedule.kind.has_slots and schedule.due(task, now) is None
 
 
 def is_retry_due(task: Task, now: datetime) -> bool:
@@ -201,9 +215,9 @@ def next_run(task: Task, after: datetime) -> datetime | None:
     """
     if not isinstance(task, Task):
         hint = f": ask the registry, registry.next_run({task!r})" if isinstance(task, str) else ""
-        raise TypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
+        raise InvalidTypeError(f"next_run takes a Task, got {short_repr(task)}{hint}")
     if not isinstance(after, datetime):
-        raise TypeError(f"after must be a datetime, got {short_repr(after)}")
+        raise InvalidTypeError(f"after must be a datetime, got {short_repr(after)}")
     schedule = keep_schedule(task)
     return None if schedule is None else _if_later(schedule.next_run(task, after), after)
 

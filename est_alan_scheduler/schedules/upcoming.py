@@ -9,6 +9,7 @@ from typing import Any
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import (
     due_retry,
+    due_slot,
     following,
     is_due,
     keep_schedule,
@@ -41,12 +42,15 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
     """
     heapify(bounds)  # of bare values: items that hold tasks would each be one more object for the garbage collector
     planned: dict[int, PlannedRun] = {}  # by number, for those whose moment in the heap is exact
+    left: dict[int, int] = {}  # the runs to come, of tasks with a limit
     while bounds:
         number = bounds[0][1]
         task = tasks[number]
         run = planned.pop(number, None)
         if run is None:
             at = first_run_from(task, now)
+            if task.max_runs is not None:
+                left[number] = task.max_runs - task.runs + _is_retry_first(task, now)
             schedule = keep_schedule(task)
             has_begun = task.first_run_at is not None or task.last_run_at is not None
             if at is not None and schedule is not None and schedule.step is not None and not has_begun:
@@ -55,11 +59,23 @@ def upcoming(tasks: dict[int, Task], bounds: list[tuple[datetime, int]], now: da
         else:
             yield run
             at = None if task.paused else following(task, run.at)  # then its run was requested
+            if number in left:
+                left[number] -= 1
+                at = at if left[number] > 0 else None
         if at is None:
             heappop(bounds)
         else:
             planned[number] = PlannedRun(at, task.id)
             heapreplace(bounds, (to_utc(at), number))
+
+
+def _is_retry_first(task: Task, now: datetime) -> bool:
+    """Return whether a retry comes before all runs of `task`."""
+    retry = due_retry(task)
+    if retry is None or task.run_requested is not None:
+        return False
+    slot = due_slot(task, now)
+    return slot is None or retry < slot
 
 
 def first_run_from(task: Task, now: datetime) -> datetime | None:

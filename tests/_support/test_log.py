@@ -152,9 +152,16 @@ def test_a_formatter_of_the_application_formats_harmless_tracebacks() -> None:
     assert logged(raised(ValueError("boom")), Short()).texts == ["It failed: boom\nin short: boom"]
 
 
-def test_no_traceback_is_formatted_if_nobody_reads_it(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("handlers", "last_resort"), [([logging.NullHandler()], logging.lastResort), ([], None)], ids=["null", "none"]
+)
+def test_no_traceback_is_formatted_if_nobody_reads_it(
+    handlers: list[logging.Handler], last_resort: logging.Handler | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("est_alan_scheduler._support.log.format_traceback", lambda error: pytest.fail("formatted"))
     monkeypatch.setattr(logging.getLogger("est_alan_scheduler"), "propagate", False)
+    monkeypatch.setattr(logging.getLogger("est_alan_scheduler"), "handlers", handlers)
+    monkeypatch.setattr(logging, "lastResort", last_resort)
     log(logging.ERROR, "It failed", ValueError("boom"))
 
 
@@ -171,6 +178,16 @@ def test_an_error_without_a_text_is_logged_all_the_same() -> None:
     finally:
         logging.getLogger("est_alan_scheduler").removeHandler(handler)
     assert lines_of(handler.texts[0])[0] == "It failed"
+
+
+def test_python_s_last_resort_gets_a_safe_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(logging.getLogger("est_alan_scheduler"), "propagate", False)
+    error = raised(ValueError(HOSTILE))
+    log(logging.INFO, "It goes on")
+    log(logging.ERROR, "It failed", error)
+    assert capsys.readouterr().err == "It failed\n" + format_traceback(error)
 
 
 def test_all_of_the_package_logs_through_one_function() -> None:

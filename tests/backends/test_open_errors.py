@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from est_alan_scheduler import InvalidValueError, MissingExtraError, WrongStateError
 from est_alan_scheduler.backends import BackendUnavailableError, open_backend, url
 from tests.backends.fake_server import fake_server
 from tests.backends.stores import Servers
 from tests.messages import missing
 
-KINDS = (ValueError, ImportError, RuntimeError, BackendUnavailableError)
+KINDS = (InvalidValueError, MissingExtraError, WrongStateError, BackendUnavailableError)
 
 
 def refusal(asked: Any, name: str = "x") -> Exception:
@@ -35,14 +36,14 @@ class TestAnyUrl:
     @pytest.mark.parametrize("asked", [None, 5, b"redis://:secret@h", Path("redis://:secret@h"), ["sqlite:///x"]])
     def test_what_is_no_text_is_named_by_its_type(self, asked: Any) -> None:
         error = refusal(asked)
-        assert type(error) is ValueError
+        assert type(error) is InvalidValueError
         assert missing(error, "None" if asked is None else type(asked).__name__, "available: sqlite:///tasks.db") == []
         assert "secret" not in str(error)
 
     @pytest.mark.parametrize("asked", ["secret@host", "me:secret@host", "//:secret@h", "redis//:secret@h", " :secret"])
     def test_a_text_without_a_scheme_shows_no_password(self, asked: str) -> None:
         error = refusal(asked)
-        assert (type(error), "secret" in str(error)) == (ValueError, False)
+        assert (type(error), "secret" in str(error)) == (InvalidValueError, False)
 
     @pytest.mark.parametrize("scheme", ["postgresql", "Postgres", "redis", "REDISS", "valkey"])
     @given(rest=st.text(st.sampled_from(string.printable + "ü٣\u2028\ud800"), max_size=30))
@@ -124,7 +125,7 @@ class TestFiles:
     )
     def test_what_is_no_path_of_a_file_is_refused(self, rest: str, parts: list[str]) -> None:
         error = refusal(f"sqlite://{rest}")
-        assert type(error) is ValueError
+        assert type(error) is InvalidValueError
         assert missing(error, "sqlite://", *parts) == []
         assert os.listdir() == []
 
@@ -143,7 +144,7 @@ class TestFiles:
     def test_a_file_that_is_no_database_is_refused(self, content: bytes) -> None:
         Path("x").write_bytes(content)
         error = refusal("sqlite:///x")
-        assert type(error) is RuntimeError
+        assert type(error) is WrongStateError
         assert missing(error, "not a database", "another file") == []
         assert Path("x").read_bytes() == content
 
@@ -165,7 +166,7 @@ class TestFiles:
             connection.execute(statement)
             connection.commit()
         error = refusal("sqlite:///x.db")
-        assert type(error) is RuntimeError
+        assert type(error) is WrongStateError
         assert missing(error, "sqlite:///x.db", "give the backend another name") == []
 
 
@@ -183,15 +184,15 @@ class TestPostgres:
     @pytest.mark.parametrize(
         ("option", "kind"),
         [
-            ("connect_timeout=never", ValueError),
-            ("keepalives_idle=1.5", ValueError),
-            ("port=x", ValueError),
-            ("host=a:1&host=b:x", ValueError),
-            ("autocommit=1", ValueError),
-            ("row_factory=x", ValueError),
-            ("conninfo=x", ValueError),
-            ("replication=database", ValueError),
-            ("application_name=%00", ValueError),
+            ("connect_timeout=never", InvalidValueError),
+            ("keepalives_idle=1.5", InvalidValueError),
+            ("port=x", InvalidValueError),
+            ("host=a:1&host=b:x", InvalidValueError),
+            ("autocommit=1", InvalidValueError),
+            ("row_factory=x", InvalidValueError),
+            ("conninfo=x", InvalidValueError),
+            ("replication=database", InvalidValueError),
+            ("application_name=%00", InvalidValueError),
             ("sslmode=no_such_mode", BackendUnavailableError),
             ("target_session_attrs=x", BackendUnavailableError),
             ("target_session_attrs=standby", BackendUnavailableError),
@@ -200,7 +201,7 @@ class TestPostgres:
             ("dbname=no_such_database", BackendUnavailableError),
             ("user=no_such_user", BackendUnavailableError),
             ("host=/no/such/directory", BackendUnavailableError),
-            ("options=-csearch_path=no_such_schema", RuntimeError),
+            ("options=-csearch_path=no_such_schema", WrongStateError),
         ],
     )
     def test_an_option(self, option: str, kind: type, server: str) -> None:
@@ -230,7 +231,7 @@ class TestPostgres:
             connection.execute(statement.format(name))
             connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
         error = refusal(server.replace("postgres:@", f"{user.format(name)}@"), name)
-        assert type(error) is RuntimeError
+        assert type(error) is WrongStateError
         assert missing(error, *parts) == []
 
     def test_a_server_that_allows_no_writes_is_unavailable(self, server: str) -> None:
@@ -287,7 +288,7 @@ class TestRedis:
     )
     def test_an_option(self, option: str, server: str) -> None:
         error = refusal(f"{server.rpartition('/')[0]}/?{option}")
-        assert type(error) is ValueError
+        assert type(error) is InvalidValueError
         assert missing(error, "redis://127.0.0.1") == []
 
     @pytest.mark.parametrize("protocol", [2, 3])
@@ -322,7 +323,7 @@ class TestRedis:
         with redis.Redis.from_url(server) as client:
             client.execute_command(*command)
         error = refusal(server, key)
-        assert type(error) is RuntimeError
+        assert type(error) is WrongStateError
         assert missing(error, "another name") == []
 
     @pytest.mark.parametrize("answer", ANSWERS)

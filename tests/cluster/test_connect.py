@@ -1,7 +1,7 @@
 """The connection of a registry to a backend: its options, and a change of the backend."""
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -34,14 +34,22 @@ def shared(backend: MemoryBackend) -> list[str]:
 
 @pytest.mark.parametrize("value", [0.1, 1, 86_400])
 def test_a_lease_is_a_number_of_seconds(value: float) -> None:
-    check_lease(value)
+    assert check_lease(value) == check_lease(timedelta(seconds=value)) == value
 
 
-@pytest.mark.parametrize("value", [0, -1, 86_401, float("nan"), True, "30", None])
+def test_a_lease_may_be_given_as_a_timedelta() -> None:
+    registry = TaskRegistry(lease=timedelta(minutes=1))
+    assert registry._parts.lease == 60.0
+    registry.configure(lease=timedelta(seconds=5), backend=MemoryBackend())
+    assert registry._parts.lease == 5.0
+    registry.shutdown(timedelta(0))
+
+
+@pytest.mark.parametrize("value", [timedelta(days=2), 0, -1, 86_401, float("nan"), True, "30", None])
 def test_a_lease_that_is_no_number_of_seconds_is_refused(value: Any) -> None:
     with pytest.raises(ValueError, match="lease") as caught:
         check_lease(value)
-    assert str(caught.value) == f"lease must be a number of seconds from 0.1 to 86400, got {value!r}"
+    assert str(caught.value) == f"lease must be a number of seconds from 0.1 to 86400, or a timedelta, got {value!r}"
 
 
 def test_all_tasks_of_the_registry_are_shared() -> None:
@@ -137,7 +145,9 @@ class TestConfigure:
     def test_a_registry_refuses_an_invalid_backend_and_an_invalid_lease(self) -> None:
         with pytest.raises(TypeError, match=r"^backend must be a URL, a Backend or None, got 1$"):
             TaskRegistry(backend=1)  # type: ignore[arg-type]  # that is what is refused
-        with pytest.raises(ValueError, match=r"^lease must be a number of seconds from 0.1 to 86400, got 0$"):
+        with pytest.raises(
+            ValueError, match=r"^lease must be a number of seconds from 0.1 to 86400, or a timedelta, got 0$"
+        ):
             TaskRegistry(lease=0)
 
     def test_a_registry_with_a_task_that_cannot_be_shared_stays_without_a_backend(self, clock: Clock) -> None:

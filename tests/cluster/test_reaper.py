@@ -155,7 +155,7 @@ class TestRecord:
             replace(failed, name="retrying"),
         ]
         assert (str(published.error), published.retry_at) == (error, due)
-        assert logged(caplog) == [f"Task 'a' failed: {error}; next attempt at {due}"]
+        assert logged(caplog) == [f"Task 'a' (add) failed: {error}; next attempt at {due}"]
         clock.advance(5)
         second.tick()
         assert [event.name for event in events] == ["failed", "retrying", "succeeded"]

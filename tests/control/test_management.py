@@ -9,6 +9,8 @@ from pydantic import ValidationError
 
 from est_alan_scheduler import Event, Retry, Task, TaskStatus, simulate
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.control import management
+from est_alan_scheduler.planning.registration import call_refusal
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from tests.frozen import SECOND, START, Frozen, boom, run_times, work
 from tests.messages import missing
@@ -29,7 +31,7 @@ def zone_of(moment: datetime | None) -> str | None:
 
 class TestUpdate:
     def test_update_changes_all_fields_at_once_and_returns_the_task(self, registry: Frozen) -> None:
-        task = registry.register(Task(id="a", at="23:00", func=boom, kwargs={"x": 1}))
+        task = registry.register(Task(id="a", at="23:00", func=dict, kwargs={"x": 1}))
         assert registry.update("a", at=None, every={"hours": 1}, func=work, kwargs={}, retry=2) is task
         registry.tick()
         assert (task.result, task.retry, task.at) == ("done", Retry(max_retries=2), None)
@@ -56,6 +58,16 @@ class TestUpdate:
                 "kwargs of task 'a' hold 'dep_d', where the result of 'd' would go.",
             ),
             ({"args": (1,), "jitter": 3600}, ValueError, "jitter must be less than the 3600 s between slots, got 3600"),
+            (
+                {"args": (1,), "at": None},
+                ValueError,
+                "Task 'a' cannot call its function: func change takes no positional arguments, but args hold 1.",
+            ),
+            (
+                {"depends_on": ["a b", "a-b"]},
+                ValueError,
+                "depends_on of task 'a' has 'a b' and 'a-b', whose results would both go to 'dep_a_b'.",
+            ),
         ],
     )
     def test_an_invalid_update_during_a_run_changes_nothing(
@@ -77,6 +89,22 @@ class TestUpdate:
         assert task.model_dump(include=set(before)) == before
         registry.tick_at(START + HOUR)
         assert [run["status"] for run in task.history] == ["success", "success"]
+
+    def test_an_update_is_checked_with_what_is_assigned_meanwhile(
+        self, registry: Frozen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        task = registry.register(Task(id="a", at="23:00", func=divmod, args=(7, 2)))
+
+        def check_slowly(changed: Task) -> str | None:
+            answer = call_refusal(changed)
+            if task.args:
+                task.args = ()
+            return answer
+
+        monkeypatch.setattr(management, "call_refusal", check_slowly)
+        with pytest.raises(ValueError, match=r"^Task 'a' cannot call its function: func divmod lacks the argument 'x'"):
+            registry.update("a", every={"hours": 1}, at=None)
+        assert registry.update("a", func=work).func is work
 
     def test_an_update_does_not_affect_the_run_in_flight(self, registry: Frozen) -> None:
         def change(word: str) -> str:
@@ -138,7 +166,7 @@ class TestUpdate:
             def __del__(self) -> None:
                 locked.append(registry._lock.locked())
 
-        registry.register(Task(id="a", at="23:00", func=work, args=(Argument(),)))
+        registry.register(Task(id="a", at="23:00", func=list, args=(Argument(),)))
         registry.update("a", args=())
         assert locked == [False]
 

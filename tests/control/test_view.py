@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task, TaskStatus, UnknownTaskError, next_run
+from est_alan_scheduler import Retry, SchedulerError, Task, TaskStatus, UnknownTaskError, describe, next_run
 from est_alan_scheduler.calendar.local_time import to_utc
 from tests.frozen import START, Frozen, boom, work
 
@@ -137,10 +137,12 @@ class TestNextRun:
         with pytest.raises(UnknownTaskError):
             registry.next_run("a")
 
-    def test_the_function_takes_a_task_and_says_so(self) -> None:
+    def test_the_functions_at_the_root_take_a_task_and_say_so(self) -> None:
         wrong: Any = "x"
+        with pytest.raises(TypeError, match="describe takes a Task, got 'x'"):
+            describe(wrong)
         for arguments in ((wrong, START), (hourly("a"), wrong)):
-            with pytest.raises(TypeError) as caught:
+            with pytest.raises(SchedulerError) as caught:
                 next_run(*arguments)
             assert str(caught.value) in (
                 "next_run takes a Task, got 'x': ask the registry, registry.next_run('x')",

@@ -19,6 +19,7 @@ from est_alan_scheduler import (
     run_scheduler,
     start_scheduler,
 )
+from est_alan_scheduler._support.wakeup import Wakeup
 from tests import jobs
 from tests.backends.stores import Clock
 from tests.cluster.helpers import Flaky, adder, at, end_pause
@@ -40,18 +41,25 @@ def memory() -> Frozen:
 class Waiters:
     """Threads that wait, and that are known to do so."""
 
-    def __init__(self) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        looked = self._looked = threading.Semaphore(0)
+
+        class NotedWakeup(Wakeup):
+            has_looked = False
+
+            def wait(self, timeout: float) -> bool:
+                if timeout > 0 and not self.has_looked:  # it has looked at the task, and finds nothing to return
+                    self.has_looked = True
+                    looked.release()
+                return super().wait(timeout)
+
+        monkeypatch.setattr("est_alan_scheduler.control.waiting.Wakeup", NotedWakeup)
         self._pool = ThreadPoolExecutor(8)
 
-    def wait(self, registry: TaskRegistry, task_id: str = "a", timeout: float | None = LONG) -> "Future[Task]":
+    def wait(self, registry: TaskRegistry, task_id: str = "a") -> "Future[Task]":
         """Let a thread wait; return when it does."""
-        before, future = len(registry._parts.in_flight.ends), self._pool.submit(registry.wait, task_id, timeout)
-        looked = threading.Event()
-        while len(registry._parts.in_flight.ends) == before and not future.done():
-            looked.wait(0.001)
-        with registry._lock:
-            looked.wait(0.02)  # so that it has looked at the task, if it can
-        looked.wait(0.02)
+        future = self._pool.submit(registry.wait, task_id, LONG)
+        assert self._looked.acquire(timeout=LONG)
         return future
 
     def close(self) -> None:
@@ -59,8 +67,8 @@ class Waiters:
 
 
 @pytest.fixture
-def waiters() -> Iterator[Waiters]:
-    waiters = Waiters()
+def waiters(monkeypatch: pytest.MonkeyPatch) -> Iterator[Waiters]:
+    waiters = Waiters(monkeypatch)
     yield waiters
     waiters.close()
 
@@ -122,7 +130,7 @@ class TestTicked:
         with pytest.raises(TimeoutError):
             memory.wait("a", 0)
 
-    def test_a_request_during_a_run_waits_for_the_run_after_it(self, waiters: Waiters) -> None:
+    def test_a_request_during_a_run_waits_for_the_run_after_it(self) -> None:
         gate = Gate()
         with ThreadPoolExecutor(1) as pool:
             registry = TaskRegistry(executor=pool)
@@ -253,13 +261,13 @@ class TestTicked:
         assert [future.result(LONG) for future in futures] == [task] * 4
 
     def test_a_wait_that_nothing_can_end_is_told_once(
-        self, memory: Frozen, waiters: Waiters, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+        self, memory: Frozen, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("est_alan_scheduler.control.waiting._LONGEST", 0.02)
         memory.register(hourly())
         for _ in range(2):
             with pytest.raises(TimeoutError):
-                memory.wait("a", 0.1)
+                memory.wait("a", 0.03)
         assert [record.message for record in caplog.records] == [
             "wait('a'): no loop ticks this registry. Unless another thread calls tick(), the run never comes:"
             " start_scheduler(registry=…) runs a loop."
@@ -309,8 +317,7 @@ class TestLoops:
 
         async def main() -> tuple[Any, str]:
             loop = asyncio.create_task(run_scheduler(registry=registry))
-            await asyncio.sleep(0.01)
-            task = await asyncio.to_thread(registry.wait, "a", LONG)
+            task = await asyncio.to_thread(lambda: registry.wait(registry.run_now("a"), LONG))
             try:
                 registry.wait("a", LONG)
             except RuntimeError as error:
@@ -319,7 +326,7 @@ class TestLoops:
             await asyncio.wait([loop])
             return task.result, refused
 
-        registry.register(hourly(func=slow))
+        registry.register(hourly(func=slow, start_at="2999-01-01"))
         result, refused = asyncio.run(main())
         assert result == "slept"
         assert refused == (

@@ -8,8 +8,7 @@ import pytest
 
 from est_alan_scheduler.executors import capacity as capacity_module
 from est_alan_scheduler.executors.call import Call, Outcome
-from est_alan_scheduler.executors.capacity import Capacity
-from est_alan_scheduler.executors.event_loop import loop_runner
+from est_alan_scheduler.executors.capacity import Capacity, loop_runner
 from est_alan_scheduler.executors.pool import Pool
 
 

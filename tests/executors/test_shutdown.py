@@ -100,7 +100,7 @@ def test_ctrl_c_in_the_blocking_loop_leaves_no_task_running(tmp_path: Path, capl
         assert task.error_message == "RuntimeError: interrupted by shutdown"
         expected = [
             "Interrupted by shutdown while they ran: 'a'",
-            "Task 'a' failed after N s: RuntimeError: interrupted by shutdown",
+            "Task 'a' (hold) failed after N s: RuntimeError: interrupted by shutdown",
         ]
         assert without_seconds(logged(caplog)) == expected
         jobs.release_unstarted(str(tmp_path))

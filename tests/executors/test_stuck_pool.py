@@ -18,7 +18,7 @@ from est_alan_scheduler.executors.stuck_pool import WorkerWatch
 from tests import jobs
 from tests.executors import dying
 from tests.executors.helpers import HOUR, run_program
-from tests.ways import logged, wait_until
+from tests.ways import logged, wait_until, without_seconds
 
 pytestmark = [
     pytest.mark.skipif(os.name == "nt", reason="needs signals and pipes"),
@@ -123,14 +123,19 @@ def test_a_program_with_a_stuck_pool_ends(source: str, tmp_path: Path) -> None:
 
         make = partial(dying.pool, "fork", 2)
         registry = TaskRegistry(executor={source})
-        task = registry.register(Task(every={{"hours": 1}}, func=dying.die_while_sending))
+        task = registry.register(Task(id="a", every={{"hours": 1}}, func=dying.die_while_sending))
         start_scheduler(registry=registry)
         pool = registry._parts.capacity.pool
-        while not (pool._executor and any(worker.exitcode for worker in (pool._executor._processes or {{}}).values())):
+        while not (pool._executor and any(one.exitcode for one in [*(pool._executor._processes or {{}}).values()])):
             time.sleep(0.01)
         print("over")
     """
-    assert run_program(script, tmp_path) == (0, "over\n", "")
+    code, out, err = run_program(script, tmp_path)
+    assert (code, out) == (0, "over\n")
+    assert without_seconds(err.splitlines()[:1]) == [
+        "Task 'a' (die_while_sending) failed after N s: BrokenProcessPool: A process in the process pool was terminated"
+        " abruptly while the future was running or pending."
+    ]
 
 
 class TestWatch:

@@ -270,3 +270,8 @@ def test_a_task_with_a_surrogate_in_its_id_is_retried(registry: Frozen) -> None:
     registry.tick()
     assert task.status is TaskStatus.FAILED
     assert task.retry_at is not None
+
+
+def test_fields_without_names_say_what_to_write() -> None:
+    with pytest.raises(TypeError, match=r"^the fields of a Retry are given by name: Retry\(max_retries=3, delay=1\)$"):
+        Retry(3)  # type: ignore[call-arg]  # the slip is the test

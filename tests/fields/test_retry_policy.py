@@ -33,6 +33,16 @@ class TestPolicy:
     def test_a_number_means_max_retries(self) -> None:
         assert failing_task(at="07:00", retry=5).retry == Retry(max_retries=5)
 
+    def test_delays_may_be_given_as_timedeltas(self) -> None:
+        retry = Retry(delay=timedelta(minutes=1), max_delay=timedelta(hours=1))
+        assert (repr(retry.delay), repr(retry.max_delay)) == ("60.0", "3600.0")
+        assert retry == Retry(delay=60, max_delay=3600) == Retry.model_validate_json(retry.model_dump_json())
+        assert Retry(delay=timedelta(minutes=5)).max_delay == 300
+        with pytest.raises(
+            ValidationError, match=r"delay must be a number \(seconds\) from 0 to 1e\+09, or a timedelta"
+        ):
+            Retry(delay=timedelta(seconds=-1))
+
     def test_a_long_delay_needs_no_max_delay(self) -> None:
         assert Retry(delay=300).max_delay == 300
 

@@ -17,6 +17,7 @@ import pytest
 from est_alan_scheduler import EventName, Task, TaskRegistry, TaskStatus, run_scheduler, start_scheduler
 from tests.executors.helpers import HOUR, run_program
 from tests.loops.helpers import until
+from tests.ways import without_seconds
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
 
@@ -256,4 +257,6 @@ def test_the_usual_handler_of_sigterm_ends_a_program(loop: str, wait: str, tmp_p
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         {loop}
     """
-    assert run_program(script, tmp_path) == (0, "", "")
+    code, out, err = run_program(script, tmp_path)
+    assert (code, out) == (0, "")
+    assert without_seconds(err.splitlines()) == ["Task 'work' failed after N s: SystemExit: 0"]

@@ -120,7 +120,7 @@ simple = st.one_of(assignments, edits, management, st.tuples(st.just("advance"),
 behaviours: st.SearchStrategy[Operation] = st.one_of(
     st.just(("work",)), st.just(("work",)), st.sampled_from([("fail",), ("fail",), ("interrupt",)]), simple
 )
-new_tasks = st.tuples(st.sampled_from(["register", "put"]), ids, fields, behaviours)
+new_tasks = st.tuples(st.sampled_from(["register", "replace", "put"]), ids, fields, behaviours)
 task_parts = st.tuples(fields, st.one_of(behaviours, new_tasks))
 
 
@@ -158,7 +158,7 @@ class TickLaw(RuleBasedStateMachine):
         if self.twin.registry.scan():
             assert idle == 0
 
-    @rule(how=st.sampled_from(["register", "put"]), task_id=ids, parts=task_parts)
+    @rule(how=st.sampled_from(["register", "replace", "put"]), task_id=ids, parts=task_parts)
     def take_in(self, how: str, task_id: str, parts: tuple[dict[str, Any], Operation]) -> None:
         self.both(how, task_id, *parts)
         self.both("tick")

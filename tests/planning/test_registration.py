@@ -7,7 +7,7 @@ import pytest
 
 from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.planning.dependencies import find_cycle
-from est_alan_scheduler.planning.registration import check, refusal, refusal_of_change
+from est_alan_scheduler.planning.registration import call_refusal, check, refusal, refusal_of_change
 from est_alan_scheduler.task import Task
 
 pytestmark = pytest.mark.pydantic
@@ -125,3 +125,26 @@ def test_a_cycle_through_a_chain_is_found_in_whatever_order_it_was_registered(is
     with pytest.raises(ValueError, match=r"^Task 't0' would depend on itself: t0 -> t1999 -> t1998 -> .* -> t0$"):
         registry.update("t0", depends_on=[ids[-1]])
     registry.update(ids[-1], depends_on=[ids[0]])
+
+
+@pytest.mark.parametrize("ids", [["load users", "load-users"], ["a", "b c", "b.c"]])
+def test_two_dependencies_whose_results_would_have_one_name_are_refused(ids: list[str]) -> None:
+    name = f"dep_{ids[-1].replace('-', '_').replace('.', '_')}"
+    expected = f"depends_on of task 'z' has {ids[-2]!r} and {ids[-1]!r}, whose results would both go to {name!r}."
+    with pytest.raises(ValueError, match="depends_on of task 'z' has") as caught:
+        check(task_of("z", *ids))
+    assert str(caught.value) == expected
+    check(task_of("z", "a", "a", "b c"))
+
+
+def test_a_keyword_argument_collides_with_the_result_of_an_id_that_is_no_identifier() -> None:
+    with pytest.raises(ValueError, match=r"^kwargs of task 'b' hold 'dep_a_b', where the result of 'a-b' would go\.$"):
+        check(task_of("b", "a-b", kwargs={"dep_a_b": 1}))
+
+
+def test_a_function_that_cannot_be_called_is_refused() -> None:
+    assert call_refusal(task_of("a", func=len, args=("text",))) is None
+    assert call_refusal(task_of("a", func=len)) == (
+        "Task 'a' cannot call its function: func len lacks the argument 'obj', which it takes by position only:"
+        " give it by args."
+    )

@@ -1,12 +1,13 @@
 """The answer of `why_not`: one sentence on why a task is not running."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from freezegun import freeze_time
 
-from est_alan_scheduler.planning.why_not import explain
+from est_alan_scheduler.planning.why_not import explain, label, misfire_text
+from est_alan_scheduler.schedules.schedule import Misfire
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -80,3 +81,40 @@ def test_why_not_prints_a_dependency_cycle_made_by_assignment() -> None:
 def test_why_not_of_an_unknown_id_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="'a'"):
         TaskRegistry().why_not("a")
+
+
+@pytest.mark.parametrize(
+    ("fields", "shown"),
+    [
+        ({"id": "a"}, "'a'"),
+        ({"id": "a", "name": "Prices"}, "'a' (Prices)"),
+        ({"id": "a", "name": "a"}, "'a'"),
+        ({"id": "a", "name": "Prices", "description": "Loads them.\nSlowly."}, "'a' (Prices: Loads them.)"),
+        ({"id": "a", "description": "Loads the prices"}, "'a' (Loads the prices)"),
+        ({"id": "a", "name": "x\x1b[2J"}, "'a' (x\\x1b[2J)"),
+        ({"id": "a", "name": "x" * 101}, f"'a' ({'x' * 100}…)"),
+        ({"id": "a", "description": " \n"}, "'a'"),
+    ],
+)
+def test_a_task_is_called_by_its_name_beside_its_id(fields: dict[str, Any], shown: str) -> None:
+    dependency = Task(at="12:30", func=print, **fields)
+    task = Task(id="b", at="07:00", func=print, depends_on=["a"])
+    assert label(dependency) == shown
+    answer = explain(task, {"a": dependency, "b": task}, datetime(2026, 6, 1, 12))
+    assert answer == f"waits for {shown}, which has not succeeded"
+
+
+def test_a_task_with_a_generated_id_is_called_by_its_function_too() -> None:
+    dependency = Task(at="12:30", func=print)
+    task = Task(id="b", at="07:00", func=print, depends_on=[dependency.id])
+    answer = explain(task, {dependency.id: dependency, "b": task}, datetime(2026, 6, 1, 12))
+    assert answer == f"waits for {dependency.id!r} (print), which has not succeeded"
+
+
+def test_a_misfire_is_told_with_the_name_of_its_task() -> None:
+    task = Task(id="a", at="07:00", func=print, name="Prices", misfire_grace=60)
+    missed = Misfire(datetime(2026, 6, 1, 7), timedelta(seconds=90))
+    assert misfire_text(task, missed) == (
+        "Task 'a' (Prices) skipped its slot of 2026-06-01 07:00:00: it was 90 s late, more than its misfire_grace of"
+        " 60 s."
+    )

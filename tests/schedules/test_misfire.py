@@ -112,6 +112,27 @@ class TestMisfire:
         assert (task.misfires, task.misfired_at) == (0, None)
 
     @pytest.mark.parametrize("field", ["misfire_grace", "jitter", "timeout"])
+    @pytest.mark.parametrize("value", [timedelta(0), timedelta(seconds=-1), timedelta(days=20_000)])
+    def test_a_timedelta_must_be_greater_than_0_and_no_longer_than_seconds_may_be(
+        self, field: str, value: timedelta
+    ) -> None:
+        with pytest.raises(ValidationError) as caught:
+            task_with(every={"hours": 1}, **{field: value})
+        assert missing(only_error(caught), field, "a timedelta", f"got {value!r}") == []
+
+    @pytest.mark.parametrize("field", ["misfire_grace", "jitter", "timeout"])
+    def test_seconds_may_be_given_as_a_timedelta(self, registry: Frozen, field: str) -> None:
+        task = task_with(id="a", every={"hours": 1}, **{field: timedelta(minutes=1, milliseconds=500)})
+        assert repr(getattr(task, field)) == "60.5"
+        assert getattr(Task.model_validate_json(task.model_dump_json()), field) == 60.5
+        registry.register(task)
+        change: Any = {field: timedelta(seconds=30)}
+        registry.update("a", **change)
+        assert repr(getattr(task, field)) == "30.0"
+        setattr(task, field, timedelta(seconds=40))
+        assert repr(getattr(task, field)) == "40.0"
+
+    @pytest.mark.parametrize("field", ["misfire_grace", "jitter", "timeout"])
     def test_a_number_of_seconds_must_be_greater_than_0(self, field: str) -> None:
         with pytest.raises(ValidationError) as caught:
             task_with(every={"hours": 1}, **{field: 0})

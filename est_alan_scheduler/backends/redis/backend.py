@@ -8,6 +8,7 @@ from typing import Any
 from redis.exceptions import NoScriptError, RedisError
 from typing_extensions import override
 
+from est_alan_scheduler._support.errors import InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
@@ -69,17 +70,19 @@ class RedisBackend(Backend):
             with self._trusting():
                 self._client.ping()
         except ValueRefusedError as error:
-            raise ValueError(f"{error}; correct the number of the database, or the options") from error.__cause__
+            raise InvalidValueError(f"{error}; correct the number of the database, or the options") from error.__cause__
         try:
             with self._trusting():
                 self._prepare()
         except ValueRefusedError as error:
-            raise RuntimeError(f"{error}; give the backend another name, these keys are of others") from error.__cause__
+            raise WrongStateError(
+                f"{error}; give the backend another name, these keys are of others"
+            ) from error.__cause__
 
     def _prepare(self) -> None:
         policy = self._client.info("memory").get("maxmemory_policy", "noeviction")
         if str(policy).startswith("allkeys"):
-            raise RuntimeError(
+            raise WrongStateError(
                 f"{self.url} may drop any key when memory runs out (maxmemory-policy {policy}), and the state of"
                 " tasks with it: set maxmemory-policy noeviction"
             )
@@ -96,10 +99,10 @@ class RedisBackend(Backend):
             with self._guard():
                 yield
         except Exception as error:
-            if isinstance(error, BackendUnavailableError) or type(error) is RuntimeError:
+            if isinstance(error, BackendUnavailableError | WrongStateError):
                 raise
             text = f"{self.url} does not answer as Redis does ({error_text(error)}): give the URL of Redis or Valkey"
-            raise RuntimeError(text) from error
+            raise WrongStateError(text) from error
 
     def _upgrade(self) -> None:
         """Bring the keys of a former schema up to date, in batches that may be repeated."""

@@ -8,6 +8,7 @@ import redis
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.backends.address import Address, Reader, conceal, seconds, text, whole_number, yes_or_no
 
 _TEXTS = ("username", "password", "client_name")
@@ -16,13 +17,13 @@ _TLS_TEXTS = ("ssl_keyfile", "ssl_certfile", "ssl_password", "ssl_ca_certs", "ss
 
 def _protocol(value: str) -> int:
     if value not in ("2", "3"):
-        raise ValueError("2 or 3")
+        raise InvalidValueError("2 or 3")
     return int(value)
 
 
 def _certificates(value: str) -> str:
     if value not in ("none", "optional", "required"):
-        raise ValueError("none, optional or required")
+        raise InvalidValueError("none, optional or required")
     return value
 
 
@@ -41,18 +42,20 @@ _TLS_READERS: dict[str, Reader] = {
 
 
 def _without_tls(_: str) -> None:
-    raise ValueError("left out, or the URL begin with rediss://")
+    raise InvalidValueError("left out, or the URL begin with rediss://")
 
 
 def make_client(address: Address) -> Any:
     """Return a client that has not connected yet. ValueError for a database that is no number, or another option."""
     if not re.fullmatch("[0-9]{,9}", address.path):  # the client would take database 0
-        raise ValueError(
+        raise InvalidValueError(
             f"{address.shown}: what follows the host is the number of a database, like redis://host:6379/0,"
             f" got {address.path!r}"
         )
     if address.user and address.password is None:  # it would be a user without a password, and a password is meant
-        raise ValueError(f"{address.scheme}://…: a password stands after a colon, like redis://:password@host:6379/0")
+        raise InvalidValueError(
+            f"{address.scheme}://…: a password stands after a colon, like redis://:password@host:6379/0"
+        )
     is_tls = address.scheme == "rediss"
     options = {
         "host": address.host or "localhost",
@@ -74,7 +77,7 @@ def make_client(address: Address) -> Any:
             **options,
         )
     except ValueError as error:
-        raise ValueError(f"{address.shown}: {error}") from None
+        raise InvalidValueError(f"{address.shown}: {error}") from None
     return redis.Redis(connection_pool=pool)
 
 

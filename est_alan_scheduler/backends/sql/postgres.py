@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 from typing_extensions import override
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_name
@@ -98,7 +99,7 @@ class PostgresBackend(SqlBackend):
         with self._guard(), self._single.connect():
             pass  # now the encoding is known
         if self._encoding == "SQL_ASCII":
-            raise RuntimeError(
+            raise WrongStateError(
                 f"{self.url}: the database is in SQL_ASCII, which does not say what its bytes mean; create one with"
                 " ENCODING 'UTF8' TEMPLATE template0"
             )

@@ -8,6 +8,7 @@ from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.dialects.postgresql import psycopg as postgresql
 from sqlalchemy.exc import ArgumentError
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.backends.address import Address, Reader, conceal, text, whole_number
 
 _NUMBERS = ("connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count")
@@ -18,7 +19,7 @@ def _prepare_threshold(value: str) -> int | None:
     if value.lower() == "none":
         return None
     if not value.isdecimal():
-        raise ValueError("a whole number or none")
+        raise InvalidValueError("a whole number or none")
     return whole_number(value)
 
 
@@ -48,7 +49,7 @@ def _make_url(address: Address, places: dict[str, Any]) -> URL:
         dialect: Any = postgresql.dialect
         dialect().create_connect_args(url)
     except ArgumentError as error:
-        raise ValueError(f"{address.shown}: {error}") from None
+        raise InvalidValueError(f"{address.shown}: {error}") from None
     return url
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection, create_engine, event
 from sqlalchemy.exc import OperationalError
 from typing_extensions import override
 
+from est_alan_scheduler._support.errors import InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
@@ -49,13 +50,13 @@ class SqliteBackend(SqlBackend):
     @override
     def open(self) -> None:
         if os.path.isdir(self._path):
-            raise ValueError(f"{self.url}: this is a directory; give the path of a file in it")
+            raise InvalidValueError(f"{self.url}: this is a directory; give the path of a file in it")
         try:
             super().open()
         except BackendUnavailableError as error:
             if not is_damaged(error.__cause__):
                 raise
-            raise RuntimeError(f"{error}; give the path of another file, or of none") from error
+            raise WrongStateError(f"{error}; give the path of another file, or of none") from error
 
     @override
     def _rows(self, connection: Connection, statement: str, parameters: dict[str, Any]) -> Sequence[Any]:
@@ -233,7 +234,9 @@ def _set_up(connection: sqlite3.Connection, _record: Any) -> None:
     connection.isolation_level = None  # so that sqlite3 begins no transaction by itself: SQLAlchemy's documented remedy
     (mode,) = _patiently(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone())
     if mode != "wal":
-        raise RuntimeError(f"SQLite cannot use a write-ahead log here, but {mode!r}: the file must be on a local disk")
+        raise WrongStateError(
+            f"SQLite cannot use a write-ahead log here, but {mode!r}: the file must be on a local disk"
+        )
     connection.execute("PRAGMA synchronous = FULL")
 
 

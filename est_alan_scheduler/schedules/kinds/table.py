@@ -12,6 +12,7 @@ from est_alan_scheduler.schedules.kinds.daily import Daily
 from est_alan_scheduler.schedules.kinds.every import Every
 from est_alan_scheduler.schedules.kinds.manual import Manual
 from est_alan_scheduler.schedules.kinds.once import Once
+from est_alan_scheduler.schedules.limited import Limited
 from est_alan_scheduler.schedules.schedule import Kind, Schedule
 from est_alan_scheduler.schedules.window import Window
 from est_alan_scheduler.task import SCHEDULING, Task
@@ -24,10 +25,10 @@ KINDS: dict[str, type[Kind]] = {
     "after": After,
     "manual": Manual,
 }
-_rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on"}
-_around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on"})
 _RARE = tuple(name for name in KINDS if name in Task.rare_defaults)
 _COMMON = tuple(name for name in KINDS if name not in _RARE)
+_rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on", "max_runs"}
+_around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on", "max_runs"})
 _read_around = itemgetter(*_around)
 _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
@@ -41,6 +42,11 @@ def options_of(task: Task) -> list[str]:
 
 def read_schedule(task: Task) -> Schedule | None:
     """Return the schedule of `task` by its options; None unless exactly one is set."""
+    schedule, most = _read_unlimited(task), task.__dict__.get("max_runs")
+    return schedule if schedule is None or most is None else Limited(schedule, most)
+
+
+def _read_unlimited(task: Task) -> Schedule | None:
     options, fields = options_of(task), task.__dict__
     if len(options) != 1:
         return None

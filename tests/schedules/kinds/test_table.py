@@ -31,6 +31,7 @@ VALUES: dict[str, tuple[Any, Any]] = {
     "misfire_grace": (60.0, 6_000.0),
     "run_immediately": (False, True),
     "on": ("mon-fri", "1,15"),
+    "max_runs": (3, 1),
 }
 """Two values of each field that a schedule is made of: another test says when one is missing."""
 

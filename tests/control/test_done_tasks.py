@@ -1,0 +1,234 @@
+"""`remove_when_done`: a task that will never run again leaves the registry, after its outcome is published."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler import Task, TaskRegistry
+from tests import jobs
+from tests.backends.stores import Clock as StoreClock
+from tests.cluster.helpers import Flaky, Join, adder, at, claim_and_die, end_pause, outlive_lease, reap
+from tests.events.helpers import record_events
+from tests.frozen import SECOND, START, Frozen, boom, work
+from tests.runs.test_run_counts import RETRY, register
+from tests.ways import wait_until
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+def done(**fields: Any) -> Task:
+    return Task(**{"id": "a", "func": work, "run_at": START, "remove_when_done": True, **fields})
+
+
+class TestRemoval:
+    def test_a_task_leaves_after_its_outcome_is_published(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        task = registry.register(done())
+        registry.tick()
+        assert names == ["registered a", "started a", "succeeded a", "removed a"]
+        assert (len(registry), task.result) == (0, "done")
+
+    def test_it_needs_no_subscriber(self, registry: Frozen) -> None:
+        registry.register(done())
+        registry.register(done(id="b", func=boom))
+        registry.tick()
+        assert len(registry) == 0
+
+    def test_a_failure_without_a_retry_is_done_as_well(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        registry.register(done(func=boom))
+        registry.tick()
+        assert names[2:] == ["failed a", "gave_up a", "removed a"]
+
+    def test_a_retry_that_waits_keeps_it_even_while_it_is_paused(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        register(registry, False, True, every=None, run_at=START, retry=RETRY, remove_when_done=True)
+        registry.on("failed", lambda event: registry.pause("a"))
+        registry.tick()
+        assert list(registry.store) == ["a"]
+        registry.resume("a")
+        registry.tick_at(START + 5 * SECOND)
+        assert names[-3:] == ["succeeded a", "recovered a", "removed a"]
+
+    @pytest.mark.parametrize(
+        ("fields", "hours"),
+        [({"every": {"hours": 1}, "max_runs": 3}, 3), ({"every": {"hours": 1}, "end_at": START + 2.5 * HOUR}, 3)],
+    )
+    def test_it_leaves_after_the_last_slot(self, registry: Frozen, fields: dict[str, Any], hours: int) -> None:
+        task = registry.register(done(run_at=None, **fields))
+        for hour in range(hours):
+            assert list(registry.store) == ["a"]
+            registry.tick_at(START + hour * HOUR)
+        assert (len(registry), task.runs) == (0, hours)
+
+    def test_it_leaves_when_its_last_slot_misfires(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        registry.register(done(run_at=START - HOUR, misfire_grace=60))
+        registry.tick()
+        assert names[1:] == ["misfired a", "removed a"]
+        assert len(registry) == 0
+
+    def test_one_that_goes_on_stays(self, registry: Frozen) -> None:
+        registry.register(done(run_at=None, every={"hours": 1}))
+        registry.tick()
+        assert list(registry.store) == ["a"]
+
+    def test_one_without_the_mark_stays(self, registry: Frozen) -> None:
+        registry.register(done(remove_when_done=False))
+        registry.tick()
+        assert list(registry.store) == ["a"]
+
+    @pytest.mark.parametrize(
+        "react",
+        [
+            lambda registry: registry.run_now("a"),
+            lambda registry: registry.update("a", run_at=START + HOUR),
+            lambda registry: registry.update("a", remove_when_done=False),
+        ],
+    )
+    def test_a_callback_may_keep_it(self, registry: Frozen, react: Callable[[TaskRegistry], Any]) -> None:
+        registry.register(done())
+        registry.on("succeeded", lambda event: react(registry))
+        registry.tick()
+        assert list(registry.store) == ["a"]
+
+    def test_an_interruption_by_a_callback_does_not_keep_it(self, registry: Frozen) -> None:
+        def interrupt(_event: object) -> None:
+            raise KeyboardInterrupt
+
+        registry.register(done())
+        registry.on("succeeded", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            registry.tick()
+        assert len(registry) == 0
+
+    def test_an_update_that_ends_the_plan_removes_it(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        registry.register(done(run_at=None, every={"hours": 1}))
+        registry.tick()
+        registry.update("a", max_runs=1)
+        assert (names[-2:], len(registry)) == (["updated a", "removed a"], 0)
+
+    def test_a_task_of_that_id_that_was_registered_meanwhile_stays(self, registry: Frozen) -> None:
+        def replace() -> None:
+            registry.remove("a")
+            registry.register(done(run_at=START + HOUR))
+
+        registry.register(done(func=replace))
+        registry.tick()
+        assert [task.run_at for task in registry] == [START + HOUR]
+
+    def test_it_leaves_an_executor_too(self) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            registry = TaskRegistry(executor=pool)
+            removed = threading.Event()
+            registry.on("removed", lambda event: removed.set())
+            registry.register(done())
+            registry.tick()
+            wait_until(removed.is_set)
+            assert len(registry) == 0
+
+
+class TestDependents:
+    def test_a_task_stays_until_those_that_depend_on_it_are_gone(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        registry.register(done(id="b", depends_on=["a"]))
+        registry.register(done())
+        registry.tick()
+        assert list(registry.store) == ["b", "a"]
+        registry.tick()
+        assert [name for name in names if "removed" in name] == ["removed b", "removed a"]
+        assert len(registry) == 0
+
+    def test_one_that_is_needed_on_and_on_stays(self, registry: Frozen) -> None:
+        registry.register(Task(id="b", every={"hours": 1}, func=work, depends_on=["a"]))
+        registry.register(done())
+        for hour in range(3):
+            registry.tick_at(START + hour * HOUR)
+            registry.tick()
+        assert (list(registry.store), registry.store["b"].runs) == (["b", "a"], 3)
+
+
+class TestAcrossInstances:
+    def test_it_leaves_the_store_and_is_told_once(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        names, others = record_events(first), record_events(second)
+        first.register(adder(every=None, run_at=at(clock) + HOUR, remove_when_done=True))
+        first.tick()
+        second.tick()
+        clock.advance(3_600)
+        second.tick()
+        first.tick()
+        assert (len(first), len(second), list(join().store)) == (0, 0, [])
+        assert [name for name in names + others if "removed" in name] == ["removed a"]
+        assert others[-2:] == ["succeeded a", "removed a"]
+
+    def test_max_runs_and_retries_count_for_all(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        for each in (first, second):
+            each.expose(jobs.boom)
+        first.register(adder(func=jobs.boom, args=(), max_runs=2, retry=RETRY, remove_when_done=True))
+        for registry, seconds in ((first, 0), (second, 5), (first, 55)):
+            clock.advance(seconds)
+            registry.tick()
+            second.tick()
+            assert list(second.store) == ["a"]
+        clock.advance(5)
+        second.tick()
+        first.tick()
+        assert (len(first), len(second)) == (0, 0)
+
+    def test_the_instance_that_reaps_the_last_run_removes_it(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        names = record_events(second)
+        claim_and_die(first, first.register(adder(every=None, run_at=at(clock), remove_when_done=True)))
+        outlive_lease(second, clock)
+        reap(second)
+        second.tick()
+        assert names[-3:] == ["failed a", "gave_up a", "removed a"]
+        assert len(second) == 0
+
+    def test_in_an_outage_it_leaves_when_the_store_is_back(self, clock: StoreClock) -> None:
+        flaky = Flaky(clock)
+        registry = TaskRegistry(backend=flaky, lease=600)
+        names = record_events(registry)
+        registry.register(adder(every=None, run_at=at(clock), remove_when_done=True))
+        flaky.fails_before.add("remove")
+        registry.tick()
+        assert (list(registry.store), "removed a" in names) == (["a"], False)
+        flaky.fails_before.clear()
+        end_pause(registry)
+        registry.tick()
+        assert (len(registry), flaky.fetch(None, 0).states) == (0, {})
+        assert [name for name in names if "removed" in name] == ["removed a"]
+        registry.shutdown(0)
+
+    def test_a_shutdown_in_an_outage_ends(self, clock: StoreClock) -> None:
+        flaky = Flaky(clock)
+        registry = TaskRegistry(backend=flaky, lease=600)
+        registry.register(adder(every=None, run_at=at(clock), remove_when_done=True))
+        flaky.fails_before.update(("remove", "fetch"))
+        registry.tick()
+        assert registry.shutdown(0)
+
+    def test_one_that_another_instance_opens_again_meanwhile_stays(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.register(adder(every=None, cron="* * * * *", max_runs=1, remove_when_done=True))
+        second.tick()  # it knows the task
+        clock.advance(60)
+        first.on("succeeded", lambda event: second.update("a", max_runs=2))
+        first.tick()
+        second.tick()
+        assert list(first.store) == list(second.store) == ["a"]
