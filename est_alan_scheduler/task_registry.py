@@ -151,7 +151,7 @@ class TaskRegistry(RegistryView):
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
         work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
-        if not isinstance(replace, bool):
+        if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         if self._parts.defaults:
             with filled(task, self._parts.defaults, self._agenda):

@@ -28,7 +28,6 @@ A space narrows the dates, a comma adds some. Names have three letters or more, 
 
 import re
 from bisect import bisect_left, bisect_right
-from calendar import monthrange
 from collections.abc import Iterator
 from datetime import MAXYEAR, MINYEAR, date
 from functools import lru_cache, partial
@@ -49,11 +48,17 @@ _ORDINALS = ("FIRST", "SECOND", "THIRD", "FOURTH", "FIFTH")
 _NTH = re.compile(r"([1-9][0-9]?)(?:ST|ND|RD|TH)(-LAST)?")
 _DAY = r"-?[0-9]+|LAST"
 _DAYS = re.compile(rf"({_DAY})(?:-({_DAY}))?")
-_MOST_DAYS = {month: (28, 29) if month == 2 else (30 if month in (4, 6, 9, 11) else 31,) for month in range(1, 13)}
+_LENGTHS = {month: (28, 29) if month == 2 else (30 if month in (4, 6, 9, 11) else 31,) for month in range(1, 13)}
 _MAX_LENGTH = 200  # of a text that is read
 _FIRST_YEAR, _YEARS = 2000, 28  # after which the calendar repeats
 
 Span = tuple[int, int]
+
+
+def is_leap(year: int) -> bool:
+    """Return whether a year has a 29 February."""
+    # Not by the module `calendar`, which takes longer to load than this one.
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 class Rule(NamedTuple):
@@ -146,13 +151,14 @@ class Dates:
         return any(
             self._days_of(month, length, first)
             for month in self.months
-            for length in _MOST_DAYS[month]
+            for length in _LENGTHS[month]
             for first in range(7)
         )
 
     def _days(self, year: int, month: int) -> tuple[int, ...]:
-        first, length = monthrange(year, month)
-        return self._days_of(month, length, first)
+        first = date(year, month, 1)
+        length = _LENGTHS[month][-1] if month != 2 or is_leap(year) else 28
+        return self._days_of(month, length, first.weekday())
 
     def _days_of(self, month: int, length: int, first: int) -> tuple[int, ...]:
         """Return the days in such a month, in order."""

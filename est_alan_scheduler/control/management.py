@@ -64,9 +64,9 @@ class Management:
                 arm(task, None)  # its slots count from now on
                 agenda.add(task, now)
                 parts.readiness.forget(task.id)
-        if refused is not None and replace and not is_adopted and task.id in agenda.store:
-            return self.register(task, replace)  # another thread has registered one meanwhile
         if refused is not None:
+            if replace and not is_adopted and task.id in agenda.store:
+                return self.register(task, replace)  # another thread has registered one meanwhile
             raise InvalidValueError(refused)
         if session is not None:
             session.edits.join([task], self._refuse, self._put_in)

@@ -4,15 +4,13 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import parse
-from est_alan_scheduler.calendar.zone_names import name_of_zone
-from est_alan_scheduler.fields.hints import interval_hint, length_hint, moment_hint, peer_word, unit_meant
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -36,6 +34,12 @@ def rule(
 
 def _refusal(expected: str, value: object) -> InvalidValueError:
     return InvalidValueError(f"{expected}, got {short_repr(value)}")
+
+
+def _hints() -> ModuleType:
+    from est_alan_scheduler.fields import hints  # late: most programs need none
+
+    return hints
 
 
 def _is_number(value: object) -> bool:
@@ -106,13 +110,16 @@ def check_every(value: object) -> dict[str, int | float] | None:
         value = {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}
     if not isinstance(value, Mapping):
         expected = "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta"
-        raise ValueError(f"{_refusal(expected, value)}{interval_hint(value)}")
+        raise ValueError(f"{_refusal(expected, value)}{_hints().interval_hint(value)}")
     if not value:
         raise ValueError("'every' field cannot be an empty dictionary: name a unit, such as {'minutes': 5}")
     every: dict[str, int | float] = {}
     for unit, amount in value.items():
         if unit not in _UNITS:
-            hint = length_hint(unit) or f"{near_miss(unit_meant(unit), _UNITS)}; allowed: {', '.join(_UNITS)}"
+            hint = (
+                _hints().length_hint(unit)
+                or f"{near_miss(_hints().unit_meant(unit), _UNITS)}; allowed: {', '.join(_UNITS)}"
+            )
             raise ValueError(f"Invalid key {short_repr(unit)} in 'every' field{hint}")
         if not _is_number(amount) or (isinstance(amount, float) and not math.isfinite(amount)):
             raise _refusal(f"'every' field needs a finite number of {unit}", amount)
@@ -135,7 +142,7 @@ def moment_check(field: str) -> Callable[[object], object]:
             return value
         if isinstance(value, str) and (found := _ISO_DATE.match(value)):
             return f"{value}T00:00:00" if found.group() == value else value
-        raise ValueError(f"{_refusal(expected, value)}{moment_hint(field, value)}")
+        raise ValueError(f"{_refusal(expected, value)}{_hints().moment_hint(field, value)}")
 
     return check_moment
 
@@ -213,13 +220,19 @@ def check_cron(value: object) -> str | None:
     if not isinstance(value, str | None):
         raise _refusal("cron must be a text such as '*/15 9-17 * * mon-fri'", value)
     if value is not None:
+        from est_alan_scheduler.calendar.cron_expression import parse  # late: most tasks have no `cron`
+
         parse(value)
     return value
 
 
 def check_timezone(value: object) -> str | None:
     """Return the name of a time zone, from a name, an offset or a `tzinfo`."""
-    return None if value is None else name_of_zone(value)
+    if value is None:
+        return None
+    from est_alan_scheduler.calendar.zone_names import name_of_zone  # late: most tasks have no zone
+
+    return name_of_zone(value)
 
 
 def check_exclude(value: object) -> tuple[date, ...]:
@@ -305,7 +318,7 @@ class KnownFields(BaseModel):
         for name in names:
             if name not in known:
                 models = [model.__name__ for model in cls.__mro__]
-                meant = next(filter(None, (peer_word(model, name, names) for model in models)), None)
+                meant = next(filter(None, (_hints().peer_word(model, name, names) for model in models)), None)
                 if meant is not None:
                     raise ValueError(f"{cls.__name__} has no field {short_repr(name)}: {meant}")
                 hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"

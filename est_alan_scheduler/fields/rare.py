@@ -4,7 +4,6 @@ A dict of up to 42 values takes 832 bytes, one of 43 takes twice as much.
 """
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
@@ -12,12 +11,14 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 from est_alan_scheduler.fields.checks import KnownFields
 
 
-@dataclass(frozen=True)
 class Rare:
-    """Mark of a field that is absent from `__dict__` while it has its default, a value that cannot be changed."""
+    """Mark of a field that is absent from `__dict__` while it has its default, a value that cannot be changed.
 
-    derive: Callable[[Any], Any] | None = None
-    """What an instance shows instead of the default, from its other fields."""
+    `derive`: what an instance shows instead of the default, from its other fields.
+    """
+
+    def __init__(self, derive: Callable[[Any], Any] | None = None) -> None:
+        self.derive = derive
 
 
 class _Default:

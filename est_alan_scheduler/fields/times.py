@@ -4,20 +4,22 @@ import re
 from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.dates import read_dates
-from est_alan_scheduler.calendar.dates_advice import reason
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.calendar.dates import Dates
 
 DAY = timedelta(days=1)
 _LONGEST_CHANGE = timedelta(hours=3)  # of a clock that goes forward
 _MAX_LENGTH = 100  # of a text that is looked at
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?")
-_LOOSE = re.compile(
+_LOOSE = (  # a text, as are other patterns that only a hint needs: `re` compiles it then
     r"(?P<hour>[0-9]{1,2})(?:(?P<mark>[:.h])(?P<minute>[0-9]{1,2})?(?:[:.](?P<second>[0-9]{1,2}))?(?:\.[0-9]+)?)?"
     r"\s*(?P<half>[ap])?\.?(?P<m>m\.?)?"
 )
-_DIGITS = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})?")
+_DIGITS = r"([0-9]{2})([0-9]{2})([0-9]{2})?"
 _WORDS = {"noon": "12:00", "midnight": "00:00"}
 _EXPECTED = "at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', in HH:MM:SS format, or a list of these"
 
@@ -46,8 +48,10 @@ def check_on(value: object) -> str | None:
         return None
     if isinstance(value, str):
         try:
-            read_dates(value)
+            dates_of(value)
         except ValueError as error:
+            from est_alan_scheduler.calendar.dates_advice import reason  # late: most programs need no advice
+
             raise ValueError(reason(value, error)) from None
         return value
     hint = ""
@@ -58,6 +62,13 @@ def check_on(value: object) -> str | None:
     elif type(value) is int:
         hint = f": write {str(value)!r}"
     raise ValueError(f"on must be a text such as 'mon-fri', '1,15' or 'last fri', got {short_repr(value)}{hint}")
+
+
+def dates_of(on: str) -> "Dates":
+    """Return the dates that a text names. Raises `ValueError` that names what is wrong."""
+    from est_alan_scheduler.calendar.dates import read_dates  # late: most programs name none
+
+    return read_dates(on)
 
 
 def times_of(at: Times) -> list[time]:
@@ -74,7 +85,7 @@ def seconds_of(text: str) -> int:
 def shortest_gap(at: Times, on: str | None = None) -> float:
     """Return the shortest time between two slots in seconds; on days on which the clock is changed it may be less."""
     times = [at] if isinstance(at, str) else at
-    days = 1 if on is None else read_dates(on).least_distance()
+    days = 1 if on is None else dates_of(on).least_distance()
     if len(times) == 1:
         return (days * DAY - _LONGEST_CHANGE).total_seconds()
     seconds = [*map(seconds_of, times)]
@@ -105,8 +116,9 @@ def _meant(text: str) -> str | None:
     text = _WORDS.get(text, text)
     if _TIME.fullmatch(text):
         return text
-    text = _DIGITS.sub(lambda match: ":".join(filter(None, match.groups())), text) if _DIGITS.fullmatch(text) else text
-    match = _LOOSE.fullmatch(text)
+    if digits := re.fullmatch(_DIGITS, text):
+        text = ":".join(filter(None, digits.groups()))
+    match = re.fullmatch(_LOOSE, text)
     if match is None or not (match["mark"] or match["half"]) or (match["m"] and not match["half"]):
         return None
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
@@ -128,9 +140,9 @@ def _hint_beside(text: str) -> str:
     for before, after in ((words[:-1], words[-1:]), (words[1:], words[:1])):
         meant = _meant("".join(after).lower())
         with suppress(ValueError):
-            if meant is not None and read_dates(dates := " ".join(before).removesuffix(" at").removeprefix("at ")):
+            if meant is not None and dates_of(dates := " ".join(before).removesuffix(" at").removeprefix("at ")):
                 return f": write at={meant!r}, on={dates!r}"
     with suppress(ValueError):
-        read_dates("" if text.isdigit() else text)
+        dates_of("" if text.isdigit() else text)
         return f": write a time, and on={text!r} beside it"
     return ": a cron expression goes into cron" if "*" in text else ""

@@ -41,8 +41,11 @@ def check(task: Task) -> None:
 
 def check_results(task: Task) -> None:
     """Raise `ValueError` if the result of another task would have no argument of its own."""
+    task_ids = inputs(task)
+    if not task_ids or (len(task_ids) == 1 and not task.kwargs):
+        return
     ids = dict[str, str]()
-    for task_id in inputs(task):
+    for task_id in task_ids:
         name = argument_name(task_id)
         if name in task.kwargs:
             raise InvalidValueError(
@@ -50,10 +53,8 @@ def check_results(task: Task) -> None:
             )
         other = ids.setdefault(name, task_id)
         if other != task_id:
-            both = {other, task_id}
-            fields = " and ".join(name for name in ("depends_on", "after") if both & {*(getattr(task, name) or ())})
             raise InvalidValueError(
-                f"{fields} of task {task.id!r} has {other!r} and {task_id!r}, whose results would both go to {name!r}."
+                f"task {task.id!r} takes the results of {other!r} and {task_id!r}, which would both go to {name!r}."
             )
 
 

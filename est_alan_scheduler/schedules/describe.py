@@ -2,8 +2,7 @@
 
 from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.dates import read_dates
-from est_alan_scheduler.calendar.dates_prose import dates_in_words
+from est_alan_scheduler.fields.times import dates_of
 from est_alan_scheduler.schedules.kinds.every import number_text
 from est_alan_scheduler.schedules.kinds.once import moment_text
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
@@ -22,7 +21,9 @@ def describe(task: Task) -> str:
     zone = "" if task.timezone is None else f" {task.timezone}"
     parts = [KINDS[options[0]].describe(getattr(task, options[0]), zone)]
     if task.on is not None:
-        parts[0] += f" {dates_in_words(read_dates(task.on))}"
+        from est_alan_scheduler.calendar.dates_prose import dates_in_words  # late: most programs name no dates
+
+        parts[0] += f" {dates_in_words(dates_of(task.on))}"
     if task.start_at is not None:
         parts.append(f"from {moment_text(task.start_at, zone)}")
     if task.end_at is not None:

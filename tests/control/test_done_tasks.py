@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.control.waiting import Waits
 from tests import jobs
 from tests.backends.stores import Clock as StoreClock
 from tests.cluster.helpers import Flaky, Join, adder, at, claim_and_die, end_pause, outlive_lease, reap
@@ -136,6 +137,14 @@ class TestRemoval:
             registry.tick()
             wait_until(removed.is_set)
             assert len(registry) == 0
+
+    def test_a_thread_that_waits_for_it_gets_it(self, registry: Frozen) -> None:
+        task = registry.register(done())
+        waits = Waits(registry._parts, registry._reports)
+        watch = waits._begin("a")
+        assert watch.look() is None
+        registry.tick()
+        assert (watch.look(), len(registry)) == (task, 0)
 
 
 class TestDependents:

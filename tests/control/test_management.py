@@ -66,7 +66,7 @@ class TestUpdate:
             (
                 {"depends_on": ["a b", "a-b"]},
                 ValueError,
-                "depends_on of task 'a' has 'a b' and 'a-b', whose results would both go to 'dep_a_b'.",
+                "task 'a' takes the results of 'a b' and 'a-b', which would both go to 'dep_a_b'.",
             ),
         ],
     )

@@ -202,9 +202,14 @@ class TestTicked:
         memory.tick()
         assert memory.wait("a") is task
 
-    def test_a_paused_task_is_waited_for(self, memory: Frozen) -> None:
-        memory.register(Task(id="a", run_at=START, func=work))
+    @pytest.mark.parametrize("fields", [{"every": {"hours": 1}}])
+    def test_a_task_that_may_be_resumed_or_requested_is_waited_for(
+        self, memory: Frozen, fields: dict[str, Any]
+    ) -> None:
+        memory.register(Task(id="a", func=work, **fields))
+        memory.run_now("a")
         memory.tick()
+        memory.wait("a", 0)
         memory.pause("a")
         with pytest.raises(TimeoutError):
             memory.wait("a", 0.01)
@@ -246,6 +251,23 @@ class TestTicked:
         gate.go_on.set()
         assert future.result(LONG) is task
         ticking.join()
+
+    def test_a_task_that_leaves_after_its_run_is_returned(self, memory: Frozen, waiters: Waiters) -> None:
+        task = memory.register(Task(id="a", run_at=START, func=work, remove_when_done=True))
+        future = waiters.wait(memory)
+        with memory._lock:  # the thread that waits cannot look before the task has left
+            held = threading.Thread(target=memory.tick)
+            held.start()
+        held.join()
+        assert (future.result(LONG) is task, task.result, len(memory)) == (True, "done", 0)
+
+    def test_a_requested_task_that_has_left_after_its_run_is_returned(self, memory: Frozen) -> None:
+        task = memory.register(Task(id="a", run_at=START, func=work, remove_when_done=True))
+        memory.run_now("a")
+        memory.tick()
+        assert (memory.wait("a", 0) is task, len(memory)) == (True, 0)
+        with pytest.raises(UnknownTaskError):
+            memory.wait("a", 0)
 
     def test_a_replaced_task_is_returned_as_it_is_then(self, memory: Frozen, waiters: Waiters) -> None:
         memory.register(hourly(start_at=START + HOUR))

@@ -10,14 +10,17 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
 from est_alan_scheduler.calendar.cron_prose import joined
-from est_alan_scheduler.calendar.dates import Dates, read_dates
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
-from est_alan_scheduler.fields.times import Times, shortest_gap, times_of
+from est_alan_scheduler.fields.times import Times, dates_of, shortest_gap, times_of
 from est_alan_scheduler.schedules.schedule import Kind
+
+if TYPE_CHECKING:
+    pass
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _MIDNIGHT, _TICK = time_of_day(), timedelta(microseconds=1)
@@ -35,7 +38,7 @@ class Daily(Kind):
     def __init__(self, at: Times, zone: Zone = LOCAL, on: str | None = None) -> None:
         self._at = at
         self._times = times_of(at)
-        self._dates: Dates | None = None if on is None else read_dates(on)
+        self._dates = None if on is None else dates_of(on)
         self.zone = zone
         gap = _DAY if len(self._times) == 1 else timedelta(seconds=shortest_gap(at))
         self.shortest = max(gap - _MOST_CHANGED, Kind.shortest)
@@ -52,6 +55,7 @@ class Daily(Kind):
     @classmethod
     @override
     def describe(cls, value: Times, zone: str) -> str:
+
         return f"at {value if isinstance(value, str) else joined(value)}{zone}"
 
     # Wall times are in the order of their slots; a repeated one comes when it first does. Away from changes of the

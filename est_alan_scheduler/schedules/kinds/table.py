@@ -25,10 +25,10 @@ KINDS: dict[str, type[Kind]] = {
     "after": After,
     "manual": Manual,
 }
-_RARE = tuple(name for name in KINDS if name in Task.rare_defaults)
-_COMMON = tuple(name for name in KINDS if name not in _RARE)
 _rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on", "max_runs"}
 _around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on", "max_runs"})
+_RARE = tuple(name for name in KINDS if name in Task.rare_defaults)
+_COMMON = tuple(name for name in KINDS if name not in _RARE)
 _read_around = itemgetter(*_around)
 _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
