@@ -299,7 +299,7 @@ class TestManagement:
             follower(registry, kwargs={"dep_source": 1})
 
     def test_results_with_one_name_are_refused(self, registry: Frozen) -> None:
-        text = "depends_on and after of task 'b' has 'x y' and 'x-y', whose results would both go to 'dep_x_y'."
+        text = "task 'b' takes the results of 'x y' and 'x-y', which would both go to 'dep_x_y'."
         with pytest.raises(ValueError, match="both go") as caught:
             registry.register(Task(id="b", depends_on=["x y"], after=["x-y"], func=work))
         assert str(caught.value) == text
