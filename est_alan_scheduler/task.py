@@ -1,7 +1,6 @@
 """Task: a function, its schedule, its dependencies and the outcome of its runs. It knows no registry and no clock."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
@@ -19,10 +18,9 @@ from pydantic import (
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.functions import own_name
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import shortest_gap
 from est_alan_scheduler.fields import accepted, checks, times
 from est_alan_scheduler.fields.checks import moment_check, seconds_check
-from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, described, field
+from est_alan_scheduler.fields.declaration import Checked, Converted, JsonType, Option, Scheduling, described, field
 from est_alan_scheduler.fields.moments import in_zone, moment_for_json
 from est_alan_scheduler.fields.rare import Rare, SparseModel
 from est_alan_scheduler.fields.retry import Retry, check_retry
@@ -43,35 +41,44 @@ if TYPE_CHECKING:
 
 _LARGEST_COUNT = MOST_FAILURES = 2**31 - 1  # a column of every database holds it
 _MOST_RUNS = 2**52  # every store counts on from there
-_COUNT: dict[str, Any] = {"strict": True, "ge": 0, "le": _LARGEST_COUNT}
 RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfired_at", "retry_at"))
 """The fields that hold moments in the zone of the task."""
 
 
-@dataclass(frozen=True)
-class Scheduling:
-    """Mark of a field that belongs to the schedule."""
-
-    rearms: bool = False
+# Of `dict` and `list` themselves, pydantic would look up the signatures, for which Python reads texts by its tokenizer.
+def _empty_dict() -> dict[str, Any]:
+    return {}
 
 
-@dataclass(frozen=True)
-class Option(Scheduling):
-    """Mark of a schedule option."""
+def _empty_list() -> list[Any]:
+    return []
 
-    rearms: bool = True
-    shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: float("inf")
-    """The shortest time between two slots in seconds, for the fields of a task: `jitter` is less than that."""
+
+def _gap_of_cron(fields: Mapping[str, Any]) -> float:
+    from est_alan_scheduler.calendar.cron_expression import shortest_gap  # late: most tasks have no `cron`
+
+    return shortest_gap(fields["cron"])
 
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
 _Seconds: TypeAlias = Converted[float | None, accepted.Seconds]
 
 
+def _count(description: str, most: int = _LARGEST_COUNT) -> Any:
+    return field(description, 0, strict=True, ge=0, le=most)
+
+
 def _check_depends_on(value: object) -> list[str]:
-    if isinstance(value, list | tuple):
-        value = [one.id if isinstance(one, Task) else one for one in value]
-    return checks.check_depends_on(value)
+    return checks.check_depends_on(_as_ids(value))
+
+
+def _check_after(value: object) -> list[str] | None:
+    return checks.check_after(_as_ids(value))
+
+
+def _as_ids(value: object) -> object:
+    """Return a list with the ids of the tasks in it; anything else as it is."""
+    return [one.id if isinstance(one, Task) else one for one in value] if isinstance(value, list | tuple) else value
 
 
 @described
@@ -118,9 +125,13 @@ class Task(SparseModel):
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
-    cron: Annotated[
-        str | None, Checked(checks.check_cron), Option(shortest_gap=lambda fields: shortest_gap(fields["cron"]))
-    ] = field("A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`.")
+    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=_gap_of_cron)] = field(
+        "A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."
+    )
+    after: Annotated[Converted[list[str] | None, accepted.Ids | None], Checked(_check_after), Option(), Rare()] = field(
+        "Ids of other tasks: it runs as soon as each of them has succeeded anew since it last started."
+    )
+    manual: Annotated[bool, Option(), Rare()] = field("True: it runs by `run_now` alone.", False, strict=True)
     timezone: Annotated[
         Converted[str | None, accepted.Zone], Checked(checks.check_timezone), Scheduling(rearms=True)
     ] = field(
@@ -139,6 +150,9 @@ class Task(SparseModel):
     misfire_grace: Annotated[_Seconds, Checked(seconds_check("misfire_grace")), Scheduling()] = field(
         "Seconds: a slot that is later than that is skipped. None: one run makes up for all missed slots."
     )
+    run_immediately: Annotated[bool, Scheduling(), Rare()] = field(
+        "False: no run for what was before its registration; `every` begins one interval later.", True, strict=True
+    )
     func: Annotated[
         Callable[..., Any],
         Checked(checks.check_func, json=str),
@@ -154,9 +168,10 @@ class Task(SparseModel):
         Converted[dict[str, Any], Mapping[str, Any]],
         Checked(checks.check_kwargs),
         PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
-    ] = field("The keyword arguments of the function.", factory=dict)
+    ] = field("The keyword arguments of the function.", factory=_empty_dict)
     depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(_check_depends_on)] = field(
-        "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.", factory=list
+        "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.",
+        factory=_empty_list,
     )
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], Checked(checks.choice_check("depends_on_mode", ("ever", "fresh")))
@@ -173,10 +188,8 @@ class Task(SparseModel):
     retry_at: Annotated[_Moment, BeforeValidator(moment_check("retry_at"))] = field(
         "When the last run, which failed, is tried again; None if it is not. An earlier slot replaces the retry."
     )
-    attempt: int = field(
-        "The attempt number of the latest or present run: 1 for a slot, more for a retry, 0 before the first run.",
-        0,
-        **_COUNT,
+    attempt: int = _count(
+        "The attempt number of the latest or present run: 1 for a slot, more for a retry, 0 before the first run."
     )
     paused: bool = field(
         "True: no slot and no retry is due. Afterwards, one run makes up for all missed slots.", False, strict=True
@@ -185,7 +198,7 @@ class Task(SparseModel):
         Literal["ready", "force"] | None,
         Checked(checks.choice_check("run_requested", (None, "ready", "force"))),
     ] = field('Due once, whatever the schedule says: `"ready"` as soon as the dependencies are, `"force"` at once.')
-    misfires: int = field("How often slots were skipped because they were later than `misfire_grace`.", 0, **_COUNT)
+    misfires: int = _count("How often slots were skipped because they were later than `misfire_grace`.")
     misfired_at: Annotated[_Moment, BeforeValidator(moment_check("misfired_at"))] = field(
         "The latest slot that was skipped."
     )
@@ -205,11 +218,23 @@ class Task(SparseModel):
     error_message: str | None = field('The error as text, `"ValueError: boom"`.')
     history: Annotated[
         list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(history_for_json, when_used="json")
-    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=list)
+    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=_empty_list)
     history_limit: int = field("How many runs `history` keeps; the oldest are dropped.", 100, strict=True, ge=0)
     first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
         "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."
     )
+    runs: Annotated[int, Rare()] = _count(
+        "Runs begun so far. The retries of a run belong to it, and are not counted.", _MOST_RUNS
+    )
+    consecutive_failures: Annotated[int, Rare()] = _count(
+        "Failures since the last success; each attempt counts, as in `history`."
+    )
+    run_arguments: Annotated[
+        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
+        Checked(checks.check_run_arguments),
+        PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
+        Rare(),
+    ] = field('`{"args": […], "kwargs": {…}}`: those of the run that was requested last, and of its retries.')
     name: Annotated[
         Converted[str, str | None],
         Checked(checks.check_name, json=str | None),
@@ -219,27 +244,17 @@ class Task(SparseModel):
     tags: Annotated[Converted[tuple[str, ...], accepted.Tags], BeforeValidator(checks.check_tags), Rare()] = field(
         "Words by which tasks are selected, in the order given.", ()
     )
-    runs: Annotated[int, Rare()] = field(
-        "Runs begun so far; retries are not counted, they belong to their run.", 0, **_COUNT | {"le": _MOST_RUNS}
-    )
-    consecutive_failures: Annotated[int, Rare()] = field(
-        "Failures since the last success; each attempt counts, as in `history`.", 0, **_COUNT
-    )
     max_runs: Annotated[int | None, Scheduling(), Rare()] = field(
         "How many runs there are in all: after the last one no slot is due. Retries belong to their run.",
-        **_COUNT | {"ge": 1},
+        strict=True,
+        ge=1,
+        le=_LARGEST_COUNT,
     )
     remove_when_done: Annotated[bool, Rare()] = field(
         "True: a task that never runs again leaves the registry, once its last outcome is published.",
         False,
         strict=True,
     )
-    run_arguments: Annotated[
-        Converted[dict[str, Any] | None, Mapping[str, Any] | None],
-        Checked(checks.check_run_arguments),
-        PlainSerializer(lambda given: given and marked_arguments(given), when_used="json"),
-        Rare(),
-    ] = field("`args` and `kwargs` of the run that was requested last, and of its retries.")
     on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
         'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
     )
@@ -292,6 +307,8 @@ class Task(SparseModel):
         copy = super().__copy__()
         for name in ("kwargs", "depends_on", "history"):
             copy.__dict__[name] = self.__dict__[name].copy()
+        if "after" in copy.__dict__:
+            copy.__dict__["after"] = self.__dict__["after"].copy()
         return copy
 
     def __delattr__(self, name: str) -> None:
@@ -318,7 +335,7 @@ class Task(SparseModel):
         fields = self.__dict__
         jitter, start, end = fields["jitter"], fields["start_at"], fields["end_at"]
         if jitter is not None:
-            gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name) is not None)
+            gaps = (option.shortest_gap(fields) for name, option in OPTIONS.items() if fields.get(name))
             gap = next(filter(isfinite, gaps), inf)  # while several options stand, the task is not due
             if jitter >= gap:
                 raise InvalidValueError(f"jitter must be less than the {gap:g} s between slots, got {jitter:g}")

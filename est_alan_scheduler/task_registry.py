@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
@@ -11,6 +11,7 @@ from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueErr
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, Parts
+from est_alan_scheduler.control.defaults import filled
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
@@ -47,6 +48,10 @@ class TaskRegistry(RegistryView):
     and a function that other processes find by name. `lease` is the number of seconds for which a dead instance still
     counts as alive. After that, its runs are recorded as failed.
 
+    `defaults` are values of fields, `{"timezone": "Asia/Seoul", "misfire_grace": 300}`, for each task that `register`
+    takes from then on and that does not say otherwise; None, given, says so, too. A default that means nothing for a
+    task (limits of slots, for one that has none) is left out.
+
     `_lock`, a plain lock, guards the agenda, the runs in flight and the record of a run. It is held for moments, and
     never while user code is called (`func`, a `repr`, a logging handler). The store and the fields of tasks may be
     edited from any thread without it: an edit is noted, and the next tick works it in. Use such edits in a signal
@@ -60,12 +65,13 @@ class TaskRegistry(RegistryView):
         max_running: int | None = None,
         backend: "str | Backend | None" = None,
         lease: float | timedelta = DEFAULT_LEASE,
+        defaults: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts, self._waits)
         self._loop_side = LoopSide(parts)
-        parts.configure(executor, max_running, backend, lease)
+        parts.configure(executor, max_running, backend, lease, defaults)
         _registries.add(self)
 
     @property
@@ -93,21 +99,27 @@ class TaskRegistry(RegistryView):
         """Where the state of the tasks lives, as it was given: see `configure`."""
         return self._parts.backend
 
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The values of the fields that tasks leave open, as tasks keep them: see the constructor."""
+        return dict(self._parts.defaults)
+
     def configure(
         self,
         executor: "ExecutorSource | None" = KEEP,
         max_running: int | None = KEEP,
         backend: "str | Backend | None" = KEEP,
         lease: float | timedelta = KEEP,
+        defaults: Mapping[str, Any] | None = KEEP,
     ) -> None:
-        """Change `executor`, `max_running`, `backend` or `lease`, as the constructor takes them; the others stay.
+        """Change these options, as the constructor takes them; the others stay.
 
         The former executor is shut down if it came from a factory, the former backend is closed if it came from a URL.
         Raises `TypeError` or `ValueError` for an invalid value, or for a task that the backend cannot take;
         `ImportError` if the backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
         answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
-        self._parts.configure(executor, max_running, backend, lease)
+        self._parts.configure(executor, max_running, backend, lease, defaults)
 
     def shutdown(self, timeout: float | timedelta | None = None) -> bool:
         """Wait until the runs in flight have ended, at most `timeout` (seconds); return whether they have.
@@ -134,12 +146,16 @@ class TaskRegistry(RegistryView):
         With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
         pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
         grid of `every` stays. Without such a task, it is registered as usual.
-        Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`;
-        if its id is taken; if another registry has the task; if it closes a dependency cycle; if a `dep_<id>` argument
-        collides with a key of `kwargs`; if `func` is a generator function, a call of which does no work.
+        Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
+        `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
+        `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
+        work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
-        if not isinstance(replace, bool):
+        if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
+        if self._parts.defaults:
+            with filled(task, self._parts.defaults, self._agenda):
+                return self._management.register(task, replace)
         return self._management.register(task, replace)
 
     def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
@@ -163,17 +179,26 @@ class TaskRegistry(RegistryView):
         """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all missed slots."""
         return self._management.set(task_id, "paused", False, "resumed")
 
-    def run_now(self, task_id: str | Task, force: bool = False) -> Task:
+    def run_now(
+        self,
+        task_id: str | Task,
+        force: bool = False,
+        *,
+        args: Sequence[Any] | None = None,
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Task:
         """Request a run of the task of that id with the next tick, and return the task; `KeyError` if there is none.
 
         The run waits for the dependencies, unless `force` is true, and for the end of a run in flight. It takes place
         also if the task is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them. A
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
-        Raises `TypeError` unless `force` is a bool.
+        `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
+        started replaces them: one without any lets the run have those of the task again.
+        Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
         """
         if not isinstance(force, bool):
             raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")
-        return self._management.set(task_id, "run_requested", "force" if force else "ready")
+        return self._management.run_now(task_id, force, args, kwargs)
 
     def pause_all(self) -> None:
         """Start no run until `resume_all`, whatever is registered or requested meanwhile. Runs in flight go on.
@@ -305,8 +330,8 @@ class TaskRegistry(RegistryView):
         return is_due(task, now)
 
     def _deps_ready(self, task: Task) -> bool:
-        """Return whether every id in `depends_on` is registered and has succeeded at least once."""
-        return not task.depends_on or first_unmet(task, self.store) is None
+        """Return whether every id in `depends_on` and `after` is registered and has succeeded at least once."""
+        return first_unmet(task, self.store) is None
 
     def _stricter(self) -> Condition | None:
         """Return the time condition if a subclass may refuse a task that is due and ready; None otherwise."""

@@ -41,7 +41,9 @@ class TestRegister:
     ) -> None:
         with pytest.raises(ValueError, match="Task must specify exactly one of") as caught:
             registry.register(Task(id="a", func=work, **fields))
-        expected = f"Task must specify exactly one of every / at / run_at / cron, got {got} (task 'a')."
+        expected = (
+            f"Task must specify exactly one of every / at / run_at / cron / after / manual, got {got} (task 'a')."
+        )
         assert str(caught.value) == expected
         assert len(registry) == 0
 

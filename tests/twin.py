@@ -9,7 +9,7 @@ from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.schedules.due import misfire
-from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task import OPTIONS, Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 Operation = tuple[Any, ...]
@@ -172,7 +172,7 @@ class World:
     def update(self, task_id: str, changes: dict[str, Any]) -> None:
         if "run_at" in changes:
             changes = changes | {"run_at": from_utc(self.clock.utc + changes["run_at"])}
-        schedule = {"every": None, "at": None, "run_at": None, "cron": None, "on": None}
+        schedule = {name: Task.model_fields[name].default for name in (*OPTIONS, "on")}
         self.registry.update(task_id, **(schedule | changes if not schedule.keys().isdisjoint(changes) else changes))
 
     def put(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:

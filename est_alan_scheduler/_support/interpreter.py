@@ -57,10 +57,13 @@ def monotonic(_read: Callable[[], float] = time.monotonic) -> float:
 
 def _end() -> None:
     _is_ending.set()
-    for reference in list(_endings):
+    references = list(_endings)
+    _endings.clear()  # when modules are torn down, the callback of a weak reference finds its own module empty
+    for reference in references:
         end = reference()
         if end is not None:
             end()
+    _endings.clear()  # a reference that dies while the interpreter clears its modules complains on stderr
 
 
 def run_hooks_before_executors() -> None:

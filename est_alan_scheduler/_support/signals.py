@@ -1,19 +1,20 @@
 """Signal handlers: what they raise is meant for the program, not for the code that they happen to interrupt."""
 
-import signal
 import threading
 from contextlib import suppress
-from functools import partial
+from functools import cache, partial
 from inspect import CO_VARARGS
 from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, MethodType
 
-_TIMERS = frozenset(
-    number
-    for name in ("SIGALRM", "SIGVTALRM", "SIGPROF")
-    if (number := getattr(signal, name, None)) is not None  # not on Windows
-)
-"""By these signals, code limits its own time: what their handlers raise is its own error."""
+
+@cache
+def _numbers() -> frozenset[int]:
+    """Return the signals, but for those by which code limits its own time: what their handlers raise is its error."""
+    import signal  # late: a program that runs without an error needs none
+
+    timers = (getattr(signal, name, None) for name in ("SIGALRM", "SIGVTALRM", "SIGPROF"))  # None on Windows
+    return frozenset(signal.valid_signals()) - set(timers)
 
 
 def is_interruption(error: BaseException) -> bool:
@@ -71,13 +72,15 @@ def _is_handler(frame: FrameType, caller: FrameType) -> bool:
         values += rest if isinstance(rest, tuple) else ()
     for number, argument in pairwise(values):
         if argument is caller and type(number) is int:
-            return number in signal.valid_signals() and number not in _TIMERS
+            return number in _numbers()
     return not is_complete and code in _installed()
 
 
 def _installed() -> set[CodeType]:
+    import signal
+
     codes = set()
-    for number in signal.valid_signals() - _TIMERS:
+    for number in _numbers():
         with suppress(Exception):  # some versions of Python call the `repr` of the handler
             code = _code_of(signal.getsignal(number))
             if code is not None:

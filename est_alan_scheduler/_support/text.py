@@ -34,12 +34,12 @@ def shorten(text: str) -> str:
 
 # Control characters, the separators of lines and paragraphs, characters that reverse the direction of what follows, and
 # halves of surrogate pairs, which cannot be written.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 
 
 def one_line(text: str) -> str:
     """Return `text` with everything escaped that could end its line, reorder it, or command a terminal."""
-    return text if text.isprintable() else _UNSAFE.sub(_escape, text)
+    return text if text.isprintable() else re.sub(_UNSAFE, _escape, text)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.state_codec import FIELDS
 from est_alan_scheduler.fields.serialization import json_or_repr
+from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import ARMING, Task
 
@@ -139,10 +140,11 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Tas
 
 def _check_dependencies(task: Task) -> None:
     """Raise ValueError for a dependency whose id no store can hold."""
-    for task_id in task.depends_on:
+    for task_id in inputs(task):
         if not is_storable(task_id):
+            name = "depends_on" if task_id in task.depends_on else "after"
             raise InvalidValueError(
-                f"depends_on of task {task.id!r} has {short_repr(task_id)}, which no task of a backend can have for an"
+                f"{name} of task {task.id!r} has {short_repr(task_id)}, which no task of a backend can have for an"
                 " id: it has a NUL or half a surrogate pair"
             )
 

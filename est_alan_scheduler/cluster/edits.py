@@ -53,7 +53,7 @@ class Edits:
         self._check_ids(task)
 
     def _check_ids(self, task: Task) -> None:
-        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on)):
+        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
             for task_id in ids:
                 if not self._backend.can_hold(task_id):
                     raise InvalidValueError(
@@ -127,11 +127,11 @@ class Edits:
         own = own._replace(armed=armed, place=self._replica.order.place(task_id, self._backend.now()))
         return KnownRow(own, own.hash())
 
-    def manage(self, task: Task, field: str, value: Any) -> bool:
-        """Set a field for all instances; return whether the task is still there."""
+    def manage(self, task: Task, values: dict[str, Any]) -> bool:
+        """Set fields for all instances; return whether the task is still there."""
         if self._records.row(task.id) is None:
             self.push()
-        states = self._backend.change([change_of(task.id, {field: value})])
+        states = self._backend.change([change_of(task.id, values)])
         with self._records.lock, self._agenda:
             for state in states.values():
                 self._replica.take_state(state)

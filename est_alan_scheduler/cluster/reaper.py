@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant
-from est_alan_scheduler.backends.rows import DeadRunOutcome, RunRow
+from est_alan_scheduler.backends.rows import Assignment, DeadRunOutcome, RunRow
 from est_alan_scheduler.cluster.lease import Lease, Outage
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import instant, moment, past_of
+from est_alan_scheduler.cluster.state_codec import instant, moment, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.observer import DeadRunRecorder
@@ -67,6 +67,7 @@ class Reaper:
         if not rows or self._replica.has_left_backend:
             return False
         records = self._records
+        self._note_consumed(rows)
         with records.lock:
             dead_runs = [self._outcome_of(row) for row in rows]
         reaped = self._backend.reap(dead_runs)
@@ -89,11 +90,39 @@ class Reaper:
         if not rows or not sync_lock.acquire(timeout=self._lease.seconds / 10):
             return []
         try:
-            self._replica.refresh({row.task_id for row in rows})
+            tasks = [dict.get(self._agenda.store, row.task_id) for row in rows]
+            followed = [task_id for task in tasks if task is not None for task_id in task.after or ()]
+            self._replica.refresh({*(row.task_id for row in rows), *followed})
         finally:
             sync_lock.release()
         # An unresolved task is left to an instance that knows it.
         return [row for row in rows if self._records.problems.get(row.task_id) is None]
+
+    def _note_consumed(self, rows: list[RunRow]) -> None:
+        """Let dead runs of tasks with `after` have used the successes before their start.
+
+        Only their instances knew which. Written before the outcome: no instance starts the tasks for them again.
+        """
+        records = self._records
+        with records.lock:
+            assignments = [found for row in rows if (found := self._consumption(row)) is not None]
+        if assignments:
+            written = self._backend.assign(assignments)
+            records.mark_stale(written)
+
+    def _consumption(self, run: RunRow) -> Assignment | None:
+        """Return what a dead run has used, if its task has `after`; the caller holds the lock."""
+        store, row = self._agenda.store, self._records.row(run.task_id)
+        task = dict.get(store, run.task_id)
+        if task is None or row is None or task.after is None or row.epoch != run.epoch:
+            return None
+        consumed = dict(task.consumed or {})
+        for task_id in task.after:
+            dependency = dict.get(store, task_id)
+            success = None if dependency is None else dependency.last_success_at
+            if success is not None and instant(success) <= run.started:
+                consumed[task_id] = success
+        return Assignment(task.id, row.version, {"consumed": stored_consumed(consumed)})
 
     def _outcome_of(self, row: RunRow) -> DeadRunOutcome:
         """Return the outcome of a dead run, its retry included; the caller holds the lock."""

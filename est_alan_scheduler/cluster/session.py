@@ -26,6 +26,7 @@ from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.state_codec import moment, run_dict
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
@@ -91,7 +92,7 @@ class ClusterSession:
                 utc = agenda.note_time(now)
                 found = [] if is_paused or available == 0 else agenda.hold_due(utc, available)
                 due = {task.id for task in found if not self.records.is_held(task.id)}
-                due.update(*(task.depends_on for task in found if task.depends_on))
+                due.update(*map(inputs, found))
                 ids = {*agenda.waiting, *self.records.elsewhere}
                 dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)

@@ -1,6 +1,6 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.control.defaults import check_defaults
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.fields.checks import check_count
 from est_alan_scheduler.planning.agenda import Agenda
@@ -61,6 +62,7 @@ class Parts:
         self.functions = FunctionNames()
         self.backend: str | Backend | None = None
         self.lease = DEFAULT_LEASE
+        self.defaults: dict[str, Any] = {}
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.loop_threads: dict[Callable[[], None], int] = {}  # by the waker of the loop
@@ -92,6 +94,7 @@ class Parts:
         max_running: int | None,
         backend: "str | Backend | None",
         lease: float | timedelta,
+        defaults: Mapping[str, Any] | None,
     ) -> None:
         """Do what `TaskRegistry.configure` says."""
         capacity = self.capacity
@@ -102,6 +105,7 @@ class Parts:
         if max_running is not None:
             check_count("max_running", max_running, 1, ", or None")
         lease = check_lease(lease)
+        defaults = self.defaults if defaults is KEEP else check_defaults(defaults)
         pool = capacity.pool
         if executor is not capacity.executor:
             pool = None if executor is None else _pool(executor)
@@ -113,6 +117,7 @@ class Parts:
         if replaced is not None:
             replaced.close(wait=False)
         self.lease = lease
+        self.defaults = defaults
 
     def _move(self, backend: "str | Backend | None", lease: float) -> None:
         """Let the state of the tasks live in another backend, or in this process alone."""

@@ -13,7 +13,14 @@ from est_alan_scheduler.control.replacement import new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
-from est_alan_scheduler.planning.registration import call_refusal, check, refusal, refusal_of_change
+from est_alan_scheduler.planning.registration import (
+    INPUTS,
+    call_refusal,
+    check,
+    check_results,
+    refusal,
+    refusal_of_change,
+)
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
@@ -57,9 +64,9 @@ class Management:
                 arm(task, None)  # its slots count from now on
                 agenda.add(task, now)
                 parts.readiness.forget(task.id)
-        if refused is not None and replace and not is_adopted and task.id in agenda.store:
-            return self.register(task, replace)  # another thread has registered one meanwhile
         if refused is not None:
+            if replace and not is_adopted and task.id in agenda.store:
+                return self.register(task, replace)  # another thread has registered one meanwhile
             raise InvalidValueError(refused)
         if session is not None:
             session.edits.join([task], self._refuse, self._put_in)
@@ -132,7 +139,7 @@ class Management:
                 if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
                     return None  # assigned meanwhile
                 if task is not None:
-                    if "depends_on" in values:
+                    if not INPUTS.isdisjoint(values):
                         agenda.work_in(parts.hooks._now())  # `wanted` has to be complete
                     refused = refusal_of_change(task, values, agenda.store, agenda.wanted) or uncallable
                     if refused is None:
@@ -147,17 +154,51 @@ class Management:
         return task if is_done else None
 
     def set(self, which: str | Task, field: str, value: Any, event: EventName | None = None) -> Task:
-        """Set a field that needs no check, unless it has that value or `"force"`; return the task."""
+        """Set a field that needs no check, unless it has that value; return the task."""
         task_id = id_of(which)
         self.catch_up(task_id)
-        mark = self._waits.mark(task_id) if field == "run_requested" else None
-        session = self._parts.session
+        return self._set(task_id, {field: value}, event)
+
+    def run_now(self, which: str | Task, force: bool, args: Any, kwargs: Any) -> Task:
+        """Do what `TaskRegistry.run_now` says."""
+        task_id = id_of(which)
+        self.catch_up(task_id)
+        task = dict.get(self._agenda.store, task_id)
+        if task is None:
+            raise self._unknown(task_id)
+        arguments = None
+        if args is not None or kwargs is not None:
+            given = {"args": task.args if args is None else args, "kwargs": task.kwargs if kwargs is None else kwargs}
+            arguments = self._checked_arguments(task, given)
+        # A plain request does not weaken a forced one; of the arguments, the latest ones count.
+        request = "force" if force or task.run_requested == "force" else "ready"
+        return self._set(task_id, {"run_requested": request, "run_arguments": arguments}, None)
+
+    def _checked_arguments(self, task: Task, given: dict[str, Any]) -> dict[str, Any]:
+        """Return arguments for one run as the task keeps them; ValueError if it cannot run with them."""
+        arguments: dict[str, Any] = task._validated({"run_arguments": given})["run_arguments"]
+        called = task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
+        check_results(called)
+        uncallable = call_refusal(called)
+        if uncallable is not None:
+            raise InvalidValueError(uncallable)
+        if self._parts.session is not None:
+            self._parts.session.edits.check(called)
+        return arguments
+
+    def _set(self, task_id: str, values: dict[str, Any], event: EventName | None) -> Task:
+        """Set fields of a task that need no more checks, unless it has these values."""
+        mark = self._waits.mark(task_id) if "run_requested" in values else None
+        session, replaced = self._parts.session, None
         with self._parts.lock, self._agenda:
             task = dict.get(self._agenda.store, task_id)
-            is_changed = task is not None and task.__dict__[field] not in (value, "force")
+            is_changed = task is not None and not all(
+                _is_same(getattr(task, name), value) for name, value in values.items()
+            )
             if task is not None and is_changed and session is None:
-                task._store({field: value})
-        if task is None or (session is not None and is_changed and not session.edits.manage(task, field, value)):
+                replaced = task._store(values)
+        del replaced  # without the lock: the `__del__` of an argument is user code
+        if task is None or (session is not None and is_changed and not session.edits.manage(task, values)):
             raise self._unknown(task_id)
         if mark is not None:
             self._waits.note_request(task_id, mark)
@@ -240,3 +281,8 @@ class Management:
 
     def _unknown(self, task_id: str) -> UnknownTaskError:
         return UnknownTaskError(task_id, self._agenda.store, self._parts.unresolved().get(task_id))
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Return whether two values are the same, without user code that compares them."""
+    return one is other or (isinstance(other, str) and isinstance(one, str) and one == other)

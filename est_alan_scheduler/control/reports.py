@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice, takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
@@ -11,15 +11,19 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.fields.checks import check_count, choice_check
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
-from est_alan_scheduler.planning.why_not import explain
-from est_alan_scheduler.runs.counters import RunCounters, Statistics
-from est_alan_scheduler.runs.history import latest_runs
-from est_alan_scheduler.schedules.upcoming import PlannedRun, first_run_from, upcoming
+from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
+
+if TYPE_CHECKING:
+    from est_alan_scheduler.runs.statistics import Statistics
+    from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 
 class Reports:
-    """Answers of a registry about its tasks. They change nothing."""
+    """Answers of a registry about its tasks. They change nothing.
+
+    What an answer takes is imported when it is asked for: many programs only run tasks.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -45,6 +49,8 @@ class Reports:
         calls = parts.in_flight.calls
         run = calls.get(task_id)
         number = sum(other.is_call for other in list(calls.values()))
+        from est_alan_scheduler.planning.why_not import explain
+
         return explain(
             task,
             store,
@@ -79,9 +85,11 @@ class Reports:
             now = parts.hooks._now()
             agenda.work_in(now)
             agenda.note_time(now)
+        from est_alan_scheduler.schedules.upcoming import first_run_from
+
         return first_run_from(task, now)
 
-    def upcoming(self, until: datetime | None, limit: int | None) -> Iterator[PlannedRun]:
+    def upcoming(self, until: datetime | None, limit: int | None) -> "Iterator[PlannedRun]":
         """Do what `TaskRegistry.upcoming` says."""
         _check_moment("until", until)
         if limit is not None:
@@ -96,6 +104,8 @@ class Reports:
             tasks = {entry.order: entry.task for entry in agenda.entries.values()}
             # None before now: so the first of what is overdue comes before the rest has been asked.
             bounds = [(max(entry.due or utc, utc), entry.order) for entry in agenda.entries.values()]
+        from est_alan_scheduler.schedules.upcoming import upcoming
+
         runs = islice(upcoming(tasks, bounds, now), limit)
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
@@ -115,9 +125,11 @@ class Reports:
                 for task in list(self._parts.agenda.store.values())
                 if task_id is None or task.id == task_id
             ]
+        from est_alan_scheduler.runs.history import latest_runs
+
         return latest_runs(pasts, wanted, since, limit)
 
-    def statistics(self, which: str | Task | None) -> Statistics:
+    def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""
         task_id = None if which is None else id_of(which, " or None")
         parts = self._parts

@@ -4,17 +4,16 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from est_alan_scheduler.control import table
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.runs.counters import Statistics
-from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.runs.statistics import Statistics
+    from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 
 class RegistryView:
@@ -77,13 +76,19 @@ class RegistryView:
 
     def table(self) -> str:
         """Return all tasks as aligned text, for `print`: id, schedule in words, next run, last run, status."""
+        from est_alan_scheduler.control import table  # late: a program that prints none needs none
+
         return table.table(self._parts)
 
     def __repr__(self) -> str:
+        from est_alan_scheduler.control import table
+
         return table.summary(self._parts, type(self).__name__)
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows."""
+        from est_alan_scheduler.control import table
+
         return table.html(self._parts, type(self).__name__)
 
     def why_not(self, task_id: str | Task) -> str:
@@ -114,7 +119,7 @@ class RegistryView:
         """
         return self._waits.wait(task_id, timeout)
 
-    def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> Iterator[PlannedRun]:
+    def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> "Iterator[PlannedRun]":
         """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
 
         A plan follows the slots: a task that is due runs now, then at each slot. It leaves out dependencies, failures
@@ -156,7 +161,7 @@ class RegistryView:
         """
         return self._reports.history(task_id, status, since, limit)
 
-    def statistics(self, task_id: str | Task | None = None) -> Statistics:
+    def statistics(self, task_id: str | Task | None = None) -> "Statistics":
         """Return counts of the runs of a task since it was registered, by default of all runs of all tasks.
 
         The counts cover the runs that this registry has recorded. With a backend these are its own runs, and the dead

@@ -16,9 +16,10 @@ from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
+from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import due_moment
+from est_alan_scheduler.schedules.due import is_done
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 _SHORTEST, _LONGEST = 0.02, 1.0  # seconds until the store is asked again: more each time
@@ -34,6 +35,8 @@ class Mark(NamedTuple):
     """With a backend: that of the latest run, wherever it was claimed."""
     last_run_at: datetime | None = None
     """The start of that run. A claim that is released without a run restores it."""
+    entry: Entry | None = None
+    """That of the task, if the task leaves when it is done."""
     floor: datetime | None = None
     """The start, in UTC, of a run that goes on with another instance, and whose end is awaited."""
 
@@ -108,7 +111,10 @@ class Waits:
     def _begin(self, task_id: str) -> "_Watch":
         self._read(task_id)
         requested = self._requests.marks.get(task_id)
-        task, parts = self._reports.task(task_id), self._parts
+        parts = self._parts
+        if requested is not None and requested.entry is not None:
+            return _Watch(parts, task_id, requested, None)
+        task = self._reports.task(task_id)
         with parts.lock:
             run = None if requested else _run_of(task_id, parts)
             mark = requested or self._mark(task)
@@ -119,7 +125,8 @@ class Waits:
     def _mark(self, task: Task) -> Mark:
         parts = self._parts
         row = None if parts.session is None else parts.session.records.row(task.id)
-        return Mark(parts.agenda.starts, 0 if row is None else row.epoch, task.last_run_at)
+        entry = parts.agenda.entries.get(task.id) if task.remove_when_done else None
+        return Mark(parts.agenda.starts, 0 if row is None else row.epoch, task.last_run_at, entry)
 
     def _read(self, task_id: str) -> None:
         """Read how the task stands in the store, if there is one; in an outage, the wait goes on."""
@@ -169,6 +176,7 @@ class _Watch:
         self._id = task_id
         self._mark = mark
         self.run = run  # the awaited one, while it goes on here
+        self._entry = mark.entry
 
     def look(self) -> Task | None:
         """Return the task if the awaited run has ended, or none will come any more; None otherwise."""
@@ -179,29 +187,25 @@ class _Watch:
                 self.run = run if run is not None and (run.entry is None or run.entry.started > mark.starts) else None
             if self.run is not None:
                 return self.run.task if self.run.is_over else None
-            task, entry = dict.get(parts.agenda.store, self._id), parts.agenda.entries.get(self._id)
-            is_idle = task is not None and task.status is not TaskStatus.RUNNING
-            if is_idle and entry is not None and entry.task is task and entry.started > mark.starts:
-                return task
-            if task is not None and is_idle and self._has_run_elsewhere(task):
+            task, entry = dict.get(parts.agenda.store, self._id), parts.agenda.entries.get(self._id) or self._entry
+            self._entry = entry  # it still tells whether its task has run when that has left
+            has_run = entry is not None and entry.task.status is not TaskStatus.RUNNING and entry.started > mark.starts
+            if entry is not None and has_run and (task is None or entry.task is task):
+                return entry.task
+            if task is not None and self._has_run_elsewhere(task):
                 return task
         if task is None:
             raise UnknownTaskError(self._id, parts.agenda.store, parts.unresolved().get(self._id))
-        return task if is_idle and self._is_done_for_good(task) else None
+        has_run = task.last_run_at is not None
+        return task if has_run and is_done(task, parts.hooks._now()) else None
 
     def _has_run_elsewhere(self, task: Task) -> bool:
-        """Return whether another instance has run a task, which does not run now, since the mark."""
+        """Return whether another instance has run a task since the mark, and it does not run now."""
         session, mark, last = self._parts.session, self._mark, task.last_run_at
         row = None if session is None else session.records.row(task.id)
-        if row is None or last is None or row.epoch <= mark.epoch:
+        if row is None or last is None or row.epoch <= mark.epoch or task.status is TaskStatus.RUNNING:
             return False
         return to_utc(last) >= mark.floor if mark.floor is not None else last != mark.last_run_at
-
-    def _is_done_for_good(self, task: Task) -> bool:
-        """Return whether a task has run and never will again, unless someone changes it."""
-        if task.last_run_at is None or task.paused or task.run_requested is not None:
-            return False
-        return due_moment(task, self._parts.hooks._now()) is None
 
 
 def _run_of(task_id: str, parts: Parts) -> Run | None:

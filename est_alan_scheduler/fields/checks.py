@@ -11,7 +11,6 @@ from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.cron_expression import parse
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
@@ -200,6 +199,15 @@ def check_depends_on(value: object) -> list[str]:
     raise _refusal("depends_on must be a list of task ids such as ['extract'], or of tasks such as [task]", value)
 
 
+def check_after(value: object) -> list[str] | None:
+    """Return the ids of the tasks whose successes let a task run, each once."""
+    if value is None:
+        return None
+    if isinstance(value, list | tuple) and value and all(map(_is_text, value)):
+        return list(dict.fromkeys(value))
+    raise _refusal("after must be a list of at least one task id, such as ['extract'], or task, such as [task]", value)
+
+
 def check_count(name: str, value: object, least: int, or_else: str = "") -> int:
     """Return a whole number of at least `least`; `or_else` names other allowed values."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= least:
@@ -212,6 +220,8 @@ def check_cron(value: object) -> str | None:
     if not isinstance(value, str | None):
         raise _refusal("cron must be a text such as '*/15 9-17 * * mon-fri'", value)
     if value is not None:
+        from est_alan_scheduler.calendar.cron_expression import parse  # late: most tasks have no `cron`
+
         parse(value)
     return value
 

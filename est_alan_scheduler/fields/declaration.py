@@ -1,7 +1,8 @@
 """The declaration of a model's fields: the types that one keeps and takes, its check, its description."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from pydantic import BaseModel, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator, TypeAdapter
@@ -34,6 +35,24 @@ else:
 
         def __class_getitem__(cls, types: tuple[Any, Any]) -> Any:
             return types[0]
+
+
+class Scheduling:
+    """Mark of a field that belongs to the schedule."""
+
+    def __init__(self, rearms: bool = False) -> None:
+        self.rearms = rearms
+
+
+class Option(Scheduling):
+    """Mark of a schedule option.
+
+    `shortest_gap`: the shortest time between two slots in seconds, for the fields of a task; `jitter` is less.
+    """
+
+    def __init__(self, shortest_gap: Callable[[Mapping[str, Any]], float] = lambda _: inf) -> None:
+        super().__init__(rearms=True)
+        self.shortest_gap = shortest_gap
 
 
 class Checked:

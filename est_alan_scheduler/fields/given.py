@@ -16,12 +16,15 @@ class TaskSettings(TypedDict, total=False):
     at: accepted.Times
     run_at: accepted.Moment
     cron: str | None
+    after: accepted.Ids | None
+    manual: bool
     timezone: accepted.Zone
     start_at: accepted.Moment
     end_at: accepted.Moment
     exclude: accepted.Dates
     jitter: accepted.Seconds
     misfire_grace: accepted.Seconds
+    run_immediately: bool
     args: accepted.Arguments
     kwargs: Mapping[str, Any]
     depends_on: accepted.Ids

@@ -4,20 +4,22 @@ A dict of up to 42 values takes 832 bytes, one of 43 takes twice as much.
 """
 
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from est_alan_scheduler.fields.checks import KnownFields
+from est_alan_scheduler.fields.shown import Shown
 
 
-@dataclass(frozen=True)
 class Rare:
-    """Mark of a field that is absent from `__dict__` while it has its default, a value that cannot be changed."""
+    """Mark of a field that is absent from `__dict__` while it has its default, a value that cannot be changed.
 
-    derive: Callable[[Any], Any] | None = None
-    """What an instance shows instead of the default, from its other fields."""
+    `derive`: what an instance shows instead of the default, from its other fields.
+    """
+
+    def __init__(self, derive: Callable[[Any], Any] | None = None) -> None:
+        self.derive = derive
 
 
 class _Default:
@@ -35,7 +37,7 @@ class _Default:
         return self._value if self._derive is None else self._derive(instance)
 
 
-class SparseModel(KnownFields):
+class SparseModel(Shown, KnownFields):
     """A model with rare fields. They are assigned, dumped and described as other fields are."""
 
     rare_defaults: ClassVar[dict[str, Any]] = {}

@@ -3,7 +3,6 @@
 import builtins
 import functools
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from importlib import import_module
@@ -18,7 +17,6 @@ _REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
 
 _LARGEST = 32_000_000  # characters of a result in JSON: more than that, not every store takes
 _MAX_DEPTH = 100  # pydantic gives up at 255
-_encode = json.JSONEncoder(allow_nan=False).encode  # `json.dumps` would make an encoder each time
 
 NOT_JSON = "__not_json__"
 """The key of an argument that JSON cannot hold: it is shown there, but the task cannot be loaded."""
@@ -61,8 +59,8 @@ def round_trip(value: object) -> tuple[Any, str]:
         return None, "null"
     text = _json_of(value)
     if not text or len(text) > _LARGEST:
-        text = _encode(short_repr(value))
-    return json.loads(text), text
+        text = _codec()[0](short_repr(value))
+    return _codec()[1](text), text
 
 
 def function_name(func: Callable[..., Any]) -> str:
@@ -97,10 +95,18 @@ def object_named(field: str, name: str, kind: str) -> Any:
         raise ValueError(f"{field} {name!r} cannot be found ({error}): {remedy}") from error
 
 
+@functools.cache
+def _codec() -> "tuple[Callable[[object], str], Callable[[str], Any]]":
+    """Return what encodes and decodes JSON."""
+    import json  # late: only what is stored, or shown as JSON, needs it
+
+    return json.JSONEncoder(allow_nan=False).encode, json.loads  # `json.dumps` would make an encoder each time
+
+
 def _json_of(value: object) -> str | None:
     """Return a value as JSON; None if JSON cannot hold it."""
     try:
-        text = _encode(value)
+        text = _codec()[0](value)
         return text if _comes_back(value, _MAX_DEPTH) else None
     except (TypeError, ValueError, RecursionError):
         return None

@@ -15,11 +15,11 @@ DAY = timedelta(days=1)
 _LONGEST_CHANGE = timedelta(hours=3)  # of a clock that goes forward
 _MAX_LENGTH = 100  # of a text that is looked at
 _TIME = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?")
-_LOOSE = re.compile(
+_LOOSE = (  # a text, as are other patterns that only a hint needs: `re` compiles it then
     r"(?P<hour>[0-9]{1,2})(?:(?P<mark>[:.h])(?P<minute>[0-9]{1,2})?(?:[:.](?P<second>[0-9]{1,2}))?(?:\.[0-9]+)?)?"
     r"\s*(?P<half>[ap])?\.?(?P<m>m\.?)?"
 )
-_DIGITS = re.compile(r"([0-9]{2})([0-9]{2})([0-9]{2})?")
+_DIGITS = r"([0-9]{2})([0-9]{2})([0-9]{2})?"
 _WORDS = {"noon": "12:00", "midnight": "00:00"}
 _EXPECTED = "at field must be in HH:MM format, 00:00 to 23:59, such as '07:30', in HH:MM:SS format, or a list of these"
 
@@ -116,8 +116,9 @@ def _meant(text: str) -> str | None:
     text = _WORDS.get(text, text)
     if _TIME.fullmatch(text):
         return text
-    text = _DIGITS.sub(lambda match: ":".join(filter(None, match.groups())), text) if _DIGITS.fullmatch(text) else text
-    match = _LOOSE.fullmatch(text)
+    if digits := re.fullmatch(_DIGITS, text):
+        text = ":".join(filter(None, digits.groups()))
+    match = re.fullmatch(_LOOSE, text)
     if match is None or not (match["mark"] or match["half"]) or (match["m"] and not match["half"]):
         return None
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))

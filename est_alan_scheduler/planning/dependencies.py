@@ -9,9 +9,18 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Work
 from est_alan_scheduler.planning.arguments import Accepts, argument_name
 from est_alan_scheduler.schedules.due import is_retry_due
+from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
 _SHOWN = 10  # ids at each end of a long cycle
+
+
+def inputs(task: Task) -> list[str]:
+    """Return the ids of the tasks whose results `task` takes over: those in `depends_on`, then those in `after`."""
+    fields = task.__dict__
+    depends_on: list[str] = fields["depends_on"]
+    after = fields.get("after")
+    return depends_on if after is None else list(dict.fromkeys((*depends_on, *after)))
 
 
 def acceptable(task: Task, work: Work) -> dict[str, str]:
@@ -46,8 +55,8 @@ def take_results(
 
 
 def first_unmet(task: Task, store: Mapping[str, Task]) -> str | None:
-    """Return the first id in `depends_on` that is not registered or has never succeeded; None if there is none."""
-    for task_id in task.depends_on:
+    """Return the first of its `inputs` that is not registered or has never succeeded; None if there is none."""
+    for task_id in inputs(task):
         dependency = store.get(task_id)
         if dependency is None or dependency.last_success_at is None:
             return task_id
@@ -55,19 +64,53 @@ def first_unmet(task: Task, store: Mapping[str, Task]) -> str | None:
 
 
 def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:
-    """Return the first id in `depends_on` that has not succeeded anew since `task` took its result; None if all have.
+    """Return the first id that has not succeeded anew since `task` took its result; None if all have.
 
-    A success at another time is a new one, also at an earlier time: the clock may have been set back. Always None,
-    unless `depends_on_mode` is "fresh".
+    A success at another time is a new one, also at an earlier time: the clock may have been set back. Of `depends_on`,
+    only with `depends_on_mode` "fresh".
     """
-    if task.depends_on_mode != "fresh" or task.consumed is None:
-        return None
-    for task_id in task.depends_on:
-        dependency, consumed = store.get(task_id), task.consumed.get(task_id)
-        success = None if dependency is None else dependency.last_success_at
-        if success is not None and consumed is not None and to_utc(success) == to_utc(consumed):
-            return task_id
-    return None
+    if task.depends_on_mode == "fresh" and task.consumed is not None:
+        for task_id in task.depends_on:
+            if _is_consumed(task, task_id, store):
+                return task_id
+    return next(iter(lacking(task, store)), None)
+
+
+def lacking(task: Task, store: Mapping[str, Task]) -> list[str]:
+    """Return the ids in `after` that have not succeeded anew since `task` last started.
+
+    If it has never started, any success counts, unless `run_immediately` is False: then one since its registration.
+    None is lacking for a run that was requested.
+    """
+    after = task.__dict__.get("after")
+    if after is None or task.run_requested is not None:
+        return []
+    return [task_id for task_id in after if _is_consumed(task, task_id, store) or _is_too_old(task, task_id, store)]
+
+
+def _is_consumed(task: Task, task_id: str, store: Mapping[str, Task]) -> bool:
+    """Return whether a run of `task` has used the last success of another one."""
+    success, consumed = _success(task_id, store), (task.consumed or {}).get(task_id)
+    return success is not None and consumed is not None and to_utc(success) == to_utc(consumed)
+
+
+def _is_too_old(task: Task, task_id: str, store: Mapping[str, Task]) -> bool:
+    """Return whether the last success of a task of which `task` has used none lies before what it has to follow.
+
+    That is a run before the task was named in `after`, or the registration.
+    """
+    success = _success(task_id, store)
+    if success is None or task_id in (task.consumed or ()):
+        return False
+    since = task.last_run_at
+    if since is None and not task.run_immediately:
+        since = armed(task)
+    return since is not None and to_utc(success) < to_utc(since)
+
+
+def _success(task_id: str, store: Mapping[str, Task]) -> datetime | None:
+    dependency = store.get(task_id)
+    return None if dependency is None else dependency.last_success_at
 
 
 def first_stale(task: Task, store: Mapping[str, Task], now: datetime) -> str | None:
@@ -87,7 +130,7 @@ def find_cycle(task: Task, store: Mapping[str, Task]) -> list[str] | None:
     queue = deque([task])
     while queue:
         current = queue.popleft()
-        for task_id in current.depends_on:
+        for task_id in inputs(current):
             if task_id == task.id:
                 cycle = [task_id, current.id]
                 while cycle[-1] != task.id:

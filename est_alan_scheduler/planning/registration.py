@@ -8,34 +8,44 @@ from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
 from est_alan_scheduler.planning.arguments import argument_name, call_fault
-from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, inputs
 from est_alan_scheduler.planning.why_not import options_found
-from est_alan_scheduler.schedules.kinds.table import options_of
+from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import OPTION_NAMES, Task
+
+INPUTS = frozenset(("depends_on", "after"))
+"""The fields that name other tasks."""
 
 
 def check(task: Task) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
         raise InvalidTypeError(f"only a Task can be registered, got {short_repr(task)}")
-    if len(options_of(task)) != 1:
+    options = options_of(task)
+    if len(options) != 1:
         raise InvalidValueError(
             f"Task must specify exactly one of {OPTION_NAMES}, {options_found(task)} (task {task.id!r})."
         )
+    if KINDS[options[0]].meaningless:
+        _check_meaning(task, options[0])
     kind = generator_kind(task.func)
     if kind is not None:
         raise InvalidValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
-    if task.depends_on and (task.kwargs or len(task.depends_on) > 1):
-        _check_results(task)
+    fields = task.__dict__  # faster than attributes: each registration needs it
+    if fields["depends_on"] or "after" in fields:
+        check_results(task)
 
 
-def _check_results(task: Task) -> None:
-    """Raise `ValueError` if the result of a dependency would have no argument of its own."""
+def check_results(task: Task) -> None:
+    """Raise `ValueError` if the result of another task would have no argument of its own."""
+    task_ids = inputs(task)
+    if not task_ids or (len(task_ids) == 1 and not task.kwargs):
+        return
     ids = dict[str, str]()
-    for task_id in task.depends_on:
+    for task_id in task_ids:
         name = argument_name(task_id)
         if name in task.kwargs:
             raise InvalidValueError(
@@ -44,8 +54,7 @@ def _check_results(task: Task) -> None:
         other = ids.setdefault(name, task_id)
         if other != task_id:
             raise InvalidValueError(
-                f"depends_on of task {task.id!r} has {other!r} and {task_id!r}, whose results would both go to"
-                f" {name!r}."
+                f"task {task.id!r} takes the results of {other!r} and {task_id!r}, which would both go to {name!r}."
             )
 
 
@@ -54,8 +63,19 @@ def call_refusal(task: Task) -> str | None:
 
     Not under a lock: some callables run code of the user when they are asked for their parameters.
     """
-    fault = call_fault(task.func, task.args, task.kwargs, task.depends_on)
+    fault = call_fault(task.func, task.args, task.kwargs, inputs(task))
     return fault and f"Task {task.id!r} cannot call its function: {fault}."
+
+
+def _check_meaning(task: Task, option: str) -> None:
+    """Raise `ValueError` for limits of the slots of a task that has none."""
+    kind = KINDS[option]
+    found = [name for name in kind.meaningless if getattr(task, name) != Task.model_fields[name].default]
+    if found:
+        raise InvalidValueError(
+            f"task {task.id!r} runs {kind.describe(getattr(task, option), '')} and has no times of its own: "
+            f"{' and '.join(found)} would mean nothing, leave {'it' if len(found) == 1 else 'them'} out"
+        )
 
 
 def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:
@@ -79,11 +99,12 @@ def refusal_of_change(
         check(changed)
     except ValueError as error:
         return str(error)
-    return _closed_cycle(changed, store, wanted) if "depends_on" in values else None
+    return _closed_cycle(changed, store, wanted) if not INPUTS.isdisjoint(values) else None
 
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
-    if task.id not in wanted and task.id not in task.depends_on:
+    fields = task.__dict__
+    if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in (fields.get("after") or ()):
         return None  # no cycle leads through an id that no task depends on
     cycle = find_cycle(task, store)
     return f"Task {task.id!r} would depend on itself: {cycle_text(cycle)}" if cycle else None

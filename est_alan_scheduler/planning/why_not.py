@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
+from est_alan_scheduler.schedules.kinds.after import and_listed
 from est_alan_scheduler.schedules.kinds.table import options_of, read_schedule
 from est_alan_scheduler.schedules.schedule import Misfire
 from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
@@ -49,6 +50,9 @@ def explain(
     due = due_moment(task, now)
     if due is None:
         return _why_never(task)
+    retry = due_retry(task)
+    if retry is not None and lacking(task, store):
+        due = retry
     reasons = [_wait(task, due, now)] if due > to_utc(now) else []
     missed = misfire(task, now)
     if missed is not None:
@@ -78,10 +82,14 @@ def options_found(task: Task) -> str:
 def _why_never(task: Task) -> str:
     if task.max_runs is not None and task.runs >= task.max_runs:
         return f"has run {task.runs} of {task.max_runs} times"
+    if task.manual:
+        return f"never due by itself: it runs by run_now({task.id!r}) only"
     if task.run_at is not None and task.last_run_at is not None:
         return f"ran once at {task.last_run_at}, never again"
     if task.run_at is not None and task.misfired_at is not None:
         return f"never due again: its slot of {task.misfired_at} came later than misfire_grace allows, and was skipped"
+    if task.run_at is not None and not task.run_immediately:
+        return f"never due: run_at, {task.run_at}, had passed when it was registered, and run_immediately is False"
     if task.start_at is None and task.end_at is None and not task.exclude:
         return "never due: its next slot is beyond the calendar"
     return f"never due again: no slot is left within start_at, end_at and exclude{_skipped(task)}"
@@ -124,14 +132,17 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
     cycle = find_cycle(task, store)
     if cycle and not all(store[task_id].last_success_at for task_id in cycle):
         reasons.append(f"waits for itself: {cycle_text(cycle)}")
-    for task_id in task.depends_on:
+    for task_id in inputs(task):
         dependency = store.get(task_id)
         if dependency is None:
             reasons.append(f"waits for {task_id!r}, which is not registered")
         elif dependency.last_success_at is None:
             reasons.append(f"waits for {_label(dependency)}, which has not succeeded")
+    waited_for = lacking(task, store)
+    if waited_for and due_retry(task) is None:
+        reasons.append(f"waits for a new success of {and_listed(waited_for)}")
     consumed = first_stale(task, store, now)
-    if consumed is not None:
+    if consumed is not None and consumed not in waited_for:
         success = store[consumed].last_success_at
         reasons.append(
             f"waits for {_label(store[consumed])} to succeed anew: its success of {success} has been made use of"

@@ -7,8 +7,9 @@ from operator import itemgetter
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.executors.call import Call
+from est_alan_scheduler.executors.call import Call, Work
 from est_alan_scheduler.executors.current_run import CurrentRun
+from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.schedules.due import record, show, slot_of_retry
@@ -34,10 +35,6 @@ class ThreadContext:
 class Run:
     """One run, from its start until its call has ended. The registry's lock guards the fields that change."""
 
-    failures: int | None = None
-    """Those in a row once it is recorded: this one among them, or, if it succeeded, those before; None for none."""
-    follows: datetime | None = None
-    """The start of the run before, as recorded, if it may make up for slots since."""
     first_task: Task | None = None
     """The task that it started for, if another one has taken its place since."""
 
@@ -79,6 +76,11 @@ class Run:
             self.late = (in_utc(now) - due).total_seconds() + self.began - began
         self.timeout: float | None = fields["timeout"]
         self.work: Any = _read_work(fields)  # taken in one step; None once the call is made
+        if "after" in fields or "run_arguments" in fields:
+            self.work = _rare_work(task, self.work, attempt)
+        # In a row, once it is recorded: with this one, or, if it succeeded, before it; None for none.
+        self.failures: int | None = None
+        self.follows: datetime | None = None  # the start of the run before, if this one may make up for slots since
         self.has_begun = False  # the fields of its task say so
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch = epoch  # with a backend: what it was claimed as
@@ -117,6 +119,17 @@ class Run:
 
 
 _read_work: Callable[[dict[str, Any]], Any] = itemgetter("func", "args", "kwargs", "depends_on")
+
+
+def _rare_work(task: Task, work: Work, attempt: int) -> Work:
+    """Return the work of a task that takes results of tasks in `after`, or has got arguments for one run."""
+    func, args, kwargs, _ = work
+    given = task.run_arguments
+    if given is not None and (attempt > 1 or task.run_requested is not None):
+        args, kwargs = tuple(given["args"]), given["kwargs"]
+    return func, args, kwargs, inputs(task)
+
+
 _ALWAYS_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
 RARELY_STARTED = ("runs", "run_arguments")
 """The rare fields that a start changes."""

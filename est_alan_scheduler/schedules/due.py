@@ -61,6 +61,12 @@ def due_moment(task: Task, now: datetime) -> datetime | None:
     return beside if slot is None or (beside is not None and beside < slot) else slot
 
 
+def planned_moment(task: Task, now: datetime) -> datetime | None:
+    """Return `due_moment`, without slots that of a retry or a request alone: no plan knows when others succeed."""
+    schedule = keep_schedule(task)
+    return due_moment(task, now) if schedule is None or schedule.kind.has_slots else due_beside(task)
+
+
 def due_slot(task: Task, now: datetime) -> datetime | None:
     """Return the naive UTC moment of the earliest slot that no run of `task` covers; None while it is paused."""
     schedule = keep_schedule(task)

@@ -47,7 +47,7 @@ class Schedule:
     shortest: timedelta = timedelta(seconds=1)
     """A time that two slots are never nearer than."""
     gap: float = 0.0
-    """Seconds. A run that comes later than that after its slot may have missed others; 0: any run may."""
+    """Seconds: of slots that are not fixed, a run that is less late makes up for no others."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
     passes_with_date: ClassVar[bool] = False
@@ -121,6 +121,8 @@ class Kind(Schedule):
     zone: Zone = LOCAL
     has_slots: ClassVar[bool] = True
     """Whether there are moments of its own at which a task is due; without any, limits of them mean nothing."""
+    meaningless: ClassVar[tuple[str, ...]] = ()
+    """The fields of a task that limit what this option does not have."""
 
     @classmethod
     def of(cls, value: Any, zone: Zone) -> "Kind":
@@ -181,6 +183,42 @@ class Kind(Schedule):
     def following(self, task: Task, run_at: datetime) -> datetime | None:
         slot = next_slot(self, task, to_utc(run_at))
         return None if slot is None else from_utc(slot)
+
+
+class NoSlots(Kind):
+    """A kind without slots: other tasks or requests let a task run."""
+
+    __slots__ = ()
+
+    has_slots = False
+    is_fixed = False
+    is_recurring = False
+    meaningless: ClassVar[tuple[str, ...]] = ("timezone", "start_at", "end_at", "exclude", "jitter", "misfire_grace")
+
+    @classmethod
+    @override
+    def is_local(cls, value: Any) -> bool:
+        return False
+
+    @override
+    def next_run(self, task: Task, after: datetime) -> datetime | None:
+        return None
+
+    @override
+    def following(self, task: Task, run_at: datetime) -> datetime | None:
+        return None
+
+    @override
+    def after(self, moment: datetime) -> datetime | None:
+        return None
+
+    @override
+    def latest(self, moment: datetime) -> datetime | None:
+        return None
+
+    @override
+    def number(self, after: datetime, until: datetime) -> int:
+        return 0
 
 
 def moment_in(moment: datetime, zone: Zone) -> datetime:

@@ -8,13 +8,13 @@ from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import (
-    due_moment,
     due_retry,
     due_slot,
     following,
     is_due,
     keep_schedule,
     next_run,
+    planned_moment,
     record,
     show,
 )
@@ -80,7 +80,7 @@ def _is_retry_first(task: Task, now: datetime) -> bool:
 
 def first_run_from(task: Task, now: datetime) -> datetime | None:
     """Return when `task` will run first, from `now` on; None if it will not."""
-    moment = due_moment(task, now)
+    moment = planned_moment(task, now)
     if moment is None:
         return None
     if moment > to_utc(now):

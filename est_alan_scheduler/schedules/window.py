@@ -56,7 +56,8 @@ class Window(Schedule):
         self.is_fixed = kind.step is None or self._start is not None
         self._fixed_grid = kind if kind.step is None or self._start is None else kind.grid(self._start, zone)
         # With `start_at`, an interval has slots from the beginning, too: a new task has none to make up for.
-        self.waits_for_slot = kind.waits_for_slot or (kind.step is not None and self.is_fixed)
+        has_begun = kind.step is not None and self.is_fixed
+        self.waits_for_slot = kind.waits_for_slot or has_begun or not task.run_immediately
         self.is_recurring = kind.is_recurring
         shortest = kind.step or kind.shortest
         self.shortest = shortest - timedelta(seconds=self._jitter) if self._jitter else shortest
@@ -102,7 +103,8 @@ class Window(Schedule):
         begin = None  # where the grid begins, if that is the first run
         if self.step is not None and self._start is None:
             begin = self._begin(task, here)
-            here = max(here, just_before(begin))
+            is_first = self.waits_for_slot and task.first_run_at is None and task.last_run_at is None
+            here = max(here, begin if is_first else just_before(begin))
         if self._jitter:  # a slot in the past may be due in the future
             slot = self._last_before(grid, here)
             if slot is not None and (begin is None or slot > begin) and self._moment(grid, slot) > here:
@@ -126,8 +128,8 @@ class Window(Schedule):
         return self._fixed_grid if self.is_fixed else self.kind.grid(self._begin(task, here), self.zone)
 
     def _begin(self, task: Task, here: datetime) -> datetime:
-        """Return the true instant of the first run, of `here` if there has been none."""
-        recorded = task.first_run_at or task.last_run_at
+        """Return the true instant of the first run, of what it waits for if there has been none, else `here`."""
+        recorded = task.first_run_at or task.last_run_at or (armed(task) if self.waits_for_slot else None)
         return here if recorded is None else self.zone.instant(recorded)
 
     @override
@@ -201,6 +203,8 @@ class Window(Schedule):
     def _uncovered_on_grid(self, task: Task, here: datetime) -> tuple[Kind, datetime | None]:
         """Return the grid that begins with the first run, and its earliest slot that has not been run or skipped."""
         last = None if task.last_run_at is None else self.zone.instant(task.last_run_at)
+        if last is None and self.waits_for_slot:
+            return self._uncovered_before_first_run(task, here)
         if last is None or self.kind.is_clock_set_back(last, here):  # it begins, or begins anew
             first = self._first_chance(here)
             return self.kind.grid(here if first is None or first is AT_ONCE else first, self.zone), first
@@ -211,6 +215,17 @@ class Window(Schedule):
                 last = max(last, misfired)
         grid = self._grid(task, here)
         return grid, self._first_from(grid, grid.uncovered(last, here))
+
+    def _uncovered_before_first_run(self, task: Task, here: datetime) -> tuple[Kind, datetime | None]:
+        """Return the grid that begins with the registration, and its first slot after that which was not skipped."""
+        registered = armed(task)
+        begin = base = here if registered is None else self.zone.instant(registered)
+        if task.misfired_at is not None and not self.kind.is_clock_set_back(
+            misfired := self.zone.instant(task.misfired_at), here
+        ):
+            base = max(begin, misfired)
+        grid = self.kind.grid(begin, self.zone)
+        return grid, self._first_from(grid, grid.after(base))
 
     def _first_chance(self, here: datetime) -> datetime | None:
         """Return the first moment from `here` on within the limits: the grid begins with it."""

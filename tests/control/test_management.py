@@ -47,7 +47,8 @@ class TestUpdate:
             (
                 {"args": (1,), "at": "07:00"},
                 ValueError,
-                "Task must specify exactly one of every / at / run_at / cron, got every and at (task 'a').",
+                "Task must specify exactly one of every / at / run_at / cron / after / manual, "
+                "got every and at (task 'a').",
             ),
             ({"args": (1,), "every": None}, ValueError, "got none of them (task 'a')."),
             ({"args": (1,), "depends_on": ["c"]}, ValueError, "Task 'a' would depend on itself: a -> c -> a"),
@@ -65,7 +66,7 @@ class TestUpdate:
             (
                 {"depends_on": ["a b", "a-b"]},
                 ValueError,
-                "depends_on of task 'a' has 'a b' and 'a-b', whose results would both go to 'dep_a_b'.",
+                "task 'a' takes the results of 'a b' and 'a-b', which would both go to 'dep_a_b'.",
             ),
         ],
     )
@@ -104,6 +105,14 @@ class TestUpdate:
         with pytest.raises(ValueError, match=r"^Task 'a' cannot call its function: func divmod lacks the argument 'x'"):
             registry.update("a", every={"hours": 1}, at=None)
         assert registry.update("a", func=work).func is work
+
+    def test_update_replaces_one_schedule_option_by_another(self, registry: Frozen) -> None:
+        registry.register(Task(id="first", every={"hours": 1}, func=work))
+        task = registry.register(Task(id="a", after=["first"], func=work))
+        for change in ({"manual": True}, {"after": ["first"]}, {"every": {"hours": 1}}, {"at": "23:00"}):
+            none: dict[str, Any] = {"every": None, "at": None, "after": None, "manual": False}
+            registry.update("a", **(none | change))
+        assert (task.at, task.after, task.manual, task.every) == ("23:00", None, False, None)
 
     def test_an_update_does_not_affect_the_run_in_flight(self, registry: Frozen) -> None:
         def change(word: str) -> str:

@@ -202,9 +202,14 @@ class TestTicked:
         memory.tick()
         assert memory.wait("a") is task
 
-    def test_a_paused_task_is_waited_for(self, memory: Frozen) -> None:
-        memory.register(Task(id="a", run_at=START, func=work))
+    @pytest.mark.parametrize("fields", [{"every": {"hours": 1}}])
+    def test_a_task_that_may_be_resumed_or_requested_is_waited_for(
+        self, memory: Frozen, fields: dict[str, Any]
+    ) -> None:
+        memory.register(Task(id="a", func=work, **fields))
+        memory.run_now("a")
         memory.tick()
+        memory.wait("a", 0)
         memory.pause("a")
         with pytest.raises(TimeoutError):
             memory.wait("a", 0.01)
@@ -246,6 +251,23 @@ class TestTicked:
         gate.go_on.set()
         assert future.result(LONG) is task
         ticking.join()
+
+    def test_a_task_that_leaves_after_its_run_is_returned(self, memory: Frozen, waiters: Waiters) -> None:
+        task = memory.register(Task(id="a", run_at=START, func=work, remove_when_done=True))
+        future = waiters.wait(memory)
+        with memory._lock:  # the thread that waits cannot look before the task has left
+            held = threading.Thread(target=memory.tick)
+            held.start()
+        held.join()
+        assert (future.result(LONG) is task, task.result, len(memory)) == (True, "done", 0)
+
+    def test_a_requested_task_that_has_left_after_its_run_is_returned(self, memory: Frozen) -> None:
+        task = memory.register(Task(id="a", run_at=START, func=work, remove_when_done=True))
+        memory.run_now("a")
+        memory.tick()
+        assert (memory.wait("a", 0) is task, len(memory)) == (True, 0)
+        with pytest.raises(UnknownTaskError):
+            memory.wait("a", 0)
 
     def test_a_replaced_task_is_returned_as_it_is_then(self, memory: Frozen, waiters: Waiters) -> None:
         memory.register(hourly(start_at=START + HOUR))
@@ -481,3 +503,29 @@ class TestWithBackend:
         registry.tick()
         assert len(future.result(LONG).history) == 2
         registry.shutdown(0)
+
+
+class TestWithoutSlots:
+    def test_a_manual_task_is_waited_for_until_it_is_requested(self, memory: Frozen, waiters: Waiters) -> None:
+        task = memory.register(Task(id="a", manual=True, func=work))
+        memory.run_now("a")
+        memory.tick()
+        memory.wait("a", 0)
+        future = waiters.wait(memory)
+        memory.tick()
+        assert not looked_again(future)
+        memory.run_now("a")
+        memory.tick()
+        assert (future.result(LONG) is task, len(task.history)) == (True, 2)
+
+    def test_a_task_after_others_is_waited_for_until_they_succeed_anew(self, memory: Frozen, waiters: Waiters) -> None:
+        first = memory.register(hourly("first"))
+        task = memory.register(Task(id="a", after=[first], func=work))
+        memory.tick()
+        memory.tick()
+        future = waiters.wait(memory)
+        memory.tick()
+        assert not looked_again(future)
+        memory.tick_at(START + HOUR)
+        memory.tick()
+        assert (future.result(LONG) is task, len(task.history)) == (True, 2)

@@ -298,3 +298,17 @@ def test_a_subclass_of_the_thread_pool_may_make_its_calls_elsewhere() -> None:
         task = registry.register(Task(run_at=datetime.now(), func=int))
         run(registry, task)
     assert (task.status, task.result) == (TaskStatus.SUCCESS, 0)
+
+
+def test_a_program_with_a_pool_of_its_own_ends_without_a_word() -> None:
+    script = """
+        from concurrent.futures import ThreadPoolExecutor
+        from est_alan_scheduler import Task, TaskRegistry
+
+        registry = TaskRegistry(executor=lambda: ThreadPoolExecutor(1))
+        registry.register(Task(id="a", every={"minutes": 1}, func=list))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

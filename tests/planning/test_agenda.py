@@ -47,6 +47,7 @@ zones = st.sampled_from([None, "Asia/Seoul", "America/New_York", "Australia/Lord
 excluded = st.sampled_from([(), ("2026-03-08", "2026-11-01", "2026-06-02")])
 graces = st.sampled_from([None, 1, 60, 4000])
 crons = ["*/7 * * * *", "30 1,2 * * *", "0 */5 * * *"] if find_spec("cronsim") else []
+others = st.lists(ids, min_size=1, max_size=2, unique=True)
 schedules = st.one_of(
     st.fixed_dictionaries({"every": intervals}),
     st.fixed_dictionaries({"at": times_of_day}),
@@ -59,6 +60,11 @@ schedules = st.one_of(
     st.fixed_dictionaries({"at": times_of_day, "on": dates, "timezone": zones, "exclude": excluded}),
     st.fixed_dictionaries({"every": intervals, "start_at": st.just(datetime(2026, 2, 1)), "misfire_grace": graces}),
     st.fixed_dictionaries({"every": intervals, "start_at": st.just(datetime(2026, 2, 1)), "timezone": zones}),
+    st.fixed_dictionaries({"every": intervals, "run_immediately": st.booleans(), "exclude": excluded}),
+    st.fixed_dictionaries({"at": times_of_day, "run_immediately": st.booleans(), "misfire_grace": graces}),
+    st.fixed_dictionaries({"after": others, "run_immediately": st.booleans()}),
+    st.fixed_dictionaries({"after": others}),
+    st.just({"manual": True}),
     *[st.fixed_dictionaries({"cron": st.just(cron), "timezone": zones, "exclude": excluded}) for cron in crons],
 )
 retries = st.sampled_from(
@@ -78,6 +84,8 @@ assignments = brief(
         st.tuples(st.just("assign"), ids, st.just("at"), st.one_of(st.none(), times_of_day)),
         st.tuples(st.just("assign"), ids, st.just("on"), dates),
         st.tuples(st.just("assign"), ids, st.just("run_at"), moments),
+        st.tuples(st.just("assign"), ids, st.just("after"), st.one_of(st.none(), others)),
+        st.tuples(st.just("assign"), ids, st.sampled_from(["manual", "run_immediately"]), st.booleans()),
         st.tuples(st.just("assign"), ids, st.sampled_from(["last_run_at", "first_run_at", "last_success_at"]), moments),
         st.tuples(st.just("assign"), ids, st.sampled_from(["retry_at", "misfired_at"]), moments),
         st.tuples(st.just("assign"), ids, st.just("retry"), retries),

@@ -32,7 +32,7 @@ def store_of(*tasks: Task) -> dict[str, Task]:
 def test_a_task_has_exactly_one_schedule_option(fields: dict[str, Any], got: str) -> None:
     with pytest.raises(ValueError, match="Task must") as caught:
         check(task_of("a", **fields))
-    expected = f"Task must specify exactly one of every / at / run_at / cron, got {got} (task 'a')."
+    expected = f"Task must specify exactly one of every / at / run_at / cron / after / manual, got {got} (task 'a')."
     assert str(caught.value) == expected
 
 
@@ -72,7 +72,8 @@ def test_a_dependency_cycle_is_refused() -> None:
         ({"kwargs": {"dep_x": 1}}, "kwargs of task 'b' hold 'dep_x', where the result of 'x' would go."),
         (
             {"at": None},
-            "Task must specify exactly one of every / at / run_at / cron, got none of them (task 'b').",
+            "Task must specify exactly one of every / at / run_at / cron / after / manual, "
+            "got none of them (task 'b').",
         ),
     ],
 )
@@ -129,8 +130,8 @@ def test_a_cycle_through_a_chain_is_found_in_whatever_order_it_was_registered(is
 @pytest.mark.parametrize("ids", [["load users", "load-users"], ["a", "b c", "b.c"]])
 def test_two_dependencies_whose_results_would_have_one_name_are_refused(ids: list[str]) -> None:
     name = f"dep_{ids[-1].replace('-', '_').replace('.', '_')}"
-    expected = f"depends_on of task 'z' has {ids[-2]!r} and {ids[-1]!r}, whose results would both go to {name!r}."
-    with pytest.raises(ValueError, match="depends_on of task 'z' has") as caught:
+    expected = f"task 'z' takes the results of {ids[-2]!r} and {ids[-1]!r}, which would both go to {name!r}."
+    with pytest.raises(ValueError, match="would both go to") as caught:
         check(task_of("z", *ids))
     assert str(caught.value) == expected
     check(task_of("z", "a", "a", "b c"))

@@ -104,14 +104,13 @@ class TestRunArguments:
     def test_they_last_for_the_attempts_of_the_requested_run(self) -> None:
         registry, seen = Frozen(), list[Any]()
 
-        def look() -> None:
+        def look(_: int = 0) -> None:
             seen.append((task.attempt, task.run_arguments))
             raise ValueError
 
         task = registry.register(Task(id="a", every=MINUTE, func=look, retry=RETRY))
         given = {"args": [1], "kwargs": {}}
-        task.run_arguments = given
-        registry.run_now("a")
+        registry.run_now("a", args=[1])
         for seconds in (0, 5, 60):
             registry.tick_at(START + seconds * SECOND)
         assert seen == [(1, given), (2, given), (1, None)]

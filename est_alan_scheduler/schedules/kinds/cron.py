@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.cron_expression import parse
-from est_alan_scheduler.calendar.cron_prose import in_words, nth_weekday
 from est_alan_scheduler.calendar.zones import Zone
 from est_alan_scheduler.schedules.schedule import Kind
 
@@ -36,6 +34,8 @@ class Cron(Kind):
     waits_for_slot = True
 
     def __init__(self, expression: str, zone: Zone) -> None:
+        from est_alan_scheduler.calendar.cron_expression import parse  # late: most programs have no expressions
+
         self.zone = zone
         parsed = parse(expression)
         self._state = parsed.walk.__dict__
@@ -53,6 +53,9 @@ class Cron(Kind):
     @classmethod
     @override
     def describe(cls, value: str, zone: str) -> str:
+        from est_alan_scheduler.calendar.cron_expression import parse
+        from est_alan_scheduler.calendar.cron_prose import in_words, nth_weekday
+
         expression = parse(value)
         both = nth_weekday(expression)
         return f"{in_words(expression)}{zone}" + (f" (for days that are both: cron={both!r})" if both else "")

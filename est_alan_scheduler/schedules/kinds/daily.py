@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
@@ -17,6 +18,9 @@ from est_alan_scheduler.calendar.cron_prose import joined
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
 from est_alan_scheduler.fields.times import Times, dates_of, shortest_gap, times_of
 from est_alan_scheduler.schedules.schedule import Kind
+
+if TYPE_CHECKING:
+    pass
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _MIDNIGHT, _TICK = time_of_day(), timedelta(microseconds=1)
@@ -51,6 +55,7 @@ class Daily(Kind):
     @classmethod
     @override
     def describe(cls, value: Times, zone: str) -> str:
+
         return f"at {value if isinstance(value, str) else joined(value)}{zone}"
 
     # Wall times are in the order of their slots; a repeated one comes when it first does. Away from changes of the

@@ -233,5 +233,7 @@ def test_a_cron_task_survives_the_json_round_trip() -> None:
 def test_cron_beside_another_schedule_option_is_refused() -> None:
     with pytest.raises(ValueError, match="exactly one") as caught:
         TaskRegistry().register(Task(id="a", cron="* * * * *", at="07:00", func=print))
-    expected = "Task must specify exactly one of every / at / run_at / cron, got at and cron (task 'a')."
+    expected = (
+        "Task must specify exactly one of every / at / run_at / cron / after / manual, got at and cron (task 'a')."
+    )
     assert str(caught.value) == expected

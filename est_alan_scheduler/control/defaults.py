@@ -1,0 +1,102 @@
+"""Defaults of a registry: values of the fields that its tasks leave open."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from copy import copy
+from typing import Any
+
+from pydantic import ValidationError
+
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.fields.checks import near_miss
+from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.entry import check_unheld
+from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
+from est_alan_scheduler.task import Task
+
+ALLOWED = (
+    "timezone",
+    "start_at",
+    "end_at",
+    "exclude",
+    "jitter",
+    "misfire_grace",
+    "run_immediately",
+    "depends_on_mode",
+    "timeout",
+    "retry",
+    "history_limit",
+    "tags",
+    "max_runs",
+    "remove_when_done",
+)
+"""The fields of which a registry may have a default. What a task is, and its state, is its own."""
+
+
+def check_defaults(given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return valid defaults as tasks keep them, in a dict of their own; `TypeError` or `ValueError` for others."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise InvalidTypeError(
+            f"defaults must be a dict of fields of tasks such as {{'timezone': 'Asia/Seoul'}}, got {short_repr(given)}"
+        )
+    for name in given:
+        if name not in ALLOWED:
+            is_field = name in Task.model_fields
+            fault = "each task has its own" if is_field else f"no such default{near_miss(name, ALLOWED)}"
+            raise InvalidValueError(
+                f"defaults cannot have {short_repr(name)}: {fault}; defaults can be: {', '.join(ALLOWED)}"
+            )
+    try:
+        checked = Task(func=check_defaults, **given)
+    except ValidationError as error:
+        faults = [
+            ": ".join((*map(str, one["loc"]), one["msg"].removeprefix("Value error, ")))
+            for one in error.errors(include_url=False)
+        ]
+        raise InvalidValueError(f"defaults: {'; '.join(faults)}") from None
+    return {name: getattr(checked, name) for name in given}
+
+
+@contextmanager
+def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator[None]:
+    """Give a task that is being registered the defaults for what it does not say; take them back if it is refused.
+
+    They do not count as said by the task.
+    """
+    store = agenda.store
+    if not isinstance(task, Task) or dict.get(store, task.id) is task:
+        yield
+        return
+    check_unheld(task, agenda.reference)
+    said = set(task.model_fields_set)
+    replaced = task._store(_fitting(task, defaults))
+    task.__pydantic_fields_set__.intersection_update(said)
+    try:
+        yield
+    except BaseException:
+        if dict.get(store, task.id) is not task:
+            task._store(replaced)
+            task.__pydantic_fields_set__.intersection_update(said)
+        raise
+
+
+def _fitting(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults that a task takes; ValueError for one that contradicts what the task says."""
+    values = {name: copy(value) for name, value in defaults.items() if name not in task.model_fields_set}
+    options = options_of(task)
+    kind = KINDS[options[0]] if options else None
+    for name in () if kind is None else kind.meaningless:
+        values.pop(name, None)
+    if kind is not None and not kind.is_recurring:
+        values.pop("exclude", None)
+    try:
+        task.model_copy(update=values)._check_together()
+    except ValueError as error:
+        task._check_together()
+        raise InvalidValueError(
+            f"task {task.id!r} does not fit the defaults of the registry: {error}; give it a value of its own, or None"
+        ) from None
+    return values

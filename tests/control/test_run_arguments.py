@@ -1,0 +1,160 @@
+"""Arguments for one run: `run_now` with `args` and `kwargs`."""
+
+import re
+from typing import Any
+
+import pytest
+
+from est_alan_scheduler import Retry, Task
+from tests.frozen import SECOND, START, Frozen
+
+pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
+
+
+@pytest.fixture
+def registry() -> Frozen:
+    return Frozen()
+
+
+class Calls:
+    """A task that notes what it is called with, and fails at first."""
+
+    def __init__(self, registry: Frozen, failures: int = 0, **fields: Any) -> None:
+        self.given: list[Any] = []
+        self._failures = failures
+        given: dict[str, Any] = {"id": "a", "every": {"hours": 1}, "args": (1,), "kwargs": {"x": 2}} | fields
+        self.task = registry.register(Task(func=self.call, **given))
+
+    def call(self, *args: Any, **kwargs: Any) -> None:
+        self.given.append((*args, kwargs))
+        if len(self.given) <= self._failures:
+            raise ValueError("boom")
+
+
+OWN = (1, {"x": 2})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "call"),
+    [
+        ({"args": (7, 8)}, (7, 8, {"x": 2})),
+        ({"args": [7]}, (7, {"x": 2})),
+        ({"args": ()}, ({"x": 2},)),
+        ({"kwargs": {"y": 3}}, (1, {"y": 3})),
+        ({"args": (7,), "kwargs": {}}, (7, {})),
+        ({}, OWN),
+    ],
+)
+def test_given_arguments_replace_those_of_the_task_for_one_run(
+    registry: Frozen, arguments: dict[str, Any], call: Any
+) -> None:
+    calls = Calls(registry, manual=True, every=None)
+    registry.run_now("a", **arguments)
+    registry.tick()
+    registry.run_now("a")
+    registry.tick()
+    assert calls.given == [call, OWN]
+    assert (calls.task.args, calls.task.kwargs) == ((1,), {"x": 2})
+
+
+def test_the_next_slot_has_the_arguments_of_the_task(registry: Frozen) -> None:
+    calls = Calls(registry)
+    registry.tick()
+    registry.run_now("a", args=(7,))
+    registry.tick()
+    registry.tick_at(START + 3600 * SECOND)
+    assert calls.given == [OWN, (7, {"x": 2}), OWN]
+
+
+def test_the_retries_of_the_run_have_its_arguments(registry: Frozen) -> None:
+    calls = Calls(registry, failures=2, retry=Retry(max_retries=3, delay=10, jitter=0))
+    registry.run_now("a", args=(7,))
+    for second in (0, 10, 30):
+        registry.tick_at(START + second * SECOND)
+    registry.tick_at(START + 3600 * SECOND)
+    assert calls.given == [(7, {"x": 2})] * 3 + [OWN]
+
+
+def test_a_slot_that_replaces_the_retry_has_the_arguments_of_the_task(registry: Frozen) -> None:
+    calls = Calls(registry, failures=2, every={"minutes": 1}, retry=Retry(max_retries=3, delay=90, jitter=0))
+    registry.run_now("a", args=(7,))
+    for second in (0, 60, 120, 150, 240):
+        registry.tick_at(START + second * SECOND)
+    assert calls.given == [(7, {"x": 2}), OWN, OWN, OWN]
+    assert [run["attempt"] for run in calls.task.history] == [1, 1, 1, 1]
+
+
+def test_the_latest_request_before_the_run_counts(registry: Frozen) -> None:
+    calls = Calls(registry, manual=True, every=None)
+    registry.run_now("a", args=(7,))
+    registry.run_now("a", args=(8,), force=True)
+    registry.tick()
+    registry.run_now("a", force=True)
+    registry.run_now("a", args=(9,))
+    assert calls.task.run_requested == "force"
+    registry.tick()
+    registry.run_now("a", args=(10,))
+    registry.run_now("a")
+    registry.tick()
+    assert calls.given == [(8, {"x": 2}), (9, {"x": 2}), OWN]
+
+
+def test_a_request_during_a_run_is_for_the_run_after_it(registry: Frozen) -> None:
+    calls = Calls(registry, failures=1, retry=Retry(max_retries=1, delay=10, jitter=0))
+    registry.on("started", lambda event: registry.run_now("a", args=(7,)) if not calls.given else None)
+    registry.tick()
+    registry.tick()
+    registry.tick_at(START + 60 * SECOND)
+    assert calls.given == [OWN, (7, {"x": 2})]
+
+
+def test_arguments_are_kept_as_they_are_at_the_request(registry: Frozen) -> None:
+    calls, given = Calls(registry), [7]
+    registry.run_now("a", args=given)
+    given.append(8)
+    registry.tick()
+    assert calls.given == [(7, {"x": 2})]
+
+
+def test_results_of_other_tasks_come_along(registry: Frozen) -> None:
+    registry.register(Task(id="b", every={"hours": 1}, func=lambda: "b"))
+    calls = Calls(registry, after=["b"], every=None)
+    registry.tick()
+    registry.run_now("a", args=(7,), kwargs={})
+    registry.tick()
+    assert calls.given == [(7, {"dep_b": "b"})]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"args": 5}, "args must be a tuple or list of positional arguments, got 5"),
+        ({"args": "ab"}, "args must be a tuple or list of positional arguments, got 'ab'"),
+        ({"kwargs": [1]}, "kwargs must be a dict with text keys"),
+        ({"kwargs": {"dep_b": 1}}, "kwargs of task 'a' hold 'dep_b', where the result of 'b' would go."),
+    ],
+)
+def test_impossible_arguments_are_refused_and_nothing_is_requested(
+    registry: Frozen, arguments: dict[str, Any], text: str
+) -> None:
+    calls = Calls(registry, depends_on=["b"])
+    with pytest.raises(ValueError, match=re.escape(text)):
+        registry.run_now("a", **arguments)
+    assert (calls.task.run_requested, calls.task.run_arguments) == (None, None)
+
+
+def test_arguments_that_the_function_cannot_take_are_refused(registry: Frozen) -> None:
+    task = registry.register(Task(id="a", manual=True, func=lambda x, y=1: x + y, args=(1,)))
+    with pytest.raises(ValueError, match="Task 'a' cannot call its function"):
+        registry.run_now("a", args=(1, 2, 3))
+    with pytest.raises(ValueError, match="Task 'a' cannot call its function"):
+        registry.run_now("a", kwargs={"z": 3})
+    assert task.run_requested is None
+    registry.run_now("a", kwargs={"y": 3})
+    registry.tick()
+    assert task.result == 4
+
+
+def test_an_unknown_task_is_a_key_error(registry: Frozen) -> None:
+    with pytest.raises(KeyError, match="a"):
+        registry.run_now("a", args=(1,))
