@@ -307,8 +307,8 @@ class Task(SparseModel):
         copy = super().__copy__()
         for name in ("kwargs", "depends_on", "history"):
             copy.__dict__[name] = self.__dict__[name].copy()
-        if (after := self.__dict__.get("after")) is not None:
-            copy.__dict__["after"] = after.copy()
+        if "after" in copy.__dict__:
+            copy.__dict__["after"] = self.__dict__["after"].copy()
         return copy
 
     def __delattr__(self, name: str) -> None:
