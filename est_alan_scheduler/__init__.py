@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.fields.retry import Retry
     from est_alan_scheduler.loops.simulation import simulate
     from est_alan_scheduler.planning.task_dict import UnknownTaskError
-    from est_alan_scheduler.runs.counters import Lateness, Statistics
+    from est_alan_scheduler.runs.statistics import Lateness, Statistics
     from est_alan_scheduler.scheduler import SchedulerThread, registry, run_scheduler, running, start_scheduler
     from est_alan_scheduler.schedules.describe import describe
     from est_alan_scheduler.schedules.due import next_run
@@ -83,7 +83,7 @@ _MODULES = {
     "fields.retry": ("Retry",),
     "loops.simulation": ("simulate",),
     "planning.task_dict": ("UnknownTaskError",),
-    "runs.counters": ("Lateness", "Statistics"),
+    "runs.statistics": ("Lateness", "Statistics"),
     "schedules.describe": ("describe",),
     "schedules.due": ("next_run",),
     "schedules.upcoming": ("PlannedRun",),

@@ -15,7 +15,7 @@ from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
-    from est_alan_scheduler.runs.counters import Statistics
+    from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 

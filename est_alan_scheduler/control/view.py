@@ -12,7 +12,7 @@ from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.cluster.lease import Instance
-    from est_alan_scheduler.runs.counters import Statistics
+    from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 

@@ -1,36 +1,9 @@
 """Counters of runs: of a task, or of all tasks."""
 
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-
-@dataclass(frozen=True, slots=True)
-class Lateness:
-    """How late runs started, in seconds after they were due."""
-
-    count: int
-    """Of runs that were due at a moment: not the first run of `every`, and not requested runs."""
-    mean: float | None
-    """None if there were no such runs."""
-    max: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """The outcomes of runs, counted. Each attempt is a run."""
-
-    runs: int
-    """Those that have ended: successes and failures."""
-    successes: int
-    failures: int
-    retries: int
-    """The second and further attempts among them."""
-    misfires: int
-    """Slots that were skipped because they were missed by more than `misfire_grace`."""
-    skipped: int
-    """Slots that runs made up for beside their own."""
-    last_duration: float | None
-    """Seconds that the latest run took; None before the first, or if that is not known."""
-    lateness: Lateness
+if TYPE_CHECKING:
+    from est_alan_scheduler.runs.statistics import Statistics
 
 
 class RunCounters:
@@ -88,8 +61,10 @@ class RunCounters:
         self.failures -= not is_success
         self.retries -= attempt > 1
 
-    def statistics(self) -> Statistics:
+    def statistics(self) -> "Statistics":
         """Return the counts as an application sees them."""
+        from est_alan_scheduler.runs.statistics import Lateness, Statistics  # late: many programs never ask
+
         late = self.late
         lateness = Lateness(late, self.late_sum / late, self.late_max) if late else Lateness(0, None, None)
         runs = self.successes + self.failures
