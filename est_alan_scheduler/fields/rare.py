@@ -42,6 +42,8 @@ class SparseModel(Shown, KnownFields):
 
     rare_defaults: ClassVar[dict[str, Any]] = {}
     """The defaults of the rare fields."""
+    common_count: ClassVar[int] = 0
+    """How many fields are not rare: an instance whose `__dict__` has so many values has set no rare one."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
@@ -53,6 +55,7 @@ class SparseModel(Shown, KnownFields):
             if isinstance(mark, Rare)
         }
         cls.rare_defaults = {name: default for name, (default, _) in marks.items()}
+        cls.common_count = len(cls.model_fields) - len(marks)
         for name, (default, mark) in marks.items():
             setattr(cls, name, _Default(name, default, mark.derive, cls.model_fields[name].description))
 

@@ -294,6 +294,11 @@ class TestManagement:
             registry.register(Task(id="d", after=["d"], func=work))
         assert str(caught.value) == "Task 'd' would depend on itself: d -> d"
 
+    def test_a_task_that_another_one_comes_after_closes_the_cycle(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", after=["b"], func=work))
+        with pytest.raises(ValueError, match="itself: b -> a -> b"):
+            registry.register(Task(id="b", every={"hours": 1}, depends_on=["a"], func=work))
+
     def test_a_result_that_collides_with_kwargs_is_refused(self, registry: Frozen) -> None:
         with pytest.raises(ValueError, match="where the result of 'source' would go"):
             follower(registry, kwargs={"dep_source": 1})
