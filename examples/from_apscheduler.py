@@ -87,22 +87,23 @@ def with_apscheduler(data: Measurements) -> BackgroundScheduler:
     scheduler.add_job(data.digest, "cron", day_of_week="0-4", hour=9, id="digest", args=["digest"])
     scheduler.add_job(data.archive, "cron", day="last", hour=23, minute=50, id="archive", kwargs={"days": 90})
     scheduler.add_job(data.check, "cron", hour="8-17", minute="*/30", id="check")
-    scheduler.add_job(data.digest, "date", run_date=datetime(2026, 1, 2, 12), id="hello", args=["hello"])
+    scheduler.add_job(data.digest, "date", run_date=START + timedelta(hours=36), id="hello", args=["hello"])
     scheduler.add_listener(alert_of_apscheduler, EVENT_JOB_ERROR | EVENT_JOB_MISSED)
     return scheduler
 
 
-def with_est_alan_scheduler(data: Measurements) -> TaskRegistry:
+def with_est_alan_scheduler(data: Measurements, start: datetime) -> TaskRegistry:
     """Return the migrated program."""
+    # APScheduler lets a daily time that has passed today wait for tomorrow: so does `run_immediately=False`.
     # `coalesce` and `max_instances=1` need no words: late slots become one run, and no task runs twice at a time.
-    registry = TaskRegistry(defaults={"timezone": ZONE, "misfire_grace": 3600})
-    registry.register(Task(id="sample", every={"minutes": 15}, start_at=START, func=data.sample))
+    registry = TaskRegistry(defaults={"timezone": ZONE, "misfire_grace": 3600, "run_immediately": False})
+    registry.register(Task(id="sample", every={"minutes": 15}, start_at=start, func=data.sample))
     registry.register(Task(id="backup", at="02:30", func=data.backup))
     # 0 is Monday in APScheduler, and Sunday in cron: a name is the same everywhere.
     registry.register(Task(id="digest", at="09:00", on="mon-fri", func=data.digest, args=("digest",)))
     registry.register(Task(id="archive", at="23:50", on="last", func=data.archive, kwargs={"days": 90}))
     registry.register(Task(id="check", cron="*/30 8-17 * * *", func=data.check))
-    registry.register(Task(id="hello", run_at=datetime(2026, 1, 2, 12), func=data.digest, args=("hello",)))
+    registry.register(Task(id="hello", run_at=start + timedelta(hours=36), func=data.digest, args=("hello",)))
     registry.on("failed", "misfired", alert)
     return registry
 
@@ -126,7 +127,7 @@ def plan_of_est_alan_scheduler(registry: TaskRegistry) -> Iterator[tuple[datetim
 def compare(data: Measurements) -> None:
     """Print the number of runs by id, and what only one plan has."""
     theirs = list(plan_of_apscheduler(with_apscheduler(data)))
-    registry = with_est_alan_scheduler(data)
+    registry = with_est_alan_scheduler(data, START)
     ours = list(plan_of_est_alan_scheduler(registry))
     print(f"{'':10}{'APScheduler':>12}{'est_alan_scheduler':>20}")
     for task in registry:
@@ -141,9 +142,9 @@ def compare(data: Measurements) -> None:
 
 def run(data: Measurements) -> None:
     """Run the migrated program until Ctrl+C."""
-    registry = with_est_alan_scheduler(data)
-    print(f"{len(registry)} tasks until Ctrl+C", flush=True)
+    registry = with_est_alan_scheduler(data, datetime.now(ZONE))
     try:
+        print(f"{len(registry)} tasks until Ctrl+C", flush=True)
         start_scheduler(blocking=True, registry=registry)
     except KeyboardInterrupt:
         print("Stopped by Ctrl+C.")

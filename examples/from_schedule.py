@@ -114,8 +114,8 @@ def run() -> None:
     """Run the migrated program until Ctrl+C."""
     with tempfile.TemporaryDirectory() as folder:
         registry = with_est_alan_scheduler(Shop(Path(folder)))
-        print(f"{len(registry)} tasks until Ctrl+C", flush=True)
         try:
+            print(f"{len(registry)} tasks until Ctrl+C", flush=True)
             start_scheduler(blocking=True, registry=registry)
         except KeyboardInterrupt:
             print("Stopped by Ctrl+C.")

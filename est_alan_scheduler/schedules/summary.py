@@ -92,8 +92,3 @@ def _tried(tell: Callable[[], str]) -> str:
     """Return a short text, "?" if it cannot be made."""
     text = _read(lambda: plain(tell(), _LONGEST))
     return "?" if text is None else text
-
-
-# Here, because `task.py` stands below the schedules and does not know what one means.
-for _name, _show in (("__repr__", summary), ("__str__", summary), ("_repr_html_", summary_html)):
-    setattr(Task, _name, _show)

@@ -86,7 +86,7 @@ class HostileText(str):
 )
 def test_hostile_values_make_neither_an_error_nor_a_long_or_second_line(fields: dict[str, Any]) -> None:
     task = Task(**{"id": "a", "every": {"hours": 1}, "func": work, **fields})
-    for text in (repr(task), task._repr_html_()):  # type: ignore[attr-defined]  # for notebooks
+    for text in (repr(task), task._repr_html_()):
         assert len(text) < 5_000
         assert text.isprintable()
         text.encode()
@@ -107,7 +107,7 @@ def test_no_lock_is_held_and_none_is_needed(registry: Frozen) -> None:
 
 def test_a_notebook_shows_a_small_escaped_table(registry: Frozen) -> None:
     task = registry.register(Task(id="<a>", every={"hours": 1}, func=work))
-    assert task._repr_html_() == (  # type: ignore[attr-defined]  # for notebooks
+    assert task._repr_html_() == (
         "<table><tr><th>id</th><td>&lt;a&gt;</td></tr><tr><th>schedule</th><td>every hour</td></tr>"
         "<tr><th>status</th><td>pending</td></tr><tr><th>next run</th><td>now</td></tr></table>"
     )
