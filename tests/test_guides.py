@@ -70,8 +70,9 @@ def test_lines_of_code_fit_a_page(document: Path) -> None:
 
 
 @by_name
-def test_there_is_a_check_for_each_language(document: Path) -> None:
+def test_there_is_a_check_for_each_language_and_no_block_is_empty(document: Path) -> None:
     assert {block.language for block in blocks_of(document)} <= PARSED
+    assert all(block.code.strip() for block in blocks_of(document))
 
 
 @by_name

@@ -142,7 +142,10 @@ def interrupt_at_any_moment() -> None:
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
 def test_ctrl_c_at_any_moment_leaves_no_task_running() -> None:
     # A process without coverage: under a tracer, Ctrl+C may hit between a lock and its `with` block.
-    code = "from tests.test_task_registry_threads import interrupt_at_any_moment; interrupt_at_any_moment()"
+    code = (
+        "import logging; logging.getLogger('est_alan_scheduler').setLevel(logging.CRITICAL);"
+        "from tests.test_task_registry_threads import interrupt_at_any_moment; interrupt_at_any_moment()"
+    )
     untraced = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "COVERAGE_"))}
     root = Path(__file__).parent.parent
     done = subprocess.run(

@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import ALL_RUNS, DeadRunOutcome, RunOutcome, escaped
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.state_codec import instant, past_of, read, stored_consumed
+from est_alan_scheduler.cluster.state_codec import instant, past_of, reader, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
@@ -23,7 +23,9 @@ from est_alan_scheduler.task import TaskStatus
 
 LARGEST_BATCH = 1_000
 _LARGEST_WRITE = 16_000_000  # characters of results; stores limit how much one write may hold
-_RECORDED = ("status", "result", "error_message", "last_success_at", "retry_at", "consumed", "consecutive_failures")
+_read_recorded = reader(
+    "status", "result", "error_message", "last_success_at", "retry_at", "consumed", "consecutive_failures"
+)
 _Queued = tuple[RunOutcome, Run | None]  # None: the run has not started
 
 
@@ -53,7 +55,7 @@ class RunCompleter:
         if self._records.is_held(task.id):
             self._records.note_start(task)  # a Ctrl+C has cut off the start of the run
         if row is not None and is_registered:
-            row.fields.update(read(fields, _RECORDED))
+            row.fields.update(_read_recorded(fields))
         elif run.epoch is not None:
             self._records.end(task.id, run.epoch)  # a task that was registered in its place has to be read
         at, status, error, retry_at = instant(clock), fields["status"], fields["error_message"], fields["retry_at"]

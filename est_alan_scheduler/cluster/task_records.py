@@ -11,12 +11,13 @@ from typing import Any
 from est_alan_scheduler._support.text import one_line, shorten
 from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.cluster.definition_codec import TaskDefinition
-from est_alan_scheduler.cluster.state_codec import CLAIMED, REQUEST, read, write
+from est_alan_scheduler.cluster.state_codec import CLAIMED, REQUEST, reader, write
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.task import Task, TaskStatus
 
 _RUN_STATUS = TaskStatus.RUNNING
 _BEGUN = (*CLAIMED, *REQUEST)
+_read_begun = reader(*_BEGUN)
 
 
 class ClaimState(Enum):
@@ -164,7 +165,7 @@ class TaskRecords:
             if row.request is not None:
                 write(task, row.request)
                 row.request = None
-            row.fields.update(read(task.__dict__, _BEGUN))
+            row.fields.update(_read_begun(task.__dict__))
         if record.state is _HELD:  # not before: a start that is cut off is released
             record.state = _RUNNING
 

@@ -28,6 +28,8 @@ ALLOWED = (
     "retry",
     "history_limit",
     "tags",
+    "max_runs",
+    "remove_when_done",
 )
 """The fields of which a registry may have a default. What a task is, and its state, is its own."""
 

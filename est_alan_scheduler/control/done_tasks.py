@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import EventName
+from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.schedules.due import is_done
 from est_alan_scheduler.task import Task
 
@@ -37,7 +38,7 @@ class DoneTasks:
             self._parts.recorder.outbox.put_off(partial(self.remove_if_done, task))
         if removed:
             self._publish("removed", task.id)
-            for task_id in task.depends_on:
+            for task_id in inputs(task):
                 dependency = dict.get(self._parts.agenda.store, task_id)
                 if dependency is not None:
                     self.remove_if_done(dependency)
@@ -65,7 +66,7 @@ class DoneTasks:
         if dict.get(agenda.store, task.id) is not task or not task.remove_when_done or not is_done(task, now):
             return False
         is_wanted = task.id in agenda.wanted  # or was once
-        return not (is_wanted and any(task.id in other.depends_on for other in agenda.store.values()))
+        return not (is_wanted and any(task.id in inputs(other) for other in agenda.store.values()))
 
 
 def sync_lock(session: "ClusterSession | None") -> AbstractContextManager[Any]:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from est_alan_scheduler.fields.checks import KnownFields
+from est_alan_scheduler.fields.shown import Shown
 
 
 class Rare:
@@ -36,11 +37,13 @@ class _Default:
         return self._value if self._derive is None else self._derive(instance)
 
 
-class SparseModel(KnownFields):
+class SparseModel(Shown, KnownFields):
     """A model with rare fields. They are assigned, dumped and described as other fields are."""
 
     rare_defaults: ClassVar[dict[str, Any]] = {}
     """The defaults of the rare fields."""
+    common_count: ClassVar[int] = 0
+    """How many fields are not rare: an instance whose `__dict__` has so many values has set no rare one."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_options: Any) -> None:
@@ -52,6 +55,7 @@ class SparseModel(KnownFields):
             if isinstance(mark, Rare)
         }
         cls.rare_defaults = {name: default for name, (default, _) in marks.items()}
+        cls.common_count = len(cls.model_fields) - len(marks)
         for name, (default, mark) in marks.items():
             setattr(cls, name, _Default(name, default, mark.derive, cls.model_fields[name].description))
 

@@ -100,7 +100,7 @@ class Retry(KnownFields):
         """Make a retry from fields that are given by name."""
         if values:
             cls._refuse_positions("max_retries=3, delay=1")
-        return super().__new__(cls)
+        return object.__new__(cls)  # no base has one: `super()` would be slower
 
     def model_post_init(self, _context: Any) -> None:
         """Compare the two delays."""

@@ -165,13 +165,18 @@ class Agenda:
             if isinstance(found, OrderedDict):  # in the former order
                 self._filed[due] = dict(found)
 
-    def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> None:
-        """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`."""
+    def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> bool:
+        """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`.
+
+        Return whether it may make up for other slots.
+        """
         task, schedule = entry.task, entry.schedule or keep_schedule(entry.task)
         if schedule is not None and schedule.is_fixed:
             late = None if due is None or due is AT_ONCE else in_utc(now) - due
-            if note_run(schedule, task, now, late, recorded):
-                self.clock_guard.note_fixed(task, schedule, now)
+            if not note_run(schedule, task, now, late, recorded):
+                return False
+            self.clock_guard.note_fixed(task, schedule, now)
+        return True
 
     def note_past(self, task_id: str, moments: Collection[datetime], now: datetime) -> None:
         """Note, after the clock has gone back, the slots and the starts of runs of a task by any instance, in UTC."""

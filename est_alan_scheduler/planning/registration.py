@@ -104,7 +104,7 @@ def refusal_of_change(
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
     fields = task.__dict__
-    if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in fields.get("after", ()):
+    if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in (fields.get("after") or ()):
         return None  # no cycle leads through an id that no task depends on
     cycle = find_cycle(task, store)
     return f"Task {task.id!r} would depend on itself: {cycle_text(cycle)}" if cycle else None

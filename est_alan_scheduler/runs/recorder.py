@@ -64,10 +64,13 @@ class RunRecorder:
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
             schedule = run.entry.schedule
-            if run.attempt == 1 and (schedule is None or run.late is None or run.late >= schedule.gap):
-                run.follows = fields["last_run_at"]
+            last = fields["last_run_at"]
             if schedule is None or schedule.is_fixed:
-                self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
+                is_late = self.agenda.note_run(run.entry, run.now, run.due if run.attempt == 1 else None, now)
+            else:
+                is_late = run.late is None or run.late >= schedule.gap
+            if is_late and run.attempt == 1:
+                run.follows = last
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
         if run.attempt == 1:
@@ -144,8 +147,8 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        is_told = record.error is not None or run.failures or "remove_when_done" in run.task.__dict__
-        if not is_told and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        is_plain = record.error is None and run.failures is None and "remove_when_done" not in run.task.__dict__
+        if is_plain and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)

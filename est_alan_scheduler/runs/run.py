@@ -35,10 +35,6 @@ class ThreadContext:
 class Run:
     """One run, from its start until its call has ended. The registry's lock guards the fields that change."""
 
-    failures: int | None = None
-    """Those in a row once it is recorded: this one among them, or, if it succeeded, those before; None for none."""
-    follows: datetime | None = None
-    """The start of the run before, as recorded, if it may make up for slots since."""
     first_task: Task | None = None
     """The task that it started for, if another one has taken its place since."""
 
@@ -82,6 +78,9 @@ class Run:
         self.work: Any = _read_work(fields)  # taken in one step; None once the call is made
         if "after" in fields or "run_arguments" in fields:
             self.work = _rare_work(task, self.work, attempt)
+        # In a row, once it is recorded: with this one, or, if it succeeded, before it; None for none.
+        self.failures: int | None = None
+        self.follows: datetime | None = None  # the start of the run before, if this one may make up for slots since
         self.has_begun = False  # the fields of its task say so
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch = epoch  # with a backend: what it was claimed as

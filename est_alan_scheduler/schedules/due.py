@@ -6,8 +6,6 @@ no clock is read. `now` is naive local time; due moments are naive UTC, so that 
 """
 
 from datetime import MAXYEAR, datetime, timedelta
-from operator import is_, itemgetter
-from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler._support.text import short_repr
@@ -17,10 +15,7 @@ from est_alan_scheduler.schedules.kinds.table import read_schedule
 from est_alan_scheduler.schedules.limited import Limited
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Misfire, Schedule, in_utc
 from est_alan_scheduler.schedules.state import tried
-from est_alan_scheduler.task import SCHEDULING, Task, TaskStatus
-
-_RARE = tuple(SCHEDULING & Task.rare_defaults.keys())
-_read_common = itemgetter(*(SCHEDULING - Task.rare_defaults.keys()))
+from est_alan_scheduler.task import Task, TaskStatus
 
 
 def keep_schedule(task: Task) -> Schedule | None:
@@ -30,20 +25,14 @@ def keep_schedule(task: Task) -> Schedule | None:
         return read_schedule(task)
     schedule: Schedule | None = entry.schedule
     if schedule is None:
-        options = _read_options(task.__dict__)
+        mark = entry.worked_out = [None] * 4  # of no slot; an assignment takes it away
         schedule = entry.schedule = read_schedule(task)
-        present = _read_options(task.__dict__)
-        if len(present) != len(options) or not all(map(is_, options, present)):
+        if entry.worked_out is not mark:
             # Another thread has assigned one meanwhile, before there was a schedule to forget; a tick may have filed
             # the task by the old one already.
             entry.forget_schedule(False)
             entry.changed()
     return schedule
-
-
-def _read_options(fields: dict[str, Any]) -> tuple[Any, ...]:
-    options: tuple[Any, ...] = _read_common(fields)
-    return options if fields.keys().isdisjoint(_RARE) else (*options, *map(fields.get, _RARE))
 
 
 def due_moment(task: Task, now: datetime) -> datetime | None:

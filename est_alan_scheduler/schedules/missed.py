@@ -17,7 +17,7 @@ def made_up_for(task: Task, last: datetime, now: datetime) -> int:
     fit in each hour, are worked out; other slots are counted up to there.
     """
     schedule = keep_schedule(task)
-    if schedule is None:
+    if schedule is None or not schedule.kind.has_slots:
         return 0
     here, base = schedule.instant(now), schedule.instant(last)
     if task.misfired_at is not None and (misfired := skipped(schedule, task, here)) is not None:

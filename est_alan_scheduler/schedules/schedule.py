@@ -47,7 +47,7 @@ class Schedule:
     shortest: timedelta = timedelta(seconds=1)
     """A time that two slots are never nearer than."""
     gap: float = 0.0
-    """Seconds. A run that comes later than that after its slot may have missed others; 0: any run may."""
+    """Seconds: of slots that are not fixed, a run that is less late makes up for no others."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
     passes_with_date: ClassVar[bool] = False

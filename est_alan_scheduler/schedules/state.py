@@ -44,7 +44,7 @@ class ScheduleState:
 
     def forget_schedule(self, is_new: bool) -> None:
         """Note that an option of the schedule was assigned; with `is_new`, its slots count from now on."""
-        self.schedule = None
+        self.schedule = self.worked_out = None
         if is_new:
             self.armed = self.coverage = None
 

@@ -194,3 +194,9 @@ def test_utc_needs_no_database_of_zones(monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(ZoneInfoNotFoundError):
         named("Asia/Seoul")
     named.cache_clear()
+
+
+@pytest.mark.parametrize(("name", "utc"), [("+08:00", "01:00"), ("-03:30", "12:30"), ("+00:30:15", "08:29:45")])
+def test_an_offset_counts_ahead_of_utc(name: str, utc: str) -> None:
+    slot = next_run(Task(func=work, at="09:00", timezone=name), datetime(2026, 6, 1, tzinfo=UTC))
+    assert slot == datetime.fromisoformat(f"2026-06-01T{utc}Z")

@@ -16,10 +16,13 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("fields", "message"),
         [
-            ({"func": lambda: None}, "task 'a': func <function"),
-            ({"func": LAMBDA}, "has no name by which other processes could find it"),
-            ({"args": ({1},)}, "args[0] of task 'a' is {1}, which JSON cannot hold: with a backend, pass texts, "),
-            ({"args": (), "kwargs": {"x": object}}, "kwargs['x'] of task 'a' is <class 'object'>, which JSON cannot"),
+            ({"func": lambda *_: None}, "task 'a': func <function"),
+            ({"func": LAMBDA, "args": ()}, "has no name by which other processes could find it"),
+            ({"args": ({1}, 2)}, "args[0] of task 'a' is {1}, which JSON cannot hold: with a backend, pass texts, "),
+            (
+                {"args": (), "kwargs": {"x": object, "y": 2}},
+                "kwargs['x'] of task 'a' is <class 'object'>, which JSON cannot",
+            ),
         ],
     )
     def test_the_error_for_a_task_that_cannot_be_shared_says_what_to_do(

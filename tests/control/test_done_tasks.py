@@ -83,6 +83,18 @@ class TestRemoval:
         registry.tick()
         assert list(registry.store) == ["a"]
 
+    @pytest.mark.parametrize("fields", [{"manual": True}, {"after": ["b"]}])
+    def test_one_without_times_of_its_own_stays_until_its_runs_are_used_up(
+        self, registry: Frozen, fields: dict[str, Any]
+    ) -> None:
+        registry.register(Task(id="b", every={"hours": 1}, func=work))
+        registry.register(done(run_at=None, max_runs=2, **fields))
+        for number in range(2):
+            assert "a" in registry.store
+            registry.run_now("a", force=True)
+            registry.tick_at(START + number * HOUR)
+        assert "a" not in registry.store
+
     def test_one_without_the_mark_stays(self, registry: Frozen) -> None:
         registry.register(done(remove_when_done=False))
         registry.tick()
@@ -156,6 +168,14 @@ class TestDependents:
         assert list(registry.store) == ["b", "a"]
         registry.tick()
         assert [name for name in names if "removed" in name] == ["removed b", "removed a"]
+        assert len(registry) == 0
+
+    def test_so_it_is_with_those_that_run_after_it(self, registry: Frozen) -> None:
+        registry.register(done(id="b", run_at=None, after=["a"], max_runs=1))
+        registry.register(done())
+        registry.tick()
+        assert list(registry.store) == ["b", "a"]
+        registry.tick()
         assert len(registry) == 0
 
     def test_one_that_is_needed_on_and_on_stays(self, registry: Frozen) -> None:

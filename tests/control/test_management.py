@@ -106,6 +106,14 @@ class TestUpdate:
             registry.update("a", every={"hours": 1}, at=None)
         assert registry.update("a", func=work).func is work
 
+    def test_update_replaces_one_schedule_option_by_another(self, registry: Frozen) -> None:
+        registry.register(Task(id="first", every={"hours": 1}, func=work))
+        task = registry.register(Task(id="a", after=["first"], func=work))
+        for change in ({"manual": True}, {"after": ["first"]}, {"every": {"hours": 1}}, {"at": "23:00"}):
+            none: dict[str, Any] = {"every": None, "at": None, "after": None, "manual": False}
+            registry.update("a", **(none | change))
+        assert (task.at, task.after, task.manual, task.every) == ("23:00", None, False, None)
+
     def test_an_update_does_not_affect_the_run_in_flight(self, registry: Frozen) -> None:
         def change(word: str) -> str:
             registry.update("a", args=("new",), every={"minutes": 1}, timeout=1e-9)

@@ -135,6 +135,28 @@ class TestInMemory:
         with pytest.raises(ValueError, match="belongs to another registry"):
             memory.register(task, replace=True)
 
+    def test_a_schedule_may_be_replaced_by_one_of_another_kind(self, memory: Frozen) -> None:
+        memory.register(hourly("first"))
+        memory.tick()
+        memory.register(hourly())
+        memory.tick_at(START + timedelta(minutes=1))
+        new = memory.register(Task(id="a", after=["first"], func=work), replace=True)
+        memory.tick()
+        assert run_times(new) == ["12:01:00"]
+        memory.tick_at(START + HOUR)
+        memory.tick()
+        assert run_times(new) == ["12:01:00", "13:00:00"]
+        with pytest.raises(ValueError, match="first -> a -> first"):
+            memory.register(hourly("first", depends_on=["a"]), replace=True)
+        manual = memory.register(Task(id="a", manual=True, func=work), replace=True)
+        memory.tick_at(START + 2 * HOUR)
+        assert (len(manual.history), manual.runs) == (2, 2)
+
+    def test_the_defaults_of_a_registry_fill_the_new_task(self) -> None:
+        registry = TaskRegistry(defaults={"timeout": 5})
+        registry.register(hourly())
+        assert registry.register(hourly(name="New"), replace=True).timeout == 5
+
     def test_dependents_see_the_replaced_task(self, memory: Frozen) -> None:
         memory.register(hourly())
         dependent = memory.register(hourly("b", func=jobs.echo, kwargs={"value": 1}, depends_on=["a"]))

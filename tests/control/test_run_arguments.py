@@ -143,6 +143,18 @@ def test_impossible_arguments_are_refused_and_nothing_is_requested(
     assert (calls.task.run_requested, calls.task.run_arguments) == (None, None)
 
 
+def test_arguments_that_the_function_cannot_take_are_refused(registry: Frozen) -> None:
+    task = registry.register(Task(id="a", manual=True, func=lambda x, y=1: x + y, args=(1,)))
+    with pytest.raises(ValueError, match="Task 'a' cannot call its function"):
+        registry.run_now("a", args=(1, 2, 3))
+    with pytest.raises(ValueError, match="Task 'a' cannot call its function"):
+        registry.run_now("a", kwargs={"z": 3})
+    assert task.run_requested is None
+    registry.run_now("a", kwargs={"y": 3})
+    registry.tick()
+    assert task.result == 4
+
+
 def test_an_unknown_task_is_a_key_error(registry: Frozen) -> None:
     with pytest.raises(KeyError, match="a"):
         registry.run_now("a", args=(1,))

@@ -38,6 +38,16 @@ def test_a_task_that_is_due_tells_what_it_waits_for(registry: Frozen) -> None:
     assert next_runs(registry) == ["now", "waits for load", "now"]
 
 
+def test_tasks_without_slots_show_what_they_run_after(registry: Frozen) -> None:
+    registry.clear()
+    registry.register(Task(id="m", manual=True, func=work))
+    registry.register(Task(id="a", after=["m"], func=work))
+    assert registry.table().splitlines()[1:] == [
+        "m   by run_now only  -         -         pending",
+        "a   after 'm'        -         -         pending",
+    ]
+
+
 def test_a_paused_registry_shows_that_nothing_runs(registry: Frozen) -> None:
     registry.pause_all()
     assert next_runs(registry) == ["paused"] * 3

@@ -133,6 +133,14 @@ class TestNextRun:
         registry.store["a"] = Task(id="a", cron="0 * * * *", func=work)
         assert registry.next_run("a") == START + HOUR
 
+    def test_a_task_without_slots_has_a_next_run_once_it_is_requested(self, registry: Frozen) -> None:
+        registry.register(hourly("first"))
+        for task in (Task(id="m", manual=True, func=work), Task(id="a", after=["first"], func=work)):
+            registry.register(task)
+            assert registry.next_run(task) is None
+            registry.run_now(task)
+            assert registry.next_run(task) == START
+
     def test_an_unknown_id_has_no_next_run(self, registry: Frozen) -> None:
         with pytest.raises(UnknownTaskError):
             registry.next_run("a")

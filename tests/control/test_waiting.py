@@ -503,3 +503,29 @@ class TestWithBackend:
         registry.tick()
         assert len(future.result(LONG).history) == 2
         registry.shutdown(0)
+
+
+class TestWithoutSlots:
+    def test_a_manual_task_is_waited_for_until_it_is_requested(self, memory: Frozen, waiters: Waiters) -> None:
+        task = memory.register(Task(id="a", manual=True, func=work))
+        memory.run_now("a")
+        memory.tick()
+        memory.wait("a", 0)
+        future = waiters.wait(memory)
+        memory.tick()
+        assert not looked_again(future)
+        memory.run_now("a")
+        memory.tick()
+        assert (future.result(LONG) is task, len(task.history)) == (True, 2)
+
+    def test_a_task_after_others_is_waited_for_until_they_succeed_anew(self, memory: Frozen, waiters: Waiters) -> None:
+        first = memory.register(hourly("first"))
+        task = memory.register(Task(id="a", after=[first], func=work))
+        memory.tick()
+        memory.tick()
+        future = waiters.wait(memory)
+        memory.tick()
+        assert not looked_again(future)
+        memory.tick_at(START + HOUR)
+        memory.tick()
+        assert (future.result(LONG) is task, len(task.history)) == (True, 2)

@@ -127,15 +127,12 @@ def test_no_word_of_the_table_is_a_name_here() -> None:
     assert [word for word in _HINTS["TaskRegistry"] if hasattr(TaskRegistry, word)] == []
 
 
-SOON = {"max_runs", "run_immediately"}  # fields that other changes bring
-
-
 def test_the_answers_name_fields_that_exist() -> None:
     for model in (Task, Retry):
         for hint in _HINTS[model.__name__].values():
             outside = re.sub(r"\w+\([^()]*\)", "", hint)  # without calls
             named = set(re.findall(r"\b([a-z_]+)=", outside)) | set(re.findall(r"\b([a-z]+_[a-z_]+)\b(?!\()", outside))
-            assert named - {*model.model_fields, *SOON, "next_run"} == set(), hint
+            assert named - {*model.model_fields, "next_run"} == set(), hint
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ from est_alan_scheduler.backends import MemoryBackend
 from tests import jobs
 
 CALLS: dict[str, Callable[[TaskRegistry], Any]] = {
-    "register": lambda registry: registry.register(Task(id="b", every={"hours": 1}, func=jobs.add, args=(1, 2))),
-    "task": lambda registry: registry.task(id="c", every={"hours": 1}, args=(1, 2))(jobs.add),
+    "register": lambda registry: registry.register(Task(id="b", every={"hours": 1}, func=jobs.boom)),
+    "task": lambda registry: registry.task(id="c", every={"hours": 1})(jobs.boom),
     "update": lambda registry: registry.update("a", every={"hours": 2}),
     "pause": lambda registry: registry.pause("a"),
     "resume": lambda registry: registry.resume("a"),

@@ -294,9 +294,35 @@ class TestManagement:
             registry.register(Task(id="d", after=["d"], func=work))
         assert str(caught.value) == "Task 'd' would depend on itself: d -> d"
 
+    def test_a_task_that_another_one_comes_after_closes_the_cycle(self, registry: Frozen) -> None:
+        registry.register(Task(id="a", after=["b"], func=work))
+        with pytest.raises(ValueError, match="itself: b -> a -> b"):
+            registry.register(Task(id="b", every={"hours": 1}, depends_on=["a"], func=work))
+
     def test_a_result_that_collides_with_kwargs_is_refused(self, registry: Frozen) -> None:
         with pytest.raises(ValueError, match="where the result of 'source' would go"):
             follower(registry, kwargs={"dep_source": 1})
+
+    def test_results_with_one_name_are_refused(self, registry: Frozen) -> None:
+        text = "task 'b' takes the results of 'x y' and 'x-y', which would both go to 'dep_x_y'."
+        with pytest.raises(ValueError, match="both go") as caught:
+            registry.register(Task(id="b", depends_on=["x y"], after=["x-y"], func=work))
+        assert str(caught.value) == text
+
+    def test_a_result_that_the_function_asks_for_has_to_come(self, registry: Frozen) -> None:
+        def consume(dep_source: int, dep_other: int) -> None:
+            pass
+
+        with pytest.raises(ValueError, match="dep_other"):
+            follower(registry, func=consume)
+        follower(registry, func=consume, depends_on=["other"])
+
+    def test_the_number_of_its_runs_may_be_limited(self, registry: Frozen) -> None:
+        source(registry)
+        given = follower(registry, max_runs=2)
+        for hour in range(4):
+            settle(registry, START + hour * HOUR)
+        assert given == [1, 2]
 
 
 class TestReports:

@@ -303,3 +303,35 @@ def test_no_slot_starts_twice_though_the_program_starts_anew(
         clock.utc += step
         registry.tick()
         assert known.isdisjoint(started[count:])
+
+
+def test_a_clock_that_goes_back_leaves_the_slots_since_the_registration_to_a_task_that_has_waited() -> None:
+    pytest.importorskip("cronsim")
+    clock = Clock(datetime(2026, 6, 1, 12))
+    registry = ClockedRegistry(clock)
+    task = registry.register(Task(id="a", cron="30 * * * *", timezone="UTC", func=list, depends_on=["b"]))
+    registry.register(
+        Task(id="c", every={"hours": 1}, func=list)
+    )  # its runs lie ahead of the time to which it goes back
+    for hour in (20, 13):
+        clock.utc = datetime(2026, 6, 1, hour)
+        registry.tick()
+    registry.register(Task(id="b", run_at=datetime(2026, 6, 1), timezone="UTC", func=list))
+    registry.tick()
+    registry.tick()
+    assert task.status == "success"
+
+
+def test_an_interrupt_in_the_middle_of_a_change_lets_the_next_tick_file_all_tasks_anew() -> None:
+    registry = ClockedRegistry(Clock(datetime(2026, 6, 1, 12)))
+    task = registry.register(Task(id="a", every={"hours": 1}, func=list))
+
+    def cut_off() -> None:
+        with registry._agenda as agenda:
+            agenda.drop(task.id)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cut_off()
+    registry.tick()
+    assert task.status == "success"

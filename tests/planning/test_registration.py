@@ -84,6 +84,11 @@ def test_a_change_is_refused_if_its_result_could_not_be_registered(values: dict[
     assert task.model_dump() == before
 
 
+def test_a_change_may_clear_what_a_task_runs_after() -> None:
+    task = task_of("b", at=None, after=["a"])
+    assert refusal_of_change(task, {"after": None, "at": "07:00"}, store_of(task), {"a"}) is None
+
+
 def test_a_cycle_that_no_other_task_can_close_is_not_searched_for() -> None:
     class Untouched(dict[str, Task]):
         def get(self, *_: Any) -> Any:

@@ -91,6 +91,21 @@ class TestRuns:
         tick_hourly(registry, 6)
         assert task.runs == 3
 
+    @pytest.mark.parametrize("fields", [{"manual": True}, {"after": ["b"]}])
+    def test_a_task_without_times_of_its_own_ends_as_well(self, registry: Frozen, fields: dict[str, Any]) -> None:
+        registry.register(Task(id="b", every={"hours": 1}, func=work))
+        task = registry.register(Task(id="a", func=work, max_runs=2, **fields))
+        for number in range(5):
+            if task.manual and number < 2:
+                registry.run_now("a")
+            registry.tick_at(START + timedelta(hours=number))
+            registry.tick()
+        assert (task.runs, registry.why_not("a")) == (2, "has run 2 of 2 times")
+        assert registry.statistics("a").skipped == 0
+        assert [run.task_id for run in registry.upcoming(limit=3)] == ["b"] * 3
+        plan = simulate(registry, registry.now, registry.now + timedelta(hours=2))
+        assert {run.task_id for run in plan} == {"b"}
+
     def test_missed_slots_coalesce_into_one_of_the_runs(self, registry: Frozen) -> None:
         task = registry.register(Task(id="a", every={"hours": 1}, func=work, max_runs=2))
         registry.tick()

@@ -93,7 +93,7 @@ def test_hostile_values_make_neither_an_error_nor_a_long_or_second_line(fields: 
 
 
 def test_a_task_in_the_making_or_spoiled_is_shown_all_the_same() -> None:
-    assert repr(Task.__new__(Task)) == "<Task '?': never, ?>"
+    assert repr(Task.__new__(Task)) == "<Task '?': ?, ?>"
     task = Task(id="a", every={"hours": 1}, func=work)
     task.__dict__.update(every={"hours": object()}, last_run_at="never", status="odd")
     assert repr(task) == "<Task 'a': ?, ?, last run ?>"

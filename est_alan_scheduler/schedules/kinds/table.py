@@ -5,7 +5,7 @@ A new kind is a file beside this one, a line here, and a field of `Task` that is
 
 from operator import itemgetter
 
-from est_alan_scheduler.calendar.zones import LOCAL, named
+from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.schedules.kinds.after import After
 from est_alan_scheduler.schedules.kinds.cron import Cron
 from est_alan_scheduler.schedules.kinds.daily import Daily
@@ -29,6 +29,7 @@ _rare_around = SCHEDULING & Task.rare_defaults.keys() - KINDS.keys() - {"on", "m
 _around = sorted(SCHEDULING - KINDS.keys() - _rare_around - {"timezone", "on", "max_runs"})
 _RARE = tuple(name for name in KINDS if name in Task.rare_defaults)
 _COMMON = tuple(name for name in KINDS if name not in _RARE)
+_COUNT = Task.common_count
 _read_around = itemgetter(*_around)
 _NOTHING_AROUND = tuple(Task.model_fields[name].default for name in _around)
 
@@ -37,24 +38,26 @@ def options_of(task: Task) -> list[str]:
     """Return the names of the schedule options that are set: one, if the task is complete."""
     fields = task.__dict__
     found = [name for name in _COMMON if fields[name] is not None]
-    return found if fields.keys().isdisjoint(_RARE) else found + [name for name in _RARE if fields.get(name)]
+    return found if len(fields) == _COUNT else found + [name for name in _RARE if fields.get(name)]
 
 
 def read_schedule(task: Task) -> Schedule | None:
     """Return the schedule of `task` by its options; None unless exactly one is set."""
-    schedule, most = _read_unlimited(task), task.__dict__.get("max_runs")
-    return schedule if schedule is None or most is None else Limited(schedule, most)
-
-
-def _read_unlimited(task: Task) -> Schedule | None:
     options, fields = options_of(task), task.__dict__
     if len(options) != 1:
         return None
     zone = LOCAL if fields["timezone"] is None else named(fields["timezone"])
     kind = KINDS[options[0]].of(fields[options[0]], zone)
-    if not kind.has_slots:
-        return kind
-    if (dates := fields.get("on")) is not None:
+    if len(fields) == _COUNT:
+        return _within(task, kind, zone)
+    if kind.has_slots and (dates := fields.get("on")) is not None:
         kind = kind.only_on(dates)
-    is_bare = zone is LOCAL and not kind.waits_for_slot and fields.keys().isdisjoint(_rare_around)
-    return kind if is_bare and _read_around(fields) == _NOTHING_AROUND else Window(task, kind, zone)
+    schedule, most = _within(task, kind, zone) if kind.has_slots else kind, fields.get("max_runs")
+    return schedule if most is None else Limited(schedule, most)
+
+
+def _within(task: Task, kind: Kind, zone: Zone) -> Schedule:
+    """Return the slots of a kind within the limits of `task`."""
+    fields = task.__dict__
+    is_bare = zone is LOCAL and not kind.waits_for_slot and _read_around(fields) == _NOTHING_AROUND
+    return kind if is_bare and (len(fields) == _COUNT or _rare_around.isdisjoint(fields)) else Window(task, kind, zone)

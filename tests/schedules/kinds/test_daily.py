@@ -140,3 +140,42 @@ def test_a_rule_without_dates_before_or_after_a_moment_has_no_slots_there() -> N
     assert kind.after(datetime(9997, 1, 1)) is None
     assert kind.latest(datetime(3, 1, 1)) is None
     assert kind.uncovered(None, datetime(9997, 1, 1)) is None
+
+
+def test_a_slot_that_a_gap_pushes_into_today_counts_today() -> None:
+    nuuk = Daily(("12:00", "23:30"), named("America/Nuuk"), "sat,sun")
+    pushed = datetime(2026, 3, 29, 1)  # 23:30 of Saturday comes at midnight
+    assert nuuk.uncovered(None, pushed) == pushed
+    assert nuuk.uncovered(pushed - DAY, pushed + SECOND) == pushed
+    assert nuuk.uncovered(pushed, pushed + SECOND) == datetime(2026, 3, 29, 13)
+
+
+@pytest.mark.parametrize(
+    ("on", "last", "now", "may"),
+    [
+        (None, datetime(2026, 6, 1, 9), datetime(2026, 6, 1, 17), False),
+        (None, datetime(2026, 6, 1, 8), datetime(2026, 6, 1, 17), True),
+        (None, datetime(2026, 6, 1, 17), datetime(2026, 6, 2, 9), False),
+        (None, datetime(2026, 6, 1, 17), datetime(2026, 6, 2, 17), True),
+        ("mon", datetime(2026, 6, 1, 17), datetime(2026, 6, 8, 9), False),
+        ("mon", datetime(2026, 6, 1, 17), datetime(2026, 6, 8, 17), True),
+        ("mon", datetime(2026, 6, 1, 9), datetime(2026, 6, 8, 9), True),
+        ("mon", datetime(2026, 6, 2), datetime(2026, 6, 8), False),
+        (None, datetime(2026, 6, 1, 9), datetime(2026, 6, 1, 10, fold=1), True),
+        ("mon", datetime(2026, 6, 1, 9), datetime(2026, 6, 1, 10, fold=1), True),
+        ("mon", datetime(2026, 6, 1, 9), datetime(2026, 6, 1, 10, tzinfo=ZoneInfo("UTC")), True),
+    ],
+)
+def test_several_slots_may_have_passed_if_there_are_two_or_the_clock_is_unclear(
+    on: str | None, last: datetime, now: datetime, may: bool
+) -> None:
+    assert Daily(("09:00", "17:00"), named("UTC"), on).may_have_let_pass(last, now) is may
+
+
+def test_slots_are_nearer_than_their_times_where_a_gap_lies_between() -> None:
+    berlin = Daily(("01:59", "02:30"), named("Europe/Berlin"))
+    first, second = datetime(2026, 3, 29, 0, 59), datetime(2026, 3, 29, 1)
+    assert (berlin.after(first - SECOND), berlin.after(first)) == (first, second)
+    assert berlin.shortest == SECOND <= second - first
+    assert Daily(("03:00", "15:00")).shortest == timedelta(hours=8)
+    assert Daily("03:00").shortest == timedelta(hours=20)
