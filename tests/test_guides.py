@@ -12,6 +12,7 @@ import pytest
 
 import est_alan_scheduler
 from est_alan_scheduler import EVENTS, Event, Retry, Statistics, Task, TaskRegistry
+from est_alan_scheduler.control.defaults import ALLOWED
 from tests.documents import (
     DOCUMENTS,
     GUIDES,
@@ -146,6 +147,12 @@ def test_the_reference_describes_each_event_and_its_fields() -> None:
     section = REFERENCE.partition("\n## Events\n")[2].partition("\n## ")[0]
     names = [*EVENTS, *Event.__dataclass_fields__]
     assert [name for name in names if f"`{name}`" not in section] == []
+
+
+def test_the_reference_names_the_fields_of_which_a_registry_may_have_a_default() -> None:
+    section = REFERENCE.partition("\n## Defaults of a registry\n")[2].partition("\n## ")[0]
+    listed = section.partition("Possible are: ")[2].partition(".")[0]
+    assert re.findall(r"`(\w+)`", listed) == list(ALLOWED)
 
 
 def test_the_reference_names_all_that_the_root_exports() -> None:
