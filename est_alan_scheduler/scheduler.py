@@ -85,9 +85,9 @@ def running(registry: TaskRegistry | None = None, interval: float | timedelta = 
     its end raises the error.
 
     With a backend, these methods of a registry ask the store, and an event loop would wait for it: `register`, `task`,
-    `update`, `remove`, `prune`, `pause`, `resume`, `run_now`, `pause_all`, `resume_all`, `configure`, `history`,
-    `instances`, `tick`, `shutdown`. A coroutine calls them in a thread: `await asyncio.to_thread(registry.history)`.
-    Without a backend only `tick` and `shutdown` may take long: they wait for plain functions.
+    `update`, `remove`, `prune`, `clear`, `pause`, `resume`, `run_now`, `pause_all`, `resume_all`, `configure`,
+    `history`, `instances`, `wait`, `tick`, `shutdown`. A coroutine calls them in a thread:
+    `await asyncio.to_thread(registry.history)`. Without a backend only `wait`, `tick` and `shutdown` may take long.
 
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`. The block raises
     `RuntimeError` if one of the same registry is open in the same event loop.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from importlib import import_module
 from math import inf, isfinite
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from uuid import uuid4
@@ -45,19 +46,9 @@ RECORDED = frozenset(("first_run_at", "last_run_at", "last_success_at", "misfire
 """The fields that hold moments in the zone of the task."""
 
 
-# Of `dict` and `list` themselves, pydantic would look up the signatures, for which Python reads texts by its tokenizer.
-def _empty_dict() -> dict[str, Any]:
-    return {}
-
-
-def _empty_list() -> list[Any]:
-    return []
-
-
-def _gap_of_cron(fields: Mapping[str, Any]) -> float:
-    from est_alan_scheduler.calendar.cron_expression import shortest_gap  # late: most tasks have no `cron`
-
-    return shortest_gap(fields["cron"])
+def _shown_by(name: str, task: "Task") -> object:
+    # By name, when it is asked for: this module stands below the schedules and does not know what one means.
+    return getattr(import_module("est_alan_scheduler.schedules.summary"), name)(task)
 
 
 _Moment: TypeAlias = Converted[datetime | None, accepted.Moment]
@@ -125,7 +116,7 @@ class Task(SparseModel):
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
-    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=_gap_of_cron)] = field(
+    cron: Annotated[str | None, Checked(checks.check_cron), Option(shortest_gap=checks.gap_of_cron)] = field(
         "A cron expression: five fields, six with the seconds first, or `@daily` and its variants. Extra `cron`."
     )
     after: Annotated[Converted[list[str] | None, accepted.Ids | None], Checked(_check_after), Option(), Rare()] = field(
@@ -168,10 +159,10 @@ class Task(SparseModel):
         Converted[dict[str, Any], Mapping[str, Any]],
         Checked(checks.check_kwargs),
         PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
-    ] = field("The keyword arguments of the function.", factory=_empty_dict)
+    ] = field("The keyword arguments of the function.", factory=dict)
     depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(_check_depends_on)] = field(
         "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.",
-        factory=_empty_list,
+        factory=list,
     )
     depends_on_mode: Annotated[
         Literal["ever", "fresh"], Checked(checks.choice_check("depends_on_mode", ("ever", "fresh")))
@@ -218,7 +209,7 @@ class Task(SparseModel):
     error_message: str | None = field('The error as text, `"ValueError: boom"`.')
     history: Annotated[
         list[dict[str, Any]], BeforeValidator(checks.check_history), PlainSerializer(history_for_json, when_used="json")
-    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=_empty_list)
+    ] = field("One dict a run, oldest first; its `result` is a `repr`, its `error` the message.", factory=list)
     history_limit: int = field("How many runs `history` keeps; the oldest are dropped.", 100, strict=True, ge=0)
     first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
         "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."
@@ -301,6 +292,15 @@ class Task(SparseModel):
 
     if not TYPE_CHECKING:  # with it, a type checker takes an assignment of any name
         __setattr__ = _assign
+
+    def __repr__(self) -> str:
+        return str(_shown_by("summary", self))
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        return str(_shown_by("summary_html", self))
 
     def __copy__(self) -> "Task":
         """Copy the containers, too: each copy has a history of its own."""

@@ -9,16 +9,14 @@ It runs on the event loop that serves the pages, and does not block it. `summary
 and runs in a thread. The page / shows the state of both tasks as JSON. Ctrl+C ends the program. Its output is that of
 uvicorn: the address, and a line for each request.
 
-FastAPI works in the same way: `FastAPI(lifespan=lifespan)`.
+FastAPI works in the same way: `FastAPI(lifespan=running(registry))`.
 """
 
 import argparse
-import asyncio
 import contextlib
 import statistics
 import time
 from collections import deque
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
 import httpx
@@ -28,7 +26,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from est_alan_scheduler import Task, TaskRegistry, run_scheduler
+from est_alan_scheduler import Task, TaskRegistry, running
 
 registry = TaskRegistry()
 latencies: deque[float] = deque(maxlen=100)
@@ -46,18 +44,6 @@ async def probe(url: str) -> float:
 def summary(dep_probe: float) -> str:
     """Return a text with the latest and the median latency."""
     return f"latest {dep_probe:.1f} ms, median of {len(latencies)}: {statistics.median(latencies):.1f} ms"
-
-
-@contextlib.asynccontextmanager
-async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-    """Run the scheduler while the app runs."""
-    scheduler = asyncio.create_task(run_scheduler(registry=registry))
-    try:
-        yield
-    finally:
-        scheduler.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await scheduler
 
 
 async def health(_request: Request) -> PlainTextResponse:
@@ -89,7 +75,7 @@ def main() -> None:
     soon = datetime.now() + timedelta(seconds=0.5)  # when the server listens
     registry.register(Task(id="probe", every={"seconds": 2}, start_at=soon, func=probe, args=(url,), timeout=1))
     registry.register(Task(id="summary", every={"seconds": 2}, func=summary, depends_on=["probe"]))
-    app = Starlette(routes=[Route("/health", health), Route("/", show)], lifespan=lifespan)
+    app = Starlette(routes=[Route("/health", health), Route("/", show)], lifespan=running(registry))
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.run(app, host="127.0.0.1", port=options.port)
 

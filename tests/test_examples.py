@@ -31,6 +31,8 @@ INCOMPLETE = "IncompleteError: wednesday.csv is still being written"
 CHECKSUMS = ROOT / "examples" / "checksums.py"
 PERSISTENT_JOB = ROOT / "examples" / "persistent_job.py"
 WORKERS = ROOT / "examples" / "workers.py"
+FROM_SCHEDULE = ROOT / "examples" / "from_schedule.py"
+FROM_APSCHEDULER = ROOT / "examples" / "from_apscheduler.py"
 WEB_APP = ROOT / "examples" / "web_app.py"
 PATIENCE = 60.0  # seconds until a process counts as stuck
 
@@ -401,3 +403,40 @@ def test_the_workers_share_the_tasks() -> None:
     ran = [re.fullmatch(r"worker (\d) ran ( *\d+): ([\d ]+)", line) for line in lines]
     tasks = sorted(task for match in ran if match for task in match[3].split())
     assert (tasks, total) == ([f"{number:02}" for number in range(50)], "50 runs of 50 tasks")
+
+
+@pytest.mark.slow
+def test_the_program_for_schedule_does_the_same_after_its_migration() -> None:
+    pytest.importorskip("schedule")
+    *lines, last = run(FROM_SCHEDULE).splitlines()
+    assert last == "1023 runs with schedule, 1023 with est_alan_scheduler: the journals are the same."
+    assert lines[0] == "Sun 01 22:10  orders tea"
+    assert "Mon 02 08:15  summary: 61 orders" in lines
+
+
+@pytest.mark.slow
+def test_the_program_for_apscheduler_has_the_same_plan_after_its_migration_but_at_clock_changes() -> None:
+    pytest.importorskip("apscheduler")
+    pytest.importorskip("cronsim")
+    _, *lines = run(FROM_APSCHEDULER).splitlines()
+    assert [line.split() for line in lines[:6]] == [
+        ["sample", "35040", "35040"],
+        ["backup", "366", "365"],
+        ["digest", "261", "261"],
+        ["archive", "12", "12"],
+        ["check", "7300", "7300"],
+        ["hello", "1", "1"],
+    ]
+    assert lines[6:] == [
+        "only APScheduler runs backup at 2026-03-29 02:30:00+01:00",
+        "only APScheduler runs backup at 2026-10-25 02:30:00+01:00",
+        "only est_alan_scheduler runs backup at 2026-03-29 03:00:00+02:00",
+    ]
+
+
+@needs_sigint
+@pytest.mark.parametrize(("example", "package"), [(FROM_SCHEDULE, "schedule"), (FROM_APSCHEDULER, "apscheduler")])
+def test_ctrl_c_ends_a_migrated_program(example: Path, package: str) -> None:
+    pytest.importorskip(package)
+    lines = run_until_ctrl_c(example, "--run")
+    assert (lines[0].split()[1:], lines[-1]) == (["tasks", "until", "Ctrl+C"], "Stopped by Ctrl+C.")

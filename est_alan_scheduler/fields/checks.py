@@ -226,6 +226,13 @@ def check_cron(value: object) -> str | None:
     return value
 
 
+def gap_of_cron(fields: Mapping[str, Any]) -> float:
+    """Return the shortest time between two slots of a task with a cron expression, in seconds."""
+    from est_alan_scheduler.calendar.cron_expression import shortest_gap
+
+    return shortest_gap(fields["cron"])
+
+
 def check_timezone(value: object) -> str | None:
     """Return the name of a time zone, from a name, an offset or a `tzinfo`."""
     if value is None:

@@ -83,9 +83,15 @@ class JsonType:
         return handler(TypeAdapter(self._given).core_schema if handler.mode == "validation" else schema)
 
 
+# Of `dict` and `list` themselves, pydantic would look up the signatures. Python reads these by its tokenizer, and takes
+# as long as to build a model.
+_FACTORIES: dict[Any, Callable[[], Any]] = {dict: lambda: {}, list: lambda: []}  # noqa: PIE807
+
+
 def field(description: str, default: Any = None, factory: Callable[[], Any] | None = None, **rules: Any) -> Any:
     """Declare an optional field. For a type checker it is `Any`, because a value of the kept type is no `Converted`."""
     if factory is not None:
+        factory = _FACTORIES.get(factory, factory)
         return Field(default_factory=factory, description=description, **rules)
     return Field(default=default, description=description, **rules)
 

@@ -127,8 +127,6 @@ def test_no_word_of_the_table_is_a_name_here() -> None:
     assert [word for word in _HINTS["TaskRegistry"] if hasattr(TaskRegistry, word)] == []
 
 
-
-
 def test_the_answers_name_fields_that_exist() -> None:
     for model in (Task, Retry):
         for hint in _HINTS[model.__name__].values():

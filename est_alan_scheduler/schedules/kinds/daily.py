@@ -10,17 +10,12 @@ from datetime import date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import lru_cache
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from est_alan_scheduler.calendar.cron_prose import joined
 from est_alan_scheduler.calendar.zones import LOCAL, Zone
 from est_alan_scheduler.fields.times import Times, dates_of, shortest_gap, times_of
 from est_alan_scheduler.schedules.schedule import Kind
-
-if TYPE_CHECKING:
-    pass
 
 _DAY, _SECOND = timedelta(days=1), timedelta(seconds=1)
 _MIDNIGHT, _TICK = time_of_day(), timedelta(microseconds=1)
@@ -55,6 +50,7 @@ class Daily(Kind):
     @classmethod
     @override
     def describe(cls, value: Times, zone: str) -> str:
+        from est_alan_scheduler.calendar.cron_prose import joined  # late: only words need it
 
         return f"at {value if isinstance(value, str) else joined(value)}{zone}"
 
