@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Retry, Task, TaskRegistry, start_scheduler
-from est_alan_scheduler._support.text import error_text
+from est_alan_scheduler._support.text import error_text, one_line
 from est_alan_scheduler.backends import BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.reading import log_unreadable_run
 from est_alan_scheduler.events import slow_callbacks, subscribers
@@ -279,4 +279,8 @@ def test_what_a_program_asks_for_stays_as_it_is() -> None:
     task = run_once().store[HOSTILE]
     assert task.error_message == error_text(HostileError(HOSTILE))
     assert task.history[-1]["error"] == task.error_message
-    assert repr(HOSTILE) in repr(task)
+
+
+def test_the_repr_of_a_task_is_one_line() -> None:
+    (line,) = lines_of(repr(run_once().store[HOSTILE]))
+    assert line.startswith(f"<Task '{one_line(HOSTILE)}': ")

@@ -37,10 +37,10 @@ def summary(task: Task) -> str:
     """Return a task in one line: never an error, whatever its values are, and of bounded length."""
     facts = _facts(task)
     task_id, name = facts.pop("id", "?"), facts.pop("name", None)
-    called = f" {name!r}" if name is not None else ""
+    called = f" '{name}'" if name is not None else ""
     status, schedule = facts.pop("status", "?"), facts.pop("schedule", "?")
     rest = "".join(f", {label} {text}" for label, text in facts.items())
-    return f"<{type(task).__name__} {task_id!r}{called}: {schedule}, {status}{rest}>"
+    return f"<{type(task).__name__} '{task_id}'{called}: {schedule}, {status}{rest}>"
 
 
 def summary_html(task: Task) -> str:

@@ -149,6 +149,7 @@ class TestRecord:
         second.tick()
         error = task.error_message or ""
         failed = Event("failed", "a", start, 1, start, at(clock), error_message=error, retry_at=task.retry_at)
+        failed = replace(failed, consecutive_failures=1)
         (published, retried), due = events, at(clock) + timedelta(seconds=5)
         assert [replace(published, error=None), replace(retried, error=None)] == [
             failed,

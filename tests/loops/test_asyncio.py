@@ -366,7 +366,7 @@ def test_shutdown_on_the_event_loop_of_its_coroutines_is_refused() -> None:
         async with running(registry):
             await until(lambda: bool(task.history))
         assert task.error_message == (
-            "RuntimeError: shutdown() would wait for coroutines in the thread of their own event loop: "
+            "WrongStateError: shutdown() would wait for coroutines in the thread of their own event loop: "
             "cancel run_scheduler() instead"
         )
 
