@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from est_alan_scheduler.fields.checks import KnownFields
-from est_alan_scheduler.fields.shown import Shown
 
 
 class Rare:
@@ -37,7 +36,7 @@ class _Default:
         return self._value if self._derive is None else self._derive(instance)
 
 
-class SparseModel(Shown, KnownFields):
+class SparseModel(KnownFields):
     """A model with rare fields. They are assigned, dumped and described as other fields are."""
 
     rare_defaults: ClassVar[dict[str, Any]] = {}
