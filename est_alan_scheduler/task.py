@@ -182,6 +182,7 @@ class Task(SparseModel):
     attempt: int = _count(
         "The attempt number of the latest or present run: 1 for a slot, more for a retry, 0 before the first run."
     )
+    runs: int = _count("Runs begun so far. The retries of a run belong to it, and are not counted.", _MOST_RUNS)
     paused: bool = field(
         "True: no slot and no retry is due. Afterwards, one run makes up for all missed slots.", False, strict=True
     )
@@ -213,9 +214,6 @@ class Task(SparseModel):
     history_limit: int = field("How many runs `history` keeps; the oldest are dropped.", 100, strict=True, ge=0)
     first_run_at: Annotated[_Moment, BeforeValidator(moment_check("first_run_at"))] = field(
         "The first run: the origin of the grid of `every`. Assigning `last_run_at` moves it there."
-    )
-    runs: Annotated[int, Rare()] = _count(
-        "Runs begun so far. The retries of a run belong to it, and are not counted.", _MOST_RUNS
     )
     consecutive_failures: Annotated[int, Rare()] = _count(
         "Failures since the last success; each attempt counts, as in `history`."

@@ -18,7 +18,7 @@ from est_alan_scheduler.runs.in_flight import RunsInFlight
 from est_alan_scheduler.runs.observer import RunObserver
 from est_alan_scheduler.runs.outbox import Outbox
 from est_alan_scheduler.runs.record import Record, build_record, dead_run_record
-from est_alan_scheduler.runs.run import RARELY_STARTED, Run
+from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import first_run
 from est_alan_scheduler.schedules.state import keep_tried
 from est_alan_scheduler.task import MOST_FAILURES, RECORDED, Task, TaskStatus
@@ -74,7 +74,7 @@ class RunRecorder:
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
         if run.attempt == 1:
-            fields["runs"] = fields["runs"] + 1 if "runs" in fields else 1
+            fields["runs"] += 1
             if "run_arguments" in fields and fields["run_requested"] is None:
                 del fields["run_arguments"]
         fields["retry_at"] = fields["run_requested"] = None
@@ -90,7 +90,7 @@ class RunRecorder:
         fields = run.task.__dict__
         with self.lock, self.agenda as agenda:
             fields.update(run.before_fields())
-            run.task._leave_out(fields, RARELY_STARTED)
+            run.task._leave_out(fields, ("run_arguments",))
             if run.entry is not None:
                 run.entry.forget_runs()  # with them, this one
             run.is_over = True

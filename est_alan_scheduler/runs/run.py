@@ -130,12 +130,10 @@ def _rare_work(task: Task, work: Work, attempt: int) -> Work:
     return func, args, kwargs, inputs(task)
 
 
-_ALWAYS_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested")
-RARELY_STARTED = ("runs", "run_arguments")
-"""The rare fields that a start changes."""
-_STARTED = (*_ALWAYS_STARTED, *RARELY_STARTED)
+_ALWAYS_STARTED = ("status", "first_run_at", "last_run_at", "retry_at", "attempt", "run_requested", "runs")
+_STARTED = (*_ALWAYS_STARTED, "run_arguments")
 _read_always_started = itemgetter(*_ALWAYS_STARTED)
 
 
 def _read_started(task: Task) -> tuple[Any, ...]:
-    return (*_read_always_started(task.__dict__), task.runs, task.run_arguments)
+    return (*_read_always_started(task.__dict__), task.run_arguments)

@@ -175,7 +175,7 @@ def first_run(task: Task, now: datetime) -> datetime:
 
 def runs_with(task: Task, attempt: int) -> int:
     """Return the number of runs of `task` once its next run, with this attempt number, has begun."""
-    runs: int = task.__dict__.get("runs", 0)
+    runs: int = task.__dict__["runs"]
     return runs + 1 if attempt == 1 else runs
 
 

@@ -82,7 +82,7 @@ class TestCounts:
     def test_a_task_that_never_failed_keeps_no_count_of_failures(self) -> None:
         registry = Frozen()
         task = register(registry, False, True)
-        assert not {"runs", "consecutive_failures", "run_arguments"} & task.__dict__.keys()
+        assert not {"consecutive_failures", "run_arguments"} & task.__dict__.keys()
         registry.tick()
         registry.tick_at(START + 60 * SECOND)
         assert counts(task) == (2, 0)

@@ -168,7 +168,6 @@ def test_an_undone_start_counts_no_run_and_keeps_the_arguments(setup: StarterSet
     seen = list[Any]()
     due_after_an_end(setup, task, lambda: seen.append((task.runs, task.run_arguments)))
     assert (seen, task.runs, task.run_arguments) == ([(1, None)], 0, {"args": [1], "kwargs": {}})
-    assert "runs" not in task.__dict__
 
 
 def test_an_undone_start_of_a_task_that_was_removed_meanwhile_is_not_due(setup: StarterSetup) -> None:
