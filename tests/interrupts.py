@@ -172,7 +172,7 @@ def _is_uncovered(instruction: dis.Instruction, bytecode: dis.Bytecode) -> bool:
 
 def _all_codes() -> list[CodeType]:
     """Return the code of all functions that are loaded."""
-    left = [found.__code__ for found in gc.get_objects() if isinstance(found, FunctionType)]
+    left = [found.__code__ for found in gc.get_objects() if type(found) is FunctionType]
     codes = dict[CodeType, None]()
     while left:
         code = left.pop()
