@@ -43,6 +43,8 @@ class Outbox:
         self.failures: dict[str, Run] = {}
         self.remove_if_done: Callable[[Task], object] = lambda _: None
         """Removes a task if it is done and its `remove_when_done` says so."""
+        self.remove_noted: Callable[[], object] = lambda: None
+        """Does so with the tasks that the agenda has noted for that."""
 
     # Published at once.
 
