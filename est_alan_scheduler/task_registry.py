@@ -20,6 +20,7 @@ from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
+from est_alan_scheduler.planning.registration import check
 from est_alan_scheduler.schedules.due import is_due
 from est_alan_scheduler.task import Task
 
@@ -140,7 +141,7 @@ class TaskRegistry(RegistryView):
 
     # The tasks. A task stands for its id. An id that is not a text raises a `TypeError` that says so.
 
-    def register(self, task: Task, *, replace: bool = False) -> Task:
+    def register(self, task: Task, *, replace: bool = False, **fields: Never) -> Task:
         """Register `task` and return it. It may be due with the next tick.
 
         With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
@@ -151,6 +152,8 @@ class TaskRegistry(RegistryView):
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
         work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
+        if fields:
+            check(fields)
         if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         if self._parts.defaults:
