@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
-from est_alan_scheduler._support.errors import InvalidValueError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
@@ -306,6 +306,14 @@ def near_miss(name: object, known: Iterable[str]) -> str:
 
         same = get_close_matches(str(name), known, n=1)
     return f" (did you mean {same[0]!r}?)" if same else ""
+
+
+def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str] = ()) -> None:
+    """Raise `TypeError` for a keyword argument that a call does not take, if there is one."""
+    for name in given:
+        meant = _hints().peer_word(call, name)
+        hint = near_miss(name, known) if meant is None else f": write {meant}"
+        raise InvalidTypeError(f"{call.removesuffix('()')} takes no argument {name!r}{hint}")
 
 
 class KnownFields(BaseModel):

@@ -129,6 +129,17 @@ _WORDS_OF: dict[str, dict[str, str]] = {
         "trigger run_job run_task delay apply_async": "registry.run_now(id)",
         "idle_time": "registry.idle_seconds()",
     },
+    "TaskRegistry()": {
+        "timezone tz": "defaults={'timezone': 'Asia/Seoul'}",
+        "start_at end_at exclude jitter misfire_grace run_immediately depends_on_mode timeout retry history_limit": (
+            "it into defaults={'misfire_grace': 300}"
+        ),
+        "tags max_runs remove_when_done job_defaults task_defaults": "it into defaults={'misfire_grace': 300}",
+        "max_workers workers threads executors pool": "executor=ThreadPoolExecutor(4)",
+        "jobstores jobstore store url db database": "backend='sqlite:///tasks.db'",
+    },
+    "select": {"tags": "tag='daily'"},
+    "shutdown": {"wait": "timeout=0 not to wait, nothing to wait"},
 }
 _HINTS = {
     name: {word: hint for words, hint in groups.items() for word in words.split()} for name, groups in _WORDS_OF.items()

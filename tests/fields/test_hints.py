@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler.control.defaults import ALLOWED
 from est_alan_scheduler.fields.hints import _HINTS
 from tests.frozen import work
 from tests.messages import only_error
@@ -123,6 +125,51 @@ def test_methods_of_other_schedulers_are_answered_too() -> None:
     assert not hasattr(TaskRegistry.__new__(TaskRegistry), "_parts")
     with pytest.raises(TypeError):
         copy.deepcopy(registry)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda _: TaskRegistry(timezone="Asia/Seoul"),  # type: ignore[arg-type]  # on purpose
+            "TaskRegistry takes no argument 'timezone': write defaults={'timezone': 'Asia/Seoul'}",
+        ),
+        (
+            lambda registry: registry.configure(jitter=5),
+            "TaskRegistry takes no argument 'jitter': write it into defaults={'misfire_grace': 300}",
+        ),
+        (
+            lambda registry: registry.configure(max_workers=4),
+            "TaskRegistry takes no argument 'max_workers': write executor=ThreadPoolExecutor(4)",
+        ),
+        (
+            lambda registry: registry.configure(jobstores={}),
+            "TaskRegistry takes no argument 'jobstores': write backend='sqlite:///tasks.db'",
+        ),
+        (
+            lambda registry: registry.configure(max_runing=4),
+            "TaskRegistry takes no argument 'max_runing' (did you mean 'max_running'?)",
+        ),
+        (lambda registry: registry.configure(x=4), "TaskRegistry takes no argument 'x'"),
+        (lambda registry: registry.select(tags=["daily"]), "select takes no argument 'tags': write tag='daily'"),
+        (
+            lambda registry: registry.shutdown(wait=False),
+            "shutdown takes no argument 'wait': write timeout=0 not to wait, nothing to wait",
+        ),
+        (
+            lambda registry: registry.upcoming(5),
+            "the limits of upcoming are given by name: upcoming(limit=5), upcoming(until=timedelta(days=1))",
+        ),
+    ],
+)
+def test_options_of_other_schedulers_are_answered_too(call: Callable[[Any], None], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call(TaskRegistry())
+    assert str(caught.value) == message
+
+
+def test_each_default_of_a_registry_is_answered_as_one() -> None:
+    assert [word for word in ALLOWED if "defaults=" not in _HINTS["TaskRegistry()"].get(word, "")] == []
 
 
 def test_no_word_of_the_table_is_a_name_here() -> None:
