@@ -48,6 +48,18 @@ def test_the_end_of_the_block_cancels_coroutines_and_waits_for_threads() -> None
     run(main)
 
 
+def test_a_block_without_async_is_answered_with_async_with() -> None:
+    async def main(registry: TaskRegistry) -> None:
+        block: Any = running(registry)
+        expected = r"^write async with running\(registry\): in a coroutine$"
+        with pytest.raises(TypeError, match=expected), block:
+            pass
+        with pytest.raises(TypeError, match=expected):
+            await block
+
+    run(main)
+
+
 def test_a_block_may_be_empty() -> None:
     async def main(registry: TaskRegistry) -> None:
         task = registry.register(Task(every=HOUR, func=int))
