@@ -51,8 +51,8 @@ def play(registry: TaskRegistry, frozen_time: FrozenTime, until: datetime | time
     due in the second pass runs at the end of it. A machine in UTC repeats none, and tasks with a `timezone` are exact.
 
     Raises `RuntimeError` if tasks are due at one moment again and again, if time is not frozen, or if the registry does
-    not read this clock; `ValueError` if `until` lies in the past or the registry has a backend, whose clock is not frozen; `TypeError` for
-    anything else than these types.
+    not read this clock; `ValueError` if `until` lies in the past or the registry has a backend, whose clock is not
+    frozen; `TypeError` for anything else than these types.
     """
     player = _Player(registry, frozen_time)
     end = player.end(until)
