@@ -14,8 +14,9 @@ from est_alan_scheduler.task_registry import TaskRegistry
 class Running(AbstractAsyncContextManager[None]):
     """What `running` returns: for `async with`, and as the `lifespan` of a Starlette or FastAPI app."""
 
-    def __init__(self, registry: TaskRegistry, interval: float) -> None:
+    def __init__(self, registry: TaskRegistry, interval: float, is_given: bool) -> None:
         self._registry = registry
+        self._is_given = is_given
         self._interval = interval
         self._side = loop_side(registry)
 
@@ -29,7 +30,7 @@ class Running(AbstractAsyncContextManager[None]):
             raise WrongStateError(
                 "the registry already runs in this event loop: open one block of running() around all"
             )
-        block = _tick_in_background(self._registry, self._interval)
+        block = _tick_in_background(self._registry, self._interval, self._is_given)
         self._side.open_block(event_loop, block)
         await block.__aenter__()
 
@@ -44,7 +45,7 @@ class Running(AbstractAsyncContextManager[None]):
 
 
 @asynccontextmanager
-async def _tick_in_background(registry: TaskRegistry, interval: float) -> AsyncIterator[None]:
+async def _tick_in_background(registry: TaskRegistry, interval: float, is_given: bool) -> AsyncIterator[None]:
     """Tick during the block. If the scheduler ends by an error, cancel the block, and raise the error at its end."""
     parent = asyncio.current_task()
     is_open, is_cancelled = True, False
@@ -54,7 +55,7 @@ async def _tick_in_background(registry: TaskRegistry, interval: float) -> AsyncI
         if is_open and parent is not None and not job.cancelled():
             is_cancelled = parent.cancel()
 
-    job = asyncio.create_task(run(registry, interval), name="est-alan-scheduler")
+    job = asyncio.create_task(run(registry, interval, is_given), name="est-alan-scheduler")
     job.add_done_callback(cancel_block)
     try:
         yield
