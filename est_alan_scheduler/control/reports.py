@@ -60,6 +60,7 @@ class Reports:
             has_executor_ended=parts.capacity.has_ended,
             is_full=number > 0 and number >= parts.capacity.limit(),
             are_all_paused=parts.is_paused,
+            is_ticked=parts.is_ticked or session is not None,
         )
 
     def select(self, tag: str | None, status: TaskStatus | str | None, text: str | None) -> list[Task]:

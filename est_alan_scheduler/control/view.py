@@ -115,8 +115,9 @@ class RegistryView:
     def wait(self, task_id: str | Task, timeout: float | timedelta | None = None) -> Task:
         """Wait until the run of the task in flight, or else its next run, has ended, and return the task.
 
-        After `run_now` in this thread, that is the requested run, even if it has ended already. A run has ended when
-        its outcome is recorded, also if a retry follows. Returns at once if the task has run and no run is to come.
+        After `run_now` in this thread or in the coroutine that calls `asyncio.to_thread(registry.wait, …)`, that is the
+        requested run, even if it has ended already. A run has ended when its outcome is recorded, also if a retry
+        follows. Returns at once if the task has run and no run is to come.
         With a backend, a run of another instance counts as well: the store is asked about it up to once a second.
         Something has to tick the registry meanwhile: a loop, another thread, or another instance on the backend.
 

@@ -63,5 +63,13 @@ def loop_side(registry: TaskRegistry) -> LoopSide:
 
     A mock that follows the class, `MagicMock(spec=TaskRegistry)`, is a stand-in too.
     """
-    side = getattr(registry, "_loop_side", None)
-    return side if isinstance(side, LoopSide) else TaskRegistry()._loop_side
+    found = getattr(registry, "_loop_side", None)
+    side = found if isinstance(found, LoopSide) else TaskRegistry()._loop_side
+    side.expect_ticks()
+    return side
+
+
+def warn_if_empty(registry: TaskRegistry) -> None:
+    """Log that a loop of the global registry, which the program has not named, begins without tasks."""
+    if isinstance(registry, TaskRegistry) and registry.backend is None and len(registry) == 0:
+        log(logging.WARNING, "The global registry, which this loop ticks, has no tasks: is registry=… missing?")

@@ -75,6 +75,8 @@ class Readiness:
         agenda, calls = self._agenda, self._calls
         ready: list[Entry] = []
         utc = agenda.note_time(now)
+        if agenda.unscheduled.news:
+            notices += map(Notice, agenda.unscheduled.texts(agenda.store))
         if available == 0:
             return ready
         taken = agenda.take_held()

@@ -21,6 +21,7 @@ def registry() -> Frozen:
 class TestRunNow:
     def test_run_now_runs_once_in_the_next_tick(self, registry: Frozen) -> None:
         task = registry.register(Task(id="a", at="23:00", func=work))
+        registry.tick()
         assert registry.run_now("a") is task
         assert (registry.idle_seconds(), registry.why_not("a")) == (0, "due now, it runs with the next tick")
         registry.tick()
