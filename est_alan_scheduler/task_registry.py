@@ -145,7 +145,8 @@ class TaskRegistry(RegistryView):
 
         With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
         pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
-        grid of `every` stays. Without such a task, it is registered as usual.
+        grid of `every` stays. Without such a task, it is registered as usual. The replaced object stays as it was, for
+        a return; if it ran, it has the status of its last outcome.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
         `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no

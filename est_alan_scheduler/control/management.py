@@ -106,7 +106,7 @@ class Management:
 
     def _replace(self, task: Task) -> bool:
         """Let a task take the place of the one of its id; return False if this program has registered none."""
-        session, store = self._parts.session, self._agenda.store
+        session, store, given = self._parts.session, self._agenda.store, dict(task.__dict__)
         self.catch_up(task.id)
         for _ in range(_TRIES):
             former = dict.get(store, task.id)
@@ -116,16 +116,23 @@ class Management:
                 return False
             if session is not None:
                 session.edits.check(task)
-            is_done = self._try_update(former, new_definition(task, former)) is not None
-            if is_done and put_in_place(self._parts, task, former):
-                break
+            values, said = new_definition(task, former), set(former.model_fields_set)
+            try:
+                if self._try_update(former, values, task) is not None:
+                    break
+            finally:
+                former.model_fields_set.difference_update(values.keys() - said)
         else:
             raise WrongStateError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
+        del given  # without the lock: the `__del__` of a result that `task` has lost is user code
         self.publish("updated", task.id)
         return True
 
-    def _try_update(self, before: Task, values: dict[str, Any]) -> Task | None:
-        """Give a task these valid values, and return it; None if others have changed it first in the backend."""
+    def _try_update(self, before: Task, values: dict[str, Any], successor: Task | None = None) -> Task | None:
+        """Give a task these valid values, and return it; None if others have changed it first in the backend.
+
+        With a successor that has these values, leave the task as it was, and put the successor in its place.
+        """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         called = _read_called(before.__dict__)
         changed = before.model_copy(update=values)
@@ -136,6 +143,8 @@ class Management:
         with sync_lock(session):
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
+                if successor is not None and task is not before:
+                    return None
                 if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
                     return None  # assigned meanwhile
                 if task is not None:
@@ -145,11 +154,16 @@ class Management:
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)
+                        if successor is not None and session is None:
+                            put_in_place(parts, successor, task, values, replaced)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
                 raise InvalidValueError(refused)
             is_done = session is None or session.edits.write_now(task, replaced or {}, since)
+            if successor is not None and session is not None and is_done:
+                with parts.lock, agenda:
+                    is_done = put_in_place(parts, successor, task, values, replaced or {})
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 
