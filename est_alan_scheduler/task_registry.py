@@ -194,7 +194,8 @@ class TaskRegistry(RegistryView):
         also if the task is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them. A
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
         `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
-        started replaces them: one without any lets the run have those of the task again.
+        started replaces them: one without any lets the run have those of the task again. Until then, a change of `func`
+        that they do not fit is refused.
         Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
         """
         if not isinstance(force, bool):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from operator import is_, itemgetter
+from operator import attrgetter, is_
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
@@ -14,18 +14,21 @@ from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import (
+    CALLED,
     INPUTS,
     call_refusal,
     check,
     check_results,
     refusal,
     refusal_of_change,
+    refusal_of_requested,
+    with_arguments,
 )
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
 
-_read_called = itemgetter("func", "args", "kwargs", "depends_on")
+_read_called = attrgetter("func", "args", "kwargs", "depends_on", "after", "run_arguments")
 _TRIES = 5  # to change a task that others change at the same moment
 
 
@@ -134,9 +137,11 @@ class Management:
         With a successor that has these values, leave the task as it was, and put the successor in its place.
         """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
-        called = _read_called(before.__dict__)
+        called = _read_called(before)
         changed = before.model_copy(update=values)
         uncallable = call_refusal(changed)
+        if uncallable is None and not CALLED.isdisjoint(values):
+            uncallable = refusal_of_requested(changed)
         if session is not None:
             session.edits.check(changed)
         replaced = refused = since = None
@@ -145,7 +150,7 @@ class Management:
                 task = dict.get(agenda.store, before.id)
                 if successor is not None and task is not before:
                     return None
-                if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
+                if task is not None and not all(map(is_, called, _read_called(task))):
                     return None  # assigned meanwhile
                 if task is not None:
                     if not INPUTS.isdisjoint(values):
@@ -191,7 +196,7 @@ class Management:
     def _checked_arguments(self, task: Task, given: dict[str, Any]) -> dict[str, Any]:
         """Return arguments for one run as the task keeps them; ValueError if it cannot run with them."""
         arguments: dict[str, Any] = task._validated({"run_arguments": given})["run_arguments"]
-        called = task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
+        called = with_arguments(task, arguments)
         check_results(called)
         uncallable = call_refusal(called)
         if uncallable is not None:

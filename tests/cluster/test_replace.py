@@ -158,6 +158,28 @@ def test_an_assignment_to_the_former_task_meanwhile_does_not_outlast_the_exchang
     assert '"args":[3,4]' in registry._session.records.row("a").definition.text()  # type: ignore[union-attr]
 
 
+def test_the_arguments_of_a_run_requested_elsewhere_have_to_fit(
+    join: Callable[..., TaskRegistry], clock: Clock
+) -> None:
+    first, second = join(), join()
+    former = first.register(adder())
+    first.tick()
+    second.expose(jobs.add)
+    second.tick()
+    second.run_now("a", args=(5, 6))
+    refused = "echo takes 1 positional argument .*, but args hold 2. These arguments are those of its requested run"
+    with pytest.raises(ValueError, match=refused):
+        first.register(adder(func=jobs.echo, args=(7,)), replace=True)
+    with pytest.raises(ValueError, match=refused):
+        first.update("a", func=jobs.echo, args=(7,))
+    first.tick()
+    assert (first["a"] is former, former.result) == (True, 11)
+    assert first.register(adder(func=jobs.echo, args=(7,)), replace=True).result == 11
+    clock.advance(60)
+    first.tick()
+    assert first["a"].result == 7
+
+
 def test_one_definition_is_written(registry: TaskRegistry, flaky: Flaky) -> None:
     registry.register(adder())
     registry.tick()
