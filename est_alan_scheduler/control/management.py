@@ -111,7 +111,8 @@ class Management:
         """Let a task take the place of the one of its id; return False if this program has registered none."""
         session, store, given = self._parts.session, self._agenda.store, dict(task.__dict__)
         self.catch_up(task.id)
-        for _ in range(_TRIES):
+        tries = _TRIES
+        while tries:
             former = dict.get(store, task.id)
             if former is task:
                 return True
@@ -125,6 +126,8 @@ class Management:
                     break
             finally:
                 former.model_fields_set.difference_update(values.keys() - said)
+            if dict.get(store, task.id) is former:  # otherwise another thread has replaced it: that one made progress
+                tries -= 1
         else:
             raise WrongStateError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
         del given  # without the lock: the `__del__` of a result that `task` has lost is user code
