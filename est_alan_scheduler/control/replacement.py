@@ -34,31 +34,31 @@ def put_in_place(
 
     `former` gets back what it was. Return False if the store does not have it any more. The caller holds the lock.
     """
-    agenda, in_flight, failures = parts.agenda, parts.in_flight, parts.recorder.outbox.failures
-    is_there = dict.get(agenda.store, task.id) is former
-    if is_there:
-        now = parts.hooks._now()
-        agenda.work_in(now)
-        _take_state(task, former)
-        dict.__setitem__(agenda.store, task.id, task)
-        entry = _inherit(agenda, task, former, now)
-        for run in {*in_flight.all(), *failures.values()}:
-            if run.task is former:
-                run.move_to(task, entry)
-        agenda.note_task(task)  # `former` may have been assigned to while it was written into a backend
-    _restore(former, values, replaced)
-    return is_there
-
-
-def _take_state(task: Task, former: Task) -> None:
-    """Let a task have the state of `former`, which keeps a copy of it. The rest of its fields are its own."""
     from est_alan_scheduler.cluster.state_codec import FIELDS, read, write
 
+    agenda, in_flight, failures = parts.agenda, parts.in_flight, parts.recorder.outbox.failures
+    now, fields = parts.hooks._now(), former.__dict__
+    agenda.work_in(now)  # while `former` has the schedule that it is noted with
+    state = {**read(fields, FIELDS), "error": fields["error"], "history": fields["history"]}
+    _restore(former, values, replaced)  # before the exchange, or a Ctrl+C could keep it from that
+    if dict.get(agenda.store, task.id) is not former:
+        return False
+    write(task, state)
+    dict.__setitem__(agenda.store, task.id, task)
+    _end(former)
+    entry = _inherit(agenda, task, former, now)
+    for run in {*in_flight.all(), *failures.values()}:
+        if run.task is former:
+            run.move_to(task, entry)
+    agenda.note_task(task)  # `former` may have been assigned to while it was written into a backend
+    return True
+
+
+def _end(former: Task) -> None:
+    """Let a task that was replaced keep its state of now, apart from what the other one has of it."""
     fields = former.__dict__
-    history = fields["history"]
-    write(task, {**read(fields, FIELDS), "error": fields["error"], "history": history})
-    fields["history"] = history.copy()
-    if fields["status"] is TaskStatus.RUNNING:  # for ever, because `task` gets the outcome
+    fields["history"] = fields["history"].copy()
+    if fields["status"] is TaskStatus.RUNNING:  # for ever: the other one gets the outcome
         has_run, has_failed = fields["last_success_at"] is not None, fields["error_message"] is not None
         status = TaskStatus.SUCCESS if has_run else TaskStatus.PENDING
         fields["status"] = TaskStatus.FAILED if has_failed else status
