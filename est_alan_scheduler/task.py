@@ -113,6 +113,9 @@ class Task(SparseModel):
         BeforeValidator(times.check_at),  # PlainValidator would dump a tuple twice, and warn of a list
         Option(shortest_gap=lambda fields: times.shortest_gap(fields["at"], fields.get("on"))),
     ] = field('Daily at `"HH:MM"` or `"HH:MM:SS"`; a list of these is kept as a tuple in order.')
+    on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
+        'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
+    )
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
@@ -243,9 +246,6 @@ class Task(SparseModel):
         "True: a task that never runs again leaves the registry, once its last outcome is published.",
         False,
         strict=True,
-    )
-    on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
-        'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
     )
 
     def __new__(cls, *values: Any, **_fields: Any) -> "Task":

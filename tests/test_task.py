@@ -242,7 +242,7 @@ def test_a_run_at_that_does_not_exist_is_refused() -> None:
         ({"history_limit": True}, "history_limit: Input should be a valid integer"),
         ({"history": "x"}, "history: Input should be a valid list"),
         ({"evry": {"seconds": 1}}, ": Task has no field 'evry' (did you mean 'every'?); its fields are: id, every, "),
-        ({"xyz": 1}, ": Task has no field 'xyz'; its fields are: id, every, at, run_at, cron, "),
+        ({"xyz": 1}, ": Task has no field 'xyz'; its fields are: id, every, at, on, run_at, cron, "),
     ],
 )
 def test_invalid_values_of_other_fields_are_refused(fields: dict[str, Any], message: str) -> None:
