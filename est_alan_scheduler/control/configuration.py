@@ -65,7 +65,7 @@ class Parts:
         self.defaults: dict[str, Any] = {}
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
-        self.loop_threads: dict[Callable[[], None], int] = {}  # by the waker of the loop
+        self.loop_threads: dict[object, int] = {}  # by the waker of a loop, or the event loop of a block of `running`
         self.is_paused_here = False  # all tasks, by this registry alone
         self.is_silent = False  # a simulation neither logs nor publishes what a tick notices
 

@@ -17,7 +17,7 @@ class Running(AbstractAsyncContextManager[None]):
     def __init__(self, registry: TaskRegistry, interval: float) -> None:
         self._registry = registry
         self._interval = interval
-        self._blocks = loop_side(registry).blocks
+        self._side = loop_side(registry)
 
     def __call__(self, _app: object) -> "Running":
         """Return the block for the life of an app: a server that has started calls a lifespan with its app."""
@@ -25,11 +25,12 @@ class Running(AbstractAsyncContextManager[None]):
 
     async def __aenter__(self) -> None:
         event_loop = asyncio.get_running_loop()
-        if event_loop in self._blocks:
+        if event_loop in self._side.blocks:
             raise WrongStateError(
                 "the registry already runs in this event loop: open one block of running() around all"
             )
-        block = self._blocks[event_loop] = _tick_in_background(self._registry, self._interval)
+        block = _tick_in_background(self._registry, self._interval)
+        self._side.open_block(event_loop, block)
         await block.__aenter__()
 
     async def __aexit__(
@@ -37,9 +38,9 @@ class Running(AbstractAsyncContextManager[None]):
     ) -> None:
         event_loop = asyncio.get_running_loop()
         try:
-            await self._blocks[event_loop].__aexit__(kind, error, at)
+            await self._side.blocks[event_loop].__aexit__(kind, error, at)
         finally:
-            del self._blocks[event_loop]
+            self._side.close_block(event_loop)
 
 
 @asynccontextmanager
