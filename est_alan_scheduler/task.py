@@ -305,7 +305,7 @@ class Task(SparseModel):
         copy = super().__copy__()
         for name in ("kwargs", "depends_on", "history"):
             copy.__dict__[name] = self.__dict__[name].copy()
-        if "after" in copy.__dict__:
+        if copy.__dict__.get("after"):
             copy.__dict__["after"] = self.__dict__["after"].copy()
         return copy
 

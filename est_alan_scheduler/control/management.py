@@ -8,6 +8,7 @@ from typing import Any
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
+from est_alan_scheduler.control.defaults import refitted
 from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
@@ -95,7 +96,9 @@ class Management:
             before = self._agenda.store.get(task_id)
             if before is None:
                 raise self._unknown(task_id)
-            task = self._try_update(before, before._validated(changes))
+            values = before._validated(changes)
+            unsaid = refitted(before, values, self._parts.defaults)
+            task = self._try_update(before, values | unsaid, unsaid)
             if task is not None:
                 break
         else:
@@ -124,8 +127,11 @@ class Management:
         self.publish("updated", task.id)
         return True
 
-    def _try_update(self, before: Task, values: dict[str, Any]) -> Task | None:
-        """Give a task these valid values, and return it; None if others have changed it first in the backend."""
+    def _try_update(self, before: Task, values: dict[str, Any], unsaid: Iterable[str] = ()) -> Task | None:
+        """Give a task these valid values, and return it; None if others have changed it first in the backend.
+
+        The fields `unsaid` do not count as said by the task.
+        """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         called = _read_called(before.__dict__)
         changed = before.model_copy(update=values)
@@ -145,6 +151,7 @@ class Management:
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)
+                        task.__pydantic_fields_set__.difference_update(unsaid)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
