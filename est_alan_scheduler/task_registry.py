@@ -194,7 +194,8 @@ class TaskRegistry(RegistryView):
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
         `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
         started replaces them: one without any lets the run have those of the task again.
-        Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
+        The function of a manual task may need some of them: `register` does not ask for these.
+        Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that the function cannot be called with.
         """
         if not isinstance(force, bool):
             raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")

@@ -177,6 +177,8 @@ class Management:
         if args is not None or kwargs is not None:
             given = {"args": task.args if args is None else args, "kwargs": task.kwargs if kwargs is None else kwargs}
             arguments = self._checked_arguments(task, given)
+        elif task.manual and (uncallable := call_refusal(task, is_run=True)) is not None:
+            raise InvalidValueError(f"{uncallable} Give run_now the args or kwargs of this run.")
         # A plain request does not weaken a forced one; of the arguments, the latest ones count.
         request = "force" if force or task.run_requested == "force" else "ready"
         return self._set(task_id, {"run_requested": request, "run_arguments": arguments}, None)
@@ -186,7 +188,7 @@ class Management:
         arguments: dict[str, Any] = task._validated({"run_arguments": given})["run_arguments"]
         called = task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
         check_results(called)
-        uncallable = call_refusal(called)
+        uncallable = call_refusal(called, is_run=True)
         if uncallable is not None:
             raise InvalidValueError(uncallable)
         if self._parts.session is not None:
