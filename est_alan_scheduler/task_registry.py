@@ -11,7 +11,7 @@ from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueErr
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, OPTIONS, Parts
-from est_alan_scheduler.control.defaults import filled
+from est_alan_scheduler.control.defaults import filled, has_left
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
@@ -163,7 +163,7 @@ class TaskRegistry(RegistryView):
             check(fields)
         if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
-        if self._parts.defaults:
+        if self._parts.defaults or has_left(task):
             with filled(task, self._parts.defaults, self._agenda):
                 return self._management.register(task, replace)
         return self._management.register(task, replace)
@@ -204,8 +204,8 @@ class TaskRegistry(RegistryView):
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
         `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
         started replaces them: one without any lets the run have those of the task again. Until then, a change of `func`
-        that they do not fit is refused.
-        Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
+        that they do not fit is refused. `register` lets arguments of a manual task be missing, because this gives them.
+        Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that the function cannot be called with.
         """
         if not isinstance(force, bool):
             said = short_repr(force)

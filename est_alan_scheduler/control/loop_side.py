@@ -28,6 +28,18 @@ class LoopSide:
         self.blocks: dict[object, AbstractAsyncContextManager[None]] = {}
         """The open blocks of `running`, by event loop: see `open_block`."""
 
+    def open_block(self, event_loop: object, block: AbstractAsyncContextManager[None]) -> None:
+        """Note a block of `running`. From now on this thread belongs to a loop, also before that has begun to tick."""
+        with self._parts.lock:
+            self.blocks[event_loop] = block
+            self._parts.loop_threads[event_loop] = get_ident()
+
+    def close_block(self, event_loop: object) -> None:
+        """Undo `open_block`."""
+        with self._parts.lock:
+            self._parts.loop_threads.pop(event_loop, None)
+            del self.blocks[event_loop]
+
     def idle_seconds(self) -> float | None:
         """Do what `TaskRegistry.idle_seconds` says."""
         parts, moment, deadline = self._parts, None, None
@@ -87,17 +99,6 @@ class LoopSide:
         with self._parts.lock:
             self._parts.loop_threads.pop(wake, None)
             self._parts.wakers = tuple(other for other in self._parts.wakers if other != wake)
-
-    def open_block(self, event_loop: object, block: AbstractAsyncContextManager[None]) -> None:
-        """Note a block of `running`: this thread is going to tick the registry, even if its loop has not begun."""
-        self.blocks[event_loop] = block
-        with self._parts.lock:
-            self._parts.loop_threads[block] = get_ident()
-
-    def close_block(self, event_loop: object) -> None:
-        """Undo `open_block`."""
-        with self._parts.lock:
-            self._parts.loop_threads.pop(self.blocks.pop(event_loop), None)
 
     def context(self) -> ThreadContext:
         """Return the context of this thread. It tells the runs that this thread starts from those of others."""

@@ -8,6 +8,7 @@ from typing import Any
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.control.configuration import Parts
+from est_alan_scheduler.control.defaults import refitted
 from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
@@ -98,7 +99,9 @@ class Management:
             before = self._agenda.store.get(task_id)
             if before is None:
                 raise self._unknown(task_id)
-            task = self._try_update(before, before._validated(changes))
+            values = before._validated(changes)
+            unsaid = refitted(before, values, self._parts.defaults)
+            task = self._try_update(before, values | unsaid, unsaid=unsaid)
             if task is not None:
                 break
         else:
@@ -134,10 +137,13 @@ class Management:
         self.publish("updated", task.id)
         return True
 
-    def _try_update(self, before: Task, values: dict[str, Any], successor: Task | None = None) -> Task | None:
+    def _try_update(
+        self, before: Task, values: dict[str, Any], successor: Task | None = None, unsaid: Iterable[str] = ()
+    ) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend.
 
-        With a successor that has these values, leave the task as it was, and put the successor in its place.
+        With a successor that has these values, leave the task as it was, and put the successor in its place. The fields
+        `unsaid` do not count as said by the task.
         """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         called = _read_called(before)
@@ -164,6 +170,7 @@ class Management:
                         replaced = task._store(values)
                         if successor is not None and session is None:
                             put_in_place(parts, successor, task, values, replaced)
+                        task.__pydantic_fields_set__.difference_update(unsaid)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
@@ -192,6 +199,8 @@ class Management:
         if args is not None or kwargs is not None:
             given = {"args": task.args if args is None else args, "kwargs": task.kwargs if kwargs is None else kwargs}
             arguments = self._checked_arguments(task, given)
+        elif task.manual and (uncallable := call_refusal(task, is_run=True)) is not None:
+            raise InvalidValueError(f"{uncallable} Give run_now the args or kwargs of this run.")
         # A plain request does not weaken a forced one; of the arguments, the latest ones count.
         request = "force" if force or task.run_requested == "force" else "ready"
         return self._set(task_id, {"run_requested": request, "run_arguments": arguments}, None)
@@ -201,7 +210,7 @@ class Management:
         arguments: dict[str, Any] = task._validated({"run_arguments": given})["run_arguments"]
         called = with_arguments(task, arguments)
         check_results(called)
-        uncallable = call_refusal(called)
+        uncallable = call_refusal(called, is_run=True)
         if uncallable is not None:
             raise InvalidValueError(uncallable)
         if self._parts.session is not None:

@@ -63,12 +63,14 @@ def check_results(task: Task) -> None:
             )
 
 
-def call_refusal(task: Task) -> str | None:
+def call_refusal(task: Task, is_run: bool = False) -> str | None:
     """Return why the function of `task` cannot be called with the arguments that it will get, None if it can.
 
+    What a manual task lacks, `run_now` may give; with `is_run`, these are the arguments of a run.
     Not under a lock: some callables run code of the user when they are asked for their parameters.
     """
-    fault = call_fault(task.func, task.args, task.kwargs, inputs(task))
+    may_lack = not is_run and bool(task.__dict__.get("manual"))
+    fault = call_fault(task.func, task.args, task.kwargs, inputs(task), may_lack)
     return fault and f"Task {task.id!r} cannot call its function: {fault}."
 
 

@@ -57,6 +57,58 @@ def test_given_arguments_replace_those_of_the_task_for_one_run(
     assert (calls.task.args, calls.task.kwargs) == ((1,), {"x": 2})
 
 
+def resize(path: str, *, width: int) -> str:
+    return f"{path} to {width}"
+
+
+class TestWhatAManualTaskLacks:
+    """Each run has to give it."""
+
+    def test_run_now_gives_it(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="resize", manual=True, func=resize, kwargs={"width": 80}))
+        registry.run_now("resize", args=["a.png"])
+        registry.tick()
+        assert task.result == "a.png to 80"
+        assert registry.task(id="other", manual=True)(resize) is resize
+
+    @pytest.mark.parametrize(
+        ("given", "fault"),
+        [
+            ({}, "lacks the arguments 'path', 'width'. Give run_now the args or kwargs of this run."),
+            ({"args": ["a.png"]}, "lacks the argument 'width'."),
+            ({"args": ["a.png"], "kwargs": {"with": 1}}, "takes no argument 'with' (did you mean 'width'?)"),
+        ],
+    )
+    def test_a_run_without_it_is_refused(self, registry: Frozen, given: dict[str, Any], fault: str) -> None:
+        task = registry.register(Task(id="resize", manual=True, func=resize))
+        with pytest.raises(ValueError, match=re.escape(f"Task 'resize' cannot call its function: func resize {fault}")):
+            registry.run_now("resize", **given)
+        assert task.run_requested is None
+
+    @pytest.mark.parametrize(
+        ("fields", "fault"),
+        [
+            ({"args": (1, 2)}, "func resize takes 1 positional argument ('path'), but args hold 2"),
+            ({"kwargs": {"with": 1}}, "func resize takes no argument 'with' (did you mean 'width'?), but kwargs hold"),
+        ],
+    )
+    def test_what_is_too_much_is_still_refused_at_once(
+        self, registry: Frozen, fields: dict[str, Any], fault: str
+    ) -> None:
+        with pytest.raises(ValueError, match=re.escape(fault)):
+            registry.register(Task(id="resize", manual=True, func=resize, **fields))
+
+    def test_a_task_that_runs_by_itself_must_have_it(self, registry: Frozen) -> None:
+        for options in ({"every": {"hours": 1}}, {"after": ["x"]}):
+            with pytest.raises(ValueError, match="func resize lacks the arguments 'path', 'width'"):
+                registry.register(Task(id="resize", func=resize, **options))
+        task = registry.register(Task(id="resize", manual=True, func=resize))
+        with pytest.raises(ValueError, match="func resize lacks the arguments 'path', 'width'"):
+            registry.update("resize", manual=False, at="07:00")
+        registry.update("resize", args=("a.png",))
+        assert (task.manual, task.args) == (True, ("a.png",))
+
+
 def test_the_next_slot_has_the_arguments_of_the_task(registry: Frozen) -> None:
     calls = Calls(registry)
     registry.tick()

@@ -307,7 +307,72 @@ FORMS = "write weekdays 'mon-fri', days of the month '1,15' or 'last', the n-th 
         ("31 feb", "there is no such date in any year; the last day of a month is 'last', as in 'last feb'"),
         ("6th mon", "a month has at most five of each weekday, and '6th' is beyond them"),
         ("24th mon-fri", "there is no such date in any year"),
-        ("1 mon", "write '1st mon' for the 1st Monday of the month, 'mon 1' for one that is the 1st day of it"),
+        (
+            "1 mon",
+            "write '1st mon' for the 1st Monday of the month, 'mon 1' for the 1st of the month, but only on Monday",
+        ),
+        (
+            "2,4 tue mar",
+            "write '2nd,4th tue mar' for the 2nd and 4th Tuesday of March, 'tue 2,4 mar' for the 2nd and 4th of March, "
+            "but only on Tuesday",
+        ),
+        (
+            "1 mon,3 tue",
+            "write '1st mon,3rd tue' for the 1st Monday of the month and on the 3rd Tuesday of the month, 'mon 1,tue 3'"
+            " for the 1st of the month, but only on Monday and on the 3rd of the month, but only on Tuesday",
+        ),
+        (
+            "-2 fri",
+            "write '2nd-last fri' for the 2nd-last Friday of the month, 'fri -2' for the 2nd-last day of the month, "
+            "but only on Friday",
+        ),
+        (
+            "-1 mon",
+            "write 'last mon' for the last Monday of the month, 'mon -1' for the last day of the month, but only on "
+            "Monday",
+        ),
+        (
+            "-2 mon-fri",
+            "write '2nd-last mon-fri' for the 2nd-last day from Monday to Friday of the month, 'mon-fri -2' for the "
+            "2nd-last day of the month, but only on Monday to Friday",
+        ),
+        ("-6 fri", "not in order, which is: the n-th, weekdays, days of the month, months; write 'fri -6'"),
+        (
+            "2nd last fri",
+            "write '2nd-last fri' for the 2nd-last Friday of the month, '2nd,last fri' for the 2nd and last Friday of "
+            "the month",
+        ),
+        (
+            "the third last friday of march",
+            "write '3rd-last friday march' for the 3rd-last Friday of March, 'third,last friday march' for the 3rd and "
+            "last Friday of March",
+        ),
+        ("second to last fri", "'to' is no weekday, day of the month or month; write '2nd-last fri'"),
+        ("the 2nd-to-last fri", "'2nd-to-last' is no weekday, day of the month or month; write '2nd-last fri'"),
+        ("the penultimate day", "'day' is no weekday, day of the month or month; write '-2'"),
+        ("penultimate fri", "'penultimate' is no weekday, day of the month or month; write '2nd-last fri'"),
+        (
+            "2nd last",
+            "write '-2' for the 2nd-last day of the month, '2,last' for the 2nd and last day of the month",
+        ),
+        (
+            "2nd to last day of the month",
+            "write '-2' for the 2nd-last day of the month, '2-last' for the 2nd to the last day of the month",
+        ),
+        (
+            "2nd-last",
+            "write '-2' for the 2nd-last day of the month, '2-last' for the 2nd to the last day of the month",
+        ),
+        ("second to last", "'to' is no weekday, day of the month or month; write '-2'"),
+        (
+            "last 3 days",
+            "write '-3-last' for the 3rd-last day to the last day of the month, 'last,3' for the last day and 3rd of "
+            "the month",
+        ),
+        ("first 3 days of mar", "'of' is no weekday, day of the month or month; write '1-3 mar'"),
+        ("jan 1, dec 25", "write '1 jan,25 dec'"),
+        ("1 mon,fri 13", f"months; {FORMS}"),
+        ("2nd weekend", "a weekend has two: write '2nd sat' or '2nd sun'"),
         ("2-8 wed", "not in order, which is: the n-th, weekdays, days of the month, months; write 'wed 2-8'"),
         ("jan 1", "write '1 jan'"),
         ("1st", "'1st' has no weekday after it; write '1'"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import threading
 import time
@@ -10,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Task, TaskRegistry, TaskStatus, run_scheduler, running, scheduler
+from est_alan_scheduler import (
+    Task,
+    TaskRegistry,
+    TaskStatus,
+    WaitTimeoutError,
+    WrongStateError,
+    run_scheduler,
+    running,
+    scheduler,
+)
 from tests import jobs
 from tests.loops.helpers import HOUR, Gate, run, until
 from tests.messages import missing
@@ -92,6 +102,20 @@ def test_a_block_may_be_empty() -> None:
         async with running(registry):
             pass
         assert (task.status, schedulers()) == (TaskStatus.PENDING, [])
+
+    run(main)
+
+
+def test_a_wait_that_would_hold_up_the_loop_is_refused_from_the_first_statement_of_the_block_on() -> None:
+    async def main(registry: TaskRegistry) -> None:
+        registry.register(Task(id="a", every=HOUR, func=int))
+        async with running(registry):
+            with pytest.raises(WrongStateError, match=re.escape("await asyncio.to_thread(registry.wait, 'a')")):
+                registry.wait("a", timeout=0.01)
+            task = await asyncio.to_thread(registry.wait, "a")
+        assert task.status is TaskStatus.SUCCESS
+        with pytest.raises(WaitTimeoutError):
+            registry.wait("a", timeout=0)
 
     run(main)
 
