@@ -60,6 +60,9 @@ class RunRecorder:
         else:
             run.context.runs.append(run)
         fields = task.__dict__
+        had_retry = fields["retry_at"] is not None
+        if had_retry and run.attempt == 1:
+            run.gave_up = self.outbox.gave_up(task, now)
         # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
@@ -80,8 +83,8 @@ class RunRecorder:
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
-        if run.attempt > 1 and task.id in self.outbox.failures:
-            self.outbox.failures[task.id].is_retried = True
+        if had_retry:
+            self.outbox.note_next(run)
         if run.epoch is not None and self.session is not None:
             self.session.run_began(run)
 
@@ -215,6 +218,8 @@ class RunRecorder:
             entry.counters = entry.counters or RunCounters()
             entry.counters.count_dead_run(run.attempt)
         self.counters.count_dead_run(run.attempt)
+        if retry_at is not None:
+            self.outbox.failures[task.id] = run
         self.outbox.add_dead_run(run, dead_run_record(line, retry_at))
 
     def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
