@@ -147,7 +147,7 @@ def _never_comes(expression: str, fields: list[str]) -> str:
     instead = f"for the last day of the month, write cron={last!r}; " if weekdays == "*" else ""
     return (
         f"cron {short_repr(expression)} names days that never come: day-of-month {days}, month {month}, day-of-week "
-        f"{weekdays}; {instead}for a task that only run_now starts, write run_at='9999-01-01'"
+        f"{weekdays}; {instead}for a task that only run_now starts, write manual=True"
     )
 
 

@@ -18,8 +18,7 @@ def dates_in_words(dates: Dates) -> str:
 def _rule(rule: Rule) -> str:
     months = joined(_spans(rule.months, _month)) if rule.months else ""
     if rule.nths:
-        days = [f"day from {name}" if " to " in name else name for name in _spans(rule.weekdays, _weekday)]
-        return f"on the {joined(map(_nth, rule.nths))} {joined(days)} of {months or 'the month'}"
+        return f"on the {_counted(rule)} of {months or 'the month'}"
     weekdays = joined(_spans(rule.weekdays, _weekday)) if rule.weekdays else ""
     if rule.days:
         days = [re.sub(r" to (?=\S*last)", " to the ", name) for name in _spans(rule.days, _day)]
@@ -28,6 +27,18 @@ def _rule(rule: Rule) -> str:
     if weekdays:
         return f"on {weekdays} in {months}" if months else f"on {weekdays}"
     return f"every day in {months}"
+
+
+def _counted(rule: Rule) -> str:
+    """Return what the n-th counts: of a range one of its days, also if it has only two, but of a list each."""
+    nths = joined(map(_nth, rule.nths))
+    if all(start == end for start, end in rule.weekdays):
+        return f"{nths} {joined(_weekday(start) for start, _ in rule.weekdays)}"
+    days = [
+        _weekday(start) if start == end else f"day from {_weekday(start)} to {_weekday(end)}"
+        for start, end in rule.weekdays
+    ]
+    return joined(f"{'the ' * (position > 0)}{nths} {day}" for position, day in enumerate(days))
 
 
 def _spans(spans: Iterable[Span], word: Callable[[int], str]) -> list[str]:

@@ -268,6 +268,8 @@ class Replica:
         else:
             changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
             self._replaced.append(task._store(changes))
+            # It says no less than one that is built: defaults of the registry may be filled in.
+            task.__pydantic_fields_set__.difference_update(changes.keys() - built.model_fields_set)
         if news.armed is not None:
             arm(task, moment(news.armed))
         row.definition, row.hash = news, definition.hash

@@ -13,7 +13,7 @@ from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import OPTIONS, Task
 
 ALLOWED = (
     "timezone",
@@ -32,6 +32,8 @@ ALLOWED = (
     "remove_when_done",
 )
 """The fields of which a registry may have a default. What a task is, and its state, is its own."""
+
+_FIELDS = Task.model_fields
 
 
 def check_defaults(given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -60,11 +62,16 @@ def check_defaults(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in given}
 
 
+def has_left(task: object) -> bool:
+    """Return whether a task has been in a registry, whose defaults it may still have."""
+    return getattr(task, "_entry", None) is not None
+
+
 @contextmanager
 def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator[None]:
     """Give a task that is being registered the defaults for what it does not say; take them back if it is refused.
 
-    They do not count as said by the task.
+    They do not count as said by the task, and replace those of a registry that has had it before.
     """
     store = agenda.store
     if not isinstance(task, Task) or dict.get(store, task.id) is task:
@@ -72,7 +79,10 @@ def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator
         return
     check_unheld(task, agenda.reference)
     said = set(task.model_fields_set)
-    replaced = task._store(_fitting(task, defaults))
+    left = {name: _FIELDS[name].default for name in ALLOWED if _is_unsaid(task, name, {})} if has_left(task) else {}
+    bare = task.model_copy(update=left)
+    bare.__pydantic_fields_set__.intersection_update(said)
+    replaced = task._store(left | _fitting(bare, defaults))
     task.__pydantic_fields_set__.intersection_update(said)
     try:
         yield
@@ -83,15 +93,44 @@ def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator
         raise
 
 
-def _fitting(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults that a task takes; ValueError for one that contradicts what the task says."""
-    values = {name: copy(value) for name, value in defaults.items() if name not in task.model_fields_set}
+def refitted(task: Task, changes: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what becomes of the fields that a task does not say, if valid changes give it a schedule of another kind.
+
+    A default that means nothing any more is left out, one that means something again is filled in.
+    """
+    former = _meaningless(task)
+    if not former and OPTIONS.keys().isdisjoint(changes):
+        return {}
+    changed = task.model_copy(update=changes)
+    names = _meaningless(changed)
+    left = {name: _FIELDS[name].default for name in names if name not in changes and _is_unsaid(task, name, defaults)}
+    came = {name: defaults[name] for name in former if name in defaults and name not in names}
+    return left | (_fitting(changed, came) if came else {})
+
+
+def _is_unsaid(task: Task, name: str, defaults: Mapping[str, Any]) -> bool:
+    """Return whether a task has a value that it does not say.
+
+    A task that was read from a backend or from JSON says all that it has: there, what equals a default counts as one.
+    """
+    value = getattr(task, name)
+    is_open = name not in task.model_fields_set or (name in defaults and value == defaults[name])
+    return is_open and bool(value != _FIELDS[name].default)
+
+
+def _meaningless(task: Task) -> tuple[str, ...]:
+    """Return the fields that mean nothing for a task with its schedule option."""
     options = options_of(task)
     kind = KINDS[options[0]] if options else None
-    for name in () if kind is None else kind.meaningless:
-        values.pop(name, None)
-    if kind is not None and not kind.is_recurring:
-        values.pop("exclude", None)
+    if kind is None:
+        return ()
+    return kind.meaningless if kind.is_recurring else (*kind.meaningless, "exclude")
+
+
+def _fitting(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the defaults that a task takes; ValueError for one that contradicts what the task says."""
+    without = {*task.model_fields_set, *_meaningless(task)}
+    values = {name: copy(value) for name, value in defaults.items() if name not in without}
     try:
         task.model_copy(update=values)._check_together()
     except ValueError as error:

@@ -85,11 +85,15 @@ def _identifier(text: str) -> str:
 
 
 def call_fault(
-    func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], depends_on: Iterable[str]
+    func: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    depends_on: Iterable[str],
+    may_lack: bool = False,
 ) -> str | None:
     """Return why a call with these arguments fails before it begins; None if it does not, or if that is unknown.
 
-    Of the results of dependencies, a call gets those that `func` takes.
+    Of the results of dependencies, a call gets those that `func` takes. With `may_lack`, more arguments may follow.
     Only what the call itself would refuse counts. What a decorator says of the function that it wraps does not: the
     wrapper may add arguments, or drop them.
     """
@@ -99,8 +103,9 @@ def call_fault(
     parameters = parameters_of(func)
     if parameters is None:
         return None
-    results = list(map(argument_name, depends_on))
-    fault = _surplus(parameters, given, kwargs) or _missing(parameters, given, kwargs, results)
+    fault = _surplus(parameters, given, kwargs)
+    if not fault and not may_lack:
+        fault = _missing(parameters, given, kwargs, list(map(argument_name, depends_on)))
     return fault and f"func {own_name(func)} {fault}"
 
 
@@ -164,7 +169,9 @@ def _missing(parameters: Parameters, given: int, kwargs: Collection[str], result
     if name in without_keyword:
         return f"lacks the argument {name!r}, which it takes by position only: give it by args"
     if not name.startswith("dep_"):
-        return f"lacks {'the argument' if len(missing) == 1 else 'the arguments'} {listed(missing)}"
+        meant = next((result for result in map(argument_name, missing) if result in results), None)
+        hint = f" (did you mean {meant!r}?): depends_on gives it {listed(results)}" if meant else ""
+        return f"lacks {'the argument' if len(missing) == 1 else 'the arguments'} {listed(missing)}{hint}"
     hint = near_miss(name, [result for result in results if result not in left])
     if hint or results:
         return f"lacks the argument {name!r}{hint}: depends_on gives it {listed(results)}"

@@ -121,7 +121,7 @@ def test_a_day_that_one_of_two_fields_never_has_is_no_reason_to_refuse() -> None
 def test_a_date_that_never_comes_is_refused_with_what_may_have_been_meant(expression: str, instead: str) -> None:
     with pytest.raises(ValueError, match="never come") as caught:
         parse(expression)
-    assert missing(caught.value, f"write cron={instead!r}", "run_now", "write run_at='9999-01-01'") == []
+    assert missing(caught.value, f"write cron={instead!r}", "run_now", "write manual=True") == []
     parse(instead)
     with pytest.raises(ValueError, match="never come") as caught:
         parse("0 0 */31 * mon#5")
@@ -129,5 +129,5 @@ def test_a_date_that_never_comes_is_refused_with_what_may_have_been_meant(expres
 
 
 def test_a_task_for_run_now_alone_is_written_as_the_refusal_says() -> None:
-    task = Task(run_at="9999-01-01", func=print)
-    assert next_run(task, datetime(2026, 1, 1)) == datetime(9999, 1, 1)
+    task = Task(manual=True, func=print)
+    assert next_run(task, datetime(2026, 1, 1)) is None

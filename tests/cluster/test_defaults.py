@@ -25,3 +25,17 @@ def test_another_instance_has_the_task_as_it_was_filled(join: Join) -> None:
     first.register(adder())
     second.tick()
     assert second.store["a"].timeout == 5
+
+
+def test_another_instance_may_give_the_task_a_schedule_without_times(join: Join) -> None:
+    defaults: dict[str, Any] = {"timezone": "Asia/Seoul", "misfire_grace": 60}
+    first, second = join(defaults=defaults), join(defaults=defaults)
+    second.expose(jobs.add)
+    task = first.register(adder(every={"hours": 1}))
+    second.tick()
+    second.update("a", every=None, manual=True)
+    first.tick()
+    assert (task.manual, task.timezone, task.misfire_grace) == (True, None, None)
+    first.update("a", manual=False, at="07:00")
+    second.tick()
+    assert (second["a"].at, second["a"].timezone, second["a"].misfire_grace) == ("07:00", "Asia/Seoul", 60)

@@ -28,6 +28,18 @@ def test_another_instance_runs_with_them_once(join: Join) -> None:
     assert results(second) == [(1, "34"), (1, "6"), (1, "3")]
 
 
+def test_any_instance_gives_what_a_manual_task_lacks(join: Join) -> None:
+    first, second = join(), join()
+    second.expose(jobs.add)
+    first.register(adder(manual=True, every=None, args=()))
+    second.tick()
+    with pytest.raises(ValueError, match="lacks the argument"):
+        second.run_now("a")
+    second.run_now("a", args=(3, 4))
+    first.tick()
+    assert results(second) == [(1, "7")]
+
+
 def test_a_later_instance_retries_with_them(join: Join, clock: Clock) -> None:
     first, second = join(), join()
     second.expose(jobs.add)

@@ -116,6 +116,98 @@ def test_a_task_that_moves_to_another_registry_gets_its_defaults() -> None:
     assert registry_with(timeout=6).register(task).timeout == 6
 
 
+def test_a_task_that_moves_leaves_the_defaults_of_its_former_registry_there() -> None:
+    limits: dict[str, Any] = {"timezone": "Asia/Seoul", "jitter": 60, "tags": ["x"], "run_immediately": False}
+    for other in (TaskRegistry(), registry_with(timeout=6)):
+        registry = registry_with(timeout=5, retry=2, **limits)
+        task = registry.register(Task(id="a", every={"hours": 1}, func=work, retry=1))
+        registry.remove("a")
+        assert (task.timeout, task.timezone) == (5, "Asia/Seoul")  # its recorded moments stay in their zone
+        other.register(task)
+        assert (task.timezone, task.jitter, task.tags, task.run_immediately) == (None, None, (), True)
+        assert (task.timeout, task.retry) == (other.defaults.get("timeout"), Retry(max_retries=1))
+        assert task.model_fields_set == {"id", "every", "func", "retry"}
+
+
+def test_a_task_that_cannot_move_keeps_its_values() -> None:
+    registry = registry_with(timeout=5)
+    task = registry.register(Task(id="a", every={"hours": 1}, func=work))
+    registry.remove("a")
+    other = TaskRegistry()
+    other.register(Task(id="a", every={"hours": 1}, func=work))
+    with pytest.raises(ValueError, match="already registered"):
+        other.register(task)
+    assert (task.timeout, "timeout" in task.model_fields_set) == (5, False)
+
+
+LIMITS: dict[str, Any] = {"timezone": "Asia/Seoul", "misfire_grace": 60, "exclude": ["2026-12-25"], "jitter": 5}
+
+
+@pytest.mark.parametrize("without", [{"after": ["x"]}, {"manual": True}])
+def test_a_default_is_not_held_against_a_task_that_has_no_times_any_more(without: dict[str, Any]) -> None:
+    registry = registry_with(**LIMITS, timeout=5, run_immediately=False)
+    task = registry.register(Task(id="a", every={"minutes": 1}, func=work))
+    registry.update("a", every=None, **without)
+    assert (task.timezone, task.misfire_grace, task.exclude, task.jitter, task.timeout) == (None, None, (), None, 5)
+    assert task.run_immediately is ("manual" in without)
+    registry.update("a", timeout=6)
+
+
+@pytest.mark.parametrize("without", [{"after": ["x"]}, {"manual": True}])
+def test_a_task_that_has_times_again_gets_the_defaults_again(without: dict[str, Any]) -> None:
+    registry = registry_with(**LIMITS, run_immediately=False)
+    registry.register(Task(id="a", func=work, **without))
+    with_times: dict[str, Any] = {"at": "07:00", **{name: False if name == "manual" else None for name in without}}
+    for _ in range(2):
+        task = registry.update("a", misfire_grace=30, **with_times)
+        assert (task.timezone, task.misfire_grace, task.jitter, task.run_immediately) == ("Asia/Seoul", 30, 5, False)
+        assert task.exclude == (date(2026, 12, 25),)
+        assert "timezone" not in task.model_fields_set
+        registry.update("a", at=None, misfire_grace=None, **without)
+        assert task.timezone is None
+        assert not task.exclude
+
+
+def test_a_default_is_filled_in_again_only_where_it_has_meant_nothing() -> None:
+    registry = registry_with(timezone="Asia/Seoul")
+    registry.register(Task(id="a", every={"hours": 1}, func=work))
+    registry.configure(defaults={"timezone": "UTC", "timeout": 5})
+    assert registry.update("a", every=None, at="07:00").timezone == "Asia/Seoul"
+    registry.update("a", at=None, manual=True)
+    task = registry.update("a", manual=False, at="07:00")
+    assert (task.timezone, task.timeout) == ("UTC", None)
+
+
+def test_what_the_task_or_the_change_says_is_still_held_against_it() -> None:
+    registry = registry_with(timezone="Asia/Seoul", misfire_grace=60)
+    registry.register(Task(id="a", every={"hours": 1}, func=work, timezone="UTC"))
+    said: list[tuple[dict[str, Any], str]] = [
+        ({}, "timezone"),
+        ({"timezone": None, "misfire_grace": 60}, "misfire_grace"),
+    ]
+    for changes, name in said:
+        with pytest.raises(ValueError, match=f": {name} would mean nothing, leave it out"):
+            registry.update("a", every=None, after=["x"], **changes)
+    task = registry["a"]
+    assert (task.every, task.timezone, task.misfire_grace) == ({"hours": 1}, "UTC", 60)
+
+
+def test_a_task_that_says_a_default_itself_may_lose_it() -> None:
+    """As one does that was read from JSON or from a backend: it says all that it has."""
+    registry = registry_with(timezone="Asia/Seoul")
+    registry.register(Task(id="a", every={"hours": 1}, func=work, timezone="Asia/Seoul"))
+    assert registry.update("a", every=None, after=["x"]).timezone is None
+    assert registry.update("a", every={"hours": 1}, after=None).timezone == "Asia/Seoul"
+
+
+def test_a_default_that_contradicts_a_change_is_an_error() -> None:
+    registry = registry_with(jitter=60)
+    registry.register(Task(id="a", manual=True, func=work))
+    with pytest.raises(ValueError, match="does not fit the defaults of the registry: jitter must be"):
+        registry.update("a", manual=False, every={"seconds": 10})
+    assert (registry["a"].manual, registry["a"].jitter) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("fields", "defaults", "text"),
     [

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task
+from est_alan_scheduler import Retry, Task, TaskStatus
 from tests.frozen import SECOND, START, Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -56,6 +56,58 @@ def test_given_arguments_replace_those_of_the_task_for_one_run(
     registry.tick()
     assert calls.given == [call, OWN]
     assert (calls.task.args, calls.task.kwargs) == ((1,), {"x": 2})
+
+
+def resize(path: str, *, width: int) -> str:
+    return f"{path} to {width}"
+
+
+class TestWhatAManualTaskLacks:
+    """Each run has to give it."""
+
+    def test_run_now_gives_it(self, registry: Frozen) -> None:
+        task = registry.register(Task(id="resize", manual=True, func=resize, kwargs={"width": 80}))
+        registry.run_now("resize", args=["a.png"])
+        registry.tick()
+        assert task.result == "a.png to 80"
+        assert registry.task(id="other", manual=True)(resize) is resize
+
+    @pytest.mark.parametrize(
+        ("given", "fault"),
+        [
+            ({}, "lacks the arguments 'path', 'width'. Give run_now the args or kwargs of this run."),
+            ({"args": ["a.png"]}, "lacks the argument 'width'."),
+            ({"args": ["a.png"], "kwargs": {"with": 1}}, "takes no argument 'with' (did you mean 'width'?)"),
+        ],
+    )
+    def test_a_run_without_it_is_refused(self, registry: Frozen, given: dict[str, Any], fault: str) -> None:
+        task = registry.register(Task(id="resize", manual=True, func=resize))
+        with pytest.raises(ValueError, match=re.escape(f"Task 'resize' cannot call its function: func resize {fault}")):
+            registry.run_now("resize", **given)
+        assert task.run_requested is None
+
+    @pytest.mark.parametrize(
+        ("fields", "fault"),
+        [
+            ({"args": (1, 2)}, "func resize takes 1 positional argument ('path'), but args hold 2"),
+            ({"kwargs": {"with": 1}}, "func resize takes no argument 'with' (did you mean 'width'?), but kwargs hold"),
+        ],
+    )
+    def test_what_is_too_much_is_still_refused_at_once(
+        self, registry: Frozen, fields: dict[str, Any], fault: str
+    ) -> None:
+        with pytest.raises(ValueError, match=re.escape(fault)):
+            registry.register(Task(id="resize", manual=True, func=resize, **fields))
+
+    def test_a_task_that_runs_by_itself_must_have_it(self, registry: Frozen) -> None:
+        for options in ({"every": {"hours": 1}}, {"after": ["x"]}):
+            with pytest.raises(ValueError, match="func resize lacks the arguments 'path', 'width'"):
+                registry.register(Task(id="resize", func=resize, **options))
+        task = registry.register(Task(id="resize", manual=True, func=resize))
+        with pytest.raises(ValueError, match="func resize lacks the arguments 'path', 'width'"):
+            registry.update("resize", manual=False, at="07:00")
+        registry.update("resize", args=("a.png",))
+        assert (task.manual, task.args) == (True, ("a.png",))
 
 
 def test_the_next_slot_has_the_arguments_of_the_task(registry: Frozen) -> None:
@@ -187,3 +239,92 @@ def test_arguments_that_the_function_cannot_take_are_refused(registry: Frozen) -
 def test_an_unknown_task_is_a_key_error(registry: Frozen) -> None:
     with pytest.raises(KeyError, match="a"):
         registry.run_now("a", args=(1,))
+
+
+def take_two(x: int, y: int) -> int:
+    return x + y
+
+
+def take_none() -> str:
+    return "none"
+
+
+class TestAnotherFunction:
+    """Arguments that are still to be used have to fit a new function."""
+
+    @pytest.fixture
+    def task(self, registry: Frozen) -> Task:
+        return registry.register(Task(id="a", manual=True, func=take_two, args=(1, 2)))
+
+    @staticmethod
+    def change(registry: Frozen, how: str, **fields: Any) -> Task:
+        given: dict[str, Any] = {"func": take_none, "args": (), **fields}
+        if how == "update":
+            return registry.update("a", **given)
+        return registry.register(Task(**{"id": "a", "manual": True, **given}), replace=True)
+
+    REFUSED = re.escape(
+        "Task 'a' cannot call its function: func take_none takes no positional arguments, but args hold 2. "
+        "These arguments are those of its requested run: run_now('a') drops them."
+    )
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_one_that_does_not_take_them_is_refused(self, registry: Frozen, task: Task, how: str) -> None:
+        registry.run_now("a", args=(3, 4))
+        with pytest.raises(ValueError, match=self.REFUSED):
+            self.change(registry, how)
+        registry.tick()
+        assert (registry["a"] is task, task.func, task.result) == (True, take_two, 7)
+        assert self.change(registry, how).func is take_none
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_a_request_without_them_lets_it_pass(self, registry: Frozen, task: Task, how: str) -> None:
+        registry.run_now("a", args=(3, 4))
+        registry.run_now("a")
+        changed = self.change(registry, how)
+        registry.tick()
+        assert changed.result == "none"
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_one_that_takes_them_gets_them(self, registry: Frozen, task: Task, how: str) -> None:
+        registry.run_now("a", args=(3, 4))
+        changed = self.change(registry, how, func=max, args=(1, 2))
+        registry.tick()
+        assert changed.result == 4
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_those_of_a_retry_count_too(self, registry: Frozen, how: str) -> None:
+        retry = Retry(max_retries=2, delay=10, jitter=0)
+        calls = Calls(registry, failures=1, retry=retry, manual=True, every=None)
+        registry.run_now("a", args=(3, 4), kwargs={})
+        registry.tick()
+        with pytest.raises(ValueError, match=self.REFUSED):
+            self.change(registry, how, kwargs={}, retry=retry)
+        registry.tick_at(START + 10 * SECOND)
+        assert calls.given == [(3, 4, {}), (3, 4, {})]
+        assert self.change(registry, how, kwargs={}).func is take_none
+
+    def test_those_of_a_run_in_flight_count_if_it_may_be_retried(self, registry: Frozen) -> None:
+        def change(*_: int) -> None:
+            with pytest.raises(ValueError, match=self.REFUSED):
+                registry.update("a", func=take_none, args=())
+            registry.update("a", func=take_none, args=(), retry=None)
+
+        registry.register(Task(id="a", manual=True, func=change, retry=1))
+        registry.run_now("a", args=(3, 4))
+        registry.tick()
+        assert registry["a"].status is TaskStatus.SUCCESS
+
+    @pytest.mark.parametrize("field", ["depends_on", "after"])
+    def test_a_new_dependency_must_not_collide_with_them(self, registry: Frozen, field: str) -> None:
+        registry.register(Task(id="a", manual=True, func=lambda **_: None))
+        registry.run_now("a", kwargs={"dep_b": 1})
+        change: Any = {"depends_on": ["b"]} if field == "depends_on" else {"after": ["b"], "manual": False}
+        with pytest.raises(ValueError, match="kwargs of task 'a' hold 'dep_b'"):
+            registry.update("a", **change)
+
+    def test_other_changes_do_not_look_at_them(self, registry: Frozen, task: Task) -> None:
+        registry.run_now("a", args=(3, 4))
+        task.func = take_none
+        task.args = ()
+        assert registry.update("a", name="x").name == "x"

@@ -377,3 +377,8 @@ class TestReports:
         with pytest.raises(ValidationError) as caught:
             Task(func=print, after=value)
         assert "after must be a list of at least one task id, such as ['extract'], or task" in only_error(caught)
+
+
+def test_a_copy_without_what_it_runs_after_may_be_copied_again() -> None:
+    copy = Task(id="b", after=["a"], func=print).model_copy(update={"after": None, "manual": True})
+    assert (copy.model_copy().after, copy.model_copy().manual) == (None, True)
