@@ -1,6 +1,6 @@
 """Registration: the conditions for a new task, and for a change of a registered one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
@@ -108,7 +108,7 @@ def _check_meaning(task: Task, option: str) -> None:
         )
 
 
-def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:
+def refusal(task: Task, store: Mapping[str, Task], wanted: Container[str], is_adopted: bool) -> str | None:
     """Return why `store` cannot take `task`, None if it can.
 
     `wanted` has every id that a task in it depends on. With `is_adopted`, the store may have a task of that id: it came
@@ -120,7 +120,7 @@ def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_a
 
 
 def refusal_of_change(
-    task: Task, values: Mapping[str, Any], store: Mapping[str, Task], wanted: Collection[str]
+    task: Task, values: Mapping[str, Any], store: Mapping[str, Task], wanted: Container[str]
 ) -> str | None:
     """Return why `task`, which is in `store`, cannot have these values, None if it can; `wanted` as in `refusal`."""
     changed = task.model_copy(update=values)
@@ -142,7 +142,7 @@ def _hint_to_clear(changed: Task, values: Mapping[str, Any]) -> str:
     return f" To change its schedule, write {cleared}, {new[0]}={short_repr(values[new[0]])}"
 
 
-def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
+def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Container[str]) -> str | None:
     fields = task.__dict__
     if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in (fields.get("after") or ()):
         return None  # no cycle leads through an id that no task depends on

@@ -1,6 +1,7 @@
 """Arguments for one run: `run_now` with `args` and `kwargs`."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -149,6 +150,34 @@ def test_the_latest_request_before_the_run_counts(registry: Frozen) -> None:
     registry.run_now("a")
     registry.tick()
     assert calls.given == [(8, {"x": 2}), (9, {"x": 2}), OWN]
+
+
+@pytest.mark.parametrize(
+    "take_back",
+    [
+        lambda registry: setattr(registry["a"], "run_requested", None),
+        lambda registry: registry.update("a", run_requested=None),
+    ],
+)
+def test_a_request_that_is_taken_back_leaves_no_arguments_to_a_retry_that_waits(
+    registry: Frozen, take_back: Callable[[Frozen], object]
+) -> None:
+    calls = Calls(registry, failures=1, retry=Retry(max_retries=1, delay=5, jitter=0))
+    registry.tick()
+    registry.run_now("a", args=[9])
+    take_back(registry)
+    assert calls.task.run_arguments is None
+    registry.tick_at(START + 5 * SECOND)
+    assert calls.given == [OWN, OWN]
+
+
+def test_a_retry_keeps_its_arguments_if_no_request_is_taken_back(registry: Frozen) -> None:
+    calls = Calls(registry, failures=1, retry=Retry(max_retries=1, delay=5, jitter=0), every=None, manual=True)
+    registry.run_now("a", args=[9])
+    registry.tick()
+    calls.task.run_requested = None
+    registry.tick_at(START + 5 * SECOND)
+    assert calls.given == [(9, {"x": 2})] * 2
 
 
 def test_a_request_during_a_run_is_for_the_run_after_it(registry: Frozen) -> None:
