@@ -22,7 +22,7 @@ import est_alan_scheduler
 from est_alan_scheduler import scheduler
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.loops.ticking import check
-from est_alan_scheduler.scheduler import SchedulerThread, start_scheduler
+from est_alan_scheduler.scheduler import SchedulerThread, run_scheduler, start_scheduler
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from tests.messages import missing
@@ -74,6 +74,15 @@ class TestStart:
             assert thread._interval == 1.5
             assert thread.stop(timedelta(seconds=10))
         assert check(timedelta(seconds=2), registry) == 2.0
+
+    def test_a_registry_in_place_of_the_interval_is_answered_with_its_name(self) -> None:
+        registry: Any = TaskRegistry()
+        for start in (start_scheduler, lambda registry: run_scheduler(registry).send(None)):
+            with pytest.raises(ValueError, match="interval must be a finite number") as caught:
+                start(registry)
+            assert str(caught.value).endswith(
+                "got <TaskRegistry: 0 tasks>: a registry is given by name, registry=registry"
+            )
 
     @pytest.mark.parametrize("interval", [timedelta(0), 0, -1, float("nan"), float("inf"), True, "1", None])
     def test_the_interval_must_be_finite_and_positive(self, interval: Any) -> None:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from est_alan_scheduler._support.errors import WrongStateError
+from est_alan_scheduler._support.errors import InvalidTypeError, WrongStateError
 from est_alan_scheduler.loops.asyncio import run
 from est_alan_scheduler.loops.ticking import loop_side
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -23,6 +24,13 @@ class Running(AbstractAsyncContextManager[None]):
     def __call__(self, _app: object) -> "Running":
         """Return the block for the life of an app: a server that has started calls a lifespan with its app."""
         return self
+
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __enter__(self) -> None:
+            raise InvalidTypeError("write async with running(registry): in a coroutine")
+
+        __exit__ = __await__ = __enter__
 
     async def __aenter__(self) -> None:
         event_loop = asyncio.get_running_loop()

@@ -20,9 +20,9 @@ def check(interval: float | timedelta, registry: TaskRegistry) -> float:
     """Return the interval in seconds; raise `ValueError` unless a loop can tick `registry` at it."""
     seconds = in_seconds(interval)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise InvalidValueError(
-            f"interval must be a finite number of seconds greater than 0, or a timedelta, got {short_repr(interval)}"
-        )
+        hint = ": a registry is given by name, registry=registry" if hasattr(interval, "tick") else ""
+        expected = "interval must be a finite number of seconds greater than 0, or a timedelta"
+        raise InvalidValueError(f"{expected}, got {short_repr(interval)}{hint}")
     if not callable(getattr(registry, "tick", None)):
         raise InvalidValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
     return seconds

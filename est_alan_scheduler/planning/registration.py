@@ -17,10 +17,13 @@ INPUTS = frozenset(("depends_on", "after"))
 """The fields that name other tasks."""
 
 
-def check(task: Task) -> None:
+def check(task: object) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
-        raise InvalidTypeError(f"only a Task can be registered, got {short_repr(task)}")
+        raise InvalidTypeError(
+            f"only a Task can be registered, got {short_repr(task)}: "
+            "write register(Task(func=…, every={'minutes': 5}))"
+        )
     options = options_of(task)
     if len(options) != 1:
         raise InvalidValueError(
@@ -85,7 +88,7 @@ def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_a
     from the backend, and `task` replaces it.
     """
     if task.id in store and not is_adopted:
-        return f"Task with id {task.id!r} already registered."
+        return f"Task with id {task.id!r} already registered. Write replace=True to replace it."
     return _closed_cycle(task, store, wanted)
 
 
@@ -98,8 +101,18 @@ def refusal_of_change(
         changed._check_together()
         check(changed)
     except ValueError as error:
-        return str(error)
+        return f"{error}{_hint_to_clear(changed, values)}"
     return _closed_cycle(changed, store, wanted) if not INPUTS.isdisjoint(values) else None
+
+
+def _hint_to_clear(changed: Task, values: Mapping[str, Any]) -> str:
+    """Return what to write to give a task another kind of schedule, if a change leaves the former one as it is."""
+    options = options_of(changed)
+    new, former = ([option for option in options if (option in values) is is_new] for is_new in (True, False))
+    if len(new) != 1 or not former:
+        return ""
+    cleared = ", ".join(f"{option}={Task.model_fields[option].default}" for option in former)
+    return f" To change its schedule, write {cleared}, {new[0]}={short_repr(values[new[0]])}"
 
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking, missing_text
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
 from est_alan_scheduler.schedules.kinds.after import and_listed
 from est_alan_scheduler.schedules.kinds.table import options_of, read_schedule
@@ -138,7 +138,7 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
     for task_id in inputs(task):
         dependency = store.get(task_id)
         if dependency is None:
-            reasons.append(f"waits for {task_id!r}, which is not registered")
+            reasons.append(f"waits for {task_id!r}, which {missing_text(task, task_id, store)}")
         elif dependency.last_success_at is None:
             reasons.append(f"waits for {_label(dependency)}, which has not succeeded")
     waited_for = lacking(task, store)

@@ -14,6 +14,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.arguments import call_fault
 from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.planning.why_not import label
 from est_alan_scheduler.runs.record import Record
@@ -34,7 +35,7 @@ class Outbox:
 
     def __init__(self, lock: threading.Lock, agenda: Agenda) -> None:
         self.lock = lock
-        self.subscribers = Subscribers()
+        self.subscribers = Subscribers(lambda callback: call_fault(callback, (None,), {}, ()))
         self._agenda = agenda
         self._outcomes: deque[Callable[[], None]] = deque()  # until they are stored
         self._dead_runs: list[Callable[[], None]] = []  # until their tasks are read

@@ -74,6 +74,18 @@ def test_a_loop_of_the_global_registry_says_that_there_are_no_tasks(
     assert caplog.messages == ([no_tasks] if case == "empty" else [])
 
 
+def test_a_block_without_async_is_answered_with_async_with() -> None:
+    async def main(registry: TaskRegistry) -> None:
+        block: Any = running(registry)
+        expected = r"^write async with running\(registry\): in a coroutine$"
+        with pytest.raises(TypeError, match=expected), block:
+            pass
+        with pytest.raises(TypeError, match=expected):
+            await block
+
+    run(main)
+
+
 def test_a_block_may_be_empty() -> None:
     async def main(registry: TaskRegistry) -> None:
         task = registry.register(Task(every=HOUR, func=int))

@@ -14,7 +14,7 @@ from est_alan_scheduler.planning.readiness import Condition, Notice, Readiness
 from est_alan_scheduler.task import Task, TaskStatus
 
 NOON = datetime(2026, 6, 1, 12)
-MISSING = Notice("Task 'x' is not registered, but others depend on it and wait.")
+MISSING = Notice("Task 'x' is not registered, but others depend on it and wait, 'a' among them.")
 
 
 class Planner:

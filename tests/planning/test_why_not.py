@@ -78,6 +78,13 @@ def test_why_not_names_a_call_that_outlives_an_assigned_status() -> None:
     assert explain(task, {"a": task}, now, called=task) == expected
 
 
+def test_why_not_names_the_id_that_may_be_meant() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="fetch", at="07:00", func=print))
+    registry.register(Task(id="report", every={"seconds": 1}, func=print, depends_on=["fetsh"]))
+    assert registry.why_not("report") == "waits for 'fetsh', which is not registered (did you mean 'fetch'?)"
+
+
 def test_why_not_names_the_missing_or_extra_schedule_option() -> None:
     registry = TaskRegistry()
     task = registry.register(Task(id="a", at="07:00", func=print))
