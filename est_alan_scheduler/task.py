@@ -303,10 +303,10 @@ class Task(SparseModel):
     def __copy__(self) -> "Task":
         """Copy the containers, too: each copy has a history of its own."""
         copy = super().__copy__()
-        for name in ("kwargs", "depends_on", "history"):
-            copy.__dict__[name] = self.__dict__[name].copy()
-        if "after" in copy.__dict__:
-            copy.__dict__["after"] = self.__dict__["after"].copy()
+        fields = copy.__dict__  # not its own ones, to which another thread may assign meanwhile
+        for name in ("kwargs", "depends_on", "history", "after"):
+            if fields.get(name) is not None:
+                fields[name] = fields[name].copy()
         return copy
 
     def __delattr__(self, name: str) -> None:
@@ -355,7 +355,7 @@ class Task(SparseModel):
         if "timezone" in values:  # together, because the registry reads them together
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
             values = values | {name: in_zone(moment, values["timezone"]) for name, moment in moments.items()}
-        replaced = {name: fields[name] if name in fields else self.rare_defaults[name] for name in values}
+        replaced = {name: fields.get(name, self.rare_defaults.get(name)) for name in values}
         entry = self._entry
         if entry is None:
             fields.update(values)

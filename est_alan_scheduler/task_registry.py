@@ -152,7 +152,8 @@ class TaskRegistry(RegistryView):
 
         With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
         pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
-        grid of `every` stays. Without such a task, it is registered as usual.
+        grid of `every` stays. Without such a task, it is registered as usual. The replaced object stays as it was, for
+        a return; if it ran, it has the status of its last outcome.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
         `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
@@ -202,7 +203,8 @@ class TaskRegistry(RegistryView):
         also if the task is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them. A
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
         `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
-        started replaces them: one without any lets the run have those of the task again.
+        started replaces them: one without any lets the run have those of the task again. Until then, a change of `func`
+        that they do not fit is refused.
         Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that `register` would refuse.
         """
         if not isinstance(force, bool):

@@ -11,10 +11,12 @@ from est_alan_scheduler.planning.arguments import argument_name, call_fault
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, inputs
 from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
-from est_alan_scheduler.task import OPTION_NAMES, Task
+from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
 
 INPUTS = frozenset(("depends_on", "after"))
 """The fields that name other tasks."""
+CALLED = INPUTS | {"func", "run_arguments"}
+"""The fields on which it depends whether a run can have the arguments that it was requested with."""
 
 
 def check(task: object) -> None:
@@ -68,6 +70,29 @@ def call_refusal(task: Task) -> str | None:
     """
     fault = call_fault(task.func, task.args, task.kwargs, inputs(task))
     return fault and f"Task {task.id!r} cannot call its function: {fault}."
+
+
+def with_arguments(task: Task, arguments: Mapping[str, Any]) -> Task:
+    """Return a copy of `task` that has arguments of one run for its own."""
+    return task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
+
+
+def refusal_of_requested(task: Task) -> str | None:
+    """Return why a run that is to come cannot have the arguments that it was requested with, None if it can.
+
+    Not under a lock, as `call_refusal`.
+    """
+    is_to_come = task.run_requested is not None or task.retry_at is not None
+    if task.run_arguments is None or not (is_to_come or (task.status is TaskStatus.RUNNING and task.retry is not None)):
+        return None
+    called = with_arguments(task, task.run_arguments)
+    try:
+        check_results(called)
+        refused = call_refusal(called)
+    except ValueError as error:
+        refused = str(error)
+    ours = f"These arguments are those of its requested run: run_now({task.id!r}) drops them."
+    return refused and f"{refused} {ours}"
 
 
 def _check_meaning(task: Task, option: str) -> None:

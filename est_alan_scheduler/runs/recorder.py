@@ -76,7 +76,7 @@ class RunRecorder:
         if run.attempt == 1:
             fields["runs"] += 1
             if "run_arguments" in fields and fields["run_requested"] is None:
-                del fields["run_arguments"]
+                fields.pop("run_arguments", None)  # if another thread has not done so meanwhile
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
@@ -265,8 +265,8 @@ class RunRecorder:
             if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
                 agenda.changes += 1  # after the clock went back, a new success may have the moment of a consumed one
             if "consecutive_failures" in fields:
-                run.failures = fields["consecutive_failures"]
-                del fields["consecutive_failures"]
+                run.failures = task.consecutive_failures
+                fields.pop("consecutive_failures", None)
             fields["last_success_at"] = line["finished_at"]
             if agenda.waiting:
                 agenda.file_dependents(task.id, run.now)

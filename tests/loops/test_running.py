@@ -48,6 +48,18 @@ def test_the_end_of_the_block_cancels_coroutines_and_waits_for_threads() -> None
     run(main)
 
 
+def test_a_block_without_async_is_answered_with_async_with() -> None:
+    async def main(registry: TaskRegistry) -> None:
+        block: Any = running(registry)
+        expected = r"^write async with running\(registry\): in a coroutine$"
+        with pytest.raises(TypeError, match=expected), block:
+            pass
+        with pytest.raises(TypeError, match=expected):
+            await block
+
+    run(main)
+
+
 @pytest.mark.parametrize("how", ["running", "run_scheduler"])
 @pytest.mark.parametrize("case", ["empty", "registered in the block", "given"])
 def test_a_loop_of_the_global_registry_says_that_there_are_no_tasks(
@@ -72,18 +84,6 @@ def test_a_loop_of_the_global_registry_says_that_there_are_no_tasks(
     run(main)
     no_tasks = "The global registry, which this loop ticks, has no tasks: is registry=… missing?"
     assert caplog.messages == ([no_tasks] if case == "empty" else [])
-
-
-def test_a_block_without_async_is_answered_with_async_with() -> None:
-    async def main(registry: TaskRegistry) -> None:
-        block: Any = running(registry)
-        expected = r"^write async with running\(registry\): in a coroutine$"
-        with pytest.raises(TypeError, match=expected), block:
-            pass
-        with pytest.raises(TypeError, match=expected):
-            await block
-
-    run(main)
 
 
 def test_a_block_may_be_empty() -> None:
