@@ -46,7 +46,7 @@ def start_scheduler(
     ticked = globals()["registry"] if registry is None else registry
     seconds = check(interval, ticked)
     if blocking:
-        run_blocking(ticked, seconds)
+        run_blocking(ticked, seconds, registry is not None)
     thread = SchedulerThread(ticked, seconds)
     thread.start()
     return thread
@@ -70,7 +70,7 @@ async def run_scheduler(interval: float | timedelta = 1.0, registry: TaskRegistr
     from est_alan_scheduler.loops.asyncio import run  # late: a program without an event loop needs no asyncio
 
     ticked = globals()["registry"] if registry is None else registry
-    await run(ticked, check(interval, ticked))
+    await run(ticked, check(interval, ticked), registry is not None)
 
 
 def running(registry: TaskRegistry | None = None, interval: float | timedelta = 1.0) -> "Running":
@@ -95,7 +95,7 @@ def running(registry: TaskRegistry | None = None, interval: float | timedelta = 
     from est_alan_scheduler.loops.running import Running  # late: a program without an event loop needs no asyncio
 
     ticked = globals()["registry"] if registry is None else registry
-    return Running(ticked, check(interval, ticked))
+    return Running(ticked, check(interval, ticked), registry is not None)
 
 
 if __name__ == "__main__":

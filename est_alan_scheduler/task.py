@@ -113,6 +113,9 @@ class Task(SparseModel):
         BeforeValidator(times.check_at),  # PlainValidator would dump a tuple twice, and warn of a list
         Option(shortest_gap=lambda fields: times.shortest_gap(fields["at"], fields.get("on"))),
     ] = field('Daily at `"HH:MM"` or `"HH:MM:SS"`; a list of these is kept as a tuple in order.')
+    on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
+        'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
+    )
     run_at: Annotated[_Moment, BeforeValidator(moment_check("run_at")), Option()] = field(
         "Once: a `datetime` or an ISO 8601 text, naive (local, or in `timezone`) or aware."
     )
@@ -244,9 +247,6 @@ class Task(SparseModel):
         False,
         strict=True,
     )
-    on: Annotated[str | None, Checked(times.check_on), Scheduling(rearms=True), Rare()] = field(
-        'The dates of `at`: `"mon-fri"`, `"1,15"`, `"last fri"`, `"wed 2-8"`, `"1 jan,jul"`. None: every date.'
-    )
 
     def __new__(cls, *values: Any, **_fields: Any) -> "Task":
         """Make a task that belongs to no registry."""
@@ -303,10 +303,10 @@ class Task(SparseModel):
     def __copy__(self) -> "Task":
         """Copy the containers, too: each copy has a history of its own."""
         copy = super().__copy__()
-        for name in ("kwargs", "depends_on", "history"):
-            copy.__dict__[name] = self.__dict__[name].copy()
-        if copy.__dict__.get("after"):
-            copy.__dict__["after"] = self.__dict__["after"].copy()
+        fields = copy.__dict__  # not its own ones, to which another thread may assign meanwhile
+        for name in ("kwargs", "depends_on", "history", "after"):
+            if fields.get(name) is not None:
+                fields[name] = fields[name].copy()
         return copy
 
     def __delattr__(self, name: str) -> None:
@@ -355,7 +355,7 @@ class Task(SparseModel):
         if "timezone" in values:  # together, because the registry reads them together
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
             values = values | {name: in_zone(moment, values["timezone"]) for name, moment in moments.items()}
-        replaced = {name: fields[name] if name in fields else self.rare_defaults[name] for name in values}
+        replaced = {name: fields.get(name, self.rare_defaults.get(name)) for name in values}
         entry = self._entry
         if entry is None:
             fields.update(values)

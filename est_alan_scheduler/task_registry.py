@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
-from est_alan_scheduler.control.configuration import KEEP, Parts
+from est_alan_scheduler.control.configuration import KEEP, OPTIONS, Parts
 from est_alan_scheduler.control.defaults import filled, has_left
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
@@ -18,8 +18,10 @@ from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
+from est_alan_scheduler.fields.checks import refuse_unknown
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
+from est_alan_scheduler.planning.registration import check
 from est_alan_scheduler.schedules.due import is_due
 from est_alan_scheduler.task import Task
 
@@ -66,7 +68,9 @@ class TaskRegistry(RegistryView):
         backend: "str | Backend | None" = None,
         lease: float | timedelta = DEFAULT_LEASE,
         defaults: Mapping[str, Any] | None = None,
+        **others: Never,
     ) -> None:
+        refuse_unknown("TaskRegistry()", others, OPTIONS)
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts, self._waits)
@@ -111,6 +115,7 @@ class TaskRegistry(RegistryView):
         backend: "str | Backend | None" = KEEP,
         lease: float | timedelta = KEEP,
         defaults: Mapping[str, Any] | None = KEEP,
+        **others: Never,
     ) -> None:
         """Change these options, as the constructor takes them; the others stay.
 
@@ -119,15 +124,17 @@ class TaskRegistry(RegistryView):
         `ImportError` if the backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
         answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
+        refuse_unknown("TaskRegistry()", others, OPTIONS)
         self._parts.configure(executor, max_running, backend, lease, defaults)
 
-    def shutdown(self, timeout: float | timedelta | None = None) -> bool:
+    def shutdown(self, timeout: float | timedelta | None = None, **others: Never) -> bool:
         """Wait until the runs in flight have ended, at most `timeout` (seconds); return whether they have.
 
         A run that has not ended is recorded as FAILED, "interrupted by shutdown", and its outcome is dropped. An
         executor that came from a factory is shut down, unless a loop still needs it. A later tick starts a new one.
         Raises `RuntimeError` in the thread of an event loop whose coroutines it would wait for.
         """
+        refuse_unknown("shutdown", others)
         return self._loop_side.shutdown(timeout)
 
     def pending(self) -> tuple[list[Task], float | None]:
@@ -140,17 +147,20 @@ class TaskRegistry(RegistryView):
 
     # The tasks. A task stands for its id. An id that is not a text raises a `TypeError` that says so.
 
-    def register(self, task: Task, *, replace: bool = False) -> Task:
+    def register(self, task: Task, *, replace: bool = False, **fields: Never) -> Task:
         """Register `task` and return it. It may be due with the next tick.
 
         With `replace`, it takes the place of a task of its id, whose state and history it gets: `status`, `result`, a
         pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
-        grid of `every` stays. Without such a task, it is registered as usual.
+        grid of `every` stays. Without such a task, it is registered as usual. The replaced object stays as it was, for
+        a return; if it ran, it has the status of its last outcome.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
         `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
         work; if a field would mean nothing: `after` and `manual` have no times that others could limit.
         """
+        if fields:
+            check(fields)
         if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
         if self._parts.defaults or has_left(task):
@@ -193,12 +203,15 @@ class TaskRegistry(RegistryView):
         also if the task is paused. Later slots stay as they are, a `run_at` and the grid of `every` among them. A
         retry that waits is dropped. If the run fails, its retry waits for the dependencies also after `force`.
         `args` and `kwargs` replace those of the task for this run and its retries. A request before that run has
-        started replaces them: one without any lets the run have those of the task again.
-        The function of a manual task may need some of them: `register` does not ask for these.
+        started replaces them: one without any lets the run have those of the task again. Until then, a change of `func`
+        that they do not fit is refused. `register` lets arguments of a manual task be missing, because this gives them.
         Raises `TypeError` unless `force` is a bool, `ValueError` for arguments that the function cannot be called with.
         """
         if not isinstance(force, bool):
-            raise InvalidTypeError(f"force must be True or False, got {short_repr(force)}")
+            said = short_repr(force)
+            raise InvalidTypeError(
+                f"force must be True or False, got {said}: write args=[{said}] for an argument of the function"
+            )
         return self._management.run_now(task_id, force, args, kwargs)
 
     def pause_all(self) -> None:

@@ -10,6 +10,7 @@ from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueErr
 from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.calendar.zones import is_frozen
 from est_alan_scheduler.control.loop_side import LONGEST_WAIT
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.task import TaskStatus
@@ -19,7 +20,7 @@ __all__ = ["FrozenTime", "PlayedRun", "play"]
 
 _MOST_TICKS = 1_000  # at one moment, beside one for each task: a chain of dependencies is as long as that
 _EPOCH = datetime(1970, 1, 1)
-_MINUTE = timedelta(minutes=1)
+_MINUTE, _MILLISECOND = timedelta(minutes=1), timedelta(milliseconds=1)
 
 
 class FrozenTime(Protocol):
@@ -49,9 +50,9 @@ def play(registry: TaskRegistry, frozen_time: FrozenTime, until: datetime | time
     The clock of freezegun shows each wall time of this machine once. Where this machine's zone repeats an hour, what is
     due in the second pass runs at the end of it. A machine in UTC repeats none, and tasks with a `timezone` are exact.
 
-    Raises `RuntimeError` if tasks are due at one moment again and again, or if the registry does not read this clock;
-    `ValueError` if `until` lies in the past or the registry has a backend, whose clock is not frozen; `TypeError` for
-    anything else than these types.
+    Raises `RuntimeError` if tasks are due at one moment again and again, if time is not frozen, or if the registry does
+    not read this clock; `ValueError` if `until` lies in the past or the registry has a backend, whose clock is not
+    frozen; `TypeError` for anything else than these types.
     """
     player = _Player(registry, frozen_time)
     end = player.end(until)
@@ -82,10 +83,14 @@ class _Player:
             raise InvalidValueError(
                 "a registry with a backend cannot be played: the clock of the backend is not frozen"
             )
+        now = registry._now()
+        if type(frozen_time).__module__.startswith("freezegun.") and not is_frozen(now):
+            raise WrongStateError(
+                f"time is not frozen: it is {now}; call play() within the `with freeze_time(…)` block of its clock"
+            )
         self.runs: list[PlayedRun] = []
         self._registry = registry
         self._frozen_time = frozen_time
-        self._follows = False  # known after the first move
         # Between two readings, because a clock may go on with each: freezegun's `auto_tick_seconds`.
         before, wall, after = time(), registry._now(), time()
         self._offset = wall - (_EPOCH + timedelta(seconds=(before + after) / 2))
@@ -114,9 +119,7 @@ class _Player:
         while (wall := from_utc(utc)).fold:
             utc += _MINUTE
         self._frozen_time.move_to((wall - self._offset).replace(tzinfo=UTC))
-        if not self._follows:
-            self._follows = self.now() > now
-        if not self._follows:
+        if self.now() < utc - _MILLISECOND:  # another clock goes on by itself
             raise WrongStateError(
                 "the registry does not read the clock of frozen_time: is it that of another freeze_time?"
             )

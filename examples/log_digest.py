@@ -174,7 +174,7 @@ def digest_the_rest(registry: TaskRegistry) -> None:
     """Run all tasks but the writer once more, for the lines that came after the last digest."""
     for task in registry:
         if task.id == "write":
-            task.every = None  # a task without a schedule is never due
+            registry.pause(task)
         else:
             task.last_run_at = None  # a task that has never run is due now
     # Two ticks, because dependents run in the tick after the first success of their dependency.

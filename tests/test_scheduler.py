@@ -20,13 +20,18 @@ from freezegun import freeze_time
 
 import est_alan_scheduler
 from est_alan_scheduler import scheduler
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.loops.ticking import check
-from est_alan_scheduler.scheduler import SchedulerThread, start_scheduler
+from est_alan_scheduler.scheduler import SchedulerThread, run_scheduler, start_scheduler
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from tests.messages import missing
+from tests.ways import wait_until
 
 pytestmark = pytest.mark.zone
+
+NO_TASKS = "The global registry, which this loop ticks, has no tasks: is registry=… missing?"
+TWO_LOOPS = "Another loop ticks this registry already: no task runs twice, but each loop has to be stopped."
 
 
 @pytest.fixture
@@ -69,6 +74,15 @@ class TestStart:
             assert thread._interval == 1.5
             assert thread.stop(timedelta(seconds=10))
         assert check(timedelta(seconds=2), registry) == 2.0
+
+    def test_a_registry_in_place_of_the_interval_is_answered_with_its_name(self) -> None:
+        registry: Any = TaskRegistry()
+        for start in (start_scheduler, lambda registry: run_scheduler(registry).send(None)):
+            with pytest.raises(ValueError, match="interval must be a finite number") as caught:
+                start(registry)
+            assert str(caught.value).endswith(
+                "got <TaskRegistry: 0 tasks>: a registry is given by name, registry=registry"
+            )
 
     @pytest.mark.parametrize("interval", [timedelta(0), 0, -1, float("nan"), float("inf"), True, "1", None])
     def test_the_interval_must_be_finite_and_positive(self, interval: Any) -> None:
@@ -123,6 +137,18 @@ class TestBlocking:
         run_until_ctrl_c(registry=other)
         assert [len(task.history) for task in tasks] == [0, 1]
 
+    @pytest.mark.parametrize("case", ["empty", "a task", "a backend", "given"])
+    def test_a_loop_of_the_global_registry_says_that_there_are_no_tasks(
+        self, registry: TaskRegistry, pauses: list[float], caplog: pytest.LogCaptureFixture, case: str
+    ) -> None:
+        if case == "a task":
+            registry.register(Task(run_at=datetime(2030, 1, 1), func=print))
+        elif case == "a backend":
+            registry.configure(backend=MemoryBackend())
+        run_until_ctrl_c(**({"registry": TaskRegistry()} if case == "given" else {}))
+        assert len(pauses) == 10
+        assert caplog.messages == ([NO_TASKS] if case == "empty" else [])
+
     def test_the_loop_logs_and_survives_an_error_of_a_tick(
         self,
         registry: TaskRegistry,
@@ -130,6 +156,7 @@ class TestBlocking:
         monkeypatch: pytest.MonkeyPatch,
         caplog: pytest.LogCaptureFixture,
     ) -> None:
+        registry.register(Task(run_at=datetime(2030, 1, 1), func=print))
         monkeypatch.setattr(registry, "tick", Mock(side_effect=RuntimeError("boom")))
         run_until_ctrl_c(interval=3)
         assert pauses == [3] * 10
@@ -197,6 +224,16 @@ class TestThread:
         assert thread.stop(10)
         assert not thread.is_alive()
         assert registry._parts.wakers == ()
+
+    def test_a_second_thread_says_that_there_is_another_one(
+        self, registry: TaskRegistry, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(2):
+            start_scheduler().stop()
+        assert caplog.messages == []
+        with start_scheduler(), start_scheduler():
+            wait_until(lambda: len(registry._parts.wakers) == 2)
+        assert caplog.messages == [TWO_LOOPS]
 
     def test_a_registration_wakes_the_thread_at_once(self, registry: TaskRegistry) -> None:
         ticked, ran = threading.Event(), threading.Event()

@@ -241,8 +241,8 @@ def test_a_run_at_that_does_not_exist_is_refused() -> None:
         ({"history_limit": -1}, "history_limit: Input should be greater than or equal to 0"),
         ({"history_limit": True}, "history_limit: Input should be a valid integer"),
         ({"history": "x"}, "history: Input should be a valid list"),
-        ({"evry": {"seconds": 1}}, ": Task has no field 'evry' (did you mean 'every'?); its fields are: id, every, "),
-        ({"xyz": 1}, ": Task has no field 'xyz'; its fields are: id, every, at, run_at, cron, "),
+        ({"evry": {"seconds": 1}}, ": Task has no field 'evry' (did you mean 'every'?)"),
+        ({"xyz": 1}, ": Task has no field 'xyz'; its fields are: id, every, at, on, run_at, cron, "),
     ],
 )
 def test_invalid_values_of_other_fields_are_refused(fields: dict[str, Any], message: str) -> None:
@@ -278,7 +278,7 @@ class TestAssignment:
         assert task.model_dump() == before
 
     def test_the_error_for_an_unknown_field_suggests_the_nearest_name(self) -> None:
-        with pytest.raises(ValueError, match=r"Task has no field 'evry' \(did you mean 'every'\?\); its fields"):
+        with pytest.raises(ValueError, match=r"Task has no field 'evry' \(did you mean 'every'\?\)$"):
             Task(func=work).evry = {"seconds": 1}  # type: ignore[attr-defined]  # it has no such field
 
     def test_the_id_cannot_be_changed(self) -> None:

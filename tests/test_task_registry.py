@@ -49,11 +49,14 @@ class TestRegister:
 
     def test_a_registered_id_is_refused(self, registry: Frozen) -> None:
         first = registry.register(Task(id="a", at="07:00", func=work))
-        with pytest.raises(ValueError, match=r"^Task with id 'a' already registered\.$"):
+        with pytest.raises(ValueError, match=r"^Task with id 'a' already registered\. Write replace=True"):
             registry.register(Task(id="a", at="08:00", func=work))
         assert list(registry) == [first]
 
     def test_an_object_that_is_not_a_task_is_refused(self, registry: Frozen) -> None:
+        fields: Any = {"func": work, "at": "09:00"}
+        with pytest.raises(TypeError, match=r"^only a Task can be registered, got \{'func': .*: write register\(Task"):
+            registry.register("a", **fields)  # type: ignore[arg-type]  # on purpose
         with pytest.raises(TypeError, match="only a Task can be registered, got 'a'"):
             registry.register("a")  # type: ignore[arg-type]  # the wrong type is the test
 
@@ -92,7 +95,7 @@ class TestRegister:
         def double() -> None: ...
 
         assert registry.store["double"].func is double
-        with pytest.raises(ValueError, match=r"^Task with id 'double' already registered\.$"):
+        with pytest.raises(ValueError, match=r"^Task with id 'double' already registered\. Write replace=True"):
             registry.task(every={"seconds": 2})(double)
         registry.task(id="other", every={"seconds": 2})(double)
         assert [*registry.store] == ["double", "other"]

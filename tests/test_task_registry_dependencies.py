@@ -46,14 +46,31 @@ class TestDependencies:
     def test_a_dependency_may_be_registered_after_its_dependents(
         self, registry: Frozen, caplog: pytest.LogCaptureFixture
     ) -> None:
-        dependents = [registry.register(Task(every={"seconds": 1}, func=work, depends_on=["a"])) for _ in range(3)]
+        dependents = [
+            registry.register(Task(id=task_id, every={"seconds": 1}, func=work, depends_on=["a"]))
+            for task_id in ("first", "second", "third")
+        ]
         for second in range(3):
             registry.tick_at(START + second * SECOND)
-        assert caplog.messages == ["Task 'a' is not registered, but others depend on it and wait."]
+        assert caplog.messages == ["Task 'a' is not registered, but others depend on it and wait, 'first' among them."]
         registry.register(Task(id="a", every={"seconds": 1}, func=work))
         registry.tick()
         registry.tick()
         assert [task.status for task in dependents] == [TaskStatus.SUCCESS] * 3
+
+    def test_the_warning_about_a_missing_dependency_names_the_id_that_may_be_meant(
+        self, registry: Frozen, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        registry.register(Task(id="fetch", at="23:00", func=work))
+        registry.register(Task(id="report", every={"seconds": 1}, func=work, depends_on=["fetsh"], name="Daily"))
+        registry.register(Task(id="reports", every={"seconds": 1}, func=work, depends_on=["report_"]))
+        registry.tick()
+        assert caplog.messages == [
+            "Task 'fetsh' is not registered (did you mean 'fetch'?), but others depend on it and wait, "
+            "'report' (Daily) among them.",
+            "Task 'report_' is not registered (did you mean 'report'?), but others depend on it and wait, "
+            "'reports' among them.",
+        ]
 
     @pytest.mark.parametrize("how", ["assign", "put"])
     def test_a_success_set_by_hand_makes_dependents_ready(self, registry: Frozen, how: str) -> None:

@@ -227,6 +227,35 @@ def test_a_clock_that_the_registry_does_not_read_is_an_error(registry: TaskRegis
         play(registry, Deaf(), HOUR)
 
 
+def test_a_clock_that_goes_on_by_itself_is_an_error(registry: TaskRegistry) -> None:
+    class Deaf:
+        def move_to(self, moment: datetime, /) -> None:
+            pass
+
+    task = registry.register(Task(every=HOURLY, func=work))
+    with pytest.raises(RuntimeError, match="does not read the clock"):
+        play(registry, Deaf(), HOUR)
+    assert len(task.history) == 1
+
+
+@pytest.mark.parametrize("until", [HOUR, datetime(2026, 3, 2, 13)])
+def test_time_that_is_not_frozen_any_more_is_an_error(registry: TaskRegistry, until: datetime | timedelta) -> None:
+    task = registry.register(Task(every=HOURLY, func=work))
+    with freeze_time(START) as clock:
+        pass
+    with pytest.raises(RuntimeError, match=r"time is not frozen: it is .*; call play\(\) within the `with freeze_time"):
+        play(registry, clock, until)
+    assert task.history == []
+
+
+def test_a_clock_of_another_freeze_is_an_error(registry: TaskRegistry) -> None:
+    registry.register(Task(every=HOURLY, func=work))
+    with freeze_time(START) as clock:
+        pass
+    with freeze_time(START), pytest.raises(RuntimeError, match="is it that of another freeze_time"):
+        play(registry, clock, HOUR)
+
+
 def test_a_played_run_is_a_tuple_with_names() -> None:
     run = PlayedRun(datetime(2026, 1, 1), "a", Task(func=work).status)
     assert (run.task_id, run[2]) == ("a", "pending")

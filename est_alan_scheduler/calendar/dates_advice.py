@@ -44,7 +44,7 @@ def reason(text: str, problem: ValueError) -> str:
     if bare in _EVERY_DAY:
         return f"{what}: at alone is daily, leave on out"
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", bare):
-        return f"{what}: for a single date, write run_at={bare!r} with a time"
+        return f"{what}: for a single date, write run_at={f'{bare}T09:00'!r} instead of at and on"
     if len(bare.split()) == 5 and re.search(r"[*/?#]", bare):
         return f"{what}: a cron expression goes into cron"
     if len(bare) > _MAX_LENGTH:
@@ -132,7 +132,7 @@ def _ending(number: int) -> str:
 
 def _mended(text: str) -> Iterator[str]:
     """Yield texts that may be meant: other signs, without the words around, in order, a comma between equal parts."""
-    plain = re.sub(r"\.\.+|\u2013", "-", text)
+    plain = re.sub(r"\b(?:work|working |business )days?\b", "weekdays", re.sub(r"\.\.+|\u2013", "-", text))
     plain = re.sub(r"([,&+;])", r" \1 ", plain)
     words = [_SIGNS.get(word, word) for word in plain.split() if word not in _FILLERS]
     plain = re.sub(r"[,\s]*,[,\s]*", ",", " ".join(words)).strip(",").replace(" - ", "-")

@@ -45,12 +45,15 @@ class Zone:
     def instant(self, moment: datetime) -> datetime:
         """Return the instant of an aware moment, or of a naive one in the time of this machine.
 
-        In frozen time, a naive one has to come from the clock itself.
+        In frozen time, a naive one has to come from the clock itself. When that clock is gone, and freezegun's
+        `timestamp` raises `IndexError`, it is a time of this machine like any other.
         """
         try:
             if moment.tzinfo is None:
                 return datetime.fromtimestamp(moment.timestamp(), UTC).replace(tzinfo=None)
             return (moment - moment.utcoffset()).replace(tzinfo=None, fold=0)  # type: ignore[operator]  # it is aware
+        except IndexError:
+            return LOCAL.to_utc(moment)
         except (OverflowError, ValueError):
             return moment.replace(tzinfo=None, fold=0)
 

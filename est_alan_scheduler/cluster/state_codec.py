@@ -35,7 +35,7 @@ _RARE = {name: Task.rare_defaults[name] for name in FIELDS if name in Task.rare_
 
 def read(fields: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return fields of a task's state from its `__dict__`, in which rare ones may be missing."""
-    return {name: fields[name] if name in fields else _RARE[name] for name in names}
+    return {name: fields.get(name, _RARE.get(name)) for name in names}
 
 
 def reader(*names: str) -> Callable[[dict[str, Any]], dict[str, Any]]:

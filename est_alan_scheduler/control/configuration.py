@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from est_alan_scheduler.cluster.session import ClusterSession
     from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 
+OPTIONS = ("executor", "max_running", "backend", "lease", "defaults")
+"""The names of the options."""
 KEEP: Any = object()
 """Stands for an option that stays as it is."""
 
@@ -66,6 +68,7 @@ class Parts:
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.loop_threads: dict[object, int] = {}  # by the waker of a loop, or the event loop of a block of `running`
+        self.is_ticked = False  # at least once, or a loop has been made for it
         self.is_paused_here = False  # all tasks, by this registry alone
         self.is_silent = False  # a simulation neither logs nor publishes what a tick notices
 

@@ -37,6 +37,7 @@ class DoneTasks:
         elif not session.ask(lambda: self._remove_shared(task, session, removed)):
             self._parts.recorder.outbox.put_off(partial(self.remove_if_done, task))
         if removed:
+            self._give_up(task)
             self._publish("removed", task.id)
             for task_id in inputs(task):
                 dependency = dict.get(self._parts.agenda.store, task_id)
@@ -58,6 +59,13 @@ class DoneTasks:
             if may_leave:
                 session.replica.remove([task.id])
                 removed.append(task)
+
+    def _give_up(self, task: Task) -> None:
+        """Publish that the last run has failed for good if its retry waited, and `retry` forbids it by now."""
+        outbox = self._parts.recorder.outbox
+        with self._parts.lock:
+            event = None if task.retry_at is None else outbox.gave_up(task, self._parts.hooks._now())
+        outbox.publish_gave_up(event)
 
     def _may_leave(self, task: Task) -> bool:
         """Return whether a task of the registry is done, and no other one depends on it; the caller holds the lock."""

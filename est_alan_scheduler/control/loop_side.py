@@ -26,7 +26,7 @@ class LoopSide:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self.blocks: dict[object, AbstractAsyncContextManager[None]] = {}
-        """The open blocks of `running`, by event loop."""
+        """The open blocks of `running`, by event loop: see `open_block`."""
 
     def open_block(self, event_loop: object, block: AbstractAsyncContextManager[None]) -> None:
         """Note a block of `running`. From now on this thread belongs to a loop, also before that has begun to tick."""
@@ -67,15 +67,32 @@ class LoopSide:
         session = self._parts.session
         return None if session is None else SplitTick(self._parts, session)
 
+    def begin_loop(self, wake: Callable[[], None]) -> None:
+        """Do what `add_waker` does, for a loop that begins to tick."""
+        if self.add_waker(wake):
+            log(
+                logging.WARNING,
+                "Another loop ticks this registry already: no task runs twice, but each loop has to be stopped.",
+            )
+
+    def expect_ticks(self) -> None:
+        """Note that a loop is about to begin."""
+        self._parts.is_ticked = True
+
     def waits_for_calls(self) -> bool:
         """Return whether calls end in other threads, so that a loop has to wait for its waker too."""
         return self._parts.capacity.executor is not None
 
-    def add_waker(self, wake: Callable[[], None]) -> None:
-        """Call `wake` whenever a task is registered or changed, or a call has ended. The thread of the loop adds it."""
-        with self._parts.lock:
-            self._parts.loop_threads[wake] = get_ident()
-            self._parts.wakers = (*self._parts.wakers, wake)
+    def add_waker(self, wake: Callable[[], None]) -> bool:
+        """Call `wake` whenever a task is registered or changed, or a call has ended. The thread of the loop adds it.
+
+        Return whether another loop has added one.
+        """
+        parts = self._parts
+        with parts.lock:
+            others, parts.wakers = parts.wakers, (*parts.wakers, wake)
+            parts.loop_threads[wake] = get_ident()
+        return bool(others)
 
     def remove_waker(self, wake: Callable[[], None]) -> None:
         """Undo `add_waker`."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from operator import is_, itemgetter
+from operator import attrgetter, is_
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
@@ -15,18 +15,21 @@ from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
 from est_alan_scheduler.planning.registration import (
+    CALLED,
     INPUTS,
     call_refusal,
     check,
     check_results,
     refusal,
     refusal_of_change,
+    refusal_of_requested,
+    with_arguments,
 )
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.state import arm, armed
 from est_alan_scheduler.task import Task, id_of
 
-_read_called = itemgetter("func", "args", "kwargs", "depends_on")
+_read_called = attrgetter("func", "args", "kwargs", "depends_on", "after", "run_arguments")
 _TRIES = 5  # to change a task that others change at the same moment
 
 
@@ -98,7 +101,7 @@ class Management:
                 raise self._unknown(task_id)
             values = before._validated(changes)
             unsaid = refitted(before, values, self._parts.defaults)
-            task = self._try_update(before, values | unsaid, unsaid)
+            task = self._try_update(before, values | unsaid, unsaid=unsaid)
             if task is not None:
                 break
         else:
@@ -109,9 +112,10 @@ class Management:
 
     def _replace(self, task: Task) -> bool:
         """Let a task take the place of the one of its id; return False if this program has registered none."""
-        session, store = self._parts.session, self._agenda.store
+        session, store, given = self._parts.session, self._agenda.store, dict(task.__dict__)
         self.catch_up(task.id)
-        for _ in range(_TRIES):
+        tries = _TRIES
+        while tries:
             former = dict.get(store, task.id)
             if former is task:
                 return True
@@ -119,30 +123,43 @@ class Management:
                 return False
             if session is not None:
                 session.edits.check(task)
-            is_done = self._try_update(former, new_definition(task, former)) is not None
-            if is_done and put_in_place(self._parts, task, former):
-                break
+            values, said = new_definition(task, former), set(former.model_fields_set)
+            try:
+                if self._try_update(former, values, task) is not None:
+                    break
+            finally:
+                former.model_fields_set.difference_update(values.keys() - said)
+            if dict.get(store, task.id) is former:  # otherwise another thread has replaced it: that one made progress
+                tries -= 1
         else:
             raise WrongStateError(f"task {task.id!r} was not replaced: others changed it {_TRIES} times meanwhile")
+        del given  # without the lock: the `__del__` of a result that `task` has lost is user code
         self.publish("updated", task.id)
         return True
 
-    def _try_update(self, before: Task, values: dict[str, Any], unsaid: Iterable[str] = ()) -> Task | None:
+    def _try_update(
+        self, before: Task, values: dict[str, Any], successor: Task | None = None, unsaid: Iterable[str] = ()
+    ) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend.
 
-        The fields `unsaid` do not count as said by the task.
+        With a successor that has these values, leave the task as it was, and put the successor in its place. The fields
+        `unsaid` do not count as said by the task.
         """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
-        called = _read_called(before.__dict__)
+        called = _read_called(before)
         changed = before.model_copy(update=values)
         uncallable = call_refusal(changed)
+        if uncallable is None and not CALLED.isdisjoint(values):
+            uncallable = refusal_of_requested(changed)
         if session is not None:
             session.edits.check(changed)
         replaced = refused = since = None
         with sync_lock(session):
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
-                if task is not None and not all(map(is_, called, _read_called(task.__dict__))):
+                if successor is not None and task is not before:
+                    return None
+                if task is not None and not all(map(is_, called, _read_called(task))):
                     return None  # assigned meanwhile
                 if task is not None:
                     if not INPUTS.isdisjoint(values):
@@ -151,12 +168,17 @@ class Management:
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)
+                        if successor is not None and session is None:
+                            put_in_place(parts, successor, task, values, replaced)
                         task.__pydantic_fields_set__.difference_update(unsaid)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:
                 raise InvalidValueError(refused)
             is_done = session is None or session.edits.write_now(task, replaced or {}, since)
+            if successor is not None and session is not None and is_done:
+                with parts.lock, agenda:
+                    is_done = put_in_place(parts, successor, task, values, replaced or {})
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 
@@ -186,7 +208,7 @@ class Management:
     def _checked_arguments(self, task: Task, given: dict[str, Any]) -> dict[str, Any]:
         """Return arguments for one run as the task keeps them; ValueError if it cannot run with them."""
         arguments: dict[str, Any] = task._validated({"run_arguments": given})["run_arguments"]
-        called = task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
+        called = with_arguments(task, arguments)
         check_results(called)
         uncallable = call_refusal(called, is_run=True)
         if uncallable is not None:

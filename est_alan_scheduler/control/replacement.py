@@ -1,12 +1,13 @@
 """Replacement of a registered task by another one of its id, which gets its state."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry, own
-from est_alan_scheduler.task import SCHEDULING, Task
+from est_alan_scheduler.task import RECORDED, SCHEDULING, Task, TaskStatus
 
 
 def new_definition(task: Task, former: Task) -> dict[str, Any]:
@@ -26,30 +27,61 @@ def new_definition(task: Task, former: Task) -> dict[str, Any]:
     return values | ({"paused": task.paused} if "paused" in task.model_fields_set else {})
 
 
-def put_in_place(parts: Parts, task: Task, former: Task) -> bool:
-    """Put `task` into the store instead of `former`, which has its definition; return False if that is gone."""
+def put_in_place(
+    parts: Parts, task: Task, former: Task, values: Mapping[str, Any], replaced: Mapping[str, Any]
+) -> bool:
+    """Put `task` into the store instead of `former`, which has got its definition: `values` in place of `replaced`.
+
+    `former` gets back what it was. Return False if the store does not have it any more. The caller holds the lock.
+    """
+    from est_alan_scheduler.cluster.state_codec import FIELDS, read, write
+
     agenda, in_flight, failures = parts.agenda, parts.in_flight, parts.recorder.outbox.failures
-    with parts.lock, agenda:
-        now = parts.hooks._now()
-        agenda.work_in(now)
-        if dict.get(agenda.store, task.id) is not former:
-            return False
-        fields = dict(former.__dict__)
-        former.__dict__["history"] = fields["history"].copy()
-        object.__setattr__(task, "__dict__", fields)  # in one step: others may read it
-        dict.__setitem__(agenda.store, task.id, task)
-        entry = _inherit(agenda, task, former, now)
-        for run in {*in_flight.all(), *failures.values()}:
-            if run.task is former:
-                run.move_to(task, entry)
+    now, fields = parts.hooks._now(), former.__dict__
+    agenda.work_in(now)  # while `former` has the schedule that it is noted with
+    state = {**read(fields, FIELDS), "error": fields["error"], "history": fields["history"]}
+    _restore(former, values, replaced)  # before the exchange, or a Ctrl+C could keep it from that
+    if dict.get(agenda.store, task.id) is not former:
+        return False
+    write(task, state)
+    dict.__setitem__(agenda.store, task.id, task)
+    _end(former)
+    entry = _inherit(agenda, task, former, now)
+    for run in {*in_flight.all(), *failures.values()}:
+        if run.task is former:
+            run.move_to(task, entry)
+    agenda.note_task(task)  # `former` may have been assigned to while it was written into a backend
     return True
 
 
+def _end(former: Task) -> None:
+    """Let a task that was replaced keep its state of now, apart from what the other one has of it."""
+    fields = former.__dict__
+    fields["history"] = fields["history"].copy()
+    if fields["status"] is TaskStatus.RUNNING:  # for ever: the other one gets the outcome
+        has_run, has_failed = fields["last_success_at"] is not None, fields["error_message"] is not None
+        status = TaskStatus.SUCCESS if has_run else TaskStatus.PENDING
+        fields["status"] = TaskStatus.FAILED if has_failed else status
+
+
+def _restore(former: Task, values: Mapping[str, Any], replaced: Mapping[str, Any]) -> None:
+    """Undo the change of a task to these values, but for what was assigned since."""
+    fields = {**former.rare_defaults, **former.__dict__}
+    own = {name: replaced[name] for name, value in values.items() if fields[name] is value}
+    former.__dict__.update(own)
+    former._leave_out(former.__dict__, own)
+    if "timezone" in own:
+        former.keep_moments(RECORDED)
+
+
 def _inherit(agenda: Agenda, task: Task, former: Task, now: datetime) -> Entry:
-    """Return the entry of a task that has been put into the store: all that was known beside the fields of `former`."""
+    """Return the entry of a task that has been put into the store: all that was known beside the fields of `former`.
+
+    `former` keeps none of it, or slots that its schedule does not have would count as run.
+    """
     left = agenda.entries[task.id]
     agenda.drop(task.id)
-    task._entry = former._entry
+    task._entry, former._entry = former._entry, None
     entry = own(task, agenda.reference)
     entry.order, entry.started, entry.counters = left.order, left.started, left.counters
     agenda.add(task, now)

@@ -1,7 +1,7 @@
 """Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,7 @@ class Reports:
             has_executor_ended=parts.capacity.has_ended,
             is_full=number > 0 and number >= parts.capacity.limit(),
             are_all_paused=parts.is_paused,
+            is_ticked=parts.is_ticked or session is not None,
         )
 
     def select(self, tag: str | None, status: TaskStatus | str | None, text: str | None) -> list[Task]:
@@ -89,18 +90,20 @@ class Reports:
 
         return first_run_from(task, now)
 
-    def upcoming(self, until: datetime | None, limit: int | None) -> "Iterator[PlannedRun]":
+    def upcoming(self, until: datetime | timedelta | None, limit: int | None) -> "Iterator[PlannedRun]":
         """Do what `TaskRegistry.upcoming` says."""
-        _check_moment("until", until)
+        if not isinstance(until, datetime | timedelta | None):
+            raise InvalidTypeError(f"until must be a datetime, a timedelta or None, got {short_repr(until)}")
         if limit is not None:
             check_count("limit", limit, 0, ", or None")
         if self._parts.is_paused:
             return iter(())
-        end = None if until is None else to_utc(until)
+        end = to_utc(until) if isinstance(until, datetime) else None
         with self._parts.lock, self._parts.agenda as agenda:
             now = self._parts.hooks._now()
             agenda.work_in(now)
             utc = agenda.note_time(now)
+            end = utc + until if isinstance(until, timedelta) else end
             tasks = {entry.order: entry.task for entry in agenda.entries.values()}
             # None before now: so the first of what is overdue comes before the rest has been asked.
             bounds = [(max(entry.due or utc, utc), entry.order) for entry in agenda.entries.values()]

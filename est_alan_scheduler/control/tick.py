@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def run_tick(parts: Parts) -> None:
     """Plan and start, in this thread."""
+    parts.is_ticked = True
     parts.recorder.expire()
     runner, session = _select_runner(parts), parts.session
     if session is None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
+from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.waiting import Waits
+from est_alan_scheduler.fields.checks import refuse_unknown
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
@@ -65,13 +67,19 @@ class RegistryView:
         return iter(list(self.store.values()))
 
     def select(
-        self, *, tag: str | None = None, status: TaskStatus | str | None = None, text: str | None = None
+        self,
+        *,
+        tag: str | None = None,
+        status: TaskStatus | str | None = None,
+        text: str | None = None,
+        **others: Never,
     ) -> list[Task]:
         """Return the tasks that have this tag, this status and this text, each if it is given, in registration order.
 
         `text` is found in the id, the name and the description, in upper or lower case. Raises `ValueError` for an
         unknown status, `TypeError` for a tag or a text that is not a `str`.
         """
+        refuse_unknown("select", others)
         return self._reports.select(tag, status, text)
 
     def table(self) -> str:
@@ -107,8 +115,9 @@ class RegistryView:
     def wait(self, task_id: str | Task, timeout: float | timedelta | None = None) -> Task:
         """Wait until the run of the task in flight, or else its next run, has ended, and return the task.
 
-        After `run_now` in this thread, that is the requested run, even if it has ended already. A run has ended when
-        its outcome is recorded, also if a retry follows. Returns at once if the task has run and no run is to come.
+        After `run_now` in this thread or in the coroutine that calls `asyncio.to_thread(registry.wait, …)`, that is the
+        requested run, even if it has ended already. A run has ended when its outcome is recorded, also if a retry
+        follows. Returns at once if the task has run and no run is to come.
         With a backend, a run of another instance counts as well: the store is asked about it up to once a second.
         Something has to tick the registry meanwhile: a loop, another thread, or another instance on the backend.
 
@@ -119,13 +128,18 @@ class RegistryView:
         """
         return self._waits.wait(task_id, timeout)
 
-    def upcoming(self, *, until: datetime | None = None, limit: int | None = None) -> "Iterator[PlannedRun]":
+    def upcoming(
+        self, *bare: Never, until: datetime | timedelta | None = None, limit: int | None = None
+    ) -> "Iterator[PlannedRun]":
         """Return the planned runs of all tasks, in order and lazily: up to `until`, at most `limit` of them.
 
         A plan follows the slots: a task that is due runs now, then at each slot. It leaves out dependencies, failures
-        and the duration of runs; `simulate` takes dependencies into account. `until` is naive local time, or aware.
-        Raises `TypeError` or `ValueError` for an invalid limit.
+        and the duration of runs; `simulate` takes dependencies into account. `until` is naive local time, aware,
+        or a `timedelta` from now. Raises `TypeError` or `ValueError` for an invalid limit.
         """
+        if bare:
+            example = "upcoming(limit=5), upcoming(until=timedelta(days=1))"
+            raise InvalidTypeError(f"the limits of upcoming are given by name: {example}")
         return self._reports.upcoming(until, limit)
 
     @property

@@ -2,11 +2,14 @@
 
 import logging
 import math
-import threading
+from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import datetime, timedelta
+from itertools import count
 from threading import get_ident
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from est_alan_scheduler._support.errors import InvalidValueError, WaitTimeoutError, WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic
@@ -23,7 +26,7 @@ from est_alan_scheduler.schedules.due import is_done
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 _SHORTEST, _LONGEST = 0.02, 1.0  # seconds until the store is asked again: more each time
-_MOST_REQUESTS = 1_000  # that a thread's waits know of
+_MOST_REQUESTS = 1_000  # that a context remembers, and a registry
 
 
 class Mark(NamedTuple):
@@ -41,11 +44,12 @@ class Mark(NamedTuple):
     """The start, in UTC, of a run that goes on with another instance, and whose end is awaited."""
 
 
-class _Requests(threading.local):
-    """The marks of runs that this thread has requested and not waited for."""
-
-    def __init__(self) -> None:
-        self.marks: dict[str, Mark] = {}
+# The number of the run that this context requested last, by the number of the registry and the id of the task. A thread
+# begins with an empty context, and `asyncio.to_thread` copies that of its coroutine. Numbers keep nothing alive.
+_requests: ContextVar[Mapping[tuple[int, str], int]] = ContextVar(
+    "est_alan_scheduler.requests", default=MappingProxyType({})
+)
+_numbers = count(1)
 
 
 class Waits:
@@ -57,7 +61,8 @@ class Waits:
     def __init__(self, parts: Parts, reports: Reports) -> None:
         self._parts = parts
         self._reports = reports
-        self._requests = _Requests()
+        self._number = next(_numbers)
+        self._marks: dict[int, Mark] = {}  # by the number of the request for a run that was not waited for
         self._has_warned = False
 
     def mark(self, task_id: str) -> Mark | None:
@@ -67,15 +72,23 @@ class Waits:
             return None if task is None else self._mark(task)
 
     def note_request(self, task_id: str, mark: Mark) -> None:
-        """Note that this thread has requested a run, when the task stood at `mark`.
+        """Note that this context has requested a run, when the task stood at `mark`.
 
-        Its next wait is for that run, even if that has ended before.
+        Its next wait, and that of a copy of this context, is for that run, even if that has ended before.
         """
-        marks = self._requests.marks
-        marks.pop(task_id, None)
-        marks[task_id] = mark
-        while len(marks) > _MOST_REQUESTS:
-            del marks[next(iter(marks))]
+        number, key = next(_numbers), (self._number, task_id)
+        with self._parts.lock:
+            self._marks[number] = mark
+            _limit(self._marks)
+        requests = dict(_requests.get())
+        requests.pop(key, None)
+        requests[key] = number
+        _limit(requests)
+        _requests.set(requests)
+
+    def _request(self, task_id: str) -> int | None:
+        """Return the number of the run that this context has requested; None if it has not."""
+        return _requests.get().get((self._number, task_id))
 
     def wait(self, which: str | Task, timeout: float | timedelta | None) -> Task:
         """Do what `TaskRegistry.wait` says."""
@@ -91,7 +104,8 @@ class Waits:
                 end.wait(0)
                 task = watch.look()
                 if task is not None:
-                    self._requests.marks.pop(task_id, None)
+                    with parts.lock:
+                        self._marks.pop(self._request(task_id) or 0, None)
                     return task
                 now = monotonic()
                 if now >= read_at:
@@ -110,7 +124,7 @@ class Waits:
 
     def _begin(self, task_id: str) -> "_Watch":
         self._read(task_id)
-        requested = self._requests.marks.get(task_id)
+        requested = self._marks.get(self._request(task_id) or 0)
         parts = self._parts
         if requested is not None and requested.entry is not None:
             return _Watch(parts, task_id, requested, None)
@@ -206,6 +220,12 @@ class _Watch:
         if row is None or last is None or row.epoch <= mark.epoch or task.status is TaskStatus.RUNNING:
             return False
         return to_utc(last) >= mark.floor if mark.floor is not None else last != mark.last_run_at
+
+
+def _limit(requests: dict[Any, Any]) -> None:
+    """Forget the earliest of too many requests."""
+    while len(requests) > _MOST_REQUESTS:
+        del requests[next(iter(requests))]
 
 
 def _run_of(task_id: str, parts: Parts) -> Run | None:

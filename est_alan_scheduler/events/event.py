@@ -25,8 +25,9 @@ EventName = Literal[
 ]
 """The name of an event.
 
-Each attempt that fails publishes `failed`, and then `retrying` if another one follows, else `gave_up`. A success after
-failures publishes `succeeded`, and then `recovered`. The start of a run that makes up for several slots publishes
+Each attempt that fails publishes `failed`, and then `retrying` if another one follows, else `gave_up`. Another run that
+replaces a retry which waits publishes `gave_up` for the run before, and then `started`. A success after failures
+publishes `succeeded`, and then `recovered`. The start of a run that makes up for several slots publishes
 `started`, and then `skipped`.
 """
 

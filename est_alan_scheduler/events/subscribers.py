@@ -33,7 +33,9 @@ class Subscribers:
     called or compared under it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, call_fault: Callable[[Callback], str | None] = lambda _: None) -> None:
+        """Begin with the log alone. `call_fault` tells why a function cannot be called with one argument, if so."""
+        self._call_fault = call_fault
         self._subscriptions: dict[str, dict[object, Callback]] = {name: {} for name in EVENTS}  # replaced, not changed
         self.callbacks: dict[str, tuple[Callback, ...]] = dict.fromkeys(EVENTS, ())
         self.publishes_successes = False
@@ -74,6 +76,11 @@ class Subscribers:
 
     def _subscribe_to_all(self, names: Iterable[str], callback: Callback) -> Callable[[], None]:
         check_callback(callback)
+        if self._call_fault(callback) is not None:
+            raise InvalidTypeError(
+                f"callback must be a plain function that takes an Event, got {short_repr(callback)}, "
+                "which cannot be called with one: write def alert(event), for example"
+            )
         ends = [self.subscribe(name, callback) for name in dict.fromkeys(names)]
 
         def end() -> None:

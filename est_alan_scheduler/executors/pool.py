@@ -43,9 +43,10 @@ class Pool:
 
     def __init__(self, source: ExecutorSource) -> None:
         if not isinstance(source, Executor) and not callable(source):
+            is_url = isinstance(source, str) and "://" in source  # it may have a password
+            got = f"a URL: write backend='{source.split(':')[0]}://…'" if is_url else short_repr(source)
             raise InvalidTypeError(
-                "executor must be a concurrent.futures.Executor, a function that makes one, or None, "
-                f"got {short_repr(source)}"
+                f"executor must be a concurrent.futures.Executor, a function that makes one, or None, got {got}"
             )
         self._lock = threading.Lock()
         self._factory = None if isinstance(source, Executor) else source

@@ -9,12 +9,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationInfo, model_validator
 
-from est_alan_scheduler._support.errors import InvalidValueError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
+_EXCLUDED = "exclude must hold dates such as date(2026, 12, 25) or '2026-12-25'"
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
@@ -173,13 +174,17 @@ def check_func(value: object, info: ValidationInfo) -> Callable[..., Any]:
         return function_named(value)
     if callable(value):
         return value
-    raise ValueError(f"func must be callable, got {short_repr(value)}; a name is only loaded by model_validate_json")
+    raise ValueError(
+        f"func must be callable, got {short_repr(value)}; a name is only loaded by model_validate_json; "
+        "write the function itself, func=f without ()"
+    )
 
 
 def check_args(value: object, info: ValidationInfo) -> tuple[Any, ...]:
     """Return the positional arguments as a tuple, from a tuple or list."""
     if not isinstance(value, tuple | list):
-        raise _refusal("args must be a tuple or list of positional arguments", value)
+        expected = "args must be a tuple or list of positional arguments"
+        raise ValueError(f"{_refusal(expected, value)}{_hints().argument_hint(value)}")
     _refuse_marked("args", enumerate(value), info)
     return tuple(value)
 
@@ -247,7 +252,7 @@ def check_exclude(value: object) -> tuple[date, ...]:
     if value is None:
         return ()
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
-        raise _refusal("exclude must be a list of dates", value)
+        raise ValueError(f"{_refusal('exclude must be a list of dates', value)}{_hints().excluded_hint(value)}")
     return tuple(sorted({_date(item) for item in value}))
 
 
@@ -259,7 +264,8 @@ def _date(value: object) -> date:
             return date.fromisoformat(value)
         except ValueError:  # 30 February
             pass
-    raise _refusal("exclude must hold dates such as date(2026, 12, 25) or '2026-12-25'", value)
+    hint = _hints().weekday_hint(value)
+    raise ValueError(f"{_refusal(_EXCLUDED, value)}{hint}")
 
 
 def check_error(value: object, info: ValidationInfo) -> BaseException | None:
@@ -302,6 +308,14 @@ def near_miss(name: object, known: Iterable[str]) -> str:
     return f" (did you mean {same[0]!r}?)" if same else ""
 
 
+def refuse_unknown(call: str, given: Iterable[str], known: Iterable[str] = ()) -> None:
+    """Raise `TypeError` for a keyword argument that a call does not take, if there is one."""
+    for name in given:
+        meant = _hints().peer_word(call, name)
+        hint = near_miss(name, known) if meant is None else f": write {meant}"
+        raise InvalidTypeError(f"{call.removesuffix('()')} takes no argument {name!r}{hint}")
+
+
 class KnownFields(BaseModel):
     """A model whose errors for an unknown field, and for values without a name, say what to write."""
 
@@ -328,5 +342,5 @@ class KnownFields(BaseModel):
                 meant = next(filter(None, (_hints().peer_word(model, name, names) for model in models)), None)
                 if meant is not None:
                     raise ValueError(f"{cls.__name__} has no field {short_repr(name)}: {meant}")
-                hint = f"{near_miss(name, known)}; its fields are: {', '.join(known)}"
+                hint = near_miss(name, known) or f"; its fields are: {', '.join(known)}"
                 raise InvalidValueError(f"{cls.__name__} has no field {short_repr(name)}{hint}")

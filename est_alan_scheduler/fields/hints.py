@@ -1,7 +1,7 @@
 """Words of other schedulers, `schedule`, APScheduler, Celery beat and cron, and what says the same here."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
 
 from est_alan_scheduler.calendar.cron_dialects import interval_meant
@@ -109,7 +109,8 @@ _WORDS_OF: dict[str, dict[str, str]] = {
             "registry.register(Task(func=…, every={'minutes': 5})), or @registry.task(every={'minutes': 5})"
         ),
         "every": "@registry.task(every={'minutes': 5}), or registry.register(Task(func=…, every={'minutes': 5}))",
-        "run_pending run_all": "registry.tick() runs what is due; start_scheduler() does it in a loop",
+        "run_pending": "registry.tick() to run what is due, or start_scheduler(registry=registry) to do so in a loop",
+        "run_all": "registry.run_now(task) for each task in registry",
         "start run run_forever start_in_background serve": (
             "start_scheduler(registry=registry), or start_scheduler(blocking=True, registry=registry)"
         ),
@@ -119,13 +120,26 @@ _WORDS_OF: dict[str, dict[str, str]] = {
         "get_job get_schedule get_task": "registry[id]; `id in registry` says whether there is one",
         "get_jobs get_schedules get_tasks jobs tasks all": "list(registry), or registry.store, a dict by id",
         "print_jobs": "print(registry.table())",
-        "modify_job reschedule_job modify reschedule edit": "registry.update(id, every={'minutes': 10})",
+        "modify_job reschedule_job modify reschedule edit": (
+            "registry.update(id, at=None, every={'minutes': 10}), with None for the schedule that it had"
+        ),
         "pause_job": "registry.pause(id)",
         "resume_job unpause unpause_schedule": "registry.resume(id)",
         "add_listener subscribe": "registry.on('failed', callback)",
         "trigger run_job run_task delay apply_async": "registry.run_now(id)",
         "idle_time": "registry.idle_seconds()",
     },
+    "TaskRegistry()": {
+        "timezone tz": "defaults={'timezone': 'Asia/Seoul'}",
+        "start_at end_at exclude jitter misfire_grace run_immediately depends_on_mode timeout retry history_limit": (
+            "it into defaults={'misfire_grace': 300}"
+        ),
+        "tags max_runs remove_when_done job_defaults task_defaults": "it into defaults={'misfire_grace': 300}",
+        "max_workers workers threads executors pool": "executor=ThreadPoolExecutor(4)",
+        "jobstores jobstore store url db database": "backend='sqlite:///tasks.db'",
+    },
+    "select": {"tags": "tag='daily'"},
+    "shutdown": {"wait": "timeout=0 not to wait, nothing to wait"},
 }
 _HINTS = {
     name: {word: hint for words, hint in groups.items() for word in words.split()} for name, groups in _WORDS_OF.items()
@@ -185,6 +199,28 @@ def moment_hint(field: str, value: object) -> str:
     if isinstance(value, time) or (isinstance(value, str) and re.fullmatch("[0-9]{1,2}:[0-9]{2}(:[0-9]{2})?", value)):
         return f": a time of each day is at={str(value)[:5]!r}" if field == "run_at" else ""
     return ""
+
+
+def argument_hint(value: object) -> str:
+    """Return what to write instead of `args` that are a single argument."""
+    is_single = isinstance(value, str | bytes) or not (value is None or isinstance(value, Iterable))
+    shown = repr(value) if is_single else ""
+    return f": write args=({shown},)" if 0 < len(shown) <= _MAX_LENGTH else ""
+
+
+def excluded_hint(value: object) -> str:
+    """Return what to write instead of dates that are not in a list."""
+    if isinstance(value, date):
+        return f": write [{f'{value:%Y-%m-%d}'!r}]"
+    if isinstance(value, str) and re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        return f": write [{value!r}]"
+    return weekday_hint(value)
+
+
+def weekday_hint(value: object) -> str:
+    """Return what to write instead of a weekday among the dates that are excluded."""
+    is_weekday = isinstance(value, str) and value.lower()[:3] in {name[:3] for name in (*_WEEKDAYS, "weekend")}
+    return ": weekdays are chosen by on, beside at: on='mon-fri'" if is_weekday else ""
 
 
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

@@ -55,8 +55,9 @@ def check_on(value: object) -> str | None:
             raise ValueError(reason(value, error)) from None
         return value
     hint = ""
-    if isinstance(value, date):  # a datetime is one
-        hint = f": for one date, write run_at={value.isoformat()!r} with a time instead of at"
+    if isinstance(value, date):
+        moment = value.isoformat() if isinstance(value, datetime) else f"{value}T09:00"
+        hint = f": for one date, write run_at={moment!r} instead of at and on"
     elif isinstance(value, list | tuple | set | frozenset) and all(isinstance(item, str | int) for item in value):
         hint = f": write {','.join(map(str, value))!r}"
     elif type(value) is int:

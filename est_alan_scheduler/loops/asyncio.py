@@ -10,12 +10,14 @@ from est_alan_scheduler._support.interpreter import is_ending
 from est_alan_scheduler.control.loop_side import LONGEST_WAIT, LoopSide
 from est_alan_scheduler.executors.capacity import loop_runner
 from est_alan_scheduler.executors.event_loop import EventLoopRunner
-from est_alan_scheduler.loops.ticking import loop_side, tick_once
+from est_alan_scheduler.loops.ticking import loop_side, tick_once, warn_if_empty
 from est_alan_scheduler.task_registry import TaskRegistry
 
 
-async def run(registry: TaskRegistry, interval: float) -> None:
-    """Do what `run_scheduler` says."""
+async def run(registry: TaskRegistry, interval: float, is_given: bool = True) -> None:
+    """Do what `run_scheduler` says. `is_given`: the program has named the registry."""
+    if not is_given:
+        warn_if_empty(registry)
     event_loop = asyncio.get_running_loop()
     runner = EventLoopRunner(registry, lambda: registry.max_running)
     side, wake = loop_side(registry), asyncio.Event()
@@ -26,7 +28,7 @@ async def run(registry: TaskRegistry, interval: float) -> None:
             event_loop.call_soon_threadsafe(wake.set)
 
     token = loop_runner.set(runner)
-    side.add_waker(wake_loop)
+    side.begin_loop(wake_loop)
     try:
         while runner.interruption is None:
             wake.clear()

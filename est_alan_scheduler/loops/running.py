@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from est_alan_scheduler._support.errors import WrongStateError
+from est_alan_scheduler._support.errors import InvalidTypeError, WrongStateError
 from est_alan_scheduler.loops.asyncio import run
 from est_alan_scheduler.loops.ticking import loop_side
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -14,8 +15,9 @@ from est_alan_scheduler.task_registry import TaskRegistry
 class Running(AbstractAsyncContextManager[None]):
     """What `running` returns: for `async with`, and as the `lifespan` of a Starlette or FastAPI app."""
 
-    def __init__(self, registry: TaskRegistry, interval: float) -> None:
+    def __init__(self, registry: TaskRegistry, interval: float, is_given: bool) -> None:
         self._registry = registry
+        self._is_given = is_given
         self._interval = interval
         self._side = loop_side(registry)
 
@@ -23,13 +25,20 @@ class Running(AbstractAsyncContextManager[None]):
         """Return the block for the life of an app: a server that has started calls a lifespan with its app."""
         return self
 
+    if not TYPE_CHECKING:  # a type checker says so itself
+
+        def __enter__(self) -> None:
+            raise InvalidTypeError("write async with running(registry): in a coroutine")
+
+        __exit__ = __await__ = __enter__
+
     async def __aenter__(self) -> None:
         event_loop = asyncio.get_running_loop()
         if event_loop in self._side.blocks:
             raise WrongStateError(
                 "the registry already runs in this event loop: open one block of running() around all"
             )
-        block = _tick_in_background(self._registry, self._interval)
+        block = _tick_in_background(self._registry, self._interval, self._is_given)
         self._side.open_block(event_loop, block)
         await block.__aenter__()
 
@@ -44,7 +53,7 @@ class Running(AbstractAsyncContextManager[None]):
 
 
 @asynccontextmanager
-async def _tick_in_background(registry: TaskRegistry, interval: float) -> AsyncIterator[None]:
+async def _tick_in_background(registry: TaskRegistry, interval: float, is_given: bool) -> AsyncIterator[None]:
     """Tick during the block. If the scheduler ends by an error, cancel the block, and raise the error at its end."""
     parent = asyncio.current_task()
     is_open, is_cancelled = True, False
@@ -54,7 +63,7 @@ async def _tick_in_background(registry: TaskRegistry, interval: float) -> AsyncI
         if is_open and parent is not None and not job.cancelled():
             is_cancelled = parent.cancel()
 
-    job = asyncio.create_task(run(registry, interval), name="est-alan-scheduler")
+    job = asyncio.create_task(run(registry, interval, is_given), name="est-alan-scheduler")
     job.add_done_callback(cancel_block)
     try:
         yield

@@ -1,9 +1,9 @@
 """The simulation of a plan in virtual time: a real registry with another clock, and functions that do nothing."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.events.subscribers import log_outcome
@@ -13,22 +13,28 @@ from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
 
-def simulate(registry: TaskRegistry, start: datetime, end: datetime) -> Iterator[PlannedRun]:
+def simulate(registry: TaskRegistry, start: datetime, end: datetime | timedelta) -> Iterator[PlannedRun]:
     """Return the runs from `start` to `end`, in order, as if each succeeded at once; no function is called.
 
     Tasks begin as they are now, with their earlier runs; dependencies count. The registry is not changed. `start` and
-    `end` are naive local time, or aware. Raises `TypeError` for anything else.
+    `end` are naive local time, or aware; `end` may be a `timedelta` from `start`. Raises `TypeError` for anything else,
+    `ValueError` for an end before the start.
     """
-    for name, moment in (("start", start), ("end", end)):
-        if not isinstance(moment, datetime):
-            raise InvalidTypeError(f"{name} must be a datetime, got {short_repr(moment)}")
+    if not isinstance(start, datetime):
+        raise InvalidTypeError(f"start must be a datetime, got {short_repr(start)}")
+    if not isinstance(end, datetime | timedelta):
+        raise InvalidTypeError(f"end must be a datetime or a timedelta, got {short_repr(end)}")
+    first = to_utc(start)
+    last = to_utc(end) if isinstance(end, datetime) else first + end
+    if last < first:
+        raise InvalidValueError(f"end must not lie before start, got {end} and {start}")
     if registry.is_paused:
         return iter(())
-    virtual = _VirtualRegistry(to_utc(start))
+    virtual = _VirtualRegistry(first)
     virtual.store = {task.id: _stand_in(task) for task in registry}
     for copy in virtual:
         share_state(copy, registry.store[copy.id])
-    return virtual.run(to_utc(end))
+    return virtual.run(last)
 
 
 class _VirtualRegistry(TaskRegistry):

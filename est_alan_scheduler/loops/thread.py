@@ -9,7 +9,7 @@ from typing import NoReturn
 from est_alan_scheduler._support.interpreter import has_ended, has_other_threads, is_ending, monotonic
 from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.fields.checks import in_seconds
-from est_alan_scheduler.loops.ticking import loop_side, tick_once
+from est_alan_scheduler.loops.ticking import loop_side, tick_once, warn_if_empty
 from est_alan_scheduler.runs.run import ThreadContext
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -37,7 +37,7 @@ class SchedulerThread(threading.Thread):
         side = self._side
         has_rested = False
         self._context = side.context()
-        side.add_waker(self._wake.call)
+        side.begin_loop(self._wake.call)
         try:
             while not self._stopping and not has_ended():
                 if is_ending() and not has_rested and not has_other_threads():
@@ -77,13 +77,16 @@ class SchedulerThread(threading.Thread):
         self.stop()
 
 
-def run_blocking(registry: TaskRegistry, interval: float) -> NoReturn:
+def run_blocking(registry: TaskRegistry, interval: float, is_given: bool = True) -> NoReturn:
     """Tick and wait, in turn, until Ctrl+C or SystemExit, which are raised.
 
     Calls that still go on in an executor then are recorded as FAILED, "interrupted by shutdown".
+    `is_given`: the program has named the registry.
     """
+    if not is_given:
+        warn_if_empty(registry)
     side, wake = loop_side(registry), Wakeup()
-    side.add_waker(wake.call)
+    side.begin_loop(wake.call)
     try:
         while True:
             wake.wait(0)

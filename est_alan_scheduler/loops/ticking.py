@@ -20,9 +20,9 @@ def check(interval: float | timedelta, registry: TaskRegistry) -> float:
     """Return the interval in seconds; raise `ValueError` unless a loop can tick `registry` at it."""
     seconds = in_seconds(interval)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-        raise InvalidValueError(
-            f"interval must be a finite number of seconds greater than 0, or a timedelta, got {short_repr(interval)}"
-        )
+        hint = ": a registry is given by name, registry=registry" if hasattr(interval, "tick") else ""
+        expected = "interval must be a finite number of seconds greater than 0, or a timedelta"
+        raise InvalidValueError(f"{expected}, got {short_repr(interval)}{hint}")
     if not callable(getattr(registry, "tick", None)):
         raise InvalidValueError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
     return seconds
@@ -63,5 +63,13 @@ def loop_side(registry: TaskRegistry) -> LoopSide:
 
     A mock that follows the class, `MagicMock(spec=TaskRegistry)`, is a stand-in too.
     """
-    side = getattr(registry, "_loop_side", None)
-    return side if isinstance(side, LoopSide) else TaskRegistry()._loop_side
+    found = getattr(registry, "_loop_side", None)
+    side = found if isinstance(found, LoopSide) else TaskRegistry()._loop_side
+    side.expect_ticks()
+    return side
+
+
+def warn_if_empty(registry: TaskRegistry) -> None:
+    """Log that a loop of the global registry, which the program has not named, begins without tasks."""
+    if isinstance(registry, TaskRegistry) and registry.backend is None and len(registry) == 0:
+        log(logging.WARNING, "The global registry, which this loop ticks, has no tasks: is registry=… missing?")

@@ -12,6 +12,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.task_dict import TaskDict
+from est_alan_scheduler.planning.unscheduled import Unscheduled
 from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_history, note_past, note_run
 from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule, in_utc
@@ -37,6 +38,7 @@ class Agenda:
         self.read_clock: Callable[[], datetime] | None = None  # of the registry
         self.notes: deque[Task | tuple[str, bool] | None] = deque()
         self.clock_guard = ClockGuard()
+        self.unscheduled = Unscheduled()
         self.changes = 0  # so far: a decision that a tick made at another count has to be made again
         self.starts = 0  # so far
         # With a cluster session: the tasks of fixed slots behind whose last runs the clock has gone back.
@@ -134,6 +136,7 @@ class Agenda:
             return
         self.changes += 1  # others that a tick found ready may depend on it
         self._dropped.append(entry.task)
+        self.unscheduled.told.pop(task_id, None)
         self.take_off(entry)
         if entry.due is not None:
             self._unfile(entry, entry.due)
@@ -219,8 +222,7 @@ class Agenda:
         taken: list[Entry] = []
         moments, filed = self._moments, self._filed
         while moments and moments[0] <= moment and (limit is None or len(taken) < limit):
-            due = moments[0]
-            found = filed.get(due)
+            found = filed.get(due := moments[0])
             if found is None:
                 heappop(moments)
             elif isinstance(found, Entry) or limit is None or len(taken) + len(found) <= limit:
@@ -249,9 +251,7 @@ class Agenda:
         task = entry.task
         if task.__dict__["status"] is _RUNNING:
             return  # a running task is filed when it ends or is assigned to
-        if due is None:
-            due = due_moment(task, now)
-        if due is None:
+        if due is None and (due := due_moment(task, now)) is None:
             return
         if entry.due is not None:
             if entry.due <= due:
@@ -339,6 +339,8 @@ class Agenda:
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
+        if schedule is None or self.unscheduled.told:
+            self.unscheduled.note(task.id)
         is_steady = False
         if schedule is not None:
             if schedule.is_fixed:
@@ -373,8 +375,7 @@ class Agenda:
         guard.note_fixed(task, schedule, now)
 
     def _follow_store(self, key: str, moved: bool, now: datetime) -> None:
-        task = self.store.get(key)
-        entry = self.entries.get(key)
+        task, entry = self.store.get(key), self.entries.get(key)
         order = None if moved or entry is None else entry.order
         if entry is not None and order is not None and entry.task is task:
             return

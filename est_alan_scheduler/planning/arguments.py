@@ -172,7 +172,9 @@ def _missing(parameters: Parameters, given: int, kwargs: Collection[str], result
     if name in without_keyword:
         return f"lacks the argument {name!r}, which it takes by position only: give it by args"
     if not name.startswith("dep_"):
-        return f"lacks {'the argument' if len(missing) == 1 else 'the arguments'} {listed(missing)}"
+        meant = next((result for result in map(argument_name, missing) if result in results), None)
+        hint = f" (did you mean {meant!r}?): depends_on gives it {listed(results)}" if meant else ""
+        return f"lacks {'the argument' if len(missing) == 1 else 'the arguments'} {listed(missing)}{hint}"
     hint = near_miss(name, [result for result in results if result not in left])
     if hint or results:
         return f"lacks the argument {name!r}{hint}: depends_on gives it {listed(results)}"

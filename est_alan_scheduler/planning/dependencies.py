@@ -7,11 +7,13 @@ from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.executors.call import Work
+from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.planning.arguments import Accepts, argument_name
 from est_alan_scheduler.schedules.due import is_retry_due
 from est_alan_scheduler.schedules.state import armed
 from est_alan_scheduler.task import Task
 
+_MOST_COMPARED = 200  # ids, because the caller may hold the lock
 _SHOWN = 10  # ids at each end of a long cycle
 
 
@@ -61,6 +63,12 @@ def first_unmet(task: Task, store: Mapping[str, Task]) -> str | None:
         if dependency is None or dependency.last_success_at is None:
             return task_id
     return None
+
+
+def missing_text(task: Task, task_id: str, store: Mapping[str, Task]) -> str:
+    """Return that an id is not registered, and in a registry of moderate size which similar one may be meant."""
+    known = [other for other in list(store) if other != task.id] if len(store) <= _MOST_COMPARED else []
+    return f"is not registered{near_miss(task_id, known)}"
 
 
 def first_consumed(task: Task, store: Mapping[str, Task]) -> str | None:

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.planning.agenda import Agenda
-from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
+from est_alan_scheduler.planning.dependencies import first_stale, first_unmet, missing_text
 from est_alan_scheduler.planning.entry import Entry
-from est_alan_scheduler.planning.why_not import misfire_text
+from est_alan_scheduler.planning.why_not import label, misfire_text
 from est_alan_scheduler.schedules.due import due_moment, misfire
 from est_alan_scheduler.task import Task, TaskStatus
 
@@ -75,6 +75,8 @@ class Readiness:
         agenda, calls = self._agenda, self._calls
         ready: list[Entry] = []
         utc = agenda.note_time(now)
+        if agenda.unscheduled.news:
+            notices += map(Notice, agenda.unscheduled.texts(agenda.store))
         if available == 0:
             return ready
         taken = agenda.take_held()
@@ -158,4 +160,6 @@ class Readiness:
         agenda.wait(entry, dependency, now)
         if dependency not in agenda.store and dependency not in self._warned:
             self._warned.add(dependency)
-            notices.append(Notice(f"Task {dependency!r} is not registered, but others depend on it and wait."))
+            missing, waiting = missing_text(entry.task, dependency, agenda.store), label(entry.task)
+            text = f"Task {dependency!r} {missing}, but others depend on it and wait, {waiting} among them."
+            notices.append(Notice(text))

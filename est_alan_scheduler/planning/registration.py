@@ -11,16 +11,21 @@ from est_alan_scheduler.planning.arguments import argument_name, call_fault
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, inputs
 from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
-from est_alan_scheduler.task import OPTION_NAMES, Task
+from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
 
 INPUTS = frozenset(("depends_on", "after"))
 """The fields that name other tasks."""
+CALLED = INPUTS | {"func", "run_arguments"}
+"""The fields on which it depends whether a run can have the arguments that it was requested with."""
 
 
-def check(task: Task) -> None:
+def check(task: object) -> None:
     """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
     if not isinstance(task, Task):
-        raise InvalidTypeError(f"only a Task can be registered, got {short_repr(task)}")
+        raise InvalidTypeError(
+            f"only a Task can be registered, got {short_repr(task)}: "
+            "write register(Task(func=…, every={'minutes': 5}))"
+        )
     options = options_of(task)
     if len(options) != 1:
         raise InvalidValueError(
@@ -69,6 +74,29 @@ def call_refusal(task: Task, is_run: bool = False) -> str | None:
     return fault and f"Task {task.id!r} cannot call its function: {fault}."
 
 
+def with_arguments(task: Task, arguments: Mapping[str, Any]) -> Task:
+    """Return a copy of `task` that has arguments of one run for its own."""
+    return task.model_copy(update={"args": tuple(arguments["args"]), "kwargs": arguments["kwargs"]})
+
+
+def refusal_of_requested(task: Task) -> str | None:
+    """Return why a run that is to come cannot have the arguments that it was requested with, None if it can.
+
+    Not under a lock, as `call_refusal`.
+    """
+    is_to_come = task.run_requested is not None or task.retry_at is not None
+    if task.run_arguments is None or not (is_to_come or (task.status is TaskStatus.RUNNING and task.retry is not None)):
+        return None
+    called = with_arguments(task, task.run_arguments)
+    try:
+        check_results(called)
+        refused = call_refusal(called)
+    except ValueError as error:
+        refused = str(error)
+    ours = f"These arguments are those of its requested run: run_now({task.id!r}) drops them."
+    return refused and f"{refused} {ours}"
+
+
 def _check_meaning(task: Task, option: str) -> None:
     """Raise `ValueError` for limits of the slots of a task that has none."""
     kind = KINDS[option]
@@ -87,7 +115,7 @@ def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_a
     from the backend, and `task` replaces it.
     """
     if task.id in store and not is_adopted:
-        return f"Task with id {task.id!r} already registered."
+        return f"Task with id {task.id!r} already registered. Write replace=True to replace it."
     return _closed_cycle(task, store, wanted)
 
 
@@ -100,8 +128,18 @@ def refusal_of_change(
         changed._check_together()
         check(changed)
     except ValueError as error:
-        return str(error)
+        return f"{error}{_hint_to_clear(changed, values)}"
     return _closed_cycle(changed, store, wanted) if not INPUTS.isdisjoint(values) else None
+
+
+def _hint_to_clear(changed: Task, values: Mapping[str, Any]) -> str:
+    """Return what to write to give a task another kind of schedule, if a change leaves the former one as it is."""
+    options = options_of(changed)
+    new, former = ([option for option in options if (option in values) is is_new] for is_new in (True, False))
+    if len(new) != 1 or not former:
+        return ""
+    cleared = ", ".join(f"{option}={Task.model_fields[option].default}" for option in former)
+    return f" To change its schedule, write {cleared}, {new[0]}={short_repr(values[new[0]])}"
 
 
 def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:

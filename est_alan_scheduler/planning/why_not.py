@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking
+from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking, missing_text
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
 from est_alan_scheduler.schedules.kinds.after import and_listed
 from est_alan_scheduler.schedules.kinds.table import options_of, read_schedule
@@ -25,12 +25,13 @@ def explain(
     is_full: bool = False,
     has_executor_ended: bool = False,
     are_all_paused: bool = False,
+    is_ticked: bool = True,
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
     `called`: the task whose call goes on, this one or a former one of its id; `is_outcome_dropped`: the outcome of that
     call will be dropped. `is_full`: no further run may start now.
-    `has_executor_ended`: nor ever again. `are_all_paused`: the registry starts none.
+    `has_executor_ended`: nor ever again. `are_all_paused`: the registry starts none. `is_ticked`: something ticks it.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
@@ -63,6 +64,8 @@ def explain(
         return "due now, but the main thread has ended, and Python's executors take no more calls"
     if not reasons and is_full:
         return "due now, but as many runs are in flight as max_running allows"
+    if not reasons and not is_ticked:
+        return "due now, but nothing ticks this registry: start_scheduler(registry=…)"
     return ", and ".join(reasons) or "due now, it runs with the next tick"
 
 
@@ -135,7 +138,7 @@ def _unmet(task: Task, store: Mapping[str, Task], now: datetime) -> list[str]:
     for task_id in inputs(task):
         dependency = store.get(task_id)
         if dependency is None:
-            reasons.append(f"waits for {task_id!r}, which is not registered")
+            reasons.append(f"waits for {task_id!r}, which {missing_text(task, task_id, store)}")
         elif dependency.last_success_at is None:
             reasons.append(f"waits for {_label(dependency)}, which has not succeeded")
     waited_for = lacking(task, store)

@@ -14,13 +14,14 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.events.subscribers import Subscribers
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.planning.arguments import call_fault
 from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.planning.why_not import label
 from est_alan_scheduler.runs.record import Record
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import may_retry
+from est_alan_scheduler.schedules.due import may_retry, show
 from est_alan_scheduler.schedules.state import tried
-from est_alan_scheduler.task import Task
+from est_alan_scheduler.task import Task, TaskStatus
 
 
 class Outbox:
@@ -34,12 +35,12 @@ class Outbox:
 
     def __init__(self, lock: threading.Lock, agenda: Agenda) -> None:
         self.lock = lock
-        self.subscribers = Subscribers()
+        self.subscribers = Subscribers(lambda callback: call_fault(callback, (None,), {}, ()))
         self._agenda = agenda
         self._outcomes: deque[Callable[[], None]] = deque()  # until they are stored
         self._dead_runs: list[Callable[[], None]] = []  # until their tasks are read
         # By task: the latest failed run that is to be retried, until that is published. The event `retrying` follows it
-        # also if the retry has begun or ended meanwhile.
+        # also if the retry has begun or ended meanwhile, `gave_up` if another run has replaced the retry.
         self.failures: dict[str, Run] = {}
         self.remove_if_done: Callable[[Task], object] = lambda _: None
         """Removes a task if it is done and its `remove_when_done` says so."""
@@ -58,6 +59,40 @@ class Outbox:
     def publish_outcome(self, run: Run, record: Record) -> None:
         """Publish the outcome of a run, and its retry."""
         self._publish(run, record, self._event_of(run, record))
+
+    def publish_gave_up(self, event: Event | None) -> None:
+        """Publish that a run has failed for good although its retry waited, if that has happened."""
+        if event is not None and self.subscribers.callbacks["gave_up"]:
+            self.subscribers.publish(event)
+
+    # What becomes of a retry that waits; the caller holds the lock.
+
+    def gave_up(self, task: Task, now: datetime) -> Event | None:
+        """Return the event of the last run of `task`, which has failed, for the case that its retry never comes."""
+        if task.status is not TaskStatus.FAILED or task.id in self.failures:
+            return None  # the outcome is still to be published, and the event with it
+        line = task.history[-1] if task.history else {}
+        if line.get("run_at") != task.last_run_at:  # of a run of another instance, there is none
+            line = {}
+        slot = tried(task)
+        return Event(
+            name="gave_up",
+            task_id=task.id,
+            slot=task.last_run_at if slot is None else show(task.timezone, slot, now),
+            attempt=task.attempt,
+            started_at=task.last_run_at,
+            finished_at=line.get("finished_at"),
+            error=task.error,
+            error_message=task.error_message,
+            consecutive_failures=task.consecutive_failures,
+        )
+
+    def note_next(self, run: Run) -> None:
+        """Note that `run` begins, the retry of the last run or what replaces that."""
+        failure = self.failures.get(run.task.id)
+        if failure is not None:
+            failure.is_retried = run.attempt > 1
+            failure.is_replaced = run.attempt == 1
 
     # Published later.
 
@@ -165,6 +200,8 @@ class Outbox:
                     is_retried = not run.is_dead and self._is_retried(run, record.retry_at)
                     if self.failures.get(run.task.id) is run:
                         del self.failures[run.task.id]
+                    if not is_retried and not run.is_dead:
+                        self._drop_retry(run.task, record.retry_at)
         if run.is_dead:
             return
         if is_retried:
@@ -174,6 +211,13 @@ class Outbox:
         elif run.failures:
             self._publish_more(event, "recovered")
 
+    def _drop_retry(self, task: Task, retry_at: datetime) -> None:
+        """Let the retry of a run that is given up wait no longer: what replaces it would tell so once more."""
+        is_registered = dict.get(self._agenda.store, task.id) is task
+        if is_registered and task.retry_at is not None and to_utc(task.retry_at) == to_utc(retry_at):
+            task.__dict__["retry_at"] = None
+            self._agenda.note_task(task)
+
     def _publish_more(self, event: Event, name: EventName) -> None:
         if self.subscribers.callbacks[name]:
             self.subscribers.publish(replace(event, name=name, retry_at=None))
@@ -181,9 +225,18 @@ class Outbox:
     def _is_retried(self, run: Run, retry_at: datetime | None) -> bool:
         """Return whether a failed run is retried, by the present state of its task, or has been already."""
         task = run.task
+        if run.is_replaced:
+            return False
         if run.is_retried or (task.attempt > run.attempt and tried(task) == run.slot):  # here, or by another instance
             return True
+        is_registered = dict.get(self._agenda.store, task.id) is task
+        if retry_at is not None and is_registered and self._has_run_elsewhere(run):
+            return True  # the retry has waited; the instance that has replaced it publishes `gave_up`
         if retry_at is None or task.retry_at is None or to_utc(task.retry_at) != to_utc(retry_at):
             return False
-        is_registered = dict.get(self._agenda.store, task.id) is task
         return is_registered and task.run_requested is None and may_retry(task)
+
+    def _has_run_elsewhere(self, run: Run) -> bool:
+        """Return whether another instance has begun a run of the task since `run`."""
+        last = run.task.last_run_at
+        return run.epoch is not None and last is not None and to_utc(last) > to_utc(run.started_at)

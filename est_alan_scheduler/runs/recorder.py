@@ -60,6 +60,9 @@ class RunRecorder:
         else:
             run.context.runs.append(run)
         fields = task.__dict__
+        had_retry = fields["retry_at"] is not None
+        if had_retry and run.attempt == 1:
+            run.gave_up = self.outbox.gave_up(task, now)
         # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
@@ -76,12 +79,12 @@ class RunRecorder:
         if run.attempt == 1:
             fields["runs"] += 1
             if "run_arguments" in fields and fields["run_requested"] is None:
-                del fields["run_arguments"]
+                fields.pop("run_arguments", None)  # if another thread has not done so meanwhile
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
-        if run.attempt > 1 and task.id in self.outbox.failures:
-            self.outbox.failures[task.id].is_retried = True
+        if had_retry:
+            self.outbox.note_next(run)
         if run.epoch is not None and self.session is not None:
             self.session.run_began(run)
 
@@ -215,6 +218,8 @@ class RunRecorder:
             entry.counters = entry.counters or RunCounters()
             entry.counters.count_dead_run(run.attempt)
         self.counters.count_dead_run(run.attempt)
+        if retry_at is not None:
+            self.outbox.failures[task.id] = run
         self.outbox.add_dead_run(run, dead_run_record(line, retry_at))
 
     def mark_dead(self, run: Run, line: dict[str, Any] | None, is_success: bool) -> None:
@@ -265,8 +270,8 @@ class RunRecorder:
             if agenda.wanted_fresh and task.id in agenda.wanted_fresh:
                 agenda.changes += 1  # after the clock went back, a new success may have the moment of a consumed one
             if "consecutive_failures" in fields:
-                run.failures = fields["consecutive_failures"]
-                del fields["consecutive_failures"]
+                run.failures = task.consecutive_failures
+                fields.pop("consecutive_failures", None)
             fields["last_success_at"] = line["finished_at"]
             if agenda.waiting:
                 agenda.file_dependents(task.id, run.now)

@@ -7,6 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.events.event import Event
 from est_alan_scheduler.executors.call import Call, Work
 from est_alan_scheduler.executors.current_run import CurrentRun
 from est_alan_scheduler.planning.dependencies import inputs
@@ -37,6 +38,10 @@ class Run:
 
     first_task: Task | None = None
     """The task that it started for, if another one has taken its place since."""
+    gave_up: Event | None = None
+    """The event of the failed run before, if this one replaces its retry, which waited."""
+    is_replaced = False
+    """It has failed, and another run has replaced the retry before that was published."""
 
     def __init__(
         self,

@@ -175,6 +175,9 @@ class RunStarter:
 
     def _take_work(self, run: Run) -> Work:
         """Publish the start of `run`, and return what it is to call; the results of dependencies go with it."""
+        if run.gave_up is not None:
+            self._recorder.outbox.publish_gave_up(run.gave_up)
+            run.delay()
         if self._subscribers.callbacks["started"]:
             self._subscribers.publish(Event("started", run.task.id, run.shown_slot(), run.attempt, run.started_at))
             run.delay()

@@ -161,7 +161,7 @@ class TestTaskOfOthers:
         clock.advance(60)
         second.tick()
         assert (second.store["a"] is mine, mine.result) == (True, 3)
-        with pytest.raises(ValueError, match=r"^Task with id 'a' already registered.$"):
+        with pytest.raises(ValueError, match=r"^Task with id 'a' already registered\. Write replace=True"):
             second.register(adder())
 
     def test_a_task_of_another_instance_can_be_registered_here_while_it_runs_here(

@@ -144,6 +144,34 @@ def test_an_interrupt_at_any_moment_of_a_removal_brings_no_task_back(interrupter
     assert moment > 100
 
 
+@pytest.mark.filterwarnings("ignore:Exception ignored in. 'Interruption':pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("is_shared", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_an_interrupt_at_any_moment_of_a_replacement_leaves_one_task_with_its_own_definition(
+    interrupter: Interrupter, is_shared: bool
+) -> None:
+    for moment in count():
+        backend = MemoryBackend(Clock()) if is_shared else None
+        registry = TaskRegistry(backend=backend)
+        former, new = registry.register(adder()), adder(args=(3, 4))
+        registry.tick()
+        interrupter.expect(moment)
+        with suppress(BaseException), interrupter.watching():  # pydantic makes errors of its own of some
+            registry.register(new, replace=True)
+        task = registry["a"]
+        assert (task is former) or (task is new and former.args == (1, 2) and new.args == (3, 4)), interrupter.place
+        assert (task.result, len(task.history)) == (3, 1), interrupter.place
+        registry.tick()
+        if backend is not None:
+            assert f'"args":{list(task.args)}'.replace(" ", "") in backend.fetch(None, 0).definitions["a"].json  # type: ignore[union-attr]
+        registry.run_now(task)
+        registry.tick()
+        assert (task.result, len(task.history)) == (sum(task.args), 2), interrupter.place
+        registry.shutdown(0)
+        if not interrupter.arrived:
+            break
+    assert moment > 100
+
+
 def test_an_interrupt_at_any_moment_of_its_start_leaves_one_heartbeat(interrupter: Interrupter) -> None:
     class Owner:
         def __init__(self) -> None:

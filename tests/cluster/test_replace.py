@@ -1,6 +1,7 @@
 """Replacement and removal of tasks of a backend: by one of several instances."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -82,15 +83,122 @@ def test_an_adopted_task_is_replaced(join: Callable[..., TaskRegistry], clock: C
     assert first["a"].result == 7
 
 
+def test_the_former_task_keeps_its_definition_and_may_come_back(
+    join: Callable[..., TaskRegistry], clock: Clock
+) -> None:
+    first, second = join(), join()
+    former = first.register(adder(retry=1, tags=["x"]))
+    first.tick()
+    second.expose(jobs.add)
+    second.tick()
+    first.register(adder(args=(3, 4)), replace=True)
+    assert (former.args, former.retry, former.tags, former.status) == (
+        (1, 2),
+        Retry(max_retries=1),
+        ("x",),
+        TaskStatus.SUCCESS,
+    )
+    first.register(former, replace=True)
+    clock.advance(60)
+    second.tick()
+    first.tick()
+    theirs = second["a"]
+    assert (theirs.args, theirs.retry, theirs.tags, theirs.result) == ((1, 2), Retry(max_retries=1), ("x",), 3)
+    assert (first["a"] is former, len(first.history("a"))) == (True, 2)
+
+
+def test_one_that_runs_elsewhere_does_not_stay_running(join: Callable[..., TaskRegistry], clock: Clock) -> None:
+    first, second = join(), join()
+    statuses = list[TaskStatus]()
+
+    def meanwhile() -> None:
+        first.tick()
+        former = first["a"]
+        first.register(adder(func=meanwhile, args=(), retry=1), replace=True)
+        statuses.extend((former.status, first["a"].status))
+
+    for registry in (first, second):
+        registry.expose(meanwhile, "meanwhile")
+    first.register(adder(func=meanwhile, args=()))
+    second.tick()
+    assert statuses == [TaskStatus.PENDING, TaskStatus.RUNNING]
+
+
+def test_an_edit_of_another_instance_is_replaced_and_stays_with_the_former_task(
+    join: Callable[..., TaskRegistry], clock: Clock
+) -> None:
+    first, second = join(), join()
+    former = first.register(adder())
+    second.expose(jobs.add)
+    second.tick()
+    second.update("a", args=(5, 6))
+    new = first.register(adder(args=(3, 4)), replace=True)
+    assert (former.args, new.args) == ((5, 6), (3, 4))
+    second.tick()
+    assert second["a"].args == (3, 4)
+
+
+def test_an_assignment_to_the_former_task_meanwhile_does_not_outlast_the_exchange(
+    registry: TaskRegistry, flaky: Flaky
+) -> None:
+    former, new = registry.register(adder()), adder(args=(3, 4))
+    registry.tick()
+    change, assigned = flaky.change, [(7, 7)]
+
+    def assign_meanwhile(changes: Any) -> Any:
+        states = change(changes)
+        if assigned:
+            former.args = assigned.pop()
+        return states
+
+    flaky.change = assign_meanwhile  # type: ignore[method-assign]
+    registry.register(new, replace=True)
+    registry.tick()
+    assert (former.args, new.args, registry["a"] is new) == ((7, 7), (3, 4), True)
+    assert '"args":[3,4]' in registry._session.records.row("a").definition.text()  # type: ignore[union-attr]
+
+
+def test_the_arguments_of_a_run_requested_elsewhere_have_to_fit(
+    join: Callable[..., TaskRegistry], clock: Clock
+) -> None:
+    first, second = join(), join()
+    former = first.register(adder())
+    first.tick()
+    second.expose(jobs.add)
+    second.tick()
+    second.run_now("a", args=(5, 6))
+    refused = "echo takes 1 positional argument .*, but args hold 2. These arguments are those of its requested run"
+    with pytest.raises(ValueError, match=refused):
+        first.register(adder(func=jobs.echo, args=(7,)), replace=True)
+    with pytest.raises(ValueError, match=refused):
+        first.update("a", func=jobs.echo, args=(7,))
+    first.tick()
+    assert (first["a"] is former, former.result) == (True, 11)
+    assert first.register(adder(func=jobs.echo, args=(7,)), replace=True).result == 11
+    clock.advance(60)
+    first.tick()
+    assert first["a"].result == 7
+
+
+def test_one_definition_is_written(registry: TaskRegistry, flaky: Flaky) -> None:
+    registry.register(adder())
+    registry.tick()
+    flaky.asked.clear()
+    registry.register(adder(args=(3, 4)), replace=True)
+    registry.tick()
+    assert [name for name in flaky.asked if name in ("define", "change", "assign")] == ["change"]
+
+
 def test_an_outage_leaves_the_former_task(registry: TaskRegistry, flaky: Flaky) -> None:
     former = registry.register(adder())
     registry.tick()
+    before, said = former.model_dump(), set(former.model_fields_set)
     flaky.fails_before.add("change")
     with pytest.raises(BackendUnavailableError):
         registry.register(adder(args=(3, 4)), replace=True)
     flaky.fails_before.clear()
     end_pause(registry)
-    assert (registry["a"] is former, former.args, len(former.history)) == (True, (1, 2), 1)
+    assert (registry["a"] is former, former.model_dump(), former.model_fields_set) == (True, before, said)
 
 
 def test_a_function_without_a_name_is_refused(join: Callable[..., TaskRegistry]) -> None:

@@ -131,6 +131,20 @@ class TestRemoval:
         registry.update("a", max_runs=1)
         assert (names[-2:], len(registry)) == (["updated a", "removed a"], 0)
 
+    def test_a_retry_that_waits_is_given_up_when_it_leaves(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        register(registry, False, every=None, run_at=START, retry=RETRY, remove_when_done=True)
+        registry.tick()
+        registry.update("a", retry=None)
+        assert names[2:] == ["failed a", "retrying a", "updated a", "gave_up a", "removed a"]
+
+    def test_a_retry_that_a_callback_cancels_is_given_up_once(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        register(registry, False, every=None, run_at=START, retry=RETRY, remove_when_done=True)
+        registry.on("failed", lambda event: registry.update("a", retry=None))
+        registry.tick()
+        assert names[2:] == ["failed a", "updated a", "removed a", "gave_up a"]
+
     def test_a_task_of_that_id_that_was_registered_meanwhile_stays(self, registry: Frozen) -> None:
         def replace() -> None:
             registry.remove("a")

@@ -3,11 +3,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from sys import getsizeof
 from typing import Any
 
 import pytest
+from pydantic import Field, PrivateAttr
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus
+from est_alan_scheduler.cluster.definition_codec import DEFINING
 from tests import jobs
 from tests.frozen import START, Frozen, boom, run_times, work
 
@@ -221,14 +224,16 @@ class TestInMemory:
     def test_many_threads_may_replace_a_task_that_runs(self, memory: Frozen) -> None:
         memory.register(hourly(every={"microseconds": 1}))
         with ThreadPoolExecutor(4) as pool:
-            for future in [
+            futures = [
                 pool.submit(memory.register, hourly(every={"microseconds": 1}), replace=True) for _ in range(100)
-            ]:
+            ]
+            for number, future in enumerate(futures, 1):
                 memory.now += HOUR
-                memory.tick()
+                while len(memory["a"].history) < number:  # an exchange within a tick leaves the run to the next one
+                    memory.tick()
                 future.result()
         (task,) = memory
-        assert (len(task.history), memory.statistics("a").runs) == (100, 100)
+        assert (len(task.history), memory.statistics("a").runs, task.runs) == (100, 100, 100)
 
     def test_the_decorator_replaces_too(self, memory: Frozen) -> None:
         memory.register(hourly())
@@ -237,6 +242,120 @@ class TestInMemory:
         def again() -> None: ...
 
         assert memory["a"].func is again
+
+
+def definition(task: Task) -> dict[str, Any]:
+    return {name: value for name, value in task.model_dump().items() if name in DEFINING}
+
+
+class Owned(Task):
+    """A task with a field that is no state, and none of `Task`."""
+
+    owner: str = "me"
+    note: str = Field("", repr=False)
+    _seen: int = PrivateAttr(1)
+
+
+def owned(**fields: Any) -> Owned:
+    return Owned(**{"id": "a", "every": {"hours": 1}, "func": work, **fields})
+
+
+@pytest.mark.zone
+class TestFormerTask:
+    def test_its_definition_stays_and_may_be_registered_again(self, memory: Frozen) -> None:
+        one, two = memory.register(hourly(tags=["x"])), hourly(every={"hours": 2}, func=boom, timeout=5, paused=True)
+        memory.tick()
+        before, said, events = one.model_dump(), set(one.model_fields_set), noted(memory)
+        memory.register(two, replace=True)
+        assert (one.model_dump(), one.model_fields_set) == (before, said)
+        assert (two.func, two.every, two.paused) == (boom, {"hours": 2}, True)
+        memory.register(one, replace=True)
+        assert (one.func, one.every, one.tags, one.timeout, one.paused) == (work, {"hours": 1}, ("x",), None, True)
+        assert (memory["a"] is one, two.func, [event.name for event in events]) == (True, boom, ["updated", "updated"])
+        memory.resume("a")
+        memory.tick_at(START + HOUR)
+        assert (run_times(one), run_times(two)) == (["12:00:00", "13:00:00"], ["12:00:00"])
+
+    def test_its_moments_stay_in_its_zone(self, memory: Frozen) -> None:
+        former = memory.register(hourly(timezone="Asia/Seoul"))
+        memory.tick()
+        before = former.model_dump_json()
+        new = memory.register(hourly(timezone="America/New_York"), replace=True)
+        assert former.model_dump_json() == before
+        assert (new.last_run_at, str(new.last_run_at.tzinfo)) == (former.last_run_at, "America/New_York")  # type: ignore[union-attr]
+
+    @pytest.mark.parametrize("past", ["none", "success", "failure"])
+    def test_one_that_runs_gets_the_status_of_its_last_outcome(self, memory: Frozen, past: str) -> None:
+        statuses = list[TaskStatus]()
+
+        def change() -> None:
+            if len(memory["a"].history) == (past != "none"):
+                former = memory["a"]
+                memory.register(hourly(), replace=True)
+                statuses.append(former.status)
+            elif past == "failure":
+                boom()
+
+        memory.register(hourly(func=change))
+        memory.tick()
+        memory.tick_at(START + HOUR)
+        expected = {"none": TaskStatus.PENDING, "success": TaskStatus.SUCCESS, "failure": TaskStatus.FAILED}
+        assert statuses == [expected[past]]
+
+    def test_registered_again_in_its_own_run_it_gets_the_outcome(self, memory: Frozen) -> None:
+        def change() -> str:
+            memory.register(hourly(), replace=True)
+            memory.register(former, replace=True)
+            return "own"
+
+        former = memory.register(hourly(func=change))
+        memory.tick()
+        assert (former.status, former.result, run_times(former)) == (TaskStatus.SUCCESS, "own", ["12:00:00"])
+        assert (memory["a"] is former, memory._parts.in_flight.all()) == (True, [])
+
+    def test_elsewhere_it_has_slots_of_its_own(self, memory: Frozen) -> None:
+        former = memory.register(hourly(every=None, at="13:00"))
+        memory.tick_at(START + HOUR)
+        memory.register(hourly(every=None, at="14:00"), replace=True)
+        memory.tick_at(START + 2 * HOUR)
+        other = Frozen()
+        other.now = memory.now
+        other.register(former)
+        assert other.next_run("a") == START + 25 * HOUR
+
+    def test_it_stays_alone_while_many_threads_replace_it(self, memory: Frozen) -> None:
+        tasks = [memory.register(hourly(tags=["0"]))] + [hourly(tags=[str(number)]) for number in range(1, 100)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda task: memory.register(task, replace=True), tasks))
+        assert [task.tags for task in tasks] == [(str(number),) for number in range(100)]
+
+
+@pytest.mark.zone
+class TestSubclass:
+    def test_fields_that_are_no_state_come_from_the_new_task(self, memory: Frozen) -> None:
+        former = owned(owner="old")
+        memory.register(former)
+        memory.tick()
+        new = owned(func=boom, owner="new")
+        memory.register(new, replace=True)
+        assert (new.owner, former.owner, new.result, definition(former)["func"]) == ("new", "old", "done", work)
+
+    def test_a_task_may_be_replaced_by_one_of_a_subclass(self, memory: Frozen) -> None:
+        memory.register(hourly())
+        memory.tick()
+        new = owned()
+        memory.register(new, replace=True)
+        assert (new.owner, new._seen, new.model_dump()["owner"], new.result) == ("me", 1, "me", "done")
+        new.owner = "x"
+        assert Owned.model_validate_json(new.model_dump_json()).owner == "x"
+        plain = memory.register(hourly(), replace=True)
+        assert (plain.result, set(plain.model_dump()), new.owner) == ("done", set(Task.model_fields), "x")
+
+    def test_no_task_takes_more_memory_than_a_new_one(self, memory: Frozen) -> None:
+        memory.register(hourly())
+        memory.tick()
+        memory.register(new := hourly(), replace=True)
+        assert getsizeof(new.__dict__) <= getsizeof(hourly().__dict__)
 
 
 @pytest.mark.zone

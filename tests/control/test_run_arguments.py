@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, Task
+from est_alan_scheduler import Retry, Task, TaskStatus
 from tests.frozen import SECOND, START, Frozen
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -210,3 +210,92 @@ def test_arguments_that_the_function_cannot_take_are_refused(registry: Frozen) -
 def test_an_unknown_task_is_a_key_error(registry: Frozen) -> None:
     with pytest.raises(KeyError, match="a"):
         registry.run_now("a", args=(1,))
+
+
+def take_two(x: int, y: int) -> int:
+    return x + y
+
+
+def take_none() -> str:
+    return "none"
+
+
+class TestAnotherFunction:
+    """Arguments that are still to be used have to fit a new function."""
+
+    @pytest.fixture
+    def task(self, registry: Frozen) -> Task:
+        return registry.register(Task(id="a", manual=True, func=take_two, args=(1, 2)))
+
+    @staticmethod
+    def change(registry: Frozen, how: str, **fields: Any) -> Task:
+        given: dict[str, Any] = {"func": take_none, "args": (), **fields}
+        if how == "update":
+            return registry.update("a", **given)
+        return registry.register(Task(**{"id": "a", "manual": True, **given}), replace=True)
+
+    REFUSED = re.escape(
+        "Task 'a' cannot call its function: func take_none takes no positional arguments, but args hold 2. "
+        "These arguments are those of its requested run: run_now('a') drops them."
+    )
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_one_that_does_not_take_them_is_refused(self, registry: Frozen, task: Task, how: str) -> None:
+        registry.run_now("a", args=(3, 4))
+        with pytest.raises(ValueError, match=self.REFUSED):
+            self.change(registry, how)
+        registry.tick()
+        assert (registry["a"] is task, task.func, task.result) == (True, take_two, 7)
+        assert self.change(registry, how).func is take_none
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_a_request_without_them_lets_it_pass(self, registry: Frozen, task: Task, how: str) -> None:
+        registry.run_now("a", args=(3, 4))
+        registry.run_now("a")
+        changed = self.change(registry, how)
+        registry.tick()
+        assert changed.result == "none"
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_one_that_takes_them_gets_them(self, registry: Frozen, task: Task, how: str) -> None:
+        registry.run_now("a", args=(3, 4))
+        changed = self.change(registry, how, func=max, args=(1, 2))
+        registry.tick()
+        assert changed.result == 4
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_those_of_a_retry_count_too(self, registry: Frozen, how: str) -> None:
+        retry = Retry(max_retries=2, delay=10, jitter=0)
+        calls = Calls(registry, failures=1, retry=retry, manual=True, every=None)
+        registry.run_now("a", args=(3, 4), kwargs={})
+        registry.tick()
+        with pytest.raises(ValueError, match=self.REFUSED):
+            self.change(registry, how, kwargs={}, retry=retry)
+        registry.tick_at(START + 10 * SECOND)
+        assert calls.given == [(3, 4, {}), (3, 4, {})]
+        assert self.change(registry, how, kwargs={}).func is take_none
+
+    def test_those_of_a_run_in_flight_count_if_it_may_be_retried(self, registry: Frozen) -> None:
+        def change(*_: int) -> None:
+            with pytest.raises(ValueError, match=self.REFUSED):
+                registry.update("a", func=take_none, args=())
+            registry.update("a", func=take_none, args=(), retry=None)
+
+        registry.register(Task(id="a", manual=True, func=change, retry=1))
+        registry.run_now("a", args=(3, 4))
+        registry.tick()
+        assert registry["a"].status is TaskStatus.SUCCESS
+
+    @pytest.mark.parametrize("field", ["depends_on", "after"])
+    def test_a_new_dependency_must_not_collide_with_them(self, registry: Frozen, field: str) -> None:
+        registry.register(Task(id="a", manual=True, func=lambda **_: None))
+        registry.run_now("a", kwargs={"dep_b": 1})
+        change: Any = {"depends_on": ["b"]} if field == "depends_on" else {"after": ["b"], "manual": False}
+        with pytest.raises(ValueError, match="kwargs of task 'a' hold 'dep_b'"):
+            registry.update("a", **change)
+
+    def test_other_changes_do_not_look_at_them(self, registry: Frozen, task: Task) -> None:
+        registry.run_now("a", args=(3, 4))
+        task.func = take_none
+        task.args = ()
+        assert registry.update("a", name="x").name == "x"

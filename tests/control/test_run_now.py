@@ -21,6 +21,7 @@ def registry() -> Frozen:
 class TestRunNow:
     def test_run_now_runs_once_in_the_next_tick(self, registry: Frozen) -> None:
         task = registry.register(Task(id="a", at="23:00", func=work))
+        registry.tick()
         assert registry.run_now("a") is task
         assert (registry.idle_seconds(), registry.why_not("a")) == (0, "due now, it runs with the next tick")
         registry.tick()
@@ -49,7 +50,8 @@ class TestRunNow:
         task = registry.register(Task(id="a", at="23:00", func=work))
         with pytest.raises(TypeError) as caught:
             registry.run_now("a", force=force)
-        assert (str(caught.value), task.run_requested) == (f"force must be True or False, got {force!r}", None)
+        message = f"force must be True or False, got {force!r}: write args=[{force!r}] for an argument of the function"
+        assert (str(caught.value), task.run_requested) == (message, None)
 
     def test_run_now_waits_for_dependencies_unless_forced(self, registry: Frozen) -> None:
         registry.register(Task(id="source", at="23:00", func=work))

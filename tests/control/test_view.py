@@ -57,7 +57,7 @@ class TestById:
         for method in ("pause", "resume", "run_now"):
             assert getattr(registry, method)(task) is task
         assert registry.update(task, misfire_grace=60) is task
-        assert registry.why_not(task) == "due now, it runs with the next tick"
+        assert registry.why_not(task) == "due now, but nothing ticks this registry: start_scheduler(registry=…)"
         registry.tick()
         assert [run["task_id"] for run in registry.history(task)] == ["a"]
         assert registry.statistics(task).runs == 1

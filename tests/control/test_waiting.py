@@ -1,7 +1,9 @@
 """The wait for a run of a task to end, in every way in which a registry runs it."""
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
@@ -16,7 +18,10 @@ from est_alan_scheduler import (
     TaskRegistry,
     TaskStatus,
     UnknownTaskError,
+    WaitTimeoutError,
+    WrongStateError,
     run_scheduler,
+    running,
     start_scheduler,
 )
 from est_alan_scheduler._support.wakeup import Wakeup
@@ -79,6 +84,11 @@ def looked_again(future: "Future[Task]") -> bool:
     return future.done()
 
 
+async def wait_in_thread(registry: TaskRegistry) -> object:
+    """Wait in another thread, at most 0 seconds; return what comes of it."""
+    return (await asyncio.gather(asyncio.to_thread(registry.wait, "a", 0), return_exceptions=True))[0]
+
+
 class Gate:
     """A function that waits until it may go on."""
 
@@ -121,6 +131,47 @@ class TestTicked:
         assert memory.wait("a", 0) is task
         with pytest.raises(TimeoutError):
             memory.wait("a", 0)
+
+    def test_a_requested_run_counts_once_in_the_threads_in_which_a_coroutine_waits(self, memory: Frozen) -> None:
+        async def main() -> list[object]:
+            for registry in (memory, other):
+                registry.run_now("a")
+                registry.tick()
+            return [await wait_in_thread(registry) for registry in (memory, other, memory)]
+
+        other = Frozen()
+        tasks = [registry.register(hourly(start_at=START + HOUR)) for registry in (memory, other)]
+        first, second, third = asyncio.run(main())
+        assert ([first, second], type(third)) == (tasks, WaitTimeoutError)
+
+    def test_a_requested_run_does_not_count_in_another_coroutine(self, memory: Frozen) -> None:
+        async def request() -> None:
+            memory.run_now("a")
+            memory.tick()
+
+        async def main() -> object:
+            await asyncio.create_task(request())  # in a context of its own
+            return await wait_in_thread(memory)
+
+        memory.register(hourly(start_at=START + HOUR))
+        assert type(asyncio.run(main())) is WaitTimeoutError
+
+    def test_the_latest_requests_are_remembered_and_their_registry_is_freed(
+        self, memory: Frozen, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("est_alan_scheduler.control.waiting._MOST_REQUESTS", 2)
+        for task_id in "abc":
+            memory.register(hourly(task_id, start_at=START + HOUR, remove_when_done=task_id == "c"))
+            memory.run_now(task_id)
+        memory.tick()
+        with pytest.raises(WaitTimeoutError):
+            memory.wait("a", 0)
+        assert memory.wait("b", 0).runs == 1
+        freed = [weakref.ref(thing) for thing in (memory._parts, memory["c"], memory._waits)]
+        assert len(memory._waits._marks) == 1
+        memory.__dict__.clear()
+        gc.collect()
+        assert [reference() for reference in freed] == [None] * 3
 
     def test_a_pause_makes_no_request_of_a_wait(self, memory: Frozen) -> None:
         memory.register(hourly())
@@ -355,6 +406,17 @@ class TestLoops:
             "wait('a') would hold up the thread that ticks the registry: call it in another thread"
             " (in a coroutine, await asyncio.to_thread(registry.wait, 'a'))"
         )
+
+    def test_a_coroutine_is_refused_before_the_first_tick_of_its_event_loop(self) -> None:
+        async def main() -> None:
+            async with running(registry):
+                registry.wait("a", 0)
+
+        registry = TaskRegistry()
+        registry.register(hourly())
+        with pytest.raises(WrongStateError, match=r"await asyncio\.to_thread\(registry\.wait, 'a'\)"):
+            asyncio.run(main())
+        assert registry._parts.loop_threads == {}
 
 
 class TestRefusals:

@@ -97,7 +97,7 @@ def test_without_configuration_failures_reach_stderr_and_successes_do_not(tmp_pa
     lines = without_seconds(err.splitlines())
     begins = [line for line in lines if line.startswith(("Task ", "The callback "))]
     assert begins[:2] == [
-        "Task 'nobody' is not registered, but others depend on it and wait.",
+        "Task 'nobody' is not registered, but others depend on it and wait, 'c' among them.",
         "Task 'a' (divide) failed after N s: ZeroDivisionError: division by zero",
     ]
     assert re.sub("0x[0-9a-f]+", "N", begins[2]) == (

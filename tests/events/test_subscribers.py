@@ -3,7 +3,9 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from freezegun import freeze_time
@@ -193,6 +195,26 @@ class TestSubscribing:
     def test_a_callback_must_be_a_plain_function(self, registry: Frozen, callback: Any) -> None:
         with pytest.raises(TypeError, match="callback must be a plain function that takes an Event, got"):
             registry.on("failed", callback)
+
+    @pytest.mark.parametrize("callback", [lambda: print("ALERT"), lambda event, to: None, lambda *, event: None, work])
+    def test_a_callback_that_cannot_take_an_event_is_refused_at_once(self, registry: Frozen, callback: Any) -> None:
+        before = dict(registry._recorder.subscribers.callbacks)
+        for subscribe in (lambda: registry.on("failed", callback), lambda: registry.on("failed")(callback)):
+            with pytest.raises(
+                TypeError, match="callback must be a plain function that takes an Event, got "
+            ) as caught:
+                subscribe()
+            assert str(caught.value).endswith(", which cannot be called with one: write def alert(event), for example")
+        assert registry._recorder.subscribers.callbacks == before
+
+    @pytest.mark.parametrize(
+        "callback",
+        [[].append, print, MagicMock(), partial(print, "x"), lambda *a: a, lambda event, to=None: None, repr, list],
+    )
+    def test_a_callback_may_take_more_than_an_event(self, registry: Frozen, callback: Any) -> None:
+        registry.on("removed", callback)
+        registry.register(Task(id="a", at="23:00", func=work))
+        registry.remove("a")
 
     def test_no_concurrent_subscription_is_lost(self, registry: Frozen) -> None:
         calls: list[str] = []

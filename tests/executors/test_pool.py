@@ -140,6 +140,11 @@ class TestConfigure:
         expected = "executor must be a concurrent.futures.Executor, a function that makes one, or None, got 5"
         assert str(caught.value) == expected
 
+    def test_a_url_in_place_of_an_executor_is_answered_with_the_backend_and_not_repeated(self) -> None:
+        url: Any = "redis://me:secret@here/0"
+        with pytest.raises(TypeError, match=r"or None, got a URL: write backend='redis://…'$"):
+            TaskRegistry(url)
+
     def test_configure_is_refused_while_a_task_runs(self) -> None:
         executor = Manual()
         registry = TaskRegistry(executor=executor)

@@ -2,6 +2,7 @@
 
 import copy
 import re
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler.control.defaults import ALLOWED
 from est_alan_scheduler.fields.hints import _HINTS
 from tests.frozen import work
 from tests.messages import only_error
@@ -110,15 +112,64 @@ def test_methods_of_other_schedulers_are_answered_too() -> None:
     with pytest.raises(AttributeError) as caught:
         registry.run_pending()
     assert str(caught.value) == (
-        "'TaskRegistry' object has no attribute 'run_pending': write registry.tick() runs what is due; "
-        "start_scheduler() does it in a loop"
+        "'TaskRegistry' object has no attribute 'run_pending': write registry.tick() to run what is due, or "
+        "start_scheduler(registry=registry) to do so in a loop"
     )
+    with pytest.raises(AttributeError, match=r"write registry\.run_now\(task\) for each task in registry$"):
+        registry.run_all()
+    with pytest.raises(AttributeError, match=r"registry\.update\(id, at=None, every=\{'minutes': 10\}\), with None"):
+        registry.reschedule_job()
     with pytest.raises(AttributeError, match=r"^'TaskRegistry' object has no attribute 'stor'$"):
         registry.stor()
     assert not hasattr(registry, "__deepcopy__")
     assert not hasattr(TaskRegistry.__new__(TaskRegistry), "_parts")
     with pytest.raises(TypeError):
         copy.deepcopy(registry)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda _: TaskRegistry(timezone="Asia/Seoul"),  # type: ignore[arg-type]  # on purpose
+            "TaskRegistry takes no argument 'timezone': write defaults={'timezone': 'Asia/Seoul'}",
+        ),
+        (
+            lambda registry: registry.configure(jitter=5),
+            "TaskRegistry takes no argument 'jitter': write it into defaults={'misfire_grace': 300}",
+        ),
+        (
+            lambda registry: registry.configure(max_workers=4),
+            "TaskRegistry takes no argument 'max_workers': write executor=ThreadPoolExecutor(4)",
+        ),
+        (
+            lambda registry: registry.configure(jobstores={}),
+            "TaskRegistry takes no argument 'jobstores': write backend='sqlite:///tasks.db'",
+        ),
+        (
+            lambda registry: registry.configure(max_runing=4),
+            "TaskRegistry takes no argument 'max_runing' (did you mean 'max_running'?)",
+        ),
+        (lambda registry: registry.configure(x=4), "TaskRegistry takes no argument 'x'"),
+        (lambda registry: registry.select(tags=["daily"]), "select takes no argument 'tags': write tag='daily'"),
+        (
+            lambda registry: registry.shutdown(wait=False),
+            "shutdown takes no argument 'wait': write timeout=0 not to wait, nothing to wait",
+        ),
+        (
+            lambda registry: registry.upcoming(5),
+            "the limits of upcoming are given by name: upcoming(limit=5), upcoming(until=timedelta(days=1))",
+        ),
+    ],
+)
+def test_options_of_other_schedulers_are_answered_too(call: Callable[[Any], None], message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        call(TaskRegistry())
+    assert str(caught.value) == message
+
+
+def test_each_default_of_a_registry_is_answered_as_one() -> None:
+    assert [word for word in ALLOWED if "defaults=" not in _HINTS["TaskRegistry()"].get(word, "")] == []
 
 
 def test_no_word_of_the_table_is_a_name_here() -> None:
@@ -354,7 +405,12 @@ FORMS = "write weekdays 'mon-fri', days of the month '1,15' or 'last', the n-th 
         ),
         ("daily", "at alone is daily, leave on out"),
         ("*", "at alone is daily, leave on out"),
-        ("2026-12-25", "for a single date, write run_at='2026-12-25' with a time"),
+        ("workdays", "write 'weekdays'"),
+        ("working days", "write 'weekdays'"),
+        ("Business Days", "write 'weekdays'"),
+        ("last working day of the month", "write 'last weekdays'"),
+        ("first workday of the month", "write 'first weekdays'"),
+        ("2026-12-25", "for a single date, write run_at='2026-12-25T09:00' instead of at and on"),
         ("0 9 * * mon", "a cron expression goes into cron"),
         ("mon," * 60, "it is longer than 200 characters"),
     ],
@@ -370,7 +426,8 @@ def test_a_text_that_names_no_dates_is_answered_with_what_may_be_meant(on: str, 
     [
         (["mon", "fri"], ": write 'mon,fri'"),
         (15, ": write '15'"),
-        (date(2026, 12, 25), ": for one date, write run_at='2026-12-25' with a time instead of at"),
+        (date(2026, 12, 25), ": for one date, write run_at='2026-12-25T09:00' instead of at and on"),
+        (datetime(2026, 12, 25, 7), ": for one date, write run_at='2026-12-25T07:00:00' instead of at and on"),
         (True, ""),
         (None, None),
     ],
@@ -382,3 +439,49 @@ def test_another_value_names_no_dates(on: Any, hint: str | None) -> None:
     assert error_of(at="09:00", on=on).endswith(
         f"on must be a text such as 'mon-fri', '1,15' or 'last fri', got {on!r}{hint}"
     )
+
+
+EXCLUDE = "exclude must be a list of dates, got "
+EXCLUDED = "exclude must hold dates such as date(2026, 12, 25) or '2026-12-25', got "
+ON = ": weekdays are chosen by on, beside at: on='mon-fri'"
+
+
+@pytest.mark.parametrize(
+    ("exclude", "message"),
+    [
+        ("2027-01-01", f"{EXCLUDE}'2027-01-01': write ['2027-01-01']"),
+        (date(2027, 1, 1), f"{EXCLUDE}datetime.date(2027, 1, 1): write ['2027-01-01']"),
+        ("sat,sun", f"{EXCLUDE}'sat,sun'{ON}"),
+        ("weekends", f"{EXCLUDE}'weekends'{ON}"),
+        (5, f"{EXCLUDE}5"),
+        (["sat", "sun"], f"{EXCLUDED}'sat'{ON}"),
+        (["Saturday"], f"{EXCLUDED}'Saturday'{ON}"),
+        (["2027-02-30"], f"{EXCLUDED}'2027-02-30'"),
+    ],
+)
+def test_what_excludes_no_dates_is_answered_with_what_may_be_meant(exclude: Any, message: str) -> None:
+    assert error_of(at="09:00", exclude=exclude).endswith(message)
+
+
+@pytest.mark.parametrize(
+    ("args", "hint"),
+    [(1, ": write args=(1,)"), ("abc", ": write args=('abc',)"), ({1}, ""), (None, ""), ("x" * 200, "")],
+)
+def test_a_single_argument_is_answered_with_the_tuple_of_it(args: Any, hint: str) -> None:
+    assert error_of(args=args).endswith(f"args must be a tuple or list of positional arguments, got {args!r}{hint}")
+
+
+@pytest.mark.parametrize("func", [1, None, "done"])
+def test_the_result_of_a_call_is_answered_with_the_function_itself(func: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Task(func=func, every={"minutes": 5})
+    assert only_error(caught) == (
+        f"func: Value error, func must be callable, got {func!r}; a name is only loaded by model_validate_json; "
+        "write the function itself, func=f without ()"
+    )
+
+
+def test_a_near_miss_of_a_field_is_named_alone() -> None:
+    assert error_of(evry={"minutes": 5}).endswith("Task has no field 'evry' (did you mean 'every'?)")
+    assert error_of(Retry, dely=5).endswith("Retry has no field 'dely' (did you mean 'delay'?)")
+    assert "Task has no field 'xyz'; its fields are: id, every, " in error_of(xyz=5)

@@ -3,15 +3,17 @@
 import copy
 import pickle
 import sys
+from itertools import cycle
 from typing import Annotated, Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from est_alan_scheduler import Task
+from est_alan_scheduler import Task, TaskRegistry, TaskStatus
 from est_alan_scheduler.fields.rare import Rare
 
 RARE = tuple(Task.rare_defaults)
+ABSENT = object()
 
 
 def some_task(**fields: Any) -> Task:
@@ -96,3 +98,67 @@ def test_an_invalid_value_is_refused_with_the_allowed_ones(field: str, value: An
             refuse()
         assert message in str(caught.value)
     assert task == some_task()
+
+
+class Hostile(dict[str, Any]):
+    """The fields of a task to which another thread assigns between any two steps: a rare one comes and goes."""
+
+    def __init__(self, fields: dict[str, Any], name: str, values: tuple[object, ...], steps: int) -> None:
+        super().__init__(fields)
+        self._name = name
+        self._values = cycle(values)
+        for _ in range(steps):
+            self._assign()
+
+    def _assign(self) -> None:
+        value = next(self._values)
+        if value is ABSENT:
+            super().pop(self._name, None)
+        else:
+            super().__setitem__(self._name, value)
+
+    def __copy__(self) -> dict[str, Any]:
+        self._assign()
+        return {**self}
+
+    def __contains__(self, name: object) -> bool:
+        self._assign()
+        return super().__contains__(name)
+
+    def __getitem__(self, name: str) -> Any:
+        self._assign()
+        return super().__getitem__(name)
+
+    def __delitem__(self, name: str) -> None:
+        self._assign()
+        super().__delitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._assign()
+        return super().get(name, default)
+
+
+@pytest.mark.parametrize("steps", range(3))
+def test_another_thread_may_assign_a_rare_field_meanwhile(steps: int) -> None:
+    task = some_task()
+    object.__setattr__(task, "__dict__", Hostile(task.__dict__, "after", (["x"], None, ABSENT), steps))
+    changes = {"tags": ["a"], "every": {"hours": 1}, "after": ["y"], "timezone": "UTC"}
+    for name, value in [*changes.items(), ("after", None)]:
+        setattr(task, name, value)
+        assert copy.copy(task).after in (None, ["x"], ["y"])
+    assert (task.tags, task.every, task.timezone) == (("a",), {"hours": 1}, "UTC")
+
+
+@pytest.mark.parametrize("steps", range(4))
+@pytest.mark.parametrize("often", [1, 2, 3])
+@pytest.mark.parametrize(
+    ("name", "value"), [("consecutive_failures", 2), ("run_arguments", {"args": [1], "kwargs": {}})]
+)
+def test_another_thread_may_assign_a_rare_field_while_a_run_is_recorded(
+    name: str, value: Any, often: int, steps: int
+) -> None:
+    registry = TaskRegistry()
+    task = registry.register(some_task())
+    object.__setattr__(task, "__dict__", Hostile(task.__dict__, name, (value,) * often + (ABSENT,), steps))
+    registry.tick()
+    assert (task.status, task.runs, len(task.history)) == (TaskStatus.SUCCESS, 1, 1)

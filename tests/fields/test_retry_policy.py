@@ -62,7 +62,7 @@ class TestPolicy:
             ("on", (int,), ["exception classes", "got (<class 'int'>,)"]),
             ("on", (), ["exception classes", "got ()"]),
             ("on", "ValueError", ["exception classes", "got 'ValueError'"]),
-            ("max_retry", 1, ["did you mean 'max_retries'?", "delay, backoff, max_delay, jitter, on"]),
+            ("max_retry", 1, ["Retry has no field 'max_retry' (did you mean 'max_retries'?)"]),
         ],
     )
     def test_an_invalid_retry_option_is_one_error(self, field: str, value: Any, parts: list[str]) -> None:

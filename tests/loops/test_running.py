@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Task, TaskRegistry, TaskStatus, WaitTimeoutError, WrongStateError, running, scheduler
+from est_alan_scheduler import (
+    Task,
+    TaskRegistry,
+    TaskStatus,
+    WaitTimeoutError,
+    WrongStateError,
+    run_scheduler,
+    running,
+    scheduler,
+)
 from tests import jobs
 from tests.loops.helpers import HOUR, Gate, run, until
 from tests.messages import missing
@@ -47,6 +56,44 @@ def test_the_end_of_the_block_cancels_coroutines_and_waits_for_threads() -> None
         assert (plain.status, plain.error) == (TaskStatus.SUCCESS, None)
 
     run(main)
+
+
+def test_a_block_without_async_is_answered_with_async_with() -> None:
+    async def main(registry: TaskRegistry) -> None:
+        block: Any = running(registry)
+        expected = r"^write async with running\(registry\): in a coroutine$"
+        with pytest.raises(TypeError, match=expected), block:
+            pass
+        with pytest.raises(TypeError, match=expected):
+            await block
+
+    run(main)
+
+
+@pytest.mark.parametrize("how", ["running", "run_scheduler"])
+@pytest.mark.parametrize("case", ["empty", "registered in the block", "given"])
+def test_a_loop_of_the_global_registry_says_that_there_are_no_tasks(
+    how: str, case: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main(registry: TaskRegistry) -> None:
+        monkeypatch.setattr(scheduler, "registry", registry)
+        given = registry if case == "given" else None
+        if how == "running":
+            async with running(given):
+                if case == "registered in the block":
+                    registry.register(Task(run_at="2999-01-01", func=int))
+                await asyncio.sleep(0.01)
+            return
+        job = asyncio.create_task(run_scheduler(registry=given))
+        if case == "registered in the block":
+            registry.register(Task(run_at="2999-01-01", func=int))
+        await asyncio.sleep(0.01)
+        job.cancel()
+        await asyncio.wait([job])
+
+    run(main)
+    no_tasks = "The global registry, which this loop ticks, has no tasks: is registry=… missing?"
+    assert caplog.messages == ([no_tasks] if case == "empty" else [])
 
 
 def test_a_block_may_be_empty() -> None:

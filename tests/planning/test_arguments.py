@@ -126,6 +126,21 @@ def disguised(x: int) -> None: ...
             ["fetch"],
             "func misspelt lacks the argument 'dep_fetsh' (did you mean 'dep_fetch'?): depends_on gives it 'dep_fetch'",
         ),
+        (
+            greet,
+            (),
+            {},
+            ["name"],
+            "func greet lacks the argument 'name' (did you mean 'dep_name'?): depends_on gives it 'dep_name'",
+        ),
+        (
+            lambda x, load_users: None,
+            (),
+            {},
+            ["a", "load-users"],
+            "func <lambda> lacks the arguments 'x', 'load_users' (did you mean 'dep_load_users'?): "
+            "depends_on gives it 'dep_a', 'dep_load_users'",
+        ),
         (report, (), {}, ["load"], "func report lacks the argument 'dep_fetch': depends_on gives it 'dep_load'"),
         (report, (), {}, [], "func report lacks the argument 'dep_fetch': name its task in depends_on"),
         (coroutine, (), {}, [], "func coroutine lacks the argument 'x'"),

@@ -14,7 +14,7 @@ from est_alan_scheduler.planning.readiness import Condition, Notice, Readiness
 from est_alan_scheduler.task import Task, TaskStatus
 
 NOON = datetime(2026, 6, 1, 12)
-MISSING = Notice("Task 'x' is not registered, but others depend on it and wait.")
+MISSING = Notice("Task 'x' is not registered, but others depend on it and wait, 'a' among them.")
 
 
 class Planner:
@@ -94,6 +94,36 @@ def test_a_missing_dependency_is_reported_once_until_it_has_been_registered(plan
     planner.put("a", depends_on=["x"])
     planner.take()
     assert planner.notices == [MISSING, MISSING]
+
+
+def test_a_task_without_exactly_one_schedule_option_is_reported_once_in_each_state(planner: Planner) -> None:
+    def said(found: str) -> Notice:
+        text = "exactly one of every / at / run_at / cron / after / manual must be set, got"
+        return Notice(f"Task 'a' is never due: {text} {found}.")
+
+    task, other = planner.put("a"), planner.put("b")
+    task.at = "09:00"
+    assert planner.take(0) == ""
+    task.description = task.name = None
+    other.at, other.every = "09:00", None
+    planner.take()
+    planner.agenda.note_all()
+    planner.take()
+    assert planner.notices == [said("every and at")]
+    task.every = task.at = None
+    planner.take()
+    assert planner.notices[1:] == [said("none of them")]
+    task.every = {"seconds": 1}
+    planner.take()
+    task.every = None
+    planner.take()
+    assert planner.notices[2:] == [said("none of them")]
+    del planner.agenda.store["a"]
+    planner.take()
+    planner.put("c", at="09:00")
+    planner.take()
+    assert len(planner.notices) == 4
+    assert planner.agenda.unscheduled.told.keys() == {"c"}
 
 
 def test_a_misfire_is_recorded_and_reported(planner: Planner) -> None:

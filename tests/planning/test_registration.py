@@ -43,13 +43,15 @@ def test_a_keyword_argument_that_collides_with_a_dependency_result_is_refused() 
 
 
 def test_an_object_that_is_not_a_task_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"^only a Task can be registered, got 'a'$"):
-        check("a")  # type: ignore[arg-type]  # the wrong type is the test
+    with pytest.raises(TypeError, match=r"^only a Task can be registered, got 'a': write register\(Task\(func="):
+        check("a")
 
 
 def test_a_registered_id_is_refused_unless_the_task_is_adopted() -> None:
     store = store_of(task_of("a"))
-    assert refusal(task_of("a"), store, (), is_adopted=False) == "Task with id 'a' already registered."
+    assert refusal(task_of("a"), store, (), is_adopted=False) == (
+        "Task with id 'a' already registered. Write replace=True to replace it."
+    )
     assert refusal(task_of("a"), store, (), is_adopted=True) is None
 
 
@@ -82,6 +84,29 @@ def test_a_change_is_refused_if_its_result_could_not_be_registered(values: dict[
     before = task.model_dump()
     assert refusal_of_change(task, values, store_of(task_of("a", "b"), task), {"b", "x"}) == reason
     assert task.model_dump() == before
+
+
+@pytest.mark.parametrize(
+    ("values", "hint"),
+    [
+        ({"cron": "@daily"}, "got at and cron (task 'b'). To change its schedule, write at=None, cron='@daily'"),
+        ({"manual": True}, "got at and manual (task 'b'). To change its schedule, write at=None, manual=True"),
+        ({"every": {"minutes": 5}, "cron": "@daily"}, "got every and at and cron (task 'b')."),
+        ({"at": "08:00", "cron": "@daily"}, "got at and cron (task 'b')."),
+    ],
+)
+def test_a_change_to_another_kind_of_schedule_says_how_to_clear_the_former_one(
+    values: dict[str, Any], hint: str
+) -> None:
+    task = task_of("b")
+    refused = str(refusal_of_change(task, values, store_of(task), ()))
+    assert refused.endswith(f", {hint}")
+
+
+def test_what_runs_by_hand_alone_is_no_longer_manual_with_a_schedule() -> None:
+    task = task_of("b", at=None, manual=True)
+    refused = refusal_of_change(task, {"at": "07:00"}, store_of(task), ())
+    assert str(refused).endswith("(task 'b'). To change its schedule, write manual=False, at='07:00'")
 
 
 def test_a_change_may_clear_what_a_task_runs_after() -> None:

@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 from freezegun import freeze_time
 
+from est_alan_scheduler import SchedulerThread, running
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.planning.why_not import explain, label, misfire_text
 from est_alan_scheduler.schedules.schedule import Misfire
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
+from tests.frozen import work
 
 pytestmark = pytest.mark.zone
+
+NOT_TICKED = "due now, but nothing ticks this registry: start_scheduler(registry=…)"
 
 
 @pytest.mark.parametrize(
@@ -20,8 +25,8 @@ pytestmark = pytest.mark.zone
         ({"run_at": "2026-06-01T12:00:42"}, "due in 42 s at 2026-06-01 12:00:42"),
         ({"run_at": "2026-06-01T12:00:00.25"}, "due in 0.25 s at 2026-06-01 12:00:00.250000"),
         ({"at": "12:30"}, "due in 1800 s at 2026-06-01 12:30:00"),
-        ({"at": "11:30"}, "due now, it runs with the next tick"),
-        ({"every": {"seconds": 10}}, "due now, it runs with the next tick"),
+        ({"at": "11:30"}, NOT_TICKED),
+        ({"every": {"seconds": 10}}, NOT_TICKED),
         ({"every": {"seconds": 10}, "depends_on": ["a"]}, "waits for 'a', which has not succeeded"),
         (
             {"at": "12:30", "depends_on": ["a", "b"]},
@@ -51,12 +56,33 @@ def test_why_not_gives_one_sentence_for_each_reason(fields: dict[str, Any], sent
     assert registry.why_not("task") == sentence
 
 
+@pytest.mark.parametrize("how", ["tick", "thread", "block", "backend"])
+@freeze_time("2026-06-01 12:00:00")
+def test_why_not_takes_a_program_at_its_word_that_ticks_by_itself(how: str) -> None:
+    registry = TaskRegistry(backend=MemoryBackend() if how == "backend" else None)
+    if how == "tick":
+        registry.tick()
+    elif how == "thread":
+        SchedulerThread(registry, 1.0)  # it has yet to begin
+    elif how == "block":
+        running(registry)
+    registry.register(Task(id="task", every={"seconds": 10}, func=work))
+    assert registry.why_not("task") == "due now, it runs with the next tick"
+
+
 def test_why_not_names_a_call_that_outlives_an_assigned_status() -> None:
     now = datetime(2026, 6, 1, 12)
     task = Task(id="a", at="07:00", func=print, last_run_at=now, error_message="of an earlier run")
     task.status = TaskStatus.SUCCESS
     expected = "its run of 2026-06-01 12:00:00 counts as success, but that call still goes on"
     assert explain(task, {"a": task}, now, called=task) == expected
+
+
+def test_why_not_names_the_id_that_may_be_meant() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="fetch", at="07:00", func=print))
+    registry.register(Task(id="report", every={"seconds": 1}, func=print, depends_on=["fetsh"]))
+    assert registry.why_not("report") == "waits for 'fetsh', which is not registered (did you mean 'fetch'?)"
 
 
 def test_why_not_names_the_missing_or_extra_schedule_option() -> None:

@@ -150,8 +150,21 @@ class TestSimulate:
                 assert list(simulate(registry, NOON, NOON + DAY))[:4] == planned
 
     def test_an_end_that_is_not_a_datetime_is_refused(self, registry: Frozen) -> None:
-        with pytest.raises(TypeError, match="end must be a datetime, got None"):
+        with pytest.raises(TypeError, match="end must be a datetime or a timedelta, got None"):
             simulate(registry, NOON, None)  # type: ignore[arg-type]  # on purpose
+        with pytest.raises(TypeError, match="start must be a datetime, got "):
+            simulate(registry, HOUR, NOON)  # type: ignore[arg-type]  # on purpose
+
+    def test_an_end_before_the_start_is_refused(self, registry: Frozen) -> None:
+        for end in (NOON - HOUR, -HOUR):
+            with pytest.raises(ValueError, match="end must not lie before start, got ") as caught:
+                simulate(registry, NOON, end)
+            assert str(caught.value) == f"end must not lie before start, got {end} and {NOON}"
+
+    def test_the_end_may_be_a_timedelta(self, registry: Frozen) -> None:
+        registry.register(task_with(id="a", every={"hours": 1}))
+        runs = [PlannedRun(NOON + hours * HOUR, "a") for hours in range(3)]
+        assert list(simulate(registry, NOON, 2 * HOUR)) == list(registry.upcoming(until=2 * HOUR)) == runs
 
     def test_a_simulation_obeys_dependencies_and_executes_and_changes_nothing(self, registry: Frozen) -> None:
         task = Task(id="a", func=pytest.fail, every={"hours": 2}, depends_on=["b"], status=TaskStatus.RUNNING)
