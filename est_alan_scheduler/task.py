@@ -352,6 +352,8 @@ class Task(SparseModel):
         self.__pydantic_fields_set__.update(values)
         if "last_run_at" in values:
             values = {"first_run_at": values["last_run_at"], **values}
+        if values.get("run_requested", "") is None and fields["run_requested"] is not None:  # a request is taken back
+            values = {"run_arguments": None, **values}
         if "timezone" in values:  # together, because the registry reads them together
             moments = {name: values.get(name, fields[name]) for name in RECORDED}
             values = values | {name: in_zone(moment, values["timezone"]) for name, moment in moments.items()}

@@ -374,13 +374,14 @@ class TaskRegistry(RegistryView):
         With an executor, start the run: its outcome is recorded when it comes.
         Raises an interruption that came in this thread, as `tick` does; other errors of `func` are recorded only.
         """
-        session, runner = self._parts.session, self._parts.capacity.runner()
+        parts = self._parts
+        session, runner = parts.session, parts.capacity.runner()
         if session is not None and not session.ensure_claimed(task):
             return
         if runner is None:
-            self._parts.starter.run_inline(task)
+            parts.starter.run_inline(task)
         else:
-            self._parts.starter.submit(task, runner)
+            parts.starter.submit(task, runner)
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import EventName
-from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.schedules.due import is_done
 from est_alan_scheduler.task import Task
 
@@ -18,38 +17,52 @@ if TYPE_CHECKING:
 class DoneTasks:
     """Removes tasks that are done, as the outbox asks for it after each outcome and misfire. From any thread.
 
-    A task that others depend on stays until they are gone. With a backend, the task leaves it for all instances; the
-    one that has recorded the last outcome removes it.
+    Beside that, those that the agenda has noted: they are new or were changed, or a task that depended on them is gone
+    or does so no more. A task that others depend on stays. With a backend, the task leaves it for all instances; the
+    one that has recorded the last outcome removes it, or, if it died before that, one that takes the task in.
     """
 
     def __init__(self, parts: Parts, publish: Callable[[EventName | None, str | None], None]) -> None:
         self._parts = parts
         self._publish = publish
         parts.recorder.outbox.remove_if_done = self.remove_if_done
+        parts.recorder.outbox.remove_noted = self.remove_noted
 
     def remove_if_done(self, task: Task) -> None:
         """Remove `task` if it is done and wants that; while the store is out of reach, when that is over."""
-        if "remove_when_done" not in task.__dict__:
-            return
-        session, removed = self._parts.session, list[Task]()
-        if session is None:
-            self._remove(task, removed)
-        elif not session.ask(lambda: self._remove_shared(task, session, removed)):
-            self._parts.recorder.outbox.put_off(partial(self.remove_if_done, task))
-        if removed:
-            self._give_up(task)
-            self._publish("removed", task.id)
-            for task_id in inputs(task):
-                dependency = dict.get(self._parts.agenda.store, task_id)
-                if dependency is not None:
-                    self.remove_if_done(dependency)
+        if self._remove_one(task):
+            self.remove_noted()
 
-    def _remove(self, task: Task, removed: list[Task]) -> None:
-        with self._parts.lock, self._parts.agenda as agenda:
-            if self._may_leave(task):
+    def remove_noted(self) -> None:
+        """Remove those of the noted tasks that are done, and those that only they have kept."""
+        agenda = self._parts.agenda
+        while True:
+            with self._parts.lock, agenda:
+                agenda.work_in(self._parts.hooks._now())
+                task_id = agenda.dependents.take_leaver()
+            if task_id is None:
+                return
+            task = dict.get(agenda.store, task_id)
+            if task is not None:
+                self._remove_one(task)
+
+    def _remove_one(self, task: Task) -> bool:
+        """Remove `task`, if it may leave, and publish that; return whether it has left."""
+        if "remove_when_done" not in task.__dict__:
+            return False
+        parts, session, removed = self._parts, self._parts.session, list[Task]()
+        with parts.lock, parts.agenda as agenda:
+            may_leave = self._may_leave(task)
+            if may_leave and session is None:
                 dict.__delitem__(agenda.store, task.id)
                 agenda.drop(task.id)
                 removed.append(task)
+        if may_leave and session and not session.ask(partial(self._remove_shared, task, session, removed)):
+            parts.recorder.outbox.put_off(partial(self.remove_if_done, task))
+        if removed:
+            self._give_up(task)
+            self._publish("removed", task.id)
+        return bool(removed)
 
     def _remove_shared(self, task: Task, session: "ClusterSession", removed: list[Task]) -> None:
         with sync_lock(session):
@@ -73,8 +86,7 @@ class DoneTasks:
         agenda.work_in(now)
         if dict.get(agenda.store, task.id) is not task or not task.remove_when_done or not is_done(task, now):
             return False
-        is_wanted = task.id in agenda.wanted  # or was once
-        return not (is_wanted and any(task.id in inputs(other) for other in agenda.store.values()))
+        return not agenda.dependents.of(task.id)
 
 
 def sync_lock(session: "ClusterSession | None") -> AbstractContextManager[Any]:

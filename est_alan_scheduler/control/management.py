@@ -62,7 +62,7 @@ class Management:
             agenda.work_in(now)
             agenda.note_time(now)
             is_adopted = session is not None and session.records.is_adopted(task.id)
-            refused = refusal(task, agenda.store, agenda.wanted, is_adopted)
+            refused = refusal(task, agenda.store, agenda.dependents, is_adopted)
             if refused is None and session is None:
                 dict.__setitem__(agenda.store, task.id, task)
                 arm(task, None)  # its slots count from now on
@@ -79,7 +79,7 @@ class Management:
 
     def _refuse(self, task: Task, is_adopted: bool) -> None:
         """Raise `ValueError` for a task that does not fit the others of the backend; the caller holds the lock."""
-        refused = refusal(task, self._agenda.store, self._agenda.wanted, is_adopted)
+        refused = refusal(task, self._agenda.store, self._agenda.dependents, is_adopted)
         if refused is not None:
             raise InvalidValueError(refused)
 
@@ -107,7 +107,7 @@ class Management:
         else:
             raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
         self.publish("updated", task_id)
-        self._done_tasks.remove_if_done(task)
+        self._done_tasks.remove_noted()
         return task
 
     def _replace(self, task: Task) -> bool:
@@ -163,8 +163,8 @@ class Management:
                     return None  # assigned meanwhile
                 if task is not None:
                     if not INPUTS.isdisjoint(values):
-                        agenda.work_in(parts.hooks._now())  # `wanted` has to be complete
-                    refused = refusal_of_change(task, values, agenda.store, agenda.wanted) or uncallable
+                        agenda.work_in(parts.hooks._now())  # `dependents` have to be complete
+                    refused = refusal_of_change(task, values, agenda.store, agenda.dependents) or uncallable
                     if refused is None:
                         since = armed(task)
                         replaced = task._store(values)
@@ -283,6 +283,7 @@ class Management:
             raise UnknownTaskError.of(unknown, store)
         for task_id in ids:
             self.publish("removed", task_id)
+        self._done_tasks.remove_noted()
         return removed
 
     def set_all_paused(self, value: bool) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.clock_guard import ClockGuard
+from est_alan_scheduler.planning.dependents import Dependents
 from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.planning.unscheduled import Unscheduled
@@ -54,8 +55,8 @@ class Agenda:
         self.batches: list[list[Entry]] = []  # the ready entries of each tick in progress
         self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
-        self.wanted: set[str] = set()  # every id that was ever depended on
-        self.wanted_fresh: set[str] = set()  # those of them of which any new success matters, not just the first one
+        self.dependents = Dependents(self.store)
+        self.wanted_fresh, self.perhaps_done = self.dependents.fresh, self.dependents.perhaps_done
         # A heap of moments, and the entries that are filed under each: one or several. Heap items that hold their
         # entries would each be one more object for the garbage collector, which would cost more than all the rest.
         self._moments: list[datetime] = []
@@ -101,6 +102,7 @@ class Agenda:
             elif isinstance(note, Task):
                 entry = self.entries.get(note.id)
                 if entry is not None and entry.task is note:
+                    self.dependents.note_leaver(note)
                     self._read(entry, note, now)
             else:
                 self._follow_store(*note, now)
@@ -127,6 +129,7 @@ class Agenda:
                 note_history(schedule, task)
         self._order += 1
         entry.order = self._order
+        self.dependents.note_leaver(task)
         self._read(entry, task, now)
 
     def drop(self, task_id: str) -> None:
@@ -137,6 +140,7 @@ class Agenda:
         self.changes += 1  # others that a tick found ready may depend on it
         self._dropped.append(entry.task)
         self.unscheduled.told.pop(task_id, None)
+        self.dependents.forget(task_id)
         self.take_off(entry)
         if entry.due is not None:
             self._unfile(entry, entry.due)
@@ -348,14 +352,8 @@ class Agenda:
             else:
                 self.clock_guard.note_task(task, schedule)
             is_steady = schedule.is_steady
-        if task.depends_on:
-            self.wanted.update(task.depends_on)
-            if task.depends_on_mode == "fresh":
-                self.wanted_fresh.update(task.depends_on)
-        after = task.__dict__.get("after")
-        if after is not None:
-            self.wanted.update(after)
-            self.wanted_fresh.update(after)
+        if task.depends_on or "after" in task.__dict__ or task.id in self.dependents.inputs:
+            self.dependents.read(task)
         # With a backend, fields are written without a note, or before it.
         entry.is_simple = self.edit_log is None and is_steady and not task.depends_on
         self.file_anew(entry, now)

@@ -127,8 +127,7 @@ class Readiness:
             else:
                 agenda.file_anew(entry, now)
             return False
-        has_inputs = fields["depends_on"] or fields.get("after")
-        if (stricter is not None or has_inputs) and not self._may_go_ahead(task, now):
+        if (stricter is not None or fields["depends_on"] or "after" in fields) and not self._may_go_ahead(task, now):
             self._put_off(entry, now, notices)
             return False
         entry.slot = slot

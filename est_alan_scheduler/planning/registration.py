@@ -1,6 +1,6 @@
 """Registration: the conditions for a new task, and for a change of a registered one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
@@ -15,8 +15,8 @@ from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
 
 INPUTS = frozenset(("depends_on", "after"))
 """The fields that name other tasks."""
-CALLED = INPUTS | {"func", "run_arguments"}
-"""The fields on which it depends whether a run can have the arguments that it was requested with."""
+CALLED = INPUTS | {"func", "args", "kwargs", "run_arguments"}
+"""The fields on which it depends whether a requested run can call the function."""
 
 
 def check(task: object) -> None:
@@ -81,21 +81,22 @@ def with_arguments(task: Task, arguments: Mapping[str, Any]) -> Task:
 
 
 def refusal_of_requested(task: Task) -> str | None:
-    """Return why a run that is to come cannot have the arguments that it was requested with, None if it can.
+    """Return why a requested run, or its retry, that is to come cannot call the function; None if it can.
 
     Not under a lock, as `call_refusal`.
     """
-    is_to_come = task.run_requested is not None or task.retry_at is not None
-    if task.run_arguments is None or not (is_to_come or (task.status is TaskStatus.RUNNING and task.retry is not None)):
+    given, may_be_retried = task.run_arguments, task.status is TaskStatus.RUNNING and task.retry is not None
+    if task.run_requested is None and task.retry_at is None and not may_be_retried:
         return None
-    called = with_arguments(task, task.run_arguments)
+    called = task if given is None else with_arguments(task, given)
     try:
         check_results(called)
-        refused = call_refusal(called)
+        refused = call_refusal(called, is_run=True)
     except ValueError as error:
         refused = str(error)
-    ours = f"These arguments are those of its requested run: run_now({task.id!r}) drops them."
-    return refused and f"{refused} {ours}"
+    if given is None:
+        return refused and f"{refused} A run of it is to come: give that one the args or kwargs, by run_now."
+    return refused and f"{refused} These arguments are those of its requested run: run_now({task.id!r}) drops them."
 
 
 def _check_meaning(task: Task, option: str) -> None:
@@ -109,7 +110,7 @@ def _check_meaning(task: Task, option: str) -> None:
         )
 
 
-def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_adopted: bool) -> str | None:
+def refusal(task: Task, store: Mapping[str, Task], wanted: Container[str], is_adopted: bool) -> str | None:
     """Return why `store` cannot take `task`, None if it can.
 
     `wanted` has every id that a task in it depends on. With `is_adopted`, the store may have a task of that id: it came
@@ -121,7 +122,7 @@ def refusal(task: Task, store: Mapping[str, Task], wanted: Collection[str], is_a
 
 
 def refusal_of_change(
-    task: Task, values: Mapping[str, Any], store: Mapping[str, Task], wanted: Collection[str]
+    task: Task, values: Mapping[str, Any], store: Mapping[str, Task], wanted: Container[str]
 ) -> str | None:
     """Return why `task`, which is in `store`, cannot have these values, None if it can; `wanted` as in `refusal`."""
     changed = task.model_copy(update=values)
@@ -143,7 +144,7 @@ def _hint_to_clear(changed: Task, values: Mapping[str, Any]) -> str:
     return f" To change its schedule, write {cleared}, {new[0]}={short_repr(values[new[0]])}"
 
 
-def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Collection[str]) -> str | None:
+def _closed_cycle(task: Task, store: Mapping[str, Task], wanted: Container[str]) -> str | None:
     fields = task.__dict__
     if task.id not in wanted and task.id not in fields["depends_on"] and task.id not in (fields.get("after") or ()):
         return None  # no cycle leads through an id that no task depends on

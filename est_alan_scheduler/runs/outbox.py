@@ -44,6 +44,8 @@ class Outbox:
         self.failures: dict[str, Run] = {}
         self.remove_if_done: Callable[[Task], object] = lambda _: None
         """Removes a task if it is done and its `remove_when_done` says so."""
+        self.remove_noted: Callable[[], object] = lambda: None
+        """Does so with the tasks that the agenda has noted for that."""
 
     # Published at once.
 
@@ -88,11 +90,13 @@ class Outbox:
         )
 
     def note_next(self, run: Run) -> None:
-        """Note that `run` begins, the retry of the last run or what replaces that."""
+        """Note that `run` begins, the retry that waits or what replaces that; the fields are those before it."""
+        is_replaced = run.attempt == 1
+        if is_replaced:
+            run.gave_up = self.gave_up(run.task, run.now)
         failure = self.failures.get(run.task.id)
         if failure is not None:
-            failure.is_retried = run.attempt > 1
-            failure.is_replaced = run.attempt == 1
+            failure.is_retried, failure.is_replaced = not is_replaced, is_replaced
 
     # Published later.
 

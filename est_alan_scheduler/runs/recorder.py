@@ -60,9 +60,8 @@ class RunRecorder:
         else:
             run.context.runs.append(run)
         fields = task.__dict__
-        had_retry = fields["retry_at"] is not None
-        if had_retry and run.attempt == 1:
-            run.gave_up = self.outbox.gave_up(task, now)
+        if fields["retry_at"] is not None:
+            self.outbox.note_next(run)
         # In one step: no signal handler runs before the next call.
         fields["first_run_at"] = now if first is run.now else first
         if run.entry is not None:
@@ -74,6 +73,8 @@ class RunRecorder:
                 is_late = run.late is None or run.late >= schedule.gap
             if is_late and run.attempt == 1:
                 run.follows = last
+                if last is None and schedule is not None and (schedule.is_fixed or schedule.waits_for_slot):
+                    run.follows, run.is_first = run.since_registration(schedule), True
         fields["last_run_at"] = now
         fields["attempt"] = run.attempt
         if run.attempt == 1:
@@ -83,8 +84,6 @@ class RunRecorder:
         fields["retry_at"] = fields["run_requested"] = None
         fields["status"] = _RUNNING
         run.has_begun = True
-        if had_retry:
-            self.outbox.note_next(run)
         if run.epoch is not None and self.session is not None:
             self.session.run_began(run)
 

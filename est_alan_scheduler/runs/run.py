@@ -14,7 +14,7 @@ from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.schedules.due import record, show, slot_of_retry
-from est_alan_scheduler.schedules.schedule import AT_ONCE, in_utc
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
 
@@ -38,8 +38,8 @@ class Run:
 
     first_task: Task | None = None
     """The task that it started for, if another one has taken its place since."""
-    gave_up: Event | None = None
-    """The event of the failed run before, if this one replaces its retry, which waited."""
+    is_first = False
+    """No run of the task has begun before."""
     is_replaced = False
     """It has failed, and another run has replaced the retry before that was published."""
 
@@ -85,7 +85,9 @@ class Run:
             self.work = _rare_work(task, self.work, attempt)
         # In a row, once it is recorded: with this one, or, if it succeeded, before it; None for none.
         self.failures: int | None = None
-        self.follows: datetime | None = None  # the start of the run before, if this one may make up for slots since
+        # The start of the run before, or the registration, if this one may make up for slots since.
+        self.follows: datetime | None = None
+        self.gave_up: Event | None = None  # that of the failed run before, if this one replaces the retry that waited
         self.has_begun = False  # the fields of its task say so
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch = epoch  # with a backend: what it was claimed as
@@ -101,6 +103,13 @@ class Run:
     def began_for(self, task: Task) -> bool:
         """Return whether it started for this very task."""
         return task is (self.first_task or self.task)
+
+    def since_registration(self, schedule: Schedule) -> datetime | None:
+        """Return when its task was registered, if its first run may make up for slots since."""
+        armed = None if self.entry is None else self.entry.armed
+        is_late = self.late is None or self.late >= schedule.shortest.total_seconds()
+        may_be = armed is not None and (is_late or schedule.may_have_let_pass(armed, self.now))
+        return armed if may_be else None
 
     def delay(self) -> None:
         """Let its time count from now on: subscribers to its start have held it up."""

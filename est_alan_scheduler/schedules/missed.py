@@ -1,13 +1,26 @@
 """Missed slots: how many of them a run makes up for."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from est_alan_scheduler.schedules.coverage import skipped
+from est_alan_scheduler.schedules.coverage import minus, skipped
 from est_alan_scheduler.schedules.due import keep_schedule
 from est_alan_scheduler.task import Task
 
+_TICK = timedelta(microseconds=1)
 MOST_COUNTED = 1_000
 """Slots that are counted one by one. Each takes some ten microseconds, and a clock may jump ahead by a year."""
+
+
+def made_up_for_since_registration(task: Task, since: datetime, now: datetime) -> int:
+    """Return how many slots the first run of `task`, at `now`, makes up for; it was registered at `since`.
+
+    It may have begun already. Not for an interval that begins with its first run.
+    """
+    schedule = keep_schedule(task)
+    if schedule is not None and schedule.step is not None and schedule.is_fixed:
+        since = minus(since, _TICK)  # a slot at the registration counts
+    unstarted = task.model_copy(update={"first_run_at": since, "last_run_at": since})  # where its grid begins
+    return made_up_for(unstarted, since, now)
 
 
 def made_up_for(task: Task, last: datetime, now: datetime) -> int:

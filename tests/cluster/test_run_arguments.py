@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Retry, TaskRegistry
+from est_alan_scheduler import Retry, TaskRegistry, TaskStatus
 from tests import jobs
 from tests.backends.stores import Clock
 from tests.cluster.helpers import Join, adder, runs
@@ -78,6 +78,23 @@ def test_the_latest_request_of_any_instance_counts(join: Join) -> None:
     second.run_now("a", args=(50, 6))
     first.tick()
     assert results(first) == [(1, "56")]
+
+
+def test_a_request_that_is_taken_back_leaves_no_arguments_to_a_retry_that_waits(join: Join, clock: Clock) -> None:
+    first, second = join(), join()
+    second.expose(jobs.take_result)
+    first.register(adder(func=jobs.boom, retry=Retry(max_retries=1, delay=5, jitter=0), args=()))
+    first.tick()
+    first.update("a", func=jobs.take_result)
+    second.tick()
+    second.run_now("a", args=[9])
+    second["a"].run_requested = None
+    second.tick()
+    clock.advance(5)
+    first.tick()
+    assert (first["a"].run_arguments, first["a"].attempt, first["a"].status) == (None, 2, TaskStatus.SUCCESS)
+    second.tick()
+    assert second["a"].run_arguments is None
 
 
 def test_values_that_json_cannot_hold_are_refused(join: Join) -> None:

@@ -200,8 +200,154 @@ class TestDependents:
             registry.tick()
         assert (list(registry.store), registry.store["b"].runs) == (["b", "a"], 3)
 
+    @pytest.mark.parametrize(
+        "free",
+        [
+            lambda registry: registry.remove("b"),
+            lambda registry: registry.prune(["b"]),
+            lambda registry: registry.update("b", depends_on=[]),
+            lambda registry: registry.update("b", depends_on=["c"]),
+        ],
+    )
+    def test_it_leaves_when_the_last_one_is_removed_or_depends_on_it_no_longer(
+        self, registry: Frozen, free: Callable[[TaskRegistry], Any]
+    ) -> None:
+        names = record_events(registry)
+        for task_id in ("b", "other"):
+            registry.register(Task(id=task_id, every={"hours": 1}, func=work, depends_on=["a"]))
+        registry.register(done())
+        registry.tick()
+        registry.remove("other")
+        assert "a" in registry
+        free(registry)
+        assert ("a" in registry, names.count("removed a")) == (False, 1)
+
+    @pytest.mark.parametrize("edit", [lambda store: store["b"]._assign("depends_on", []), lambda store: store.pop("b")])
+    def test_so_it_is_after_an_edit(self, registry: Frozen, edit: Callable[[Any], Any]) -> None:
+        registry.register(Task(id="b", every={"hours": 1}, func=work, depends_on=["a"]))
+        registry.register(done())
+        registry.tick()
+        edit(registry.store)
+        registry.tick()
+        assert "a" not in registry
+
+    def test_a_long_chain_leaves_at_once(self, registry: Frozen) -> None:
+        for number in range(3_000):
+            registry.register(done(id=str(number), depends_on=[str(number - 1)] if number else []))
+        for number in range(3_000):
+            registry.store[str(number)].last_success_at = registry.store[str(number)].last_run_at = START
+        registry.tick()
+        assert len(registry) == 0
+
+    def test_a_removal_costs_no_more_with_many_tasks(self, registry: Frozen) -> None:
+        looked_at = list[str]()
+        of = type(registry._agenda.dependents).of
+
+        def count(self: Any, task_id: str) -> list[Task]:
+            found = of(self, task_id)
+            looked_at.extend(task.id for task in found)
+            return found
+
+        for number in range(100):
+            registry.register(done(id=f"a{number}"))
+            registry.register(done(id=f"b{number}", depends_on=[f"a{number}"]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(registry._agenda.dependents), "of", count)
+            registry.tick()
+            registry.tick()
+        assert len(registry) == 0
+        assert len(looked_at) == 200  # each `a` when it has run, and because it was new
+
+
+class TestNoted:
+    """Tasks that are done without an outcome at that moment."""
+
+    def test_one_whose_mark_is_assigned_later_leaves_with_the_next_tick(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        task = registry.register(done(remove_when_done=False))
+        registry.tick()
+        task.remove_when_done = True
+        registry.tick()
+        assert (names[-1], len(registry)) == ("removed a", 0)
+
+    def test_one_that_is_registered_done_leaves_with_the_next_tick(self, registry: Frozen) -> None:
+        names = record_events(registry)
+        registry.register(done(last_run_at=START, last_success_at=START))
+        registry.register(done(id="b", run_at=None, every={"hours": 1}, end_at=START - HOUR))
+        registry.register(done(id="c", run_at=START + HOUR))
+        registry.tick()
+        assert names[-2:] == ["removed a", "removed b"]
+        assert list(registry.store) == ["c"]
+
+    def test_one_that_takes_the_place_of_a_done_one_leaves(self, registry: Frozen) -> None:
+        registry.register(done(remove_when_done=False))
+        registry.tick()
+        registry.register(done(), replace=True)
+        registry.tick()
+        assert len(registry) == 0
+
 
 class TestAcrossInstances:
+    @pytest.mark.parametrize("registers", [True, False])
+    def test_one_whose_instance_died_before_the_removal_leaves_with_the_next_one(
+        self, join: Join, clock: StoreClock, registers: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        first = join()
+        monkeypatch.setattr(first._recorder.outbox, "remove_if_done", lambda task: None)
+        task = adder(every=None, run_at=at(clock) + HOUR, remove_when_done=True)
+        first.register(task.model_copy())
+        first.tick()
+        clock.advance(3_600)
+        first.tick()
+        assert first["a"].runs == 1
+        second = join()
+        names = record_events(second)
+        second.expose(jobs.add)
+        if registers:
+            second.register(task)
+        second.tick()
+        assert (len(second), names[-1], len(names), list(join().store)) == (0, "removed a", 1 + registers, [])
+
+    def test_one_whose_end_passes_while_nothing_is_up_leaves(self, join: Join, clock: StoreClock) -> None:
+        first = join()
+        first.register(adder(end_at=at(clock) + HOUR, remove_when_done=True))
+        first.tick()
+        first.shutdown()
+        clock.advance(7_200)
+        second = join()
+        second.expose(jobs.add)
+        second.tick()  # the run for the slots that were missed
+        second.tick()
+        assert list(join().store) == []
+
+    def test_one_that_is_freed_by_another_instance_leaves_once(self, join: Join, clock: StoreClock) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        second.expose(jobs.take_result)
+        names, others = record_events(first), record_events(second)
+        first.register(adder("b", depends_on=["a"], func=jobs.take_result))
+        first.register(adder(every=None, run_at=at(clock), remove_when_done=True))
+        first.tick()
+        second.tick()
+        second.remove("b")
+        first.tick()
+        second.tick()
+        assert (len(first), len(second)) == (0, 0)
+        assert (names + others).count("removed a") == 1
+
+    def test_one_that_others_own_stays_after_its_outcome_until_it_is_published(
+        self, join: Join, clock: StoreClock
+    ) -> None:
+        first, second = join(), join()
+        second.expose(jobs.add)
+        first.register(adder(every=None, run_at=at(clock) + HOUR, remove_when_done=True))
+        second.tick()
+        clock.advance(3_600)
+        first.on("succeeded", lambda event: second.tick())
+        names, others = record_events(first), record_events(second)
+        first.tick()
+        assert (names[-1], "removed a" in others) == ("removed a", False)
+
     def test_it_leaves_the_store_and_is_told_once(self, join: Join, clock: StoreClock) -> None:
         first, second = join(), join()
         second.expose(jobs.add)

@@ -1,6 +1,7 @@
 """Arguments for one run: `run_now` with `args` and `kwargs`."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -151,6 +152,34 @@ def test_the_latest_request_before_the_run_counts(registry: Frozen) -> None:
     assert calls.given == [(8, {"x": 2}), (9, {"x": 2}), OWN]
 
 
+@pytest.mark.parametrize(
+    "take_back",
+    [
+        lambda registry: setattr(registry["a"], "run_requested", None),
+        lambda registry: registry.update("a", run_requested=None),
+    ],
+)
+def test_a_request_that_is_taken_back_leaves_no_arguments_to_a_retry_that_waits(
+    registry: Frozen, take_back: Callable[[Frozen], object]
+) -> None:
+    calls = Calls(registry, failures=1, retry=Retry(max_retries=1, delay=5, jitter=0))
+    registry.tick()
+    registry.run_now("a", args=[9])
+    take_back(registry)
+    assert calls.task.run_arguments is None
+    registry.tick_at(START + 5 * SECOND)
+    assert calls.given == [OWN, OWN]
+
+
+def test_a_retry_keeps_its_arguments_if_no_request_is_taken_back(registry: Frozen) -> None:
+    calls = Calls(registry, failures=1, retry=Retry(max_retries=1, delay=5, jitter=0), every=None, manual=True)
+    registry.run_now("a", args=[9])
+    registry.tick()
+    calls.task.run_requested = None
+    registry.tick_at(START + 5 * SECOND)
+    assert calls.given == [(9, {"x": 2})] * 2
+
+
 def test_a_request_during_a_run_is_for_the_run_after_it(registry: Frozen) -> None:
     calls = Calls(registry, failures=1, retry=Retry(max_retries=1, delay=10, jitter=0))
     registry.on("started", lambda event: registry.run_now("a", args=(7,)) if not calls.given else None)
@@ -293,6 +322,17 @@ class TestAnotherFunction:
         change: Any = {"depends_on": ["b"]} if field == "depends_on" else {"after": ["b"], "manual": False}
         with pytest.raises(ValueError, match="kwargs of task 'a' hold 'dep_b'"):
             registry.update("a", **change)
+
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_a_request_without_any_needs_a_function_that_lacks_none(
+        self, registry: Frozen, task: Task, how: str
+    ) -> None:
+        registry.run_now("a")
+        refused = r"func take_two lacks the argument 'y'\. A run of it is to come: give that one the args or kwargs, by"
+        with pytest.raises(ValueError, match=refused):
+            self.change(registry, how, func=take_two, args=(1,))
+        registry.tick()
+        assert (task.result, self.change(registry, how, func=take_two, args=(1,)).args) == (3, (1,))
 
     def test_other_changes_do_not_look_at_them(self, registry: Frozen, task: Task) -> None:
         registry.run_now("a", args=(3, 4))

@@ -1,9 +1,8 @@
-"""The events that follow an outcome or a start: `gave_up`, `recovered`, `skipped`."""
+"""The events that follow an outcome: `gave_up`, `recovered`."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +12,6 @@ from est_alan_scheduler import Event, Retry, Task, TaskRegistry, current_run
 from tests import jobs
 from tests.backends.stores import Clock as StoreClock
 from tests.cluster.helpers import Flaky, Join, adder, claim_and_die, end_pause, outlive_lease, reap
-from tests.events.helpers import record_events
 from tests.frozen import SECOND, START, Frozen, work
 from tests.runs.test_run_counts import RETRY, register
 
@@ -292,77 +290,3 @@ class TestAcrossInstances:
         reap(second)
         second.tick()
         assert noted == [("failed", 1, 1), ("gave_up", 1, 1)]
-
-
-class TestSkipped:
-    def test_a_run_tells_how_many_slots_it_makes_up_for(self, registry: Frozen) -> None:
-        events = list[Event]()
-        registry.on("started", "skipped", events.append)
-        registry.register(Task(id="a", every={"minutes": 1}, func=work))
-        registry.tick()
-        later = START + timedelta(minutes=5, seconds=30)
-        registry.tick_at(later)
-        slot = START + timedelta(minutes=1)
-        assert events[1:] == [
-            Event("started", "a", slot, 1, later),
-            Event("skipped", "a", slot, 1, later, skipped=4),
-        ]
-        assert registry.statistics("a").skipped == registry.statistics().skipped == 4
-
-    def test_prompt_runs_and_requests_skip_nothing(self, registry: Frozen) -> None:
-        names = record_events(registry)
-        registry.register(Task(id="a", every={"minutes": 1}, func=work))
-        registry.tick()
-        registry.tick_at(START + 119 * SECOND)
-        registry.run_now("a")
-        registry.tick_at(START + 119 * SECOND)
-        registry.tick_at(START + 120 * SECOND)
-        assert "skipped a" not in names
-        assert registry.statistics().skipped == 0
-
-    def test_they_are_counted_without_a_subscriber(self, registry: Frozen) -> None:
-        registry.register(Task(id="a", every={"minutes": 1}, func=work))
-        registry.tick()
-        registry.tick_at(START + timedelta(days=365))
-        assert registry.statistics().skipped == 365 * 24 * 60 - 1
-
-    def test_slots_that_misfire_are_not_skipped_too(self, registry: Frozen) -> None:
-        registry.register(Task(id="a", every={"minutes": 1}, func=work, misfire_grace=10))
-        registry.tick()
-        registry.tick_at(START + timedelta(minutes=5, seconds=30))
-        registry.tick_at(START + timedelta(minutes=6))
-        assert (registry.statistics().misfires, registry.statistics().skipped) == (1, 0)
-
-    def test_a_retry_skips_nothing(self, registry: Frozen) -> None:
-        register(registry, False, True, retry=Retry(max_retries=1, delay=5, jitter=0))
-        registry.tick()
-        registry.tick_at(START + 30 * SECOND)
-        assert registry.statistics().skipped == 0
-
-    def test_days_that_nothing_ran_on_are_skipped(self, registry: Frozen) -> None:
-        registry.register(Task(id="a", at="12:00", func=work))
-        registry.tick()
-        registry.tick_at(START + timedelta(days=4))
-        assert registry.statistics().skipped == 3
-
-    def test_the_time_of_a_callback_does_not_count_for_the_run(self) -> None:
-        with freeze_time(START) as frozen:
-            registry = TaskRegistry()
-            registry.on("skipped", lambda event: frozen.tick(2))
-            registry.register(Task(id="a", every={"minutes": 1}, func=frozen.tick, args=(1,)))
-            registry.tick()
-            frozen.tick(600)
-            registry.tick()
-            assert registry.statistics().last_duration == 1
-
-    def test_only_the_instance_that_runs_publishes_it(self, join: Join, clock: StoreClock) -> None:
-        first, second = join(), join()
-        second.expose(jobs.add)
-        noted, others = note(first, "skipped"), note(second, "skipped")
-        first.register(adder())
-        first.tick()
-        clock.advance(300)
-        second.tick()
-        first.tick()
-        assert (len(noted), len(others)) == (0, 1)
-        assert (first.statistics().skipped, second.statistics().skipped) == (0, 4)
