@@ -69,8 +69,9 @@ def call_refusal(task: Task, is_run: bool = False) -> str | None:
     What a manual task lacks, `run_now` may give; with `is_run`, these are the arguments of a run.
     Not under a lock: some callables run code of the user when they are asked for their parameters.
     """
-    may_lack = not is_run and bool(task.__dict__.get("manual"))
-    fault = call_fault(task.func, task.args, task.kwargs, inputs(task), may_lack)
+    fault = call_fault(task.func, task.args, task.kwargs, inputs(task))
+    if fault and task.manual and not is_run:
+        fault = call_fault(task.func, task.args, task.kwargs, inputs(task), may_lack=True)
     return fault and f"Task {task.id!r} cannot call its function: {fault}."
 
 
