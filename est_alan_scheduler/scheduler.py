@@ -40,7 +40,8 @@ def start_scheduler(
     """Tick `registry`, by default the global one of this module, at least every `interval`: seconds, or a `timedelta`.
 
     The loop waits no longer than until the next due moment. `blocking=False` runs it in a daemon thread, and returns
-    that thread; `blocking=True` runs it here and never returns: Ctrl+C is raised, and what a signal handler raises.
+    that thread; `blocking=True` runs it here and never returns: Ctrl+C is raised, and what a signal handler raises. The
+    log tells if a blocking loop of the global registry has no tasks, and if another loop ticks the registry already.
     Raises `ValueError` unless `interval` is finite and greater than 0, and `registry` has a `tick`.
     """
     ticked = globals()["registry"] if registry is None else registry

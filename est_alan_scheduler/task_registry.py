@@ -11,7 +11,7 @@ from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueErr
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
 from est_alan_scheduler.control.configuration import KEEP, OPTIONS, Parts
-from est_alan_scheduler.control.defaults import filled, has_left
+from est_alan_scheduler.control.defaults import filled
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
 from est_alan_scheduler.control.tick import run_tick
@@ -163,7 +163,8 @@ class TaskRegistry(RegistryView):
             check(fields)
         if replace is not False and replace is not True:
             raise InvalidTypeError(f"replace must be True or False, got {short_repr(replace)}")
-        if self._parts.defaults or has_left(task):
+        # One that has been in a registry may have defaults of that.
+        if self._parts.defaults or getattr(task, "_entry", None) is not None:
             with filled(task, self._parts.defaults, self._agenda):
                 return self._management.register(task, replace)
         return self._management.register(task, replace)
@@ -373,13 +374,14 @@ class TaskRegistry(RegistryView):
         With an executor, start the run: its outcome is recorded when it comes.
         Raises an interruption that came in this thread, as `tick` does; other errors of `func` are recorded only.
         """
-        session, runner = self._parts.session, self._parts.capacity.runner()
+        parts = self._parts
+        session, runner = parts.session, parts.capacity.runner()
         if session is not None and not session.ensure_claimed(task):
             return
         if runner is None:
-            self._parts.starter.run_inline(task)
+            parts.starter.run_inline(task)
         else:
-            self._parts.starter.submit(task, runner)
+            parts.starter.submit(task, runner)
 
 
 _registries: "weakref.WeakSet[TaskRegistry]" = weakref.WeakSet()

@@ -15,6 +15,7 @@ from est_alan_scheduler import (
     InvalidTypeError,
     InvalidValueError,
     MissingExtraError,
+    Retry,
     SchedulerError,
     Task,
     TaskRegistry,
@@ -62,6 +63,8 @@ CALLS: list[tuple[type[Exception], Callable[[], Any]]] = [
     (ValueError, lambda: registry().register(Task(func=print))),
     (ValueError, lambda: registry().register(Task(id="a", at="07:30", func=print))),
     (TypeError, lambda: registry().register(OTHER)),
+    (TypeError, lambda: Task("a", print)),  # type: ignore[call-arg, arg-type]
+    (TypeError, lambda: Retry(3)),  # type: ignore[call-arg]
     (ValueError, close_cycle),
     (ValueError, register_twice),
     (ValueError, lambda: registry().update("a", every=None)),

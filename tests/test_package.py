@@ -29,6 +29,11 @@ def test_dir_shows_every_public_name_also_before_it_is_first_used() -> None:
     assert done.stdout == "set()\n"
 
 
+def test_dir_shows_no_other_names() -> None:
+    names = [name for name in dir(est_alan_scheduler) if not (name.startswith("__") and name.endswith("__"))]
+    assert names == PUBLIC
+
+
 def test_help_shows_every_public_name() -> None:
     text = pydoc.render_doc(est_alan_scheduler, renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     assert [name for name in PUBLIC if not re.search(rf"\b{name}\b", text)] == []

@@ -13,7 +13,12 @@ _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
 def is_coroutine_function(func: Callable[..., Any]) -> bool:
     """Return whether a call of `func` makes a coroutine and does no work yet."""
-    return any(map(inspect.iscoroutinefunction, _layers(func)))
+    try:
+        return any(map(inspect.iscoroutinefunction, _layers(func)))
+    except Exception as error:  # of an object with a `__getattr__` of its own
+        if is_interruption(error):
+            raise
+        return inspect.iscoroutinefunction(_called(func))
 
 
 def own_name(func: Callable[..., Any]) -> str:
@@ -35,12 +40,23 @@ def generator_kind(func: Callable[..., Any]) -> str | None:
     kind = type(func)
     if kind is BuiltinFunctionType or (kind is FunctionType and not func.__code__.co_flags & _GENERATORS):
         return None  # nearly all, and fast
-    for layer in _layers(func):
-        if inspect.isgeneratorfunction(layer):
-            return "generator"
-        if inspect.isasyncgenfunction(layer):
-            return "async generator"
-    return None
+    try:
+        return next(filter(None, map(_kind_of, _layers(func))), None)
+    except Exception as error:  # of an object with a `__getattr__` of its own
+        if is_interruption(error):
+            raise
+        return _kind_of(_called(func))
+
+
+def _kind_of(func: Any) -> str | None:
+    if inspect.isgeneratorfunction(func):
+        return "generator"
+    return "async generator" if inspect.isasyncgenfunction(func) else None
+
+
+def _called(func: Any) -> Any:
+    """Return what a call of an object calls, without code of its class."""
+    return inspect.getattr_static(type(func), "__call__", None)
 
 
 def _layers(func: Any) -> tuple[Any, ...]:

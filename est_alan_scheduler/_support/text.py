@@ -14,9 +14,9 @@ def short_repr(value: object) -> str:
     """Return `repr(value)`, cut to MAX_TEXT characters; an error of `repr` is described, not raised."""
     if value is None:
         return "None"
-    if isinstance(value, str | bytes | bytearray) and len(value) > MAX_TEXT:
-        value = value[:MAX_TEXT]  # the repr is longer still, so it is cut below as well
     try:
+        if isinstance(value, str | bytes | bytearray) and len(value) > MAX_TEXT:
+            value = value[:MAX_TEXT]  # the repr is longer still, so it is cut below as well
         text = repr(value)
     except Exception as error:
         if is_interruption(error):

@@ -76,9 +76,14 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         raise InvalidValueError(f"task {task.id!r}: {error}") from None
     try:
         fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
-    except ValueError as error:  # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C
-        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
-            raise error.__cause__ from None
+    except (
+        ValueError
+    ) as error:  # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C, and perhaps twice
+        cause: BaseException | None = error
+        while isinstance(cause, Exception):
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from None
         raise
     return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
 

@@ -62,11 +62,6 @@ def check_defaults(given: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: getattr(checked, name) for name in given}
 
 
-def has_left(task: object) -> bool:
-    """Return whether a task has been in a registry, whose defaults it may still have."""
-    return getattr(task, "_entry", None) is not None
-
-
 @contextmanager
 def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator[None]:
     """Give a task that is being registered the defaults for what it does not say; take them back if it is refused.
@@ -79,7 +74,8 @@ def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator
         return
     check_unheld(task, agenda.reference)
     said = set(task.model_fields_set)
-    left = {name: _FIELDS[name].default for name in ALLOWED if _is_unsaid(task, name, {})} if has_left(task) else {}
+    is_new = task._entry is None
+    left = {} if is_new else {name: _FIELDS[name].default for name in ALLOWED if _is_unsaid(task, name, {})}
     bare = task.model_copy(update=left)
     bare.__pydantic_fields_set__.intersection_update(said)
     replaced = task._store(left | _fitting(bare, defaults))

@@ -7,6 +7,7 @@ from typing import Any
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry, own
+from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import RECORDED, SCHEDULING, Task, TaskStatus
 
 
@@ -77,11 +78,12 @@ def _restore(former: Task, values: Mapping[str, Any], replaced: Mapping[str, Any
 def _inherit(agenda: Agenda, task: Task, former: Task, now: datetime) -> Entry:
     """Return the entry of a task that has been put into the store: all that was known beside the fields of `former`.
 
-    `former` keeps none of it, or slots that its schedule does not have would count as run.
+    `former` keeps the slot of its last run alone: others count by the schedule of `task`.
     """
     left = agenda.entries[task.id]
     agenda.drop(task.id)
-    task._entry, former._entry = former._entry, None
+    task._entry, former._entry = former._entry, ScheduleState()
+    former._entry.tried = task._entry.tried
     entry = own(task, agenda.reference)
     entry.order, entry.started, entry.counters = left.order, left.started, left.counters
     agenda.add(task, now)

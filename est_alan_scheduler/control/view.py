@@ -29,15 +29,6 @@ class RegistryView:
         self._reports = Reports(parts)
         self._waits = Waits(parts, self._reports)
 
-    if not TYPE_CHECKING:  # for a type checker, every attribute would exist
-
-        def __getattr__(self, name: str) -> Any:
-            from est_alan_scheduler.fields.hints import peer_word  # late: most programs need none
-
-            meant = peer_word("TaskRegistry", name)
-            hint = "" if meant is None else f": write {meant}"
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{hint}", name=name, obj=self)
-
     @property
     def store(self) -> TaskDict:
         """All tasks by id, in registration order. It may be edited directly, or replaced by another mapping."""

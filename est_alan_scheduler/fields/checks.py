@@ -324,7 +324,7 @@ class KnownFields(BaseModel):
         """Raise `TypeError` for values without names, unless a derived class has a constructor that takes them."""
         constructor: object = cls.__init__
         if constructor is BaseModel.__init__:
-            raise TypeError(f"the fields of a {cls.__name__} are given by name: {cls.__name__}({example})")
+            raise InvalidTypeError(f"the fields of a {cls.__name__} are given by name: {cls.__name__}({example})")
 
     @model_validator(mode="before")
     @classmethod

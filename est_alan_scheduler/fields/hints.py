@@ -104,31 +104,6 @@ _WORDS_OF: dict[str, dict[str, str]] = {
         ),
         "retry_jitter random randomize": "jitter is a fraction of the delay",
     },
-    "TaskRegistry": {
-        "add_job add_schedule add_task add schedule enqueue scheduled_job": (
-            "registry.register(Task(func=…, every={'minutes': 5})), or @registry.task(every={'minutes': 5})"
-        ),
-        "every": "@registry.task(every={'minutes': 5}), or registry.register(Task(func=…, every={'minutes': 5}))",
-        "run_pending": "registry.tick() to run what is due, or start_scheduler(registry=registry) to do so in a loop",
-        "run_all": "registry.run_now(task) for each task in registry",
-        "start run run_forever start_in_background serve": (
-            "start_scheduler(registry=registry), or start_scheduler(blocking=True, registry=registry)"
-        ),
-        "stop close": "registry.shutdown(), and stop() of the thread that start_scheduler() returns",
-        "remove_job remove_schedule cancel_job cancel unregister delete unschedule": "registry.remove(id)",
-        "remove_all_jobs": "registry.clear()",
-        "get_job get_schedule get_task": "registry[id]; `id in registry` says whether there is one",
-        "get_jobs get_schedules get_tasks jobs tasks all": "list(registry), or registry.store, a dict by id",
-        "print_jobs": "print(registry.table())",
-        "modify_job reschedule_job modify reschedule edit": (
-            "registry.update(id, at=None, every={'minutes': 10}), with None for the schedule that it had"
-        ),
-        "pause_job": "registry.pause(id)",
-        "resume_job unpause unpause_schedule": "registry.resume(id)",
-        "add_listener subscribe": "registry.on('failed', callback)",
-        "trigger run_job run_task delay apply_async": "registry.run_now(id)",
-        "idle_time": "registry.idle_seconds()",
-    },
     "TaskRegistry()": {
         "timezone tz": "defaults={'timezone': 'Asia/Seoul'}",
         "start_at end_at exclude jitter misfire_grace run_immediately depends_on_mode timeout retry history_limit": (

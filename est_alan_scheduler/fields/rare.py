@@ -89,7 +89,11 @@ class SparseModel(KnownFields):
             ("__pydantic_private__", None),
         ):
             object.__setattr__(whole, name, value)
-        return dump(whole)
+        try:
+            return dump(whole)
+        except Exception as error:
+            # Of what was raised within, a Ctrl+C among it, pydantic would keep the text alone.
+            raise error.__cause__ or error from None
 
 
 def _full(model: SparseModel) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import PlainSerializer
 
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import error_text, short_repr
 
 _FUNCTION = "function"
@@ -65,12 +66,21 @@ def round_trip(value: object) -> tuple[Any, str]:
 
 def function_name(func: Callable[..., Any]) -> str:
     """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`."""
+    try:
+        return _importable_name(func) or short_repr(func)
+    except Exception as error:  # of an object with a `__getattr__` of its own
+        if is_interruption(error):
+            raise
+        return short_repr(func)
+
+
+def _importable_name(func: Callable[..., Any]) -> str | None:
     module, qualname = getattr(func, "__module__", None), getattr(func, "__qualname__", None)
     owner = func.__self__ if inspect.ismethod(func) else None
     if inspect.isclass(owner):  # a class method: of the class that it was looked up in
         module, qualname = owner.__module__, f"{owner.__qualname__}.{func.__name__}"
     elif owner is not None or not module or not qualname or isinstance(func, functools.partial):
-        return short_repr(func)
+        return None
     return f"{module}:{qualname}"
 
 

@@ -139,8 +139,8 @@ class Agenda:
             return
         self.changes += 1  # others that a tick found ready may depend on it
         self._dropped.append(entry.task)
-        self.dependents.forget(task_id)
         self.unscheduled.told.pop(task_id, None)
+        self.dependents.forget(task_id)
         self.take_off(entry)
         if entry.due is not None:
             self._unfile(entry, entry.due)

@@ -8,6 +8,7 @@ from types import BuiltinFunctionType, FunctionType, MethodDescriptorType, Metho
 from typing import Any, NamedTuple
 
 from est_alan_scheduler._support.functions import own_name
+from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import listed
 from est_alan_scheduler.fields.checks import near_miss
 
@@ -55,7 +56,9 @@ class Accepts:
     def _read_signature(self, func: Callable[..., Any], given: int) -> None:
         try:
             parameters = list(inspect.signature(func).parameters.values())
-        except (TypeError, ValueError):  # some builtins
+        except Exception as error:  # some builtins have none, and objects may have code of their own
+            if is_interruption(error):
+                raise
             return
         by_position = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
         self._taken.update(by_position[:given])

@@ -58,6 +58,7 @@ class Readiness:
         self._calls = calls
         self._count_misfire = count_misfire
         self._may_go_ahead = may_go_ahead
+        self._unscheduled = agenda.unscheduled.news  # each tick asks
         self._warned: set[str] = set()  # missing dependencies that are in the log
 
     def forget(self, task_id: str) -> None:
@@ -75,7 +76,7 @@ class Readiness:
         agenda, calls = self._agenda, self._calls
         ready: list[Entry] = []
         utc = agenda.note_time(now)
-        if agenda.unscheduled.news:
+        if self._unscheduled:
             notices += map(Notice, agenda.unscheduled.texts(agenda.store))
         if available == 0:
             return ready
@@ -127,8 +128,7 @@ class Readiness:
             else:
                 agenda.file_anew(entry, now)
             return False
-        has_inputs = fields["depends_on"] or fields.get("after")
-        if (stricter is not None or has_inputs) and not self._may_go_ahead(task, now):
+        if (stricter is not None or fields["depends_on"] or "after" in fields) and not self._may_go_ahead(task, now):
             self._put_off(entry, now, notices)
             return False
         entry.slot = slot

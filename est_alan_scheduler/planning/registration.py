@@ -15,8 +15,8 @@ from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
 
 INPUTS = frozenset(("depends_on", "after"))
 """The fields that name other tasks."""
-CALLED = INPUTS | {"func", "run_arguments"}
-"""The fields on which it depends whether a run can have the arguments that it was requested with."""
+CALLED = INPUTS | {"func", "args", "kwargs", "run_arguments"}
+"""The fields on which it depends whether a requested run can call the function."""
 
 
 def check(task: object) -> None:
@@ -69,8 +69,9 @@ def call_refusal(task: Task, is_run: bool = False) -> str | None:
     What a manual task lacks, `run_now` may give; with `is_run`, these are the arguments of a run.
     Not under a lock: some callables run code of the user when they are asked for their parameters.
     """
-    may_lack = not is_run and bool(task.__dict__.get("manual"))
-    fault = call_fault(task.func, task.args, task.kwargs, inputs(task), may_lack)
+    fault = call_fault(task.func, task.args, task.kwargs, inputs(task))
+    if fault and task.manual and not is_run:
+        fault = call_fault(task.func, task.args, task.kwargs, inputs(task), may_lack=True)
     return fault and f"Task {task.id!r} cannot call its function: {fault}."
 
 
@@ -80,21 +81,22 @@ def with_arguments(task: Task, arguments: Mapping[str, Any]) -> Task:
 
 
 def refusal_of_requested(task: Task) -> str | None:
-    """Return why a run that is to come cannot have the arguments that it was requested with, None if it can.
+    """Return why a requested run, or its retry, that is to come cannot call the function; None if it can.
 
     Not under a lock, as `call_refusal`.
     """
-    is_to_come = task.run_requested is not None or task.retry_at is not None
-    if task.run_arguments is None or not (is_to_come or (task.status is TaskStatus.RUNNING and task.retry is not None)):
+    given, may_be_retried = task.run_arguments, task.status is TaskStatus.RUNNING and task.retry is not None
+    if task.run_requested is None and task.retry_at is None and not may_be_retried:
         return None
-    called = with_arguments(task, task.run_arguments)
+    called = task if given is None else with_arguments(task, given)
     try:
         check_results(called)
-        refused = call_refusal(called)
+        refused = call_refusal(called, is_run=True)
     except ValueError as error:
         refused = str(error)
-    ours = f"These arguments are those of its requested run: run_now({task.id!r}) drops them."
-    return refused and f"{refused} {ours}"
+    if given is None:
+        return refused and f"{refused} A run of it is to come: give that one the args or kwargs, by run_now."
+    return refused and f"{refused} These arguments are those of its requested run: run_now({task.id!r}) drops them."
 
 
 def _check_meaning(task: Task, option: str) -> None:

@@ -12,7 +12,7 @@ class Unscheduled:
 
     def __init__(self) -> None:
         self.told: dict[str, list[str]] = {}  # by id: the options that were set then
-        self.news: dict[str, None] = {}  # the ids of tasks whose state may be a new one
+        self.news: dict[str, None] = {}  # the ids of tasks whose state may be a new one; always this very object
 
     def note(self, task_id: str) -> None:
         """Note that a task does not have exactly one option, or that one of `told` may have it again."""
@@ -20,7 +20,8 @@ class Unscheduled:
 
     def texts(self, store: Mapping[str, Task]) -> Iterator[str]:
         """Yield what has to be told now."""
-        news, self.news = self.news, {}
+        news = list(self.news)
+        self.news.clear()
         for task_id in news:
             task = store.get(task_id)
             told, options = self.told.pop(task_id, None), [] if task is None else options_of(task)

@@ -149,8 +149,7 @@ class RunRecorder:
         del replaced
         if not is_first:
             return None
-        is_plain = record.error is None and run.failures is None and "remove_when_done" not in run.task.__dict__
-        if is_plain and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
+        if run.is_plain and not self.subscribers.publishes_successes and not is_enabled(logging.INFO):
             return None
         if publishes:
             self._publish(run, record)
@@ -271,10 +270,14 @@ class RunRecorder:
             if "consecutive_failures" in fields:
                 run.failures = task.consecutive_failures
                 fields.pop("consecutive_failures", None)
+                run.is_plain = False
+            elif "remove_when_done" in fields:
+                run.is_plain = False
             fields["last_success_at"] = line["finished_at"]
             if agenda.waiting:
                 agenda.file_dependents(task.id, run.now)
         else:
+            run.is_plain = False
             fields["retry_at"] = retry_at
             if run.failures is None:  # not once more, if a Ctrl+C has cut off this record
                 run.failures = min(task.consecutive_failures + 1, MOST_FAILURES)

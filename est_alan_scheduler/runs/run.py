@@ -36,12 +36,21 @@ class ThreadContext:
 class Run:
     """One run, from its start until its call has ended. The registry's lock guards the fields that change."""
 
+    # Here, what few runs change: each attribute that the constructor sets costs every run.
     first_task: Task | None = None
     """The task that it started for, if another one has taken its place since."""
     is_first = False
     """No run of the task has begun before."""
     is_replaced = False
     """It has failed, and another run has replaced the retry before that was published."""
+    is_plain = True
+    """Nothing follows its outcome but the event of a success."""
+    failures: int | None = None
+    """Those in a row, once it is recorded: with this one, or, if it succeeded, before it; None for none."""
+    follows: datetime | None = None
+    """The start of the run before, or the registration, if this one may make up for slots since."""
+    gave_up: Event | None = None
+    """That of the failed run before, if this one replaces the retry that waited."""
 
     def __init__(
         self,
@@ -83,11 +92,6 @@ class Run:
         self.work: Any = _read_work(fields)  # taken in one step; None once the call is made
         if "after" in fields or "run_arguments" in fields:
             self.work = _rare_work(task, self.work, attempt)
-        # In a row, once it is recorded: with this one, or, if it succeeded, before it; None for none.
-        self.failures: int | None = None
-        # The start of the run before, or the registration, if this one may make up for slots since.
-        self.follows: datetime | None = None
-        self.gave_up: Event | None = None  # that of the failed run before, if this one replaces the retry that waited
         self.has_begun = False  # the fields of its task say so
         self.is_over = False  # the outcome is recorded, though the call may still go on
         self.epoch = epoch  # with a backend: what it was claimed as

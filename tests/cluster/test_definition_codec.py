@@ -33,6 +33,17 @@ class TestRefused:
         assert message in str(raised.value)
         assert (list(alone.store), alone.unresolved()) == ([], {})
 
+    def test_a_ctrl_c_while_a_field_is_read_stays_one(
+        self, alone: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def interrupt(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("est_alan_scheduler.task.moment_for_json", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            alone.register(adder())
+        assert (list(alone.store), alone.unresolved()) == ([], {})
+
     def test_a_task_without_an_id_is_refused(self, alone: TaskRegistry) -> None:
         with pytest.raises(ValueError, match=r"^a backend needs a stable id, the same after a restart: Task\(id='…', "):
             alone.register(Task(every=MINUTE, func=jobs.add, args=(1, 2)))

@@ -323,6 +323,12 @@ class TestFormerTask:
         other.register(former)
         assert other.next_run("a") == START + 25 * HOUR
 
+    def test_elsewhere_it_does_not_have_the_defaults_of_its_registry(self) -> None:
+        registry = TaskRegistry(defaults={"timeout": 5})
+        former = registry.register(hourly())
+        registry.register(hourly(), replace=True)
+        assert TaskRegistry().register(former).timeout is None
+
     def test_it_stays_alone_while_many_threads_replace_it(self, memory: Frozen) -> None:
         tasks = [memory.register(hourly(tags=["0"]))] + [hourly(tags=[str(number)]) for number in range(1, 100)]
         with ThreadPoolExecutor(4) as pool:

@@ -323,6 +323,17 @@ class TestAnotherFunction:
         with pytest.raises(ValueError, match="kwargs of task 'a' hold 'dep_b'"):
             registry.update("a", **change)
 
+    @pytest.mark.parametrize("how", ["update", "replace"])
+    def test_a_request_without_any_needs_a_function_that_lacks_none(
+        self, registry: Frozen, task: Task, how: str
+    ) -> None:
+        registry.run_now("a")
+        refused = r"func take_two lacks the argument 'y'\. A run of it is to come: give that one the args or kwargs, by"
+        with pytest.raises(ValueError, match=refused):
+            self.change(registry, how, func=take_two, args=(1,))
+        registry.tick()
+        assert (task.result, self.change(registry, how, func=take_two, args=(1,)).args) == (3, (1,))
+
     def test_other_changes_do_not_look_at_them(self, registry: Frozen, task: Task) -> None:
         registry.run_now("a", args=(3, 4))
         task.func = take_none

@@ -1,6 +1,5 @@
 """Words of other schedulers: the error says what to write here."""
 
-import copy
 import re
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -107,26 +106,6 @@ def test_words_of_other_retry_policies_are_answered_too(word: str, field: str) -
     assert f"Retry has no field {word!r}: {field} is " in error_of(Retry, **{word: 1})
 
 
-def test_methods_of_other_schedulers_are_answered_too() -> None:
-    registry: Any = TaskRegistry()
-    with pytest.raises(AttributeError) as caught:
-        registry.run_pending()
-    assert str(caught.value) == (
-        "'TaskRegistry' object has no attribute 'run_pending': write registry.tick() to run what is due, or "
-        "start_scheduler(registry=registry) to do so in a loop"
-    )
-    with pytest.raises(AttributeError, match=r"write registry\.run_now\(task\) for each task in registry$"):
-        registry.run_all()
-    with pytest.raises(AttributeError, match=r"registry\.update\(id, at=None, every=\{'minutes': 10\}\), with None"):
-        registry.reschedule_job()
-    with pytest.raises(AttributeError, match=r"^'TaskRegistry' object has no attribute 'stor'$"):
-        registry.stor()
-    assert not hasattr(registry, "__deepcopy__")
-    assert not hasattr(TaskRegistry.__new__(TaskRegistry), "_parts")
-    with pytest.raises(TypeError):
-        copy.deepcopy(registry)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -175,7 +154,6 @@ def test_each_default_of_a_registry_is_answered_as_one() -> None:
 def test_no_word_of_the_table_is_a_name_here() -> None:
     for model in (Task, Retry):
         assert not model.model_fields.keys() & _HINTS[model.__name__].keys()
-    assert [word for word in _HINTS["TaskRegistry"] if hasattr(TaskRegistry, word)] == []
 
 
 def test_the_answers_name_fields_that_exist() -> None:
