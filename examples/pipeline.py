@@ -104,7 +104,8 @@ def run(inbox: Path, stage: Path, outbox: Path, registry: TaskRegistry) -> None:
         )
         before = [name]
     with start_scheduler(registry=registry):
-        is_over.wait()
+        while not is_over.wait(1):
+            pass
 
 
 def main() -> None:

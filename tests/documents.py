@@ -19,7 +19,7 @@ GUIDES = sorted((ROOT / "examples" / "guides").glob("*.md"))
 DOCUMENTS = [README, *GUIDES]
 PATIENCE = 60.0  # seconds until a process counts as stuck
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +stop\.wait\(\)$", re.MULTILINE)
+_FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +while True:$", re.MULTILINE)
 
 _PACKAGES = {"cron=": "cronsim", '"sqlite:': "sqlalchemy"}
 """What needs a package without an import of it."""
