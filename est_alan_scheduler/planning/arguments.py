@@ -219,7 +219,7 @@ def _of_function(func: FunctionType, bound: int, bound_names: Collection[str]) -
     )
 
 
-_builtins: dict[tuple[str, bool], Parameters] = {}
+_builtins: dict[tuple[str, bool | None], Parameters] = {}
 
 
 def _of_builtin(func: Any) -> Parameters | None:
@@ -228,7 +228,8 @@ def _of_builtin(func: Any) -> Parameters | None:
     if text is None:
         return None
     owner = getattr(func, "__self__", None)
-    key = text, owner is None or type(owner) is ModuleType  # else it is bound
+    # What a text means depends on whether it is bound: to a module, to another object, to nothing.
+    key = text, None if owner is None else type(owner) is ModuleType
     if key not in _builtins:
         try:
             parameters = inspect.signature(func).parameters.values()

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import time
 import unicodedata
 from collections import namedtuple
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from est_alan_scheduler.planning import arguments
 from est_alan_scheduler.planning.arguments import Accepts, argument_name, call_fault, parameters_of
 
 BY_ARGS = "which it takes by position only: give it by args"
@@ -368,3 +370,13 @@ def narrowed(x: int, dep_a: int = 0) -> None: ...
 )
 def test_a_result_is_passed_only_where_it_can_be_taken(func: Any, given_args: int, accepted: set[str]) -> None:
     assert {name for name in ("dep_a", "dep_b") if name in Accepts(func, given_args)} == accepted
+
+
+@pytest.mark.parametrize("order", [(time.sleep, list.append), (list.append, time.sleep)])
+def test_builtins_with_one_text_of_their_parameters_are_told_apart_by_what_they_are_bound_to(
+    order: tuple[Callable[..., Any], ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arguments, "_builtins", {})
+    # From Python 3.13 on, both say "($self, object, /)".
+    found = {func: call_fault(func, (1,), {}, []) for func in order}
+    assert found == {time.sleep: None, list.append: f"func append lacks the argument 'object', {BY_ARGS}"}
