@@ -108,7 +108,7 @@ class TestRuns:
         registry.now = MONDAY
         task = registry.register(task_with(at="23:55", jitter=599, timezone=zone))
         planned = [run.at for run in registry.upcoming(until=MONDAY + 10 * DAY)]
-        assert len({moment.date() for moment in planned}) < len(planned) - 1  # some come after midnight
+        assert len({moment.date() for moment in planned}) < len(planned)  # one at least comes after midnight
         while registry.now < MONDAY + 10 * DAY:
             registry.tick()
             registry.now += timedelta(seconds=registry.idle_seconds() or 0)
