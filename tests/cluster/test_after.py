@@ -93,17 +93,23 @@ def test_a_success_from_before_its_registration_counts_unless_it_waits(
     assert runs(third, "b") == count + 1
 
 
-def test_a_dead_run_has_used_the_success(join: Join, clock: Clock) -> None:
+def reaped_follower(join: Join, clock: Clock, **fields: Any) -> TaskRegistry:
+    """Return the instance that has reaped the run of a follower on another one."""
     first, second = join(), join()
     for registry in (first, second):
         registry.register(adder(every={"days": 1}))
-        registry.register(follower())
+        registry.register(follower(**fields))
     first.tick()
     claim_and_die(first, first.store["b"])
     second.tick()
     outlive_lease(second, clock)
     reap(second)
     settle(second)
+    return second
+
+
+def test_a_dead_run_has_used_the_success(join: Join, clock: Clock) -> None:
+    second = reaped_follower(join, clock)
     assert [run["status"] for run in second.history("b")] == ["failed"]
     assert second.why_not("b") == "waits for a new success of 'a'"
     clock.advance(24 * HOUR)
@@ -112,16 +118,7 @@ def test_a_dead_run_has_used_the_success(join: Join, clock: Clock) -> None:
 
 
 def test_a_dead_run_is_retried_without_a_new_success(join: Join, clock: Clock) -> None:
-    first, second = join(), join()
-    for registry in (first, second):
-        registry.register(adder(every={"days": 1}))
-        registry.register(follower(retry=Retry(max_retries=1, delay=5, jitter=0)))
-    first.tick()
-    claim_and_die(first, first.store["b"])
-    second.tick()
-    outlive_lease(second, clock)
-    reap(second)
-    settle(second)
+    second = reaped_follower(join, clock, retry=Retry(max_retries=1, delay=5, jitter=0))
     assert runs(second, "b") == 1
     clock.advance(5)
     settle(second)

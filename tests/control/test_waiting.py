@@ -6,6 +6,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -101,6 +102,18 @@ class Gate:
         return "through"
 
 
+@contextmanager
+def in_a_pool(**fields: Any) -> Iterator[tuple[TaskRegistry, Task, Gate]]:
+    """Give a registry with an executor, a task of it that runs there, and the gate that holds the run."""
+    gate = Gate()
+    with ThreadPoolExecutor(1) as pool:
+        registry = TaskRegistry(executor=pool)
+        task = registry.register(hourly(func=gate, **fields))
+        registry.tick()
+        gate.begun.wait(LONG)
+        yield registry, task, gate
+
+
 class TestTicked:
     def test_the_next_run_is_waited_for(self, memory: Frozen, waiters: Waiters) -> None:
         task = memory.register(hourly())
@@ -182,12 +195,7 @@ class TestTicked:
             memory.wait("a", 0)
 
     def test_a_request_during_a_run_waits_for_the_run_after_it(self) -> None:
-        gate = Gate()
-        with ThreadPoolExecutor(1) as pool:
-            registry = TaskRegistry(executor=pool)
-            task = registry.register(hourly(func=gate))
-            registry.tick()
-            gate.begun.wait(LONG)
+        with in_a_pool() as (registry, task, gate):
             registry.run_now("a")
             with pytest.raises(TimeoutError):
                 registry.wait("a", 0.03)
@@ -201,12 +209,7 @@ class TestTicked:
             assert len(task.history) == 2
 
     def test_a_request_during_a_run_is_not_met_by_the_end_of_that_run(self) -> None:
-        gate = Gate()
-        with ThreadPoolExecutor(1) as pool:
-            registry = TaskRegistry(executor=pool)
-            task = registry.register(hourly(func=gate))
-            registry.tick()
-            gate.begun.wait(LONG)
+        with in_a_pool() as (registry, task, gate):
             registry.run_now("a")
 
             def go_on() -> None:
@@ -233,12 +236,7 @@ class TestTicked:
         assert (task.status, task.retry_at is not None, len(task.history)) == (TaskStatus.FAILED, True, 1)
 
     def test_a_run_beyond_its_timeout_has_ended(self, waiters: Waiters) -> None:
-        gate = Gate()
-        with ThreadPoolExecutor(1) as pool:
-            registry = TaskRegistry(executor=pool)
-            registry.register(hourly(func=gate, timeout=0.05))
-            registry.tick()
-            gate.begun.wait(LONG)
+        with in_a_pool(timeout=0.05) as (registry, _, gate):
             future = waiters.wait(registry)
             while not future.done():
                 registry.tick()

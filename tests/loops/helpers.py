@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
-from est_alan_scheduler import TaskRegistry, run_scheduler
+import pytest
+
+from est_alan_scheduler import Task, TaskRegistry, run_scheduler
 from tests.ways import PATIENCE
 
 HOUR = {"hours": 1}
@@ -28,6 +30,23 @@ async def running(registry: TaskRegistry) -> Any:
         job.cancel()
         with suppress(asyncio.CancelledError):
             await job
+
+
+def run_into_ctrl_c(block: Callable[[TaskRegistry], AbstractAsyncContextManager[Any]]) -> Task:
+    """Return a task whose coroutine has raised Ctrl+C in such a block, which has raised it, too."""
+
+    async def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    async def main(registry: TaskRegistry) -> None:
+        registry.register(Task(id="a", every=HOUR, func=interrupt))
+        async with block(registry):
+            await asyncio.sleep(PATIENCE)
+
+    registry = TaskRegistry()
+    with pytest.raises(KeyboardInterrupt):
+        run(main, registry)
+    return registry.store["a"]
 
 
 def run(main: Callable[[TaskRegistry], Awaitable[None]], registry: TaskRegistry | None = None) -> TaskRegistry:

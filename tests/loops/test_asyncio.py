@@ -12,7 +12,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus, current_run, run_scheduler, scheduler
 from tests import jobs
-from tests.loops.helpers import HOUR, Gate, run, running, until
+from tests.loops.helpers import HOUR, Gate, run, run_into_ctrl_c, running, until
 from tests.messages import missing
 from tests.ways import PATIENCE
 
@@ -154,18 +154,7 @@ def test_system_exit_in_a_coroutine_is_recorded_as_a_failure() -> None:
 
 
 def test_ctrl_c_in_a_coroutine_is_recorded_and_raised() -> None:
-    async def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    async def main(registry: TaskRegistry) -> None:
-        registry.register(Task(id="a", every=HOUR, func=interrupt))
-        async with running(registry):
-            await asyncio.sleep(PATIENCE)
-
-    registry = TaskRegistry()
-    with pytest.raises(KeyboardInterrupt):
-        run(main, registry)
-    assert registry.store["a"].error_message == "KeyboardInterrupt"
+    assert run_into_ctrl_c(running).error_message == "KeyboardInterrupt"
 
 
 def test_cancelling_run_scheduler_cancels_coroutines_and_waits_for_threads() -> None:

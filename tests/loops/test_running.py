@@ -22,7 +22,7 @@ from est_alan_scheduler import (
     scheduler,
 )
 from tests import jobs
-from tests.loops.helpers import HOUR, Gate, run, until
+from tests.loops.helpers import HOUR, Gate, run, run_into_ctrl_c, until
 from tests.messages import missing
 from tests.ways import PATIENCE
 
@@ -207,18 +207,7 @@ def test_a_timeout_around_the_block_ends_it() -> None:
 
 
 def test_ctrl_c_in_a_coroutine_of_a_task_ends_the_program() -> None:
-    async def interrupt() -> None:
-        raise KeyboardInterrupt
-
-    async def main(registry: TaskRegistry) -> None:
-        registry.register(Task(id="a", every=HOUR, func=interrupt))
-        async with running(registry):
-            await asyncio.sleep(PATIENCE)
-
-    registry = TaskRegistry()
-    with pytest.raises(KeyboardInterrupt):
-        run(main, registry)
-    assert registry.store["a"].error_message == "KeyboardInterrupt"
+    assert run_into_ctrl_c(running).error_message == "KeyboardInterrupt"
 
 
 class Stop(Exception):  # noqa: N818  # not only an error
