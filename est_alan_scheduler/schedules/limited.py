@@ -4,27 +4,14 @@ from datetime import datetime
 
 from typing_extensions import override
 
-from est_alan_scheduler.schedules.schedule import Kind, Misfire, Schedule
+from est_alan_scheduler.schedules.schedule import Around, Misfire, Schedule
 from est_alan_scheduler.task import Task
 
 
-class Limited(Schedule):
+class Limited(Around):
     """A schedule with as many runs as `max_runs` says. Its slots stay what they are; after the last run none is due."""
 
-    __slots__ = (
-        "_most",
-        "_whole",
-        "gap",
-        "is_fixed",
-        "is_recurring",
-        "kind",
-        "shortest",
-        "step",
-        "waits_for_slot",
-        "zone",
-    )
-
-    kind: Kind
+    __slots__ = ("_most", "_whole")
 
     def __init__(self, whole: Schedule, most: int) -> None:
         self._whole, self._most = whole, most

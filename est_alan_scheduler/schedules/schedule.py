@@ -47,7 +47,7 @@ class Schedule:
     shortest: timedelta = timedelta(seconds=1)
     """A time that two slots are never nearer than."""
     gap: float = 0.0
-    """Seconds: of slots that are not fixed, a run that is less late makes up for no others."""
+    """Seconds: of slots that are not fixed, no others coalesce into a run that is less late."""
     is_steady: ClassVar[bool] = False
     """Whether a due moment changes only with a run, an assignment or a retry; a slot of `at` passes with its day."""
     passes_with_date: ClassVar[bool] = False
@@ -111,6 +111,14 @@ class Schedule:
     def may_have_let_pass(self, last: datetime, now: datetime) -> bool:  # noqa: ARG002  # some kinds need it
         """Return whether several slots may lie between two recorded moments, and only the latest one still counts."""
         return False
+
+
+class Around(Schedule):
+    """A schedule around another one: what a kind has as constants, it has by that one."""
+
+    __slots__ = ("gap", "is_fixed", "is_recurring", "kind", "shortest", "step", "waits_for_slot", "zone")
+
+    kind: "Kind"
 
 
 class Kind(Schedule):

@@ -13,35 +13,17 @@ from typing_extensions import override
 
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, to_clock
 from est_alan_scheduler.schedules.coverage import first_uncovered, next_slot, settled, skipped
-from est_alan_scheduler.schedules.schedule import AT_ONCE, Kind, Misfire, Schedule, in_utc, just_before, moment_in
+from est_alan_scheduler.schedules.schedule import AT_ONCE, Around, Kind, Misfire, in_utc, just_before, moment_in
 from est_alan_scheduler.schedules.state import Span, armed
 from est_alan_scheduler.task import Task
 
 _DAY = timedelta(days=1)
 
 
-class Window(Schedule):
+class Window(Around):
     """A kind of schedule with the limits, the jitter, the grace and the zone of a task."""
 
-    __slots__ = (
-        "_end",
-        "_exclude",
-        "_fixed_grid",
-        "_id",
-        "_jitter",
-        "_start",
-        "gap",
-        "grace",
-        "is_fixed",
-        "is_recurring",
-        "kind",
-        "shortest",
-        "step",
-        "waits_for_slot",
-        "zone",
-    )
-
-    kind: Kind
+    __slots__ = ("_end", "_exclude", "_fixed_grid", "_id", "_jitter", "_start", "grace")
 
     def __init__(self, task: Task, kind: Kind, zone: Zone) -> None:
         self.kind = kind
