@@ -14,8 +14,8 @@ from est_alan_scheduler.control.configuration import KEEP, OPTIONS, Parts
 from est_alan_scheduler.control.defaults import filled
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
+from est_alan_scheduler.control.queries import RegistryQueries
 from est_alan_scheduler.control.tick import run_tick
-from est_alan_scheduler.control.view import RegistryView
 from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
 from est_alan_scheduler.fields.checks import refuse_unknown
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.fields.given import TaskChanges, TaskOptions
 
 
-class TaskRegistry(RegistryView):
+class TaskRegistry(RegistryQueries):
     """The tasks of a program. Each `tick` runs those that are due and ready.
 
     `executor` makes the calls: None for the ticking thread itself, one run after the other; any

@@ -76,9 +76,8 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         raise InvalidValueError(f"task {task.id!r}: {error}") from None
     try:
         fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
-    except (
-        ValueError
-    ) as error:  # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C, and perhaps twice
+    except ValueError as error:
+        # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C, and another one for each layer around it.
         cause: BaseException | None = error
         while isinstance(cause, Exception):
             cause = cause.__cause__

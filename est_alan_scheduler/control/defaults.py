@@ -64,33 +64,33 @@ def check_defaults(given: Mapping[str, Any] | None) -> dict[str, Any]:
 
 @contextmanager
 def filled(task: Task, defaults: Mapping[str, Any], agenda: Agenda) -> Generator[None]:
-    """Give a task that is being registered the defaults for what it does not say; take them back if it is refused.
+    """Fill the fields that a task, while it is registered, leaves open; undo that if the task is refused.
 
-    They do not count as said by the task, and replace those of a registry that has had it before.
+    They do not count as set by the task, and replace those of a registry that has had it before.
     """
     store = agenda.store
     if not isinstance(task, Task) or dict.get(store, task.id) is task:
         yield
         return
     check_unheld(task, agenda.reference)
-    said = set(task.model_fields_set)
+    own = set(task.model_fields_set)
     is_new = task._entry is None
-    left = {} if is_new else {name: _FIELDS[name].default for name in ALLOWED if _is_unsaid(task, name, {})}
+    left = {} if is_new else {name: _FIELDS[name].default for name in ALLOWED if _is_implicit(task, name, {})}
     bare = task.model_copy(update=left)
-    bare.__pydantic_fields_set__.intersection_update(said)
+    bare.__pydantic_fields_set__.intersection_update(own)
     replaced = task._store(left | _fitting(bare, defaults))
-    task.__pydantic_fields_set__.intersection_update(said)
+    task.__pydantic_fields_set__.intersection_update(own)
     try:
         yield
     except BaseException:
         if dict.get(store, task.id) is not task:
             task._store(replaced)
-            task.__pydantic_fields_set__.intersection_update(said)
+            task.__pydantic_fields_set__.intersection_update(own)
         raise
 
 
 def refitted(task: Task, changes: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what becomes of the fields that a task does not say, if valid changes give it a schedule of another kind.
+    """Return new values of the fields that a task leaves open, if valid changes give it a schedule of another kind.
 
     A default that means nothing any more is left out, one that means something again is filled in.
     """
@@ -99,15 +99,15 @@ def refitted(task: Task, changes: Mapping[str, Any], defaults: Mapping[str, Any]
         return {}
     changed = task.model_copy(update=changes)
     names = _meaningless(changed)
-    left = {name: _FIELDS[name].default for name in names if name not in changes and _is_unsaid(task, name, defaults)}
+    left = {name: _FIELDS[name].default for name in names if name not in changes and _is_implicit(task, name, defaults)}
     came = {name: defaults[name] for name in former if name in defaults and name not in names}
     return left | (_fitting(changed, came) if came else {})
 
 
-def _is_unsaid(task: Task, name: str, defaults: Mapping[str, Any]) -> bool:
-    """Return whether a task has a value that it does not say.
+def _is_implicit(task: Task, name: str, defaults: Mapping[str, Any]) -> bool:
+    """Return whether the value of a field comes from a default of a registry.
 
-    A task that was read from a backend or from JSON says all that it has: there, what equals a default counts as one.
+    A task that was read from a backend or from JSON sets all that it has: there, what equals a default counts as one.
     """
     value = getattr(task, name)
     is_open = name not in task.model_fields_set or (name in defaults and value == defaults[name])
@@ -124,7 +124,7 @@ def _meaningless(task: Task) -> tuple[str, ...]:
 
 
 def _fitting(task: Task, defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the defaults that a task takes; ValueError for one that contradicts what the task says."""
+    """Return the defaults that a task takes; ValueError for one that contradicts a field of the task."""
     without = {*task.model_fields_set, *_meaningless(task)}
     values = {name: copy(value) for name, value in defaults.items() if name not in without}
     try:

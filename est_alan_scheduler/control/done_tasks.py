@@ -39,7 +39,7 @@ class DoneTasks:
         while True:
             with self._parts.lock, agenda:
                 agenda.work_in(self._parts.hooks._now())
-                task_id = agenda.dependents.take_leaver()
+                task_id = agenda.dependents.take_candidate()
             if task_id is None:
                 return
             task = dict.get(agenda.store, task_id)
@@ -58,9 +58,9 @@ class DoneTasks:
                 agenda.drop(task.id)
                 removed.append(task)
         if may_leave and session and not session.ask(partial(self._remove_shared, task, session, removed)):
-            parts.recorder.outbox.put_off(partial(self.remove_if_done, task))
+            parts.recorder.outbox.defer(partial(self.remove_if_done, task))
         if removed:
-            self._give_up(task)
+            self._publish_gave_up(task)
             self._publish("removed", task.id)
         return bool(removed)
 
@@ -73,7 +73,7 @@ class DoneTasks:
                 session.replica.remove([task.id])
                 removed.append(task)
 
-    def _give_up(self, task: Task) -> None:
+    def _publish_gave_up(self, task: Task) -> None:
         """Publish that the last run has failed for good if its retry waited, and `retry` forbids it by now."""
         outbox = self._parts.recorder.outbox
         with self._parts.lock:

@@ -100,8 +100,8 @@ class Management:
             if before is None:
                 raise self._unknown(task_id)
             values = before._validated(changes)
-            unsaid = refitted(before, values, self._parts.defaults)
-            task = self._try_update(before, values | unsaid, unsaid=unsaid)
+            implicit = refitted(before, values, self._parts.defaults)
+            task = self._try_update(before, values | implicit, implicit=implicit)
             if task is not None:
                 break
         else:
@@ -123,12 +123,12 @@ class Management:
                 return False
             if session is not None:
                 session.edits.check(task)
-            values, said = new_definition(task, former), set(former.model_fields_set)
+            values, own = new_definition(task, former), set(former.model_fields_set)
             try:
                 if self._try_update(former, values, task) is not None:
                     break
             finally:
-                former.model_fields_set.difference_update(values.keys() - said)
+                former.model_fields_set.difference_update(values.keys() - own)
             if dict.get(store, task.id) is former:  # otherwise another thread has replaced it: that one made progress
                 tries -= 1
         else:
@@ -138,12 +138,12 @@ class Management:
         return True
 
     def _try_update(
-        self, before: Task, values: dict[str, Any], successor: Task | None = None, unsaid: Iterable[str] = ()
+        self, before: Task, values: dict[str, Any], successor: Task | None = None, implicit: Iterable[str] = ()
     ) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend.
 
         With a successor that has these values, leave the task as it was, and put the successor in its place. The fields
-        `unsaid` do not count as said by the task.
+        `implicit` do not count as set by the task.
         """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         called = _read_called(before)
@@ -170,7 +170,7 @@ class Management:
                         replaced = task._store(values)
                         if successor is not None and session is None:
                             put_in_place(parts, successor, task, values, replaced)
-                        task.__pydantic_fields_set__.difference_update(unsaid)
+                        task.__pydantic_fields_set__.difference_update(implicit)
             if task is None:
                 raise self._unknown(before.id)
             if refused is not None:

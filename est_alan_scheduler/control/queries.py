@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 
-class RegistryView:
+class RegistryQueries:
     """The methods of a registry that look at its tasks. They change nothing, but that `store` may be edited.
 
     A task stands for its id. An id that is not a text raises a `TypeError` that says so.

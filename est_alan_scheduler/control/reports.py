@@ -74,7 +74,7 @@ class Reports:
             for task in list(self._parts.agenda.store.values())
             if (tag is None or tag in task.tags)
             and (wanted is None or task.status == wanted)
-            and (not part or any(part in (said or "").casefold() for said in (task.id, task.name, task.description)))
+            and (not part or any(part in (value or "").casefold() for value in (task.id, task.name, task.description)))
         ]
 
     def next_run(self, which: str | Task) -> datetime | None:

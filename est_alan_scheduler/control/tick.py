@@ -23,7 +23,7 @@ def run_tick(parts: Parts) -> None:
         decision = _decide(parts, runner)
         if decision is not None:
             _start(parts, decision, decision.ready, None)
-        if parts.agenda.perhaps_done:
+        if parts.agenda.done_candidates:
             parts.recorder.outbox.remove_noted()
     elif session.prepare(parts.capacity.available(runner), parts.is_paused):
         session.publish_stored()
@@ -31,7 +31,7 @@ def run_tick(parts: Parts) -> None:
         if decision is not None:
             claimed = session.claim_in_batches(decision.ready, decision.now, is_inline)
             _start(parts, decision, claimed, partial(session.close, claimed, is_inline=is_inline))
-        if parts.agenda.perhaps_done:
+        if parts.agenda.done_candidates:
             parts.recorder.outbox.remove_noted()
 
 
@@ -59,7 +59,7 @@ class SplitTick:
             self._decision = decision = _decide(parts, self._runner)
             if decision is not None:
                 self._claimed = list(session.claim_in_batches(decision.ready, decision.now, is_inline=False))
-            if parts.agenda.perhaps_done:
+            if parts.agenda.done_candidates:
                 parts.recorder.outbox.remove_noted()
 
     def start(self) -> None:

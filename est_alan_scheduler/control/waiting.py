@@ -19,6 +19,7 @@ from est_alan_scheduler._support.wakeup import Wakeup
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
+from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.runs.run import Run
@@ -102,7 +103,7 @@ class Waits:
             watch = self._begin(task_id)
             while True:
                 end.wait(0)
-                task = watch.look()
+                task = watch.ended()
                 if task is not None:
                     with parts.lock:
                         self._marks.pop(self._request(task_id) or 0, None)
@@ -192,7 +193,7 @@ class _Watch:
         self.run = run  # the awaited one, while it goes on here
         self._entry = mark.entry
 
-    def look(self) -> Task | None:
+    def ended(self) -> Task | None:
         """Return the task if the awaited run has ended, or none will come any more; None otherwise."""
         parts, mark = self._parts, self._mark
         with parts.lock:
@@ -237,7 +238,7 @@ def _seconds(timeout: object) -> float:
     """Return a timeout in seconds, as a number or a `timedelta`; None is for ever."""
     if timeout is None:
         return math.inf
-    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    seconds = in_seconds(timeout)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
         expected = "timeout must be a number of seconds of at least 0, a timedelta or None"
         raise InvalidValueError(f"{expected}, got {short_repr(timeout)}")

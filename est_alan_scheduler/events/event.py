@@ -27,7 +27,7 @@ EventName = Literal[
 
 Each attempt that fails publishes `failed`, and then `retrying` if another one follows, else `gave_up`. Another run that
 replaces a retry which waits publishes `gave_up` for the run before, and then `started`. A success after failures
-publishes `succeeded`, and then `recovered`. The start of a run that makes up for several slots publishes
+publishes `succeeded`, and then `recovered`. The start of a run into which several slots coalesce publishes
 `started`, and then `skipped`.
 """
 
@@ -63,4 +63,4 @@ class Event:
     consecutive_failures: int | None = None
     """Of an outcome: the failures in a row, each attempt counted. Of a failure, with this one; of a success, before."""
     skipped: int | None = None
-    """Of `skipped`: the slots that the run makes up for beside its own."""
+    """Of `skipped`: the number of slots that coalesced into the run, its own not counted."""

@@ -56,7 +56,7 @@ class Agenda:
         self.held: dict[Entry, None] = {}  # due, but refused by a registry that asks for more
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
         self.dependents = Dependents(self.store)
-        self.wanted_fresh, self.perhaps_done = self.dependents.fresh, self.dependents.perhaps_done
+        self.wanted_fresh, self.done_candidates = self.dependents.fresh, self.dependents.done_candidates
         # A heap of moments, and the entries that are filed under each: one or several. Heap items that hold their
         # entries would each be one more object for the garbage collector, which would cost more than all the rest.
         self._moments: list[datetime] = []
@@ -102,7 +102,7 @@ class Agenda:
             elif isinstance(note, Task):
                 entry = self.entries.get(note.id)
                 if entry is not None and entry.task is note:
-                    self.dependents.note_leaver(note)
+                    self.dependents.note_candidate(note)
                     self._read(entry, note, now)
             else:
                 self._follow_store(*note, now)
@@ -129,7 +129,7 @@ class Agenda:
                 note_history(schedule, task)
         self._order += 1
         entry.order = self._order
-        self.dependents.note_leaver(task)
+        self.dependents.note_candidate(task)
         self._read(entry, task, now)
 
     def drop(self, task_id: str) -> None:
@@ -139,7 +139,7 @@ class Agenda:
             return
         self.changes += 1  # others that a tick found ready may depend on it
         self._dropped.append(entry.task)
-        self.unscheduled.told.pop(task_id, None)
+        self.unscheduled.logged.pop(task_id, None)
         self.dependents.forget(task_id)
         self.take_off(entry)
         if entry.due is not None:
@@ -175,7 +175,7 @@ class Agenda:
     def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> bool:
         """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`.
 
-        Return whether it may make up for other slots.
+        Return whether other slots may coalesce into it.
         """
         task, schedule = entry.task, entry.schedule or keep_schedule(entry.task)
         if schedule is not None and schedule.is_fixed:
@@ -343,7 +343,7 @@ class Agenda:
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
-        if schedule is None or self.unscheduled.told:
+        if schedule is None or self.unscheduled.logged:
             self.unscheduled.note(task.id)
         is_steady = False
         if schedule is not None:

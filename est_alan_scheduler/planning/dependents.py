@@ -1,4 +1,4 @@
-"""Dependents: which tasks take over the results of which others, and which tasks may leave for want of any."""
+"""Dependents: which tasks take over the results of which others, and which tasks no other one depends on any more."""
 
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.task import Task
@@ -17,7 +17,7 @@ class Dependents:
         self._ids: dict[str, dict[str, None]] = {}
         self.fresh: set[str] = set()
         """Ids of which any new success matters to others, not just the first one; or did so once."""
-        self.perhaps_done: dict[str, None] = {}
+        self.done_candidates: dict[str, None] = {}
         """Tasks with `remove_when_done` that may be done, or may have lost the last one that depends on them."""
 
     def __contains__(self, task_id: object) -> bool:
@@ -37,16 +37,16 @@ class Dependents:
         if task_id in self.inputs:
             self._replace(task_id, [])
 
-    def note_leaver(self, task: Task) -> None:
-        """Note that a task is new or was changed: it may leave, if it is done and wants that."""
+    def note_candidate(self, task: Task) -> None:
+        """Note that a task is new or was changed: if it is done, `remove_when_done` may apply to it."""
         if "remove_when_done" in task.__dict__:
-            self.perhaps_done[task.id] = None
+            self.done_candidates[task.id] = None
 
-    def take_leaver(self) -> str | None:
-        """Return the next one of `perhaps_done`, for the caller to look at; None if there is none."""
-        task_id = next(iter(self.perhaps_done), None)
+    def take_candidate(self) -> str | None:
+        """Take and return the next id of `done_candidates`; None if there is none."""
+        task_id = next(iter(self.done_candidates), None)
         if task_id is not None:
-            del self.perhaps_done[task_id]
+            del self.done_candidates[task_id]
         return task_id
 
     def of(self, task_id: str) -> list[Task]:
@@ -67,4 +67,4 @@ class Dependents:
                 self._ids.pop(one, None)
             dependency = dict.get(self._store, one)
             if dependency is not None:
-                self.note_leaver(dependency)
+                self.note_candidate(dependency)

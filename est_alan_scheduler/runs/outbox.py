@@ -54,7 +54,7 @@ class Outbox:
         with ExitStack() as stack:  # it runs all callbacks, then raises
             for notice in reversed(list(notices)):
                 if notice.event is not None:
-                    stack.callback(self._let_go, notice.event.task_id)
+                    stack.callback(self._remove_task_if_done, notice.event.task_id)
                     stack.callback(self.subscribers.publish, notice.event)
                 stack.callback(log, logging.WARNING, notice.text)
 
@@ -172,8 +172,8 @@ class Outbox:
             consecutive_failures=run.failures or 0,
         )
 
-    def put_off(self, action: Callable[[], None]) -> None:
-        """Let an action wait, with the outcomes, until the store is back."""
+    def defer(self, action: Callable[[], None]) -> None:
+        """Defer an action, with the outcomes, until the store is back."""
         with self.lock:
             self._outcomes.append(action)
 
@@ -182,10 +182,10 @@ class Outbox:
             self._publish_all_of(run, record, event)
         finally:
             if not run.is_dead:
-                self._let_go(run.task.id)
+                self._remove_task_if_done(run.task.id)
 
-    def _let_go(self, task_id: str | None) -> None:
-        """Let the task of that id leave, if it is to."""
+    def _remove_task_if_done(self, task_id: str | None) -> None:
+        """Remove the task of that id if it is done and wants that."""
         task = None if task_id is None else dict.get(self._agenda.store, task_id)
         if task is not None and "remove_when_done" in task.__dict__:
             self.remove_if_done(task)

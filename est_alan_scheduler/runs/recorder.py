@@ -233,7 +233,7 @@ class RunRecorder:
                 counters.uncount(run.attempt, is_success)
 
     def count_skipped(self, run: Run, slots: int) -> None:
-        """Count slots that a run makes up for."""
+        """Count slots that coalesced into a run."""
         with self.lock:
             entry = self._present_entry(run.task)
             if entry is not None:

@@ -48,7 +48,7 @@ class Run:
     failures: int | None = None
     """Those in a row, once it is recorded: with this one, or, if it succeeded, before it; None for none."""
     follows: datetime | None = None
-    """The start of the run before, or the registration, if this one may make up for slots since."""
+    """The start of the run before, or the registration, if slots since may coalesce into this one."""
     gave_up: Event | None = None
     """That of the failed run before, if this one replaces the retry that waited."""
 
@@ -109,7 +109,7 @@ class Run:
         return task is (self.first_task or self.task)
 
     def since_registration(self, schedule: Schedule) -> datetime | None:
-        """Return when its task was registered, if its first run may make up for slots since."""
+        """Return when its task was registered, if slots since may coalesce into its first run."""
         armed = None if self.entry is None else self.entry.armed
         is_late = self.late is None or self.late >= schedule.shortest.total_seconds()
         may_be = armed is not None and (is_late or schedule.may_have_let_pass(armed, self.now))

@@ -19,7 +19,7 @@ from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
 from est_alan_scheduler.schedules.due import coming_attempt, due_moment
-from est_alan_scheduler.schedules.missed import made_up_for, made_up_for_since_registration
+from est_alan_scheduler.schedules.missed import coalesced, coalesced_since_registration
 from est_alan_scheduler.task import Task, TaskStatus
 
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
@@ -194,8 +194,8 @@ class RunStarter:
         return func, args, kwargs, depends_on
 
     def _note_skipped(self, run: Run, last: datetime) -> None:
-        """Count and publish the slots that a run makes up for since the last one, or since the registration."""
-        count = made_up_for_since_registration if run.is_first else made_up_for
+        """Count and publish the slots since the last run, or since the registration, that coalesce into this one."""
+        count = coalesced_since_registration if run.is_first else coalesced
         slots = count(run.task, last, run.now)
         if slots:
             self._recorder.count_skipped(run, slots)

@@ -27,7 +27,7 @@ class Statistics:
     misfires: int
     """Slots that were skipped because they were missed by more than `misfire_grace`."""
     skipped: int
-    """Slots that runs made up for beside their own."""
+    """Missed slots that coalesced into a later run; the slot of that run itself is not counted."""
     last_duration: float | None
     """Seconds that the latest run took; None before the first, or if that is not known."""
     lateness: Lateness

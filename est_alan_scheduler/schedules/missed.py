@@ -1,4 +1,4 @@
-"""Missed slots: how many of them a run makes up for."""
+"""Missed slots: how many of them coalesce into one run."""
 
 from datetime import datetime, timedelta
 
@@ -11,8 +11,8 @@ MOST_COUNTED = 1_000
 """Slots that are counted one by one. Each takes some ten microseconds, and a clock may jump ahead by a year."""
 
 
-def made_up_for_since_registration(task: Task, since: datetime, now: datetime) -> int:
-    """Return how many slots the first run of `task`, at `now`, makes up for; it was registered at `since`.
+def coalesced_since_registration(task: Task, since: datetime, now: datetime) -> int:
+    """Return how many slots coalesce into the first run of `task`, at `now`; it was registered at `since`.
 
     It may have begun already. Not for an interval that begins with its first run.
     """
@@ -20,11 +20,11 @@ def made_up_for_since_registration(task: Task, since: datetime, now: datetime) -
     if schedule is not None and schedule.step is not None and schedule.is_fixed:
         since = minus(since, _TICK)  # a slot at the registration counts
     unstarted = task.model_copy(update={"first_run_at": since, "last_run_at": since})  # where its grid begins
-    return made_up_for(unstarted, since, now)
+    return coalesced(unstarted, since, now)
 
 
-def made_up_for(task: Task, last: datetime, now: datetime) -> int:
-    """Return how many slots a run of `task` at `now` makes up for beside its own; `last` is the run before.
+def coalesced(task: Task, last: datetime, now: datetime) -> int:
+    """Return how many slots coalesce into a run of `task` at `now`, beside its own; `last` is the run before.
 
     Slots that misfired are not among them. From `MOST_COUNTED` on it may be more: intervals, and cron expressions that
     fit in each hour, are worked out; other slots are counted up to there.

@@ -168,9 +168,9 @@ class TestRemoval:
         task = registry.register(done())
         waits = Waits(registry._parts, registry._reports)
         watch = waits._begin("a")
-        assert watch.look() is None
+        assert watch.ended() is None
         registry.tick()
-        assert (watch.look(), len(registry)) == (task, 0)
+        assert (watch.ended(), len(registry)) == (task, 0)
 
 
 class TestDependents:

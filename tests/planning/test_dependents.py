@@ -47,4 +47,4 @@ def test_it_names_the_tasks_that_nothing_keeps_any_more() -> None:
     found = Dependents(store)
     found.read(store["b"])
     found.forget("b")
-    assert (found.take_leaver(), found.take_leaver()) == ("a", None)
+    assert (found.take_candidate(), found.take_candidate()) == ("a", None)

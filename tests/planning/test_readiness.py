@@ -123,7 +123,7 @@ def test_a_task_without_exactly_one_schedule_option_is_reported_once_in_each_sta
     planner.put("c", at="09:00")
     planner.take()
     assert len(planner.notices) == 4
-    assert planner.agenda.unscheduled.told.keys() == {"c"}
+    assert planner.agenda.unscheduled.logged.keys() == {"c"}
 
 
 def test_a_misfire_is_recorded_and_reported(planner: Planner) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from est_alan_scheduler import Task
 from est_alan_scheduler.schedules.due import keep_schedule
-from est_alan_scheduler.schedules.missed import MOST_COUNTED, made_up_for
+from est_alan_scheduler.schedules.missed import MOST_COUNTED, coalesced
 from tests.frozen import work
 
 NOON = datetime(2026, 6, 1, 12)
@@ -44,17 +44,17 @@ def task(**fields: Any) -> Task:
 def test_the_slots_since_the_last_run_count_but_for_its_own(
     fields: dict[str, Any], later: timedelta, slots: int
 ) -> None:
-    assert made_up_for(task(first_run_at=NOON, last_run_at=NOON, **fields), NOON, NOON + later) == slots
+    assert coalesced(task(first_run_at=NOON, last_run_at=NOON, **fields), NOON, NOON + later) == slots
 
 
 def test_nothing_is_made_up_for_once_the_clock_went_back() -> None:
-    assert made_up_for(task(every={"minutes": 1}, last_run_at=NOON), NOON, NOON - timedelta(hours=1)) == 0
+    assert coalesced(task(every={"minutes": 1}, last_run_at=NOON), NOON, NOON - timedelta(hours=1)) == 0
 
 
 def test_a_task_without_a_schedule_makes_up_for_nothing() -> None:
     one = task(every={"minutes": 1})
     one.every = None
-    assert made_up_for(one, NOON, NOON + timedelta(days=1)) == 0
+    assert coalesced(one, NOON, NOON + timedelta(days=1)) == 0
 
 
 SCHEDULES = st.sampled_from(
