@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, overload
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE
-from est_alan_scheduler.control.configuration import KEEP, OPTIONS, Parts
+from est_alan_scheduler.control.configuration import KEEP, REGISTRY_OPTIONS, Parts
 from est_alan_scheduler.control.defaults import filled
 from est_alan_scheduler.control.loop_side import LoopSide
 from est_alan_scheduler.control.management import Management
@@ -70,7 +70,7 @@ class TaskRegistry(RegistryQueries):
         defaults: Mapping[str, Any] | None = None,
         **others: Never,
     ) -> None:
-        refuse_unknown("TaskRegistry()", others, OPTIONS)
+        refuse_unknown("TaskRegistry()", others, REGISTRY_OPTIONS)
         super().__init__(parts := Parts(self))
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts, self._waits)
@@ -124,7 +124,7 @@ class TaskRegistry(RegistryQueries):
         `ImportError` if the backend needs an extra; `BackendUnavailableError` (a `ConnectionError`) if it does not
         answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
-        refuse_unknown("TaskRegistry()", others, OPTIONS)
+        refuse_unknown("TaskRegistry()", others, REGISTRY_OPTIONS)
         self._parts.configure(executor, max_running, backend, lease, defaults)
 
     def shutdown(self, timeout: float | timedelta | None = None, **others: Never) -> bool:

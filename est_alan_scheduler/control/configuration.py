@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from est_alan_scheduler.cluster.session import ClusterSession
     from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 
-OPTIONS = ("executor", "max_running", "backend", "lease", "defaults")
-"""The names of the options."""
+REGISTRY_OPTIONS = ("executor", "max_running", "backend", "lease", "defaults")
+"""The names of the options of a registry."""
 KEEP: Any = object()
 """Stands for an option that stays as it is."""
 

@@ -39,7 +39,9 @@ def explain(
         return "the call of the task that had this id before still goes on"
     if called is not None:
         standing = (
-            f"is recorded as failed ({task.error_message})" if is_outcome_dropped else f"counts as {task.status.value}"
+            f"is recorded as failed ({one_line(str(task.error_message))})"
+            if is_outcome_dropped
+            else f"counts as {task.status.value}"
         )
         return f"its run of {task.last_run_at} {standing}, but that call still goes on"
     if are_all_paused:
@@ -74,7 +76,8 @@ def _wait(task: Task, due: datetime, now: datetime) -> str:
     when = f"in {_format(due - to_utc(now))} at {show(task.timezone, due, now)}"
     if task.retry is None or due != due_retry(task):
         return f"due {when}{_skipped(task)}"
-    return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {task.error_message}"
+    error = one_line(str(task.error_message))
+    return f"retries (attempt {task.attempt + 1} of {task.retry.attempts}) {when}, after {error}"
 
 
 def options_found(task: Task) -> str:

@@ -12,7 +12,7 @@ from est_alan_scheduler.planning.why_not import explain, label, misfire_text
 from est_alan_scheduler.schedules.schedule import Misfire
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
-from tests.frozen import work
+from tests.frozen import Frozen, work
 
 pytestmark = pytest.mark.zone
 
@@ -144,3 +144,13 @@ def test_a_misfire_is_told_with_the_name_of_its_task() -> None:
         "Task 'a' (Prices) skipped its slot of 2026-06-01 07:00:00: it was 90 s late, more than its misfire_grace of"
         " 60 s."
     )
+
+
+def test_an_error_of_several_lines_stays_within_the_sentence() -> None:
+    def fail() -> None:
+        raise ValueError("first\nsecond")
+
+    registry = Frozen()
+    registry.register(Task(id="a", every={"hours": 1}, func=fail, retry=1))
+    registry.tick()
+    assert registry.why_not("a").endswith("after ValueError: first\\nsecond")
