@@ -33,8 +33,8 @@ def rule(
     return check
 
 
-def _refusal(expected: str, value: object) -> InvalidValueError:
-    return InvalidValueError(f"{expected}, got {short_repr(value)}")
+def _refusal(expected: str, value: object, hint: str = "") -> InvalidValueError:
+    return InvalidValueError(f"{expected}, got {short_repr(value)}{hint}")
 
 
 def _hints() -> ModuleType:
@@ -111,7 +111,7 @@ def check_every(value: object) -> dict[str, int | float] | None:
         value = {unit: amount for unit, amount in parts.items() if amount} or {"seconds": 0}
     if not isinstance(value, Mapping):
         expected = "'every' field must be a dict of timedelta keywords such as {'minutes': 5}, or a timedelta"
-        raise ValueError(f"{_refusal(expected, value)}{_hints().interval_hint(value)}")
+        raise _refusal(expected, value, _hints().interval_hint(value))
     if not value:
         raise ValueError("'every' field cannot be an empty dictionary: name a unit, such as {'minutes': 5}")
     every: dict[str, int | float] = {}
@@ -143,7 +143,7 @@ def moment_check(field: str) -> Callable[[object], object]:
             return value
         if isinstance(value, str) and (found := _ISO_DATE.match(value)):
             return f"{value}T00:00:00" if found.group() == value else value
-        raise ValueError(f"{_refusal(expected, value)}{_hints().moment_hint(field, value)}")
+        raise _refusal(expected, value, _hints().moment_hint(field, value))
 
     return check_moment
 
@@ -184,7 +184,7 @@ def check_args(value: object, info: ValidationInfo) -> tuple[Any, ...]:
     """Return the positional arguments as a tuple, from a tuple or list."""
     if not isinstance(value, tuple | list):
         expected = "args must be a tuple or list of positional arguments"
-        raise ValueError(f"{_refusal(expected, value)}{_hints().argument_hint(value)}")
+        raise _refusal(expected, value, _hints().argument_hint(value))
     _refuse_marked("args", enumerate(value), info)
     return tuple(value)
 
@@ -252,7 +252,7 @@ def check_exclude(value: object) -> tuple[date, ...]:
     if value is None:
         return ()
     if not isinstance(value, Iterable) or isinstance(value, str | bytes):
-        raise ValueError(f"{_refusal('exclude must be a list of dates', value)}{_hints().excluded_hint(value)}")
+        raise _refusal("exclude must be a list of dates", value, _hints().excluded_hint(value))
     return tuple(sorted({_date(item) for item in value}))
 
 
@@ -265,7 +265,7 @@ def _date(value: object) -> date:
         except ValueError:  # 30 February
             pass
     hint = _hints().weekday_hint(value)
-    raise ValueError(f"{_refusal(_EXCLUDED, value)}{hint}")
+    raise _refusal(_EXCLUDED, value, hint)
 
 
 def check_error(value: object, info: ValidationInfo) -> BaseException | None:
