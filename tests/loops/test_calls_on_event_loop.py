@@ -93,6 +93,6 @@ def test_a_coroutine_makes_them_in_a_thread() -> None:
             await asyncio.to_thread(registry.register, task)
             while not task.history:
                 await asyncio.sleep(0.002)
-            return await asyncio.to_thread(registry.history)
+        return await asyncio.to_thread(registry.history)  # the store has the outcome once the loop has ended
 
     assert [run["result"] for run in asyncio.run(main())] == ["3"]
