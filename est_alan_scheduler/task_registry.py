@@ -88,26 +88,6 @@ class TaskRegistry(RegistryQueries):
 
     # Configuration.
 
-    @property
-    def executor(self) -> "ExecutorSource | None":
-        """What makes the calls, as it was given: see `configure`."""
-        return self._parts.capacity.executor
-
-    @property
-    def max_running(self) -> int | None:
-        """The limit of runs in flight, as it was given: see `configure`."""
-        return self._parts.capacity.max_running
-
-    @property
-    def backend(self) -> "str | Backend | None":
-        """Where the state of the tasks lives, as it was given: see `configure`."""
-        return self._parts.backend
-
-    @property
-    def defaults(self) -> dict[str, Any]:
-        """The values of the fields that tasks leave open, as tasks keep them: see the constructor."""
-        return dict(self._parts.defaults)
-
     def configure(
         self,
         executor: "ExecutorSource | None" = KEEP,

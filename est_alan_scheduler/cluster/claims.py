@@ -9,10 +9,10 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.backends.rows import ALL_RUNS, Assignment, Claim
+from est_alan_scheduler.cluster.codecs.states import instant, stored
 from est_alan_scheduler.cluster.completer import LARGEST_BATCH, RunCompleter
 from est_alan_scheduler.cluster.lease import Lease
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import instant, stored
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import first_consumed

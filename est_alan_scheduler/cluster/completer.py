@@ -14,8 +14,8 @@ from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, ValueRefusedError
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import ALL_RUNS, DeadRunOutcome, RunOutcome, escaped
+from est_alan_scheduler.cluster.codecs.states import instant, past_of, reader, stored_consumed
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.state_codec import instant, past_of, reader, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.observer import DeadRunRecorder

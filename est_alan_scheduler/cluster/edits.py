@@ -16,10 +16,10 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition, escaped
-from est_alan_scheduler.cluster.definition_codec import TaskDefinition, check_zone, decode, encode
-from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, check_zone, decode, encode
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, past_of, read, stored
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, change_of, past_of, read, stored
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.schedules.state import arm

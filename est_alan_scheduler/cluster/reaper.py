@@ -6,9 +6,9 @@ from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant
 from est_alan_scheduler.backends.rows import Assignment, DeadRunOutcome, RunRow
+from est_alan_scheduler.cluster.codecs.states import instant, moment, past_of, stored_consumed
 from est_alan_scheduler.cluster.lease import Lease, Outage
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import instant, moment, past_of, stored_consumed
 from est_alan_scheduler.cluster.task_records import TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.observer import DeadRunRecorder

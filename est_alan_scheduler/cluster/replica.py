@@ -9,11 +9,11 @@ from typing import Any
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
-from est_alan_scheduler.cluster import state_codec
-from est_alan_scheduler.cluster.definition_codec import DEFINING, TaskDefinition, build, decode, problem_text
-from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs import states
+from est_alan_scheduler.cluster.codecs.definitions import DEFINING, TaskDefinition, build, decode, problem_text
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.states import fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.state_codec import FIELDS, MANAGED, REQUEST, fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import own
@@ -224,7 +224,7 @@ class Replica:
         is_unused = is_blank(state._replace(paused=False) if task.paused else state)
         if is_unused and (is_new or state.is_first):
             row.version, row.fields = state.version, fields_of(state, task)
-            row.initial = state_codec.read(task.__dict__, FIELDS)
+            row.initial = states.read(task.__dict__, states.FIELDS)
             records.mark_edited([task.id])
         else:
             self._write(task, row, state)
@@ -237,7 +237,7 @@ class Replica:
         """
         if self._runs_here(state) and former is not None and former.knows_before_claim():
             before = former.before_claim()
-            state_codec.write(task, before)
+            states.write(task, before)
             row.fields.update(before)
             row.request = former.request
             keep_tried(task, tried(self._agenda.store.get(task.id, task)))
@@ -311,32 +311,32 @@ class Replica:
         """Take over what may be asked of a task whose run is claimed here."""
         fields = task.__dict__
         if not row.fields:  # the task is new, and its id had another one before, which runs
-            state_codec.write(task, {name: news[name] for name in MANAGED})
+            states.write(task, {name: news[name] for name in states.MANAGED})
             return
         if is_same(fields["paused"], row.fields["paused"]):  # or it was assigned here
             fields["paused"] = news["paused"]
         row.fields["paused"] = news["paused"]
         if record.state is ClaimState.HELD or record.run is None:
             is_requested = news["run_requested"] is not None
-            row.request = {name: news[name] for name in REQUEST} if is_requested else None
+            row.request = {name: news[name] for name in states.REQUEST} if is_requested else None
             self._agenda.changes += 1  # it may not start any more
         else:
-            own = state_codec.read(fields, REQUEST)
-            state_codec.write(task, {name: news[name] for name in REQUEST if is_same(own[name], row.fields[name])})
-            row.fields.update({name: news[name] for name in REQUEST})
+            own = states.read(fields, states.REQUEST)
+            states.write(task, {name: news[name] for name in states.REQUEST if is_same(own[name], row.fields[name])})
+            row.fields.update({name: news[name] for name in states.REQUEST})
             if fields["status"] is not TaskStatus.RUNNING:  # its run has ended, and the outcome is not written yet
                 self._agenda.reread(task, self.now())
 
     def _write(self, task: Task, row: KnownRow, state: State) -> None:
         """Write a state into the fields of a task, but for edits not pushed yet."""
         fields, news, message = task.__dict__, fields_of(state, task), task.__dict__["error_message"]
-        own = state_codec.read(fields, FIELDS)
+        own = states.read(fields, states.FIELDS)
         self._replaced.extend((fields["result"], fields["error"]))
         keep_tried(task, None if state.slot is None else from_instant(state.slot))
         former = row.initial or row.fields
         changes = {name: value for name, value in news.items() if not former or is_same(own[name], former[name])}
         row.fields = {}  # until all is written: after a Ctrl+C in between, no half of it counts as an edit
-        state_codec.write(task, changes)
+        states.write(task, changes)
         if fields["error_message"] != message:
             fields["error"] = None
         row.epoch, row.fields, row.initial = state.epoch, news, None
@@ -382,7 +382,7 @@ class Replica:
                 row.version = version
                 if row.request:
                     row.fields.update(row.request)
-                    state_codec.write(task, row.request)
+                    states.write(task, row.request)
                 row.request = None
             self._records.end(task_id, epoch)
             entry = agenda.entries.get(task_id)

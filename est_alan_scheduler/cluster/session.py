@@ -17,13 +17,13 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.claims import Claims
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.edits import Edits
-from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
-from est_alan_scheduler.cluster.state_codec import moment, run_dict
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import inputs

@@ -10,8 +10,8 @@ from typing import Any
 
 from est_alan_scheduler._support.text import one_line, shorten
 from est_alan_scheduler.backends.rows import Definition
-from est_alan_scheduler.cluster.definition_codec import TaskDefinition
-from est_alan_scheduler.cluster.state_codec import CLAIMED, REQUEST, reader, write
+from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition
+from est_alan_scheduler.cluster.codecs.states import CLAIMED, REQUEST, reader, write
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.task import Task, TaskStatus
 

@@ -6,8 +6,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from est_alan_scheduler._support.errors import WrongStateError
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
-from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.control.defaults import check_defaults
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.fields.checks import check_count

@@ -13,7 +13,9 @@ from est_alan_scheduler.planning.task_dict import TaskDict
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
+    from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.executors.pool import ExecutorSource
     from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
@@ -28,6 +30,26 @@ class RegistryQueries:
         self._parts = parts
         self._reports = Reports(parts)
         self._waits = Waits(parts, self._reports)
+
+    @property
+    def executor(self) -> "ExecutorSource | None":
+        """What makes the calls, as it was given: see `configure`."""
+        return self._parts.capacity.executor
+
+    @property
+    def max_running(self) -> int | None:
+        """The limit of runs in flight, as it was given: see `configure`."""
+        return self._parts.capacity.max_running
+
+    @property
+    def backend(self) -> "str | Backend | None":
+        """Where the state of the tasks lives, as it was given: see `configure`."""
+        return self._parts.backend
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """The values of the fields that tasks leave open, as tasks keep them: see the constructor."""
+        return dict(self._parts.defaults)
 
     @property
     def store(self) -> TaskDict:

@@ -17,7 +17,7 @@ def new_definition(task: Task, former: Task) -> dict[str, Any]:
     An option of the schedule that is the same is left out, or its slots would count from now on. A pause is state,
     unless the constructor of `task` has named it.
     """
-    from est_alan_scheduler.cluster.definition_codec import DEFINING  # late: a registry without a backend needs none
+    from est_alan_scheduler.cluster.codecs.definitions import DEFINING  # late: a registry without a backend needs none
 
     mine, theirs = ({**one.rare_defaults, **one.__dict__} for one in (task, former))
     values = {
@@ -35,7 +35,7 @@ def put_in_place(
 
     `former` gets back what it was. Return False if the store does not have it any more. The caller holds the lock.
     """
-    from est_alan_scheduler.cluster.state_codec import FIELDS, read, write
+    from est_alan_scheduler.cluster.codecs.states import FIELDS, read, write
 
     agenda, in_flight, failures = parts.agenda, parts.in_flight, parts.recorder.outbox.failures
     now, fields = parts.hooks._now(), former.__dict__

@@ -8,8 +8,8 @@ import pytest
 
 from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.backends import BackendUnavailableError, MemoryBackend
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.connect import check_lease, join
-from est_alan_scheduler.cluster.functions import FunctionNames
 from est_alan_scheduler.cluster.session import ClusterSession
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.runs.recorder import RunRecorder

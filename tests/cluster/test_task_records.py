@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends.rows import Definition
-from est_alan_scheduler.cluster.definition_codec import TaskDefinition
-from est_alan_scheduler.cluster.state_codec import FIELDS
+from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition
+from est_alan_scheduler.cluster.codecs.states import FIELDS
 from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecords, is_same
 from est_alan_scheduler.runs.observer import ClaimedRun
 from est_alan_scheduler.task import Task, TaskStatus

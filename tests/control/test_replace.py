@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field, PrivateAttr
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus
-from est_alan_scheduler.cluster.definition_codec import DEFINING
+from est_alan_scheduler.cluster.codecs.definitions import DEFINING
 from tests import jobs
 from tests.frozen import START, Frozen, boom, run_times, work
 

@@ -16,8 +16,8 @@ from est_alan_scheduler.backends.clock import is_instant
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.cluster.functions import FunctionNames
-from est_alan_scheduler.cluster.state_codec import FIELDS
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.states import FIELDS
 from est_alan_scheduler.fields.serialization import json_or_repr
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of

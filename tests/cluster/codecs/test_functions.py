@@ -11,7 +11,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
-from est_alan_scheduler.cluster.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from tests import jobs
 from tests.cluster.helpers import adder
 
@@ -54,8 +54,8 @@ class TestANameOfAnother:
         with pytest.raises(ValueError) as caught:  # noqa: PT011  # the whole message is compared
             registry.register(Task(id="b", every={"hours": 1}, func=second))
         assert str(caught.value) == (
-            f"task 'b': func {second!r} cannot have the name 'tests.cluster.test_functions:job', which is that of"
-            f" {first!r}: give it one of its own, registry.expose(func, 'another name')"
+            f"task 'b': func {second!r} cannot have the name 'tests.cluster.codecs.test_functions:job', which is that"
+            f" of {first!r}: give it one of its own, registry.expose(func, 'another name')"
         )
         assert (list(registry.store), registry.unresolved(), set(backend.fetch(None, 0).states)) == (["a"], {}, {"a"})
         registry.expose(second, "another name")
@@ -111,7 +111,7 @@ def test_a_function_of_a_module_that_is_loaded_anew_takes_the_place_of_the_old_o
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     source = tmp_path / "loaded_anew.py"
-    text = f"from tests.cluster.test_functions import wrapped\n{decorator}def job():\n    return "
+    text = f"from tests.cluster.codecs.test_functions import wrapped\n{decorator}def job():\n    return "
     source.write_text(f"{text}1\n")
     module = importlib.import_module("loaded_anew")
     names = FunctionNames()

@@ -1,0 +1,1 @@
+"""Codecs: definitions, states and functions of tasks as a backend keeps them."""
