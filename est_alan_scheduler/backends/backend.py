@@ -15,6 +15,7 @@ from est_alan_scheduler.backends.rows import (
     Renewal,
     RunOutcome,
     RunRow,
+    Seen,
     Snapshot,
     State,
     is_storable,
@@ -111,14 +112,17 @@ class Backend(ABC):
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         """Change tasks, and return the states of those that were changed.
 
-        Missing tasks, and those whose hash differs from the one seen, are left out. Versions and the store's revision
-        grow in the same transaction. Runs neither prevent a change nor are disturbed by it. An unreadable row is left
-        out of the answer, as by `define`.
+        Missing tasks, and those whose hash or pause differs from the one seen, are left out. Versions and the store's
+        revision grow in the same transaction. Runs neither prevent a change nor are disturbed by it. An unreadable row
+        is left out of the answer, as by `define`.
         """
 
     @abstractmethod
-    def remove(self, ids: Collection[str]) -> None:
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
         """Remove tasks and their finished runs. A tombstone keeps the epoch, so that a run in flight ends late.
+
+        A task with another hash or pause than was `seen` of it stays; return the ids of those. One that is missing, or
+        was removed before, is not among them.
 
         Unreadable rows are removed too; an id that is no text is given as in `Snapshot.unreadable`. What the store
         cannot hold is not there.

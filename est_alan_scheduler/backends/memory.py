@@ -22,6 +22,7 @@ from est_alan_scheduler.backends.rows import (
     Renewal,
     RunOutcome,
     RunRow,
+    Seen,
     Snapshot,
     State,
     storable,
@@ -42,6 +43,9 @@ class _Row:
     def next(self, **fields: Any) -> State:
         """Return the next version of the state."""
         return self.state._replace(version=self.state.version + 1, **fields)
+
+    def is_as_seen(self, seen_hash: str | None, seen_paused: bool | None) -> bool:
+        return seen_hash in (None, self.hash) and seen_paused in (None, self.state.paused)
 
     def is_run_by(self, owner: str, epoch: int) -> bool:
         return (self.state.epoch, self.state.owner, self.state.status) == (epoch, owner, TaskStatus.RUNNING)
@@ -109,11 +113,11 @@ class MemoryBackend(Backend):
         changed = []
         with self._lock:
             revision = self._revision + 1
-            for task_id, definition, seen_hash, *values in changes:
+            for task_id, definition, seen_hash, seen_paused, *values in changes:
                 row = self._row(task_id)
-                if row is None or (seen_hash is not None and row.hash != seen_hash):
+                if row is None or not row.is_as_seen(seen_hash, seen_paused):
                     continue
-                columns = dict(zip(Change._fields[3:], values, strict=True))
+                columns = dict(zip(Change._fields[4:], values, strict=True))
                 columns = {name: value for name, value in columns.items() if value is not None}
                 if columns.get("run_arguments") == "null":
                     columns["run_arguments"] = None
@@ -125,17 +129,21 @@ class MemoryBackend(Backend):
         return to_states(changed)
 
     @override
-    def remove(self, ids: Collection[str]) -> None:
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        left, seen = set[str](), seen or {}
         with self._lock:
             revision, longest = self._revision + 1, self._read_clock() + KEPT
             ends = [row.lease_until for row in self._instances.values() if row.lease_until <= longest]
             for task_id in ids:
                 row = self._row(task_id)
-                if row is not None:
+                if row is not None and task_id in seen and not row.is_as_seen(*seen[task_id]):
+                    left.add(task_id)
+                elif row is not None:
                     state = State(task_id, row.state.version + 1, row.state.epoch)
                     tombstone = _Row(state, "", "", revision, removed=True, kept_until=max(ends, default=0))
                     self._rows[task_id], self._revision = tombstone, revision
                     self._prune(task_id, row.state.epoch)
+        return left
 
     @override
     def drop_tombstones(self, limit: int = 1_000) -> int:

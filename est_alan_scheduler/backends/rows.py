@@ -82,6 +82,14 @@ class Assignment(NamedTuple):
         return columns
 
 
+class Seen(NamedTuple):
+    """What was read of a task, for a write that is made only if that still holds."""
+
+    hash: str
+    """That of its definition."""
+    paused: bool
+
+
 class Change(NamedTuple):
     """A change of a task's definition, or of the columns that management writes. None leaves a column alone."""
 
@@ -89,6 +97,8 @@ class Change(NamedTuple):
     definition: Definition | None = None
     seen_hash: str | None = None
     """The change is made only if the definition still has this hash; None: in any case."""
+    seen_paused: bool | None = None
+    """The change is made only if the task still is paused, or is not; None: in any case."""
     paused: bool | None = None
     run_requested: int | None = None
     run_arguments: str | None = None

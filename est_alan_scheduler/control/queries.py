@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Never
 from est_alan_scheduler._support.errors import InvalidTypeError
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
+from est_alan_scheduler.control.versions import version_of
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.fields.checks import refuse_unknown
 from est_alan_scheduler.planning.task_dict import TaskDict
@@ -94,6 +95,14 @@ class RegistryQueries:
         """
         refuse_unknown("select", others)
         return self._reports.select(tag, status, text)
+
+    def version(self, task_id: str | Task) -> str:
+        """Return a short text that stands for the definition and the pause of the task: another one if they differ.
+
+        Runs do not change it, and all instances on a backend have the same one for the same. `update`, `pause`,
+        `resume` and `remove` take it as `if_version`. `UnknownTaskError`, a `KeyError`, if there is no such task.
+        """
+        return version_of(self._reports.task(task_id), self._parts.functions)
 
     def table(self) -> str:
         """Return all tasks as aligned text, for `print`: id, schedule in words, next run, last run, status."""

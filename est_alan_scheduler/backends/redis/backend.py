@@ -40,6 +40,7 @@ from est_alan_scheduler.backends.rows import (
     Renewal,
     RunOutcome,
     RunRow,
+    Seen,
     Snapshot,
     State,
     storable,
@@ -173,18 +174,22 @@ class RedisBackend(Backend):
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         rows = []
-        for task_id, definition, seen_hash, paused, run_requested, run_arguments in changes:
+        for task_id, definition, seen_hash, seen_paused, paused, run_requested, run_arguments in changes:
             fields = [] if definition is None else ["definition", definition.json, "hash", definition.hash]
             fields += [] if paused is None else ["paused", str(int(paused))]
             fields += [] if run_requested is None else ["run_requested", str(run_requested)]
             if run_arguments is not None:
                 fields += ["run_arguments", "" if run_arguments == "null" else run_arguments]
-            rows.append([task_id, fields, "" if seen_hash is None else seen_hash])
+            rows.append([task_id, fields, seen_hash or "", "" if seen_paused is None else str(int(seen_paused))])
         return self._states(scripts.CHANGE, rows)
 
     @override
-    def remove(self, ids: Collection[str]) -> None:
-        self._each(removal.REMOVE, [task_id for task_id in ids if can_send(task_id)], str(KEPT))
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        rows = []
+        for task_id in filter(can_send, ids):
+            was = None if seen is None else seen.get(task_id)
+            rows.append([task_id] if was is None else [task_id, was.hash, str(int(was.paused))])
+        return set(self._each(removal.REMOVE, rows, str(KEPT)))
 
     @override
     def drop_tombstones(self, limit: int = 1_000) -> int:

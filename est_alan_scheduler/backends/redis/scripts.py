@@ -219,9 +219,9 @@ return cjson.encode(states)
 CHANGE = """
 local states = {}
 for _, change in rows(2) do
-    local id, fields, seen = unpack(change)
-    local removed, hash = get(id, 'removed', 'hash')
-    if removed == '0' and (seen == '' or hash == seen) then
+    local id, fields, seen, seen_paused = unpack(change)
+    local removed, hash, paused = get(id, 'removed', 'hash', 'paused')
+    if removed == '0' and (seen == '' or hash == seen) and (seen_paused == '' or paused == seen_paused) then
         if #fields > 0 then put(id, unpack(fields)) end
         next_revision(id)
         states[#states + 1] = {id, state(id)}

@@ -19,6 +19,7 @@ from est_alan_scheduler.backends.rows import (
     InstanceRow,
     Renewal,
     RunRow,
+    Seen,
     Snapshot,
     State,
     storable,
@@ -115,6 +116,7 @@ class SqlBackend(SqlEngine):
             " run_arguments = NULLIF(COALESCE(:run_arguments, run_arguments), 'null'),"
             f" version = {next_of('version')}, revision = :revision"
             " WHERE id = :id AND NOT removed AND hash = COALESCE(:seen_hash, hash)"
+            " AND COALESCE(paused = :seen_paused, true)"
         )
         changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
         nothing = {"json": None, "hash": None}
@@ -130,11 +132,11 @@ class SqlBackend(SqlEngine):
 
     @override
     @tried_again
-    def remove(self, ids: Collection[str]) -> None:
-        self._remove("id", {task_id: task_id for task_id in ids if self.can_hold(task_id)})
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        return self._remove("id", {task_id: task_id for task_id in ids if self.can_hold(task_id)}, seen or {})
 
-    def _remove(self, key: str, ids: Mapping[str, Any]) -> None:
-        """Remove the tasks whose `key`, an expression of the id, is one of the values."""
+    def _remove(self, key: str, ids: Mapping[str, Any], seen: Mapping[str, Seen]) -> set[str]:
+        """Remove the tasks whose `key`, an expression of the id, is one of the values; return those that stay."""
         t = self._tables
         # After numbers of nonsense the row begins anew, above the runs that are known.
         last = f"(SELECT COALESCE(MAX({whole_or('r.epoch', '0')}), 0) FROM {t.runs} r WHERE r.task_id = {t.tasks}.id)"
@@ -146,11 +148,16 @@ class SqlBackend(SqlEngine):
             f" epoch = {whole_or('epoch', last)}, {BLANK} WHERE {key} = :id AND removed <> true"
         )
         delete = f"DELETE FROM {t.runs} WHERE {key.replace('id', 'task_id')} = :id AND finished IS NOT NULL"
+        select = f"SELECT id, hash, paused FROM {t.tasks} WHERE {self._among('id')} AND removed <> true"
         with self._transaction() as connection:
-            revision, _ = self._next_revision(connection)
-            parameters = [{"id": value, "revision": revision, **self._times()} for _, value in sorted(ids.items())]
+            revision, _ = self._next_revision(connection)  # a lock: no other instance changes a hash or a pause now
+            rows = self._rows(connection, select, {"ids": self._ids(seen.keys() & ids.keys())}) if seen else ()
+            left = {task_id for task_id, *found in rows if tuple(found) != seen[task_id]}
+            wanted = [value for task_id, value in sorted(ids.items()) if task_id not in left]
+            parameters = [{"id": value, "revision": revision, **self._times()} for value in wanted]
             self._execute_all(connection, update, parameters)
-            self._execute_all(connection, delete, [{"id": value} for _, value in sorted(ids.items())])
+            self._execute_all(connection, delete, [{"id": value} for value in wanted])
+        return left
 
     @override
     @tried_again
