@@ -67,7 +67,7 @@ class TestANameOfAnother:
         for func in (wrapped(one), wrapped(one)):
             registry.register(Task(id=str(len(registry.store)), every={"hours": 1}, func=func))
         with pytest.raises(
-            ValueError, match=r"^task '1': func .* cannot have the name 'tests\.cluster\.test_functions:one'"
+            ValueError, match=r"^task '1': func .* cannot have the name 'tests\.cluster\.codecs\.test_functions:one'"
         ):
             registry.configure(backend=backend)
         assert (registry.backend, backend.fetch(None, 0).states) == (None, {})

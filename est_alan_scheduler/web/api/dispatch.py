@@ -1,0 +1,140 @@
+"""The dispatch of requests: from the path to the endpoint, from the answer of its handler to the response."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from urllib.parse import parse_qsl, quote, unquote
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler.web.api.endpoint import Answer, Call, Endpoint
+from est_alan_scheduler.web.api.problems import Problem, invalid, problem_of, response_of
+from est_alan_scheduler.web.auth import Role
+from est_alan_scheduler.web.site import Site
+
+_adapter = cache(TypeAdapter)
+
+
+class Api:
+    """The ASGI application of a table of endpoints."""
+
+    def __init__(self, site: Site, endpoints: Sequence[Endpoint]) -> None:
+        self._site = site
+        self._endpoints = endpoints
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        response = await self._respond(Request(scope, receive))
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        try:
+            return await self._answer(request)
+        except Exception as error:
+            problem = problem_of(error)
+            if problem is None:
+                log(logging.ERROR, f"The request {request.method} {request.url.path} failed.", error)
+                problem = Problem(500, "the server failed: its log says why")
+            return response_of(problem)
+
+    async def _answer(self, request: Request) -> Response:
+        segments = _segments(request.scope)
+        endpoint, path = self._find(request.method, segments)
+        self._check_role(endpoint, request)
+        query = _parsed_query(endpoint, request.scope["query_string"])
+        body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
+        call = Call(self._site, path, query, body, _if_match(request.headers))
+        found = await run_in_threadpool(endpoint.handle, call)
+        if isinstance(found, Response):
+            return found
+        answer = found if isinstance(found, Answer) else Answer(found)
+        status = answer.status or endpoint.status
+        if endpoint.answer is None:
+            return Response(status_code=status, headers=answer.headers)
+        content = _adapter(endpoint.answer).dump_json(answer.value)
+        return Response(content, status, answer.headers, media_type="application/json")
+
+    def _find(self, method: str, segments: list[str]) -> tuple[Endpoint, dict[str, str]]:
+        """Return the endpoint of a path, and the values of its placeholders."""
+        allowed = []
+        for endpoint in self._endpoints:
+            path = _match(endpoint.path, segments)
+            if path is None:
+                continue
+            if endpoint.method == method or (method == "HEAD" and endpoint.method == "GET"):
+                return endpoint, path
+            allowed.append(endpoint.method)
+        if allowed:
+            raise Problem(405, f"{method} is not allowed here", headers={"Allow": ", ".join(allowed)})
+        raise Problem(404, "there is nothing at this path")
+
+    def _check_role(self, endpoint: Endpoint, request: Request) -> None:
+        if endpoint.role is None:
+            return
+        if self._site.read_only and endpoint.role > Role.READ:
+            raise Problem(403, "this site is read-only")
+        role = request.scope.get("est_alan_scheduler.role")  # the guard has put it there
+        if role is None:
+            raise Problem(401, "authentication is needed")
+        if role < endpoint.role:
+            raise Problem(403, "this needs the role manage")
+
+
+def _segments(scope: Scope) -> list[str]:
+    """Return the parts of the path below the API, each decoded for itself: an id may have a slash."""
+    root, path, raw = scope.get("root_path", ""), scope["path"], scope.get("raw_path")
+    if raw is not None:
+        whole, prefix = raw.decode("latin-1"), quote(root)
+        if unquote(whole) == path and whole.startswith(prefix):
+            return [unquote(part) for part in whole[len(prefix) :].split("/")[1:]]
+    return str(path).removeprefix(root).split("/")[1:]
+
+
+def _match(template: str, segments: list[str]) -> dict[str, str] | None:
+    parts, values = template.split("/")[1:], {}
+    if len(parts) != len(segments):
+        return None
+    for part, segment in zip(parts, segments, strict=True):
+        if part.startswith("{"):
+            values[part[1:-1]] = segment
+        elif part != segment:
+            return None
+    return values if all(values.values()) else None
+
+
+def _parsed_query(endpoint: Endpoint, text: bytes) -> Any:
+    values: dict[str, str] = {}
+    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="strict"):
+        if name in values:
+            raise Problem(422, f"{name}: it is given twice")
+        values[name] = value
+    try:
+        return endpoint.query.model_validate_strings(values)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _parsed_body(endpoint: Endpoint, content: bytes) -> Any:
+    assert endpoint.body is not None  # noqa: S101  # the caller has looked
+    try:
+        values = json.loads(content or b"{}")
+    except (ValueError, RecursionError):
+        raise Problem(400, "the body is not JSON") from None
+    try:
+        return endpoint.body.model_validate(values)
+    except ValidationError as error:
+        raise invalid(error) from None
+
+
+def _if_match(headers: Mapping[str, str]) -> str | None:
+    value = headers.get("if-match")
+    return None if value is None else value.strip().removeprefix("W/").strip('"')
