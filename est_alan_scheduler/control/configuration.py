@@ -70,6 +70,8 @@ class Parts:
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.loop_threads: dict[object, int] = {}  # by the waker of a loop, or the event loop of a block of `running`
+        self.next_ticks: dict[object, float] = {}  # by the waker of a loop: when it ticks at the latest, by monotonic
+        self.has_looped = False
         self.is_ticked = False  # at least once, or a loop has been made for it
         self.is_paused_here = False  # all tasks, by this registry alone
         self.is_silent = False  # a simulation neither logs nor publishes what a tick notices
@@ -167,6 +169,7 @@ class Parts:
             self.session.start_over_after_fork()
         self.wakers = ()
         self.loop_threads.clear()
+        self.next_ticks.clear()
         for run in self.in_flight.clear_after_fork():
             if not run.is_over:
                 run.task.__dict__["status"] = run.status_before

@@ -98,12 +98,19 @@ class LoopSide:
         with parts.lock:
             others, parts.wakers = parts.wakers, (*parts.wakers, wake)
             parts.loop_threads[wake] = get_ident()
+            parts.next_ticks[wake] = monotonic()
+            parts.has_looped = True
         return bool(others)
+
+    def note_pause(self, wake: Callable[[], None], seconds: float) -> None:
+        """Note that the loop of this waker has ticked, and does so again in so many seconds at the latest."""
+        self._parts.next_ticks[wake] = monotonic() + seconds
 
     def remove_waker(self, wake: Callable[[], None]) -> None:
         """Undo `add_waker`."""
         with self._parts.lock:
             self._parts.loop_threads.pop(wake, None)
+            self._parts.next_ticks.pop(wake, None)
             self._parts.wakers = tuple(other for other in self._parts.wakers if other != wake)
 
     def context(self) -> ThreadContext:

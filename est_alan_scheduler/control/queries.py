@@ -15,6 +15,7 @@ from est_alan_scheduler.task import Task, TaskStatus, id_of
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.control.health import Health, HealthCheck
     from est_alan_scheduler.executors.pool import ExecutorSource
     from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
@@ -30,6 +31,7 @@ class RegistryQueries:
         self._parts = parts
         self._reports = Reports(parts)
         self._waits = Waits(parts, self._reports)
+        self._health: HealthCheck | None = None
 
     @property
     def executor(self) -> "ExecutorSource | None":
@@ -214,3 +216,14 @@ class RegistryQueries:
         Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
         """
         return self._reports.statistics(task_id)
+
+    def health(self) -> "Health":
+        """Return whether the loop of this registry ticks, and whether its backend answers, in 3 seconds at most.
+
+        A loop that waits for a run in its own thread counts as one that ticks. Not for the thread of an event loop.
+        """
+        if self._health is None:
+            from est_alan_scheduler.control.health import HealthCheck  # late: many programs ask for none
+
+            self._health = HealthCheck(self._parts)
+        return self._health.health()
