@@ -7,11 +7,11 @@ from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.cluster.codecs.versions import check_version, is_unchanged
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.defaults import refitted
 from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
 from est_alan_scheduler.control.replacement import new_definition, put_in_place
-from est_alan_scheduler.control.versions import check_version, is_unchanged
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Never
 
 from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
-from est_alan_scheduler.control.versions import version_of
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.fields.checks import refuse_unknown
 from est_alan_scheduler.planning.task_dict import TaskDict

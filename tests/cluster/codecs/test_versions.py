@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import ConflictError, InvalidTypeError, Retry, Task, TaskRegistry, UnknownTaskError
-from est_alan_scheduler.control import versions
+from est_alan_scheduler.cluster.codecs import versions
 from tests.frozen import START, Frozen, boom, work
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
