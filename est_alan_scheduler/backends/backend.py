@@ -105,7 +105,8 @@ class Backend(ABC):
 
         A definition that is written gets a new version, and the store a new revision, in the same transaction. A
         removed task comes back with its epoch, and with nothing else of its past. Such a task, and a new one, is
-        paused if its definition says so. An unreadable row is left out of the answer: `fetch` reports the reason.
+        paused if its definition says so. One that differs from the definition in the store, which has another hash than
+        was seen, is not written, and left out of the answer. So is an unreadable row: `fetch` reports the reason.
         """
 
     @abstractmethod

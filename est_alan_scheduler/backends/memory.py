@@ -94,11 +94,16 @@ class MemoryBackend(Backend):
     @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
+        left = set[str]()
         with self._lock:
             revision = self._revision + 1
-            for task_id, text, checksum, paused in definitions:
+            for definition in definitions:
+                task_id, text, checksum, paused, _ = definition
                 row = self._rows.get(task_id)
-                if row is None:
+                found = "" if row is None or row.removed else row.hash
+                if definition.yields_to(found):
+                    left.add(task_id)
+                elif row is None:
                     last = self._dropped_version
                     row = _Row(State(task_id, last + 1, last, paused=paused), text, checksum, revision)
                     self._rows[task_id], self._revision = row, revision
@@ -106,7 +111,8 @@ class MemoryBackend(Backend):
                     row.state = row.next(paused=paused if row.removed else row.state.paused)
                     row.definition, row.hash, row.revision, row.removed = text, checksum, revision, False
                     self._revision = revision
-            return to_states(self._rows[definition.id].state for definition in definitions)
+            ids = [definition.id for definition in definitions if definition.id not in left]
+            return to_states(self._rows[task_id].state for task_id in ids)
 
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:

@@ -20,6 +20,16 @@ class Definition(NamedTuple):
     """The hash of `json`: equal for equal definitions."""
     paused: bool = False
     """Whether the task begins paused if it is new. A store does not return it here: it is in the State."""
+    seen_hash: str | None = None
+    """`define` writes it only over a definition of this hash; empty: only if there is no task; None: in any case."""
+
+    def yields_to(self, found: str) -> bool:
+        """Return whether a definition of another hash stands in the store that was not seen; empty: none does."""
+        return self.seen_hash is not None and found not in (self.seen_hash, self.hash)
+
+    def is_news_to(self, found: str) -> bool:
+        """Return whether it is to be written where a definition of that hash stands; empty: none does."""
+        return found != self.hash and not self.yields_to(found)
 
 
 class State(NamedTuple):

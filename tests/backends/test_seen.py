@@ -64,3 +64,42 @@ class TestRemove:
         backend.change([Change("a", NEW)])
         assert backend.remove(["a"], {"a": Seen(FIRST, False)}) == {"a"}
         assert backend.fetch(None, 0).definitions == {"a": NEW}
+
+
+class TestDefine:
+    def test_writes_over_the_definition_that_was_seen_and_keeps_the_state(
+        self, backend: Backend, running: State
+    ) -> None:
+        assert backend.define([NEW._replace(seen_hash=FIRST)]) == {"a": running._replace(version=running.version + 1)}
+        assert backend.fetch([], 0).definitions == {"a": NEW}
+
+    @pytest.mark.parametrize("seen_hash", ["stale", ""])
+    def test_leaves_out_a_task_that_has_another_definition_than_was_seen(
+        self, backend: Backend, seen_hash: str
+    ) -> None:
+        define(backend, "a")
+        before = backend.fetch(None, 0)
+        more = [Definition(task_id, "{}", f"hash of {task_id}", seen_hash="") for task_id in ("b", "c")]
+        assert set(backend.define([more[0], NEW._replace(seen_hash=seen_hash), more[1]])) == {"b", "c"}
+        after = backend.fetch(None, 0)
+        assert (after.states["a"], after.definitions["a"]) == (before.states["a"], before.definitions["a"])
+
+    @pytest.mark.parametrize("seen_hash", ["stale", "", FIRST, None])
+    def test_leaves_an_equal_definition_alone_whatever_was_seen(self, backend: Backend, seen_hash: str | None) -> None:
+        before = define(backend, "a")
+        revision = backend.fetch([], 0).revision
+        definition = next(filter(None, backend.fetch([], 0).definitions.values()))
+        assert backend.define([definition._replace(seen_hash=seen_hash)]) == before
+        assert backend.fetch([], 0).revision == revision
+
+    @pytest.mark.parametrize("is_removed", [True, False])
+    def test_writes_a_task_that_is_missing_or_removed_only_if_none_was_seen(
+        self, backend: Backend, is_removed: bool
+    ) -> None:
+        if is_removed:
+            define(backend, "a")
+            backend.remove(["a"])
+        assert backend.define([NEW._replace(seen_hash=FIRST)]) == {}
+        assert backend.fetch(None, 0).states == {}
+        assert set(backend.define([NEW._replace(seen_hash="")])) == {"a"}
+        assert backend.fetch(None, 0).definitions == {"a": NEW}

@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUn
 from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
-from est_alan_scheduler.backends.redis import removal, scripts
+from est_alan_scheduler.backends.redis import management, removal, scripts
 from est_alan_scheduler.backends.redis.client import make_client
 from est_alan_scheduler.backends.redis.errors import store_error
 from est_alan_scheduler.backends.redis.fields import (
@@ -169,7 +169,8 @@ class RedisBackend(Backend):
     @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
-        return self._states(scripts.DEFINE, [[*one[:3], str(int(one.paused))] for one in definitions])
+        rows = [[*one[:3], str(int(one.paused)), *([] if one[4] is None else [one[4]])] for one in definitions]
+        return self._states(management.DEFINE, rows)
 
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
@@ -181,7 +182,7 @@ class RedisBackend(Backend):
             if run_arguments is not None:
                 fields += ["run_arguments", "" if run_arguments == "null" else run_arguments]
             rows.append([task_id, fields, seen_hash or "", "" if seen_paused is None else str(int(seen_paused))])
-        return self._states(scripts.CHANGE, rows)
+        return self._states(management.CHANGE, rows)
 
     @override
     def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:

@@ -91,17 +91,18 @@ class SqlBackend(SqlEngine):
             " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, hash = excluded.hash,"
             f" revision = excluded.revision, removed = false, version = {next_of('t.version')},"
             " paused = CASE WHEN t.removed THEN excluded.paused ELSE t.paused END"
-            " WHERE t.removed OR t.hash <> excluded.hash"  # not if another process has just done it
+            " WHERE CASE WHEN t.removed THEN COALESCE(:seen_hash, '') = ''"
+            " ELSE t.hash <> excluded.hash AND t.hash = COALESCE(:seen_hash, t.hash) END"  # as it may be by now
         )
         rows = self._read(select, ids)
-        equal = {row[2 + _ID] for row in rows if not row[0] and row[1] == wanted[row[2 + _ID]].hash}
-        if new := [wanted[task_id] for task_id in sorted(wanted.keys() - equal)]:
+        found = {row[2 + _ID]: "" if row[0] else row[1] for row in rows}
+        if new := [one for task_id, one in sorted(wanted.items()) if one.is_news_to(found.get(task_id, ""))]:
             with self._transaction() as connection:
                 revision, last = self._next_revision(connection)
                 parameters = [{**one._asdict(), "revision": revision, "last": last} for one in new]
                 self._execute_all(connection, upsert, parameters)
                 rows = self._rows(connection, select, ids)
-        states = to_states(row[2:] for row in rows)
+        states = to_states(row[2:] for row in rows if not wanted[row[2 + _ID]].yields_to("" if row[0] else row[1]))
         return {task_id: states[task_id] for task_id in wanted if task_id in states}
 
     @override
