@@ -19,6 +19,7 @@ from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
 from est_alan_scheduler.fields.checks import refuse_unknown
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.planning.registration import check
@@ -357,7 +358,8 @@ class TaskRegistry(RegistryQueries):
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Return whether `task`, which a tick has found ready, may start at `now` also after a change since."""
-        return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+        may_start = not self.is_paused and not is_unknown(task.func)
+        return may_start and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     # A run.
 

@@ -177,8 +177,15 @@ class RegistryQueries:
         return self._parts.is_paused
 
     def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
+        """Return, by id, why tasks of the backend cannot be shown here: an unreadable row, a missing extra."""
         return self._parts.unresolved()
+
+    def known_functions(self) -> list[str]:
+        """Return the names of the functions that run here, in order: those of registered tasks, and the exposed ones.
+
+        A task of the backend with another function runs on other instances only: its `func` is a stand-in.
+        """
+        return self._parts.known_functions()
 
     def refresh(self, *ids: str | Task) -> None:
         """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.
