@@ -25,6 +25,7 @@ from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
 from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
+from est_alan_scheduler.cluster.registrations import Registrations
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.fields.unknown_function import is_unknown
@@ -71,7 +72,8 @@ class ClusterSession:
         self.lease = Lease(backend, lease)
         self.records = TaskRecords(recorder.lock)
         self.replica = Replica(backend, self.lease, self.records, agenda, names)
-        self.edits = Edits(backend, self.records, self.replica, agenda, names)
+        self.registrations = Registrations(backend, self.records, self.replica, agenda, names)
+        self.edits = Edits(backend, self.records, self.replica, agenda, names, self.registrations)
         self._is_starting = True
         self._joins_seen = -1
         self._recorder = recorder
@@ -172,7 +174,7 @@ class ClusterSession:
         It has if it has not registered any since the last tick, or if the thread that does so is the one that ticks. A
         program that registers none at all works for others.
         """
-        joins, is_same_thread = self.edits.joins, self.edits.joining_thread == get_ident()
+        joins, is_same_thread = self.registrations.count, self.registrations.thread == get_ident()
         is_settled, self._joins_seen = joins == self._joins_seen or is_same_thread, joins
         if not joins or not is_settled:
             return
