@@ -1,7 +1,7 @@
 """The table of endpoints."""
 
 from est_alan_scheduler.runs.statistics import Statistics
-from est_alan_scheduler.web.api import overview, runs
+from est_alan_scheduler.web.api import overview, runs, tasks
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.models import (
     HealthModel,
@@ -58,5 +58,5 @@ OVERVIEW = (
     Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
 )
 
-ENDPOINTS = (*RUNS, *OVERVIEW)
+ENDPOINTS = (*tasks.ENDPOINTS, *RUNS, *OVERVIEW)
 """All endpoints of the API, in the order of the OpenAPI document."""
