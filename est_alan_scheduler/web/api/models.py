@@ -135,6 +135,47 @@ class TaskModel(TaskSummary):
     values_hidden: bool = Field(description="Whether arguments and results are null because this site hides them.")
 
 
+Mark = Literal["moved", "merged", "repeated"]
+
+
+class SlotModel(BaseModel):
+    """A moment at which a task is to run."""
+
+    at: Moment
+    mark: Mark | None = Field(
+        description=(
+            "What a change of the clock does: it comes at the end of the time that is skipped on that date, or another "
+            "one that is skipped comes together with it, or its time comes twice and counts once."
+        )
+    )
+
+
+class PlanModel(BaseModel):
+    """A schedule and what comes of it."""
+
+    schedule: Text = Field(description="In words.")
+    timezone: Text
+    slots: list[SlotModel] = Field(description="The next ones, whether the task is paused or not.")
+
+
+class FieldChange(BaseModel):
+    """A field with two values."""
+
+    field: str
+    old: Any = None
+    new: Any = None
+
+
+class PreviewModel(BaseModel):
+    """What a definition means, and what it would change."""
+
+    plan: PlanModel
+    before: PlanModel | None = Field(description="The plan of the task as it is; null for a new one.")
+    changes: list[FieldChange] = Field(description="Of the task as it is; none for a new one.")
+    version: str | None = Field(description="Of the task as it is, for `If-Match`; null for a new one.")
+    values_hidden: bool = Field(description="Whether arguments are null because this site hides them.")
+
+
 class Why(BaseModel):
     """Why a task does not run now."""
 
