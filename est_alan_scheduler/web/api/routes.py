@@ -1,17 +1,28 @@
 """The table of endpoints."""
 
 from est_alan_scheduler.runs.statistics import Statistics
-from est_alan_scheduler.web.api import overview, runs
+from est_alan_scheduler.web.api import overview, preview, runs, tasks
+from est_alan_scheduler.web.api.definitions import Draft
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.models import (
     HealthModel,
     InstanceModel,
     PauseModel,
     PlannedRunModel,
+    PreviewModel,
     RunPage,
     SimulationModel,
 )
 from est_alan_scheduler.web.auth import Role
+
+PREVIEW = Endpoint(
+    "POST",
+    "/preview",
+    preview.preview,
+    "What a definition means, and what it would change of a task; nothing is changed.",
+    PreviewModel,
+    body=Draft,
+)
 
 RUNS = (
     Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery),
@@ -58,5 +69,5 @@ OVERVIEW = (
     Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
 )
 
-ENDPOINTS = (*RUNS, *OVERVIEW)
+ENDPOINTS = (*tasks.ENDPOINTS, PREVIEW, *RUNS, *OVERVIEW)
 """All endpoints of the API, in the order of the OpenAPI document."""
