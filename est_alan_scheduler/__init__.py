@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     )
     from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend, open_backend
     from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.control.health import Health
     from est_alan_scheduler.events.event import EVENTS, Event, EventName
     from est_alan_scheduler.executors.current_run import CurrentRun, current_run
     from est_alan_scheduler.fields.retry import Retry
@@ -36,6 +37,7 @@ __all__ = [  # noqa: RUF022  # in the order of `sorted`
     "EVENTS",
     "Event",
     "EventName",
+    "Health",
     "Instance",
     "InvalidTypeError",
     "InvalidValueError",
@@ -78,6 +80,7 @@ _MODULES = {
     ),
     "backends": ("Backend", "BackendUnavailableError", "MemoryBackend", "open_backend"),
     "cluster.lease": ("Instance",),
+    "control.health": ("Health",),
     "events.event": ("EVENTS", "Event", "EventName"),
     "executors.current_run": ("CurrentRun", "current_run"),
     "fields.retry": ("Retry",),

@@ -43,6 +43,8 @@ class LoopSide:
     def idle_seconds(self) -> float | None:
         """Do what `TaskRegistry.idle_seconds` says."""
         parts, moment, deadline = self._parts, None, None
+        if parts.is_observer:
+            return None
         outage = 0.0 if parts.session is None else parts.session.outage.seconds_left()
         if not parts.is_paused and parts.capacity.available(parts.capacity.runner()) != 0:
             with parts.lock, parts.agenda as agenda:
@@ -76,7 +78,11 @@ class LoopSide:
             )
 
     def expect_ticks(self) -> None:
-        """Note that a loop is about to begin."""
+        """Note that a loop is about to begin; `WrongStateError` for an observer."""
+        if self._parts.is_observer:
+            from est_alan_scheduler.cluster.session import OBSERVES  # late: it is there with a backend only
+
+            raise WrongStateError(OBSERVES)
         self._parts.is_ticked = True
 
     def waits_for_calls(self) -> bool:
@@ -92,12 +98,19 @@ class LoopSide:
         with parts.lock:
             others, parts.wakers = parts.wakers, (*parts.wakers, wake)
             parts.loop_threads[wake] = get_ident()
+            parts.next_ticks[wake] = monotonic()
+            parts.has_looped = True
         return bool(others)
+
+    def note_pause(self, wake: Callable[[], None], seconds: float) -> None:
+        """Note that the loop of this waker has ticked, and does so again in so many seconds at the latest."""
+        self._parts.next_ticks[wake] = monotonic() + seconds
 
     def remove_waker(self, wake: Callable[[], None]) -> None:
         """Undo `add_waker`."""
         with self._parts.lock:
             self._parts.loop_threads.pop(wake, None)
+            self._parts.next_ticks.pop(wake, None)
             self._parts.wakers = tuple(other for other in self._parts.wakers if other != wake)
 
     def context(self) -> ThreadContext:

@@ -15,6 +15,7 @@ from est_alan_scheduler.task import Task, TaskStatus, id_of
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
     from est_alan_scheduler.cluster.lease import Instance
+    from est_alan_scheduler.control.health import Health, HealthCheck
     from est_alan_scheduler.executors.pool import ExecutorSource
     from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
@@ -30,6 +31,7 @@ class RegistryQueries:
         self._parts = parts
         self._reports = Reports(parts)
         self._waits = Waits(parts, self._reports)
+        self._health: HealthCheck | None = None
 
     @property
     def executor(self) -> "ExecutorSource | None":
@@ -45,6 +47,11 @@ class RegistryQueries:
     def backend(self) -> "str | Backend | None":
         """Where the state of the tasks lives, as it was given: see `configure`."""
         return self._parts.backend
+
+    @property
+    def is_observer(self) -> bool:
+        """Whether this registry only shows and manages the tasks of its backend: see `configure(observe=True)`."""
+        return self._parts.is_observer
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -164,6 +171,19 @@ class RegistryQueries:
         """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
         return self._parts.unresolved()
 
+    def refresh(self, *ids: str | Task) -> None:
+        """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.
+
+        These are definitions, pauses, and the states of the tasks of these ids, and of those that may have run since:
+        they are due by now, or run elsewhere. Fields assigned here are written first. An observer that has more than
+        some hundreds of due tasks, because nobody runs them, looks at some in turn each time.
+        A registry that ticks needs no call: its ticks read the same. Cheap, and allowed from any thread.
+        Raises `BackendUnavailableError`, at once for up to 5 seconds after the backend has not answered.
+        """
+        session, wanted = self._parts.session, {id_of(one) for one in ids}
+        if session is not None:
+            session.refresh(wanted)
+
     def instances(self) -> "list[Instance]":
         """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.
 
@@ -196,3 +216,14 @@ class RegistryQueries:
         Raises `UnknownTaskError`, a `KeyError`, if there is no such task.
         """
         return self._reports.statistics(task_id)
+
+    def health(self) -> "Health":
+        """Return whether the loop of this registry ticks, and whether its backend answers, in 3 seconds at most.
+
+        A loop that waits for a run in its own thread counts as one that ticks. Not for the thread of an event loop.
+        """
+        if self._health is None:
+            from est_alan_scheduler.control.health import HealthCheck  # late: many programs ask for none
+
+            self._health = HealthCheck(self._parts)
+        return self._health.health()

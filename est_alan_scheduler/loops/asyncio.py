@@ -33,6 +33,7 @@ async def run(registry: TaskRegistry, interval: float, is_given: bool = True) ->
         while runner.interruption is None:
             wake.clear()
             pause = await _tick(registry, side, interval, planner)
+            side.note_pause(wake_loop, pause)
             await (_rest(wake, pause) if pause > 0 else asyncio.sleep(0))
     finally:
         loop_runner.reset(token)

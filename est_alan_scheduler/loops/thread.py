@@ -47,6 +47,7 @@ class SchedulerThread(threading.Thread):
                 self._wake.wait(0)
                 pause = tick_once(self._registry, self._interval)
                 if not self._stopping:
+                    side.note_pause(self._wake.call, pause)
                     self._wake.wait(pause)
         finally:
             side.remove_waker(self._wake.call)
@@ -91,6 +92,7 @@ def run_blocking(registry: TaskRegistry, interval: float, is_given: bool = True)
         while True:
             wake.wait(0)
             pause = tick_once(registry, interval, raised=(KeyboardInterrupt, SystemExit))
+            side.note_pause(wake.call, pause)
             if side.waits_for_calls():
                 wake.wait(pause)
             else:

@@ -14,3 +14,9 @@ class Site:
     """No route that manages answers."""
     hide_values: bool = False
     """Arguments and results of tasks are not shown."""
+
+    def refresh(self, *ids: str) -> None:
+        """Read what has changed in the store, before a question: of the tasks of these ids for sure."""
+        refresh = getattr(self.registry, "refresh", None)
+        if refresh is not None:
+            refresh(*ids)

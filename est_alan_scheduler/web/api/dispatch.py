@@ -54,7 +54,7 @@ class Api:
         self._check_role(endpoint, request)
         query = _parsed_query(endpoint, request.scope["query_string"])
         body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
-        call = Call(self._site, path, query, body, _if_match(request.headers))
+        call = Call(self._site, path, query, body, _if_match(request.headers), request.headers.get("last-event-id"))
         found = await run_in_threadpool(endpoint.handle, call)
         if isinstance(found, Response):
             return found

@@ -1,10 +1,12 @@
 """An endpoint of the API: what it takes, what it answers, and the function that answers."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.auth import Role
@@ -21,6 +23,25 @@ class NoQuery(Input):
     """The query of an endpoint that takes none."""
 
 
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_EARLIEST, _LATEST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, tzinfo=UTC)
+
+
+def _read_moment(value: object) -> object:
+    """Return the moment of a text as RFC 3339 has it; those at the ends of the calendar exist in no other zone."""
+    text = re.sub(r" (?=\d\d:\d\d$)", "+", str(value)).upper()  # a plus that was not escaped comes as a space
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(text):
+        raise ValueError("a date and a time with an offset are needed, as in 2026-01-31T09:00:00+09:00")
+    moment = datetime.fromisoformat(text)
+    return {_EARLIEST.year: _EARLIEST, _LATEST.year: _LATEST}.get(moment.year, moment)
+
+
+GivenMoment = Annotated[datetime, BeforeValidator(_read_moment)]
+"""A moment in a query or a body: RFC 3339, with its offset."""
+Limit = Annotated[int, Field(ge=1, le=1_000)]
+"""The most entries of an answer."""
+
+
 @dataclass(frozen=True)
 class Call:
     """One request, checked and parsed."""
@@ -34,6 +55,8 @@ class Call:
     """An instance of the endpoint's `body`; None if it takes none."""
     if_match: str | None = None
     """The version that the caller has seen, from `If-Match`; `*` for any."""
+    last_event_id: str | None = None
+    """The event that the caller has got last, from `Last-Event-ID`."""
 
     @property
     def registry(self) -> TaskRegistry:
@@ -74,3 +97,8 @@ class Endpoint:
     status: int = 200
     problems: tuple[int, ...] = ()
     """The statuses of problems that this endpoint has, beside those that all have."""
+    also: tuple[int, ...] = ()
+    """Other statuses that come with a value of the type `answer`."""
+    headers: tuple[str, ...] = ()
+    """The headers of its answer that a caller may need: `ETag`, `Location`."""
+    media_type: str = "application/json"

@@ -1,11 +1,12 @@
 """The models of answers: what the API says of tasks and runs."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, PlainSerializer
+from pydantic import BaseModel, PlainSerializer, WithJsonSchema
 
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.task import TaskStatus
 
 
 def _with_offset(moment: datetime) -> str:
@@ -13,7 +14,11 @@ def _with_offset(moment: datetime) -> str:
     return (moment if moment.tzinfo is not None else to_utc(moment).astimezone()).isoformat()
 
 
-Moment = Annotated[datetime, PlainSerializer(_with_offset, str, when_used="json")]
+Moment = Annotated[
+    datetime,
+    PlainSerializer(_with_offset, str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
 """A moment, in JSON as RFC 3339 has it, with its offset from UTC."""
 
 
@@ -23,3 +28,68 @@ class InstanceModel(BaseModel):
     owner: str
     since: Moment
     lease_until: Moment
+
+
+class RunModel(BaseModel):
+    """A run of a task, one attempt each."""
+
+    task_id: str
+    run_at: Moment
+    finished_at: Moment | None
+    """None while it goes on."""
+    status: TaskStatus
+    result: str | None
+    """The `repr` of the result, shortened; None if values are hidden."""
+    error: str | None
+    attempt: int
+    duration: float | None
+    """Seconds from its start to its end; None while it goes on."""
+    epoch: int | None = None
+    """With a backend: the number of the run among those of its task."""
+    slot: Moment | None = None
+    """With a backend: the scheduled moment; None for a requested run."""
+    owner: str | None = None
+    """With a backend: the instance that ran it."""
+    late: bool | None = None
+    """With a backend: whether its outcome came after the run had been given up."""
+
+
+class RunPage(BaseModel):
+    """Runs, the newest first."""
+
+    items: list[RunModel]
+    next_cursor: str | None
+    """The `cursor` of the next page; None if this is the last one."""
+
+
+class PlannedRunModel(BaseModel):
+    """A run to come."""
+
+    task_id: str
+    at: Moment
+
+
+class SimulationModel(BaseModel):
+    """What would run, as if each run succeeded at once."""
+
+    items: list[PlannedRunModel]
+    until: Moment
+    """The plan is whole up to here."""
+    is_truncated: bool
+    """There may be more runs before the end that was asked for: it was too many, or took too long."""
+
+
+class PauseModel(BaseModel):
+    """Whether the pause of all tasks is in force."""
+
+    paused: bool
+
+
+class HealthModel(BaseModel):
+    """Whether the scheduler works."""
+
+    status: Literal["ok", "failing"]
+    loop: bool | None
+    """Whether a loop ticks; None if this process has none, and is not meant to."""
+    store: bool | None
+    """Whether the store answers; None without a backend."""

@@ -1,7 +1,20 @@
 """Endpoints about the registry as a whole."""
 
-from est_alan_scheduler.web.api.endpoint import Call
-from est_alan_scheduler.web.api.models import InstanceModel
+from typing import Annotated
+
+from pydantic import Field
+
+from est_alan_scheduler.control.health import Health
+from est_alan_scheduler.runs.statistics import Statistics
+from est_alan_scheduler.web.api.endpoint import Answer, Call, Input
+from est_alan_scheduler.web.api.models import HealthModel, InstanceModel, PauseModel
+
+
+class StatisticsQuery(Input):
+    """Whose statistics."""
+
+    task: Annotated[str, Field(min_length=1)] | None = None
+    """Of the task of this id; of all runs of all tasks by default."""
 
 
 def instances(call: Call) -> list[InstanceModel]:
@@ -10,3 +23,37 @@ def instances(call: Call) -> list[InstanceModel]:
         InstanceModel(owner=one.owner, since=one.since, lease_until=one.lease_until)
         for one in call.registry.instances()
     ]
+
+
+def statistics(call: Call) -> Statistics:
+    """Return counts of the runs that this process has recorded."""
+    return call.registry.statistics(call.query.task)
+
+
+def pause(call: Call) -> PauseModel:
+    """Return whether all tasks are paused."""
+    call.site.refresh()
+    return PauseModel(paused=call.registry.is_paused)
+
+
+def pause_all(call: Call) -> PauseModel:
+    """Let nothing start, until `resume_all`."""
+    call.registry.pause_all()
+    return PauseModel(paused=call.registry.is_paused)
+
+
+def resume_all(call: Call) -> PauseModel:
+    """Undo `pause_all`."""
+    call.registry.resume_all()
+    return PauseModel(paused=call.registry.is_paused)
+
+
+def health(call: Call) -> Answer:
+    """Return whether the loop ticks and the store answers; 503 if either does not."""
+    found = call.registry.health()
+    return Answer(health_model(found), None if found.is_ok else 503)
+
+
+def health_model(found: Health) -> HealthModel:
+    """Return the health of a registry as a model."""
+    return HealthModel(status="ok" if found.is_ok else "failing", loop=found.loop, store=found.store)

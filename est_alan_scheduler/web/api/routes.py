@@ -1,8 +1,62 @@
 """The table of endpoints."""
 
-from est_alan_scheduler.web.api import overview
+from est_alan_scheduler.runs.statistics import Statistics
+from est_alan_scheduler.web.api import overview, runs
 from est_alan_scheduler.web.api.endpoint import Endpoint
-from est_alan_scheduler.web.api.models import InstanceModel
+from est_alan_scheduler.web.api.models import (
+    HealthModel,
+    InstanceModel,
+    PauseModel,
+    PlannedRunModel,
+    RunPage,
+    SimulationModel,
+)
+from est_alan_scheduler.web.auth import Role
 
-ENDPOINTS = (Endpoint("GET", "/instances", overview.instances, "The instances that are alive.", list[InstanceModel]),)
+RUNS = (
+    Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery),
+    Endpoint(
+        "GET",
+        "/upcoming",
+        runs.upcoming,
+        "The runs to come of all tasks, in order.",
+        list[PlannedRunModel],
+        query=runs.UpcomingQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/simulate",
+        runs.simulation,
+        "What would run in a time, with dependencies, as if each run succeeded at once.",
+        SimulationModel,
+        query=runs.SimulationQuery,
+    ),
+)
+
+OVERVIEW = (
+    Endpoint("GET", "/instances", overview.instances, "The instances that are alive.", list[InstanceModel]),
+    Endpoint(
+        "GET",
+        "/statistics",
+        overview.statistics,
+        "Counts of the runs that this process has recorded.",
+        Statistics,
+        query=overview.StatisticsQuery,
+        problems=(404,),
+    ),
+    Endpoint(
+        "GET",
+        "/health",
+        overview.health,
+        "Whether the loop ticks and the store answers; 503 if either does not.",
+        HealthModel,
+        role=None,
+        also=(503,),
+    ),
+    Endpoint("GET", "/pause", overview.pause, "Whether all tasks are paused.", PauseModel),
+    Endpoint("POST", "/pause", overview.pause_all, "Let no task start.", PauseModel, role=Role.MANAGE),
+    Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
+)
+
+ENDPOINTS = (*RUNS, *OVERVIEW)
 """All endpoints of the API, in the order of the OpenAPI document."""

@@ -1,0 +1,139 @@
+"""Endpoints about runs: those that have been, those that come, those that a simulation expects."""
+
+import binascii
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.loops.simulation import simulate
+from est_alan_scheduler.schedules.upcoming import PlannedRun
+from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.api.endpoint import Call, GivenMoment, Input, Limit
+from est_alan_scheduler.web.api.models import PlannedRunModel, RunModel, RunPage, SimulationModel
+from est_alan_scheduler.web.api.problems import FieldProblem, Problem
+
+_SIMULATION_SECONDS = 2.0
+_Id = Annotated[str, Field(min_length=1)]
+
+
+class RunQuery(Input):
+    """Which runs."""
+
+    task: _Id | None = None
+    """Only runs of the task of this id."""
+    status: TaskStatus | None = None
+    """Only runs with this outcome."""
+    since: GivenMoment | None = None
+    """Only runs that started then or later."""
+    cursor: str | None = None
+    """`next_cursor` of the page before."""
+    limit: Limit = 100
+
+
+class UpcomingQuery(Input):
+    """Which runs to come."""
+
+    until: GivenMoment | None = None
+    """Up to then. Without it, as many as `limit` says."""
+    limit: Limit = 100
+
+
+class SimulationQuery(Input):
+    """Which time to simulate."""
+
+    from_: GivenMoment | None = Field(None, alias="from")
+    """The begin; now by default."""
+    to: GivenMoment | None = None
+    """The end; 24 hours after the begin by default."""
+    limit: Limit = 1_000
+
+
+def runs(call: Call) -> RunPage:
+    """Return runs, the newest first."""
+    query = call.query
+    return page_of_runs(
+        call.registry, query.task, query.status, query.since, query.cursor, query.limit, call.site.hide_values
+    )
+
+
+def page_of_runs(
+    registry: TaskRegistry,
+    task_id: str | None,
+    status: TaskStatus | None,
+    since: datetime | None,
+    cursor: str | None,
+    limit: int,
+    hide_values: bool,
+) -> RunPage:
+    """Return a page of runs, the newest first: at most `limit` of them, after those of the page that gave `cursor`."""
+    before = {} if cursor is None else {"before": _key_of(cursor)}
+    found = registry.history(task_id, status, since, limit + 1, **before)[::-1]
+    page = found[:limit]
+    return RunPage(
+        items=[run_model(run, hide_values) for run in page],
+        next_cursor=_cursor_of(page[-1]) if len(found) > limit else None,
+    )
+
+
+def run_model(run: Mapping[str, Any], hide_values: bool) -> RunModel:
+    """Return a run of `TaskRegistry.history` as a model."""
+    start, end = run["run_at"], run["finished_at"]
+    duration = None if end is None else (to_utc(end) - to_utc(start)).total_seconds()
+    shown = dict(run, result=None) if hide_values else run
+    return RunModel(duration=duration, **shown)
+
+
+def _cursor_of(run: Mapping[str, Any]) -> str:
+    key = [to_utc(run["run_at"]).isoformat(), run["task_id"], run.get("epoch")]
+    return urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+
+
+def _key_of(cursor: str) -> dict[str, Any]:
+    """Return the part of a run that tells its place."""
+    try:
+        at, task_id, epoch = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        key = {"run_at": datetime.fromisoformat(at).replace(tzinfo=UTC), "task_id": task_id, "epoch": epoch}
+    except (ValueError, TypeError, RecursionError, binascii.Error):
+        key = {}
+    if not isinstance(key.get("task_id"), str) or not isinstance(key.get("epoch"), int | None):
+        detail = "it is not one that a page has given as next_cursor"
+        raise Problem(422, f"cursor: {detail}", [FieldProblem(field="cursor", detail=detail)])
+    return key
+
+
+def upcoming(call: Call) -> list[PlannedRunModel]:
+    """Return the runs to come, in order."""
+    call.site.refresh()
+    return [planned_run(run) for run in call.registry.upcoming(until=call.query.until, limit=call.query.limit)]
+
+
+def planned_run(run: PlannedRun) -> PlannedRunModel:
+    """Return a run to come as a model."""
+    return PlannedRunModel(task_id=run.task_id, at=run.at)
+
+
+def simulation(call: Call) -> SimulationModel:
+    """Return what would run in a time, with dependencies, as if each run succeeded at once."""
+    start = call.query.from_ or datetime.now(UTC)
+    end = call.query.to or start + timedelta(days=1)
+    call.site.refresh()
+    return simulated(call.registry, start, end, call.query.limit)
+
+
+def simulated(registry: TaskRegistry, start: datetime, end: datetime, limit: int) -> SimulationModel:
+    """Return at most `limit` runs of a simulation that takes a few seconds at most, apart from its beginning."""
+    found: list[PlannedRunModel] = []
+    plan = simulate(registry, start, end)
+    stop = monotonic() + _SIMULATION_SECONDS
+    for run in plan:
+        if len(found) == limit or (found and monotonic() > stop):
+            return SimulationModel(items=found, until=found[-1].at, is_truncated=True)
+        found.append(planned_run(run))
+    return SimulationModel(items=found, until=end, is_truncated=False)
