@@ -1,8 +1,11 @@
 """The table of endpoints."""
 
+from functools import cache
+from typing import Any
+
 from est_alan_scheduler.runs.statistics import Statistics
 from est_alan_scheduler.web.api import overview, runs
-from est_alan_scheduler.web.api.endpoint import Endpoint
+from est_alan_scheduler.web.api.endpoint import Call, Endpoint
 from est_alan_scheduler.web.api.models import (
     HealthModel,
     InstanceModel,
@@ -11,7 +14,19 @@ from est_alan_scheduler.web.api.models import (
     RunPage,
     SimulationModel,
 )
+from est_alan_scheduler.web.api.openapi import document
 from est_alan_scheduler.web.auth import Role
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return document(ENDPOINTS)
+
+
+def description(_call: Call) -> dict[str, Any]:
+    """Return the OpenAPI document of all endpoints."""
+    return _document()
+
 
 RUNS = (
     Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery),
@@ -58,5 +73,7 @@ OVERVIEW = (
     Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
 )
 
-ENDPOINTS = (*RUNS, *OVERVIEW)
+DESCRIPTION = (Endpoint("GET", "/openapi.json", description, "This description, by OpenAPI 3.1.", dict[str, Any]),)
+
+ENDPOINTS = (*RUNS, *OVERVIEW, *DESCRIPTION)
 """All endpoints of the API, in the order of the OpenAPI document."""
