@@ -54,6 +54,10 @@ class TaskRegistry(RegistryQueries):
     takes from then on and that does not say otherwise; None, given, says so, too. A default that means nothing for a
     task (limits of slots, for one that has none) is left out.
 
+    `observe`: the registry shows and manages the tasks of `backend`, and starts none: for a page or a command. It takes
+    no lease, starts no thread, and is not one of `instances()`. What it shows is as `refresh` or a change has last read
+    it. Its events are those of its own changes.
+
     `_lock`, a plain lock, guards the agenda, the runs in flight and the record of a run. It is held for moments, and
     never while user code is called (`func`, a `repr`, a logging handler). The store and the fields of tasks may be
     edited from any thread without it: an edit is noted, and the next tick works it in. Use such edits in a signal
@@ -68,6 +72,7 @@ class TaskRegistry(RegistryQueries):
         backend: "str | Backend | None" = None,
         lease: float | timedelta = DEFAULT_LEASE,
         defaults: Mapping[str, Any] | None = None,
+        observe: bool = False,
         **others: Never,
     ) -> None:
         refuse_unknown("TaskRegistry()", others, REGISTRY_OPTIONS)
@@ -75,7 +80,7 @@ class TaskRegistry(RegistryQueries):
         self._agenda, self._recorder, self._functions = parts.agenda, parts.recorder, parts.functions
         self._management = Management(parts, self._waits)
         self._loop_side = LoopSide(parts)
-        parts.configure(executor, max_running, backend, lease, defaults)
+        parts.configure(executor, max_running, backend, lease, defaults, observe)
         _registries.add(self)
 
     @property
@@ -95,6 +100,7 @@ class TaskRegistry(RegistryQueries):
         backend: "str | Backend | None" = KEEP,
         lease: float | timedelta = KEEP,
         defaults: Mapping[str, Any] | None = KEEP,
+        observe: bool = KEEP,
         **others: Never,
     ) -> None:
         """Change these options, as the constructor takes them; the others stay.
@@ -105,7 +111,7 @@ class TaskRegistry(RegistryQueries):
         answer; `RuntimeError` while a run is in flight. Nothing is changed then.
         """
         refuse_unknown("TaskRegistry()", others, REGISTRY_OPTIONS)
-        self._parts.configure(executor, max_running, backend, lease, defaults)
+        self._parts.configure(executor, max_running, backend, lease, defaults, observe)
 
     def shutdown(self, timeout: float | timedelta | None = None, **others: Never) -> bool:
         """Wait until the runs in flight have ended, at most `timeout` (seconds); return whether they have.

@@ -40,6 +40,7 @@ def join(
     names: FunctionNames,
     wake: Callable[[], None],
     adopted: Collection[str] = (),
+    is_observer: bool = False,
 ) -> "ClusterSession":
     """Share the tasks of a registry through `backend`, which is opened unless it is, and return the session of that.
 
@@ -49,7 +50,8 @@ def join(
     """
     from est_alan_scheduler.cluster.session import ClusterSession  # here: a registry without a backend imports none
 
-    session = ClusterSession(_open(backend) if opened is None else opened, lease, recorder, agenda, names, wake)
+    opened_here = _open(backend) if opened is None else opened
+    session = ClusterSession(opened_here, lease, recorder, agenda, names, wake, is_observer)
     session.is_ours = isinstance(backend, str)
     try:
         session.edits.join(task for task in list(agenda.store.values()) if task.id not in adopted)

@@ -78,7 +78,8 @@ class Outage:
 
     _FIRST, _LONGEST = 0.1, 5.0  # seconds between two attempts to reach it
 
-    def __init__(self) -> None:
+    def __init__(self, consequence: str = "nothing starts") -> None:
+        self._consequence = consequence
         self.start_over()
 
     def start_over(self) -> None:
@@ -88,6 +89,7 @@ class Outage:
         """A tick has noticed it. The heartbeat does not ask all that a tick asks, and cannot end it."""
         self._pause = 0.0
         self._until = 0.0
+        self._reason = "it did not answer"
 
     def is_on(self) -> bool:
         """Return whether the store did not answer, or refused, when it was last asked."""
@@ -100,8 +102,17 @@ class Outage:
     def note(self, error: BackendUnavailableError, is_of_tick: bool = True) -> None:
         """Note that the store is out of reach, and log that once."""
         self.is_of_tick = self.is_of_tick or is_of_tick
+        self._reason = str(error)
         if self.begin():
-            log(logging.ERROR, f"The store is out of reach, and nothing starts until it is back: {error}")
+            log(logging.ERROR, f"The store is out of reach, and {self._consequence} until it is back: {error}")
+
+    def check(self) -> None:
+        """Raise `BackendUnavailableError` while the store is not to be asked."""
+        seconds = self.seconds_left()
+        if seconds:
+            raise BackendUnavailableError(
+                f"the store is out of reach, and is asked again in {seconds:.1f} s: {self._reason}"
+            )
 
     def begin(self) -> bool:
         """Note that the store is not to be asked for a while; return whether that has changed."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from threading import get_ident
 from typing import Any
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import listed
@@ -22,6 +23,7 @@ from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
+from est_alan_scheduler.cluster.lookout import due_ids, next_due_ids
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
@@ -32,6 +34,12 @@ from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import due_moment
 from est_alan_scheduler.task import Task, TaskStatus
+
+OBSERVES = (
+    "this registry is an observer, which starts nothing: call refresh() to read what other instances have done,"
+    " or configure(observe=False) to tick"
+)
+"""The message for what an observer does not do."""
 
 _STOP_SECONDS = 5.0  # seconds for a thread to end
 _MOST_NAMED = 10  # tasks in a line of the log
@@ -52,10 +60,12 @@ class ClusterSession:
         agenda: Agenda,
         names: FunctionNames,
         wake: Callable[[], None],
+        is_observer: bool = False,
     ) -> None:
         self.backend = backend
+        self.is_observer = is_observer  # it starts nothing: no lease, no heartbeat, no claims
         self.is_ours = False  # the backend was opened for this session, and is closed with it
-        self.outage = Outage()
+        self.outage = Outage("nothing is read" if is_observer else "nothing starts")
         self.lease = Lease(backend, lease)
         self.records = TaskRecords(recorder.lock)
         self.replica = Replica(backend, self.lease, self.records, agenda, names)
@@ -75,7 +85,12 @@ class ClusterSession:
         _sessions.add(self)
 
     def prepare(self, available: int | None, is_paused: bool) -> bool:
-        """Bring store and tasks to the same state, as far as a tick needs it; return False if that fails."""
+        """Bring store and tasks to the same state, as far as a tick needs it; return False if that fails.
+
+        Raises `WrongStateError` for an observer.
+        """
+        if self.is_observer:
+            raise WrongStateError(OBSERVES)
         if self.outage.seconds_left():
             return False
         replica, outbox = self.replica, self._recorder.outbox
@@ -105,13 +120,43 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
-        for task_id, problem in self.records.take_unlogged():
-            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
+        self._log_problems()
         if self.outage.end():
             self._wake()
         if self._is_starting:
             self._warn_of_unregistered()
         return True
+
+    def refresh(self, ids: Collection[str]) -> None:
+        """Do what `TaskRegistry.refresh` says: as `prepare` does, but without lease, outcomes and claims."""
+        self.outage.check()
+        agenda, records = self._agenda, self.records
+        try:
+            self.edits.push()
+            with records.lock, agenda:
+                now = self.replica.now()
+                agenda.work_in(now)
+                utc = agenda.note_time(now)
+                due = next_due_ids(agenda, now, utc) if self.is_observer else due_ids(agenda, utc)
+                due = {task_id for task_id in due | records.elsewhere if not records.is_held(task_id)}
+                dropped = agenda.take_dropped()
+            del dropped
+            self.replica.refresh(ids, due)
+            if self.replica.order.is_outdated:
+                with records.lock:
+                    self.replica.order.restore()
+            if agenda.set_back:
+                self._recall_runs()
+        except BackendUnavailableError as error:
+            self.outage.note(error, is_of_tick=self.is_observer)
+            raise
+        self._log_problems()
+        if self.is_observer:  # else a tick or the heartbeat tells: a read does not show that the store can be written
+            self.outage.end()
+
+    def _log_problems(self) -> None:
+        for task_id, problem in self.records.take_unlogged():
+            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
 
     def _warn_of_unregistered(self) -> None:
         """Log, once the program has registered its tasks, those of the store that it runs without having done so.

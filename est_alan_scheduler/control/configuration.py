@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from est_alan_scheduler._support.errors import WrongStateError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.connect import DEFAULT_LEASE, check_lease, join
 from est_alan_scheduler.control.defaults import check_defaults
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from est_alan_scheduler.cluster.session import ClusterSession
     from est_alan_scheduler.executors.pool import ExecutorSource, Pool
 
-REGISTRY_OPTIONS = ("executor", "max_running", "backend", "lease", "defaults")
+REGISTRY_OPTIONS = ("executor", "max_running", "backend", "lease", "defaults", "observe")
 """The names of the options of a registry."""
 KEEP: Any = object()
 """Stands for an option that stays as it is."""
@@ -65,6 +66,7 @@ class Parts:
         self.backend: str | Backend | None = None
         self.lease = DEFAULT_LEASE
         self.defaults: dict[str, Any] = {}
+        self.is_observer = False
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.loop_threads: dict[object, int] = {}  # by the waker of a loop, or the event loop of a block of `running`
@@ -100,6 +102,7 @@ class Parts:
         backend: "str | Backend | None",
         lease: float | timedelta,
         defaults: Mapping[str, Any] | None,
+        observe: bool,
     ) -> None:
         """Do what `TaskRegistry.configure` says."""
         capacity = self.capacity
@@ -111,11 +114,14 @@ class Parts:
             check_count("max_running", max_running, 1, ", or None")
         lease = check_lease(lease)
         defaults = self.defaults if defaults is KEEP else check_defaults(defaults)
+        observe = self.is_observer if observe is KEEP else observe
+        self._check_observer(observe, backend)
         pool = capacity.pool
         if executor is not capacity.executor:
             pool = None if executor is None else _pool(executor)
-        if backend != self.backend or (self.session is not None and lease != self.lease):
-            self._move(backend, lease)
+        has_same_session = lease == self.lease and observe is self.is_observer
+        if backend != self.backend or (self.session is not None and not has_same_session):
+            self._move(backend, lease, observe)
         with self.lock:
             self._refuse_while_running()
             replaced = capacity.replace(executor, pool, max_running)
@@ -124,7 +130,15 @@ class Parts:
         self.lease = lease
         self.defaults = defaults
 
-    def _move(self, backend: "str | Backend | None", lease: float) -> None:
+    def _check_observer(self, observe: object, backend: object) -> None:
+        if observe is not False and observe is not True:
+            raise InvalidTypeError(f"observe must be True or False, got {short_repr(observe)}")
+        if observe and backend is None:
+            raise InvalidValueError("observe=True needs a backend, whose tasks other instances run: give backend=…")
+        if observe and self.wakers:
+            raise WrongStateError("a loop ticks this registry: stop it before observe=True")
+
+    def _move(self, backend: "str | Backend | None", lease: float, observe: bool) -> None:
         """Let the state of the tasks live in another backend, or in this process alone."""
         self._refuse_while_running()
         session, former = None, self.session
@@ -132,14 +146,14 @@ class Parts:
             opened = former.backend if former is not None and backend == self.backend else None
             adopted = () if former is None else former.records.adopted_ids()
             recorder, agenda, names = self.recorder, self.agenda, self.functions
-            session = join(backend, opened, lease, recorder, agenda, names, self.wake, adopted)
+            session = join(backend, opened, lease, recorder, agenda, names, self.wake, adopted, observe)
         if former is not None:
             former.retire(session)
         with self.lock:
             if backend != self.backend:
                 self.is_paused_here = self.is_paused  # without the former backend, too
             self.session = self.recorder.session = session
-            self.backend = backend
+            self.backend, self.is_observer = backend, observe
             self.agenda.edit_log = None if session is None else session.records.edit_log
             self.agenda.note_all()
 

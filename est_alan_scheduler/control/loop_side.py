@@ -43,6 +43,8 @@ class LoopSide:
     def idle_seconds(self) -> float | None:
         """Do what `TaskRegistry.idle_seconds` says."""
         parts, moment, deadline = self._parts, None, None
+        if parts.is_observer:
+            return None
         outage = 0.0 if parts.session is None else parts.session.outage.seconds_left()
         if not parts.is_paused and parts.capacity.available(parts.capacity.runner()) != 0:
             with parts.lock, parts.agenda as agenda:
@@ -76,7 +78,11 @@ class LoopSide:
             )
 
     def expect_ticks(self) -> None:
-        """Note that a loop is about to begin."""
+        """Note that a loop is about to begin; `WrongStateError` for an observer."""
+        if self._parts.is_observer:
+            from est_alan_scheduler.cluster.session import OBSERVES  # late: it is there with a backend only
+
+            raise WrongStateError(OBSERVES)
         self._parts.is_ticked = True
 
     def waits_for_calls(self) -> bool:

@@ -49,6 +49,11 @@ class RegistryQueries:
         return self._parts.backend
 
     @property
+    def is_observer(self) -> bool:
+        """Whether this registry only shows and manages the tasks of its backend: see `configure(observe=True)`."""
+        return self._parts.is_observer
+
+    @property
     def defaults(self) -> dict[str, Any]:
         """The values of the fields that tasks leave open, as tasks keep them: see the constructor."""
         return dict(self._parts.defaults)
@@ -165,6 +170,19 @@ class RegistryQueries:
     def unresolved(self) -> dict[str, str]:
         """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
         return self._parts.unresolved()
+
+    def refresh(self, *ids: str | Task) -> None:
+        """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.
+
+        These are definitions, pauses, and the states of the tasks of these ids, and of those that may have run since:
+        they are due by now, or run elsewhere. Fields assigned here are written first. An observer that has more than
+        some hundreds of due tasks, because nobody runs them, looks at some in turn each time.
+        A registry that ticks needs no call: its ticks read the same. Cheap, and allowed from any thread.
+        Raises `BackendUnavailableError`, at once for up to 5 seconds after the backend has not answered.
+        """
+        session, wanted = self._parts.session, {id_of(one) for one in ids}
+        if session is not None:
+            session.refresh(wanted)
 
     def instances(self) -> "list[Instance]":
         """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.

@@ -61,6 +61,7 @@ class Reports:
             is_full=number > 0 and number >= parts.capacity.limit(),
             are_all_paused=parts.is_paused,
             is_ticked=parts.is_ticked or session is not None,
+            is_observed=parts.is_observer,
         )
 
     def select(self, tag: str | None, status: TaskStatus | str | None, text: str | None) -> list[Task]:

@@ -26,12 +26,14 @@ def explain(
     has_executor_ended: bool = False,
     are_all_paused: bool = False,
     is_ticked: bool = True,
+    is_observed: bool = False,
 ) -> str:
     """Return why `task` is not running at `now`, or that it is.
 
     `called`: the task whose call goes on, this one or a former one of its id; `is_outcome_dropped`: the outcome of that
     call will be dropped. `is_full`: no further run may start now.
     `has_executor_ended`: nor ever again. `are_all_paused`: the registry starts none. `is_ticked`: something ticks it.
+    `is_observed`: only other instances start it.
     """
     if task.status is TaskStatus.RUNNING:
         return f"running since {task.last_run_at}" if task.last_run_at else "marked as running, though it never ran"
@@ -68,7 +70,8 @@ def explain(
         return "due now, but as many runs are in flight as max_running allows"
     if not reasons and not is_ticked:
         return "due now, but nothing ticks this registry: start_scheduler(registry=…)"
-    return ", and ".join(reasons) or "due now, it runs with the next tick"
+    due_now = "due now, it runs with the next tick" + (" of another instance" if is_observed else "")
+    return ", and ".join(reasons) or due_now
 
 
 def _wait(task: Task, due: datetime, now: datetime) -> str:

@@ -1,15 +1,74 @@
-"""The application: the API, and what guards it."""
+"""The application: the API, and the guard around it."""
 
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from collections.abc import Collection
+from typing import Literal
+from urllib.parse import quote
 
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.dispatch import Api
+from est_alan_scheduler.web.api.problems import Problem
 from est_alan_scheduler.web.api.routes import ENDPOINTS
+from est_alan_scheduler.web.auth import ROLES, Auth, checked_auth
+from est_alan_scheduler.web.guard import Guard, Policy, path_below
+from est_alan_scheduler.web.hosts import LOOPBACK, checked_hosts
 from est_alan_scheduler.web.site import Site
 
+_INDEX = """<!doctype html>
+<meta charset="utf-8">
+<title>Tasks</title>
+<p>The API: <a href="api/tasks">tasks</a>, <a href="api/openapi.json">its description</a>.</p>
+"""
 
-def create_app(registry: TaskRegistry, *, read_only: bool = False, hide_values: bool = False) -> Starlette:
-    """Return an ASGI application that shows and manages the tasks of a registry."""
+
+def create_app(
+    registry: TaskRegistry,
+    *,
+    auth: Auth | None = None,
+    allow_anonymous: Literal["read"] | None = None,
+    read_only: bool = False,
+    hide_values: bool = False,
+    hosts: str | Collection[str] = LOOPBACK,
+) -> ASGIApp:
+    """Return an ASGI application that shows and manages the tasks of a registry; it can be mounted under any path.
+
+    It is closed by default. `auth` says who may do what: `Token("…")`, `Basic({"ann": "…"})`, or any function, plain or
+    a coroutine function, that takes a Starlette `Request` and returns `Role.READ`, `Role.MANAGE` or None.
+    `allow_anonymous="read"` lets everyone read, with or without `auth`. `hosts` are the names by which browsers may
+    call it, without ports, or `"*"`; by default those of the machine itself. `read_only` turns off all that manages,
+    `hide_values` hides arguments and results.
+
+    Raises `ValueError` unless `auth` or `allow_anonymous` is given.
+    """
+    if not isinstance(registry, TaskRegistry):
+        raise InvalidTypeError(f"registry must be a TaskRegistry, got {short_repr(registry)}")
+    if allow_anonymous not in (None, "read"):
+        advice = "whoever may manage has to be known by auth="
+        raise InvalidValueError(f'allow_anonymous must be "read" or None, got {short_repr(allow_anonymous)}: {advice}')
+    if auth is None and allow_anonymous is None:
+        ways = 'auth=Token("…"), auth=Basic({"ann": "…"}) or auth=a function (request) -> Role | None'
+        raise InvalidValueError(f'create_app is closed by default: give {ways}, or allow_anonymous="read"')
     site = Site(registry, read_only, hide_values)
-    return Starlette(routes=[Mount("/api", app=Api(site, ENDPOINTS))])
+    public = {"/api" + endpoint.path for endpoint in ENDPOINTS if endpoint.role is None}
+    anonymous = None if allow_anonymous is None else ROLES[allow_anonymous]
+    routes = [Route("/", _index), Mount("/api", app=Api(site, ENDPOINTS))]
+    router = Router(routes, redirect_slashes=False, default=_nothing)
+    return Guard(router, Policy(checked_auth(auth), anonymous, checked_hosts(hosts), public))
+
+
+async def _index(_request: Request) -> Response:
+    return HTMLResponse(_INDEX)
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http" and path_below(scope) == "":  # the links of the page are relative to its directory
+        last = quote(scope["path"].rpartition("/")[2], safe="")
+        await RedirectResponse(f"./{last}/" if last else "./", 307)(scope, receive, send)
+        return
+    raise Problem(404, "there is nothing at this path")

@@ -42,7 +42,7 @@ class Api:
         except Exception as error:
             problem = problem_of(error)
             if problem is None:
-                log(logging.ERROR, f"The request {request.method} {request.url.path} failed.", error)
+                log(logging.ERROR, f"The request {request.method} {request.scope['path']} failed.", error)
                 problem = Problem(500, "the server failed: its log says why")
             return response_of(problem)
 
@@ -83,8 +83,9 @@ class Api:
         if self._site.read_only and endpoint.role > Role.READ:
             raise Problem(403, "this site is read-only")
         role = request.scope.get("est_alan_scheduler.role")  # the guard has put it there
-        if role is None:
-            raise Problem(401, "authentication is needed")
+        challenge = request.scope.get("est_alan_scheduler.challenge")  # for a caller whom it does not know
+        if role is None or (challenge is not None and role < endpoint.role):
+            raise Problem(401, "authentication is needed", headers=challenge)
         if role < endpoint.role:
             raise Problem(403, "this needs the role manage")
 
