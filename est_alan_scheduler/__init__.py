@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         WrongStateError,
     )
     from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend, open_backend
+    from est_alan_scheduler.cluster.change_log import Changes
     from est_alan_scheduler.cluster.lease import Instance
     from est_alan_scheduler.control.health import Health
     from est_alan_scheduler.events.event import EVENTS, Event, EventName
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  # in the order of `sorted`
     "Backend",
     "BackendUnavailableError",
+    "Changes",
     "CurrentRun",
     "EVENTS",
     "Event",
@@ -79,6 +81,7 @@ _MODULES = {
         "WrongStateError",
     ),
     "backends": ("Backend", "BackendUnavailableError", "MemoryBackend", "open_backend"),
+    "cluster.change_log": ("Changes",),
     "cluster.lease": ("Instance",),
     "control.health": ("Health",),
     "events.event": ("EVENTS", "Event", "EventName"),

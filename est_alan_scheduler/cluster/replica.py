@@ -273,6 +273,7 @@ class Replica:
         if news.armed is not None:
             arm(task, moment(news.armed))
         row.definition, row.hash = news, definition.hash
+        self._records.changes.note(task_id)
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
         """Take over the state of a task, if that is newer, or set the task aside; the caller holds the lock."""
@@ -309,6 +310,7 @@ class Replica:
 
     def _take_management(self, task: Task, record: TaskRecord, row: KnownRow, news: dict[str, Any]) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
+        self._records.changes.note(task.id)
         fields = task.__dict__
         if not row.fields:  # the task is new, and its id had another one before, which runs
             states.write(task, {name: news[name] for name in states.MANAGED})

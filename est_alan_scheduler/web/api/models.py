@@ -9,14 +9,14 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.task import TaskStatus
 
 
-def _with_offset(moment: datetime) -> str:
+def with_offset(moment: datetime) -> str:
     """Return a moment as RFC 3339 has it, with its offset; a naive one is local time."""
     return (moment if moment.tzinfo is not None else to_utc(moment).astimezone()).isoformat()
 
 
 Moment = Annotated[
     datetime,
-    PlainSerializer(_with_offset, str, when_used="json"),
+    PlainSerializer(with_offset, str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment, in JSON as RFC 3339 has it, with its offset from UTC."""

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from est_alan_scheduler.runs.statistics import Statistics
-from est_alan_scheduler.web.api import overview, runs
+from est_alan_scheduler.web.api import events, overview, runs
 from est_alan_scheduler.web.api.endpoint import Call, Endpoint
 from est_alan_scheduler.web.api.models import (
     HealthModel,
@@ -73,7 +73,19 @@ OVERVIEW = (
     Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
 )
 
+EVENTS = (
+    Endpoint(
+        "GET",
+        "/events",
+        events.events,
+        "What changes, as server-sent events: its kind, an id to resume by, and the ids of tasks; `reset` if some of"
+        " it was missed.",
+        str,
+        media_type=events.MEDIA_TYPE,
+    ),
+)
+
 DESCRIPTION = (Endpoint("GET", "/openapi.json", description, "This description, by OpenAPI 3.1.", dict[str, Any]),)
 
-ENDPOINTS = (*RUNS, *OVERVIEW, *DESCRIPTION)
+ENDPOINTS = (*RUNS, *OVERVIEW, *EVENTS, *DESCRIPTION)
 """All endpoints of the API, in the order of the OpenAPI document."""
