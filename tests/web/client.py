@@ -6,29 +6,23 @@ from typing import Any
 import httpx
 
 from est_alan_scheduler import TaskRegistry
-from est_alan_scheduler.web import Role, Token, create_app
-
-SECRETS = {Role.MANAGE: "the-secret-of-managers", Role.READ: "the-secret-of-readers"}
-TOKEN = Token(SECRETS[Role.MANAGE], read=SECRETS[Role.READ])
-
-
-def bearer(role: Role | None) -> dict[str, str]:
-    """Return the headers of a caller with this role."""
-    return {} if role is None else {"Authorization": f"Bearer {SECRETS[role]}"}
+from est_alan_scheduler.web import Role, create_app
+from tests.web.clients import MANAGE, READ, TOKEN, bearer
 
 
 class Client:
     """A client of the API of a registry, with a role of its own, or none."""
 
     def __init__(self, registry: TaskRegistry, role: Role | None = Role.MANAGE, **options: Any) -> None:
-        self.app = create_app(registry, auth=TOKEN, **options)
-        self._headers = bearer(role)
+        self._app = create_app(registry, auth=TOKEN, **options)
+        self._headers = {None: {}, Role.READ: bearer(READ), Role.MANAGE: bearer(MANAGE)}[role]
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:
         async def ask() -> httpx.Response:
-            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-            base = "http://localhost/api"
-            async with httpx.AsyncClient(transport=transport, base_url=base, headers=self._headers) as client:
+            transport = httpx.ASGITransport(self._app, raise_app_exceptions=False)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://localhost/api", headers=self._headers
+            ) as client:
                 return await client.request(method, path, **options)
 
         return asyncio.run(ask())

@@ -15,11 +15,12 @@ import httpx
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
-from est_alan_scheduler.web import Role, feed, serve
+from est_alan_scheduler.web import feed, serve
 from est_alan_scheduler.web.api import events
 from est_alan_scheduler.web.feed import Feed
 from tests import jobs
-from tests.web.client import TOKEN, Client, bearer
+from tests.web.client import Client
+from tests.web.clients import READ, TOKEN, bearer
 
 Served = Callable[..., httpx.Client]
 
@@ -84,7 +85,7 @@ def registry() -> TaskRegistry:
 @pytest.fixture
 def listen(served: Served, registry: TaskRegistry) -> Callable[..., Stream]:
     """Open streams of one server."""
-    client = served(registry, Role.READ)
+    client = served(registry, READ)
 
     def start(**headers: str) -> Stream:
         stream = Stream(client, headers)
@@ -161,7 +162,7 @@ def test_the_head_of_a_stream_has_no_stream(registry: TaskRegistry) -> None:
 def test_streams_do_not_hold_up_the_end_of_a_server(registry: TaskRegistry) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(serve(registry, port=0, auth=TOKEN, blocking=False))
-        client = stack.enter_context(httpx.Client(base_url=server.url + "api", headers=bearer(Role.READ)))
+        client = stack.enter_context(httpx.Client(base_url=server.url + "api", headers=bearer(READ)))
         streams = [Stream(client, {}) for _ in range(3)]
         for stream in streams:
             stream.next()
