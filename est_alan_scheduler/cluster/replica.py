@@ -1,14 +1,14 @@
 """The replica: a registry's copy of the backend's rows, kept in its `Task`s."""
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import to_instant
-from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
+from est_alan_scheduler.backends.rows import Definition, Seen, Snapshot, State, is_storable
 from est_alan_scheduler.cluster.codecs import states
 from est_alan_scheduler.cluster.codecs.definitions import DEFINING, TaskDefinition, build, decode, problem_text
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
@@ -74,13 +74,15 @@ class Replica:
                 self._drop(task_id)
         self._replaced.clear()
 
-    def remove(self, ids: Collection[str]) -> dict[str, Task]:
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> dict[str, Task] | None:
         """Take tasks, unresolved or not, out of the store and the registry; the caller holds `sync_lock`.
 
-        Return those that were in the registry. One that is not shared is left there: the caller takes it out.
+        Return those that were in the registry. One that is not shared is left there: the caller takes it out. None, and
+        none is removed, if the store does not have any more what was `seen` of a single task.
         """
         store, removed = self._agenda.store, dict[str, Task]()
-        self._backend.remove(ids)
+        if self._backend.remove(ids, seen) if seen else self._backend.remove(ids):
+            return None
         with self._records.lock, self._agenda:
             for task_id in ids:
                 if (task := dict.get(store, task_id)) is not None:
@@ -290,6 +292,7 @@ class Replica:
         if is_unknown(task.func):
             self._unlogged.append(task_id)
         row.definition, row.hash = news, definition.hash
+        self._records.changes.note(task_id)
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
         """Take over the state of a task, if that is newer, or set the task aside; the caller holds the lock."""

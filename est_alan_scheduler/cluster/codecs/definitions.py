@@ -74,6 +74,15 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         name = names.name_of(task.func)
     except ValueError as error:
         raise InvalidValueError(f"task {task.id!r}: {error}") from None
+    zone = local_zone() if depends_on_local_zone(task) else None
+    return TaskDefinition(defined_fields(task, name), None, zone)
+
+
+def defined_fields(task: Task, func: str) -> dict[str, Any]:
+    """Return the fields of `task` that its application has set otherwise than by default, as JSON has them.
+
+    `func` is the name of its function. An argument that JSON cannot hold is its `repr` under a key of its own.
+    """
     try:
         fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
     except ValueError as error:
@@ -84,7 +93,7 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         if cause is not None:
             raise cause from None
         raise
-    return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
+    return {**fields, "func": func}
 
 
 def decode(text: str) -> TaskDefinition:

@@ -52,6 +52,14 @@ class FunctionNames:
             self._keep(func, name)
         return name
 
+    def shown_name(self, func: Callable[..., Any]) -> str:
+        """Return the name that a definition has for a function, or would have; nothing is kept."""
+        try:
+            name = self._names.get(func)
+        except Exception:  # of a callable that has no hash
+            name = None
+        return function_name(func) if name is None else name
+
     def find(self, name: str) -> Callable[..., Any] | None:
         """Return the function of that name, None if this process has exposed none."""
         return self._functions.get(name)
