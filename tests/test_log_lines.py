@@ -15,7 +15,6 @@ from est_alan_scheduler.backends import BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.reading import log_unreadable_run
 from est_alan_scheduler.cluster.codecs.functions import UnknownFunction
 from est_alan_scheduler.events import slow_callbacks, subscribers
-from tests import jobs
 from tests.backends.stores import Clock
 from tests.cluster.helpers import OPERATIONS, Flaky, adder, claim_and_die, outlive_lease, reap
 from tests.executors.helpers import spawn
@@ -186,10 +185,10 @@ def read_rows_of_nonsense() -> None:
     first = TaskRegistry(backend=backend, lease=600)
     first.expose(fail, HOSTILE)
     first.register(adder(HOSTILE))
+    backend._rows[HOSTILE].state = backend._rows[HOSTILE].state._replace(result=HOSTILE)
     second = TaskRegistry(backend=backend, lease=600)
-    second.expose(jobs.add)
-    backend._rows[HOSTILE].state = backend._rows[HOSTILE].state._replace(epoch=HOSTILE)  # type: ignore[arg-type]
     second.tick()
+    assert second.unresolved().keys() == {HOSTILE}
     first.shutdown(0)
     second.shutdown(0)
 
