@@ -4,7 +4,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Never
 from urllib.parse import parse_qsl, quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
@@ -129,13 +129,19 @@ def _parsed_query(endpoint: Endpoint, text: bytes) -> Any:
 def _parsed_body(endpoint: Endpoint, content: bytes) -> Any:
     assert endpoint.body is not None  # noqa: S101  # the caller has looked
     try:
-        values = json.loads(content or b"{}")
+        values = json.loads(content or b"{}", parse_constant=_refuse_constant)
+        if b"\\u" in content:
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise Problem(400, "the body is not JSON") from None
     try:
         return endpoint.body.model_validate(values)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def _if_match(headers: Mapping[str, str]) -> str | None:
