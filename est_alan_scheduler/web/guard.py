@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -59,7 +59,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http":
-            await self._answer({"raw_path": _raw_path_of_wsgi(scope)} | scope, receive, _Answer(send))
+            await self._answer({"raw_path": _raw_path_of_wsgi(scope), **scope}, receive, _Answer(send))
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -171,7 +171,7 @@ def _raw_path_of_wsgi(scope: Scope) -> bytes | None:
     """Return the path as it was sent, which WSGI has as an extra only: in it, `%2F` is no slash."""
     environ = scope.get("wsgi_environ", {})
     url = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-    return urlsplit(url).path.encode("latin-1") if url and url.startswith("/") else None
+    return str(url).partition("?")[0].encode("latin-1") if url and url.startswith("/") else None
 
 
 def _query(scope: Scope) -> bytes:

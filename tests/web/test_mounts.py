@@ -60,21 +60,16 @@ def in_starlette(app: ASGIApp) -> Iterator[str]:
 
 @contextmanager
 def in_django(app: ASGIApp) -> Iterator[str]:
-    pytest.importorskip("django")
-    from django.conf import settings
-    from django.core.asgi import get_asgi_application
-    from django.http import HttpResponse
-    from django.urls import path
-
-    if not settings.configured:
-        urls = ModuleType("urls")
-        urls.urlpatterns = [path("", lambda request: HttpResponse('"outer"'))]
-        settings.configure(ALLOWED_HOSTS=["127.0.0.1"], ROOT_URLCONF=urls, SECRET_KEY="x")
-    django = get_asgi_application()
+    conf, http, urls = (pytest.importorskip(f"django.{name}") for name in ("conf", "http", "urls"))
+    if not conf.settings.configured:
+        root: Any = ModuleType("root")
+        root.urlpatterns = [urls.path("", lambda request: http.HttpResponse('"outer"'))]
+        conf.settings.configure(ALLOWED_HOSTS=["127.0.0.1"], ROOT_URLCONF=root, SECRET_KEY="x")
+    django = pytest.importorskip("django.core.asgi").get_asgi_application()
 
     async def outer(scope: Scope, receive: Receive, send: Send) -> None:
         if (scope["path"] + "/").startswith("/scheduler/"):
-            await app(scope | {"root_path": "/scheduler"}, receive, send)
+            await app({**scope, "root_path": "/scheduler"}, receive, send)
         else:
             await django(scope, receive, send)
 
@@ -115,7 +110,7 @@ def in_flask(app: ASGIApp) -> Iterator[str]:
 WAYS = [in_fastapi, in_starlette, in_django, in_flask]
 
 
-@pytest.fixture(params=WAYS, ids=lambda way: way.__name__)
+@pytest.fixture(scope="module", params=WAYS, ids=lambda way: way.__name__)
 def mounted(request: Any) -> Iterator[str]:
     """Mount the application in a larger one; yield its URL there, without a slash at the end."""
     registry = TaskRegistry()
