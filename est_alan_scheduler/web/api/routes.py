@@ -4,18 +4,29 @@ from functools import cache
 from typing import Any
 
 from est_alan_scheduler.runs.statistics import Statistics
-from est_alan_scheduler.web.api import events, overview, runs
+from est_alan_scheduler.web.api import events, overview, preview, runs, tasks
+from est_alan_scheduler.web.api.definitions import Draft
 from est_alan_scheduler.web.api.endpoint import Call, Endpoint
 from est_alan_scheduler.web.api.models import (
     HealthModel,
     InstanceModel,
     PauseModel,
     PlannedRunModel,
+    PreviewModel,
     RunPage,
     SimulationModel,
 )
 from est_alan_scheduler.web.api.openapi import document
 from est_alan_scheduler.web.auth import Role
+
+PREVIEW = Endpoint(
+    "POST",
+    "/preview",
+    preview.preview,
+    "What a definition means, and what it would change of a task; nothing is changed.",
+    PreviewModel,
+    body=Draft,
+)
 
 
 @cache
@@ -87,5 +98,5 @@ EVENTS = (
 
 DESCRIPTION = (Endpoint("GET", "/openapi.json", description, "This description, by OpenAPI 3.1.", dict[str, Any]),)
 
-ENDPOINTS = (*RUNS, *OVERVIEW, *EVENTS, *DESCRIPTION)
+ENDPOINTS = (*tasks.ENDPOINTS, PREVIEW, *RUNS, *OVERVIEW, *EVENTS, *DESCRIPTION)
 """All endpoints of the API, in the order of the OpenAPI document."""
