@@ -296,6 +296,7 @@ class Replica:
         if is_unknown(task.func):
             self._unlogged.append(task_id)
         row.definition, row.hash = news, definition.hash
+        self._records.changes.note(task_id)
 
     def let_join(self, task_id: str) -> None:
         """Let a task of the registry join the row of its id, which is known, as one that is registered does."""
