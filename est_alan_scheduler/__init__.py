@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from est_alan_scheduler._support.errors import (
+        ConflictError,
         InvalidTypeError,
         InvalidValueError,
         MissingExtraError,
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
         WrongStateError,
     )
     from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend, open_backend
+    from est_alan_scheduler.cluster.change_log import Changes
     from est_alan_scheduler.cluster.lease import Instance
     from est_alan_scheduler.control.health import Health
     from est_alan_scheduler.events.event import EVENTS, Event, EventName
@@ -33,6 +35,8 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  # in the order of `sorted`
     "Backend",
     "BackendUnavailableError",
+    "Changes",
+    "ConflictError",
     "CurrentRun",
     "EVENTS",
     "Event",
@@ -71,6 +75,7 @@ __all__ = [  # noqa: RUF022  # in the order of `sorted`
 # so that a registry that was replaced in `scheduler` is replaced here.
 _MODULES = {
     "_support.errors": (
+        "ConflictError",
         "InvalidTypeError",
         "InvalidValueError",
         "MissingExtraError",
@@ -79,6 +84,7 @@ _MODULES = {
         "WrongStateError",
     ),
     "backends": ("Backend", "BackendUnavailableError", "MemoryBackend", "open_backend"),
+    "cluster.change_log": ("Changes",),
     "cluster.lease": ("Instance",),
     "control.health": ("Health",),
     "events.event": ("EVENTS", "Event", "EventName"),

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Never
 
 from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.waiting import Waits
@@ -14,6 +15,7 @@ from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
+    from est_alan_scheduler.cluster.change_log import Changes
     from est_alan_scheduler.cluster.lease import Instance
     from est_alan_scheduler.control.health import Health, HealthCheck
     from est_alan_scheduler.executors.pool import ExecutorSource
@@ -102,6 +104,14 @@ class RegistryQueries:
         refuse_unknown("select", others)
         return self._reports.select(tag, status, text)
 
+    def version(self, task_id: str | Task) -> str:
+        """Return a short text that stands for the definition and the pause of the task: another one if they differ.
+
+        Runs do not change it, and all instances on a backend have the same one for the same. `update`, `pause`,
+        `resume` and `remove` take it as `if_version`. `UnknownTaskError`, a `KeyError`, if there is no such task.
+        """
+        return version_of(self._reports.task(task_id), self._parts.functions)
+
     def table(self) -> str:
         """Return all tasks as aligned text, for `print`: id, schedule in words, next run, last run, status."""
         from est_alan_scheduler.control import table  # late: a program that prints none needs none
@@ -168,8 +178,15 @@ class RegistryQueries:
         return self._parts.is_paused
 
     def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
+        """Return, by id, why tasks of the backend cannot be shown here: an unreadable row, a missing extra."""
         return self._parts.unresolved()
+
+    def known_functions(self) -> list[str]:
+        """Return the names of the functions that run here, in order: those of registered tasks, and the exposed ones.
+
+        A task of the backend with another function runs on other instances only: its `func` is a stand-in.
+        """
+        return self._parts.known_functions()
 
     def refresh(self, *ids: str | Task) -> None:
         """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.
@@ -183,6 +200,21 @@ class RegistryQueries:
         session, wanted = self._parts.session, {id_of(one) for one in ids}
         if session is not None:
             session.refresh(wanted)
+
+    def changes(self, since: int | None = None) -> "Changes":
+        """Return which tasks other instances have changed, run or removed, as far as ticks and `refresh` have read it.
+
+        `since` is the `mark` of a former answer. The first answer, without it, names none. A task that was changed here
+        may be among them; one that only ran here is not, for events tell that. It asks nothing of the backend, and
+        without one it names none.
+        """
+        session = self._parts.session
+        from est_alan_scheduler.cluster.change_log import Changes
+
+        if session is None:
+            return Changes(0, frozenset())
+        with self._parts.lock:
+            return session.records.changes.since(since)
 
     def instances(self) -> "list[Instance]":
         """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.

@@ -1,7 +1,8 @@
 """Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import reduce
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.fields.checks import check_count, choice_check
+from est_alan_scheduler.planning.indexes.stand_ins import unknown_text
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
     from est_alan_scheduler.runs.history import Key
     from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
+
+
+_FEWEST = Task.common_count
+"""Values of a task that has none of the rare fields, tags among them: a glance at their number is enough."""
 
 
 class Reports:
@@ -52,7 +58,7 @@ class Reports:
         number = sum(other.is_call for other in list(calls.values()))
         from est_alan_scheduler.planning.why_not import explain
 
-        return explain(
+        reason = explain(
             task,
             store,
             parts.hooks._now(),
@@ -64,20 +70,15 @@ class Reports:
             is_ticked=parts.is_ticked or session is not None,
             is_observed=parts.is_observer,
         )
+        unknown = unknown_text(task)
+        if unknown is None or parts.is_observer:
+            return reason
+        return f"{'cannot run here' if session is None else 'runs on other instances only'}: {unknown}; {reason}"
 
     def select(self, tag: str | None, status: TaskStatus | str | None, text: str | None) -> list[Task]:
         """Do what `TaskRegistry.select` says."""
-        for name, value in (("tag", tag), ("text", text)):
-            if not isinstance(value, str | None):
-                raise InvalidTypeError(f"{name} must be a text or None, got {short_repr(value)}")
-        wanted, part = _status(status), (text or "").casefold()
-        return [
-            task
-            for task in list(self._parts.agenda.store.values())
-            if (tag is None or tag in task.tags)
-            and (wanted is None or task.status == wanted)
-            and (not part or any(part in (value or "").casefold() for value in (task.id, task.name, task.description)))
-        ]
+        is_chosen = selection(tag, status, text)
+        return list(filter(is_chosen, list(self._parts.agenda.store.values())))
 
     def next_run(self, which: str | Task) -> datetime | None:
         """Do what `TaskRegistry.next_run` says."""
@@ -152,6 +153,52 @@ class Reports:
             if entry is not None:
                 return (entry.counters or RunCounters()).statistics()
         raise UnknownTaskError(task_id, agenda.store)
+
+
+def selection(tag: str | None, status: TaskStatus | str | None, text: str | None) -> Callable[[Task], bool] | None:
+    """Return what tells whether a task is one that `select` returns; None if all are.
+
+    Raises `ValueError` for an unknown status, `TypeError` for a tag or a text that is not a `str`.
+    """
+    for name, value in (("tag", tag), ("text", text)):
+        if not isinstance(value, str | None):
+            raise InvalidTypeError(f"{name} must be a text or None, got {short_repr(value)}")
+    wanted = _status(status)
+    conditions: list[Callable[[Task], bool]] = []
+    if wanted is not None:
+        conditions.append(lambda task: task.__dict__["status"] == wanted)
+    if tag is not None:
+        conditions.append(lambda task: len(task.__dict__) > _FEWEST and tag in task.tags)
+    if text:
+        conditions.append(_text_search(text.casefold()))
+    return reduce(_both, conditions) if conditions else None
+
+
+def _both(one: Callable[[Task], bool], other: Callable[[Task], bool]) -> Callable[[Task], bool]:
+    return lambda task: one(task) and other(task)
+
+
+def _text_search(part: str) -> Callable[[Task], bool]:
+    """Return what tells whether a text in lower case is found in a task: in its id, its name, its description."""
+    functions: dict[int, tuple[Any, bool]] = {}  # whether it is in the name of one: many tasks have the same
+
+    def is_found(task: Task) -> bool:
+        fields = task.__dict__
+        if part in fields["id"].casefold():
+            return True
+        if len(fields) > _FEWEST:
+            name, about = fields.get("name"), fields.get("description")
+            if about is not None and part in about.casefold():
+                return True
+            if name is not None:
+                return part in name.casefold()
+        func = fields["func"]
+        found = functions.get(id(func))
+        if found is None:  # kept with the function: as long as it lives, no other one has its number
+            found = functions[id(func)] = func, part in task.name.casefold()
+        return found[1]
+
+    return is_found
 
 
 _check_status = choice_check("status", (*(status.value for status in TaskStatus), None))

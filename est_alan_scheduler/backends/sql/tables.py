@@ -104,8 +104,8 @@ class Tables:
             *_columns(Text, "result", "error", nullable=True),
             sqlite_with_rowid=False,
         )
-        # In the order of the history, because all runs that a tick starts have the same start. A claim writes to the last
-        # one only, and the outcome of a run to the others: each run is in one place at a time.
+        # In the order of the history, because all runs that a tick starts have the same start. A claim writes to the
+        # last one only, and the outcome of a run to the others.
         for name, columns, condition in (
             ("ended", ("started", "task_id", "epoch"), "finished IS NOT NULL"),
             ("failed", ("started", "task_id", "epoch"), "status = 'failed'"),

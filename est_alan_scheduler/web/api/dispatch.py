@@ -4,12 +4,12 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Never
 from urllib.parse import parse_qsl, quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -39,6 +39,8 @@ class Api:
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._answer(request)
+        except ClientDisconnect:
+            raise  # nobody waits for an answer
         except Exception as error:
             problem = problem_of(error)
             if problem is None:
@@ -72,7 +74,7 @@ class Api:
                 continue
             if endpoint.method == method or (method == "HEAD" and endpoint.method == "GET"):
                 return endpoint, path
-            allowed.append(endpoint.method)
+            allowed += ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
         if allowed:
             raise Problem(405, f"{method} is not allowed here", headers={"Allow": ", ".join(allowed)})
         raise Problem(404, "there is nothing at this path")
@@ -127,13 +129,19 @@ def _parsed_query(endpoint: Endpoint, text: bytes) -> Any:
 def _parsed_body(endpoint: Endpoint, content: bytes) -> Any:
     assert endpoint.body is not None  # noqa: S101  # the caller has looked
     try:
-        values = json.loads(content or b"{}")
+        values = json.loads(content or b"{}", parse_constant=_refuse_constant)
+        if b"\\u" in content:
+            json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise Problem(400, "the body is not JSON") from None
     try:
         return endpoint.body.model_validate(values)
     except ValidationError as error:
         raise invalid(error) from None
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no number in JSON")
 
 
 def _if_match(headers: Mapping[str, str]) -> str | None:

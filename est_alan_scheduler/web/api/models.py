@@ -1,25 +1,187 @@
 """The models of answers: what the API says of tasks and runs."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, PlainSerializer, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
-from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
+from est_alan_scheduler.cluster.codecs.definitions import DEFINING
+from est_alan_scheduler.task import Task, TaskStatus
+
+DEFINITION = tuple(name for name in Task.model_fields if name in DEFINING)
+"""The fields that define a task, in the order of `Task`."""
+
+VALUES = ("args", "kwargs")
+"""Those that a site may hide."""
+
+_MINUTE = timedelta(minutes=1)
 
 
-def _with_offset(moment: datetime) -> str:
+def with_offset(moment: datetime) -> str:
     """Return a moment as RFC 3339 has it, with its offset; a naive one is local time."""
-    return (moment if moment.tzinfo is not None else to_utc(moment).astimezone()).isoformat()
+    utc = to_utc(moment)
+    wall = from_utc(utc) if moment.tzinfo is None else moment.replace(tzinfo=None, fold=0)
+    offset = wall - utc
+    if offset % _MINUTE:  # before standard time, which RFC 3339 has no offsets for
+        wall, offset = utc, timedelta(0)
+    return wall.replace(tzinfo=timezone(offset), fold=0).isoformat()
+
+
+def _encodable(text: object) -> object:
+    """Return a text with halves of surrogate pairs escaped, which UTF-8 cannot encode."""
+    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) and not text.isascii() else text
 
 
 Moment = Annotated[
     datetime,
-    PlainSerializer(_with_offset, str, when_used="json"),
+    PlainSerializer(with_offset, str, when_used="json"),
     WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 """A moment, in JSON as RFC 3339 has it, with its offset from UTC."""
+
+Text = Annotated[str, BeforeValidator(_encodable)]
+"""A text that any program may have written."""
+
+
+class AsInTask:
+    """Mark of a field that takes any value here, and has the JSON schema of the field of `Task`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        field = Task.model_fields[self._name]
+        whole: Any = Annotated[field.annotation, *field.metadata]
+        return handler(_within(TypeAdapter(whole).core_schema))
+
+
+def _within(schema: CoreSchema) -> CoreSchema:
+    """Return a schema around another one: pydantic reads the marks of what lies within alone."""
+    return core_schema.no_info_after_validator_function(lambda value: value, schema)
+
+
+def _shown_fields() -> Iterator[tuple[str, Any]]:
+    for name in DEFINITION:
+        shown: Any = Annotated[Any, AsInTask(name)]
+        yield name, (shown | None if name in VALUES else shown, ...)
+
+
+_Shown = create_model("TaskDefinition", **dict(_shown_fields()))
+
+
+class _AsShown:
+    """Mark of a dict that has the fields which define a task."""
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return handler(_within(_Shown.__pydantic_core_schema__))
+
+
+Definition = Annotated[dict[str, Any], _AsShown()]
+"""The fields that define a task, as JSON has them."""
+
+
+class TaskSummary(BaseModel):
+    """A task as lists show it: of bounded size, whatever its arguments and results are."""
+
+    id: Text
+    name: Text = Field(description="What people call it; by default the name of its function.")
+    description: Text | None
+    tags: list[Text]
+    status: TaskStatus
+    schedule: Text = Field(description="Its schedule in words.")
+    paused: bool
+    next_run: Moment | None = Field(description="When it is due next; null if it never is, or is paused.")
+    last_run_at: Moment | None
+    last_success_at: Moment | None
+    first_run_at: Moment | None
+    runs: int
+    consecutive_failures: int
+    error_message: Text | None = Field(description="The error of the last run; null after a success.")
+    timezone: Text = Field(description="Its own time zone, or that of the server.")
+    runs_here: bool = Field(description="Whether its function is known here; otherwise other instances run it.")
+    version: str = Field(description="Of its definition and pause: the ETag, for `If-Match`.")
+
+
+class TaskPage(BaseModel):
+    """A page of tasks."""
+
+    items: list[TaskSummary]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null if this is the last one.")
+
+
+class TaskModel(TaskSummary):
+    """A task with its definition and its state."""
+
+    definition: Definition
+    result: Any = Field(description="What its function last returned, as JSON, or else as a short text.")
+    attempt: int
+    retry_at: Moment | None
+    run_requested: str | None
+    misfires: int
+    misfired_at: Moment | None
+    values_hidden: bool = Field(description="Whether arguments and results are null because this site hides them.")
+
+
+Mark = Literal["moved", "merged", "repeated"]
+
+
+class SlotModel(BaseModel):
+    """A moment at which a task is to run."""
+
+    at: Moment
+    mark: Mark | None = Field(
+        description=(
+            "What a change of the clock does: it comes at the end of the time that is skipped on that date, or another "
+            "one that is skipped comes together with it, or its time comes twice and counts once."
+        )
+    )
+
+
+class PlanModel(BaseModel):
+    """A schedule and what comes of it."""
+
+    schedule: Text = Field(description="In words.")
+    timezone: Text
+    slots: list[SlotModel] = Field(description="The next ones, whether the task is paused or not.")
+
+
+class FieldChange(BaseModel):
+    """A field with two values."""
+
+    field: str
+    old: Any = None
+    new: Any = None
+
+
+class PreviewModel(BaseModel):
+    """What a definition means, and what it would change."""
+
+    plan: PlanModel
+    before: PlanModel | None = Field(description="The plan of the task as it is; null for a new one.")
+    changes: list[FieldChange] = Field(description="Of the task as it is; none for a new one.")
+    version: str | None = Field(description="Of the task as it is, for `If-Match`; null for a new one.")
+    values_hidden: bool = Field(description="Whether arguments are null because this site hides them.")
+
+
+class Why(BaseModel):
+    """Why a task does not run now."""
+
+    id: Text
+    why: Text = Field(description="The reason, in one sentence.")
+    next_run: Moment | None
 
 
 class InstanceModel(BaseModel):
@@ -35,31 +197,25 @@ class RunModel(BaseModel):
 
     task_id: str
     run_at: Moment
-    finished_at: Moment | None
-    """None while it goes on."""
+    finished_at: Moment | None = Field(description="None while it goes on.")
     status: TaskStatus
-    result: str | None
-    """The `repr` of the result, shortened; None if values are hidden."""
+    result: str | None = Field(description="The `repr` of the result, shortened; null if values are hidden.")
     error: str | None
     attempt: int
-    duration: float | None
-    """Seconds from its start to its end; None while it goes on."""
-    epoch: int | None = None
-    """With a backend: the number of the run among those of its task."""
-    slot: Moment | None = None
-    """With a backend: the scheduled moment; None for a requested run."""
-    owner: str | None = None
-    """With a backend: the instance that ran it."""
-    late: bool | None = None
-    """With a backend: whether its outcome came after the run had been given up."""
+    duration: float | None = Field(description="Seconds from its start to its end; null while it goes on.")
+    epoch: int | None = Field(None, description="With a backend: the number of the run among those of its task.")
+    slot: Moment | None = Field(None, description="With a backend: the scheduled moment; null for a requested run.")
+    owner: str | None = Field(None, description="With a backend: the instance that ran it.")
+    late: bool | None = Field(
+        None, description="With a backend: whether its outcome came after the run had been given up."
+    )
 
 
 class RunPage(BaseModel):
     """Runs, the newest first."""
 
     items: list[RunModel]
-    next_cursor: str | None
-    """The `cursor` of the next page; None if this is the last one."""
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null if this is the last one.")
 
 
 class PlannedRunModel(BaseModel):
@@ -73,10 +229,10 @@ class SimulationModel(BaseModel):
     """What would run, as if each run succeeded at once."""
 
     items: list[PlannedRunModel]
-    until: Moment
-    """The plan is whole up to here."""
-    is_truncated: bool
-    """There may be more runs before the end that was asked for: it was too many, or took too long."""
+    until: Moment = Field(description="The plan is whole up to here.")
+    is_truncated: bool = Field(
+        description="There may be more runs before the end that was asked for: it was too many, or took too long."
+    )
 
 
 class PauseModel(BaseModel):
@@ -89,7 +245,5 @@ class HealthModel(BaseModel):
     """Whether the scheduler works."""
 
     status: Literal["ok", "failing"]
-    loop: bool | None
-    """Whether a loop ticks; None if this process has none, and is not meant to."""
-    store: bool | None
-    """Whether the store answers; None without a backend."""
+    loop: bool | None = Field(description="Whether a loop ticks; null if this process has none, and is not meant to.")
+    store: bool | None = Field(description="Whether the store answers; null without a backend.")

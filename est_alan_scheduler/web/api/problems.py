@@ -1,12 +1,13 @@
 """Problems: errors as `application/problem+json` (RFC 9457)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
@@ -64,9 +65,11 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, ValidationError):
         return invalid(error)
     if isinstance(error, UnknownTaskError):
-        return Problem(404, error.args[0] if error.args else "there is no such task")
+        return Problem(404, one_line(str(error)))
     if isinstance(error, BackendUnavailableError):
         return Problem(503, "the store is out of reach", headers={"Retry-After": "1"})
+    if isinstance(error, WrongStateError):
+        return Problem(409, one_line(str(error)))
     if isinstance(error, ValueError | TypeError):
         return Problem(422, one_line(str(error)))
     return None
@@ -80,6 +83,12 @@ def invalid(error: ValidationError, prefix: str = "") -> Problem:
         found.append(FieldProblem(field=field, detail=one["msg"].removeprefix("Value error, ")))
     detail = "; ".join(f"{one.field}: {one.detail}" if one.field else one.detail for one in found)
     return Problem(422, detail, found)
+
+
+def refused(problems: Iterable[tuple[str, str]]) -> Problem:
+    """Return the problem of fields, each with what is wrong with it."""
+    errors = [FieldProblem(field=field, detail=detail) for field, detail in problems]
+    return Problem(422, "; ".join(f"{one.field}: {one.detail}" for one in errors), errors)
 
 
 def document_of(detail: Any) -> dict[str, Any]:

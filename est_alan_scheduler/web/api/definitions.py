@@ -1,0 +1,231 @@
+"""Definitions of tasks: from JSON, with functions by known names alone, and back to JSON."""
+
+import json
+import re
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
+
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.calendar.zones import named
+from est_alan_scheduler.fields.checks import near_miss
+from est_alan_scheduler.fields.serialization import NOT_JSON, function_name
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.api.models import DEFINITION, VALUES, AsInTask, with_offset
+from est_alan_scheduler.web.api.problems import FieldProblem, Problem, invalid, problem_of, refused
+from est_alan_scheduler.web.site import Site
+
+_QUOTED = re.compile(r"((?:kw)?args\[.+?\] of task .+?) is .*(, which JSON cannot hold)", re.DOTALL)
+
+
+class _Given(BaseModel):
+    """The base of definitions in requests. `Task` checks the values, so that the texts are those of Python."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown(cls, given: Any) -> Any:
+        unknown = [name for name in given if name not in cls.model_fields] if isinstance(given, dict) else []
+        if unknown:
+            raise refused((name, _why_unknown(name, given[name])) for name in unknown)
+        return given
+
+    def given(self) -> dict[str, Any]:
+        """Return the fields that the request has, as it has them."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set}
+
+
+def _why_unknown(name: str, value: object) -> str:
+    if name == "id":
+        return "the id of a task cannot be changed: make a new task instead"
+    if name in Task.model_fields:
+        return f"{name} is part of the state of a task, which its runs change"
+    try:
+        Task._check_names({name: value})
+    except ValueError as error:
+        return str(error)
+    return "it cannot be given"  # not reached: every other name is unknown to `Task`
+
+
+_FUNC = "The name of a function that is known here, or that another task has."
+
+
+def _about(name: str) -> str | None:
+    return Task.model_fields[name].description
+
+
+def _leave_defaults_out(schema: dict[str, Any]) -> None:
+    """Describe fields that keep their values if they are not given."""
+    for shown in schema["properties"].values():
+        shown.pop("default", None)
+
+
+def _show_defaults(schema: dict[str, Any]) -> None:
+    """Describe fields that get the defaults of `Task` if they are not given."""
+    _leave_defaults_out(schema)
+    for name, shown in schema["properties"].items():
+        field = Task.model_fields[name]
+        if name != "id" and not field.is_required():
+            value = field.get_default(call_default_factory=True)
+            shown["default"] = list(value) if isinstance(value, tuple) else value
+
+
+def _model(title: str, about: str, names: Iterable[str], describe: Any, required: str = "") -> type[_Given]:
+    fields: dict[str, Any] = {
+        name: (
+            Annotated[str, Field(min_length=1)] if name == "func" else Annotated[Any, AsInTask(name)],
+            Field(... if name == required else None, description=_FUNC if name == "func" else _about(name)),
+        )
+        for name in names
+    }
+    options = {"extra": "forbid", "json_schema_extra": describe}
+    model: type[_Given] = create_model(title, __base__=_Given, __cls_kwargs__=options, __doc__=about, **fields)
+    return model
+
+
+NewTask = _model("NewTask", "The definition of a new task.", ("id", *DEFINITION, "paused"), _show_defaults, "func")
+TaskChange = _model(
+    "TaskChange",
+    "Fields of a task with new values. The others stay; an object or a list is replaced as a whole.",
+    (*DEFINITION, "paused"),
+    _leave_defaults_out,
+)
+Draft = _model(
+    "Draft",
+    "The definition of a new task; with the id of a task, a change of that.",
+    ("id", *DEFINITION, "paused"),
+    _leave_defaults_out,
+)
+
+
+def definition_of(registry: TaskRegistry, task: Task) -> dict[str, Any]:
+    """Return the fields that define a task, as JSON has them: with offsets, and with the name of the function."""
+    shown = task.model_dump(mode="json", include=set(DEFINITION) - {"func"}) | {"func": name_of(registry, task.func)}
+    for name in DEFINITION:
+        value = getattr(task, name)
+        if isinstance(value, datetime):
+            shown[name] = with_offset(_aware(value, task.timezone))
+    return {name: shown[name] for name in DEFINITION}
+
+
+def _aware(moment: datetime, zone: str | None) -> datetime:
+    """Return a moment of a definition; a naive one is a wall time in the zone of the task."""
+    if zone is None or moment.tzinfo is not None:
+        return moment
+    return named(zone).show(named(zone).to_utc(moment))
+
+
+def name_of(registry: TaskRegistry, func: Callable[..., Any]) -> str:
+    """Return the name by which requests name a function."""
+    shown_name = getattr(registry._functions, "shown_name", None)
+    if shown_name is None:  # until it is there
+        return registry._functions._names.get(func) or function_name(func)
+    return str(shown_name(func))
+
+
+def fields_of(registry: TaskRegistry, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return fields of a request as `Task` takes them. A name is compared with those known here, never imported."""
+    fields = dict(given)
+    if "func" in fields:
+        fields["func"] = _function(registry, fields["func"])
+    retry = fields.get("retry")
+    if isinstance(retry, dict) and "on" in retry:
+        on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
+        try:
+            fields["retry"] = {**retry, "on": [registry._functions.find_error(name) for name in on]}
+        except ValueError as error:
+            raise refused([("retry.on", str(error))]) from None
+    return fields
+
+
+def _function(registry: TaskRegistry, name: str) -> Callable[..., Any]:
+    """Return the function of a name: one that is known here, or the one, perhaps unknown here, of another task."""
+    found = registry._functions.find(name)
+    if found is not None:
+        return found
+    seen: Any = None
+    names = set[str]()
+    for task in registry:
+        if task.func is not seen:
+            seen, other = task.func, name_of(registry, task.func)
+            if other == name:
+                return task.func
+            names.add(other)
+    hint = near_miss(name, names | set(getattr(registry, "known_functions", list)()))
+    raise refused([("func", f"no function is known by the name {short_repr(name)}{hint}: register or expose it")])
+
+
+def new_task(site: Site, given: Mapping[str, Any]) -> Task:
+    """Return the task of a definition, which is not registered. Raises `Problem`, or what `Task` raises."""
+    return Task(**fields_of(site.registry, given))
+
+
+def changes_of(site: Site, task: Task, given: Mapping[str, Any]) -> tuple[dict[str, Any], Task]:
+    """Return what a request really changes of a task, and a copy with it.
+
+    A value that is the same is left out, or the slots of a schedule would count from now on. So is one that is hidden,
+    and comes back as null.
+    """
+    registry = site.registry
+    is_hidden = site.hide_values
+    fields = fields_of(registry, {k: v for k, v in given.items() if not (is_hidden and k in VALUES and v is None)})
+    copy = task.model_copy()
+    _check_each(copy, fields)
+    copy._store(copy._validated(fields))
+    before, after = (_texts(registry, one, fields) for one in (task, copy))
+    changes = {name: value for name, value in fields.items() if before[name] != after[name]}
+    _refuse_marked(changes)
+    return changes, copy
+
+
+def _texts(registry: TaskRegistry, task: Task, names: Iterable[str]) -> dict[str, str]:
+    shown = {**definition_of(registry, task), "paused": task.paused}
+    return {name: json.dumps(shown[name], sort_keys=True) for name in names}
+
+
+def _check_each(task: Task, fields: Mapping[str, Any]) -> None:
+    """Raise the problem of all fields that are wrong by themselves: `update` names the first one alone."""
+    problems: list[FieldProblem] = []
+    for name, value in fields.items():
+        try:
+            task._validated({name: value})
+        except ValidationError as error:
+            problems += invalid(error).errors
+        except ValueError:  # it contradicts another field, which may be given as well
+            continue
+    if problems:
+        raise refused((one.field, one.detail) for one in problems)
+
+
+def _refuse_marked(changes: Mapping[str, Any]) -> None:
+    """Raise the problem of an argument that was shown as text, because JSON cannot hold it, and comes back so."""
+    for field in VALUES:
+        values = changes.get(field, ())
+        for value in values.values() if isinstance(values, dict) else values:
+            if isinstance(value, dict) and value.keys() == {NOT_JSON}:
+                raise refused([(field, f"{value[NOT_JSON]} is a value that JSON could not hold: set it in code")])
+
+
+@contextmanager
+def values_hidden(site: Site) -> Generator[None]:
+    """Let no error quote an argument, if the site hides them."""
+    try:
+        yield
+    except Exception as error:
+        problem = problem_of(error) if site.hide_values else None
+        if problem is None:
+            raise
+        raise _without_values(problem) from None
+
+
+def _without_values(problem: Problem) -> Problem:
+    if problem.errors:
+        return refused(
+            (one.field, one.detail.partition(", got ")[0] if one.field in VALUES else one.detail)
+            for one in problem.errors
+        )
+    detail = _QUOTED.sub(r"\1 has a value\2", problem.detail)
+    return Problem(problem.status, detail, headers=problem.headers)

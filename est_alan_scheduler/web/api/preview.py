@@ -1,0 +1,146 @@
+"""The preview of a definition: its words, its next slots, what it would change. Nothing is registered or changed."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from typing_extensions import override
+
+from est_alan_scheduler._support.errors import InvalidValueError
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
+from est_alan_scheduler.fields.times import times_of
+from est_alan_scheduler.planning.registration import refusal, refusal_of_change
+from est_alan_scheduler.schedules.describe import describe
+from est_alan_scheduler.schedules.state import share_state
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.api.definitions import changes_of, definition_of, new_task, values_hidden
+from est_alan_scheduler.web.api.endpoint import Call
+from est_alan_scheduler.web.api.models import VALUES, FieldChange, Mark, PlanModel, PreviewModel, SlotModel
+from est_alan_scheduler.web.api.tasks import zone_name
+from est_alan_scheduler.web.site import Site
+
+_SLOTS = 10
+_SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+
+
+def preview(call: Call) -> PreviewModel:
+    """Answer what a definition means."""
+    given = call.body.given()
+    task_id = given.get("id")
+    if isinstance(task_id, str):
+        call.site.refresh(task_id)
+        task = call.registry.get(task_id)
+        if task is not None:
+            del given["id"]
+            with values_hidden(call.site):
+                return _of_change(call.site, task, given)
+    with values_hidden(call.site):
+        return _of_new(call.site, given)
+
+
+class _Draft(TaskRegistry):
+    """A registry of one task, with the clock and the defaults of another one."""
+
+    def __init__(self, registry: TaskRegistry) -> None:
+        super().__init__(defaults=registry.defaults)
+        self._registry = registry
+
+    @override
+    def _now(self) -> datetime:
+        return self._registry._now()
+
+    def plan(self, task: Task) -> PlanModel:
+        """Return the next slots of the task, whether it is paused or not; requests and retries are no slots."""
+        task._store({"paused": False, "run_requested": None, "retry_at": None})
+        now, is_asked = to_utc(self._now()), _asked(task)
+        slots = [run.at for run in self.upcoming(limit=_SLOTS)]
+        marks = [None if is_asked is None or to_utc(at) <= now else _mark(at, task, is_asked) for at in slots]
+        return PlanModel(
+            schedule=describe(task),
+            timezone=task.timezone or zone_name(),
+            slots=[SlotModel(at=at, mark=mark) for at, mark in zip(slots, marks, strict=True)],
+        )
+
+
+def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
+    task = new_task(site, given) if "func" in given else Task(**given, func=_any_function)
+    draft = _Draft(site.registry)
+    draft.register(task)
+    refused = refusal(task, site.registry.store, (task.id,), is_adopted=True)
+    if refused is not None:
+        raise InvalidValueError(refused)
+    return PreviewModel(plan=draft.plan(task), before=None, changes=[], version=None, values_hidden=site.hide_values)
+
+
+def _any_function(*_args: Any, **_kwargs: Any) -> None:
+    """Stand for the function of a definition that names none yet."""
+
+
+def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
+    registry = site.registry
+    version, before = site.version(task), definition_of(registry, task)
+    changes, changed = changes_of(site, task, given)
+    values = {name: getattr(changed, name) for name in changes}
+    refused = refusal_of_change(task, values, registry.store, (task.id,))
+    if refused is not None:
+        raise InvalidValueError(refused)
+    draft, copy = _draft_of(registry, task)
+    draft.update(copy.id, **changes)
+    after = definition_of(registry, copy)
+    found = [
+        FieldChange(field=name, old=before[name], new=after[name]) for name in before if before[name] != after[name]
+    ]
+    if "paused" in changes:
+        found.append(FieldChange(field="paused", old=task.paused, new=copy.paused))
+    if site.hide_values:
+        found = [FieldChange(field=one.field) if one.field in VALUES else one for one in found]
+    former, unchanged = _draft_of(registry, task)
+    return PreviewModel(
+        plan=draft.plan(copy),
+        before=former.plan(unchanged),
+        changes=found,
+        version=version,
+        values_hidden=site.hide_values,
+    )
+
+
+def _draft_of(registry: TaskRegistry, task: Task) -> tuple[_Draft, Task]:
+    """Return a copy of a registered task, with its runs so far, in a registry of its own."""
+    draft, copy = _Draft(registry), task.model_copy()
+    draft.store[copy.id] = copy
+    share_state(copy, task)
+    return draft, copy
+
+
+def _asked(task: Task) -> Callable[[time], bool] | None:
+    """Return what tells whether a schedule asks for a wall time; None if its slots are not wall times."""
+    if task.jitter is not None:
+        return None
+    if task.at is not None:
+        return set(times_of(task.at)).__contains__
+    if task.cron is None:
+        return None
+    from est_alan_scheduler.calendar.cron_expression import parse  # late: most tasks have no cron
+
+    parsed = parse(task.cron)
+    hours, minutes, seconds = parsed.hours, parsed.minutes, parsed.seconds
+    if minutes.text.startswith("*") or hours.text.startswith("*"):  # elapsed time counts
+        return None
+    return lambda at: at.hour in hours.numbers and at.minute in minutes.numbers and at.second in seconds.numbers
+
+
+def _mark(slot: datetime, task: Task, is_asked: Callable[[time], bool]) -> Mark | None:
+    """Return what a change of the clock does to a slot."""
+    zone: Zone = LOCAL if task.timezone is None else named(task.timezone)
+    instant = to_utc(slot)
+    wall = zone.from_utc(instant)
+    if not is_asked(wall.time()):
+        return "moved"
+    skipped = zone.from_utc(instant - _SECOND) + _SECOND
+    while skipped < wall:
+        if is_asked(skipped.time()):
+            return "merged"
+        skipped += _MINUTE
+    return "repeated" if zone.to_utc(wall.replace(fold=1)) != zone.to_utc(wall.replace(fold=0)) else None

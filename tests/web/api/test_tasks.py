@@ -1,0 +1,489 @@
+"""The endpoints of tasks: what there is, one of them, and what may be done with it."""
+
+import json
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import freezegun
+import httpx
+import pytest
+
+from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler.backends import MemoryBackend
+from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.api.models import with_offset
+from tests import jobs
+from tests.web.client import Client
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ADD = "tests.jobs:add"
+
+
+@pytest.fixture
+def noon() -> Iterator[Any]:
+    with freezegun.freeze_time(NOON) as clock:
+        yield clock
+
+
+def a_registry(**options: Any) -> TaskRegistry:
+    """Return a registry with one task, "sum"."""
+    registry = TaskRegistry(**options)
+    registry.register(Task(id="sum", func=jobs.add, args=(1, 2), every={"minutes": 5}, timezone="Asia/Seoul"))
+    return registry
+
+
+def problem(response: httpx.Response) -> tuple[int, str]:
+    """Return the status and the detail of a problem."""
+    assert response.headers["content-type"] == "application/problem+json", response.text
+    return response.status_code, response.json()["detail"]
+
+
+def errors(response: httpx.Response) -> dict[str, str]:
+    """Return what is wrong with each field."""
+    assert response.status_code == 422, response.text
+    return {one["field"]: one["detail"] for one in response.json()["errors"]}
+
+
+def patch(client: Client, task_id: str, seen: str = "*", **changes: Any) -> httpx.Response:
+    return client.request("PATCH", f"/tasks/{task_id}", json=changes, headers={"If-Match": seen})
+
+
+def patch_with(content: str) -> httpx.Response:
+    headers = {"If-Match": "*", "Content-Type": "application/json"}
+    return Client(a_registry()).request("PATCH", "/tasks/sum", content=content, headers=headers)
+
+
+def post(client: Client, **definition: Any) -> httpx.Response:
+    return client.request("POST", "/tasks", json={"func": ADD, "args": [1, 2], "every": {"minutes": 1}} | definition)
+
+
+class TestGet:
+    def test_a_task_has_its_definition_and_its_state(self, noon: Any) -> None:
+        registry = a_registry()
+        registry.update("sum", retry=Retry(on=OSError), tags=["daily"], start_at=datetime(2026, 3, 1, 9))
+        registry.tick()
+        shown = Client(registry).get("/tasks/sum")
+        definition = shown.pop("definition")
+        assert len(shown.pop("version")) <= 32
+        moment = "2026-03-01T21:00:00+09:00"
+        assert shown == {
+            "id": "sum",
+            "name": "add",
+            "description": None,
+            "tags": ["daily"],
+            "status": "success",
+            "schedule": "every 5 minutes, from 2026-03-01 09:00:00 Asia/Seoul",
+            "paused": False,
+            "next_run": "2026-03-01T21:05:00+09:00",
+            "last_run_at": moment,
+            "last_success_at": moment,
+            "first_run_at": moment,
+            "runs": 1,
+            "consecutive_failures": 0,
+            "error_message": None,
+            "timezone": "Asia/Seoul",
+            "runs_here": True,
+            "result": 3,
+            "attempt": 1,
+            "retry_at": None,
+            "run_requested": None,
+            "misfires": 0,
+            "misfired_at": None,
+            "values_hidden": False,
+        }
+        given = ("every", "func", "args", "kwargs", "retry", "tags", "start_at", "timezone", "name")
+        assert {name: definition[name] for name in given} == {
+            "every": {"minutes": 5},
+            "func": ADD,
+            "args": [1, 2],
+            "kwargs": {},
+            "retry": {
+                "max_retries": 3, "delay": 1.0, "backoff": 2.0, "max_delay": 60.0, "jitter": 0.1,
+                "on": ["builtins:OSError"],
+            },
+            "tags": ["daily"],
+            "start_at": "2026-03-01T09:00:00+09:00",
+            "timezone": "Asia/Seoul",
+            "name": None,
+        }  # fmt: skip
+
+    def test_its_etag_is_its_version_which_runs_leave_alone(self, noon: Any) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        first = client.request("GET", "/tasks/sum")
+        assert first.headers["etag"] == f'"{first.json()["version"]}"'
+        registry.tick()
+        assert client.request("GET", "/tasks/sum").headers["etag"] == first.headers["etag"]
+        registry.pause("sum")
+        assert client.request("GET", "/tasks/sum").headers["etag"] != first.headers["etag"]
+
+    @pytest.mark.parametrize("task_id", ["a/b", "..", "100% & é?#", "한글", " "])
+    def test_any_id_has_a_path(self, task_id: str) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id=task_id, func=jobs.process_id, manual=True))
+        path = "/tasks/" + "".join(f"%{byte:02X}" for byte in task_id.encode())
+        assert Client(registry).get(path)["id"] == task_id
+
+    def test_an_unknown_id_is_not_found_and_a_similar_one_is_named(self) -> None:
+        found = problem(Client(a_registry()).request("GET", "/tasks/summ"))
+        assert found == (404, "no task 'summ' is registered (did you mean 'sum'?)")
+
+    def test_a_result_that_is_no_json_is_shown_as_text(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", func=jobs.echo, args=({1},), every={"minutes": 5}))
+        registry.tick()
+        shown = Client(registry).get("/tasks/a")
+        assert (shown["result"], shown["definition"]["args"]) == ("{1}", [{"__not_json__": "{1}"}])
+
+    def test_texts_that_utf_8_cannot_encode_are_escaped(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="\ud800", func=jobs.echo, args=("\ud800",), manual=True, tags=["\udfff"]))
+        client = Client(registry)
+        (shown,) = client.get("/tasks")["items"]
+        assert (shown["id"], shown["tags"]) == ("\\ud800", ["\\udfff"])
+
+    @pytest.mark.parametrize(
+        ("moment", "shown"),
+        [
+            (datetime(2026, 3, 1, 9), "2026-03-01T09:00:00+00:00"),
+            (datetime(2026, 3, 1, 9, tzinfo=timezone(timedelta(hours=9))), "2026-03-01T09:00:00+09:00"),
+            (datetime(1900, 1, 1, tzinfo=timezone(timedelta(seconds=30472))), "1899-12-31T15:32:08+00:00"),
+            (datetime.min, "0001-01-01T00:00:00+00:00"),
+            (datetime.max, "9999-12-31T23:59:59.999999+00:00"),
+        ],
+    )
+    def test_moments_are_those_of_rfc_3339(self, moment: datetime, shown: str) -> None:
+        assert with_offset(moment) == shown
+
+
+class TestList:
+    def test_the_tasks_come_in_the_order_of_their_ids_and_can_be_chosen(self) -> None:
+        registry = TaskRegistry()
+        for task_id, tags in (("b", ["x"]), ("a", []), ("C", ["x"])):
+            registry.register(Task(id=task_id, func=jobs.boom, manual=True, tags=tags, description=f"Task {task_id}"))
+        client = Client(registry)
+
+        def ids(**query: Any) -> list[str]:
+            page = client.get("/tasks", **query)
+            assert page["next_cursor"] is None
+            return [one["id"] for one in page["items"]]
+
+        assert ids() == ["C", "a", "b"]
+        assert ids(tag="x") == ["C", "b"]
+        assert ids(q="TASK c") == ["C"]
+        assert ids(q="oom", status="pending", tag="x") == ["C", "b"]
+        assert ids(status="failed") == ids(q="nothing") == ids(tag="y") == []
+
+    def test_an_item_has_no_values_whose_size_has_no_bounds(self) -> None:
+        (item,) = Client(a_registry()).get("/tasks")["items"]
+        assert not item.keys() & {"definition", "result"}
+
+    @pytest.mark.parametrize(
+        ("query", "field"), [({"status": "odd"}, "status"), ({"limit": 0}, "limit"), ({"limit": 1001}, "limit")]
+    )
+    def test_a_bad_query_is_refused_with_the_field(self, query: dict[str, Any], field: str) -> None:
+        assert errors(Client(a_registry()).request("GET", "/tasks", params=query)).keys() == {field}
+
+
+class TestPatch:
+    def test_fields_that_are_given_change_and_the_others_stay(self) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        before = client.request("GET", "/tasks/sum")
+        answer = patch(client, "sum", before.headers["etag"], every=None, at=["09:00", "17:00"], description="New")
+        assert answer.status_code == 200
+        assert answer.headers["etag"] == client.request("GET", "/tasks/sum").headers["etag"] != before.headers["etag"]
+        kept = {"every": None, "at": ["09:00", "17:00"], "description": "New"}
+        assert answer.json()["definition"] == before.json()["definition"] | kept
+        assert registry["sum"].at == ("09:00", "17:00")
+
+    def test_every_field_of_a_definition_may_be_given_back_and_changes_nothing(self, noon: Any) -> None:
+        registry = a_registry()
+        registry.update("sum", start_at=datetime(2026, 3, 1, 9), exclude=["2026-12-25"], retry=2, timeout=3)
+        client = Client(registry)
+        before = client.request("GET", "/tasks/sum")
+        entry: Any = registry["sum"]._entry
+        armed = entry.armed
+        noon.tick(60)
+        after = patch(client, "sum", before.headers["etag"], **before.json()["definition"], paused=False)
+        assert after.headers["etag"] == before.headers["etag"]
+        assert registry["sum"].start_at == datetime(2026, 3, 1, 9)  # as naive as it was
+        assert entry.armed is armed
+
+    def test_a_pause_is_a_field(self) -> None:
+        registry = a_registry()
+        assert patch(Client(registry), "sum", paused=True).json()["paused"]
+        assert registry["sum"].paused
+
+    def test_a_version_is_needed(self) -> None:
+        answer = Client(a_registry()).request("PATCH", "/tasks/sum", json={"at": "09:00"})
+        assert problem(answer) == (428, "If-Match is needed: the ETag of the task as you have seen it, or * for any")
+
+    def test_a_stale_version_is_refused_and_nothing_changes(self) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        registry.update("sum", timeout=3)
+        assert problem(patch(client, "sum", seen, timeout=4))[0] == 412
+        assert problem(patch(client, "sum", seen))[0] == 412
+        assert registry["sum"].timeout == 3
+
+    def test_all_bad_fields_are_named_with_the_texts_of_python(self) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        found = errors(patch(client, "sum", every={"minute": 3}, jitter=-1, tags="daily", timeout=3))
+        assert found == {
+            "every": "Invalid key 'minute' in 'every' field (did you mean 'minutes'?); allowed: weeks, days, hours, "
+            "minutes, seconds, milliseconds, microseconds",
+            "jitter": "jitter must be a number of seconds greater than 0, a timedelta, or None, got -1",
+            "tags": "tags must be a list of texts such as ['daily', 'billing'], got 'daily'",
+        }
+        assert registry["sum"].timeout is None
+
+    def test_fields_that_contradict_each_other_are_refused_with_the_text_of_python(self) -> None:
+        assert problem(patch(Client(a_registry()), "sum", at="09:00")) == (
+            422,
+            "Task must specify exactly one of every / at / run_at / cron / after / manual, got every and at (task "
+            "'sum'). To change its schedule, write every=None, at='09:00'",
+        )
+
+    def test_unknown_fields_get_a_hint_and_state_cannot_be_given(self) -> None:
+        found = errors(patch(Client(a_registry()), "sum", evry=1, minutes=3, status="success", id="x"))
+        assert found == {
+            "evry": "Task has no field 'evry' (did you mean 'every'?)",
+            "minutes": "Task has no field 'minutes': an interval is every={'minutes': 3}",
+            "status": "status is part of the state of a task, which its runs change",
+            "id": "the id of a task cannot be changed: make a new task instead",
+        }
+
+    def test_errors_to_retry_on_are_names_that_are_never_imported(self, spy: str) -> None:
+        registry = a_registry()
+        answer = patch(Client(registry), "sum", retry={"max_retries": 1, "on": ["builtins:OSError", f"{spy}:Error"]})
+        assert answer.json()["definition"]["retry"]["on"] == ["builtins:OSError", f"{spy}:Error"]
+        retry = registry["sum"].retry
+        assert retry is not None
+        assert retry.on[0] is OSError
+        assert errors(patch(Client(registry), "sum", retry={"on": ["odd"]})).keys() == {"retry.on"}
+        assert errors(patch(Client(registry), "sum", retry={"on": [3]})).keys() == {"retry.on"}
+
+    def test_an_argument_that_was_shown_as_text_cannot_come_back_in_another_place(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", func=jobs.echo, args=({1},), manual=True))
+        client = Client(registry)
+        shown = client.get("/tasks/a")["definition"]
+        assert patch(client, "a", **shown).status_code == 200
+        assert registry["a"].args == ({1},)
+        found = errors(patch(client, "a", kwargs={"value": shown["args"][0]}, args=[]))
+        assert found == {"kwargs": "{1} is a value that JSON could not hold: set it in code"}
+
+    def test_an_unknown_id_is_not_found(self) -> None:
+        assert problem(patch(Client(a_registry()), "sun"))[0] == 404
+
+    @pytest.mark.parametrize("body", ["[]", "3", "null", '"every"'])
+    def test_a_body_that_is_no_object_is_refused(self, body: str) -> None:
+        assert patch_with(body).status_code == 422
+
+    @pytest.mark.parametrize("body", ['{"timeout": NaN}', '{"args": [Infinity]}', '{"name": "\\ud800"}', "{", "\\xff"])
+    def test_a_body_that_is_no_json_is_refused(self, body: str) -> None:
+        assert problem(patch_with(body)) == (400, "the body is not JSON")
+
+
+@pytest.fixture
+def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return the name of a module that is not to be imported."""
+    (tmp_path / "imported_by_a_request.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield "imported_by_a_request"
+    assert "imported_by_a_request" not in sys.modules
+
+
+class TestPost:
+    def test_a_task_is_registered(self) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        answer = post(client, id="a/ü", every={"hours": 2}, tags=["new"])
+        assert (answer.status_code, answer.headers["location"]) == (201, "tasks/a%2F%C3%BC")
+        followed = client.request("GET", "/tasks/a%2F%C3%BC")
+        assert (followed.headers["etag"], followed.json()) == (answer.headers["etag"], answer.json() | {
+            "next_run": followed.json()["next_run"]
+        })  # fmt: skip
+        assert (registry["a/ü"].func, registry["a/ü"].every) == (jobs.add, {"hours": 2})
+
+    def test_without_a_backend_it_gets_an_id(self) -> None:
+        registry = a_registry()
+        made = post(Client(registry)).json()["id"]
+        assert registry[made].args == (1, 2)
+
+    def test_with_a_backend_it_needs_an_id(self) -> None:
+        registry = a_registry(backend=MemoryBackend())
+        assert errors(post(Client(registry))) == {"id": "a backend needs a stable id: give one"}
+        assert post(Client(registry), id="b").status_code == 201
+
+    def test_an_id_that_is_taken_is_a_conflict(self) -> None:
+        assert problem(post(Client(a_registry()), id="sum")) == (409, "there is a task with the id 'sum' already")
+
+    def test_a_function_is_found_by_a_known_name_alone(self, spy: str) -> None:
+        client = Client(a_registry())
+        for name in (f"{spy}:f", "os:system", "builtins:eval", "tests.jobs:boom"):
+            assert errors(post(client, id="a", func=name)).keys() == {"func"}
+        assert errors(post(client, id="a", func="tests.jobs:ad")) == {
+            "func": "no function is known by the name 'tests.jobs:ad' (did you mean 'tests.jobs:add'?): register or "
+            "expose it"
+        }
+
+    def test_an_exposed_function_is_known_by_its_name(self) -> None:
+        registry = a_registry()
+        registry.expose(lambda: 3, "three")
+        answer = post(Client(registry), id="a", func="three", args=[])
+        assert answer.json()["definition"]["func"] == "three"
+        assert registry["a"].func() == 3
+
+    @pytest.mark.parametrize("func", [3, None, "", ["a"], {"name": "f"}])
+    def test_a_function_that_is_no_name_is_refused(self, func: Any) -> None:
+        assert errors(post(Client(a_registry()), func=func)).keys() == {"func"}
+
+    def test_all_bad_fields_are_named(self) -> None:
+        found = errors(post(Client(a_registry()), id="", every=3, timeout="x"))
+        assert found.keys() == {"id", "every", "timeout"}
+        assert found["every"].endswith("got 3: write every={'seconds': 3} if seconds are meant")
+
+    def test_what_register_refuses_is_refused_with_its_text(self) -> None:
+        client = Client(a_registry())
+        assert problem(post(client, id="a", args=[])) == (
+            422,
+            "Task 'a' cannot call its function: func add lacks the arguments 'x', 'y'.",
+        )
+        assert problem(post(client, id="a", depends_on=["a"]))[1] == "Task 'a' would depend on itself: a -> a"
+
+
+class TestDelete:
+    def test_a_task_is_removed(self) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        assert problem(client.request("DELETE", "/tasks/sum"))[0] == 428
+        assert problem(client.request("DELETE", "/tasks/sum", headers={"If-Match": '"0"'}))[0] == 412
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        answer = client.request("DELETE", "/tasks/sum", headers={"If-Match": seen})
+        assert (answer.status_code, answer.content, "sum" in registry) == (204, b"", False)
+        assert problem(client.request("DELETE", "/tasks/sum", headers={"If-Match": "*"}))[0] == 404
+
+
+class TestCommands:
+    def test_a_run_is_requested(self) -> None:
+        registry = a_registry()
+        registry.tick()
+        client = Client(registry)
+        assert client.request("POST", "/tasks/sum/run").json()["run_requested"] == "ready"
+        answer = client.request("POST", "/tasks/sum/run", json={"force": True, "args": [3], "kwargs": {"y": 4}})
+        assert answer.json()["run_requested"] == "force"
+        registry.tick()
+        assert registry["sum"].result == 7
+
+    def test_arguments_that_do_not_fit_are_refused(self) -> None:
+        answer = Client(a_registry()).request("POST", "/tasks/sum/run", json={"args": [3]})
+        assert problem(answer) == (422, "Task 'sum' cannot call its function: func add lacks the argument 'y'.")
+        answer = Client(a_registry()).request("POST", "/tasks/sum/run", json={"args": 3, "forced": True})
+        assert errors(answer).keys() == {"args", "forced"}
+
+    def test_a_task_is_paused_and_resumed(self) -> None:
+        registry = a_registry()
+        client = Client(registry)
+        paused = client.request("POST", "/tasks/sum/pause")
+        assert (paused.json()["paused"], registry["sum"].paused, paused.json()["next_run"]) == (True, True, None)
+        stale = client.request("POST", "/tasks/sum/resume", headers={"If-Match": '"0"'})
+        assert (problem(stale)[0], registry["sum"].paused) == (412, True)
+        resumed = client.request("POST", "/tasks/sum/resume", headers={"If-Match": paused.headers["etag"]})
+        assert (resumed.json()["paused"], registry["sum"].paused) == (False, False)
+
+    @pytest.mark.parametrize("command", ["run", "pause", "resume"])
+    def test_an_unknown_id_is_not_found(self, command: str) -> None:
+        found = problem(Client(a_registry()).request("POST", f"/tasks/sun/{command}"))
+        assert found == (404, "no task 'sun' is registered (did you mean 'sum'?)")
+
+
+class TestQuestions:
+    def test_why_a_task_does_not_run(self, noon: Any) -> None:
+        registry = a_registry()
+        registry.tick()
+        assert Client(registry).get("/tasks/sum/why") == {
+            "id": "sum",
+            "why": "due in 300 s at 2026-03-01 21:05:00+09:00",
+            "next_run": "2026-03-01T21:05:00+09:00",
+        }
+
+    def test_the_runs_to_come_of_one_task(self, noon: Any) -> None:
+        registry = a_registry()
+        registry.register(Task(id="other", func=jobs.process_id, every={"seconds": 1}))
+        registry.tick()
+        client = Client(registry)
+        planned = [f"2026-03-01T21:{minute:02}:00+09:00" for minute in (5, 10, 15)]
+        assert client.get("/tasks/sum/upcoming", limit=3) == [{"task_id": "sum", "at": at} for at in planned]
+        until = client.get("/tasks/sum/upcoming", until="2026-03-01T12:10:00Z")
+        assert [one["at"] for one in until] == planned[:2]
+        assert len(client.get("/tasks/sum/upcoming")) == 10
+        registry.pause_all()
+        assert client.get("/tasks/sum/upcoming") == []
+
+    def test_the_runs_of_one_task_newest_first(self, noon: Any) -> None:
+        registry = a_registry()
+        registry.register(Task(id="other", func=jobs.process_id, every={"minutes": 5}))
+        for _ in range(3):
+            registry.tick()
+            noon.tick(300)
+        client = Client(registry)
+        runs = client.get("/tasks/sum/runs")["items"]
+        assert [(run["task_id"], run["result"]) for run in runs] == [("sum", "3")] * 3
+        assert [run["run_at"][14:16] for run in runs] == ["10", "05", "00"]
+        assert client.get("/tasks/sum/runs", status="failed") == {"items": [], "next_cursor": None}
+
+    @pytest.mark.parametrize("question", ["why", "upcoming"])
+    def test_an_unknown_id_is_not_found(self, question: str) -> None:
+        assert problem(Client(a_registry()).request("GET", f"/tasks/sun/{question}"))[0] == 404
+
+
+class TestHiddenValues:
+    def test_arguments_and_results_are_in_no_answer(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", func=jobs.echo, args=("secret-1",), every={"minutes": 5}))
+        registry.tick()
+        client = Client(registry, hide_values=True)
+        shown = client.get("/tasks/a")
+        assert (shown["values_hidden"], shown["result"]) == (True, None)
+        assert (shown["definition"]["args"], shown["definition"]["kwargs"]) == (None, None)
+        texts = [
+            json.dumps(shown),
+            json.dumps(client.get("/tasks")),
+            json.dumps(client.get("/tasks/a/runs")),
+            patch(client, "a", description="x").text,
+            client.request("POST", "/tasks/a/run", json={"args": ["secret-2"]}).text,
+            client.request("POST", "/tasks/a/run", json={"args": "secret-3"}).text,
+            patch(client, "a", args="secret-4").text,
+            patch(client, "a", kwargs=["secret-5"]).text,
+            patch(client, "a", kwargs={"value": "secret-6"}).text,
+            patch(client, "a", kwargs={"secret-key": "secret-7"}, args=[]).text,
+            post(client, id="b", func="tests.jobs:echo", args="secret-8").text,
+            post(client, id="b", func="tests.jobs:echo", args=["secret-9"], kwargs={"value": "secret-10"}).text,
+        ]
+        assert [text for text in texts if "secret-" in text.replace("secret-key", "")] == []
+
+    def test_a_definition_with_its_hidden_values_may_be_given_back(self) -> None:
+        registry = a_registry()
+        client = Client(registry, hide_values=True)
+        assert patch(client, "sum", **client.get("/tasks/sum")["definition"]).status_code == 200
+        assert registry["sum"].args == (1, 2)
+
+    def test_arguments_may_be_set(self) -> None:
+        registry = a_registry()
+        assert patch(Client(registry, hide_values=True), "sum", args=[3, 4]).status_code == 200
+        assert registry["sum"].args == (3, 4)
+
+
+def test_whoever_may_only_read_changes_nothing() -> None:
+    registry = a_registry()
+    client = Client(registry, Role.READ)
+    assert client.get("/tasks/sum")["id"] == "sum"
+    assert patch(client, "sum", at="09:00").status_code == 403
+    assert post(client, id="b").status_code == 403
