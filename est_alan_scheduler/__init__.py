@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from est_alan_scheduler._support.errors import (
+        ConflictError,
         InvalidTypeError,
         InvalidValueError,
         MissingExtraError,
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  # in the order of `sorted`
     "Backend",
     "BackendUnavailableError",
+    "ConflictError",
     "CurrentRun",
     "EVENTS",
     "Event",
@@ -71,6 +73,7 @@ __all__ = [  # noqa: RUF022  # in the order of `sorted`
 # so that a registry that was replaced in `scheduler` is replaced here.
 _MODULES = {
     "_support.errors": (
+        "ConflictError",
         "InvalidTypeError",
         "InvalidValueError",
         "MissingExtraError",

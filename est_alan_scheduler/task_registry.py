@@ -19,6 +19,7 @@ from est_alan_scheduler.control.tick import run_tick
 from est_alan_scheduler.events.event import EventName
 from est_alan_scheduler.events.subscribers import KEEP_OPEN, Callback, check_callback, check_event
 from est_alan_scheduler.fields.checks import refuse_unknown
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.planning.registration import check
@@ -155,26 +156,32 @@ class TaskRegistry(RegistryQueries):
                 return self._management.register(task, replace)
         return self._management.register(task, replace)
 
-    def update(self, task_id: str | Task, /, **changes: "Unpack[TaskChanges]") -> Task:
+    def update(
+        self, task_id: str | Task, /, *, if_version: str | None = None, **changes: "Unpack[TaskChanges]"
+    ) -> Task:
         """Change fields of the task of that id in one step, and return the task.
 
         No tick sees a part of the change, and a run in flight goes on as it began. The changed task has to be one that
         `register` takes. Raises `pydantic.ValidationError` or `ValueError` that names the fault; `UnknownTaskError` (a
-        `KeyError`) if there is no such task; with a backend, `BackendUnavailableError`, and `RuntimeError` if other
-        instances change the task again and again. Nothing is changed then.
+        `KeyError`) if there is no such task; `ConflictError` (a `RuntimeError`) if `if_version` is given, and `version`
+        returns another one by now; with a backend, `BackendUnavailableError`, and `RuntimeError` if other instances
+        change the task again and again. Nothing is changed then.
         """
-        return self._management.update(task_id, changes)
+        return self._management.update(task_id, changes, if_version)
 
-    def pause(self, task_id: str | Task) -> Task:
+    def pause(self, task_id: str | Task, *, if_version: str | None = None) -> Task:
         """Pause the task of that id until `resume`, and return it; `KeyError` if there is none.
 
-        It has no due moments then. A run in flight goes on, and `run_now` still works.
+        It has no due moments then. A run in flight goes on, and `run_now` still works. `if_version` as in `update`.
         """
-        return self._management.set(task_id, "paused", True, "paused")
+        return self._management.set_paused(task_id, True, if_version)
 
-    def resume(self, task_id: str | Task) -> Task:
-        """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all missed slots."""
-        return self._management.set(task_id, "paused", False, "resumed")
+    def resume(self, task_id: str | Task, *, if_version: str | None = None) -> Task:
+        """Undo `pause`, and return the task; `KeyError` if there is none. One run makes up for all missed slots.
+
+        `if_version` as in `update`.
+        """
+        return self._management.set_paused(task_id, False, if_version)
 
     def run_now(
         self,
@@ -233,13 +240,14 @@ class TaskRegistry(RegistryQueries):
 
         return decorate
 
-    def remove(self, task_id: str | Task) -> Task | None:
+    def remove(self, task_id: str | Task, *, if_version: str | None = None) -> Task | None:
         """Remove the task of that id and return it; `UnknownTaskError`, a `KeyError`, if there is none.
 
         A run in flight ends as usual. Tasks that depend on it wait until the id is registered again and has succeeded.
-        A task of the backend that is `unresolved` here is removed as well. The answer is None then.
+        A task of the backend that is `unresolved` here is removed as well. The answer is None then. `if_version` as in
+        `update`.
         """
-        return self._management.remove(task_id)
+        return self._management.remove(task_id, if_version)
 
     def prune(self, ids: Iterable[str | Task]) -> None:
         """Remove the tasks of these ids in one step: those of the backend, for example, that the code has no more.
@@ -350,7 +358,8 @@ class TaskRegistry(RegistryQueries):
 
     def _may_still_start(self, task: Task, now: datetime) -> bool:
         """Return whether `task`, which a tick has found ready, may start at `now` also after a change since."""
-        return not self.is_paused and self._should_run(task, now) and self._may_go_ahead(task, now)
+        may_start = not self.is_paused and not is_unknown(task.func)
+        return may_start and self._should_run(task, now) and self._may_go_ahead(task, now)
 
     # A run.
 

@@ -257,7 +257,7 @@ class TestEdits:
             registry.tick()
             task.run_at = START + timedelta(microseconds=number)
             registry.tick()
-        assert len(registry._agenda._moments) < 200
+        assert len(registry._agenda.heap.moments) < 200
 
     def test_a_task_function_may_register_remove_and_tick(self, registry: Frozen) -> None:
         def everything() -> None:

@@ -5,8 +5,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from est_alan_scheduler._support.errors import WrongStateError
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.events.event import Event, EventName
+from est_alan_scheduler.fields.unknown_function import UnknownFunction, is_unknown
 from est_alan_scheduler.planning.readiness import Notice
 from est_alan_scheduler.schedules.due import misfire
 from est_alan_scheduler.task import OPTIONS, Task, TaskStatus
@@ -80,7 +82,7 @@ class ScanningRegistry(ClockedRegistry):
 
     def _is_free(self, task: Task, now: datetime) -> bool:
         is_idle = not self.is_paused and task.status is not TaskStatus.RUNNING
-        return is_idle and self._may_go_ahead(task, now)
+        return is_idle and not is_unknown(task.func) and self._may_go_ahead(task, now)
 
     def _skip(self, task: Task, now: datetime) -> Event | None:
         missed = misfire(task, now) if self._is_free(task, now) else None
@@ -115,7 +117,7 @@ class World:
         name, *arguments = operation
         try:
             getattr(self, name)(*arguments)
-        except (ValueError, KeyError, KeyboardInterrupt) as error:
+        except (ValueError, KeyError, KeyboardInterrupt, WrongStateError) as error:
             return f"{type(error).__name__}: {error}"
         return ""
 
@@ -177,6 +179,14 @@ class World:
 
     def put(self, task_id: str, fields: dict[str, Any], behaviour: Operation) -> None:
         self.registry.store[task_id] = self._task(task_id, fields, behaviour)
+
+    def forget(self, task_id: str) -> None:
+        """Let the function of a task be unknown."""
+        self.registry.store[task_id].func = UnknownFunction(f"app:{task_id}")
+
+    def learn(self, task_id: str, behaviour: Operation) -> None:
+        """Let the function of a task be known, again or otherwise."""
+        self.registry.store[task_id].func = lambda: self._behave(task_id, behaviour)
 
     def put_back(self, task_id: str) -> None:
         self.registry.store[task_id] = self.registry.store.pop(task_id)

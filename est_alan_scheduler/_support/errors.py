@@ -32,6 +32,12 @@ class WrongStateError(SchedulerError, RuntimeError):
     __module__ = "est_alan_scheduler"
 
 
+class ConflictError(WrongStateError):
+    """A task is no longer of the version that a change was made for: nothing is changed. Read it again, and decide."""
+
+    __module__ = "est_alan_scheduler"
+
+
 class WaitTimeoutError(SchedulerError, TimeoutError):
     """No run of a task has ended in the time that the caller of `wait` gave it; the text says why none has."""
 

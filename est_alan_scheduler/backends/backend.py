@@ -15,6 +15,7 @@ from est_alan_scheduler.backends.rows import (
     Renewal,
     RunOutcome,
     RunRow,
+    Seen,
     Snapshot,
     State,
     is_storable,
@@ -104,21 +105,25 @@ class Backend(ABC):
 
         A definition that is written gets a new version, and the store a new revision, in the same transaction. A
         removed task comes back with its epoch, and with nothing else of its past. Such a task, and a new one, is
-        paused if its definition says so. An unreadable row is left out of the answer: `fetch` reports the reason.
+        paused if its definition says so. One that differs from the definition in the store, which has another hash than
+        was seen, is not written, and left out of the answer. So is an unreadable row: `fetch` reports the reason.
         """
 
     @abstractmethod
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         """Change tasks, and return the states of those that were changed.
 
-        Missing tasks, and those whose hash differs from the one seen, are left out. Versions and the store's revision
-        grow in the same transaction. Runs neither prevent a change nor are disturbed by it. An unreadable row is left
-        out of the answer, as by `define`.
+        Missing tasks, and those whose hash or pause differs from the one seen, are left out. Versions and the store's
+        revision grow in the same transaction. Runs neither prevent a change nor are disturbed by it. An unreadable row
+        is left out of the answer, as by `define`.
         """
 
     @abstractmethod
-    def remove(self, ids: Collection[str]) -> None:
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
         """Remove tasks and their finished runs. A tombstone keeps the epoch, so that a run in flight ends late.
+
+        A task with another hash or pause than was `seen` of it stays; return the ids of those. One that is missing, or
+        was removed before, is not among them.
 
         Unreadable rows are removed too; an id that is no text is given as in `Snapshot.unreadable`. What the store
         cannot hold is not there.

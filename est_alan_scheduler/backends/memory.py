@@ -22,6 +22,7 @@ from est_alan_scheduler.backends.rows import (
     Renewal,
     RunOutcome,
     RunRow,
+    Seen,
     Snapshot,
     State,
     storable,
@@ -42,6 +43,9 @@ class _Row:
     def next(self, **fields: Any) -> State:
         """Return the next version of the state."""
         return self.state._replace(version=self.state.version + 1, **fields)
+
+    def is_as_seen(self, seen_hash: str | None, seen_paused: bool | None) -> bool:
+        return seen_hash in (None, self.hash) and seen_paused in (None, self.state.paused)
 
     def is_run_by(self, owner: str, epoch: int) -> bool:
         return (self.state.epoch, self.state.owner, self.state.status) == (epoch, owner, TaskStatus.RUNNING)
@@ -90,11 +94,16 @@ class MemoryBackend(Backend):
     @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
+        left = set[str]()
         with self._lock:
             revision = self._revision + 1
-            for task_id, text, checksum, paused in definitions:
+            for definition in definitions:
+                task_id, text, checksum, paused, _ = definition
                 row = self._rows.get(task_id)
-                if row is None:
+                found = "" if row is None or row.removed else row.hash
+                if definition.yields_to(found):
+                    left.add(task_id)
+                elif row is None:
                     last = self._dropped_version
                     row = _Row(State(task_id, last + 1, last, paused=paused), text, checksum, revision)
                     self._rows[task_id], self._revision = row, revision
@@ -102,18 +111,19 @@ class MemoryBackend(Backend):
                     row.state = row.next(paused=paused if row.removed else row.state.paused)
                     row.definition, row.hash, row.revision, row.removed = text, checksum, revision, False
                     self._revision = revision
-            return to_states(self._rows[definition.id].state for definition in definitions)
+            ids = [definition.id for definition in definitions if definition.id not in left]
+            return to_states(self._rows[task_id].state for task_id in ids)
 
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         changed = []
         with self._lock:
             revision = self._revision + 1
-            for task_id, definition, seen_hash, *values in changes:
+            for task_id, definition, seen_hash, seen_paused, *values in changes:
                 row = self._row(task_id)
-                if row is None or (seen_hash is not None and row.hash != seen_hash):
+                if row is None or not row.is_as_seen(seen_hash, seen_paused):
                     continue
-                columns = dict(zip(Change._fields[3:], values, strict=True))
+                columns = dict(zip(Change._fields[4:], values, strict=True))
                 columns = {name: value for name, value in columns.items() if value is not None}
                 if columns.get("run_arguments") == "null":
                     columns["run_arguments"] = None
@@ -125,17 +135,21 @@ class MemoryBackend(Backend):
         return to_states(changed)
 
     @override
-    def remove(self, ids: Collection[str]) -> None:
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        left, seen = set[str](), seen or {}
         with self._lock:
             revision, longest = self._revision + 1, self._read_clock() + KEPT
             ends = [row.lease_until for row in self._instances.values() if row.lease_until <= longest]
             for task_id in ids:
                 row = self._row(task_id)
-                if row is not None:
+                if row is not None and task_id in seen and not row.is_as_seen(*seen[task_id]):
+                    left.add(task_id)
+                elif row is not None:
                     state = State(task_id, row.state.version + 1, row.state.epoch)
                     tombstone = _Row(state, "", "", revision, removed=True, kept_until=max(ends, default=0))
                     self._rows[task_id], self._revision = tombstone, revision
                     self._prune(task_id, row.state.epoch)
+        return left
 
     @override
     def drop_tombstones(self, limit: int = 1_000) -> int:

@@ -20,6 +20,16 @@ class Definition(NamedTuple):
     """The hash of `json`: equal for equal definitions."""
     paused: bool = False
     """Whether the task begins paused if it is new. A store does not return it here: it is in the State."""
+    seen_hash: str | None = None
+    """`define` writes it only over a definition of this hash; empty: only if there is no task; None: in any case."""
+
+    def yields_to(self, found: str) -> bool:
+        """Return whether a definition of another hash stands in the store that was not seen; empty: none does."""
+        return self.seen_hash is not None and found not in (self.seen_hash, self.hash)
+
+    def is_news_to(self, found: str) -> bool:
+        """Return whether it is to be written where a definition of that hash stands; empty: none does."""
+        return found != self.hash and not self.yields_to(found)
 
 
 class State(NamedTuple):
@@ -82,6 +92,14 @@ class Assignment(NamedTuple):
         return columns
 
 
+class Seen(NamedTuple):
+    """What was read of a task, for a write that is made only if that still holds."""
+
+    hash: str
+    """That of its definition."""
+    paused: bool
+
+
 class Change(NamedTuple):
     """A change of a task's definition, or of the columns that management writes. None leaves a column alone."""
 
@@ -89,6 +107,8 @@ class Change(NamedTuple):
     definition: Definition | None = None
     seen_hash: str | None = None
     """The change is made only if the definition still has this hash; None: in any case."""
+    seen_paused: bool | None = None
+    """The change is made only if the task still is paused, or is not; None: in any case."""
     paused: bool | None = None
     run_requested: int | None = None
     run_arguments: str | None = None

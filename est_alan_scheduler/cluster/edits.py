@@ -15,7 +15,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.refusals import write_apart
-from est_alan_scheduler.backends.rows import Assignment, Change, Definition, escaped
+from est_alan_scheduler.backends.rows import Assignment, Change, Definition, Seen, escaped
 from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, check_zone, decode, encode
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, past_of, read, stored
@@ -25,6 +25,7 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.schedules.state import arm
 from est_alan_scheduler.task import Task
 
+_ASSIGNED = frozenset(FIELDS) - set(MANAGED)
 _Edit = tuple[Task, KnownRow, dict[str, Any]]  # the last: fields that differ from the row
 
 
@@ -138,6 +139,44 @@ class Edits:
             if not states:
                 self._records.mark_stale([task.id])
         return bool(states)
+
+    def seen(self, task_id: str) -> Seen | None:
+        """Return what the store had of a task when it was last read or written here; None if that is not known."""
+        row = self._records.row(task_id)
+        return Seen(row.hash, row.fields["paused"]) if row is not None and row.fields else None
+
+    def manage_if(
+        self, seen: Seen, task: Task, changed: Task, values: dict[str, Any], implicit: Iterable[str] = ()
+    ) -> dict[str, Any] | None:
+        """Give a task values for all instances, if the store still has of it what was seen; `changed` has them already.
+
+        Return the values that they replace, for the caller to free; None, and nothing is changed, if the store has not.
+        The fields `implicit` do not count as set by the task. The caller holds `sync_lock`.
+        """
+        records, row = self._records, self._records.row(task.id)
+        own = None if row is None else self._changed_definition(changed, row)
+        wanted = Seen(seen.hash if own is None else own.hash(), values.get("paused", seen.paused))
+        change = change_of(task.id, {name: values[name] for name in MANAGED if name in values})
+        if own is not None:
+            change = change._replace(definition=Definition(task.id, own.text(), wanted.hash))
+        is_change = change != Change(task.id)
+        change = change._replace(seen_hash=seen.hash, seen_paused=seen.paused)
+        states = self._backend.change([change]) if is_change else {}
+        if is_change and not states:
+            self._replica.refresh([task.id])
+            if self.seen(task.id) != wanted:  # else the answer to the first of two attempts was lost
+                return None
+        with records.lock, self._agenda:
+            replaced = task._store(values)
+            task.__pydantic_fields_set__.difference_update(implicit)
+            if own is not None and row is not None:
+                row.definition, row.hash = own, wanted.hash
+            for state in states.values():
+                self._replica.take_state(state)
+        if not _ASSIGNED.isdisjoint(values):
+            with suppress(BackendUnavailableError):  # as of any other assignment, the next tick writes them
+                self.push()
+        return replaced
 
     def write_now(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
         """Write an edit of a task at once; return False if another instance was first, and its edit stands here now.

@@ -11,7 +11,9 @@ from est_alan_scheduler.schedules.due import due_moment
 from est_alan_scheduler.task import TaskStatus
 
 MOST = 500
-"""Due tasks that an observer looks at in one go, so that one of many costs no more. The others follow in turn."""
+"""Due tasks that `refresh` looks at in one go, so that one of many costs no more. The others follow in turn."""
+MOST_OF_TICK = 100
+"""The same for a tick, of tasks whose functions are unknown here."""
 
 _Item = TypeVar("_Item")
 
@@ -19,7 +21,7 @@ _Item = TypeVar("_Item")
 def due_ids(agenda: Agenda, utc: datetime) -> set[str]:
     """Return the ids of the tasks that may be due, and of those that others wait for; the agenda stays as it is."""
     found = {entry.task.id for entry in agenda.held}
-    moments, filed, places = agenda._moments, agenda._filed, [0]
+    moments, filed, places = agenda.heap.moments, agenda.heap.filed, [0]
     for place in places:  # of a heap: no moment comes before that of its parent
         if place < len(moments) and moments[place] <= utc:
             entries = filed.get(moments[place], ())
@@ -34,11 +36,16 @@ def next_due_ids(agenda: Agenda, now: datetime, utc: datetime, most: int = MOST)
     The latest ones come first, but leave half of the places to the others. A due task is held from then on, or waits
     for a dependency, until it is read again.
     """
-    found = agenda.take(utc, most)
+    found = agenda.heap.take(utc, most)
     found += _next(agenda.held, max(most - len(found), most // 2))
     for entry in found:
         _put_back(agenda, entry, now, utc)
     return {entry.task.id for entry in found}.union(_next(agenda.waiting, most // 2))
+
+
+def stand_in_ids(agenda: Agenda, utc: datetime, most: int = MOST) -> set[str]:
+    """Return the ids of the next tasks in turn of those that may be due and whose functions are unknown here."""
+    return {task.id for task in agenda.stand_ins.look(utc, most)}
 
 
 def _put_back(agenda: Agenda, entry: Entry, now: datetime, utc: datetime) -> None:

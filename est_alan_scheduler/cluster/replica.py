@@ -1,24 +1,26 @@
 """The replica: a registry's copy of the backend's rows, kept in its `Task`s."""
 
 import threading
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.clock import from_instant, to_instant
-from est_alan_scheduler.backends.rows import Definition, Snapshot, State, is_storable
+from est_alan_scheduler.backends.clock import to_instant
+from est_alan_scheduler.backends.rows import Definition, Seen, Snapshot, State, is_storable
 from est_alan_scheduler.cluster.codecs import states
 from est_alan_scheduler.cluster.codecs.definitions import DEFINING, TaskDefinition, build, decode, problem_text
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.lease import Lease
-from est_alan_scheduler.cluster.task_records import ClaimState, KnownRow, TaskRecord, TaskRecords, is_same
+from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords
+from est_alan_scheduler.cluster.task_states import TaskStates
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import own
 from est_alan_scheduler.planning.registration_order import RegistrationOrder
-from est_alan_scheduler.schedules.state import arm, keep_tried, tried
+from est_alan_scheduler.schedules.state import arm, tried
 from est_alan_scheduler.task import Task, TaskStatus
 
 
@@ -37,9 +39,10 @@ class Replica:
     _records: TaskRecords
     _agenda: Agenda
     _names: FunctionNames
-    _names_seen: int = 0
+    _names_seen: int = 0  # of the names of functions: how many
     _revision: int = 0
     _born: int | None = None
+    _unlogged: list[str] = field(default_factory=list)  # tasks whose functions are unknown here
     _replaced: list[Any] = field(default_factory=list)  # dropped without the lock: a `__del__` is user code
     is_paused: bool = False
     """No instance starts anything: as the store said last."""
@@ -51,6 +54,7 @@ class Replica:
     def __post_init__(self) -> None:
         self.sync_lock = threading.RLock()
         self.order = RegistrationOrder(self._agenda)
+        self._states = TaskStates(self._lease, self._records, self._agenda, self._replaced)
 
     def now(self) -> datetime:
         """Return the store's time as naive local time."""
@@ -68,15 +72,17 @@ class Replica:
             self.has_left_backend = True
             for task_id in self._records.adopted_ids():
                 self._drop(task_id)
-        self._replaced = []
+        self._replaced.clear()
 
-    def remove(self, ids: Collection[str]) -> dict[str, Task]:
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> dict[str, Task] | None:
         """Take tasks, unresolved or not, out of the store and the registry; the caller holds `sync_lock`.
 
-        Return those that were in the registry. One that is not shared is left there: the caller takes it out.
+        Return those that were in the registry. One that is not shared is left there: the caller takes it out. None, and
+        none is removed, if the store does not have any more what was `seen` of a single task.
         """
         store, removed = self._agenda.store, dict[str, Task]()
-        self._backend.remove(ids)
+        if self._backend.remove(ids, seen) if seen else self._backend.remove(ids):
+            return None
         with self._records.lock, self._agenda:
             for task_id in ids:
                 if (task := dict.get(store, task_id)) is not None:
@@ -106,12 +112,12 @@ class Replica:
         """
         records, wanted, known = self._records, set[str](), dict[str, int]()
         with self.sync_lock:
-            names = self._names.count
             try:
+                if len(self._names.kept) != self._names_seen:  # with an unknown function, an extra may have come
+                    wanted.update(records.unresolved)
+                    due = {*due, *self._find_functions()}
                 records.take_stale(wanted)
                 wanted.update(ids)
-                if names != self._names_seen:  # an unresolved task may find its function
-                    wanted.update(records.unresolved)
                 wanted -= {key for key in wanted if not is_storable(key)}  # an edited field may hold any text
                 known.update({key: row.version for key in due if key not in wanted and (row := records.row(key))})
                 snapshot, is_emptied = self._fetch(wanted, known)
@@ -124,11 +130,35 @@ class Replica:
                         found = {key: found for key in wanted if (found := records.unresolved.get(key)) is not None}
                         snapshot = snapshot._replace(definitions={**found, **snapshot.definitions})
                     self._take(snapshot, wanted)
-                    self._revision, self._born, self._names_seen = snapshot.revision, snapshot.born, names
+                    self._revision, self._born = snapshot.revision, snapshot.born
             except BaseException:
                 records.mark_stale((*wanted, *known))
                 raise
-        self._replaced = []
+        self._replaced.clear()
+
+    def _find_functions(self) -> list[str]:
+        """Let tasks whose functions are known here by now call these; return their ids."""
+        kept, found = self._names.kept, list[str]()
+        with self._records.lock, self._agenda as agenda:
+            agenda.work_in(now := self.now())  # its index has to be complete
+            while self._names_seen < len(kept):
+                name = kept[self._names_seen]
+                for task in agenda.stand_ins.of(name):
+                    # Without a note: nothing has changed for the others.
+                    task.__dict__["func"] = self._names.find(name)
+                    agenda.reread(task, now)
+                    found.append(task.id)
+                self._names_seen += 1  # not before: after a Ctrl+C the rest is found
+        return found
+
+    def take_unlogged(self) -> list[str]:
+        """Return the tasks that were read since the last call, and whose functions are still unknown here."""
+        if not self._unlogged:
+            return self._unlogged
+        with self._records.lock:
+            ids, self._unlogged = dict.fromkeys(self._unlogged), []
+            tasks = (dict.get(self._agenda.store, task_id) for task_id in ids)
+            return [task.id for task in tasks if task is not None and is_unknown(task.func)]
 
     def refresh_all(self) -> None:
         """Read the definitions of all tasks, not only those that have changed."""
@@ -227,21 +257,8 @@ class Replica:
             row.initial = states.read(task.__dict__, states.FIELDS)
             records.mark_edited([task.id])
         else:
-            self._write(task, row, state)
-            self._keep_claim(task, row, former, state)
-
-    def _keep_claim(self, task: Task, row: KnownRow, former: KnownRow | None, state: State) -> None:
-        """Let an adopted task whose run was claimed here, and that is registered now, stand as before that claim.
-
-        That run does not start: the tick has found another `Task` ready. The store gets back the state kept here.
-        """
-        if self._runs_here(state) and former is not None and former.knows_before_claim():
-            before = former.before_claim()
-            states.write(task, before)
-            row.fields.update(before)
-            row.request = former.request
-            keep_tried(task, tried(self._agenda.store.get(task.id, task)))
-            self._records.set_running_elsewhere(task.id, False)
+            self._states.write(task, row, state)
+            self._states.keep_claim(task, row, former, state)
 
     def _take_definition(self, task_id: str, definition: Definition, state: State | None, now: datetime) -> None:
         """Take over what a task is; ValueError if it cannot be built here."""
@@ -272,76 +289,16 @@ class Replica:
             task.__pydantic_fields_set__.difference_update(changes.keys() - built.model_fields_set)
         if news.armed is not None:
             arm(task, moment(news.armed))
+        if is_unknown(task.func):
+            self._unlogged.append(task_id)
         row.definition, row.hash = news, definition.hash
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
         """Take over the state of a task, if that is newer, or set the task aside; the caller holds the lock."""
         try:
-            self._take_state(state, now)
+            self._states.take(state, self.now() if now is None else now)
         except Exception as error:  # of values that fit their columns, and make no sense together
             self._set_aside(state.id, f"its row cannot be read: {problem_text(error)}", None, True)
-
-    def _take_state(self, state: State, now: datetime | None) -> None:
-        records = self._records
-        task, record = dict.get(self._agenda.store, state.id), records.get(state.id)
-        row = None if record is None else record.row
-        if task is None or record is None or row is None or state.version <= row.version:
-            return
-        if self._runs_here(state):  # the local state is newer, except for requests of others
-            row.version = state.version
-            self._take_management(task, record, row, fields_of(state, task))
-            return
-        if record.run is not None:  # others have taken the task away: it is read when that run is over
-            records.release(state.id)
-            records.mark_stale([state.id])
-            if state.version > row.newest_foreign_version:
-                row.newest_foreign_version = state.version
-                self._take_management(task, record, row, fields_of(state, task))
-            return
-        self._write(task, row, state)
-        self._agenda.reread(task, self.now() if now is None else now)
-
-    def _runs_here(self, state: State) -> bool:
-        """Return whether a run is claimed here, perhaps by a claim whose answer is still to come."""
-        if state.status is not TaskStatus.RUNNING or state.owner != self._lease.owner:
-            return False
-        return not self._records.is_claimed(state.id) or self._records.is_claimed(state.id, state.epoch)
-
-    def _take_management(self, task: Task, record: TaskRecord, row: KnownRow, news: dict[str, Any]) -> None:
-        """Take over what may be asked of a task whose run is claimed here."""
-        fields = task.__dict__
-        if not row.fields:  # the task is new, and its id had another one before, which runs
-            states.write(task, {name: news[name] for name in states.MANAGED})
-            return
-        if is_same(fields["paused"], row.fields["paused"]):  # or it was assigned here
-            fields["paused"] = news["paused"]
-        row.fields["paused"] = news["paused"]
-        if record.state is ClaimState.HELD or record.run is None:
-            is_requested = news["run_requested"] is not None
-            row.request = {name: news[name] for name in states.REQUEST} if is_requested else None
-            self._agenda.changes += 1  # it may not start any more
-        else:
-            own = states.read(fields, states.REQUEST)
-            states.write(task, {name: news[name] for name in states.REQUEST if is_same(own[name], row.fields[name])})
-            row.fields.update({name: news[name] for name in states.REQUEST})
-            if fields["status"] is not TaskStatus.RUNNING:  # its run has ended, and the outcome is not written yet
-                self._agenda.reread(task, self.now())
-
-    def _write(self, task: Task, row: KnownRow, state: State) -> None:
-        """Write a state into the fields of a task, but for edits not pushed yet."""
-        fields, news, message = task.__dict__, fields_of(state, task), task.__dict__["error_message"]
-        own = states.read(fields, states.FIELDS)
-        self._replaced.extend((fields["result"], fields["error"]))
-        keep_tried(task, None if state.slot is None else from_instant(state.slot))
-        former = row.initial or row.fields
-        changes = {name: value for name, value in news.items() if not former or is_same(own[name], former[name])}
-        row.fields = {}  # until all is written: after a Ctrl+C in between, no half of it counts as an edit
-        states.write(task, changes)
-        if fields["error_message"] != message:
-            fields["error"] = None
-        row.epoch, row.fields, row.initial = state.epoch, news, None
-        row.version = state.version  # last: until then, the state is taken again
-        self._records.set_running_elsewhere(task.id, state.status is TaskStatus.RUNNING)
 
     def _drop_removed(self, task_id: str) -> None:
         """Take a task that was removed out of the registry, if its row is known."""

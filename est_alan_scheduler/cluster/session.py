@@ -23,13 +23,15 @@ from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
-from est_alan_scheduler.cluster.lookout import due_ids, next_due_ids
+from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
+from est_alan_scheduler.planning.indexes.stand_ins import refuse_unknown_function
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import due_moment
@@ -108,6 +110,7 @@ class ClusterSession:
                 found = [] if is_paused or available == 0 else agenda.hold_due(utc, available)
                 due = {task.id for task in found if not self.records.is_held(task.id)}
                 due.update(*map(inputs, found))
+                due |= set() if is_paused else stand_in_ids(agenda, utc, MOST_OF_TICK)
                 ids = {*agenda.waiting, *self.records.elsewhere}
                 dead_runs = outbox.count_dead_runs()
             replica.refresh(ids, due)
@@ -138,6 +141,7 @@ class ClusterSession:
                 agenda.work_in(now)
                 utc = agenda.note_time(now)
                 due = next_due_ids(agenda, now, utc) if self.is_observer else due_ids(agenda, utc)
+                due |= stand_in_ids(agenda, utc)
                 due = {task_id for task_id in due | records.elsewhere if not records.is_held(task_id)}
                 dropped = agenda.take_dropped()
             del dropped
@@ -157,6 +161,10 @@ class ClusterSession:
     def _log_problems(self) -> None:
         for task_id, problem in self.records.take_unlogged():
             log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
+        unknown = self.replica.take_unlogged()
+        if unknown and not self.is_observer:
+            text = "Tasks of the store run on other instances only, as their functions are unknown here"
+            log(logging.INFO, f"{text}: {listed(unknown, _MOST_NAMED)}.")
 
     def _warn_of_unregistered(self) -> None:
         """Log, once the program has registered its tasks, those of the store that it runs without having done so.
@@ -172,7 +180,7 @@ class ClusterSession:
         with self.records.lock:
             now, is_adopted = self.replica.now(), self.records.is_adopted
             others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
-            ids = [task.id for task in others if due_moment(task, now) is not None]
+            ids = [task.id for task in others if not is_unknown(task.func) and due_moment(task, now) is not None]
         if ids:
             example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
             log(
@@ -243,6 +251,7 @@ class ClusterSession:
         """Return whether a run of `task` may start now, having claimed it if no tick has."""
         if self.claims.may_start(task.id):
             return True
+        refuse_unknown_function(task)
         if self.records.is_held(task.id):
             self.claims.release([task.id])  # its lease may have expired, and another instance have reaped it
             return False

@@ -1,6 +1,7 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -89,6 +90,14 @@ class Parts:
     def unresolved(self) -> dict[str, str]:
         """Do what `TaskRegistry.unresolved` says."""
         return {} if self.session is None else dict(self.session.records.problems)
+
+    def known_functions(self) -> list[str]:
+        """Do what `TaskRegistry.known_functions` says."""
+        if self.session is None:  # with one, each function has got its name when it was registered
+            for task in list(self.agenda.store.values()):
+                with suppress(ValueError, TypeError):  # of one that has no name, or cannot be hashed
+                    self.functions.name_of(task.func)
+        return self.functions.known()
 
     def wake(self) -> None:
         """Wake the loops that wait: there may be something to do."""

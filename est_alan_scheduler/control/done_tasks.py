@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.events.event import EventName
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.schedules.due import is_done
 from est_alan_scheduler.task import Task
 
@@ -48,7 +49,7 @@ class DoneTasks:
 
     def _remove_one(self, task: Task) -> bool:
         """Remove `task`, if it may leave, and publish that; return whether it has left."""
-        if "remove_when_done" not in task.__dict__:
+        if "remove_when_done" not in task.__dict__ or is_unknown(task.func):  # that is for an instance that runs it
             return False
         parts, session, removed = self._parts, self._parts.session, list[Task]()
         with parts.lock, parts.agenda as agenda:

@@ -7,6 +7,7 @@ from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.cluster.codecs.versions import check_version, is_unchanged
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.defaults import refitted
 from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
@@ -91,21 +92,20 @@ class Management:
         agenda.add(task, now)
         self._parts.readiness.forget(task.id)
 
-    def update(self, which: str | Task, changes: Mapping[str, Any]) -> Task:
+    def update(self, which: str | Task, changes: Mapping[str, Any], if_version: str | None = None) -> Task:
         """Do what `TaskRegistry.update` says."""
         task_id = id_of(which)
-        self.catch_up(task_id)
+        if if_version is None:
+            self.catch_up(task_id)
         for _ in range(_TRIES):
-            before = self._agenda.store.get(task_id)
-            if before is None:
-                raise self._unknown(task_id)
+            before, seen = self._of_version(task_id, if_version)
             values = before._validated(changes)
             implicit = refitted(before, values, self._parts.defaults)
-            task = self._try_update(before, values | implicit, implicit=implicit)
+            task = self._try_update(before, values | implicit, implicit=implicit, seen=seen)
             if task is not None:
                 break
         else:
-            raise WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
+            raise self._overtaken(task_id)
         self.publish("updated", task_id)
         self._done_tasks.remove_noted()
         return task
@@ -138,12 +138,18 @@ class Management:
         return True
 
     def _try_update(
-        self, before: Task, values: dict[str, Any], successor: Task | None = None, implicit: Iterable[str] = ()
+        self,
+        before: Task,
+        values: dict[str, Any],
+        successor: Task | None = None,
+        implicit: Iterable[str] = (),
+        seen: Mapping[str, Any] | None = None,
     ) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend.
 
         With a successor that has these values, leave the task as it was, and put the successor in its place. The fields
-        `implicit` do not count as set by the task.
+        `implicit` do not count as set by the task. With the fields `seen` of a version, None also unless the task still
+        has them, here and in the backend.
         """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         called = _read_called(before)
@@ -155,17 +161,20 @@ class Management:
             session.edits.check(changed)
         replaced = refused = since = None
         with sync_lock(session):
+            stored = None if session is None or seen is None else session.edits.seen(before.id)
             with parts.lock, agenda:
                 task = dict.get(agenda.store, before.id)
                 if successor is not None and task is not before:
                     return None
                 if task is not None and not all(map(is_, called, _read_called(task))):
                     return None  # assigned meanwhile
+                if task is not None and not is_unchanged(task, seen):
+                    return None
                 if task is not None:
                     if not INPUTS.isdisjoint(values):
                         agenda.work_in(parts.hooks._now())  # `dependents` have to be complete
                     refused = refusal_of_change(task, values, agenda.store, agenda.dependents) or uncallable
-                    if refused is None:
+                    if refused is None and stored is None:
                         since = armed(task)
                         replaced = task._store(values)
                         if successor is not None and session is None:
@@ -175,18 +184,59 @@ class Management:
                 raise self._unknown(before.id)
             if refused is not None:
                 raise InvalidValueError(refused)
-            is_done = session is None or session.edits.write_now(task, replaced or {}, since)
+            if session is not None and stored is not None:
+                replaced = session.edits.manage_if(stored, task, changed, values, implicit)
+                is_done = replaced is not None
+            else:
+                is_done = session is None or session.edits.write_now(task, replaced or {}, since)
             if successor is not None and session is not None and is_done:
                 with parts.lock, agenda:
                     is_done = put_in_place(parts, successor, task, values, replaced or {})
         del replaced  # without the lock: the `__del__` of an argument is user code
         return task if is_done else None
 
-    def set(self, which: str | Task, field: str, value: Any, event: EventName | None = None) -> Task:
-        """Set a field that needs no check, unless it has that value; return the task."""
+    def set_paused(self, which: str | Task, value: bool, if_version: str | None) -> Task:
+        """Pause a task, or resume it, unless that is so already; return the task."""
         task_id = id_of(which)
-        self.catch_up(task_id)
-        return self._set(task_id, {field: value}, event)
+        event: EventName = "paused" if value else "resumed"
+        if if_version is None:
+            self.catch_up(task_id)
+            return self._set(task_id, {"paused": value}, event)
+        for _ in range(_TRIES):
+            task, seen = self._of_version(task_id, if_version)
+            if task.paused is value:
+                return task
+            if self._pause_if(task, value, seen):
+                self.publish(event, task_id)
+                return task
+        raise self._overtaken(task_id)
+
+    def _pause_if(self, task: Task, value: bool, seen: Mapping[str, Any] | None) -> bool:
+        """Pause a task, or resume it; False if it does not have the fields that were `seen`, here or in the backend."""
+        session = self._parts.session
+        with sync_lock(session):
+            stored = None if session is None else session.edits.seen(task.id)
+            with self._parts.lock, self._agenda:
+                if dict.get(self._agenda.store, task.id) is not task or not is_unchanged(task, seen):
+                    return False
+                if stored is None:
+                    task._store({"paused": value})
+            if session is None or stored is None:
+                return True
+            return session.edits.manage_if(stored, task, task, {"paused": value}) is not None
+
+    def _of_version(self, task_id: str, if_version: str | None) -> tuple[Task, Mapping[str, Any] | None]:
+        """Return a task, and the fields that its version stands for, read anew; None of these if any version will do.
+
+        Raises `ConflictError` if it has another version.
+        """
+        if if_version is not None and self._parts.session is not None:
+            self._parts.session.edits.push()  # what was assigned here is part of the version
+            self.catch_up(task_id)
+        task = dict.get(self._agenda.store, task_id)
+        if task is None:
+            raise self._unknown(task_id)
+        return task, check_version(task, if_version, self._parts.functions)
 
     def run_now(self, which: str | Task, force: bool, args: Any, kwargs: Any) -> Task:
         """Do what `TaskRegistry.run_now` says."""
@@ -237,10 +287,16 @@ class Management:
             self.publish(event, task_id)
         return task
 
-    def remove(self, which: str | Task) -> Task | None:
+    def remove(self, which: str | Task, if_version: str | None = None) -> Task | None:
         """Do what `TaskRegistry.remove` says."""
         task_id = id_of(which)
-        return self._remove([task_id]).get(task_id)
+        if if_version is None:
+            return self._remove([task_id]).get(task_id)
+        for _ in range(_TRIES):
+            task, seen = self._of_version(task_id, if_version)
+            if self._remove([task_id], seen):
+                return task
+        raise self._overtaken(task_id)
 
     def prune(self, ids: Iterable[str | Task]) -> None:
         """Do what `TaskRegistry.prune` says."""
@@ -260,17 +316,26 @@ class Management:
                 self._remove(ids)
                 is_done = True
 
-    def _remove(self, ids: list[str]) -> dict[str, Task]:
-        """Remove tasks in one step, or none if one is unknown; return those of them that are resolved."""
+    def _remove(self, ids: list[str], seen: Mapping[str, Any] | None = None) -> dict[str, Task]:
+        """Remove tasks in one step, or none if one is unknown; return those of them that are resolved.
+
+        None either if a single task does not have the fields any more that were `seen`, here or in the backend.
+        """
         parts, store, session = self._parts, self._agenda.store, self._parts.session
-        removed = dict[str, Task]()
+        removed: dict[str, Task] | None = {}
         with sync_lock(session):
             self.catch_up(*ids)
             unresolved = parts.unresolved()
             unknown = [task_id for task_id in ids if task_id not in store and task_id not in unresolved]
             if session is not None and not unknown:
-                removed = session.replica.remove(ids)
+                if seen is not None and not is_unchanged(store[ids[0]], seen):
+                    return {}
+                stored = None if seen is None else session.edits.seen(ids[0])
+                removed = session.replica.remove(ids, None if stored is None else {ids[0]: stored})
             with parts.lock, self._agenda as agenda:
+                is_other = seen is not None and session is None and not is_unchanged(store[ids[0]], seen)
+                if removed is None or is_other:
+                    return {}
                 agenda.work_in(parts.hooks._now())
                 if session is None:  # other threads may have removed one meanwhile
                     unknown = [task_id for task_id in ids if task_id not in agenda.store]
@@ -310,6 +375,9 @@ class Management:
                 self._parts.recorder.subscribers.publish(Event(event, task_id))
         finally:
             self._parts.wake()
+
+    def _overtaken(self, task_id: str) -> WrongStateError:
+        return WrongStateError(f"task {task_id!r} was not changed: others changed it {_TRIES} times meanwhile")
 
     def _unknown(self, task_id: str) -> UnknownTaskError:
         return UnknownTaskError(task_id, self._agenda.store, self._parts.unresolved().get(task_id))

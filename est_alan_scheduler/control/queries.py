@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Never
 
 from est_alan_scheduler._support.errors import InvalidTypeError
+from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.reports import Reports
 from est_alan_scheduler.control.waiting import Waits
@@ -102,6 +103,14 @@ class RegistryQueries:
         refuse_unknown("select", others)
         return self._reports.select(tag, status, text)
 
+    def version(self, task_id: str | Task) -> str:
+        """Return a short text that stands for the definition and the pause of the task: another one if they differ.
+
+        Runs do not change it, and all instances on a backend have the same one for the same. `update`, `pause`,
+        `resume` and `remove` take it as `if_version`. `UnknownTaskError`, a `KeyError`, if there is no such task.
+        """
+        return version_of(self._reports.task(task_id), self._parts.functions)
+
     def table(self) -> str:
         """Return all tasks as aligned text, for `print`: id, schedule in words, next run, last run, status."""
         from est_alan_scheduler.control import table  # late: a program that prints none needs none
@@ -168,8 +177,15 @@ class RegistryQueries:
         return self._parts.is_paused
 
     def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend cannot run here: an unknown function, an unreadable row."""
+        """Return, by id, why tasks of the backend cannot be shown here: an unreadable row, a missing extra."""
         return self._parts.unresolved()
+
+    def known_functions(self) -> list[str]:
+        """Return the names of the functions that run here, in order: those of registered tasks, and the exposed ones.
+
+        A task of the backend with another function runs on other instances only: its `func` is a stand-in.
+        """
+        return self._parts.known_functions()
 
     def refresh(self, *ids: str | Task) -> None:
         """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.

@@ -11,6 +11,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.fields.checks import check_count, choice_check
+from est_alan_scheduler.planning.indexes.stand_ins import unknown_text
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
@@ -56,7 +57,7 @@ class Reports:
         number = sum(other.is_call for other in list(calls.values()))
         from est_alan_scheduler.planning.why_not import explain
 
-        return explain(
+        reason = explain(
             task,
             store,
             parts.hooks._now(),
@@ -68,6 +69,10 @@ class Reports:
             is_ticked=parts.is_ticked or session is not None,
             is_observed=parts.is_observer,
         )
+        unknown = unknown_text(task)
+        if unknown is None or parts.is_observer:
+            return reason
+        return f"{'cannot run here' if session is None else 'runs on other instances only'}: {unknown}; {reason}"
 
     def select(self, tag: str | None, status: TaskStatus | str | None, text: str | None) -> list[Task]:
         """Do what `TaskRegistry.select` says."""

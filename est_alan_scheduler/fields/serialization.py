@@ -12,6 +12,7 @@ from pydantic import PlainSerializer
 
 from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import error_text, short_repr
+from est_alan_scheduler.fields.unknown_function import UnknownFunction
 
 _FUNCTION = "function"
 _REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
@@ -65,7 +66,12 @@ def round_trip(value: object) -> tuple[Any, str]:
 
 
 def function_name(func: Callable[..., Any]) -> str:
-    """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`."""
+    """Return `"module:qualname"`; for a callable that no import can reach (a partial, a bound method), its `repr`.
+
+    For a function that is unknown here: its name.
+    """
+    if isinstance(func, UnknownFunction):
+        return func.name
     try:
         return _importable_name(func) or short_repr(func)
     except Exception as error:  # of an object with a `__getattr__` of its own

@@ -1,31 +1,30 @@
 """Agenda of the tasks that may be due: an index over the store, never a second truth."""
 
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Collection
 from datetime import datetime
-from heapq import heapify, heappop, heappush
-from operator import attrgetter
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.fields.unknown_function import UnknownFunction
 from est_alan_scheduler.planning.clock_guard import ClockGuard
-from est_alan_scheduler.planning.dependents import Dependents
 from est_alan_scheduler.planning.entry import Entry, Holder, own
+from est_alan_scheduler.planning.indexes.dependents import Dependents
+from est_alan_scheduler.planning.indexes.due_heap import DueHeap
+from est_alan_scheduler.planning.indexes.stand_ins import StandIns
+from est_alan_scheduler.planning.indexes.unscheduled import Unscheduled
 from est_alan_scheduler.planning.task_dict import TaskDict
-from est_alan_scheduler.planning.unscheduled import Unscheduled
 from est_alan_scheduler.schedules.coverage import note_clock, note_foreign_run, note_history, note_past, note_run
 from est_alan_scheduler.schedules.due import due_moment, due_retry, keep_schedule
 from est_alan_scheduler.schedules.schedule import AT_ONCE, Schedule, in_utc
 from est_alan_scheduler.task import Task, TaskStatus
 
-_EMPTY_ALLOWED = 64  # moments without entries, before the heap is made anew
-_order = attrgetter("order")
 _RUNNING = TaskStatus.RUNNING  # looking up a member costs more than comparing it
 
 
 class Agenda:
-    """A heap keyed by due moment, lazily repaired.
+    """A heap keyed by due moment, lazily repaired; stand-ins, whose functions are unknown here, have one of their own.
 
     A key is a lower bound of the moment at which the task may become due: the caller that takes an entry checks the
     task itself, and files the entry again if it came too early. An entry that waits for a dependency is in `waiting`
@@ -57,10 +56,9 @@ class Agenda:
         self.waiting: dict[str, dict[Entry, None]] = {}  # by the id waited for
         self.dependents = Dependents(self.store)
         self.wanted_fresh, self.done_candidates = self.dependents.fresh, self.dependents.done_candidates
-        # A heap of moments, and the entries that are filed under each: one or several. Heap items that hold their
-        # entries would each be one more object for the garbage collector, which would cost more than all the rest.
-        self._moments: list[datetime] = []
-        self._filed: dict[datetime, Entry | dict[Entry, None]] = {}
+        self.heap = DueHeap()
+        self.stand_ins = StandIns()
+        self._unknown = self.stand_ins.names
 
     def __enter__(self) -> "Agenda":
         return self
@@ -142,8 +140,9 @@ class Agenda:
         self.unscheduled.logged.pop(task_id, None)
         self.dependents.forget(task_id)
         self.take_off(entry)
-        if entry.due is not None:
-            self._unfile(entry, entry.due)
+        self._unfile(entry)
+        if self._unknown:
+            self.stand_ins.note(entry, None)
         entry.drop()
 
     def take_dropped(self) -> list[Task]:
@@ -168,9 +167,8 @@ class Agenda:
             if task_id in self.entries:
                 self.entries[task_id].order = order
         self._order = len(self.store)
-        for due, found in self._filed.items():
-            if isinstance(found, OrderedDict):  # in the former order
-                self._filed[due] = dict(found)
+        self.heap.sort()
+        self.stand_ins.heap.sort()
 
     def note_run(self, entry: Entry, now: datetime, due: datetime | None, recorded: datetime) -> bool:
         """Write the start of a run at `now` into its task, which has it as `recorded`; its slot was due at `due`.
@@ -204,7 +202,7 @@ class Agenda:
     def hold_due(self, moment: datetime, limit: int | None) -> list[Task]:
         """Return at most `limit` tasks that may be due at the UTC `moment`; the next tick checks them in any case."""
         entries = self.take_held()
-        entries += self.take(moment, None if limit is None else max(0, limit - len(entries)))
+        entries += self.heap.take(moment, None if limit is None else max(0, limit - len(entries)))
         for entry in entries:
             if entry.ready_at is None:
                 self.held[entry] = None
@@ -218,37 +216,11 @@ class Agenda:
             self.held.clear()
         return taken
 
-    def take(self, moment: datetime, limit: int | None) -> list[Entry]:
-        """Take the entries that may be due at the UTC `moment`, the oldest first, at most `limit` unless it is None.
-
-        An entry beyond the limit costs nothing: it stays where it is.
-        """
-        taken: list[Entry] = []
-        moments, filed = self._moments, self._filed
-        while moments and moments[0] <= moment and (limit is None or len(taken) < limit):
-            found = filed.get(due := moments[0])
-            if found is None:
-                heappop(moments)
-            elif isinstance(found, Entry) or limit is None or len(taken) + len(found) <= limit:
-                heappop(moments)
-                del filed[due]
-                taken += (found,) if isinstance(found, Entry) else found
-            else:
-                if not isinstance(found, OrderedDict):
-                    found = filed[due] = OrderedDict.fromkeys(sorted(found, key=_order))
-                while len(taken) < limit:
-                    taken.append(found.popitem(last=False)[0])
-        for entry in taken:
-            entry.due = None
-        return taken
-
     def next_moment(self) -> datetime | None:
         """Return a lower bound, in UTC, of when the next task may be due; None if none is planned."""
         if self.batches and self._left_over():
             return AT_ONCE
-        while self._moments and self._moments[0] not in self._filed:
-            heappop(self._moments)
-        return self._moments[0] if self._moments else None
+        return self.heap.first()
 
     def file(self, entry: Entry, now: datetime, due: datetime | None = None) -> None:
         """File an entry under `due`, or else under the due moment of its task as seen at `now`."""
@@ -260,17 +232,12 @@ class Agenda:
         if entry.due is not None:
             if entry.due <= due:
                 return  # a lower bound, too: it is filed again when that has come
-            self._unfile(entry, entry.due)
+            self._unfile(entry)
         entry.due = due
         if entry.is_simple and due is not AT_ONCE:  # as long as the last run lies ahead, or there is none
             entry.sure_slot = due
-        found = self._filed.setdefault(due, entry)
-        if found is entry:
-            heappush(self._moments, due)
-        elif isinstance(found, Entry):
-            self._filed[due] = {found: None, entry: None}
-        else:
-            found[entry] = None
+        heap = self.stand_ins.heap if self._unknown and entry in self._unknown else self.heap
+        heap.file(entry, due)
 
     def file_anew(self, entry: Entry, now: datetime) -> None:
         """File an entry that was ready or waiting."""
@@ -323,16 +290,18 @@ class Agenda:
                 del self.waiting[entry.waits_for]
             entry.waits_for = None
 
-    def _unfile(self, entry: Entry, due: datetime) -> None:
-        entry.due = None
-        found = self._filed[due]
-        if not isinstance(found, Entry):
-            del found[entry]
-        if not found or found is entry:
-            del self._filed[due]
-            if len(self._moments) > _EMPTY_ALLOWED + 2 * len(self._filed):
-                self._moments = list(self._filed)
-                heapify(self._moments)
+    def _unfile(self, entry: Entry) -> None:
+        due, entry.due = entry.due, None
+        if due is not None:
+            heap = self.stand_ins.heap if self._unknown and entry in self._unknown else self.heap
+            heap.unfile(entry, due)
+
+    def _read_function(self, entry: Entry, func: object) -> None:
+        """Note whether the function of a task is unknown here: the entry belongs into the one or the other heap."""
+        name = func.name if isinstance(func, UnknownFunction) else None
+        if name != self._unknown.get(entry):
+            self._unfile(entry)
+        self.stand_ins.note(entry, name)
 
     def _left_over(self) -> list[Entry]:
         """Return the entries that ticks in progress have found ready, but not started yet."""
@@ -354,6 +323,8 @@ class Agenda:
             is_steady = schedule.is_steady
         if task.depends_on or "after" in task.__dict__ or task.id in self.dependents.inputs:
             self.dependents.read(task)
+        if self._unknown or type(task.__dict__["func"]) is UnknownFunction:
+            self._read_function(entry, task.__dict__["func"])
         # With a backend, fields are written without a note, or before it.
         entry.is_simple = self.edit_log is None and is_steady and not task.depends_on
         self.file_anew(entry, now)

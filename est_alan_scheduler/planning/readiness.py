@@ -82,7 +82,7 @@ class Readiness:
             return ready
         taken = agenda.take_held()
         if available is None:
-            taken += agenda.take(utc, None)
+            taken += agenda.heap.take(utc, None)
             taken.sort(key=_order)
         while True:
             for entry in taken:
@@ -98,7 +98,7 @@ class Readiness:
                     ready.append(entry)
             if available is None or len(ready) >= available:
                 break
-            taken = agenda.take(utc, available - len(ready))
+            taken = agenda.heap.take(utc, available - len(ready))
             if not taken:
                 break
         if ready:

@@ -7,8 +7,10 @@ from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueErr
 from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.arguments import argument_name, call_fault
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, inputs
+from est_alan_scheduler.planning.indexes.stand_ins import unknown_text
 from est_alan_scheduler.planning.why_not import options_found
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import OPTION_NAMES, Task, TaskStatus
@@ -19,8 +21,11 @@ CALLED = INPUTS | {"func", "args", "kwargs", "run_arguments"}
 """The fields on which it depends whether a requested run can call the function."""
 
 
-def check(task: object) -> None:
-    """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has."""
+def check(task: object, is_new: bool = True) -> None:
+    """Raise `TypeError` or `ValueError` for a task that no registry can take, whatever other tasks it has.
+
+    One that is not new may have come from a backend with a function that is unknown here.
+    """
     if not isinstance(task, Task):
         raise InvalidTypeError(
             f"only a Task can be registered, got {short_repr(task)}: "
@@ -33,6 +38,8 @@ def check(task: object) -> None:
         )
     if KINDS[options[0]].meaningless:
         _check_meaning(task, options[0])
+    if is_new and is_unknown(task.func):
+        raise InvalidValueError(f"task {task.id!r} cannot be registered: {unknown_text(task)}")
     kind = generator_kind(task.func)
     if kind is not None:
         raise InvalidValueError(
@@ -128,7 +135,7 @@ def refusal_of_change(
     changed = task.model_copy(update=values)
     try:
         changed._check_together()
-        check(changed)
+        check(changed, is_new=is_unknown(changed.func) and changed.func != task.func)
     except ValueError as error:
         return f"{error}{_hint_to_clear(changed, values)}"
     return _closed_cycle(changed, store, wanted) if not INPUTS.isdisjoint(values) else None

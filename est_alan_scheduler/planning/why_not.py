@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, first_stale, inputs, lacking, missing_text
 from est_alan_scheduler.schedules.due import due_moment, due_retry, misfire, show
 from est_alan_scheduler.schedules.kinds.after import and_listed
@@ -64,6 +65,8 @@ def explain(
         late = _format(missed.late)
         reasons.append(f"its slot of {missed.slot} is {late} late, more than misfire_grace, and will be skipped")
     reasons += _unmet(task, store, now) if task.run_requested != "force" else []
+    if not reasons and is_unknown(task.func) and not is_observed:
+        return "due now"
     if not reasons and has_executor_ended:
         return "due now, but the main thread has ended, and Python's executors take no more calls"
     if not reasons and is_full:

@@ -13,8 +13,10 @@ from est_alan_scheduler.executors.call import Call, InterpreterEndsError, Runner
 from est_alan_scheduler.executors.capacity import Capacity
 from est_alan_scheduler.executors.current_run import current
 from est_alan_scheduler.executors.invocation import await_coroutine, has_run, invoke
+from est_alan_scheduler.fields.unknown_function import UnknownFunctionError
 from est_alan_scheduler.planning.dependencies import acceptable, first_consumed, take_results
 from est_alan_scheduler.planning.entry import Entry
+from est_alan_scheduler.planning.indexes.stand_ins import refuse_unknown_function
 from est_alan_scheduler.planning.readiness import Condition
 from est_alan_scheduler.runs.recorder import RunRecorder
 from est_alan_scheduler.runs.run import Run, ThreadContext
@@ -45,7 +47,7 @@ class RunStarter:
         """Run `task` in this thread and record the outcome, if it may start.
 
         Raises what `func` raised only if that is neither an `Exception` nor `SystemExit`, and what a signal handler
-        raised meanwhile.
+        raised meanwhile; `UnknownFunctionError` if no tick has found it ready, and its function is unknown here.
         """
         token = None
         try:
@@ -65,6 +67,8 @@ class RunStarter:
                     result = invoke(func, args, kwargs, run.timeout)
                 self._recorder.finish(run, result, None)
             except (Exception, SystemExit) as error:
+                if token is None and isinstance(error, UnknownFunctionError):
+                    raise
                 self._fail_inline(task, error)
                 if follows_interruption(error):
                     raise
@@ -94,6 +98,8 @@ class RunStarter:
                 if self._recorder.session is not None:
                     self._recorder.session.release([task.id])
         except BaseException as error:
+            if run is None and isinstance(error, UnknownFunctionError):
+                raise
             if run is None:  # a Ctrl+C, before the run got here
                 run = self._calls.get(task.id)
             if run is not None and run.context is self._thread.context and run.began_for(task):
@@ -118,6 +124,7 @@ class RunStarter:
                     due = entry.slot
                 else:
                     now, began = self._read_clock(), time.monotonic()
+                    refuse_unknown_function(task)
                     if task.status is _RUNNING:
                         return None
                     entry, due = self._obtain(task, now)

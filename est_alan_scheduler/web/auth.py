@@ -32,7 +32,10 @@ class Role(IntEnum):
 
 ROLES = {role.name.lower(): role for role in Role}
 Auth = Callable[[Request], Role | str | Awaitable[Role | str | None] | None]
-"""It returns the role of a request, also as "read" or "manage"; None: it may do nothing."""
+"""It returns the role of a request, also as "read" or "manage"; None: it may do nothing.
+
+It may raise `starlette.exceptions.HTTPException` to refuse it, or to redirect to a page of its own.
+"""
 
 
 class Token:

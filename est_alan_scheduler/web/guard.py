@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.text import shorten
 from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import REALM, Auth, Role, Token, role_of
 from est_alan_scheduler.web.hosts import Host, check_host, check_origin
@@ -20,6 +22,7 @@ from est_alan_scheduler.web.hosts import Host, check_host, check_origin
 MAX_BODY = 1_000_000
 """Bytes of the largest body."""
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+_REFUSALS = frozenset(int(status) for status in HTTPStatus if status >= 300)
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
@@ -66,15 +69,13 @@ class Guard:
                 await self._admit(scope, host)
                 await self._app(scope, _limited(receive), answer)
                 return
-        except Problem as problem:
-            response = response_of(problem)
-        except HTTPException as error:  # of the router
-            response = response_of(Problem(error.status_code, error.detail, headers=error.headers))
         except ClientDisconnect:
             return
         except Exception as error:
-            log(logging.ERROR, f"The request {scope['method']} {scope['path']} failed.", error)
-            response = response_of(Problem(500, "the server failed: its log says why"))
+            problem = _problem_of(error)
+            if problem.status == 500:
+                log(logging.ERROR, f"The request {scope['method']} {shorten(scope['path'])} failed.", error)
+            response = response_of(problem)
         if not answer.has_begun:
             await response(scope, receive, answer)
 
@@ -149,6 +150,15 @@ class _Answer:
                 headers.setdefault(name, value)
             message = {**message, "headers": headers.raw}
         await self._send(message)
+
+
+def _problem_of(error: Exception) -> Problem:
+    """Return the answer to an error; what the router or `auth` raises may be an answer itself."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, HTTPException) and error.status_code in _REFUSALS:
+        return Problem(error.status_code, str(error.detail), headers=error.headers)
+    return Problem(500, "the server failed: its log says why")
 
 
 def path_below(scope: Mapping[str, Any]) -> str:

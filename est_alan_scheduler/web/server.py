@@ -117,7 +117,7 @@ def serve(
     if auth is None and allow_anonymous is None:
         if not _is_loopback(host):
             ways = 'auth=Token("…"), auth=Basic({"ann": "…"}) or auth=a function (request) -> Role | None'
-            raise InvalidValueError(f"{host} can be reached from other machines, so serve needs {ways}")
+            raise InvalidValueError(f"{host!r} can be reached from other machines, so serve needs {ways}")
         token = secrets.token_urlsafe()
         auth = Token(token)
     options: dict[str, Any] = {"read_only": read_only, "hide_values": hide_values}

@@ -158,7 +158,7 @@ def test_an_operation_is_repeated_while_other_transactions_come_first(monkeypatc
     assert operate(backend, 5) == "done"
     assert pauses == [0.01, 0.02, 0.04, 0.08, 0.16]
     asked.clear()
-    with pytest.raises(errors.ConflictError, match="SQLSTATE 40001"):
+    with pytest.raises(errors.TransactionConflictError, match="SQLSTATE 40001"):
         operate(backend, 6)
     assert len(asked) == 6
 

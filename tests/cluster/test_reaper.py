@@ -9,7 +9,7 @@ import pytest
 from est_alan_scheduler import Event, Retry, TaskRegistry, TaskStatus
 from est_alan_scheduler.calendar.local_time import to_utc
 from tests import jobs
-from tests.backends.stores import Clock
+from tests.backends.stores import Clock, Store
 from tests.cluster.helpers import Join, adder, at, claim_and_die, events_of, noop, reap
 from tests.jobs import boom
 from tests.ways import logged
@@ -46,13 +46,17 @@ class TestReap:
         second.tick()
         assert second.store["a"].retry_at == at(clock) + timedelta(seconds=5)
 
-    def test_a_dead_run_is_recorded_though_many_others_are_of_unknown_tasks(self, join: Join, clock: Clock) -> None:
+    def test_a_dead_run_is_recorded_though_many_others_are_of_unknown_tasks(
+        self, join: Join, store: Store, clock: Clock
+    ) -> None:
         first, second = join(), join()
         second._session.reaper.batch = 1  # type: ignore[union-attr]  # it has one
         second.expose(jobs.add)
         first.expose(noop, "only here")
         for task in (adder("a", func=noop, args=()), adder("b", func=noop, args=()), adder("c")):
             claim_and_die(first, first.register(task))
+        for task_id in "ab":
+            store.spoil(task_id, "definition", "nonsense")
         second.tick()
         clock.advance(700)
         reap(second)

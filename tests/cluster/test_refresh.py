@@ -287,7 +287,9 @@ class TestManyDueTasks:
         agenda = observer._agenda
 
         def places() -> list[str]:
-            filed = [one for found in agenda._filed.values() for one in ([found] if hasattr(found, "task") else found)]
+            filed = [
+                one for found in agenda.heap.filed.values() for one in ([found] if hasattr(found, "task") else found)
+            ]
             waiting = [entry for entries in agenda.waiting.values() for entry in entries]
             return sorted(entry.task.id for entry in [*filed, *agenda.held, *waiting])
 
@@ -295,7 +297,7 @@ class TestManyDueTasks:
             observer.refresh()
             clock.advance(1)
         assert places() == sorted(observer.store)
-        assert (len(agenda._moments) < 200, agenda._dropped, len(agenda.notes)) == (True, [], 0)
+        assert (len(agenda.heap.moments) < 200, agenda._dropped, len(agenda.notes)) == (True, [], 0)
 
     def test_new_ones_come_before_the_others(
         self, observer: TaskRegistry, clock: Clock, monkeypatch: pytest.MonkeyPatch
@@ -330,7 +332,7 @@ class TestManyDueTasks:
         observer.prune([f"a{number}" for number in range(30)])
         observer.refresh()
         agenda = observer._agenda
-        assert (len(agenda.held), len(agenda._filed), agenda._dropped, len(agenda.entries)) == (0, 0, [], 0)
+        assert (len(agenda.held), len(agenda.heap.filed), agenda._dropped, len(agenda.entries)) == (0, 0, [], 0)
 
     def test_a_forced_run_is_looked_at_whatever_it_depends_on(
         self, observer: TaskRegistry, monkeypatch: pytest.MonkeyPatch

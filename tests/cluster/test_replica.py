@@ -141,23 +141,21 @@ class TestNews:
 
 
 class TestUnresolved:
-    def test_an_unknown_function_is_logged_and_hinders_no_other_task(
-        self, join: Join, caplog: pytest.LogCaptureFixture
+    def test_a_function_that_is_no_name_is_logged_and_hinders_no_other_task(
+        self, join: Join, store: Store, caplog: pytest.LogCaptureFixture
     ) -> None:
         first, second = join(), join()
         first.register(adder())
         first.register(adder("bad", func=boom, args=()))
+        store.spoil("bad", "definition", json.dumps({"task": {"every": MINUTE, "func": 5}, "armed": 0, "zone": None}))
         second.expose(jobs.add)
         second.tick()
         second.tick()
-        reason = "its function 'tests.jobs:boom' is unknown here: register or expose it"
+        reason = "its function must be a name, it is 5"
         assert (second.unresolved(), second.store["a"].result) == ({"bad": reason}, 3)
         assert second.why_not("bad") == f"cannot run here: {reason}"
-        messages = [record.message for record in caplog.records if "unknown here" in record.message]
+        messages = [record.message for record in caplog.records if "'bad'" in record.message]
         assert messages == [f"Task 'bad' of the store does not run here: {reason}."]
-        second.expose(boom)
-        second.tick()
-        assert (second.unresolved(), second.store["bad"].status) == ({}, TaskStatus.FAILED)
 
     @pytest.mark.parametrize("dependency", NO_IDS)
     def test_a_row_with_an_invalid_id_as_dependency_is_set_aside(
@@ -210,9 +208,10 @@ class TestUnresolved:
         registry.tick()
         assert registry.unresolved() == {"a": "its row cannot be read: 'nonsense' is not a valid TaskStatus"}
 
-    def test_a_task_with_an_unknown_function_can_be_removed(self, join: Join) -> None:
+    def test_a_task_whose_definition_makes_no_sense_can_be_removed(self, join: Join, store: Store) -> None:
         first, second = join(), join()
         task = first.register(adder(func=boom, args=()))
+        store.spoil("a", "definition", "nonsense")
         second.tick()
         assert list(second.unresolved()) == ["a"]
         events: list[Event] = []
@@ -249,9 +248,10 @@ class TestUnresolved:
             alone.tick()
         assert (list(alone.unresolved()), runs(alone, "b")) == (["a"], 1)
 
-    def test_management_of_a_task_with_an_unknown_function_says_what_to_do(self, join: Join) -> None:
+    def test_management_of_a_task_whose_definition_makes_no_sense_says_why(self, join: Join, store: Store) -> None:
         first, second = join(), join()
         first.register(adder(func=boom, args=()))
+        store.spoil("a", "definition", json.dumps({"task": {"func": None}, "armed": 0, "zone": None}))
         second.tick()
         attempts: list[Callable[[], object]] = [
             lambda: second.pause("a"),
@@ -263,6 +263,5 @@ class TestUnresolved:
             with pytest.raises(UnknownTaskError) as caught:
                 attempt()
             assert str(caught.value) == (
-                "task 'a' of the backend can only be removed here: its function 'tests.jobs:boom' is unknown"
-                " here: register or expose it"
+                "task 'a' of the backend can only be removed here: its function must be a name, it is None"
             )

@@ -51,11 +51,15 @@ class TestUnread:
             second.update("a", every={"hours": 1})
         assert set(second.store) == {"b"}
 
-    def test_a_task_that_cannot_be_known_here_is_not_unresolved_any_more(self, join: Join, clock: Clock) -> None:
+    def test_a_task_that_cannot_be_known_here_is_not_unresolved_any_more(
+        self, join: Join, store: Store, clock: Clock
+    ) -> None:
         first, second = join(), join()
         first.expose(print, "only here")
         first.register(Task(id="a", every=MINUTE, func=print))
         first.register(Task(id="b", every=MINUTE, func=print))
+        for task_id in "ab":
+            store.spoil(task_id, "definition", "nonsense")
         second.tick()
         second.store["mine"] = Task(id="mine", every=MINUTE, func=lambda: None)  # which no other process can find
         second.tick()

@@ -80,13 +80,15 @@ class TestWithBackend:
         first.expose(print, "print")
         for task_id in "abc":
             first.register(adder(task_id))
-        first.register(Task(id="unresolved", every=MINUTE, func=print))
+        first.register(Task(id="stand-in", every=MINUTE, func=print))
+        first.register(adder("unresolved"))
+        store.spoil("unresolved", "definition", "nonsense")
         second.register(adder("mine"))
         second.tick()
         assert second.unresolved().keys() == {"unresolved"}
         backend = store.open(clock)
         before = backend.fetch([], 0).revision
-        second.prune(["a", "unresolved", "mine"])
+        second.prune(["a", "stand-in", "unresolved", "mine"])
         first.tick()
         assert (set(first.store), set(second.store), second.unresolved()) == ({"b", "c"}, {"b", "c"}, {})
         assert set(backend.fetch(None, 0).states) == {"b", "c"}

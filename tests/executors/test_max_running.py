@@ -74,7 +74,7 @@ def test_many_changes_of_waiting_tasks_take_no_memory() -> None:
         registry.tick()
         executor.step()
     assert (len(busy.history), [len(task.history) for task in tasks]) == (100, [0] * 10)
-    assert len(registry._agenda._moments) < 200
+    assert len(registry._agenda.heap.moments) < 200
 
 
 def test_two_loops_share_one_max_running(tmp_path: Path) -> None:

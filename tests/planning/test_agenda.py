@@ -1,5 +1,7 @@
 """The law of the agenda: a tick runs exactly the tasks, in the order, that a scan of the whole store would run.
 
+These are not RUNNING, due, ready, and their functions are known here.
+
 Thirty steps an example; TICK_LAW_EXAMPLES sets how many examples: by default 100, with `--full` 400.
 """
 
@@ -100,6 +102,8 @@ assignments = brief(
         st.tuples(st.just("assign"), ids, st.just("timezone"), zones),
         st.tuples(st.just("assign"), ids, st.just("exclude"), excluded),
         st.tuples(st.just("assign"), ids, st.sampled_from(["start_at", "end_at"]), moments),
+        st.tuples(st.just("forget"), ids),
+        st.tuples(st.just("learn"), ids, st.sampled_from([("work",), ("fail",)])),
     )
 )
 edits = st.one_of(

@@ -53,7 +53,7 @@ class StarterSetup:
 
     def find_ready(self, task: Task) -> None:
         """Prepare the entry and the thread context as a tick does before it starts a ready task."""
-        (entry,) = self.agenda.take(self.agenda.note_time(NOON), None)
+        (entry,) = self.agenda.heap.take(self.agenda.note_time(NOON), None)
         assert entry.task is task
         entry.ready_at = self.context.now = NOON
         self.context.entry = entry
@@ -152,7 +152,7 @@ def due_after_an_end(setup: StarterSetup, task: Task, meanwhile: Callable[[], ob
     setup.starter.submit(task, runner)
     assert setup.recorder.in_flight.all() == []
     setup.agenda.work_in(NOON)
-    return [entry.task for entry in setup.agenda.take(setup.agenda.note_time(NOON), None)]
+    return [entry.task for entry in setup.agenda.heap.take(setup.agenda.note_time(NOON), None)]
 
 
 def test_a_start_undone_at_the_end_of_the_program_leaves_the_task_as_it_was(setup: StarterSetup) -> None:
@@ -180,7 +180,7 @@ def test_an_undone_start_of_a_task_that_was_replaced_meanwhile_lets_the_other_on
 
     def replace() -> None:
         setup.put("a", repr)
-        (entry,) = setup.agenda.take(setup.agenda.note_time(NOON), None)
+        (entry,) = setup.agenda.heap.take(setup.agenda.note_time(NOON), None)
         setup.agenda.take_off(entry)  # as a tick does while a call of that id goes on
 
     assert due_after_an_end(setup, task, replace) == [setup.agenda.store["a"]]

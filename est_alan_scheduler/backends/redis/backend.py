@@ -15,7 +15,7 @@ from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUn
 from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_fields, check_ids, check_name, check_schema
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
-from est_alan_scheduler.backends.redis import removal, scripts
+from est_alan_scheduler.backends.redis import management, removal, scripts
 from est_alan_scheduler.backends.redis.client import make_client
 from est_alan_scheduler.backends.redis.errors import store_error
 from est_alan_scheduler.backends.redis.fields import (
@@ -40,6 +40,7 @@ from est_alan_scheduler.backends.rows import (
     Renewal,
     RunOutcome,
     RunRow,
+    Seen,
     Snapshot,
     State,
     storable,
@@ -168,23 +169,28 @@ class RedisBackend(Backend):
     @override
     def define(self, definitions: Sequence[Definition]) -> dict[str, State]:
         check_ids(definitions)
-        return self._states(scripts.DEFINE, [[*one[:3], str(int(one.paused))] for one in definitions])
+        rows = [[*one[:3], str(int(one.paused)), *([] if one[4] is None else [one[4]])] for one in definitions]
+        return self._states(management.DEFINE, rows)
 
     @override
     def change(self, changes: Sequence[Change]) -> dict[str, State]:
         rows = []
-        for task_id, definition, seen_hash, paused, run_requested, run_arguments in changes:
+        for task_id, definition, seen_hash, seen_paused, paused, run_requested, run_arguments in changes:
             fields = [] if definition is None else ["definition", definition.json, "hash", definition.hash]
             fields += [] if paused is None else ["paused", str(int(paused))]
             fields += [] if run_requested is None else ["run_requested", str(run_requested)]
             if run_arguments is not None:
                 fields += ["run_arguments", "" if run_arguments == "null" else run_arguments]
-            rows.append([task_id, fields, "" if seen_hash is None else seen_hash])
-        return self._states(scripts.CHANGE, rows)
+            rows.append([task_id, fields, seen_hash or "", "" if seen_paused is None else str(int(seen_paused))])
+        return self._states(management.CHANGE, rows)
 
     @override
-    def remove(self, ids: Collection[str]) -> None:
-        self._each(removal.REMOVE, [task_id for task_id in ids if can_send(task_id)], str(KEPT))
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        rows = []
+        for task_id in filter(can_send, ids):
+            was = None if seen is None else seen.get(task_id)
+            rows.append([task_id] if was is None else [task_id, was.hash, str(int(was.paused))])
+        return set(self._each(removal.REMOVE, rows, str(KEPT)))
 
     @override
     def drop_tombstones(self, limit: int = 1_000) -> int:

@@ -7,8 +7,13 @@ for _, text in ipairs(call('HVALS', P .. 'leases')) do
     -- One that ends later than any can is of a clock that was wrong.
     if till and till <= longest then kept_until = math.max(kept_until, till) end
 end
-for _, id in rows(3) do
-    if exists(id) and get(id, 'removed') ~= '1' then
+local left = {}
+for _, row in rows(3) do
+    local id, seen, seen_paused = unpack(row)
+    local removed, hash, paused = get(id, 'removed', 'hash', 'paused')
+    if removed == '0' and seen and (hash ~= seen or paused ~= seen_paused) then
+        left[#left + 1] = id
+    elseif exists(id) and removed ~= '1' then
         restore(id)
         blank(id)
         put(id, 'removed', '1', 'definition', '', 'hash', '')
@@ -19,7 +24,7 @@ for _, id in rows(3) do
         drop_finished(id, '+inf')
     end
 end
-return '{}'
+return cjson.encode(left)
 """
 
 # A tombstone whose task has a run in flight is looked at again a lease later; one that makes no sense never.

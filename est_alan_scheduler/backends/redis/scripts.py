@@ -192,44 +192,6 @@ end
 return cjson.encode({whole(now()), whole(revision), whole(gone), begins, more, news, states, all_paused(), born})
 """
 
-DEFINE = """
-local states = {}
-for _, wanted in rows(2) do
-    local id, definition, hash, paused = unpack(wanted)
-    local removed, old_hash = get(id, 'removed', 'hash')
-    local is_other = not removed and exists(id) and not is_hash(id)  -- until it is removed
-    if not is_other and (removed ~= '0' or old_hash ~= hash) then
-        if not removed then
-            local last = whole(number('dropped_version'))
-            put(id, 'epoch', last, 'version', last)
-            blank(id)
-        elseif removed == '1' then
-            call('ZREM', P .. 'removed', id)
-            call('ZREM', P .. 'kept', id)
-        end
-        if removed ~= '0' then put(id, 'paused', paused) end
-        put(id, 'definition', definition, 'hash', hash, 'removed', '0')
-        next_revision(id)
-    end
-    states[#states + 1] = {id, state(id)}
-end
-return cjson.encode(states)
-"""
-
-CHANGE = """
-local states = {}
-for _, change in rows(2) do
-    local id, fields, seen = unpack(change)
-    local removed, hash = get(id, 'removed', 'hash')
-    if removed == '0' and (seen == '' or hash == seen) then
-        if #fields > 0 then put(id, unpack(fields)) end
-        next_revision(id)
-        states[#states + 1] = {id, state(id)}
-    end
-end
-return cjson.encode(states)
-"""
-
 PAUSE_ALL = """
 if all_paused() == (ARGV[2] == '1') then return 0 end
 call('HSET', P .. 'meta', 'paused', ARGV[2])

@@ -19,6 +19,7 @@ from est_alan_scheduler.backends.rows import (
     InstanceRow,
     Renewal,
     RunRow,
+    Seen,
     Snapshot,
     State,
     storable,
@@ -90,17 +91,18 @@ class SqlBackend(SqlEngine):
             " ON CONFLICT (id) DO UPDATE SET definition = excluded.definition, hash = excluded.hash,"
             f" revision = excluded.revision, removed = false, version = {next_of('t.version')},"
             " paused = CASE WHEN t.removed THEN excluded.paused ELSE t.paused END"
-            " WHERE t.removed OR t.hash <> excluded.hash"  # not if another process has just done it
+            " WHERE CASE WHEN t.removed THEN COALESCE(:seen_hash, '') = ''"
+            " ELSE t.hash <> excluded.hash AND t.hash = COALESCE(:seen_hash, t.hash) END"  # as it may be by now
         )
         rows = self._read(select, ids)
-        equal = {row[2 + _ID] for row in rows if not row[0] and row[1] == wanted[row[2 + _ID]].hash}
-        if new := [wanted[task_id] for task_id in sorted(wanted.keys() - equal)]:
+        found = {row[2 + _ID]: "" if row[0] else row[1] for row in rows}
+        if new := [one for task_id, one in sorted(wanted.items()) if one.is_news_to(found.get(task_id, ""))]:
             with self._transaction() as connection:
                 revision, last = self._next_revision(connection)
                 parameters = [{**one._asdict(), "revision": revision, "last": last} for one in new]
                 self._execute_all(connection, upsert, parameters)
                 rows = self._rows(connection, select, ids)
-        states = to_states(row[2:] for row in rows)
+        states = to_states(row[2:] for row in rows if not wanted[row[2 + _ID]].yields_to("" if row[0] else row[1]))
         return {task_id: states[task_id] for task_id in wanted if task_id in states}
 
     @override
@@ -115,6 +117,7 @@ class SqlBackend(SqlEngine):
             " run_arguments = NULLIF(COALESCE(:run_arguments, run_arguments), 'null'),"
             f" version = {next_of('version')}, revision = :revision"
             " WHERE id = :id AND NOT removed AND hash = COALESCE(:seen_hash, hash)"
+            " AND COALESCE(paused = :seen_paused, true)"
         )
         changed = f"SELECT {STATE} FROM {t.tasks} t WHERE t.revision = :revision"
         nothing = {"json": None, "hash": None}
@@ -130,11 +133,11 @@ class SqlBackend(SqlEngine):
 
     @override
     @tried_again
-    def remove(self, ids: Collection[str]) -> None:
-        self._remove("id", {task_id: task_id for task_id in ids if self.can_hold(task_id)})
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        return self._remove("id", {task_id: task_id for task_id in ids if self.can_hold(task_id)}, seen or {})
 
-    def _remove(self, key: str, ids: Mapping[str, Any]) -> None:
-        """Remove the tasks whose `key`, an expression of the id, is one of the values."""
+    def _remove(self, key: str, ids: Mapping[str, Any], seen: Mapping[str, Seen]) -> set[str]:
+        """Remove the tasks whose `key`, an expression of the id, is one of the values; return those that stay."""
         t = self._tables
         # After numbers of nonsense the row begins anew, above the runs that are known.
         last = f"(SELECT COALESCE(MAX({whole_or('r.epoch', '0')}), 0) FROM {t.runs} r WHERE r.task_id = {t.tasks}.id)"
@@ -146,11 +149,16 @@ class SqlBackend(SqlEngine):
             f" epoch = {whole_or('epoch', last)}, {BLANK} WHERE {key} = :id AND removed <> true"
         )
         delete = f"DELETE FROM {t.runs} WHERE {key.replace('id', 'task_id')} = :id AND finished IS NOT NULL"
+        select = f"SELECT id, hash, paused FROM {t.tasks} WHERE {self._among('id')} AND removed <> true"
         with self._transaction() as connection:
-            revision, _ = self._next_revision(connection)
-            parameters = [{"id": value, "revision": revision, **self._times()} for _, value in sorted(ids.items())]
+            revision, _ = self._next_revision(connection)  # a lock: no other instance changes a hash or a pause now
+            rows = self._rows(connection, select, {"ids": self._ids(seen.keys() & ids.keys())}) if seen else ()
+            left = {task_id for task_id, *found in rows if tuple(found) != seen[task_id]}
+            wanted = [value for task_id, value in sorted(ids.items()) if task_id not in left]
+            parameters = [{"id": value, "revision": revision, **self._times()} for value in wanted]
             self._execute_all(connection, update, parameters)
-            self._execute_all(connection, delete, [{"id": value} for _, value in sorted(ids.items())])
+            self._execute_all(connection, delete, [{"id": value} for value in wanted])
+        return left
 
     @override
     @tried_again

@@ -18,7 +18,7 @@ from typing_extensions import ParamSpec, override
 
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_schema
-from est_alan_scheduler.backends.sql.errors import ConflictError, needs_new_connections, store_error
+from est_alan_scheduler.backends.sql.errors import TransactionConflictError, needs_new_connections, store_error
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
 _Arguments = ParamSpec("_Arguments")
@@ -39,7 +39,7 @@ def tried_again(operation: Callable[_Arguments, _Answer]) -> Callable[_Arguments
             for number in range(_TRIES - 1):
                 try:
                     return operation(*args, **kwargs)
-                except ConflictError:
+                except TransactionConflictError:
                     time.sleep(random.uniform(0, _PAUSE * 2**number))  # noqa: S311  # no secret: two must not meet
             return operation(*args, **kwargs)
         except BaseException:

@@ -12,7 +12,7 @@ _LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
-class ConflictError(BackendUnavailableError):
+class TransactionConflictError(BackendUnavailableError):
     """Another transaction was first: the same operation may succeed at once."""
 
 
@@ -35,7 +35,7 @@ def needs_new_connections(error: BaseException) -> bool:
 def _kind(cause: BaseException) -> type[BackendUnavailableError]:
     state = getattr(cause, "sqlstate", None) or ""
     if state in _CONFLICTS:
-        return ConflictError
+        return TransactionConflictError
     if state[:2] in _REFUSED_CLASSES or isinstance(cause, OverflowError | UnicodeError) or _code(cause) in _REFUSED:
         return ValueRefusedError
     return BackendUnavailableError

@@ -5,7 +5,7 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -17,7 +17,7 @@ from est_alan_scheduler._support.errors import InvalidValueError, WrongStateErro
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, BackendUnavailableError
 from est_alan_scheduler.backends.checks import check_name
-from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, is_storable, storable
+from est_alan_scheduler.backends.rows import LARGEST, Claim, RunOutcome, Seen, is_storable, storable
 from est_alan_scheduler.backends.sql.backend import SqlBackend
 from est_alan_scheduler.backends.sql.engine import tried_again
 from est_alan_scheduler.backends.sql.errors import is_damaged, is_locked
@@ -73,11 +73,12 @@ class SqliteBackend(SqlBackend):
             driver.text_factory = str
 
     @override
-    def remove(self, ids: Collection[str]) -> None:
-        super().remove(ids)
+    def remove(self, ids: Collection[str], seen: Mapping[str, Seen] | None = None) -> set[str]:
+        left = super().remove(ids, seen)
         others = {task_id: raw for task_id in ids if not is_storable(task_id) and (raw := _encode(task_id)) is not None}
         if others:  # ids that are no text are found by their bytes
-            self._remove("CAST(id AS BLOB)", others)
+            self._remove("CAST(id AS BLOB)", others, {})
+        return left
 
     @override
     def _among(self, column: str) -> str:

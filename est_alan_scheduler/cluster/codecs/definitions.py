@@ -16,7 +16,7 @@ from est_alan_scheduler.backends.clock import is_instant
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.cluster.codecs.functions import FunctionNames
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames, UnknownFunction
 from est_alan_scheduler.cluster.codecs.states import FIELDS
 from est_alan_scheduler.fields.serialization import json_or_repr
 from est_alan_scheduler.planning.dependencies import inputs
@@ -74,6 +74,15 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         name = names.name_of(task.func)
     except ValueError as error:
         raise InvalidValueError(f"task {task.id!r}: {error}") from None
+    zone = local_zone() if depends_on_local_zone(task) else None
+    return TaskDefinition(defined_fields(task, name), None, zone)
+
+
+def defined_fields(task: Task, func: str) -> dict[str, Any]:
+    """Return the fields of `task` that its application has set otherwise than by default, as JSON has them.
+
+    `func` is the name of its function. An argument that JSON cannot hold is its `repr` under a key of its own.
+    """
     try:
         fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
     except ValueError as error:
@@ -84,7 +93,7 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         if cause is not None:
             raise cause from None
         raise
-    return TaskDefinition({**fields, "func": name}, None, local_zone() if depends_on_local_zone(task) else None)
+    return {**fields, "func": func}
 
 
 def decode(text: str) -> TaskDefinition:
@@ -124,11 +133,17 @@ def problem_text(error: Exception) -> str:
 
 
 def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Task:
-    """Return the task of a definition; ValueError that says why it cannot be built here."""
+    """Return the task of a definition, with a stand-in for a function that is unknown here.
+
+    ValueError that says why it cannot be built here.
+    """
     fields = dict(definition.task)
-    func = names.find(fields.get("func"))
+    name = fields.get("func")
+    if not isinstance(name, str) or not name:
+        raise ValueError(f"its function must be a name, it is {short_repr(name)}")
+    func = names.find(name)
     if func is None:
-        raise ValueError(f"its function {short_repr(fields.get('func'))} is unknown here: register or expose it")
+        func = UnknownFunction(name)
     retry = fields.get("retry")
     if isinstance(retry, dict) and "on" in retry:
         on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]

@@ -9,6 +9,7 @@ from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import class_name, short_repr
 from est_alan_scheduler.fields.retry import NamedError, named_error
 from est_alan_scheduler.fields.serialization import function_name
+from est_alan_scheduler.fields.unknown_function import UnknownFunction as UnknownFunction
 
 _REMEDY = "use a function at the top of an importable module, or give it a name: registry.expose(func, 'name')"
 _BUILTIN_ERRORS = {
@@ -26,27 +27,45 @@ class FunctionNames:
         self._functions: dict[str, Callable[..., Any]] = {}
         self._names: dict[Callable[..., Any], str] = {}
         self._errors: dict[str, type[BaseException]] = dict(_BUILTIN_ERRORS)
-        self.count = 0  # so far: when it grows, a task whose function was unknown may find it
+        self.kept: list[str] = []
+        """All names so far, as they came: a task whose function was unknown may find it when there are more."""
 
     def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
         """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another one has it."""
-        if not callable(func):
+        if not callable(func) or isinstance(func, UnknownFunction):
             raise InvalidValueError(f"only a function can be exposed, got {short_repr(func)}")
         if name is not None and (not isinstance(name, str) or not name):
             raise InvalidValueError(f"the name of a function must be a non-empty text, got {short_repr(name)}")
         self._keep(func, natural_name(func) if name is None else name)
 
     def name_of(self, func: Callable[..., Any]) -> str:
-        """Return the name of a function, and let `find` find it by that; ValueError if it has none."""
+        """Return the name of a function, and let `find` find it by that; ValueError if it has none.
+
+        That of an unknown function is returned, and nothing else.
+        """
+        if isinstance(func, UnknownFunction):
+            return func.name
         name = self._names.get(func)
         if name is None:
             name = natural_name(func)
             self._keep(func, name)
         return name
 
-    def find(self, name: object) -> Callable[..., Any] | None:
+    def shown_name(self, func: Callable[..., Any]) -> str:
+        """Return the name that a definition has for a function, or would have; nothing is kept."""
+        try:
+            name = self._names.get(func)
+        except Exception:  # of a callable that has no hash
+            name = None
+        return function_name(func) if name is None else name
+
+    def find(self, name: str) -> Callable[..., Any] | None:
         """Return the function of that name, None if this process has exposed none."""
-        return self._functions.get(name) if isinstance(name, str) else None
+        return self._functions.get(name)
+
+    def known(self) -> list[str]:
+        """Return the names of all functions that `find` finds."""
+        return sorted(list(self._functions))  # noqa: C414  # in one step: other threads add to it
 
     def keep_errors(self, classes: Iterable[type[BaseException]]) -> None:
         """Let `find_error` find these classes, which a task names; ValueError for one that has no name of its own."""
@@ -75,7 +94,7 @@ class FunctionNames:
             )
         self._functions[name] = func
         self._names[func] = name
-        self.count += 1
+        self.kept.append(name)
 
 
 def natural_name(func: Callable[..., Any]) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -39,6 +39,8 @@ class Api:
     async def _respond(self, request: Request) -> Response:
         try:
             return await self._answer(request)
+        except ClientDisconnect:
+            raise  # nobody waits for an answer
         except Exception as error:
             problem = problem_of(error)
             if problem is None:
@@ -72,7 +74,7 @@ class Api:
                 continue
             if endpoint.method == method or (method == "HEAD" and endpoint.method == "GET"):
                 return endpoint, path
-            allowed.append(endpoint.method)
+            allowed += ["GET", "HEAD"] if endpoint.method == "GET" else [endpoint.method]
         if allowed:
             raise Problem(405, f"{method} is not allowed here", headers={"Allow": ", ".join(allowed)})
         raise Problem(404, "there is nothing at this path")

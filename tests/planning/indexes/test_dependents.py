@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler import Task
-from est_alan_scheduler.planning.dependents import Dependents
+from est_alan_scheduler.planning.indexes.dependents import Dependents
 
 ids = st.sampled_from("abcd")
 edits = st.tuples(ids, st.lists(ids, unique=True))

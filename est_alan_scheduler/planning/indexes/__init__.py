@@ -1,0 +1,1 @@
+"""Indexes of the agenda: entries by due moment, dependents, stand-ins, tasks without a schedule."""
