@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         WrongStateError,
     )
     from est_alan_scheduler.backends import Backend, BackendUnavailableError, MemoryBackend, open_backend
+    from est_alan_scheduler.cluster.change_log import Changes
     from est_alan_scheduler.cluster.lease import Instance
     from est_alan_scheduler.control.health import Health
     from est_alan_scheduler.events.event import EVENTS, Event, EventName
@@ -34,6 +35,7 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022  # in the order of `sorted`
     "Backend",
     "BackendUnavailableError",
+    "Changes",
     "ConflictError",
     "CurrentRun",
     "EVENTS",
@@ -82,6 +84,7 @@ _MODULES = {
         "WrongStateError",
     ),
     "backends": ("Backend", "BackendUnavailableError", "MemoryBackend", "open_backend"),
+    "cluster.change_log": ("Changes",),
     "cluster.lease": ("Instance",),
     "control.health": ("Health",),
     "events.event": ("EVENTS", "Event", "EventName"),

@@ -292,6 +292,7 @@ class Replica:
         if is_unknown(task.func):
             self._unlogged.append(task_id)
         row.definition, row.hash = news, definition.hash
+        self._records.changes.note(task_id)
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
         """Take over the state of a task, if that is newer, or set the task aside; the caller holds the lock."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from est_alan_scheduler._support.text import one_line, shorten
 from est_alan_scheduler.backends.rows import Definition
+from est_alan_scheduler.cluster.change_log import ChangeLog
 from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition
 from est_alan_scheduler.cluster.codecs.states import CLAIMED, REQUEST, reader, write
 from est_alan_scheduler.runs.observer import ClaimedRun
@@ -107,6 +108,7 @@ class TaskRecords:
         """Those of them of which the state, and not only the definition, makes no sense."""
         self._unlogged: dict[str, str] = {}  # those that the log does not know
         self._stale: set[str] = set()
+        self.changes = ChangeLog()
         self.edit_log: deque[Task | tuple[str, bool] | None] = deque()
         """The notes of edits: the agenda adds to it, under the lock. What differs from the store has to get there."""
 
@@ -209,6 +211,7 @@ class TaskRecords:
 
     def set_running_elsewhere(self, task_id: str, is_running: bool) -> None:
         """Note whether another instance runs a task. A claim that goes on here outlasts that."""
+        self.changes.note(task_id)
         record = self._records.get(task_id)
         if record is not None and record.run is None:
             self._set_state(record, _ELSEWHERE if is_running else _FREE)
@@ -238,6 +241,7 @@ class TaskRecords:
         record = self._records.get(task_id)
         if record is None:
             return
+        self.changes.note(task_id)
         record.row, record.is_adopted = None, False
         self.release(task_id)
         if record.run is None:
@@ -257,6 +261,7 @@ class TaskRecords:
     ) -> None:
         """Note why a task of the store cannot be known here, and what is stored of it: its definition, or its row."""
         problem = one_line(shorten(problem))
+        self.changes.note(task_id)
         if self.problems.get(task_id) != problem:
             self._unlogged[task_id] = problem
         self.problems[task_id], self.unresolved[task_id] = problem, definition

@@ -58,6 +58,7 @@ class TaskStates:
         self, task: Task, record: TaskRecord, row: KnownRow, news: dict[str, Any], now: datetime
     ) -> None:
         """Take over what may be asked of a task whose run is claimed here."""
+        self._records.changes.note(task.id)
         fields = task.__dict__
         if not row.fields:  # the task is new, and its id had another one before, which runs
             states.write(task, {name: news[name] for name in states.MANAGED})

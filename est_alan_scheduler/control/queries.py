@@ -15,6 +15,7 @@ from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
     from est_alan_scheduler.backends import Backend
+    from est_alan_scheduler.cluster.change_log import Changes
     from est_alan_scheduler.cluster.lease import Instance
     from est_alan_scheduler.control.health import Health, HealthCheck
     from est_alan_scheduler.executors.pool import ExecutorSource
@@ -199,6 +200,21 @@ class RegistryQueries:
         session, wanted = self._parts.session, {id_of(one) for one in ids}
         if session is not None:
             session.refresh(wanted)
+
+    def changes(self, since: int | None = None) -> "Changes":
+        """Return which tasks other instances have changed, run or removed, as far as ticks and `refresh` have read it.
+
+        `since` is the `mark` of a former answer. The first answer, without it, names none. A task that was changed here
+        may be among them; one that only ran here is not, for events tell that. It asks nothing of the backend, and
+        without one it names none.
+        """
+        session = self._parts.session
+        from est_alan_scheduler.cluster.change_log import Changes
+
+        if session is None:
+            return Changes(0, frozenset())
+        with self._parts.lock:
+            return session.records.changes.since(since)
 
     def instances(self) -> "list[Instance]":
         """Return the instances on the backend whose lease is alive, the oldest first; none without a backend.

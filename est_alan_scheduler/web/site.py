@@ -1,6 +1,6 @@
 """The site: one registry, and what its application lets others do with it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
@@ -8,6 +8,7 @@ from est_alan_scheduler.cluster.codecs.definitions import DEFINING
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.problems import Problem
+from est_alan_scheduler.web.feed import Feed
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,11 @@ class Site:
     """No route that manages answers."""
     hide_values: bool = False
     """Arguments and results of tasks are not shown."""
+    feed: Feed = field(init=False, repr=False, compare=False)
+    """What tells its clients what changes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "feed", Feed(self.registry))
 
     def refresh(self, *ids: str) -> None:
         """Read what has changed in the store, before a question: of the tasks of these ids for sure."""

@@ -197,31 +197,25 @@ class RunModel(BaseModel):
 
     task_id: str
     run_at: Moment
-    finished_at: Moment | None
-    """None while it goes on."""
+    finished_at: Moment | None = Field(description="None while it goes on.")
     status: TaskStatus
-    result: str | None
-    """The `repr` of the result, shortened; None if values are hidden."""
+    result: str | None = Field(description="The `repr` of the result, shortened; null if values are hidden.")
     error: str | None
     attempt: int
-    duration: float | None
-    """Seconds from its start to its end; None while it goes on."""
-    epoch: int | None = None
-    """With a backend: the number of the run among those of its task."""
-    slot: Moment | None = None
-    """With a backend: the scheduled moment; None for a requested run."""
-    owner: str | None = None
-    """With a backend: the instance that ran it."""
-    late: bool | None = None
-    """With a backend: whether its outcome came after the run had been given up."""
+    duration: float | None = Field(description="Seconds from its start to its end; null while it goes on.")
+    epoch: int | None = Field(None, description="With a backend: the number of the run among those of its task.")
+    slot: Moment | None = Field(None, description="With a backend: the scheduled moment; null for a requested run.")
+    owner: str | None = Field(None, description="With a backend: the instance that ran it.")
+    late: bool | None = Field(
+        None, description="With a backend: whether its outcome came after the run had been given up."
+    )
 
 
 class RunPage(BaseModel):
     """Runs, the newest first."""
 
     items: list[RunModel]
-    next_cursor: str | None
-    """The `cursor` of the next page; None if this is the last one."""
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null if this is the last one.")
 
 
 class PlannedRunModel(BaseModel):
@@ -235,10 +229,10 @@ class SimulationModel(BaseModel):
     """What would run, as if each run succeeded at once."""
 
     items: list[PlannedRunModel]
-    until: Moment
-    """The plan is whole up to here."""
-    is_truncated: bool
-    """There may be more runs before the end that was asked for: it was too many, or took too long."""
+    until: Moment = Field(description="The plan is whole up to here.")
+    is_truncated: bool = Field(
+        description="There may be more runs before the end that was asked for: it was too many, or took too long."
+    )
 
 
 class PauseModel(BaseModel):
@@ -251,7 +245,5 @@ class HealthModel(BaseModel):
     """Whether the scheduler works."""
 
     status: Literal["ok", "failing"]
-    loop: bool | None
-    """Whether a loop ticks; None if this process has none, and is not meant to."""
-    store: bool | None
-    """Whether the store answers; None without a backend."""
+    loop: bool | None = Field(description="Whether a loop ticks; null if this process has none, and is not meant to.")
+    store: bool | None = Field(description="Whether the store answers; null without a backend.")

@@ -13,8 +13,9 @@ from est_alan_scheduler.web.api.models import HealthModel, InstanceModel, PauseM
 class StatisticsQuery(Input):
     """Whose statistics."""
 
-    task: Annotated[str, Field(min_length=1)] | None = None
-    """Of the task of this id; of all runs of all tasks by default."""
+    task: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Of the task of this id; of all runs of all tasks by default."
+    )
 
 
 def instances(call: Call) -> list[InstanceModel]:

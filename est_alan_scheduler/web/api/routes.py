@@ -1,9 +1,12 @@
 """The table of endpoints."""
 
+from functools import cache
+from typing import Any
+
 from est_alan_scheduler.runs.statistics import Statistics
-from est_alan_scheduler.web.api import overview, preview, runs, tasks
+from est_alan_scheduler.web.api import events, overview, preview, runs, tasks
 from est_alan_scheduler.web.api.definitions import Draft
-from est_alan_scheduler.web.api.endpoint import Endpoint
+from est_alan_scheduler.web.api.endpoint import Call, Endpoint
 from est_alan_scheduler.web.api.models import (
     HealthModel,
     InstanceModel,
@@ -13,6 +16,7 @@ from est_alan_scheduler.web.api.models import (
     RunPage,
     SimulationModel,
 )
+from est_alan_scheduler.web.api.openapi import document
 from est_alan_scheduler.web.auth import Role
 
 PREVIEW = Endpoint(
@@ -23,6 +27,17 @@ PREVIEW = Endpoint(
     PreviewModel,
     body=Draft,
 )
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return document(ENDPOINTS)
+
+
+def description(_call: Call) -> dict[str, Any]:
+    """Return the OpenAPI document of all endpoints."""
+    return _document()
+
 
 RUNS = (
     Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery),
@@ -69,5 +84,19 @@ OVERVIEW = (
     Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
 )
 
-ENDPOINTS = (*tasks.ENDPOINTS, PREVIEW, *RUNS, *OVERVIEW)
+EVENTS = (
+    Endpoint(
+        "GET",
+        "/events",
+        events.events,
+        "What changes, as server-sent events: its kind, an id to resume by, and the ids of tasks; `reset` if some of"
+        " it was missed.",
+        str,
+        media_type=events.MEDIA_TYPE,
+    ),
+)
+
+DESCRIPTION = (Endpoint("GET", "/openapi.json", description, "This description, by OpenAPI 3.1.", dict[str, Any]),)
+
+ENDPOINTS = (*tasks.ENDPOINTS, PREVIEW, *RUNS, *OVERVIEW, *EVENTS, *DESCRIPTION)
 """All endpoints of the API, in the order of the OpenAPI document."""

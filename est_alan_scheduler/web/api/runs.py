@@ -26,32 +26,25 @@ _Id = Annotated[str, Field(min_length=1)]
 class RunQuery(Input):
     """Which runs."""
 
-    task: _Id | None = None
-    """Only runs of the task of this id."""
-    status: TaskStatus | None = None
-    """Only runs with this outcome."""
-    since: GivenMoment | None = None
-    """Only runs that started then or later."""
-    cursor: str | None = None
-    """`next_cursor` of the page before."""
+    task: _Id | None = Field(None, description="Only runs of the task of this id.")
+    status: TaskStatus | None = Field(None, description="Only runs with this outcome.")
+    since: GivenMoment | None = Field(None, description="Only runs that started then or later.")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
     limit: Limit = 100
 
 
 class UpcomingQuery(Input):
     """Which runs to come."""
 
-    until: GivenMoment | None = None
-    """Up to then. Without it, as many as `limit` says."""
+    until: GivenMoment | None = Field(None, description="Up to then. Without it, as many as `limit` says.")
     limit: Limit = 100
 
 
 class SimulationQuery(Input):
     """Which time to simulate."""
 
-    from_: GivenMoment | None = Field(None, alias="from")
-    """The begin; now by default."""
-    to: GivenMoment | None = None
-    """The end; 24 hours after the begin by default."""
+    from_: GivenMoment | None = Field(None, alias="from", description="The begin; now by default.")
+    to: GivenMoment | None = Field(None, description="The end; 24 hours after the begin by default.")
     limit: Limit = 1_000
 
 
