@@ -51,7 +51,13 @@ def _task(number: int) -> Task:
         fields["tags"] = ("rare", "daily")
     elif number % 5 == 0:
         fields["tags"] = ("daily",)
-    return Task(id=f"task-{number:06}", func=jobs.process_id, every={"minutes": 5 + number % 55}, **fields)
+    return Task(
+        id=f"task-{number:06}",
+        func=jobs.process_id,
+        every={"minutes": 5 + number % 55},
+        run_immediately=False,
+        **fields,
+    )
 
 
 def _fill(registry: TaskRegistry, size: int) -> None:
@@ -72,7 +78,7 @@ def _serve(registry: TaskRegistry) -> str:
     while not server.started:
         time.sleep(0.01)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    shown = httpx.get(f"{url}/api/tasks", params={"limit": _LIMIT}, headers=_HEADERS).json()
+    shown = httpx.get(f"{url}/api/tasks", params={"limit": _LIMIT}, headers=_HEADERS, timeout=60).json()
     return url
 
 
@@ -98,6 +104,7 @@ def main() -> int:
         print(f"registering {size:,} tasks ...", file=sys.stderr, flush=True)
         _fill(registry, size)
         registry.configure(backend=f"sqlite:///{Path(directory) / 'tasks.db'}")
+        registry.refresh()  # writes the tasks
         url = _serve(registry)
         with httpx.Client(base_url=url, headers=_HEADERS, timeout=60) as client:
             whole = client.get("/api/tasks", params={"limit": 1_000}).json()
