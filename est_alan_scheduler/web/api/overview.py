@@ -31,6 +31,11 @@ def statistics(call: Call) -> Statistics:
     return call.registry.statistics(call.query.task)
 
 
+def functions(call: Call) -> list[str]:
+    """Return the names of the functions that run here."""
+    return call.registry.known_functions()
+
+
 def pause(call: Call) -> PauseModel:
     """Return whether all tasks are paused."""
     call.site.refresh()
