@@ -59,7 +59,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http":
-            await self._answer(dict(scope), receive, _Answer(send))
+            await self._answer({"raw_path": _raw_path_of_wsgi(scope), **scope}, receive, _Answer(send))
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -165,6 +165,13 @@ def path_below(scope: Mapping[str, Any]) -> str:
     """Return the path of a request below the place where the site is mounted."""
     root, path = scope.get("root_path", "").rstrip("/"), str(scope["path"])
     return path[len(root) :] if path == root or path.startswith(root + "/") else path
+
+
+def _raw_path_of_wsgi(scope: Scope) -> bytes | None:
+    """Return the path as it was sent, which WSGI has as an extra only: in it, `%2F` is no slash."""
+    environ = scope.get("wsgi_environ", {})
+    url = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    return str(url).partition("?")[0].encode("latin-1") if url and url.startswith("/") else None
 
 
 def _query(scope: Scope) -> bytes:
