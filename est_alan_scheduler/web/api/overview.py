@@ -28,6 +28,8 @@ def instances(call: Call) -> list[InstanceModel]:
 
 def statistics(call: Call) -> Statistics:
     """Return counts of the runs that this process has recorded."""
+    if call.query.task is not None:
+        call.site.refresh()  # it may be new
     return call.registry.statistics(call.query.task)
 
 
