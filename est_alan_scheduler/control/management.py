@@ -50,7 +50,7 @@ class Management:
 
     def register(self, task: Task, replace: bool = False) -> Task:
         """Do what `TaskRegistry.register` says."""
-        check(task)
+        check(task, is_new=not self._parts.is_observer)  # which runs none, and may name a function of other instances
         uncallable = call_refusal(task)
         if uncallable is not None:
             raise InvalidValueError(uncallable)

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
 
-_FEWEST = Task.common_count
-"""Values of a task that has none of the rare fields, tags among them: a glance at their number is enough."""
-
-
 class Reports:
     """Answers of a registry about its tasks. They change nothing.
 
@@ -161,7 +157,7 @@ def selection(tag: str | None, status: TaskStatus | str | None, text: str | None
     if wanted is not None:
         conditions.append(lambda task: task.__dict__["status"] == wanted)
     if tag is not None:
-        conditions.append(lambda task: len(task.__dict__) > _FEWEST and tag in task.tags)
+        conditions.append(_tag_search(tag))
     if text:
         conditions.append(_text_search(text.casefold()))
     return reduce(_both, conditions) if conditions else None
@@ -171,25 +167,39 @@ def _both(one: Callable[[Task], bool], other: Callable[[Task], bool]) -> Callabl
     return lambda task: one(task) and other(task)
 
 
+# By `__dict__`, which lacks rare fields that are not set: a registry may have a hundred thousand tasks.
+
+
+def _tag_search(tag: str) -> Callable[[Task], bool]:
+    def is_found(task: Task) -> bool:
+        fields = task.__dict__
+        return "tags" in fields and tag in fields["tags"]
+
+    return is_found
+
+
 def _text_search(part: str) -> Callable[[Task], bool]:
     """Return what tells whether a text in lower case is found in a task: in its id, its name, its description."""
-    functions: dict[int, tuple[Any, bool]] = {}  # whether it is in the name of one: many tasks have the same
+    functions: dict[int, tuple[Any, bool]] = {}  # whether it is in the name of one
+    last: Any = None  # the function that was looked at last: many tasks have the same
+    is_in_last = False
 
     def is_found(task: Task) -> bool:
+        nonlocal last, is_in_last
         fields = task.__dict__
         if part in fields["id"].casefold():
             return True
-        if len(fields) > _FEWEST:
-            name, about = fields.get("name"), fields.get("description")
-            if about is not None and part in about.casefold():
-                return True
-            if name is not None:
-                return part in name.casefold()
+        if "description" in fields and part in (fields["description"] or "").casefold():
+            return True
+        if "name" in fields:
+            return part in (fields["name"] or "").casefold()
         func = fields["func"]
-        found = functions.get(id(func))
-        if found is None:  # kept with the function: as long as it lives, no other one has its number
-            found = functions[id(func)] = func, part in task.name.casefold()
-        return found[1]
+        if func is not last:
+            found = functions.get(id(func))
+            if found is None:  # kept with the function: as long as it lives, no other one has its number
+                found = functions[id(func)] = func, part in task.name.casefold()
+            last, is_in_last = found
+        return is_in_last
 
     return is_found
 
