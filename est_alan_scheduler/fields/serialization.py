@@ -12,7 +12,7 @@ from pydantic import PlainSerializer
 
 from est_alan_scheduler._support.signals import is_interruption
 from est_alan_scheduler._support.text import error_text, short_repr
-from est_alan_scheduler.fields.unknown_function import UnknownFunction
+from est_alan_scheduler.fields.unknown_function import is_unknown
 
 _FUNCTION = "function"
 _REMEDY = "only a module-level {}, named 'module:qualname', can be loaded"
@@ -70,7 +70,7 @@ def function_name(func: Callable[..., Any]) -> str:
 
     For a function that is unknown here: its name.
     """
-    if isinstance(func, UnknownFunction):
+    if is_unknown(func):
         return func.name
     try:
         return _importable_name(func) or short_repr(func)

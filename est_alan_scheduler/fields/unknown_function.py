@@ -1,6 +1,6 @@
 """Unknown functions: a task of a backend whose function this process has not named has a stand-in for it."""
 
-from typing import Any, Never
+from typing import Any, Never, TypeGuard
 
 from typing_extensions import override
 
@@ -29,7 +29,7 @@ class UnknownFunction:
 
     @override
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, UnknownFunction) and self.name == other.name
+        return is_unknown(other) and self.name == other.name
 
     @override
     def __hash__(self) -> int:
@@ -44,6 +44,6 @@ class UnknownFunction:
         return UnknownFunction, (self.name,)
 
 
-def is_unknown(func: object) -> bool:
+def is_unknown(func: object) -> TypeGuard[UnknownFunction]:
     """Return whether `func` is only the name of a function."""
-    return type(func) is UnknownFunction
+    return type(func) is UnknownFunction  # isinstance would run code of a class that has a `__class__` of its own

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.fields.unknown_function import UnknownFunction
+from est_alan_scheduler.fields.unknown_function import UnknownFunction, is_unknown
 from est_alan_scheduler.planning.clock_guard import ClockGuard
 from est_alan_scheduler.planning.entry import Entry, Holder, own
 from est_alan_scheduler.planning.indexes.dependents import Dependents
@@ -298,7 +298,7 @@ class Agenda:
 
     def _read_function(self, entry: Entry, func: object) -> None:
         """Note whether the function of a task is unknown here: the entry belongs into the one or the other heap."""
-        name = func.name if isinstance(func, UnknownFunction) else None
+        name = func.name if is_unknown(func) else None
         if name != self._unknown.get(entry):
             self._unfile(entry)
         self.stand_ins.note(entry, name)

@@ -10,6 +10,7 @@ from est_alan_scheduler._support.text import class_name, short_repr
 from est_alan_scheduler.fields.retry import NamedError, named_error
 from est_alan_scheduler.fields.serialization import function_name
 from est_alan_scheduler.fields.unknown_function import UnknownFunction as UnknownFunction
+from est_alan_scheduler.fields.unknown_function import is_unknown
 
 _REMEDY = "use a function at the top of an importable module, or give it a name: registry.expose(func, 'name')"
 _BUILTIN_ERRORS = {
@@ -32,7 +33,7 @@ class FunctionNames:
 
     def expose(self, func: Callable[..., Any], name: str | None = None) -> None:
         """Give a function a name, by default `"module:qualname"`; ValueError if it has none, or another one has it."""
-        if not callable(func) or isinstance(func, UnknownFunction):
+        if not callable(func) or is_unknown(func):
             raise InvalidValueError(f"only a function can be exposed, got {short_repr(func)}")
         if name is not None and (not isinstance(name, str) or not name):
             raise InvalidValueError(f"the name of a function must be a non-empty text, got {short_repr(name)}")
@@ -43,7 +44,7 @@ class FunctionNames:
 
         That of an unknown function is returned, and nothing else.
         """
-        if isinstance(func, UnknownFunction):
+        if is_unknown(func):
             return func.name
         name = self._names.get(func)
         if name is None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.fields.unknown_function import UnknownFunction, UnknownFunctionError
+from est_alan_scheduler.fields.unknown_function import UnknownFunctionError, is_unknown
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.indexes.due_heap import DueHeap
 from est_alan_scheduler.task import Task
@@ -72,7 +72,7 @@ class StandIns:
 def unknown_text(task: Task) -> str | None:
     """Return that the function of `task` is unknown here, and what to do; None if it is known."""
     func = task.func
-    if not isinstance(func, UnknownFunction):
+    if not is_unknown(func):
         return None
     return f"its function {short_repr(func.name)} is unknown here: register or expose it"
 
