@@ -48,6 +48,19 @@ class TestVersion:
         alone.register(adder())
         assert alone.version("a") == version
 
+    def test_is_the_same_where_the_function_is_unknown(self, join: Join) -> None:
+        worker, page = join(), join()
+        worker.expose(divmod, "by another name")
+        worker.register(adder(func=divmod))
+        worker.register(adder("b"))
+        page.refresh()
+        for task_id in ("a", "b"):
+            version = worker.version(task_id)
+            assert page.version(task_id) == version
+            page.update(task_id, if_version=version, timeout=5)
+            worker.refresh()
+            assert worker.version(task_id) == page.version(task_id) != version
+
     def test_changes_with_what_other_instances_change(self, pair: Pair) -> None:
         first, second = pair
         seen = [first.version("a")]

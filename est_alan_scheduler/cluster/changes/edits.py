@@ -12,10 +12,10 @@ from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition, Seen, escaped
+from est_alan_scheduler.cluster.changes.registrations import Registrations, log_new_code
 from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, encode
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, read, stored
-from est_alan_scheduler.cluster.registrations import Registrations, log_new_code
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
@@ -39,9 +39,11 @@ class Edits:
     _replica: Replica
     _agenda: Agenda
     _names: FunctionNames
-    _registrations: Registrations
     _removed: set[str] = field(default_factory=set)
     _by_code: set[str] = field(default_factory=set)  # the tasks whose next definition is what code says
+
+    def __post_init__(self) -> None:
+        self.registrations = Registrations(self._backend, self._records, self._replica, self._agenda, self._names)
 
     def manage(self, task: Task, values: dict[str, Any]) -> bool:
         """Set fields for all instances; return whether the task is still there."""
@@ -196,7 +198,7 @@ class Edits:
     def _share(self, tasks: list[Task]) -> None:
         """Share tasks that were put into the store of the registry by hand, or that the backend has outdated."""
         try:
-            self._registrations.join(tasks)
+            self.registrations.join(tasks)
         except ValueError as error:
             if len(tasks) == 1:
                 with self._records.lock:
