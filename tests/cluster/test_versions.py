@@ -180,6 +180,25 @@ class TestIfVersion:
         with pytest.raises(UnknownTaskError):
             verb(first, version)
 
+    @pytest.mark.parametrize("verb", VERBS[:2])
+    def test_of_two_equal_changes_of_the_same_version_one_wins(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch, verb: Callable[[TaskRegistry, str], Any]
+    ) -> None:
+        first, second = pair
+        version = first.version("a")
+        backend: Any = first._session and first._session.backend
+        change = backend.change
+
+        def be_late(changes: Any) -> Any:
+            monkeypatch.undo()
+            verb(second, version)
+            return change(changes)
+
+        monkeypatch.setattr(backend, "change", be_late)
+        with pytest.raises(ConflictError):
+            verb(first, version)
+        assert first.version("a") == second.version("a") != version
+
     def test_of_many_instances_with_the_same_version_one_wins(self, join: Join) -> None:
         registries = [join() for _ in range(4)]
         for registry in registries:
