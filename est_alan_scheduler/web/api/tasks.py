@@ -63,7 +63,7 @@ class TaskRunsQuery(Input):
 class RunRequest(Input):
     """A request of a run."""
 
-    force: bool = Field(False, description="True: the run does not wait for its dependencies.")
+    force: bool = Field(False, strict=True, description="True: the run does not wait for its dependencies.")
     args: list[Any] | None = Field(None, description="Arguments of this run, in place of those of the task.")
     kwargs: dict[str, Any] | None = Field(None, description="Keyword arguments of this run, in place of those.")
 
