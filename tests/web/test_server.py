@@ -119,6 +119,10 @@ class TestAddresses:
         with pytest.raises(InvalidValueError, match=r"^port must be an int from 0 to 65535, got "):
             serve(TaskRegistry(), port=port)
 
+    def test_its_connections_are_known_to_be_of_tcp_so_that_no_answer_waits_for_an_acknowledgement(self) -> None:
+        with serving() as server:
+            assert server._server._listener.proto == socket.IPPROTO_TCP
+
 
 class TestBrowsers:
     def test_the_url_opens_a_session(self) -> None:
