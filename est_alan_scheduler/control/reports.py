@@ -1,6 +1,6 @@
 """Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import islice, takewhile
@@ -17,6 +17,7 @@ from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
+    from est_alan_scheduler.runs.history import Key
     from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
 
@@ -111,24 +112,30 @@ class Reports:
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
     def history(
-        self, which: str | Task | None, status: TaskStatus | str | None, since: datetime | None, limit: int
+        self,
+        which: str | Task | None,
+        status: TaskStatus | str | None,
+        since: datetime | None,
+        limit: int,
+        before: Mapping[str, Any] | None,
     ) -> list[dict[str, Any]]:
         """Do what `TaskRegistry.history` says."""
         check_count("limit", limit, 0)
         task_id = None if which is None else id_of(which, " or None")
         _check_moment("since", since)
-        wanted = _status(status)
+        wanted, key = _status(status), _key(before)
         if self._parts.session is not None:
-            return self._parts.session.history(task_id, wanted, since, limit)
-        with self._parts.lock:
-            pasts = [
-                (task.id, list(task.history))
-                for task in list(self._parts.agenda.store.values())
-                if task_id is None or task.id == task_id
-            ]
-        from est_alan_scheduler.runs.history import latest_runs
+            return self._parts.session.history(task_id, wanted, since, limit, key)
+        from est_alan_scheduler.runs.history import Past, latest_runs
 
-        return latest_runs(pasts, wanted, since, limit)
+        with self._parts.lock, self._parts.agenda as agenda:
+            agenda.work_in(self._parts.hooks._now())
+            pasts = [
+                Past(task.id, list(task.history), 0 if entry.counters is None else entry.counters.runs)
+                for task in list(agenda.store.values())
+                if (task_id is None or task.id == task_id) and (entry := agenda.entries.get(task.id)) is not None
+            ]
+        return latest_runs(pasts, wanted, since, limit, key)
 
     def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""
@@ -214,6 +221,21 @@ def _status(value: object) -> TaskStatus | None:
     except ValueError as error:
         raise InvalidValueError(str(error)) from None
     return None if chosen is None else TaskStatus(chosen)
+
+
+def _key(run: object) -> "Key | None":
+    """Return the place of a run of a former answer in the history."""
+    if run is None:
+        return None
+    if isinstance(run, Mapping):
+        at, task_id, number = (run.get(name) for name in ("run_at", "task_id", "epoch"))
+        is_number = isinstance(number, int) and not isinstance(number, bool)
+        if isinstance(at, datetime) and isinstance(task_id, str) and is_number:
+            return to_utc(at), task_id, number
+    raise InvalidTypeError(
+        "before must be a run that history() has returned, with its run_at, task_id and epoch, or None, got "
+        + short_repr(run)
+    )
 
 
 def _check_moment(name: str, value: object) -> None:

@@ -67,7 +67,7 @@ class Guard:
             response = self._login(scope)
             if response is None:
                 await self._admit(scope, host)
-                await self._app(scope, _limited(receive), answer)
+                await self._app(scope, _limited(receive, answer), answer)
                 return
         except ClientDisconnect:
             return
@@ -196,7 +196,7 @@ def _check_body(headers: Headers, method: str) -> None:
         raise Problem(415, "the body must not be compressed")
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, answer: _Answer) -> Receive:
     """Return `receive` with a limit: a body that comes in chunks does not tell its length before."""
     size = 0
 
@@ -206,6 +206,8 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             size += len(message.get("body", b""))
             if size > MAX_BODY:
+                if answer.has_begun:  # a stream waits for the client to leave
+                    return {"type": "http.disconnect"}
                 raise Problem(413, f"the body may have at most {MAX_BODY} bytes")
         return message
 
