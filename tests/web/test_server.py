@@ -138,6 +138,10 @@ class TestAddresses:
         ):
             asyncio.run(block())
 
+    def test_its_connections_are_known_to_be_of_tcp_so_that_no_answer_waits_for_an_acknowledgement(self) -> None:
+        with serving() as server:
+            assert server._server._listener.proto == socket.IPPROTO_TCP
+
 
 class TestBrowsers:
     def test_the_url_opens_a_session(self) -> None:
