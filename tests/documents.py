@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -19,9 +21,10 @@ GUIDES = sorted((ROOT / "examples" / "guides").glob("*.md"))
 DOCUMENTS = [README, *GUIDES]
 PATIENCE = 60.0  # seconds until a process counts as stuck
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +while True:$", re.MULTILINE)
+_FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +while True:$|^serve\(", re.MULTILINE)
+_ADDRESS = re.compile(r"(?<=The tasks are at )http://127\.0\.0\.1:\d+/(?P<token>\?token=)?[\w-]*$", re.MULTILINE)
 
-_PACKAGES = {"cron=": "cronsim", '"sqlite:': "sqlalchemy"}
+_PACKAGES = {"cron=": "cronsim", '"sqlite:': "sqlalchemy", "est_alan_scheduler.web": "starlette"}
 """What needs a package without an import of it."""
 
 _RUNNER = """
@@ -124,8 +127,17 @@ def outputs_of(document: Path, directory: Path) -> list[str]:
         check=False,
     )
     assert (done.stderr, done.returncode) == ("", 0), done.stderr
-    outputs: list[str] = json.loads(done.stdout)
-    return outputs
+    return [_with_usual_address(output) for output in json.loads(done.stdout)]
+
+
+def on_a_free_port(code: str) -> str:
+    """Return code that serves on a free port: the usual one may be taken on this machine."""
+    return code.replace("serve(registry)", "serve(registry, port=0)")
+
+
+def _with_usual_address(output: str) -> str:
+    """Return an output with the usual port, and without the token, which is a new one each time."""
+    return _ADDRESS.sub(lambda match: f"http://127.0.0.1:8765/{'?token=…' if match['token'] else ''}", output)
 
 
 def run_until_stopped(block: Block, directory: Path) -> tuple[str, str, int]:
@@ -133,9 +145,28 @@ def run_until_stopped(block: Block, directory: Path) -> tuple[str, str, int]:
 
     It is stopped by SIGTERM if it handles that, else as by Ctrl+C.
     """
-    stop = signal.SIGTERM if "SIGTERM" in block.code else signal.SIGINT
+    stop = signal.SIGTERM if "signal.SIGTERM" in block.code else signal.SIGINT
+    with _process(block, directory) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in block.output.splitlines()]
+        process.send_signal(stop)
+        rest, errors = process.communicate(timeout=PATIENCE)
+    return _with_usual_address("".join(lines) + rest), errors, process.returncode
+
+
+@contextmanager
+def started_program(block: Block, directory: Path) -> Iterator[str]:
+    """Let a program that does not end run for the time of a block; yield the first line that it prints."""
+    with _process(block, directory) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline()
+
+
+@contextmanager
+def _process(block: Block, directory: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Start a program; kill it if it hangs, and at the end."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-W", "error", "-c", block.code],
+        [sys.executable, "-u", "-W", "error", "-c", on_a_free_port(block.code)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -146,14 +177,10 @@ def run_until_stopped(block: Block, directory: Path) -> tuple[str, str, int]:
     watchdog.start()
     with process:
         try:
-            assert process.stdout is not None
-            lines = [process.stdout.readline() for _ in block.output.splitlines()]
-            process.send_signal(stop)
-            rest, errors = process.communicate(timeout=PATIENCE)
+            yield process
         finally:
             watchdog.cancel()
             process.kill()
-    return "".join(lines) + rest, errors, process.returncode
 
 
 if __name__ == "__main__":
