@@ -32,6 +32,7 @@ INCOMPLETE = "IncompleteError: wednesday.csv is still being written"
 CHECKSUMS = ROOT / "examples" / "checksums.py"
 PERSISTENT_JOB = ROOT / "examples" / "persistent_job.py"
 WORKERS = ROOT / "examples" / "workers.py"
+OBSERVE = ROOT / "examples" / "observe.py"
 FROM_SCHEDULE = ROOT / "examples" / "from_schedule.py"
 FROM_APSCHEDULER = ROOT / "examples" / "from_apscheduler.py"
 WEB = ROOT / "examples" / "web.py"
@@ -428,6 +429,35 @@ def test_the_workers_share_the_tasks() -> None:
     ran = [re.fullmatch(r"worker (\d) ran ( *\d+): ([\d ]+)", line) for line in lines]
     tasks = sorted(task for match in ran if match for task in match[3].split())
     assert (tasks, total) == ([f"{number:02}" for number in range(50)], "50 runs of 50 tasks")
+
+
+@pytest.mark.slow
+def test_the_observer_manages_the_tasks_of_another_process_and_its_edits_survive_a_restart() -> None:
+    pytest.importorskip("sqlalchemy")
+    managed = [
+        "  prices: every 10 minutes, success, '12 prices read', <unknown function 'shop.prices'>",
+        "  news: every hour, paused, '3 news read', <unknown function 'shop.news'>",
+    ]
+    assert run(OBSERVE).splitlines() == [
+        "2 tasks, 1 instance, [] known here:",
+        "  prices: every hour, success, '12 prices read', <unknown function 'shop.prices'>",
+        "  news: every hour, success, '3 news read', <unknown function 'shop.news'>",
+        "One is paused, one is edited and has run again:",
+        *managed,
+        "  runs of prices: 2, of news: 1",
+        "After a restart of the worker, with the same code:",
+        *managed,
+    ]
+
+
+@pytest.mark.slow
+def test_the_observer_pauses_a_task_of_a_given_store(tmp_path: Path) -> None:
+    pytest.importorskip("sqlalchemy")
+    url = f"sqlite:///{tmp_path}/tasks.db"
+    registry = TaskRegistry(backend=url)
+    registry.task(id="a", every={"hours": 1})(print)
+    assert run(OBSERVE, url, "--pause", "a") == "  a: every hour, paused, None, <unknown function 'builtins:print'>\n"
+    registry.shutdown()
 
 
 @pytest.mark.slow
