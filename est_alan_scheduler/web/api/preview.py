@@ -42,15 +42,15 @@ def preview(call: Call) -> PreviewModel:
 
 
 class _Draft(TaskRegistry):
-    """A registry of one task, with the clock and the defaults of another one."""
+    """A registry of one task, with the time and the defaults of another one."""
 
     def __init__(self, registry: TaskRegistry) -> None:
         super().__init__(defaults=registry.defaults)
-        self._registry = registry
+        self._begin = registry._now()
 
     @override
     def _now(self) -> datetime:
-        return self._registry._now()
+        return self._begin
 
     def plan(self, task: Task) -> PlanModel:
         """Return the next slots of the task, whether it is paused or not; requests and retries are no slots."""

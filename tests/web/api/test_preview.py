@@ -50,6 +50,11 @@ class TestNew:
         found = shown(Client(TaskRegistry()), id="a", every={"hours": 1})
         assert [at[11:16] for at, _ in slots(found["plan"])][:3] == ["12:00", "13:00", "14:00"]
 
+    def test_a_slot_that_is_made_up_for_at_once_has_no_mark_while_the_clock_goes_on(self) -> None:
+        with freezegun.freeze_time(NOON, auto_tick_seconds=1):
+            found = shown(Client(TaskRegistry()), at="02:30", timezone="Europe/Berlin")
+        assert {mark for _, mark in slots(found["plan"])} == {None}
+
     def test_a_limit_and_an_end_leave_fewer_slots(self, noon: Any) -> None:
         client = Client(TaskRegistry())
         assert len(slots(shown(client, every={"hours": 1}, max_runs=3)["plan"])) == 3
