@@ -13,6 +13,7 @@ from est_alan_scheduler.backends.rows import (
     Definition,
     InstanceRow,
     Renewal,
+    RunKey,
     RunOutcome,
     RunRow,
     Seen,
@@ -198,9 +199,17 @@ class Backend(ABC):
 
     @abstractmethod
     def history(
-        self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
+        self,
+        task_id: str | None = None,
+        status: TaskStatus | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        before: RunKey | None = None,
     ) -> list[RunRow]:
-        """Return the latest runs, the oldest of them first; `since`: started at that instant or later."""
+        """Return the latest runs in the order of their keys, the oldest of them first.
+
+        `since`: started at that instant or later; `before`: with a lesser key, whether or not that run is still there.
+        """
 
     @abstractmethod
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:

@@ -8,10 +8,10 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.rows import ASSIGNABLE, Assignment, Definition, is_storable
 from est_alan_scheduler.fields.checks import near_miss
 
-SCHEMA = 4
+SCHEMA = 5
 """The version of the tables and keys that this code writes."""
 
-FORMER_SCHEMAS = (2, 3)
+FORMER_SCHEMAS = (2, 3, 4)
 """The versions that are brought up to date when a store is opened."""
 
 LONGEST_ID = 2_000

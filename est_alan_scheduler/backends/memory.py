@@ -20,6 +20,7 @@ from est_alan_scheduler.backends.rows import (
     Definition,
     InstanceRow,
     Renewal,
+    RunKey,
     RunOutcome,
     RunRow,
     Seen,
@@ -312,15 +313,22 @@ class MemoryBackend(Backend):
 
     @override
     def history(
-        self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
+        self,
+        task_id: str | None = None,
+        status: TaskStatus | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        before: RunKey | None = None,
     ) -> list[RunRow]:
         with self._lock:
             runs = [
                 run
                 for run in (self._all_runs() if task_id is None else self._runs.get(task_id, {}).values())
-                if (status is None or run.status == status) and (since is None or run.started >= since)
+                if (status is None or run.status == status)
+                and (since is None or run.started >= since)
+                and (before is None or run.key < before)
             ]
-        return sorted(runs, key=lambda run: (run.started, run.task_id, run.epoch))[-limit:] if limit > 0 else []
+        return sorted(runs, key=lambda run: run.key)[-limit:] if limit > 0 else []
 
     @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:

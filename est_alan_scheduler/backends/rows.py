@@ -189,6 +189,14 @@ class DeadRunOutcome(NamedTuple):
         return f"lease expired: owner {self.owner} stopped renewing"
 
 
+class RunKey(NamedTuple):
+    """The place of a run in the history. The order is that of the start, then of the bytes of the id in UTF-8."""
+
+    started: int
+    task_id: str
+    epoch: int
+
+
 class RunRow(NamedTuple):
     """One run in the history. The defaults are those of a run in flight."""
 
@@ -205,6 +213,11 @@ class RunRow(NamedTuple):
     late: bool = False
     """The run no longer had its task when it ended: its lease had expired, or the task had been removed or assigned a
     status. A run that was recorded as FAILED for that stays so: others have acted on it."""
+
+    @property
+    def key(self) -> RunKey:
+        """The place of the run in the history."""
+        return RunKey(self.started, self.task_id, self.epoch)
 
 
 class InstanceRow(NamedTuple):

@@ -1,6 +1,6 @@
 """The connection of a registry to a backend, through which it shares its tasks with other instances."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -39,22 +39,24 @@ def join(
     agenda: Agenda,
     names: FunctionNames,
     wake: Callable[[], None],
-    adopted: Collection[str] = (),
+    former: "ClusterSession | None" = None,
     is_observer: bool = False,
 ) -> "ClusterSession":
     """Share the tasks of a registry through `backend`, which is opened unless it is, and return the session of that.
 
-    The `adopted` ones, which only other instances of a former backend have registered, stay out of it. Raises
-    `TypeError` or `ValueError` for a value that is no backend, or a task that it cannot take; `ImportError` if it needs
-    an extra; `BackendUnavailableError`. Nothing is shared then.
+    Those that only other instances of the `former` session have registered stay out of it, and what code said of the
+    others is known from there. Raises `TypeError` or `ValueError` for a value that is no backend, or a task that it
+    cannot take; `ImportError` if it needs an extra; `BackendUnavailableError`. Nothing is shared then.
     """
     from est_alan_scheduler.cluster.session import ClusterSession  # here: a registry without a backend imports none
 
     opened_here = _open(backend) if opened is None else opened
     session = ClusterSession(opened_here, lease, recorder, agenda, names, wake, is_observer)
     session.is_ours = isinstance(backend, str)
+    adopted = set[str]() if former is None else set(former.records.adopted_ids())
+    session.replica.registered = {} if former is None else former.records.registered()
     try:
-        session.edits.join(task for task in list(agenda.store.values()) if task.id not in adopted)
+        session.registrations.join(task for task in list(agenda.store.values()) if task.id not in adopted)
         with recorder.lock:
             session.replica.order.is_outdated = True
             session.replica.order.restore()

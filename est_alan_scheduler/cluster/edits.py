@@ -2,23 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from threading import get_ident
 from typing import Any
 
-from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
-from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition, Seen, escaped
-from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, check_zone, decode, encode
+from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, encode
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
-from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, past_of, read, stored
+from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, read, stored
+from est_alan_scheduler.cluster.registrations import Registrations, log_new_code
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
@@ -31,7 +28,7 @@ _Edit = tuple[Task, KnownRow, dict[str, Any]]  # the last: fields that differ fr
 
 @dataclass(eq=False)
 class Edits:
-    """The edits of a registry: `join` for tasks that are registered, `push` for all that the agenda has noticed.
+    """The edits of a registry: `push` writes all that the agenda has noticed; the others write one change at once.
 
     The registry's lock guards them; the backend is never asked under it. A method that asks it may raise
     `BackendUnavailableError`.
@@ -42,91 +39,9 @@ class Edits:
     _replica: Replica
     _agenda: Agenda
     _names: FunctionNames
+    _registrations: Registrations
     _removed: set[str] = field(default_factory=set)
-    joins: int = 0
-    """How often this program has registered tasks so far."""
-    joining_thread: int = 0
-    """The thread that did so last."""
-
-    def check(self, task: Task) -> None:
-        """Raise `ValueError` for a task that cannot be shared."""
-        encode(task, self._names)
-        self._check_ids(task)
-
-    def _check_ids(self, task: Task) -> None:
-        for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
-            for task_id in ids:
-                if not self._backend.can_hold(task_id):
-                    raise InvalidValueError(
-                        f"the {name} of task {short_repr(task.id)} cannot be stored: the encoding of the database lacks"
-                        f" a character of {short_repr(task_id)}"
-                    )
-
-    def join(
-        self,
-        tasks: Iterable[Task],
-        refuse: Callable[[Task, bool], None] = lambda _, __: None,
-        put_in: Callable[[Task], None] = lambda _: None,
-    ) -> None:
-        """Share tasks: write their definitions if these are new, and take over their states.
-
-        `refuse` raises ValueError for a task that the registry, as it is then, does not take; its second argument tells
-        whether other instances have registered it. `put_in` puts a task into the registry. ValueError also if a task
-        cannot be shared. Nothing is written then. A task whose definition in the store makes no sense gets its own. One
-        whose state there cannot be read is put in, and is unresolved: its removal clears the row.
-        """
-        tasks, records = list(tasks), self._records
-        definitions = {task.id: encode(task, self._names) for task in tasks}
-        check_ids([Definition(task_id, "", "") for task_id in definitions])
-        for task in tasks:
-            self._check_ids(task)
-        with self._replica.sync_lock:
-            self._replica.refresh(definitions)
-            with records.lock:
-                for task in tasks:
-                    refuse(task, records.is_adopted(task.id))
-            known = {task.id: self._known_definition(task.id) for task in tasks}
-            rows = {task.id: self._new_row(task.id, definitions[task.id], known[task.id]) for task in tasks}
-            wanted = [
-                Definition(task.id, rows[task.id].definition.text(), rows[task.id].hash, task.paused) for task in tasks
-            ]
-            states = self._backend.define(wanted) if wanted else {}
-            nonsense = [one for one in wanted if self._is_nonsense(known[one.id], rows[one.id].definition, one.id)]
-            states |= self._backend.change([Change(one.id, one) for one in nonsense]) if nonsense else {}
-            limits = {task.id: task.history_limit for task in tasks if task.id in states and states[task.id].epoch}
-            runs = self._backend.past(limits)
-            past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in tasks if task.id in runs}
-            with records.lock, self._agenda:
-                self.joins, self.joining_thread = self.joins + bool(tasks), get_ident()
-                for task in tasks:
-                    self._replica.take_joined(task, rows[task.id], states.get(task.id), is_new=known[task.id] is None)
-                    if task.id in past:
-                        task.__dict__["history"] = past[task.id]
-                    put_in(task)
-
-    def _is_nonsense(self, known: TaskDefinition | None, own: TaskDefinition, task_id: str) -> bool:
-        """Return whether the definition in the store has to be written whatever hash stands beside it."""
-        return task_id in self._records.problems and (known is None or known.task != own.task)
-
-    def _known_definition(self, task_id: str) -> TaskDefinition | None:
-        if (row := self._records.row(task_id)) is not None:
-            return row.definition
-        found = self._records.unresolved.get(task_id)
-        with suppress(ValueError):
-            return self._replica.met.get(task_id) if found is None else decode(found.json)
-        return None
-
-    def _new_row(self, task_id: str, own: TaskDefinition, known: TaskDefinition | None) -> KnownRow:
-        """Return the row to be written: it keeps its place, an equal schedule the moment and the zone, as stored."""
-        armed = self._backend.now()
-        if known is not None:
-            if own.zone is not None and known.zone is not None:
-                check_zone(task_id, known)
-                own = own._replace(zone=known.zone)
-            if known.has_schedule_of(own) and known.armed is not None:
-                armed = known.armed
-        own = own._replace(armed=armed, place=self._replica.order.place(task_id, self._backend.now()))
-        return KnownRow(own, own.hash())
+    _by_code: set[str] = field(default_factory=set)  # the tasks whose next definition is what code says
 
     def manage(self, task: Task, values: dict[str, Any]) -> bool:
         """Set fields for all instances; return whether the task is still there."""
@@ -178,13 +93,21 @@ class Edits:
                 self.push()
         return replaced
 
-    def write_now(self, task: Task, replaced: dict[str, Any], armed: datetime | None) -> bool:
+    def write_now(self, task: Task, replaced: dict[str, Any], armed: datetime | None, is_code: bool = False) -> bool:
         """Write an edit of a task at once; return False if another instance was first, and its edit stands here now.
 
-        If the store is out of reach, the edit is undone, and so is the moment since when its slots count, `armed`.
+        If the store is out of reach, the edit is undone, and so is the moment since when its slots count, `armed`. With
+        `is_code`, the task is as code has registered it now.
         """
+        before = self._records.row(task.id)
+        former = None if before is None else before.definition
         try:
+            if is_code:
+                self._by_code.add(task.id)
             if task.id not in self.push():
+                after = self._records.row(task.id)
+                if is_code and former is not None and after is not None:
+                    log_new_code(task.id, former, after.definition)
                 return True
             self._replica.refresh()
         except BackendUnavailableError:
@@ -193,6 +116,8 @@ class Edits:
                 arm(task, armed)
             del edit  # without the lock: the `__del__` of an argument is user code
             raise
+        finally:
+            self._by_code.discard(task.id)
         return False
 
     def push(self) -> set[str]:
@@ -252,7 +177,10 @@ class Edits:
             if note is None:
                 edited.update(dict.fromkeys((*store, *records.known_ids())))
             else:
-                edited[note.id if isinstance(note, Task) else note[0]] = None
+                task_id = note.id if isinstance(note, Task) else note[0]
+                edited[task_id] = None
+                if note == (task_id, False) and records.is_adopted(task_id):
+                    self._replica.let_join(task_id)  # another task was put in its place by hand
             records.edit_log.popleft()  # not before: a Ctrl+C in between must not lose it
         touched = []
         for task_id in edited:
@@ -268,7 +196,7 @@ class Edits:
     def _share(self, tasks: list[Task]) -> None:
         """Share tasks that were put into the store of the registry by hand, or that the backend has outdated."""
         try:
-            self.join(tasks)
+            self._registrations.join(tasks)
         except ValueError as error:
             if len(tasks) == 1:
                 with self._records.lock:
@@ -351,6 +279,8 @@ class Edits:
         except ValueError as error:
             log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
             return None
+        if task.id not in self._by_code:
+            own = own.on(row.definition.registered)
         if own.hash() == row.hash:
             return None
         is_armed = own.has_schedule_of(row.definition)

@@ -50,6 +50,8 @@ class Replica:
     """The registry has another session by now."""
     met: dict[str, TaskDefinition] = field(default_factory=dict)
     """The stored definitions of tasks of the registry that are not shared yet."""
+    registered: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """What code registered last of tasks that are shared again: the store has lost them, or another one has them."""
 
     def __post_init__(self) -> None:
         self.sync_lock = threading.RLock()
@@ -190,9 +192,8 @@ class Replica:
         if snapshot.is_complete:
             self._drop_others(snapshot)
         for task_id in wanted - snapshot.states.keys():
-            if records.row(task_id) is not None and task_id in self._agenda.store:  # the store has lost it
-                records.forget(task_id)
-                records.mark_edited([task_id])
+            if records.row(task_id) is not None and task_id in self._agenda.store:
+                self._lose(task_id)
         for state in snapshot.states.values():
             self.take_state(state, now)
 
@@ -231,10 +232,13 @@ class Replica:
             self._agenda.drop(task_id)
         records.forget(task_id)
 
-    def take_joined(self, task: Task, row: KnownRow, state: State | None, is_new: bool) -> None:
+    def take_joined(
+        self, task: Task, row: KnownRow, state: State | None, is_new: bool, managed: Task | None = None
+    ) -> None:
         """Take over the state of a task from the answer to its definition; None if its row cannot be read.
 
-        `is_new` tells whether the store had no such task before. The caller holds the lock.
+        `is_new` tells whether the store had no such task before. The task gets the definition of `managed`, if that is
+        in force. The caller holds the lock.
         """
         records = self._records
         own(task, self._agenda.reference)
@@ -245,7 +249,10 @@ class Replica:
                 records.set_problem(task.id, problem or "", None, True)
             return
         former = records.row(task.id)
-        self.met.pop(task.id, None)
+        for found in (self.met, self.registered):
+            found.pop(task.id, None)
+        if managed is not None:
+            self._define(task, managed)
         records.clear_problem(task.id)
         records.set_row(task.id, row, is_adopted=False)
         self.order.put(task.id)
@@ -283,16 +290,26 @@ class Replica:
             self._agenda.add(task, now)
             self.order.put(task_id)
         else:
-            changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
-            self._replaced.append(task._store(changes))
-            # It says no less than one that is built: defaults of the registry may be filled in.
-            task.__pydantic_fields_set__.difference_update(changes.keys() - built.model_fields_set)
+            self._define(task, built)
         if news.armed is not None:
             arm(task, moment(news.armed))
         if is_unknown(task.func):
             self._unlogged.append(task_id)
         row.definition, row.hash = news, definition.hash
         self._records.changes.note(task_id)
+
+    def let_join(self, task_id: str) -> None:
+        """Let a task of the registry join the row of its id, which is known, as one that is registered does."""
+        if (row := self._records.row(task_id)) is not None:
+            self.met[task_id] = row.definition
+        self._records.forget(task_id)
+
+    def _define(self, task: Task, built: Task) -> None:
+        """Give a task the definition of another one."""
+        changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
+        self._replaced.append(task._store(changes))
+        # It says no less than one that is built: defaults of the registry may be filled in.
+        task.__pydantic_fields_set__.difference_update(changes.keys() - built.model_fields_set)
 
     def take_state(self, state: State, now: datetime | None = None) -> None:
         """Take over the state of a task, if that is newer, or set the task aside; the caller holds the lock."""
@@ -309,6 +326,7 @@ class Replica:
 
     def _drop(self, task_id: str) -> None:
         """Take a task whose row is known out of the registry."""
+        self.registered.pop(task_id, None)
         task = dict.get(self._agenda.store, task_id)
         if task is not None and self._records.row(task_id) is not None:
             self._replaced.append(task)
@@ -329,8 +347,14 @@ class Replica:
         for task_id in list(records.unresolved):
             records.clear_problem(task_id)
         for task_id in records.known_ids():
-            records.forget(task_id)
-            records.mark_edited([task_id])
+            self._lose(task_id)
+
+    def _lose(self, task_id: str) -> None:
+        """Mark a task to be written again: the store has lost it."""
+        if (row := self._records.row(task_id)) is not None:
+            self.registered[task_id] = row.definition.registered
+        self._records.forget(task_id)
+        self._records.mark_edited([task_id])
 
     def undo_claim(self, task_id: str, epoch: int, version: int) -> None:
         """Note that a claim is undone in the store, which made this version of the row; the caller holds the lock."""

@@ -10,12 +10,13 @@ from datetime import datetime
 from threading import get_ident
 from typing import Any
 
-from est_alan_scheduler._support.errors import WrongStateError
+from est_alan_scheduler._support.errors import InvalidValueError, WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler._support.text import listed
+from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
+from est_alan_scheduler.backends.rows import LARGEST, RunKey
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
@@ -25,6 +26,7 @@ from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
 from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
+from est_alan_scheduler.cluster.registrations import Registrations
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.fields.unknown_function import is_unknown
@@ -71,7 +73,8 @@ class ClusterSession:
         self.lease = Lease(backend, lease)
         self.records = TaskRecords(recorder.lock)
         self.replica = Replica(backend, self.lease, self.records, agenda, names)
-        self.edits = Edits(backend, self.records, self.replica, agenda, names)
+        self.registrations = Registrations(backend, self.records, self.replica, agenda, names)
+        self.edits = Edits(backend, self.records, self.replica, agenda, names, self.registrations)
         self._is_starting = True
         self._joins_seen = -1
         self._recorder = recorder
@@ -172,7 +175,7 @@ class ClusterSession:
         It has if it has not registered any since the last tick, or if the thread that does so is the one that ticks. A
         program that registers none at all works for others.
         """
-        joins, is_same_thread = self.edits.joins, self.edits.joining_thread == get_ident()
+        joins, is_same_thread = self.registrations.count, self.registrations.thread == get_ident()
         is_settled, self._joins_seen = joins == self._joins_seen or is_same_thread, joins
         if not joins or not is_settled:
             return
@@ -367,12 +370,21 @@ class ClusterSession:
         return [Instance(row.owner, moment(row.since), moment(row.lease_until)) for row in self.backend.instances()]
 
     def history(
-        self, task_id: str | None, status: TaskStatus | None, since: datetime | None, limit: int
+        self,
+        task_id: str | None,
+        status: TaskStatus | None,
+        since: datetime | None,
+        limit: int,
+        before: tuple[datetime, str, int] | None,
     ) -> list[dict[str, Any]]:
-        """Return runs as dicts, the latest `limit` of them, oldest first."""
-        if task_id is not None and not self.backend.can_hold(task_id):
+        """Return runs as dicts, the latest `limit` of them, oldest first; `before` has its start in UTC."""
+        if status is TaskStatus.PENDING or (task_id is not None and not self.backend.can_hold(task_id)):
             return []
-        runs = self.backend.history(task_id, status, None if since is None else to_instant(to_utc(since)), limit)
+        key = None if before is None else RunKey(to_instant(before[0]), *before[1:])
+        if key is not None and not (self.backend.can_hold(key.task_id) and 0 <= key.epoch <= LARGEST):
+            raise InvalidValueError(f"before must be a run that history() has returned, got {short_repr(key)}")
+        start = None if since is None else to_instant(to_utc(since))
+        runs = self.backend.history(task_id, status, start, limit, key)
         return [run_dict(run, self._agenda.store.get(run.task_id)) for run in runs]
 
 

@@ -124,6 +124,11 @@ class TaskRecords:
         """Return the ids of all tasks whose rows are known."""
         return [task_id for task_id, record in list(self._records.items()) if record.row is not None]
 
+    def registered(self) -> dict[str, dict[str, Any]]:
+        """Return what code registered last of all tasks whose rows are known."""
+        rows = [(task_id, record.row) for task_id, record in list(self._records.items())]
+        return {task_id: row.definition.registered for task_id, row in rows if row is not None}
+
     def ids(self, *states: ClaimState) -> list[str]:
         """Return the ids of all tasks in these states. It reads every record."""
         return [task_id for task_id, record in list(self._records.items()) if record.state in states]

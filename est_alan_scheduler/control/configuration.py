@@ -153,9 +153,8 @@ class Parts:
         session, former = None, self.session
         if backend is not None:
             opened = former.backend if former is not None and backend == self.backend else None
-            adopted = () if former is None else former.records.adopted_ids()
             recorder, agenda, names = self.recorder, self.agenda, self.functions
-            session = join(backend, opened, lease, recorder, agenda, names, self.wake, adopted, observe)
+            session = join(backend, opened, lease, recorder, agenda, names, self.wake, former, observe)
         if former is not None:
             former.retire(session)
         with self.lock:

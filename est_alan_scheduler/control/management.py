@@ -50,7 +50,7 @@ class Management:
 
     def register(self, task: Task, replace: bool = False) -> Task:
         """Do what `TaskRegistry.register` says."""
-        check(task)
+        check(task, is_new=not self._parts.is_observer)  # which runs none, and may name a function of other instances
         uncallable = call_refusal(task)
         if uncallable is not None:
             raise InvalidValueError(uncallable)
@@ -63,7 +63,9 @@ class Management:
             agenda.work_in(now)
             agenda.note_time(now)
             is_adopted = session is not None and session.records.is_adopted(task.id)
-            refused = refusal(task, agenda.store, agenda.dependents, is_adopted)
+            refused = None
+            if session is None or (task.id in agenda.store and not is_adopted):  # else it is asked after reading
+                refused = refusal(task, agenda.store, agenda.dependents, is_adopted)
             if refused is None and session is None:
                 dict.__setitem__(agenda.store, task.id, task)
                 arm(task, None)  # its slots count from now on
@@ -74,7 +76,7 @@ class Management:
                 return self.register(task, replace)  # another thread has registered one meanwhile
             raise InvalidValueError(refused)
         if session is not None:
-            session.edits.join([task], self._refuse, self._put_in)
+            session.registrations.join([task], self._refuse, self._put_in)
         self.publish("registered", task.id)
         return task
 
@@ -122,7 +124,7 @@ class Management:
             if former is None or (session is not None and session.records.is_adopted(task.id)):
                 return False
             if session is not None:
-                session.edits.check(task)
+                session.registrations.check(task)
             values, own = new_definition(task, former), set(former.model_fields_set)
             try:
                 if self._try_update(former, values, task) is not None:
@@ -158,7 +160,7 @@ class Management:
         if uncallable is None and not CALLED.isdisjoint(values):
             uncallable = refusal_of_requested(changed)
         if session is not None:
-            session.edits.check(changed)
+            session.registrations.check(changed)
         replaced = refused = since = None
         with sync_lock(session):
             stored = None if session is None or seen is None else session.edits.seen(before.id)
@@ -188,7 +190,7 @@ class Management:
                 replaced = session.edits.manage_if(stored, task, changed, values, implicit)
                 is_done = replaced is not None
             else:
-                is_done = session is None or session.edits.write_now(task, replaced or {}, since)
+                is_done = session is None or session.edits.write_now(task, replaced or {}, since, successor is not None)
             if successor is not None and session is not None and is_done:
                 with parts.lock, agenda:
                     is_done = put_in_place(parts, successor, task, values, replaced or {})
@@ -264,7 +266,7 @@ class Management:
         if uncallable is not None:
             raise InvalidValueError(uncallable)
         if self._parts.session is not None:
-            self._parts.session.edits.check(called)
+            self._parts.session.registrations.check(called)
         return arguments
 
     def _set(self, task_id: str, values: dict[str, Any], event: EventName | None) -> Task:

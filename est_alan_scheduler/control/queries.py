@@ -230,15 +230,18 @@ class RegistryQueries:
         status: TaskStatus | str | None = None,
         since: datetime | None = None,
         limit: int = 100,
+        before: Mapping[str, Any] | None = None,
     ) -> list[dict[str, Any]]:
-        """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, and `task_id`.
+        """Return the latest runs, at most `limit`, oldest first: dicts as in `Task.history`, `task_id` and `epoch`.
 
         `status`: only runs with this outcome; `since`: only runs that started then or later, in naive local time, or
-        aware. An unknown id has no runs and is no error: a backend keeps the runs of a task that is gone. A backend
-        adds `epoch`, `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an
-        invalid argument, `BackendUnavailableError`.
+        aware; `before`: only those before this run of a former answer. The runs are in the order of `run_at`, then of
+        `task_id`, then of `epoch`, the number of the run, so that the pages `before=page[0]` have each run once.
+        An unknown id has no runs and is no error: a backend keeps the runs of a task that is gone. A backend adds
+        `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an invalid argument,
+        `BackendUnavailableError`.
         """
-        return self._reports.history(task_id, status, since, limit)
+        return self._reports.history(task_id, status, since, limit, before)
 
     def statistics(self, task_id: str | Task | None = None) -> "Statistics":
         """Return counts of the runs of a task since it was registered, by default of all runs of all tasks.

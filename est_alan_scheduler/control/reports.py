@@ -1,6 +1,6 @@
 """Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import islice, takewhile
@@ -17,12 +17,9 @@ from est_alan_scheduler.runs.counters import RunCounters
 from est_alan_scheduler.task import Task, TaskStatus, id_of
 
 if TYPE_CHECKING:
+    from est_alan_scheduler.runs.history import Key
     from est_alan_scheduler.runs.statistics import Statistics
     from est_alan_scheduler.schedules.upcoming import PlannedRun
-
-
-_FEWEST = Task.common_count
-"""Values of a task that has none of the rare fields, tags among them: a glance at their number is enough."""
 
 
 class Reports:
@@ -115,24 +112,30 @@ class Reports:
         return runs if end is None else takewhile(lambda run: to_utc(run.at) <= end, runs)
 
     def history(
-        self, which: str | Task | None, status: TaskStatus | str | None, since: datetime | None, limit: int
+        self,
+        which: str | Task | None,
+        status: TaskStatus | str | None,
+        since: datetime | None,
+        limit: int,
+        before: Mapping[str, Any] | None,
     ) -> list[dict[str, Any]]:
         """Do what `TaskRegistry.history` says."""
         check_count("limit", limit, 0)
         task_id = None if which is None else id_of(which, " or None")
         _check_moment("since", since)
-        wanted = _status(status)
+        wanted, key = _status(status), _key(before)
         if self._parts.session is not None:
-            return self._parts.session.history(task_id, wanted, since, limit)
-        with self._parts.lock:
-            pasts = [
-                (task.id, list(task.history))
-                for task in list(self._parts.agenda.store.values())
-                if task_id is None or task.id == task_id
-            ]
-        from est_alan_scheduler.runs.history import latest_runs
+            return self._parts.session.history(task_id, wanted, since, limit, key)
+        from est_alan_scheduler.runs.history import Past, latest_runs
 
-        return latest_runs(pasts, wanted, since, limit)
+        with self._parts.lock, self._parts.agenda as agenda:
+            agenda.work_in(self._parts.hooks._now())
+            pasts = [
+                Past(task.id, list(task.history), 0 if entry.counters is None else entry.counters.runs)
+                for task in list(agenda.store.values())
+                if (task_id is None or task.id == task_id) and (entry := agenda.entries.get(task.id)) is not None
+            ]
+        return latest_runs(pasts, wanted, since, limit, key)
 
     def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""
@@ -161,7 +164,7 @@ def selection(tag: str | None, status: TaskStatus | str | None, text: str | None
     if wanted is not None:
         conditions.append(lambda task: task.__dict__["status"] == wanted)
     if tag is not None:
-        conditions.append(lambda task: len(task.__dict__) > _FEWEST and tag in task.tags)
+        conditions.append(_tag_search(tag))
     if text:
         conditions.append(_text_search(text.casefold()))
     return reduce(_both, conditions) if conditions else None
@@ -171,25 +174,39 @@ def _both(one: Callable[[Task], bool], other: Callable[[Task], bool]) -> Callabl
     return lambda task: one(task) and other(task)
 
 
+# By `__dict__`, which lacks rare fields that are not set: a registry may have a hundred thousand tasks.
+
+
+def _tag_search(tag: str) -> Callable[[Task], bool]:
+    def is_found(task: Task) -> bool:
+        fields = task.__dict__
+        return "tags" in fields and tag in fields["tags"]
+
+    return is_found
+
+
 def _text_search(part: str) -> Callable[[Task], bool]:
     """Return what tells whether a text in lower case is found in a task: in its id, its name, its description."""
-    functions: dict[int, tuple[Any, bool]] = {}  # whether it is in the name of one: many tasks have the same
+    functions: dict[int, tuple[Any, bool]] = {}  # whether it is in the name of one
+    last: Any = None  # the function that was looked at last: many tasks have the same
+    is_in_last = False
 
     def is_found(task: Task) -> bool:
+        nonlocal last, is_in_last
         fields = task.__dict__
         if part in fields["id"].casefold():
             return True
-        if len(fields) > _FEWEST:
-            name, about = fields.get("name"), fields.get("description")
-            if about is not None and part in about.casefold():
-                return True
-            if name is not None:
-                return part in name.casefold()
+        if "description" in fields and part in (fields["description"] or "").casefold():
+            return True
+        if "name" in fields:
+            return part in (fields["name"] or "").casefold()
         func = fields["func"]
-        found = functions.get(id(func))
-        if found is None:  # kept with the function: as long as it lives, no other one has its number
-            found = functions[id(func)] = func, part in task.name.casefold()
-        return found[1]
+        if func is not last:
+            found = functions.get(id(func))
+            if found is None:  # kept with the function: as long as it lives, no other one has its number
+                found = functions[id(func)] = func, part in task.name.casefold()
+            last, is_in_last = found
+        return is_in_last
 
     return is_found
 
@@ -204,6 +221,21 @@ def _status(value: object) -> TaskStatus | None:
     except ValueError as error:
         raise InvalidValueError(str(error)) from None
     return None if chosen is None else TaskStatus(chosen)
+
+
+def _key(run: object) -> "Key | None":
+    """Return the place of a run of a former answer in the history."""
+    if run is None:
+        return None
+    if isinstance(run, Mapping):
+        at, task_id, number = (run.get(name) for name in ("run_at", "task_id", "epoch"))
+        is_number = isinstance(number, int) and not isinstance(number, bool)
+        if isinstance(at, datetime) and isinstance(task_id, str) and is_number:
+            return to_utc(at), task_id, number
+    raise InvalidTypeError(
+        "before must be a run that history() has returned, with its run_at, task_id and epoch, or None, got "
+        + short_repr(run)
+    )
 
 
 def _check_moment(name: str, value: object) -> None:

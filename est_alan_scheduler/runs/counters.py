@@ -26,6 +26,11 @@ class RunCounters:
         self.late_sum = self.late_max = 0.0
         self.last_duration: float | None = None
 
+    @property
+    def runs(self) -> int:
+        """The runs that were counted."""
+        return self.successes + self.failures
+
     def count(
         self, attempt: int, duration: float | None, late: float | None, is_success: bool, total: "RunCounters"
     ) -> None:
@@ -67,9 +72,8 @@ class RunCounters:
 
         late = self.late
         lateness = Lateness(late, self.late_sum / late, self.late_max) if late else Lateness(0, None, None)
-        runs = self.successes + self.failures
         return Statistics(
-            runs,
+            self.runs,
             self.successes,
             self.failures,
             self.retries,

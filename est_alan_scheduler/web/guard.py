@@ -59,7 +59,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         elif scope["type"] == "http":
-            await self._answer(dict(scope), receive, _Answer(send))
+            await self._answer({"raw_path": _raw_path_of_wsgi(scope), **scope}, receive, _Answer(send))
 
     async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
@@ -67,7 +67,7 @@ class Guard:
             response = self._login(scope)
             if response is None:
                 await self._admit(scope, host)
-                await self._app(scope, _limited(receive), answer)
+                await self._app(scope, _limited(receive, answer), answer)
                 return
         except ClientDisconnect:
             return
@@ -167,6 +167,13 @@ def path_below(scope: Mapping[str, Any]) -> str:
     return path[len(root) :] if path == root or path.startswith(root + "/") else path
 
 
+def _raw_path_of_wsgi(scope: Scope) -> bytes | None:
+    """Return the path as it was sent, which WSGI has as an extra only: in it, `%2F` is no slash."""
+    environ = scope.get("wsgi_environ", {})
+    url = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    return str(url).partition("?")[0].encode("latin-1") if url and url.startswith("/") else None
+
+
 def _query(scope: Scope) -> bytes:
     return bytes(scope.get("query_string", b""))
 
@@ -189,7 +196,7 @@ def _check_body(headers: Headers, method: str) -> None:
         raise Problem(415, "the body must not be compressed")
 
 
-def _limited(receive: Receive) -> Receive:
+def _limited(receive: Receive, answer: _Answer) -> Receive:
     """Return `receive` with a limit: a body that comes in chunks does not tell its length before."""
     size = 0
 
@@ -199,6 +206,8 @@ def _limited(receive: Receive) -> Receive:
         if message["type"] == "http.request":
             size += len(message.get("body", b""))
             if size > MAX_BODY:
+                if answer.has_begun:  # a stream waits for the client to leave
+                    return {"type": "http.disconnect"}
                 raise Problem(413, f"the body may have at most {MAX_BODY} bytes")
         return message
 

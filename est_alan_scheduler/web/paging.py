@@ -12,8 +12,11 @@ from est_alan_scheduler.control.reports import selection
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 
-_MOST_WALKED = 2_000
-"""Tasks that are looked at in the order of ids. Many are faster in that of the registry: so they lie in memory."""
+_STEP = 2_000
+"""Tasks that are looked at in the order of ids before it is decided how to go on."""
+
+_DEARER = 3
+"""How many times dearer a look in that order is than one in the order of the registry, in which they lie in memory."""
 
 _sorted_ids: "weakref.WeakKeyDictionary[TaskRegistry, tuple[list[str], list[str]]]" = weakref.WeakKeyDictionary()
 """The ids of a registry in its own order, and sorted."""
@@ -60,11 +63,19 @@ def page(
 def _chosen(
     registry: TaskRegistry, ids: list[str], start: int, number: int, is_chosen: Callable[[Task], bool]
 ) -> list[Task]:
-    end = start + _MOST_WALKED
-    found = list(islice(filter(is_chosen, _tasks(registry, ids[start:end])), number))
-    if len(found) == number or end >= len(ids):
-        return found
-    last = ids[end - 1]
+    """Return the first tasks of a choice: in the order of ids as long as a page is soon full, else out of all."""
+    found: list[Task] = []
+    at = start
+    while True:
+        step = ids[at : at + _STEP]
+        found += islice(filter(is_chosen, _tasks(registry, step)), number - len(found))
+        at += len(step)
+        if len(found) == number or at >= len(ids):
+            return found
+        expected = (at - start) / max(len(found), 1) * (number - len(found))  # looks to come, by those so far
+        if expected * _DEARER > len(ids):
+            break
+    last = ids[at - 1]
     rest = (task for task in filter(is_chosen, registry) if task.id > last)
     return found + nsmallest(number - len(found), rest, key=attrgetter("id"))
 

@@ -35,6 +35,7 @@ _INDEXES = {
 CREATE INDEX ix_{name}_tasks_removed ON {name}_tasks (revision) WHERE removed = true;
 CREATE INDEX ix_{name}_tasks_kept ON {name}_tasks (kept_until) WHERE removed = true""",
 }
+_INDEXES[4] = _INDEXES[3]
 _NUMBER = "BIGINT DEFAULT 0 NOT NULL, "
 _BLANK = {"attempt": 0, "misfires": 0, "run_requested": 0, "paused": 0, "token": ""}
 _RUN = {"slot": "", "attempt": 1, "owner": "me", "status": "success", "result": "", "error": ""}
@@ -74,6 +75,7 @@ _LISTS = {
     2: {"revisions": {"a": 3, "gone": 5}},
     3: {"revisions": {"a": 3}, "removed": {"gone": 5}, "kept": {"gone": 0}},
 }
+_LISTS[4] = _LISTS[3]
 
 
 def write(store: Store, schema: int) -> None:
@@ -99,8 +101,9 @@ def write(store: Store, schema: int) -> None:
 
 
 def _statements(name: str, kind: str, schema: int) -> list[str]:
-    of_meta = f"dropped_revision {_NUMBER}dropped_version {_NUMBER}" if schema == 3 else ""
-    of_tasks = f"kept_until {_NUMBER}" if schema == 3 else ""
+    of_meta = f"dropped_revision {_NUMBER}dropped_version {_NUMBER}" if schema >= 3 else ""
+    of_tasks = f"kept_until {_NUMBER}" if schema >= 3 else ""
+    of_tasks += f"runs {_NUMBER}consecutive_failures INTEGER DEFAULT 0 NOT NULL, run_arguments TEXT, " * (schema == 4)
     indexes = _INDEXES[schema].format(name=name)
     columns = {"of_meta": of_meta, "of_tasks": of_tasks, "indexes": indexes}
     return _TABLES.format(name=name, key=kind, schema=schema, **columns).split(";\n")

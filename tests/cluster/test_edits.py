@@ -169,7 +169,7 @@ class TestManagement:
         first.tick()
         assert [(r.store["a"].timeout, r.store["a"].misfire_grace) for r in (first, second)] == [(5, 7), (5, 7)]
 
-    def test_the_code_of_the_latest_start_replaces_an_earlier_update_and_a_later_update_replaces_the_code(
+    def test_new_code_of_the_latest_start_replaces_an_earlier_update_and_a_later_update_replaces_the_code(
         self, join: Join, clock: Clock
     ) -> None:
         first = join()
@@ -177,9 +177,9 @@ class TestManagement:
         first.tick()
         first.update("a", every={"seconds": 10}, args=(5, 6))
         second = join()
-        again = second.register(adder())
+        again = second.register(adder(args=(3, 4)))
         first.tick()
-        assert [(one.every, one.args) for one in (task, again)] == [(MINUTE, (1, 2))] * 2
+        assert [(one.every, one.args) for one in (task, again)] == [(MINUTE, (3, 4))] * 2
         clock.advance(10)
         first.tick()
         assert runs(first, "a") == 1

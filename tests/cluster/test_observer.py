@@ -19,6 +19,7 @@ from est_alan_scheduler import (
     start_scheduler,
 )
 from est_alan_scheduler.backends import MemoryBackend
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
 from tests.cluster.helpers import Join, adder, at, claim_and_die, outlive_lease, reap, runs, spawn
@@ -144,6 +145,17 @@ class TestStartsNothing:
         worker.tick()
         observer.refresh()
         assert (task.status, task.result, runs(observer, "a")) == (TaskStatus.SUCCESS, 3, 1)
+
+    def test_a_task_that_it_registers_may_have_a_function_of_others(self, worker: TaskRegistry, join: Join) -> None:
+        worker.register(adder("a"))
+        observer = join(observe=True)
+        observer.refresh()
+        func = observer["a"].func
+        assert is_unknown(func)
+        observer.register(adder("b", func=func))
+        worker.tick()
+        worker.tick()
+        assert worker["b"].result == worker["a"].result == 3
 
     def test_its_end_leaves_the_others_alone(self, observer: TaskRegistry, worker: TaskRegistry) -> None:
         worker.register(adder())

@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler.backends import Backend, MemoryBackend
-from est_alan_scheduler.runs.history import latest_runs
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.runs.history import Past, latest_runs
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
-from tests.cluster.helpers import adder
+from tests import jobs
+from tests.backends.stores import Clock
+from tests.cluster.helpers import MINUTE, adder
 from tests.frozen import SECOND, START, Frozen, boom, work
 from tests.messages import missing
 
@@ -19,7 +22,7 @@ def run(second: int, status: str = "success") -> dict[str, Any]:
     return {"run_at": START + second * SECOND, "status": status}
 
 
-PASTS = [("a", [run(1), run(4, "failed")]), ("b", [run(2), run(3)])]
+PASTS = [Past("a", [run(1), run(4, "failed")], 2), Past("b", [run(2), run(3)], 7)]
 
 
 def shown(runs: list[dict[str, Any]]) -> str:
@@ -47,7 +50,7 @@ def test_history_returns_the_latest_runs_oldest_first(
 def test_history_is_ordered_by_instant_across_zones(set_zone: Callable[[str], None]) -> None:
     set_zone("Asia/Seoul")  # nine hours ahead of UTC
     aware = START.replace(hour=3, tzinfo=UTC)
-    pasts = [("a", [run(1)]), ("b", [{"run_at": aware, "status": "success"}])]
+    pasts = [Past("a", [run(1)], 1), Past("b", [{"run_at": aware, "status": "success"}], 1)]
     assert [line["task_id"] for line in latest_runs(pasts, None, None, 9)] == ["b", "a"]
     assert [line["task_id"] for line in latest_runs(pasts, None, aware + SECOND, 9)] == ["a"]
 
@@ -57,7 +60,7 @@ def test_a_history_entry_equals_that_of_the_task() -> None:
     done = registry.register(Task(id="a", every={"seconds": 1}, func=work))
     registry.register(Task(id="b", every={"seconds": 1}, func=boom))
     registry.tick()
-    assert registry.history("a") == [{"task_id": "a", **done.history[0]}]
+    assert registry.history("a") == [{"task_id": "a", **done.history[0], "epoch": 1}]
     assert [run["task_id"] for run in registry.history(status="failed")] == ["b"]
 
 
@@ -93,3 +96,86 @@ def test_a_registry_without_a_backend_has_a_history() -> None:
     assert (bad["task_id"], bad["error"]) == ("bad", "ValueError: boom")
     assert [run["task_id"] for run in registry.history(limit=1)] == ["bad"]
     assert registry.history(since=datetime.max) == registry.history(limit=0) == registry.history("c") == []
+
+
+def pages(registry: TaskRegistry, size: int, **asked: Any) -> list[dict[str, Any]]:
+    """Return the history page by page, put together."""
+    found = [registry.history(limit=size, **asked)]
+    while found[-1]:
+        found.append(registry.history(limit=size, before=found[-1][0], **asked))
+    return [run for page in reversed(found) for run in page]
+
+
+class TestBefore:
+    @pytest.fixture
+    def registry(self) -> TaskRegistry:
+        """Return a registry with several runs of each task at the same moment."""
+        registry = Frozen()
+        for name in "bac":
+            registry.register(Task(id=name, every=MINUTE, func=boom if name == "c" else work, history_limit=4))
+        for _ in range(6):
+            for name in "bac":
+                registry.run_now(name)
+            registry.tick()
+        return registry
+
+    @pytest.mark.parametrize("size", [1, 2, 3, 5, 11, 12, 13, 100])
+    @pytest.mark.parametrize("asked", [{}, {"task_id": "a"}, {"status": "failed"}, {"since": START}])
+    def test_pages_of_any_size_have_each_run_once(self, registry: Frozen, size: int, asked: dict[str, Any]) -> None:
+        whole = registry.history(limit=1_000, **asked)
+        assert pages(registry, size, **asked) == whole
+        assert [(run["task_id"], run["epoch"]) for run in registry.history()] == [
+            (name, number) for name in "abc" for number in (3, 4, 5, 6)
+        ]
+
+    def test_a_page_stays_the_same_while_more_runs_are_recorded(self, registry: Frozen) -> None:
+        page = registry.history("a", limit=1)
+        before = registry.history("a", before=page[0])
+        registry.run_now("a")
+        registry.tick()
+        assert registry.history("a", before=page[0]) == before[1:]  # the oldest is not kept any more
+
+    def test_a_run_of_another_program_is_given_by_its_key(self, registry: Frozen) -> None:
+        run = registry.history()[5]
+        key = {"run_at": to_utc(run["run_at"]).replace(tzinfo=UTC), "task_id": run["task_id"], "epoch": run["epoch"]}
+        assert registry.history(before=key) == registry.history()[:5]
+
+    @pytest.mark.parametrize("backend", [None, MemoryBackend()])
+    @pytest.mark.parametrize(
+        "before",
+        [
+            5,
+            {},
+            START,
+            {"run_at": "2020-01-01", "task_id": "a", "epoch": 1},
+            {"run_at": START, "task_id": 1, "epoch": 1},
+            {"run_at": START, "task_id": "a", "epoch": True},
+        ],
+    )
+    def test_anything_but_a_run_is_refused(self, backend: Backend | None, before: Any) -> None:
+        expected = "before must be a run that history() has returned, with its run_at, task_id and epoch, or None, got "
+        with pytest.raises(TypeError) as caught:
+            TaskRegistry(backend=backend).history(before=before)
+        assert str(caught.value).startswith(expected)
+
+    @pytest.mark.parametrize(("task_id", "epoch"), [("x\0", 1), ("a", -1), ("a", 2**63)])
+    def test_a_run_that_no_backend_can_have_is_refused(self, task_id: str, epoch: int) -> None:
+        registry = TaskRegistry(backend=MemoryBackend())
+        with pytest.raises(ValueError, match=r"before must be a run that history\(\) has returned, got RunKey"):
+            registry.history(before={"run_at": START, "task_id": task_id, "epoch": epoch})
+
+
+def test_the_history_of_a_backend_has_pages_too(join: Callable[..., TaskRegistry], set_zone: Any, clock: Clock) -> None:
+    set_zone("Europe/Berlin")
+    clock.now = 1_792_886_400_000_000  # before a clock change: this hour of wall time comes twice
+    registry = join()
+    registry.register(adder("a", timezone="Asia/Seoul"))
+    registry.register(adder("b", args=(1,), func=abs))
+    registry.register(adder("c", func=jobs.boom, args=()))
+    for _ in range(8):
+        registry.tick()
+        clock.advance(600)
+    for asked in ({}, {"task_id": "b"}, {"status": "failed"}, {"status": "running"}, {"status": "pending"}):
+        for size in (1, 2, 5, 100):
+            assert pages(registry, size, **asked) == registry.history(**asked)
+    assert len(registry.history()) == 24

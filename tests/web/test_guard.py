@@ -153,6 +153,18 @@ class TestBodies:
         assert post(guarded(echo), headers, *[chunk] * 4, b"x", *[chunk] * 9).status == 413
         assert echo.lengths == [len(chunk)] * 4 + [0] + [len(chunk)] * 4
 
+    def test_a_large_body_ends_a_stream(self) -> None:
+        received: list[str] = []
+
+        async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while received[-1:] != ["http.disconnect"]:
+                received.append((await receive())["type"])
+            await send({"type": "http.response.body", "body": b"end"})
+
+        reply = call(guarded(stream), "GET", "/", bearer(MANAGE), *[b"x" * (MAX_BODY // 2)] * 4)
+        assert (reply.content, received) == (b"end", ["http.request", "http.request", "http.disconnect"])
+
     def test_the_limit_holds_for_the_api_and_for_a_length_that_lies(self) -> None:
         endpoint = Endpoint("POST", "/", lambda call: 1, "Test.", int, body=Input)
         app = guarded(Api(Site(TaskRegistry()), [endpoint]))

@@ -32,7 +32,7 @@ def task(task_id: str, number: int) -> Task:
 
 @pytest.fixture(params=[2_000, 3])
 def walked(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paging, "_MOST_WALKED", request.param)
+    monkeypatch.setattr(paging, "_STEP", request.param)
 
 
 @pytest.mark.usefixtures("walked")

@@ -78,7 +78,7 @@ class TestAddresses:
     @pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "192.0.2.1", "2001:db8::1", "example.com", "127.0.0.1.a"])
     def test_on_another_address_it_refuses_to_start_without_authentication(self, host: str) -> None:
         with pytest.raises(InvalidValueError) as caught:
-            serve(TaskRegistry(), host, 0)
+            serve(TaskRegistry(), host, 0, blocking=False).stop()
         assert str(caught.value) == (
             f'{host!r} can be reached from other machines, so serve needs auth=Token("…"), '
             'auth=Basic({"ann": "…"}) or auth=a function (request) -> Role | None'
@@ -108,16 +108,20 @@ class TestAddresses:
         with serving() as server:
             port = urlsplit(server.url).port
             with pytest.raises(OSError, match=rf"cannot serve on 127\.0\.0\.1, port {port}: Address already in use"):
-                serve(TaskRegistry(), port=port or 0)
+                serve(TaskRegistry(), port=port or 0, blocking=False).stop()
 
     def test_a_host_that_is_not_there_is_named(self) -> None:
         with pytest.raises(OSError, match=r"cannot serve on 192\.0\.2\.1, port 0: "):
-            serve(TaskRegistry(), "192.0.2.1", 0, auth=TOKEN)
+            serve(TaskRegistry(), "192.0.2.1", 0, auth=TOKEN, blocking=False).stop()
 
     @pytest.mark.parametrize("port", [-1, 65_536, "80", True, 1.0, None])
     def test_a_port_is_a_number(self, port: Any) -> None:
         with pytest.raises(InvalidValueError, match=r"^port must be an int from 0 to 65535, got "):
-            serve(TaskRegistry(), port=port)
+            serve(TaskRegistry(), port=port, blocking=False).stop()
+
+    def test_its_connections_are_known_to_be_of_tcp_so_that_no_answer_waits_for_an_acknowledgement(self) -> None:
+        with serving() as server:
+            assert server._server._listener.proto == socket.IPPROTO_TCP
 
 
 class TestBrowsers:

@@ -1,5 +1,6 @@
 """The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
+import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
@@ -38,6 +39,7 @@ from est_alan_scheduler.backends.rows import (
     Definition,
     InstanceRow,
     Renewal,
+    RunKey,
     RunOutcome,
     RunRow,
     Seen,
@@ -262,19 +264,25 @@ class RedisBackend(Backend):
 
     @override
     def history(
-        self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
+        self,
+        task_id: str | None = None,
+        status: TaskStatus | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        before: RunKey | None = None,
     ) -> list[RunRow]:
-        found: dict[tuple[str, int], RunRow] = {}
-        for keys in self._keys_of_runs(task_id, since, limit):
+        found: dict[RunKey, RunRow] = {}
+        for keys in self._keys_of_runs(task_id, since, limit, before):
             found.update(
-                ((run.task_id, run.epoch), run)
+                (run.key, run)
                 for run in self._runs(keys)
-                if (status is None or run.status == status) and (since is None or run.started >= since)
+                if (status is None or run.status == status)
+                and (since is None or run.started >= since)
+                and (before is None or run.key < before)
             )
             if len(found) >= limit:
                 break
-        runs = sorted(found.values(), key=lambda run: (run.started, run.task_id, run.epoch))
-        return runs[-limit:] if limit > 0 else []
+        return [found[key] for key in sorted(found)[-limit:]] if limit > 0 else []
 
     @override
     def past(self, limits: Mapping[str, int]) -> dict[str, list[RunRow]]:
@@ -283,20 +291,33 @@ class RedisBackend(Backend):
     def _epochs(self, ids: Collection[str]) -> list[tuple[str, int]]:
         return [(task_id, int(epoch)) for task_id, epoch in self._each(scripts.EPOCHS, list(ids))]
 
-    def _keys_of_runs(self, task_id: str | None, since: int | None, limit: int) -> Iterator[list[tuple[str, int]]]:
+    def _keys_of_runs(
+        self, task_id: str | None, since: int | None, limit: int, before: RunKey | None
+    ) -> Iterator[list[tuple[str, int]]]:
         """Yield batches of task ids and epochs, the latest start first; those of a single task are one batch."""
         if task_id is not None:
             yield self._epochs([task_id])
             return
-        size, start = min(max(limit, 100), 1_000), 0
-        least = "-inf" if since is None else since
+        key, size, least = self._prefix + "history", min(max(limit, 100), 1_000), -math.inf if since is None else since
+        place = 0 if before is None else self._place_after(key, before)
         while True:
-            with self._guard():
-                members = self._client.zrevrangebyscore(self._prefix + "history", "+inf", least, start=start, num=size)
-            yield [(to_id(member[:-17]), int(member[-16:])) for member in members if RUN_MEMBER.fullmatch(member)]
-            if len(members) < size:
+            with self._guard():  # by place, which costs the same wherever that is
+                found = self._client.zrevrange(key, place, place + size - 1, withscores=True)
+            members = [member for member, started in found if started >= least and RUN_MEMBER.fullmatch(member)]
+            yield [(to_id(member[:-17]), int(member[-16:])) for member in members]
+            if len(found) < size or found[-1][1] < least:
                 return
-            start += size
+            place, size = place + size, 1_000
+
+    def _place_after(self, key: str, run: RunKey) -> int:
+        """Return the place in the history behind a run; if that is gone, of the first run that started no later."""
+        member = f"{run.task_id}\0{run.epoch:016}"
+        with self._guard():
+            if self._client.zscore(key, member) == run.started:
+                place = self._client.zrevrank(key, member)
+                if place is not None:
+                    return int(place) + 1
+            return int(self._client.zcount(key, f"({run.started}", "+inf"))
 
     def _runs(self, keys: Sequence[tuple[str, int]]) -> list[RunRow]:
         found = self._each(scripts.RUNS, [[task_id, str(epoch)] for task_id, epoch in keys])

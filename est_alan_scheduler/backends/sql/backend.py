@@ -18,6 +18,7 @@ from est_alan_scheduler.backends.rows import (
     Definition,
     InstanceRow,
     Renewal,
+    RunKey,
     RunRow,
     Seen,
     Snapshot,
@@ -30,6 +31,15 @@ from est_alan_scheduler.task import TaskStatus
 
 _ID = State._fields.index("id")
 _MOST = 2**63 - 1  # the largest LIMIT
+_ENDED, _IN_FLIGHT = "r.finished IS NOT NULL", "r.finished IS NULL"
+_PARTS: dict[TaskStatus | None, tuple[str, ...]] = {
+    None: (_ENDED, _IN_FLIGHT),
+    TaskStatus.SUCCESS: (f"{_ENDED} AND r.status = 'success'",),
+    TaskStatus.FAILED: ("r.status = 'failed'",),
+    TaskStatus.RUNNING: (_IN_FLIGHT,),
+    TaskStatus.PENDING: ("1 = 0",),
+}
+"""The parts of the history by the indexes that have them; those in flight are few, and are sorted."""
 
 
 class SqlBackend(SqlEngine):
@@ -221,16 +231,30 @@ class SqlBackend(SqlEngine):
 
     @override
     def history(
-        self, task_id: str | None = None, status: TaskStatus | None = None, since: int | None = None, limit: int = 100
+        self,
+        task_id: str | None = None,
+        status: TaskStatus | None = None,
+        since: int | None = None,
+        limit: int = 100,
+        before: RunKey | None = None,
     ) -> list[RunRow]:
-        asked = {"task_id": task_id, "status": None if status is None else status.value, "started": since}
-        parameters = {name: value for name, value in asked.items() if value is not None}
-        where = " AND ".join(f"r.{name} {'>=' if name == 'started' else '='} :{name}" for name in parameters)
-        statement = (
-            f"SELECT {RUN} FROM {self._tables.runs} r WHERE {where or '1 = 1'}"
-            " ORDER BY r.started DESC, r.task_id DESC, r.epoch DESC LIMIT :limit"
-        )
-        return self._read_runs(statement, parameters, limit)[::-1]
+        where, parameters = list[str](), dict[str, Any]()
+        if since is not None:
+            where, parameters["since"] = ["r.started >= :since"], since
+        if before is not None:
+            where.append("(r.started, r.task_id, r.epoch) < (:started, :task_id, :epoch)")
+            parameters |= before._asdict()
+        parts = _PARTS[status]
+        if task_id is not None:
+            parts, parameters["id"] = ("r.task_id = :id",), task_id
+            where += [] if status is None else [f"r.status || '' = '{status.value}'"]  # not by the index of failures
+        selects = [
+            f"SELECT {RUN} FROM {self._tables.runs} r WHERE {' AND '.join([part, *where])}"
+            + _latest("r.", is_sorted=task_id is None and part is not _IN_FLIGHT)
+            for part in parts
+        ]
+        union = " UNION ALL ".join(f"SELECT * FROM ({select}) part" for select in selects) + _latest()
+        return self._read_runs(selects[0] if len(selects) == 1 else union, parameters, limit)[::-1]
 
     def _read_runs(self, statement: str, parameters: dict[str, Any], limit: int, is_dead: bool = False) -> list[RunRow]:
         """Return the first readable runs of a statement, at most so many: unreadable ones must not take their place."""
@@ -348,3 +372,9 @@ class SqlBackend(SqlEngine):
         connection.execute(sql(f"UPDATE {meta} SET revision = revision + 1"))
         revision, version = connection.execute(sql(f"SELECT revision, dropped_version FROM {meta}")).one()
         return int(revision), int(version)
+
+
+def _latest(prefix: str = "", is_sorted: bool = True) -> str:
+    """Return the clause for the latest runs, the newest first; `is_sorted`: an index has them in this order."""
+    plus = "" if is_sorted else "+"  # or SQLite would follow the order of an index through all runs
+    return f" ORDER BY {plus}{prefix}started DESC, {prefix}task_id DESC, {prefix}epoch DESC LIMIT :limit"

@@ -113,8 +113,10 @@ class SqlEngine(Backend):
     def _upgrade(self, connection: Connection, found: int) -> int:
         """Bring the tables of a former schema up to date, and return the schema."""
         t, number = self._tables, "BIGINT NOT NULL DEFAULT 0"
-        columns = [(t.tasks, f"runs {number}"), (t.tasks, "consecutive_failures INTEGER NOT NULL DEFAULT 0")]
-        columns.append((t.tasks, "run_arguments TEXT"))
+        columns = list[tuple[str, str]]()
+        if found < 4:
+            columns += [(t.tasks, f"runs {number}"), (t.tasks, "consecutive_failures INTEGER NOT NULL DEFAULT 0")]
+            columns.append((t.tasks, "run_arguments TEXT"))
         if found == 2:
             names = (t.meta, "dropped_revision"), (t.meta, "dropped_version"), (t.tasks, "kept_until")
             columns += [(table, f"{name} {number}") for table, name in names]
@@ -124,6 +126,9 @@ class SqlEngine(Backend):
             for index in t.metadata.tables[t.tasks].indexes:
                 index.create(connection)
             connection.execute(sql(f"DROP INDEX ix_{t.tasks}_revision"))
+        for index in t.metadata.tables[t.runs].indexes:
+            index.create(connection, checkfirst=True)
+        connection.execute(sql(f"DROP INDEX ix_{t.runs}_started"))
         connection.execute(sql(f"UPDATE {t.meta} SET schema_version = {SCHEMA}"))
         return SCHEMA
 

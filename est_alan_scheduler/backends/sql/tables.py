@@ -104,9 +104,15 @@ class Tables:
             *_columns(Text, "result", "error", nullable=True),
             sqlite_with_rowid=False,
         )
-        Index(f"ix_{self.runs}_started", runs.c.started)
-        is_open: Any = runs.c.finished.is_(None)
-        Index(f"ix_{self.runs}_open", runs.c.owner, postgresql_where=is_open, sqlite_where=is_open)
+        # In the order of the history, because all runs that a tick starts have the same start. A claim writes to the
+        # last one only, and the outcome of a run to the others.
+        for name, columns, condition in (
+            ("ended", ("started", "task_id", "epoch"), "finished IS NOT NULL"),
+            ("failed", ("started", "task_id", "epoch"), "status = 'failed'"),
+            ("open", ("owner",), "finished IS NULL"),
+        ):
+            indexed, where = [runs.c[column] for column in columns], text(condition)
+            Index(f"ix_{self.runs}_{name}", *indexed, postgresql_where=where, sqlite_where=where)
         Table(
             self.instances,
             self.metadata,

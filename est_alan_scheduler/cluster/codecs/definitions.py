@@ -34,25 +34,54 @@ class TaskDefinition(NamedTuple):
     """The definition of a task, as JSON has it."""
 
     task: dict[str, Any]
-    """The fields that differ from their defaults."""
+    """The fields that differ from their defaults, as they are in force."""
     armed: int | None
     """When the schedule was registered: slots before that do not count. Not part of the hash."""
     zone: dict[str, Any] | None
     """The zone of the machine that registered the task first, if the schedule depends on it. Not part of the hash."""
     place: int = 0
     """The place in the order of registration across instances. Not part of the hash."""
+    code: dict[str, Any] | None = None
+    """The fields as code registered them last, if management has changed them since."""
+
+    @property
+    def registered(self) -> dict[str, Any]:
+        """The fields as code registered them last."""
+        return self.task if self.code is None else self.code
+
+    def on(self, registered: dict[str, Any]) -> "TaskDefinition":
+        """Return these fields as what management has made of those that code registered."""
+        return self._replace(code=None if is_equal(self.task, registered) else registered)
 
     def text(self) -> str:
         """Return it as JSON."""
-        return json.dumps(self._asdict(), sort_keys=True, separators=(",", ":"))
+        values = self._asdict()
+        if self.code is None:
+            del values["code"]
+        return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
     def hash(self) -> str:
         """Return a text that is equal for equal tasks."""
-        return sha256(json.dumps(self.task, sort_keys=True).encode()).hexdigest()
+        content = self.task if self.code is None else [self.task, self.code]
+        return sha256(_json(content).encode()).hexdigest()
 
     def has_schedule_of(self, other: "TaskDefinition") -> bool:
         """Return whether the schedules are the same."""
         return all(self.task.get(name) == other.task.get(name) for name in ARMING)
+
+
+def is_equal(fields: dict[str, Any], others: dict[str, Any]) -> bool:
+    """Return whether two tasks have the same fields."""
+    return _json(fields) == _json(others)
+
+
+def differences(fields: dict[str, Any], others: dict[str, Any]) -> list[str]:
+    """Return the names of the fields that differ between two tasks."""
+    return sorted(name for name in {**fields, **others} if _json(fields.get(name)) != _json(others.get(name)))
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def encode(task: Task, names: FunctionNames) -> TaskDefinition:
@@ -102,10 +131,12 @@ def decode(text: str) -> TaskDefinition:
         values = json.loads(text)
         armed = values["armed"]
         place = values.get("place", armed or 0)  # former versions have written none
-        definition = TaskDefinition(values["task"], armed, values["zone"], place)
+        code = values.get("code")
+        code = code if isinstance(code, dict) else None  # nonsense is as none
+        definition = TaskDefinition(values["task"], armed, values["zone"], place, code)
     except (TypeError, KeyError, ValueError, RecursionError) as error:
         raise ValueError(f"its definition cannot be read ({type(error).__name__}: {error})") from None
-    task, armed, zone, place = definition
+    task, armed, zone, place, _ = definition
     if not isinstance(task, dict):
         raise ValueError(f"its definition cannot be read (task must be an object, it is {short_repr(task)})")
     if armed is not None and not is_instant(armed):

@@ -12,7 +12,8 @@ from pydantic import BaseModel, Field, ValidationError, create_model, model_vali
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.fields.checks import near_miss
-from est_alan_scheduler.fields.serialization import NOT_JSON, function_name
+from est_alan_scheduler.fields.serialization import NOT_JSON
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.models import DEFINITION, VALUES, AsInTask, with_offset
@@ -120,10 +121,7 @@ def _aware(moment: datetime, zone: str | None) -> datetime:
 
 def name_of(registry: TaskRegistry, func: Callable[..., Any]) -> str:
     """Return the name by which requests name a function."""
-    shown_name = getattr(registry._functions, "shown_name", None)
-    if shown_name is None:  # until it is there
-        return registry._functions._names.get(func) or function_name(func)
-    return str(shown_name(func))
+    return registry._functions.shown_name(func)
 
 
 def fields_of(registry: TaskRegistry, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,19 +140,15 @@ def fields_of(registry: TaskRegistry, given: Mapping[str, Any]) -> dict[str, Any
 
 
 def _function(registry: TaskRegistry, name: str) -> Callable[..., Any]:
-    """Return the function of a name: one that is known here, or the one, perhaps unknown here, of another task."""
+    """Return the function of a name: one that runs here, or what stands for it in a task that runs elsewhere."""
+    known = registry.known_functions()
     found = registry._functions.find(name)
     if found is not None:
         return found
-    seen: Any = None
-    names = set[str]()
-    for task in registry:
-        if task.func is not seen:
-            seen, other = task.func, name_of(registry, task.func)
-            if other == name:
-                return task.func
-            names.add(other)
-    hint = near_miss(name, names | set(getattr(registry, "known_functions", list)()))
+    elsewhere = {name_of(registry, task.func): task.func for task in registry if is_unknown(task.func)}
+    if name in elsewhere:
+        return elsewhere[name]
+    hint = near_miss(name, {*known, *elsewhere})
     raise refused([("func", f"no function is known by the name {short_repr(name)}{hint}: register or expose it")])
 
 
@@ -170,8 +164,8 @@ def changes_of(site: Site, task: Task, given: Mapping[str, Any]) -> tuple[dict[s
     and comes back as null.
     """
     registry = site.registry
-    is_hidden = site.hide_values
-    fields = fields_of(registry, {k: v for k, v in given.items() if not (is_hidden and k in VALUES and v is None)})
+    same = {"func": name_of(registry, task.func), **(dict.fromkeys(VALUES) if site.hide_values else {})}
+    fields = fields_of(registry, {k: v for k, v in given.items() if k not in same or v != same[k]})
     copy = task.model_copy()
     _check_each(copy, fields)
     copy._store(copy._validated(fields))

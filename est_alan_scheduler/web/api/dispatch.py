@@ -116,7 +116,11 @@ def _match(template: str, segments: list[str]) -> dict[str, str] | None:
 
 def _parsed_query(endpoint: Endpoint, text: bytes) -> Any:
     values: dict[str, str] = {}
-    for name, value in parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="strict"):
+    try:
+        pairs = parse_qsl(text.decode("latin-1"), keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise Problem(422, "the query must be UTF-8, percent-encoded") from None
+    for name, value in pairs:
         if name in values:
             raise Problem(422, f"{name}: it is given twice")
         values[name] = value

@@ -28,7 +28,14 @@ def instances(call: Call) -> list[InstanceModel]:
 
 def statistics(call: Call) -> Statistics:
     """Return counts of the runs that this process has recorded."""
+    if call.query.task is not None:
+        call.site.refresh()  # it may be new
     return call.registry.statistics(call.query.task)
+
+
+def functions(call: Call) -> list[str]:
+    """Return the names of the functions that run here."""
+    return call.registry.known_functions()
 
 
 def pause(call: Call) -> PauseModel:

@@ -10,6 +10,7 @@ from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.fields.times import times_of
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.registration import refusal, refusal_of_change
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.state import share_state
@@ -66,6 +67,8 @@ class _Draft(TaskRegistry):
 
 def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
     task = new_task(site, given) if "func" in given else Task(**given, func=_any_function)
+    if site.registry.is_observer and is_unknown(task.func):
+        task.__dict__["func"] = _any_function
     draft = _Draft(site.registry)
     draft.register(task)
     refused = refusal(task, site.registry.store, (task.id,), is_adopted=True)
@@ -80,7 +83,7 @@ def _any_function(*_args: Any, **_kwargs: Any) -> None:
 
 def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
     registry = site.registry
-    version, before = site.version(task), definition_of(registry, task)
+    version, before = registry.version(task), definition_of(registry, task)
     changes, changed = changes_of(site, task, given)
     values = {name: getattr(changed, name) for name in changes}
     refused = refusal_of_change(task, values, registry.store, (task.id,))

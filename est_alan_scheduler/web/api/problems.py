@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
-from est_alan_scheduler._support.errors import WrongStateError
+from est_alan_scheduler._support.errors import ConflictError, InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
@@ -68,9 +68,11 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(404, one_line(str(error)))
     if isinstance(error, BackendUnavailableError):
         return Problem(503, "the store is out of reach", headers={"Retry-After": "1"})
+    if isinstance(error, ConflictError):
+        return Problem(412, one_line(str(error)))
     if isinstance(error, WrongStateError):
         return Problem(409, one_line(str(error)))
-    if isinstance(error, ValueError | TypeError):
+    if isinstance(error, InvalidValueError | InvalidTypeError):  # no others: their texts tell of the inside
         return Problem(422, one_line(str(error)))
     return None
 

@@ -70,6 +70,7 @@ OVERVIEW = (
         query=overview.StatisticsQuery,
         problems=(404,),
     ),
+    Endpoint("GET", "/functions", overview.functions, "The names of the functions that run here.", list[str]),
     Endpoint(
         "GET",
         "/health",

@@ -12,6 +12,7 @@ from pydantic import Field
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.codecs.definitions import local_zone
 from est_alan_scheduler.fields.serialization import json_or_repr
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.upcoming import upcoming
@@ -62,7 +63,7 @@ class TaskRunsQuery(Input):
 class RunRequest(Input):
     """A request of a run."""
 
-    force: bool = Field(False, description="True: the run does not wait for its dependencies.")
+    force: bool = Field(False, strict=True, description="True: the run does not wait for its dependencies.")
     args: list[Any] | None = Field(None, description="Arguments of this run, in place of those of the task.")
     kwargs: dict[str, Any] | None = Field(None, description="Keyword arguments of this run, in place of those.")
 
@@ -92,8 +93,8 @@ def _summary(site: Site, task: Task, zone: str) -> dict[str, Any]:
         "consecutive_failures": task.consecutive_failures,
         "error_message": task.error_message,
         "timezone": task.timezone or zone,
-        "runs_here": type(task.func).__name__ != "UnknownFunction",
-        "version": site.version(task),
+        "runs_here": not is_unknown(task.func),
+        "version": site.registry.version(task),
     }
 
 
@@ -180,14 +181,14 @@ def change_task(call: Call) -> Answer:
     with values_hidden(call.site):
         task = _found(call)
         changes, _ = changes_of(call.site, task, call.body.given())
-        changed = call.registry.update(task.id, **changes, **_if_version(call))
+        changed = call.registry.update(task.id, if_version=_if_version(call), **changes)
     return _answer(call, changed)
 
 
 def delete_task(call: Call) -> None:
     """Remove a task."""
     _need_version(call)
-    call.registry.remove(call.path["id"], **_if_version(call))
+    call.registry.remove(call.path["id"], if_version=_if_version(call))
 
 
 def run_task(call: Call) -> Answer:
@@ -200,12 +201,12 @@ def run_task(call: Call) -> Answer:
 
 def pause_task(call: Call) -> Answer:
     """Pause a task."""
-    return _answer(call, call.registry.pause(call.path["id"], **_if_version(call)))
+    return _answer(call, call.registry.pause(call.path["id"], if_version=_if_version(call)))
 
 
 def resume_task(call: Call) -> Answer:
     """Undo the pause of a task."""
-    return _answer(call, call.registry.resume(call.path["id"], **_if_version(call)))
+    return _answer(call, call.registry.resume(call.path["id"], if_version=_if_version(call)))
 
 
 def why(call: Call) -> Why:
@@ -231,8 +232,9 @@ def _found(call: Call) -> Task:
     return call.registry[call.path["id"]]
 
 
-def _if_version(call: Call) -> dict[str, Any]:
-    return call.site.if_version(call.path["id"], call.if_match)
+def _if_version(call: Call) -> str | None:
+    """Return the version that the caller has seen; None for any."""
+    return None if call.if_match == "*" else call.if_match
 
 
 def _need_version(call: Call) -> None:

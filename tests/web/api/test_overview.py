@@ -22,6 +22,13 @@ def test_statistics_count_all_runs_or_those_of_a_task() -> None:
     assert client.refused("/statistics", task="god")[0] == 404
 
 
+def test_functions_are_those_that_run_here() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="bad", every={"hours": 1}, func=jobs.boom))
+    registry.expose(print, "say")
+    assert Client(registry).get("/functions") == ["say", "tests.jobs:boom"]
+
+
 def test_all_tasks_can_be_paused_and_resumed() -> None:
     registry = TaskRegistry()
     client = Client(registry)

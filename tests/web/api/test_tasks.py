@@ -481,6 +481,95 @@ class TestHiddenValues:
         assert registry["sum"].args == (3, 4)
 
 
+class TestObserver:
+    """A site whose registry knows the functions of nobody, beside a worker on the same backend."""
+
+    @pytest.fixture(params=["memory", "sqlite"])
+    def backend(self, request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+        return MemoryBackend() if request.param == "memory" else f"sqlite:///{tmp_path / 'tasks.db'}"
+
+    @pytest.fixture
+    def worker(self, backend: Any) -> Iterator[TaskRegistry]:
+        worker = a_registry(backend=backend)
+        yield worker
+        worker.configure(backend=None)
+
+    @pytest.fixture
+    def client(self, backend: Any, worker: TaskRegistry) -> Iterator[Client]:
+        observer = TaskRegistry(backend=backend, observe=True)
+        yield Client(observer)
+        observer.configure(backend=None, observe=False)
+
+    def test_a_task_whose_function_is_elsewhere_is_shown(self, worker: TaskRegistry, client: Client) -> None:
+        worker.tick()
+        shown = client.get("/tasks/sum")
+        assert (shown["runs_here"], shown["name"], shown["definition"]["func"]) == (False, "add", ADD)
+        assert (shown["status"], shown["result"], shown["version"]) == ("success", 3, worker.version("sum"))
+        assert [one["id"] for one in client.get("/tasks", q="ADD")["items"]] == ["sum"]
+        assert [run["result"] for run in client.get("/tasks/sum/runs")["items"]] == ["3"]
+        assert client.get("/tasks/sum/why")["why"].startswith("due in 300 s at")
+        assert len(client.get("/tasks/sum/upcoming", limit=2)) == 2
+
+    def test_a_change_a_pause_a_request_and_a_removal_reach_the_worker(
+        self, worker: TaskRegistry, client: Client
+    ) -> None:
+        worker.tick()
+        shown = client.request("GET", "/tasks/sum")
+        changed = patch(client, "sum", shown.headers["etag"], **shown.json()["definition"] | {"args": [3, 4]})
+        assert changed.status_code == 200
+        stale = patch(client, "sum", shown.headers["etag"], args=[5, 6])
+        assert problem(stale)[0] == 412
+        assert client.request("POST", "/tasks/sum/run").json()["run_requested"] == "ready"
+        worker.tick()
+        worker.tick()
+        assert client.get("/tasks/sum")["result"] == worker["sum"].result == 7
+        paused = client.request("POST", "/tasks/sum/pause", headers={"If-Match": changed.headers["etag"]})
+        assert (paused.status_code, paused.json()["paused"]) == (200, True)
+        worker.tick()
+        assert worker["sum"].paused
+        removed = client.request("DELETE", "/tasks/sum", headers={"If-Match": paused.headers["etag"]})
+        assert removed.status_code == 204
+        worker.tick()
+        assert "sum" not in worker
+
+    def test_a_change_of_the_worker_makes_a_version_stale(self, worker: TaskRegistry, client: Client) -> None:
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        worker.update("sum", timeout=3)
+        for method, path, body in (
+            ("PATCH", "/tasks/sum", {"timeout": 4}),
+            ("DELETE", "/tasks/sum", None),
+            ("POST", "/tasks/sum/pause", None),
+        ):
+            answer = client.request(method, path, json=body, headers={"If-Match": seen})
+            assert problem(answer)[0] == 412
+        assert (worker["sum"].timeout, worker["sum"].paused) == (3, False)
+
+    def test_a_new_task_may_have_a_function_that_another_one_has(self, worker: TaskRegistry, client: Client) -> None:
+        made = post(client, id="new", args=[5, 6])
+        assert made.status_code == 201, made.text
+        assert (made.status_code, made.json()["runs_here"], made.json()["definition"]["func"]) == (201, False, ADD)
+        worker.tick()
+        worker.tick()
+        assert worker["new"].result == 11
+        assert errors(post(client, id="other", func="tests.jobs:boom")).keys() == {"func"}
+        assert problem(post(client, id="new"))[0] == 409
+
+    def test_a_worker_refuses_a_new_task_whose_function_is_elsewhere(self, backend: Any, worker: TaskRegistry) -> None:
+        other = TaskRegistry(backend=backend)
+        assert problem(post(Client(other), id="new")) == (
+            422,
+            f"task 'new' cannot be registered: its function '{ADD}' is unknown here: register or expose it",
+        )
+        other.configure(backend=None)
+
+    def test_a_preview_of_a_change(self, client: Client) -> None:
+        answer = client.request("POST", "/preview", json={"id": "sum", "every": {"minutes": 7}, "func": ADD})
+        new = client.request("POST", "/preview", json={"id": "new", "every": {"minutes": 7}, "func": ADD})
+        assert new.json()["plan"]["schedule"] == "every 7 minutes"
+        assert answer.json()["changes"] == [{"field": "every", "old": {"minutes": 5}, "new": {"minutes": 7}}]
+        assert (answer.json()["plan"]["schedule"], len(answer.json()["plan"]["slots"])) == ("every 7 minutes", 10)
+
+
 def test_whoever_may_only_read_changes_nothing() -> None:
     registry = a_registry()
     client = Client(registry, Role.READ)
