@@ -24,7 +24,6 @@ from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
-from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.registrations import Registrations
 from est_alan_scheduler.cluster.replica import Replica
@@ -34,6 +33,7 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.indexes.stand_ins import refuse_unknown_function
+from est_alan_scheduler.planning.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.schedules.due import due_moment
@@ -126,7 +126,7 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
-        self._log_problems()
+        self.replica.log_problems(self.is_observer)
         if self.outage.end():
             self._wake()
         if self._is_starting:
@@ -157,17 +157,9 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error, is_of_tick=self.is_observer)
             raise
-        self._log_problems()
+        self.replica.log_problems(self.is_observer)
         if self.is_observer:  # else a tick or the heartbeat tells: a read does not show that the store can be written
             self.outage.end()
-
-    def _log_problems(self) -> None:
-        for task_id, problem in self.records.take_unlogged():
-            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
-        unknown = self.replica.take_unlogged()
-        if unknown and not self.is_observer:
-            text = "Tasks of the store run on other instances only, as their functions are unknown here"
-            log(logging.INFO, f"{text}: {listed(unknown, _MOST_NAMED)}.")
 
     def _warn_of_unregistered(self) -> None:
         """Log, once the program has registered its tasks, those of the store that it runs without having done so.
