@@ -53,6 +53,11 @@ def test_a_registry_without_a_backend_keeps_such_a_task_and_does_not_run_it() ->
     assert registry.why_not("a") == f"{text}; due now"
     with pytest.raises(RuntimeError, match=f"^task 'a' {text}$"):
         registry._execute(task)
+    registry.register(Task(id="forgetful", every=MINUTE, func=lambda: setattr(task, "func", UnknownFunction("x"))))
+    registry.store["a"] = registry.store.pop("a")  # behind that one
+    task.func = lambda: None
+    registry.tick()
+    assert (registry.store["forgetful"].runs, task.runs) == (1, 0)
     ran: list[int] = []
     task.func = lambda: ran.append(1)
     registry.tick()
