@@ -170,6 +170,10 @@ class Replica:
             text = "Tasks of the store run on other instances only, as their functions are unknown here"
             log(logging.INFO, f"{text}: {listed(unknown)}.")
 
+    def read_news(self, task_id: str) -> Definition | None:
+        """Return the definition of a task if it has changed since the last refresh; the caller holds `sync_lock`."""
+        return self._backend.fetch([task_id], self._revision).definitions.get(task_id)
+
     def refresh_all(self) -> None:
         """Read the definitions of all tasks, not only those that have changed."""
         self._revision = 0
