@@ -12,7 +12,7 @@ from typing import Any
 from est_alan_scheduler._support.errors import InvalidValueError, WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler._support.text import listed, short_repr
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import LARGEST, RunKey
@@ -23,7 +23,6 @@ from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
-from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
@@ -31,6 +30,7 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.indexes.stand_ins import refuse_unknown_function
+from est_alan_scheduler.planning.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
 from est_alan_scheduler.task import Task, TaskStatus
@@ -120,7 +120,7 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
-        self._log_problems()
+        self.replica.log_problems(self.is_observer)
         if self.outage.end():
             self._wake()
         self.registrations.warn_of_others()
@@ -152,17 +152,9 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error, is_of_tick=self.is_observer)
             raise
-        self._log_problems()
+        self.replica.log_problems(self.is_observer)
         if self.is_observer:  # else a tick or the heartbeat tells: a read does not show that the store can be written
             self.outage.end()
-
-    def _log_problems(self) -> None:
-        for task_id, problem in self.records.take_unlogged():
-            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
-        unknown = self.replica.take_unlogged()
-        if unknown and not self.is_observer:
-            text = "Tasks of the store run on other instances only, as their functions are unknown here"
-            log(logging.INFO, f"{text}: {listed(unknown, _MOST_NAMED)}.")
 
     def _recall_runs(self) -> None:
         """Read which runs of any instance the store has, of tasks behind whose last run the clock has gone back."""
