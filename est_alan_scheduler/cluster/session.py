@@ -136,10 +136,7 @@ class ClusterSession:
                 now = self.replica.now()
                 agenda.work_in(now)
                 utc = agenda.note_time(now)
-                if self.is_observer:
-                    due = next_due_ids(agenda, now, utc)
-                else:
-                    due = due_ids(agenda, utc) | stand_in_ids(agenda, utc)
+                due = next_due_ids(agenda, now, utc) if self.is_observer else due_ids(agenda, utc)
                 due = {task_id for task_id in due | records.elsewhere if not records.is_held(task_id)}
                 dropped = agenda.take_dropped()
             del dropped
