@@ -9,6 +9,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.api import runs
+from est_alan_scheduler.web.paging import cursor_of
 from tests import jobs
 from tests.web.client import Client
 
@@ -34,7 +35,7 @@ def registry_with_runs(clock: Any, count: int) -> TaskRegistry:
 
 def test_a_run_has_its_outcome_and_moments_with_the_offset_of_its_task(noon: Any) -> None:
     client = Client(registry_with_runs(noon, 1))
-    bad, good = client.get("/runs")["items"]
+    good, bad = client.get("/runs")["items"]
     assert {name: value for name, value in good.items() if value is not None} == {
         "task_id": "good",
         "run_at": "2026-03-01T21:00:00+09:00",
@@ -43,6 +44,7 @@ def test_a_run_has_its_outcome_and_moments_with_the_offset_of_its_task(noon: Any
         "result": "3",
         "attempt": 1,
         "duration": 0.0,
+        "epoch": 1,
     }
     assert (bad["status"], bad["error"], bad["run_at"]) == (
         "failed",
@@ -61,6 +63,33 @@ def test_runs_come_newest_first_and_can_be_chosen(noon: Any) -> None:
     assert client.get("/runs", task="unknown") == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_have_each_run_once(noon: Any, size: int) -> None:
+    registry = registry_with_runs(noon, 3)
+    client = Client(registry)
+    whole = client.get("/runs")
+    assert (len(whole["items"]), whole["next_cursor"]) == (6, None)
+    found, query = [], dict[str, str]()
+    while True:
+        page = client.get("/runs", limit=size, **query)
+        found += page["items"]
+        noon.tick(60)
+        registry.tick()  # what is new comes before the first page
+        if page["next_cursor"] is None:
+            break
+        assert len(page["items"]) == size
+        query = {"cursor": page["next_cursor"]}
+    assert found == whole["items"]
+
+
+def test_a_page_goes_on_with_the_same_choice(noon: Any) -> None:
+    client = Client(registry_with_runs(noon, 3))
+    page = client.get("/runs", status="failed", limit=2)
+    rest = client.get("/runs", status="failed", limit=2, cursor=page["next_cursor"])
+    assert [run["task_id"] for run in page["items"] + rest["items"]] == ["bad"] * 3
+    assert rest["next_cursor"] is None
+
+
 def test_a_plus_that_was_not_escaped_is_one_all_the_same(noon: Any) -> None:
     client = Client(registry_with_runs(noon, 3))
     response = client.request("GET", "/runs?task=bad&since=2026-03-01T21:01:00+09:00")
@@ -77,6 +106,10 @@ def test_a_site_that_hides_values_shows_no_results(noon: Any) -> None:
     [
         ("/runs", {"cursor": "x"}, "cursor: it is not one that a page has given as next_cursor"),
         ("/runs", {"cursor": "bnVsbA"}, "cursor: it is not one that a page has given as next_cursor"),
+        *(
+            ("/runs", {"cursor": cursor_of(key)}, "cursor: it is not one that a page has given as next_cursor")
+            for key in ('["2026-01-01", "a", true]', '["2026-01-01", 7, 1]', '["soon", "a", 1]', "[" * 20_000, "{}")
+        ),
         ("/runs", {"limit": "0"}, "limit: Input should be greater than or equal to 1"),
         ("/runs", {"limit": "1001"}, "limit: Input should be less than or equal to 1000"),
         ("/runs", {"status": "lost"}, "status: Input should be 'pending', 'running', 'success' or 'failed'"),
