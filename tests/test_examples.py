@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Set
 from contextlib import closing, contextmanager, suppress
@@ -33,6 +34,7 @@ PERSISTENT_JOB = ROOT / "examples" / "persistent_job.py"
 WORKERS = ROOT / "examples" / "workers.py"
 FROM_SCHEDULE = ROOT / "examples" / "from_schedule.py"
 FROM_APSCHEDULER = ROOT / "examples" / "from_apscheduler.py"
+WEB = ROOT / "examples" / "web.py"
 WEB_APP = ROOT / "examples" / "web_app.py"
 PATIENCE = 60.0  # seconds until a process counts as stuck
 
@@ -377,6 +379,29 @@ def test_the_web_app_serves_and_schedules_until_ctrl_c() -> None:
     assert (process.returncode, "Traceback" in errors) == (0, False)
     assert (shown["probe"]["status"], shown["probe"]["error"]) == ("success", None)
     assert re.fullmatch(r"latest [0-9.]+ ms, median of 1: [0-9.]+ ms", shown["summary"]["result"])
+
+
+@needs_sigint
+def test_the_web_serves_its_tasks_to_whom_has_the_token_until_ctrl_c() -> None:
+    for package in ("starlette", "uvicorn"):
+        pytest.importorskip(package)
+    with started(WEB, "--port", 0) as process:
+        assert process.stdout is not None
+        address, token = process.stdout.readline().split()[-1].split("?token=")
+        asked = urllib.request.Request(address + "api/tasks", headers={"Authorization": f"Bearer {token}"})
+        status: dict[str, str] = {}
+        give_up_at = time.monotonic() + PATIENCE
+        while status.get("warn") != "success":
+            assert time.monotonic() < give_up_at
+            with urllib.request.urlopen(asked) as answer:
+                status = {task["id"]: task["status"] for task in json.load(answer)["items"]}
+            time.sleep(0.02)
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(address + "api/tasks")
+        caught.value.close()
+        process.send_signal(signal.SIGINT)
+        output, errors = process.communicate(timeout=PATIENCE)
+    assert (caught.value.code, process.returncode, output, errors) == (401, 0, "Stopped. Goodbye!\n", "")
 
 
 @pytest.mark.slow

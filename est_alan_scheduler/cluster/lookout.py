@@ -34,9 +34,10 @@ def next_due_ids(agenda: Agenda, now: datetime, utc: datetime, most: int = MOST)
     """Return the ids of the next tasks in turn of those, for an observer, on which no tick takes them off the agenda.
 
     The latest ones come first, but leave half of the places to the others. A due task is held from then on, or waits
-    for a dependency, until it is read again.
+    for a dependency, until it is read again. It makes no difference here whether its function is known.
     """
     found = agenda.heap.take(utc, most)
+    found += agenda.stand_ins.heap.take(utc, most - len(found))
     found += _next(agenda.held, max(most - len(found), most // 2))
     for entry in found:
         _put_back(agenda, entry, now, utc)

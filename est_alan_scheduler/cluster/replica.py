@@ -162,6 +162,10 @@ class Replica:
             tasks = (dict.get(self._agenda.store, task_id) for task_id in ids)
             return [task.id for task in tasks if task is not None and is_unknown(task.func)]
 
+    def read_news(self, task_id: str) -> Definition | None:
+        """Return the definition of a task if it has changed since the last refresh; the caller holds `sync_lock`."""
+        return self._backend.fetch([task_id], self._revision).definitions.get(task_id)
+
     def refresh_all(self) -> None:
         """Read the definitions of all tasks, not only those that have changed."""
         self._revision = 0

@@ -18,15 +18,14 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import LARGEST, RunKey
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.cluster.changes.edits import Edits
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
-from est_alan_scheduler.cluster.edits import Edits
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
 from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
-from est_alan_scheduler.cluster.registrations import Registrations
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
 from est_alan_scheduler.fields.unknown_function import is_unknown
@@ -73,8 +72,8 @@ class ClusterSession:
         self.lease = Lease(backend, lease)
         self.records = TaskRecords(recorder.lock)
         self.replica = Replica(backend, self.lease, self.records, agenda, names)
-        self.registrations = Registrations(backend, self.records, self.replica, agenda, names)
-        self.edits = Edits(backend, self.records, self.replica, agenda, names, self.registrations)
+        self.edits = Edits(backend, self.records, self.replica, agenda, names)
+        self.registrations = self.edits.registrations
         self._is_starting = True
         self._joins_seen = -1
         self._recorder = recorder
@@ -143,8 +142,10 @@ class ClusterSession:
                 now = self.replica.now()
                 agenda.work_in(now)
                 utc = agenda.note_time(now)
-                due = next_due_ids(agenda, now, utc) if self.is_observer else due_ids(agenda, utc)
-                due |= stand_in_ids(agenda, utc)
+                if self.is_observer:
+                    due = next_due_ids(agenda, now, utc)
+                else:
+                    due = due_ids(agenda, utc) | stand_in_ids(agenda, utc)
                 due = {task_id for task_id in due | records.elsewhere if not records.is_held(task_id)}
                 dropped = agenda.take_dropped()
             del dropped

@@ -229,8 +229,7 @@ def _key(run: object) -> "Key | None":
         return None
     if isinstance(run, Mapping):
         at, task_id, number = (run.get(name) for name in ("run_at", "task_id", "epoch"))
-        is_number = isinstance(number, int) and not isinstance(number, bool)
-        if isinstance(at, datetime) and isinstance(task_id, str) and is_number:
+        if isinstance(at, datetime) and isinstance(task_id, str) and type(number) is int:
             return to_utc(at), task_id, number
     raise InvalidTypeError(
         "before must be a run that history() has returned, with its run_at, task_id and epoch, or None, got "

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Collection, Iterator
+from datetime import timedelta
 from types import FrameType, TracebackType
 from typing import Any, Literal, overload
 
@@ -15,8 +16,9 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from est_alan_scheduler._support.errors import InvalidValueError, WrongStateError
+from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
 from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.app import create_app
 from est_alan_scheduler.web.auth import Auth, Token
@@ -41,11 +43,14 @@ class WebServer:
     def __repr__(self) -> str:
         return f"<WebServer {self.url}>"
 
-    def stop(self, timeout: float | None = None) -> bool:
-        """Stop after the requests in progress, and wait for it up to `timeout` seconds; return whether it has ended."""
+    def stop(self, timeout: float | timedelta | None = None) -> bool:
+        """Stop after the requests in progress; wait up to `timeout` (seconds), and return whether it has ended.
+
+        Requests that go on after five seconds are cut off.
+        """
         self._server.end()
         if threading.current_thread() is not self._thread:
-            self._thread.join(timeout)
+            self._thread.join(in_seconds(timeout))
         return not self._thread.is_alive()
 
     def __enter__(self) -> "WebServer":
@@ -111,8 +116,12 @@ def serve(
     `allow_anonymous`, and prints the URL to open; on any other address it refuses to start without them. Port 0 takes a
     free one. `hosts` are the names by which browsers may call it; by default those of the machine itself and `host`.
     """
+    if not isinstance(host, str):
+        raise InvalidTypeError(f"host must be a str, got {short_repr(host)}")
     if type(port) is not int or not 0 <= port < 65_536:
         raise InvalidValueError(f"port must be an int from 0 to 65535, got {short_repr(port)}")
+    if blocking and _is_in_event_loop():
+        raise WrongStateError("an event loop runs in this thread: call serve(..., blocking=False)")
     token = None
     if auth is None and allow_anonymous is None:
         if not _is_loopback(host):
@@ -245,8 +254,18 @@ def _listener(host: str, port: int) -> socket.socket:
         listener = socket.create_server(address[:2], family=family)
         # asyncio turns off Nagle's algorithm, which delays answers by 40 ms, for sockets that say that they are of TCP
         return socket.socket(listener.family, listener.type, socket.IPPROTO_TCP, listener.detach())
+    except ValueError:  # what no name can have
+        raise InvalidValueError(f"host must be a name or an address, got {short_repr(host)}") from None
     except OSError as error:
         raise type(error)(error.errno, f"cannot serve on {host}, port {port}: {error.strerror}") from None
+
+
+def _is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

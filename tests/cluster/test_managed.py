@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from est_alan_scheduler.backends.rows import Change, Definition
 from est_alan_scheduler.cluster.codecs.definitions import decode
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
-from tests.cluster.helpers import MINUTE, Join, adder, at, runs
+from tests.cluster.helpers import MINUTE, Join, adder, at, runs, spawn
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
@@ -74,7 +75,8 @@ class TestRestart:
         task = second.register(adder(args=(3, 4)))
         assert (task.every, task.args, task.timeout) == (MINUTE, (3, 4), None)
         assert infos() == [
-            "Code has changed args, every, timeout of task 'a', in place of what was managed of every, timeout."
+            "Code has changed 'args', 'every', 'timeout' of task 'a'; "
+            "this replaces what was managed: 'every', 'timeout'."
         ]
         first.tick()
         assert (first["a"].every, first["a"].args, first["a"].timeout) == (MINUTE, (3, 4), None)
@@ -83,7 +85,7 @@ class TestRestart:
         assert infos() == []
         third.shutdown()
         join().register(adder(args=(3, 4), kwargs={}, retry=2))
-        assert infos() == ["Code has changed retry of task 'a'."]
+        assert infos() == ["Code has changed 'retry' of task 'a'."]
 
     def test_code_that_takes_over_an_edit_changes_nothing_and_is_known_from_then_on(
         self, join: Join, infos: Infos
@@ -94,7 +96,7 @@ class TestRestart:
         join().register(adder(every=HOUR))
         assert infos() == []
         task = join().register(adder())  # the former code again
-        assert (task.every, infos()) == (MINUTE, ["Code has changed every of task 'a'."])
+        assert (task.every, infos()) == (MINUTE, ["Code has changed 'every' of task 'a'."])
 
     def test_an_edit_back_to_the_code_is_none(self, join: Join) -> None:
         registry = join()
@@ -212,6 +214,20 @@ class TestRestart:
         assert registry.register(adder()).every == MINUTE
         assert stored(registry)[0] == stored(registry)[1]
 
+    def test_a_program_in_another_process_finds_the_edit(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/tasks.db"
+        code = (
+            "import sys\nfrom est_alan_scheduler import Task, TaskRegistry\nfrom tests import jobs\n"
+            "registry = TaskRegistry(backend=sys.argv[1])\n"
+            "task = Task(id='a', every={'minutes': 1}, func=jobs.add, args=(1, 2))\n"
+            "print(registry.register(task).every)"
+        )
+        assert spawn(code, url).communicate(timeout=60)[0] == "{'minutes': 1}\n"
+        page = TaskRegistry(backend=url)
+        page.update("a", if_version=page.version("a"), every=HOUR)
+        page.shutdown(0)
+        assert spawn(code, url).communicate(timeout=60)[0] == "{'hours': 1}\n"
+
 
 class TestReplace:
     def test_a_replacement_in_the_same_program_puts_the_code_in_force_and_says_which_edits_it_replaces(
@@ -222,10 +238,10 @@ class TestReplace:
         registry.update("a", every=HOUR)
         task = registry.register(adder(), replace=True)
         assert (task.every, registry["a"] is task) == (MINUTE, True)
-        assert infos() == ["Code has changed every of task 'a', in place of what was managed of every."]
+        assert infos() == ["Code has changed 'every' of task 'a'; this replaces what was managed: 'every'."]
         assert stored(registry)[0] == stored(registry)[1]
         registry.register(adder(every={"minutes": 2}), replace=True)
-        assert infos() == ["Code has changed every of task 'a'."]
+        assert infos() == ["Code has changed 'every' of task 'a'."]
         assert join().register(adder(every={"minutes": 2})).every == {"minutes": 2}
 
     def test_a_replacement_by_the_edit_is_the_code_from_then_on(self, join: Join) -> None:
@@ -293,7 +309,7 @@ class TestRaces:
         task = second.register(adder(args=(3, 4)))
         first.tick()
         assert (task.every, first["a"].every, first["a"].args) == (MINUTE, MINUTE, (3, 4))
-        assert infos() == ["Code has changed args, every of task 'a', in place of what was managed of every."]
+        assert infos() == ["Code has changed 'args', 'every' of task 'a'; this replaces what was managed: 'every'."]
 
     def test_a_program_that_is_always_overtaken_registers_in_the_end(
         self, join: Join, monkeypatch: pytest.MonkeyPatch
@@ -389,6 +405,19 @@ class TestMoves:
         assert task.depends_on == []
         second.register(adder("b"))
         assert second["b"].depends_on == ["a"]
+
+
+def test_what_is_none_by_default_may_be_left_out_of_the_code_in_the_store(join: Join) -> None:
+    registry = join()
+    registry.register(adder())
+    registry.update("a", every=HOUR)
+    backend: Any = registry._session and registry._session.backend
+    values = json.loads(backend.fetch(None, 0).definitions["a"].json)
+    for fields in (values["code"], values["task"]):
+        for name in [name for name, value in fields.items() if value is None]:
+            del fields[name]  # as other versions of pydantic write it
+    backend.change([Change("a", Definition("a", json.dumps(values), "shorter"))])
+    assert join().register(adder()).every == HOUR
 
 
 class TestNonsense:

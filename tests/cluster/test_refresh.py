@@ -260,11 +260,15 @@ class TestManyDueTasks:
         monkeypatch.setattr(lookout, "MOST", 10)
         monkeypatch.setattr(lookout.next_due_ids, "__defaults__", (10,))
 
-    @pytest.fixture
-    def observer(self, clock: Clock) -> TaskRegistry:
-        registry = TaskRegistry(backend=MemoryBackend(clock), observe=True)
-        registry.expose(jobs.add)
-        registry.expose(noop)
+    @pytest.fixture(params=["known", "unknown"])
+    def observer(self, request: Any, clock: Clock) -> TaskRegistry:
+        """Return an observer on a list to which others add tasks with `register`; it may know their functions."""
+        backend = MemoryBackend(clock)
+        registry, other = TaskRegistry(backend=backend, observe=True), TaskRegistry(backend=backend, observe=True)
+        if request.param == "known":
+            registry.expose(jobs.add)
+            registry.expose(noop)
+        registry.register = other.register  # type: ignore[method-assign]
         return registry
 
     def test_each_look_is_bounded_and_all_are_looked_at_in_turn(

@@ -48,6 +48,19 @@ class TestVersion:
         alone.register(adder())
         assert alone.version("a") == version
 
+    def test_is_the_same_where_the_function_is_unknown(self, join: Join) -> None:
+        worker, page = join(), join()
+        worker.expose(divmod, "by another name")
+        worker.register(adder(func=divmod))
+        worker.register(adder("b"))
+        page.refresh()
+        for task_id in ("a", "b"):
+            version = worker.version(task_id)
+            assert page.version(task_id) == version
+            page.update(task_id, if_version=version, timeout=5)
+            worker.refresh()
+            assert worker.version(task_id) == page.version(task_id) != version
+
     def test_changes_with_what_other_instances_change(self, pair: Pair) -> None:
         first, second = pair
         seen = [first.version("a")]
@@ -166,6 +179,25 @@ class TestIfVersion:
         second.remove("a", if_version=version)
         with pytest.raises(UnknownTaskError):
             verb(first, version)
+
+    @pytest.mark.parametrize("verb", VERBS[:2])
+    def test_of_two_equal_changes_of_the_same_version_one_wins(
+        self, pair: Pair, monkeypatch: pytest.MonkeyPatch, verb: Callable[[TaskRegistry, str], Any]
+    ) -> None:
+        first, second = pair
+        version = first.version("a")
+        backend: Any = first._session and first._session.backend
+        change = backend.change
+
+        def be_late(changes: Any) -> Any:
+            monkeypatch.undo()
+            verb(second, version)
+            return change(changes)
+
+        monkeypatch.setattr(backend, "change", be_late)
+        with pytest.raises(ConflictError):
+            verb(first, version)
+        assert first.version("a") == second.version("a") != version
 
     def test_of_many_instances_with_the_same_version_one_wins(self, join: Join) -> None:
         registries = [join() for _ in range(4)]

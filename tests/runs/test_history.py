@@ -175,7 +175,12 @@ def test_the_history_of_a_backend_has_pages_too(join: Callable[..., TaskRegistry
     for _ in range(8):
         registry.tick()
         clock.advance(600)
-    for asked in ({}, {"task_id": "b"}, {"status": "failed"}, {"status": "running"}, {"status": "pending"}):
+    questions: list[dict[str, Any]] = [
+        {},
+        {"task_id": "b"},
+        *({"status": one} for one in ("failed", "running", "pending")),
+    ]
+    for asked in questions:
         for size in (1, 2, 5, 100):
             assert pages(registry, size, **asked) == registry.history(**asked)
     assert len(registry.history()) == 24

@@ -228,7 +228,7 @@ class Attacker:
         """Return a body that comes past the checks of fields, with extreme values."""
         if endpoint.body is None or "every" not in endpoint.body.model_fields:
             return {}
-        schedule = self.random.choice(
+        schedule: dict[str, Any] = self.random.choice(
             [
                 {"every": {"microseconds": 1}},
                 {"every": {"days": 999_999_999}},

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from http.client import HTTPConnection, HTTPResponse
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -24,7 +25,7 @@ import pytest
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from est_alan_scheduler import InvalidValueError, TaskRegistry
+from est_alan_scheduler import InvalidTypeError, InvalidValueError, TaskRegistry, WrongStateError
 from est_alan_scheduler.web import Basic, Token, WebServer, serve
 from est_alan_scheduler.web.server import _Server
 from tests.web.clients import MANAGE, TOKEN, basic, bearer
@@ -119,6 +120,24 @@ class TestAddresses:
         with pytest.raises(InvalidValueError, match=r"^port must be an int from 0 to 65535, got "):
             serve(TaskRegistry(), port=port, blocking=False).stop()
 
+    @pytest.mark.parametrize("host", ["a..b", "\0", "x" * 70 + ".example", "\ud800"])
+    def test_a_host_is_a_name_or_an_address(self, host: str) -> None:
+        with pytest.raises(InvalidValueError, match=r"^host.* must be"):
+            serve(TaskRegistry(), host, 0, auth=TOKEN, blocking=False).stop()
+
+    def test_a_host_is_a_text(self) -> None:
+        with pytest.raises(InvalidTypeError, match=r"^host must be a str, got None$"):
+            serve(TaskRegistry(), None, 0)  # type: ignore[call-overload]
+
+    def test_in_an_event_loop_it_does_not_block(self) -> None:
+        async def block() -> None:
+            serve(TaskRegistry(), port=0)
+
+        with pytest.raises(
+            WrongStateError, match=r"^an event loop runs in this thread: call serve\(\.\.\., blocking=F"
+        ):
+            asyncio.run(block())
+
     def test_its_connections_are_known_to_be_of_tcp_so_that_no_answer_waits_for_an_acknowledgement(self) -> None:
         with serving() as server:
             assert server._server._listener.proto == socket.IPPROTO_TCP
@@ -169,7 +188,7 @@ class TestEnds:
         before = set(threading.enumerate())
         server = serve(TaskRegistry(), port=0, auth=TOKEN, blocking=False)
         assert len(set(threading.enumerate()) - before) == 1
-        assert (server.stop(PATIENCE), server.stop()) == (True, True)
+        assert (server.stop(PATIENCE), server.stop(timedelta(seconds=1))) == (True, True)
         assert set(threading.enumerate()) <= before
         with serving(port=urlsplit(server.url).port) as again:
             assert again.url == server.url
@@ -247,6 +266,22 @@ class TestSignals:
     def test_the_handler_of_the_program_is_called_after_the_end(self) -> None:
         before = "signal.signal(signal.SIGTERM, lambda *_: (print('handled', flush=True), sys.exit(3)))"
         assert self.run(signal.SIGTERM, before) == (3, ["handled"], "")
+
+
+@pytest.mark.slow
+def test_a_program_may_end_without_a_stop() -> None:
+    code = """
+from est_alan_scheduler import TaskRegistry
+from est_alan_scheduler.web import serve
+from urllib.request import urlopen
+server = serve(TaskRegistry(), port=0, allow_anonymous="read", blocking=False)
+with urlopen(server.url + "api/instances") as answer:
+    print(answer.status)
+"""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=PATIENCE)
+    assert (done.returncode, done.stdout.splitlines()[1:], done.stderr) == (0, ["200"], "")
 
 
 def test_a_connection_that_waits_for_the_next_request_does_not_hold_up_the_end() -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -53,9 +54,9 @@ class TaskDefinition(NamedTuple):
         """Return these fields as what management has made of those that code registered."""
         return self._replace(code=None if is_equal(self.task, registered) else registered)
 
-    def text(self) -> str:
-        """Return it as JSON."""
-        values = self._asdict()
+    def text(self, edit: str | None = None) -> str:
+        """Return it as JSON; with the mark of an edit, by which `is_of_edit` tells it from an equal one of others."""
+        values = self._asdict() if edit is None else {**self._asdict(), "edit": edit}
         if self.code is None:
             del values["code"]
         return json.dumps(values, sort_keys=True, separators=(",", ":"))
@@ -71,8 +72,8 @@ class TaskDefinition(NamedTuple):
 
 
 def is_equal(fields: dict[str, Any], others: dict[str, Any]) -> bool:
-    """Return whether two tasks have the same fields."""
-    return _json(fields) == _json(others)
+    """Return whether two tasks have the same fields; a None may be left out, as versions of pydantic differ in that."""
+    return _json(fields) == _json(others) or not differences(fields, others)
 
 
 def differences(fields: dict[str, Any], others: dict[str, Any]) -> list[str]:
@@ -146,6 +147,14 @@ def decode(text: str) -> TaskDefinition:
     if zone is not None and not _is_zone(zone):
         raise ValueError(f"its definition cannot be read (zone must have a name and offsets, it is {short_repr(zone)})")
     return definition
+
+
+def is_of_edit(text: str, edit: str) -> bool:
+    """Return whether a definition that was stored has the mark of an edit."""
+    with suppress(ValueError, RecursionError):
+        values = json.loads(text)
+        return isinstance(values, dict) and values.get("edit") == edit
+    return False
 
 
 def _is_zone(zone: object) -> bool:

@@ -427,17 +427,19 @@ class TestQuestions:
         registry.pause_all()
         assert client.get("/tasks/sum/upcoming") == []
 
-    def test_the_runs_of_one_task_newest_first(self, noon: Any) -> None:
+    def test_the_runs_of_one_task_newest_first_by_pages(self, noon: Any) -> None:
         registry = a_registry()
         registry.register(Task(id="other", func=jobs.process_id, every={"minutes": 5}))
         for _ in range(3):
             registry.tick()
             noon.tick(300)
         client = Client(registry)
-        runs = client.get("/tasks/sum/runs")["items"]
+        page = client.get("/tasks/sum/runs", limit=2)
+        rest = client.get("/tasks/sum/runs", cursor=page["next_cursor"])
+        runs = page["items"] + rest["items"]
         assert [(run["task_id"], run["result"]) for run in runs] == [("sum", "3")] * 3
         assert [run["run_at"][14:16] for run in runs] == ["10", "05", "00"]
-        assert client.get("/tasks/sum/runs", status="failed") == {"items": [], "next_cursor": None}
+        assert (rest["next_cursor"], client.get("/tasks/sum/runs", status="failed")["items"]) == (None, [])
 
     @pytest.mark.parametrize("question", ["why", "upcoming"])
     def test_an_unknown_id_is_not_found(self, question: str) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler._support.text import listed, short_repr
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.rows import Change, Definition, State
@@ -159,9 +159,8 @@ class Registrations:
         put_in: Callable[[Task], None],
     ) -> None:
         """Take over the states of tasks, and what was managed, and put the tasks into the registry."""
-        in_force = {task.id: plans[task.id].managed or task for task in tasks}
-        ran = [in_force[task_id] for task_id in in_force if task_id in states and states[task_id].epoch]
-        runs = self._backend.past({task.id: task.history_limit for task in ran})
+        ran = [plans[task.id].managed or task for task in tasks if task.id in states and states[task.id].epoch]
+        runs = self._backend.past({task.id: task.history_limit for task in ran}) if ran else {}
         past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in ran if task.id in runs}
         with self._records.lock, self._agenda:
             self.count, self.thread = self.count + bool(tasks), get_ident()
@@ -207,5 +206,5 @@ def log_new_code(task_id: str, before: TaskDefinition, after: TaskDefinition) ->
     if not changed:
         return
     managed = [name for name in differences(before.task, before.registered) if name in changed]
-    edited = f", in place of what was managed of {', '.join(managed)}" if managed else ""
-    log(logging.INFO, f"Code has changed {', '.join(changed)} of task {task_id!r}{edited}.")
+    replaced = f"; this replaces what was managed: {listed(managed)}" if managed else ""
+    log(logging.INFO, f"Code has changed {listed(changed)} of task {task_id!r}{replaced}.")

@@ -7,15 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError, ValueRefusedError
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition, Seen, escaped
-from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, encode
+from est_alan_scheduler.cluster.changes.registrations import Registrations, log_new_code
+from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, encode, is_of_edit
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, read, stored
-from est_alan_scheduler.cluster.registrations import Registrations, log_new_code
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords, is_same
 from est_alan_scheduler.planning.agenda import Agenda
@@ -39,9 +40,11 @@ class Edits:
     _replica: Replica
     _agenda: Agenda
     _names: FunctionNames
-    _registrations: Registrations
     _removed: set[str] = field(default_factory=set)
     _by_code: set[str] = field(default_factory=set)  # the tasks whose next definition is what code says
+
+    def __post_init__(self) -> None:
+        self.registrations = Registrations(self._backend, self._records, self._replica, self._agenda, self._names)
 
     def manage(self, task: Task, values: dict[str, Any]) -> bool:
         """Set fields for all instances; return whether the task is still there."""
@@ -69,23 +72,27 @@ class Edits:
         The fields `implicit` do not count as set by the task. The caller holds `sync_lock`.
         """
         records, row = self._records, self._records.row(task.id)
-        own = None if row is None else self._changed_definition(changed, row)
-        wanted = Seen(seen.hash if own is None else own.hash(), values.get("paused", seen.paused))
+        if row is None:
+            return None
+        own, edit = self._changed_definition(changed, row), uuid4().hex
+        news = row.definition if own is None else own
         change = change_of(task.id, {name: values[name] for name in MANAGED if name in values})
-        if own is not None:
-            change = change._replace(definition=Definition(task.id, own.text(), wanted.hash))
-        is_change = change != Change(task.id)
-        change = change._replace(seen_hash=seen.hash, seen_paused=seen.paused)
+        is_change = own is not None or change != Change(task.id)
+        definition = Definition(task.id, news.text(edit), row.hash if own is None else own.hash())
+        change = change._replace(definition=definition, seen_hash=seen.hash, seen_paused=seen.paused)
         states = self._backend.change([change]) if is_change else {}
         if is_change and not states:
+            found = self._replica.read_news(task.id)
+            is_made = found is not None and is_of_edit(found.json, edit)  # the answer to the first attempt was lost
             self._replica.refresh([task.id])
-            if self.seen(task.id) != wanted:  # else the answer to the first of two attempts was lost
+            if not is_made:
                 return None
+            values = {name: value for name, value in values.items() if name in _ASSIGNED}  # the others were read
         with records.lock, self._agenda:
             replaced = task._store(values)
             task.__pydantic_fields_set__.difference_update(implicit)
-            if own is not None and row is not None:
-                row.definition, row.hash = own, wanted.hash
+            if states:
+                row.definition, row.hash = news, definition.hash
             for state in states.values():
                 self._replica.take_state(state)
         if not _ASSIGNED.isdisjoint(values):
@@ -196,7 +203,7 @@ class Edits:
     def _share(self, tasks: list[Task]) -> None:
         """Share tasks that were put into the store of the registry by hand, or that the backend has outdated."""
         try:
-            self._registrations.join(tasks)
+            self.registrations.join(tasks)
         except ValueError as error:
             if len(tasks) == 1:
                 with self._records.lock:

@@ -1,0 +1,1 @@
+"""Changes that are made here, on their way to the store: registrations and edits."""
