@@ -97,6 +97,17 @@ def test_a_plus_that_was_not_escaped_is_one_all_the_same(noon: Any) -> None:
     assert len(response.json()["items"]) == 2
 
 
+def test_a_run_may_have_texts_that_no_encoding_has() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="\ud800", every={"hours": 1}, func=str, args=("\udfff",)))
+    registry.tick()
+    client = Client(registry)
+    (run,) = client.get("/runs")["items"]
+    assert (run["task_id"], run["result"]) == ("\\ud800", "'\\udfff'")
+    assert client.get("/upcoming", limit=1)[0]["task_id"] == "\\ud800"
+    assert client.get("/simulate", limit=1)["items"][0]["task_id"] == "\\ud800"
+
+
 def test_a_site_that_hides_values_shows_no_results(noon: Any) -> None:
     found = Client(registry_with_runs(noon, 1), hide_values=True).get("/runs", task="good")["items"]
     assert [run["result"] for run in found] == [None]
