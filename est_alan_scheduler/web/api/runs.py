@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,10 +16,13 @@ from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Call, GivenMoment, Input, Limit
 from est_alan_scheduler.web.api.models import PlannedRunModel, RunModel, RunPage, SimulationModel
-from est_alan_scheduler.web.api.problems import refused
+from est_alan_scheduler.web.api.problems import Problem, refused
 from est_alan_scheduler.web.paging import cursor_of, key_of
 
 _SIMULATION_SECONDS = 2.0
+_turns = BoundedSemaphore(2)
+"""Of simulations: each has a copy of all tasks."""
+_TURN_SECONDS = 5.0
 _Id = Annotated[str, Field(min_length=1)]
 
 
@@ -114,7 +118,12 @@ def simulation(call: Call) -> SimulationModel:
     start = call.query.from_ or datetime.now(UTC)
     end = call.query.to or start + timedelta(days=1)
     call.site.refresh()
-    return simulated(call.registry, start, end, call.query.limit)
+    if not _turns.acquire(timeout=_TURN_SECONDS):
+        raise Problem(503, "others simulate already", headers={"Retry-After": "5"})
+    try:
+        return simulated(call.registry, start, end, call.query.limit)
+    finally:
+        _turns.release()
 
 
 def simulated(registry: TaskRegistry, start: datetime, end: datetime, limit: int) -> SimulationModel:

@@ -190,6 +190,14 @@ def test_a_simulation_that_takes_long_is_cut_short(noon: Any, monkeypatch: pytes
     assert Client(registry).get("/simulate") == cut
 
 
+def test_few_simulate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_TURN_SECONDS", 0.01)
+    client = Client(TaskRegistry())
+    with runs._turns, runs._turns:
+        assert client.refused("/simulate") == (503, "others simulate already")
+    assert client.get("/simulate")["items"] == []
+
+
 def test_a_simulation_that_ends_before_it_begins_is_refused() -> None:
     client = Client(TaskRegistry())
     status, detail = client.refused("/simulate", **{"from": "2026-03-01T12:00:00Z", "to": "2026-02-01T12:00:00Z"})
