@@ -1,11 +1,14 @@
 """The replica: a registry's copy of the backend's rows, kept in its `Task`s."""
 
+import logging
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler._support.text import listed
 from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.backends.rows import Definition, Seen, Snapshot, State, is_storable
@@ -153,14 +156,19 @@ class Replica:
                 self._names_seen += 1  # not before: after a Ctrl+C the rest is found
         return found
 
-    def take_unlogged(self) -> list[str]:
-        """Return the tasks that were read since the last call, and whose functions are still unknown here."""
+    def log_problems(self, is_observer: bool) -> None:
+        """Log which tasks cannot be known here, and, unless it starts none anyway, those that do not run here."""
+        for task_id, problem in self._records.take_unlogged():
+            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
         if not self._unlogged:
-            return self._unlogged
+            return
         with self._records.lock:
             ids, self._unlogged = dict.fromkeys(self._unlogged), []
             tasks = (dict.get(self._agenda.store, task_id) for task_id in ids)
-            return [task.id for task in tasks if task is not None and is_unknown(task.func)]
+            unknown = [task.id for task in tasks if task is not None and is_unknown(task.func)]
+        if unknown and not is_observer:
+            text = "Tasks of the store run on other instances only, as their functions are unknown here"
+            log(logging.INFO, f"{text}: {listed(unknown)}.")
 
     def read_news(self, task_id: str) -> Definition | None:
         """Return the definition of a task if it has changed since the last refresh; the caller holds `sync_lock`."""

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator
 from contextlib import suppress
 from datetime import datetime
-from threading import get_ident
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidValueError, WrongStateError
 from est_alan_scheduler._support.interpreter import monotonic, note_end
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler._support.text import listed, short_repr
+from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.clock import from_instant, to_instant
 from est_alan_scheduler.backends.rows import LARGEST, RunKey
@@ -24,18 +23,16 @@ from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import moment, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
-from est_alan_scheduler.cluster.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.cluster.reaper import Reaper
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import ClaimState, TaskRecords
-from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.planning.indexes.stand_ins import refuse_unknown_function
+from est_alan_scheduler.planning.lookout import MOST_OF_TICK, due_ids, next_due_ids, stand_in_ids
 from est_alan_scheduler.runs.observer import DeadRunRecorder
 from est_alan_scheduler.runs.run import Run
-from est_alan_scheduler.schedules.due import due_moment
 from est_alan_scheduler.task import Task, TaskStatus
 
 OBSERVES = (
@@ -74,8 +71,6 @@ class ClusterSession:
         self.replica = Replica(backend, self.lease, self.records, agenda, names)
         self.edits = Edits(backend, self.records, self.replica, agenda, names)
         self.registrations = self.edits.registrations
-        self._is_starting = True
-        self._joins_seen = -1
         self._recorder = recorder
         self._agenda = agenda
         self._wake = wake
@@ -125,11 +120,10 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
-        self._log_problems()
+        self.replica.log_problems(self.is_observer)
         if self.outage.end():
             self._wake()
-        if self._is_starting:
-            self._warn_of_unregistered()
+        self.registrations.warn_of_others()
         return True
 
     def refresh(self, ids: Collection[str]) -> None:
@@ -142,10 +136,7 @@ class ClusterSession:
                 now = self.replica.now()
                 agenda.work_in(now)
                 utc = agenda.note_time(now)
-                if self.is_observer:
-                    due = next_due_ids(agenda, now, utc)
-                else:
-                    due = due_ids(agenda, utc) | stand_in_ids(agenda, utc)
+                due = next_due_ids(agenda, now, utc) if self.is_observer else due_ids(agenda, utc)
                 due = {task_id for task_id in due | records.elsewhere if not records.is_held(task_id)}
                 dropped = agenda.take_dropped()
             del dropped
@@ -158,40 +149,9 @@ class ClusterSession:
         except BackendUnavailableError as error:
             self.outage.note(error, is_of_tick=self.is_observer)
             raise
-        self._log_problems()
+        self.replica.log_problems(self.is_observer)
         if self.is_observer:  # else a tick or the heartbeat tells: a read does not show that the store can be written
             self.outage.end()
-
-    def _log_problems(self) -> None:
-        for task_id, problem in self.records.take_unlogged():
-            log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
-        unknown = self.replica.take_unlogged()
-        if unknown and not self.is_observer:
-            text = "Tasks of the store run on other instances only, as their functions are unknown here"
-            log(logging.INFO, f"{text}: {listed(unknown, _MOST_NAMED)}.")
-
-    def _warn_of_unregistered(self) -> None:
-        """Log, once the program has registered its tasks, those of the store that it runs without having done so.
-
-        It has if it has not registered any since the last tick, or if the thread that does so is the one that ticks. A
-        program that registers none at all works for others.
-        """
-        joins, is_same_thread = self.registrations.count, self.registrations.thread == get_ident()
-        is_settled, self._joins_seen = joins == self._joins_seen or is_same_thread, joins
-        if not joins or not is_settled:
-            return
-        self._is_starting = False
-        with self.records.lock:
-            now, is_adopted = self.replica.now(), self.records.is_adopted
-            others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
-            ids = [task.id for task in others if not is_unknown(task.func) and due_moment(task, now) is not None]
-        if ids:
-            example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
-            log(
-                logging.WARNING,
-                f"Tasks of the store run here that this program has not registered: {listed(ids, _MOST_NAMED)}."
-                f" If no program needs them any more, remove them: registry.prune({example})",
-            )
 
     def _recall_runs(self) -> None:
         """Read which runs of any instance the store has, of tasks behind whose last run the clock has gone back."""

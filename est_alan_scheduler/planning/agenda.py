@@ -4,6 +4,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Collection
 from datetime import datetime
+from heapq import heappush
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc
@@ -237,7 +238,13 @@ class Agenda:
         if entry.is_simple and due is not AT_ONCE:  # as long as the last run lies ahead, or there is none
             entry.sure_slot = due
         heap = self.stand_ins.heap if self._unknown and entry in self._unknown else self.heap
-        heap.file(entry, due)
+        found = heap.filed.setdefault(due, entry)  # in line: each run gets here
+        if found is entry:
+            heappush(heap.moments, due)
+        elif isinstance(found, Entry):
+            heap.filed[due] = {found: None, entry: None}
+        else:
+            found[entry] = None
 
     def file_anew(self, entry: Entry, now: datetime) -> None:
         """File an entry that was ready or waiting."""
@@ -309,6 +316,7 @@ class Agenda:
 
     def _read(self, entry: Entry, task: Task, now: datetime) -> None:
         """Read all fields of a task: its schedule or its dependencies may have changed."""
+        fields = task.__dict__
         if entry.armed is None:
             entry.armed = now
         schedule = keep_schedule(task)
@@ -321,14 +329,14 @@ class Agenda:
             else:
                 self.clock_guard.note_task(task, schedule)
             is_steady = schedule.is_steady
-        if task.depends_on or "after" in task.__dict__ or task.id in self.dependents.inputs:
+        if fields["depends_on"] or "after" in fields or task.id in self.dependents.inputs:
             self.dependents.read(task)
-        if self._unknown or type(task.__dict__["func"]) is UnknownFunction:
-            self._read_function(entry, task.__dict__["func"])
+        if self._unknown or type(fields["func"]) is UnknownFunction:
+            self._read_function(entry, fields["func"])
         # With a backend, fields are written without a note, or before it.
-        entry.is_simple = self.edit_log is None and is_steady and not task.depends_on
+        entry.is_simple = self.edit_log is None and is_steady and not fields["depends_on"]
         self.file_anew(entry, now)
-        if task.last_success_at is not None and self.waiting:
+        if self.waiting and fields["last_success_at"] is not None:
             self.file_dependents(task.id, now)
 
     def _read_fixed(self, entry: Entry, task: Task, schedule: Schedule, now: datetime) -> None:

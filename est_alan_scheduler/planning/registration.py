@@ -7,7 +7,7 @@ from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueErr
 from est_alan_scheduler._support.functions import generator_kind
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.executors.invocation import CONSUMERS
-from est_alan_scheduler.fields.unknown_function import is_unknown
+from est_alan_scheduler.fields.unknown_function import UnknownFunction, is_unknown
 from est_alan_scheduler.planning.arguments import argument_name, call_fault
 from est_alan_scheduler.planning.dependencies import cycle_text, find_cycle, inputs
 from est_alan_scheduler.planning.indexes.stand_ins import unknown_text
@@ -38,15 +38,16 @@ def check(task: object, is_new: bool = True) -> None:
         )
     if KINDS[options[0]].meaningless:
         _check_meaning(task, options[0])
-    if is_new and is_unknown(task.func):
+    fields = task.__dict__  # faster than attributes: each registration needs it
+    func = fields["func"]
+    if type(func) is UnknownFunction and is_new:
         raise InvalidValueError(f"task {task.id!r} cannot be registered: {unknown_text(task)}")
-    kind = generator_kind(task.func)
+    kind = generator_kind(func)
     if kind is not None:
         raise InvalidValueError(
             f"func of task {task.id!r} is {'an' if kind[0] == 'a' else 'a'} {kind} function, and a call of it runs "
             f"nothing: let func be a function that consumes it ({CONSUMERS[kind]})."
         )
-    fields = task.__dict__  # faster than attributes: each registration needs it
     if fields["depends_on"] or "after" in fields:
         check_results(task)
 

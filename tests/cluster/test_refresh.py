@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from est_alan_scheduler import BackendUnavailableError, Retry, Task, TaskRegistry, TaskStatus
 from est_alan_scheduler.backends import MemoryBackend
-from est_alan_scheduler.cluster import lookout
+from est_alan_scheduler.planning import lookout
 from tests import jobs
 from tests.backends.stores import SHARED, Clock, Store
 from tests.cluster.helpers import MINUTE, Flaky, Join, adder, at, claim_and_die, end_pause, noop

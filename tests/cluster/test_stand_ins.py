@@ -228,6 +228,26 @@ class TestNoRuns:
             here._execute(here["a"])
         assert (runs(here, "a"), here["a"].status) == (0, TaskStatus.PENDING)
 
+    def test_a_function_that_becomes_unknown_after_the_claim_does_not_run(
+        self, join: Join, worker: TaskRegistry, clock: Clock
+    ) -> None:
+        def forget() -> None:
+            worker["b"].func = UnknownFunction("elsewhere")
+
+        worker.expose(forget, "forget")
+        for task_id, func in (("a", forget), ("b", noop)):
+            worker.register(adder(task_id, func=func, args=()))
+        session = worker._session
+        assert session is not None
+        session.claims.inline_batch = 2  # both are claimed before the first one runs
+        see(worker, worker)
+        assert (runs(worker, "a"), worker["b"].runs, worker["b"].status) == (1, 0, TaskStatus.PENDING)
+        other = join()
+        other.expose(noop, "elsewhere")
+        see(other, worker)
+        ended = [run["status"] for run in worker.history("b") if not run["late"]]  # the claim was released
+        assert (worker["b"].status, worker["b"].runs, ended) == (TaskStatus.SUCCESS, 1, ["success"])
+
     def test_many_that_are_due_keep_no_task_from_running_here(self, join: Join, worker: TaskRegistry) -> None:
         worker.pause_all()
         for number in range(20):

@@ -167,3 +167,4 @@ def test_a_worker_obeys_the_page_of_another_process_within_two_ticks(store: Stor
         assert worker.second_tick_from_now() == (None, False)
     finally:
         worker.end()
+        observer.shutdown(0)

@@ -87,6 +87,15 @@ def test_a_task_that_stays_comes_once_whatever_comes_and_goes_between_pages(
     assert stays <= set(found)
 
 
+def test_a_task_in_the_place_of_another_one_is_found() -> None:
+    registry = TaskRegistry()
+    registry.store = {task_id: task(task_id, 1) for task_id in "abc"}
+    assert [one.id for one in page(registry, 9)[0]] == ["a", "b", "c"]
+    registry.remove("a")
+    registry.register(task("bb", 1))
+    assert [one.id for one in page(registry, 9)[0]] == ["b", "bb", "c"]
+
+
 @given(st.text(st.characters(), min_size=1))
 def test_a_cursor_comes_back_as_its_key(key: str) -> None:
     assert key_of(cursor_of(key)) == key

@@ -1,6 +1,5 @@
 """The backend on Redis and Valkey: every operation is one atomic script for up to 500 tasks."""
 
-import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
@@ -50,6 +49,7 @@ from est_alan_scheduler.backends.rows import (
 from est_alan_scheduler.task import TaskStatus
 
 _BATCH = 500  # tasks a script: the server serves no other client meanwhile
+_MOST_SEEN = 2_000  # runs that a script looks through
 _PAUSE = 30_000_000  # microseconds until a tombstone is looked at again whose task has a run in flight
 
 
@@ -272,7 +272,7 @@ class RedisBackend(Backend):
         before: RunKey | None = None,
     ) -> list[RunRow]:
         found: dict[RunKey, RunRow] = {}
-        for keys in self._keys_of_runs(task_id, since, limit, before):
+        for keys in self._keys_of_runs(task_id, status, since, limit, before):
             found.update(
                 (run.key, run)
                 for run in self._runs(keys)
@@ -292,26 +292,38 @@ class RedisBackend(Backend):
         return [(task_id, int(epoch)) for task_id, epoch in self._each(scripts.EPOCHS, list(ids))]
 
     def _keys_of_runs(
-        self, task_id: str | None, since: int | None, limit: int, before: RunKey | None
+        self, task_id: str | None, status: TaskStatus | None, since: int | None, limit: int, before: RunKey | None
     ) -> Iterator[list[tuple[str, int]]]:
         """Yield batches of task ids and epochs, the latest start first; those of a single task are one batch."""
         if task_id is not None:
             yield self._epochs([task_id])
             return
-        key, size, least = self._prefix + "history", min(max(limit, 100), 1_000), -math.inf if since is None else since
-        place = 0 if before is None else self._place_after(key, before)
-        while True:
-            with self._guard():  # by place, which costs the same wherever that is
-                found = self._client.zrevrange(key, place, place + size - 1, withscores=True)
-            members = [member for member, started in found if started >= least and RUN_MEMBER.fullmatch(member)]
-            yield [(to_id(member[:-17]), int(member[-16:])) for member in members]
-            if len(found) < size or found[-1][1] < least:
+        if status is TaskStatus.RUNNING:
+            yield _keys(self._open_runs())
+            return
+        size, place = min(max(limit, 100), 1_000), 0 if before is None else self._place_after(before)
+        wanted = "" if status is None else status.value
+        while True:  # by place, which costs the same wherever that is
+            call = str(place), str(place + size - 1), wanted
+            ((number, last, members),) = self._call(scripts.LATEST_RUNS, [call])
+            yield _keys(members)
+            if number < size or (since is not None and float(last) < since):
                 return
-            place, size = place + size, 1_000
+            place, size = place + size, _MOST_SEEN
 
-    def _place_after(self, key: str, run: RunKey) -> int:
+    def _open_runs(self) -> list[bytes]:
+        """Return the runs without an outcome, as in the history."""
+        with self._guard():
+            owners = self._client.smembers(self._prefix + "owners")
+            with self._client.pipeline(transaction=False) as pipe:
+                for owner in owners:
+                    pipe.smembers(self._prefix.encode() + b"open:" + owner)
+                found = pipe.execute(raise_on_error=False)  # a key of nonsense may have another type
+        return [member for members in found if isinstance(members, set) for member in members]
+
+    def _place_after(self, run: RunKey) -> int:
         """Return the place in the history behind a run; if that is gone, of the first run that started no later."""
-        member = f"{run.task_id}\0{run.epoch:016}"
+        key, member = self._prefix + "history", f"{run.task_id}\0{run.epoch:016}"
         with self._guard():
             if self._client.zscore(key, member) == run.started:
                 place = self._client.zrevrank(key, member)
@@ -363,6 +375,11 @@ class RedisBackend(Backend):
         except BaseException:  # a Ctrl+C: the answer that it has cut off must not be taken for that of the next call
             self._client.connection_pool.disconnect(inuse_connections=False)
             raise
+
+
+def _keys(members: Sequence[bytes]) -> list[tuple[str, int]]:
+    """Return the task ids and epochs of members of the history, those of nonsense left out."""
+    return [(to_id(member[:-17]), int(member[-16:])) for member in members if RUN_MEMBER.fullmatch(member)]
 
 
 def _batches(rows: Sequence[Any]) -> list[Any]:

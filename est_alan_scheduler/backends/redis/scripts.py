@@ -321,6 +321,16 @@ end
 return cjson.encode(found)
 """
 
+LATEST_RUNS = """
+local found, members = {}, call('ZREVRANGE', P .. 'history', ARGV[2], ARGV[3], 'WITHSCORES')
+for place = 1, #members, 2 do
+    local id, epoch = string.match(members[place], '^(.+)%z(%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d%d)$')
+    local is_wanted = id and (ARGV[4] == '' or get_run(id, whole(tonumber(epoch)), 'status') == ARGV[4])
+    if is_wanted then found[#found + 1] = members[place] end
+end
+return {#members / 2, members[#members] or '', found}
+"""
+
 FIND_DEAD_RUNS = """
 local at, left = now(), tonumber(ARGV[2])
 local found = {}

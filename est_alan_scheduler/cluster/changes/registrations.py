@@ -26,9 +26,12 @@ from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import past_of
 from est_alan_scheduler.cluster.replica import Replica
 from est_alan_scheduler.cluster.task_records import KnownRow, TaskRecords
+from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.planning.agenda import Agenda
+from est_alan_scheduler.schedules.due import due_moment
 from est_alan_scheduler.task import Task
 
+_MOST_NAMED = 10  # tasks in a line of the log
 _TRIES = 5  # to register a task that others change at the same moment
 
 
@@ -61,10 +64,10 @@ class Registrations:
     _replica: Replica
     _agenda: Agenda
     _names: FunctionNames
-    count: int = 0
-    """How often this program has registered tasks so far."""
-    thread: int = 0
-    """The thread that did so last."""
+    _count: int = 0  # how often this program has registered tasks so far
+    _count_seen: int = -1
+    _thread: int = 0  # the one that did so last
+    _is_starting: bool = True
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
@@ -163,7 +166,7 @@ class Registrations:
         runs = self._backend.past({task.id: task.history_limit for task in ran}) if ran else {}
         past = {task.id: [past_of(run, task) for run in runs[task.id]] for task in ran if task.id in runs}
         with self._records.lock, self._agenda:
-            self.count, self.thread = self.count + bool(tasks), get_ident()
+            self._count, self._thread = self._count + bool(tasks), get_ident()
             for task in tasks:
                 row, known, _, managed = plans[task.id]
                 self._replica.take_joined(task, row, states.get(task.id), known is None, managed)
@@ -198,6 +201,31 @@ class Registrations:
                 armed = known.armed
         own = own._replace(armed=armed, place=self._replica.order.place(task_id, self._backend.now()))
         return KnownRow(own, own.hash())
+
+    def warn_of_others(self) -> None:
+        """Log, once the program has registered its tasks, those of the store that it runs without having done so.
+
+        It has if it has not registered any since the last tick, or if the thread that does so is the one that ticks. A
+        program that registers none at all works for others.
+        """
+        if not self._is_starting:
+            return
+        is_same_thread = self._thread == get_ident()
+        is_settled, self._count_seen = self._count == self._count_seen or is_same_thread, self._count
+        if not self._count or not is_settled:
+            return
+        self._is_starting = False
+        with self._records.lock:
+            now, is_adopted = self._replica.now(), self._records.is_adopted
+            others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
+            ids = [task.id for task in others if not is_unknown(task.func) and due_moment(task, now) is not None]
+        if ids:
+            example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
+            log(
+                logging.WARNING,
+                f"Tasks of the store run here that this program has not registered: {listed(ids, _MOST_NAMED)}."
+                f" If no program needs them any more, remove them: registry.prune({example})",
+            )
 
 
 def log_new_code(task_id: str, before: TaskDefinition, after: TaskDefinition) -> None:

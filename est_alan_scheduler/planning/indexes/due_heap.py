@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from datetime import datetime
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop
 from operator import attrgetter
 
 from est_alan_scheduler.planning.entry import Entry
@@ -15,7 +15,7 @@ class DueHeap:
     """A heap of moments, and the entries that are filed under each: one or several.
 
     Heap items that hold their entries would each be one more object for the garbage collector, which would cost more
-    than all the rest. Whoever files an entry or takes it out sets its `due`. The registry's lock guards it.
+    than all the rest. `Agenda.file` files them, and sets their `due`. The registry's lock guards it.
     """
 
     __slots__ = ("filed", "moments")
@@ -53,16 +53,6 @@ class DueHeap:
         while self.moments and self.moments[0] not in self.filed:
             heappop(self.moments)
         return self.moments[0] if self.moments else None
-
-    def file(self, entry: Entry, due: datetime) -> None:
-        """File an entry that is not filed."""
-        found = self.filed.setdefault(due, entry)
-        if found is entry:
-            heappush(self.moments, due)
-        elif isinstance(found, Entry):
-            self.filed[due] = {found: None, entry: None}
-        else:
-            found[entry] = None
 
     def unfile(self, entry: Entry, due: datetime) -> None:
         """Take out an entry that is filed under `due`."""

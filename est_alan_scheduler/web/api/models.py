@@ -195,17 +195,17 @@ class InstanceModel(BaseModel):
 class RunModel(BaseModel):
     """A run of a task, one attempt each."""
 
-    task_id: str
+    task_id: Text
     run_at: Moment
-    finished_at: Moment | None = Field(description="None while it goes on.")
+    finished_at: Moment | None = Field(description="Null while it goes on.")
     status: TaskStatus
-    result: str | None = Field(description="The `repr` of the result, shortened; null if values are hidden.")
-    error: str | None
+    result: Text | None = Field(description="The `repr` of the result, shortened; null if values are hidden.")
+    error: Text | None
     attempt: int
     duration: float | None = Field(description="Seconds from its start to its end; null while it goes on.")
-    epoch: int | None = Field(None, description="With a backend: the number of the run among those of its task.")
+    epoch: int = Field(description="The number of the run among those of its task.")
     slot: Moment | None = Field(None, description="With a backend: the scheduled moment; null for a requested run.")
-    owner: str | None = Field(None, description="With a backend: the instance that ran it.")
+    owner: Text | None = Field(None, description="With a backend: the instance that ran it.")
     late: bool | None = Field(
         None, description="With a backend: whether its outcome came after the run had been given up."
     )
@@ -221,7 +221,7 @@ class RunPage(BaseModel):
 class PlannedRunModel(BaseModel):
     """A run to come."""
 
-    task_id: str
+    task_id: Text
     at: Moment
 
 

@@ -1,10 +1,9 @@
 """Endpoints about runs: those that have been, those that come, those that a simulation expects."""
 
-import binascii
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from threading import BoundedSemaphore
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -17,9 +16,13 @@ from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Call, GivenMoment, Input, Limit
 from est_alan_scheduler.web.api.models import PlannedRunModel, RunModel, RunPage, SimulationModel
-from est_alan_scheduler.web.api.problems import FieldProblem, Problem
+from est_alan_scheduler.web.api.problems import Problem, refused
+from est_alan_scheduler.web.paging import cursor_of, key_of
 
 _SIMULATION_SECONDS = 2.0
+_turns = BoundedSemaphore(2)
+"""Of simulations: each has a copy of all tasks."""
+_TURN_SECONDS = 5.0
 _Id = Annotated[str, Field(min_length=1)]
 
 
@@ -66,8 +69,8 @@ def page_of_runs(
     hide_values: bool,
 ) -> RunPage:
     """Return a page of runs, the newest first: at most `limit` of them, after those of the page that gave `cursor`."""
-    before = {} if cursor is None else {"before": _key_of(cursor)}
-    found = registry.history(task_id, status, since, limit + 1, **before)[::-1]
+    before = None if cursor is None else _run_of(cursor)
+    found = registry.history(task_id, status, since, limit + 1, before)[::-1]
     page = found[:limit]
     return RunPage(
         items=[run_model(run, hide_values) for run in page],
@@ -84,21 +87,19 @@ def run_model(run: Mapping[str, Any], hide_values: bool) -> RunModel:
 
 
 def _cursor_of(run: Mapping[str, Any]) -> str:
-    key = [to_utc(run["run_at"]).isoformat(), run["task_id"], run.get("epoch")]
-    return urlsafe_b64encode(json.dumps(key).encode()).decode().rstrip("=")
+    return cursor_of(json.dumps([to_utc(run["run_at"]).isoformat(), run["task_id"], run["epoch"]]))
 
 
-def _key_of(cursor: str) -> dict[str, Any]:
-    """Return the part of a run that tells its place."""
+def _run_of(cursor: str) -> dict[str, Any]:
+    """Return as much of the last run of a page as tells its place."""
     try:
-        at, task_id, epoch = json.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        key = {"run_at": datetime.fromisoformat(at).replace(tzinfo=UTC), "task_id": task_id, "epoch": epoch}
-    except (ValueError, TypeError, RecursionError, binascii.Error):
-        key = {}
-    if not isinstance(key.get("task_id"), str) or not isinstance(key.get("epoch"), int | None):
-        detail = "it is not one that a page has given as next_cursor"
-        raise Problem(422, f"cursor: {detail}", [FieldProblem(field="cursor", detail=detail)])
-    return key
+        at, task_id, epoch = json.loads(key_of(cursor))
+        start = datetime.fromisoformat(at).replace(tzinfo=UTC)
+        if type(task_id) is str and type(epoch) is int:
+            return {"run_at": start, "task_id": task_id, "epoch": epoch}
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise refused([("cursor", "it is not one that a page has given as next_cursor")])
 
 
 def upcoming(call: Call) -> list[PlannedRunModel]:
@@ -117,7 +118,12 @@ def simulation(call: Call) -> SimulationModel:
     start = call.query.from_ or datetime.now(UTC)
     end = call.query.to or start + timedelta(days=1)
     call.site.refresh()
-    return simulated(call.registry, start, end, call.query.limit)
+    if not _turns.acquire(timeout=_TURN_SECONDS):
+        raise Problem(503, "others simulate already", headers={"Retry-After": "5"})
+    try:
+        return simulated(call.registry, start, end, call.query.limit)
+    finally:
+        _turns.release()
 
 
 def simulated(registry: TaskRegistry, start: datetime, end: datetime, limit: int) -> SimulationModel:

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from pydantic import Field
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.codecs.definitions import local_zone
 from est_alan_scheduler.fields.serialization import json_or_repr
@@ -169,9 +170,15 @@ def create_task(call: Call) -> Answer:
     with values_hidden(site):
         task = new_task(site, given)
         site.refresh(task.id)
+        taken = Problem(409, f"there is a task with the id {task.id!r} already")
         if task.id in registry.store or task.id in registry.unresolved():
-            raise Problem(409, f"there is a task with the id {task.id!r} already")
-        registry.register(task)
+            raise taken
+        try:
+            registry.register(task)
+        except InvalidValueError:
+            if task.id in registry.store:  # by now
+                raise taken from None
+            raise
     return _answer(call, task, 201, {"Location": f"tasks/{quote(task.id, safe='')}"})
 
 

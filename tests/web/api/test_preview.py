@@ -118,6 +118,17 @@ class TestChange:
             real = client.get("/tasks/a/upcoming", limit=10)
             assert [at for at, _ in slots(found["plan"])] == [one["at"] for one in real]
 
+    def test_the_slots_of_a_task_that_has_not_run_count_from_its_registration_or_the_change(
+        self, registry: TaskRegistry, noon: Any
+    ) -> None:
+        registry.register(Task(id="b", func=jobs.process_id, every={"minutes": 10}, run_immediately=False))
+        noon.tick(240)
+        found = shown(Client(registry), id="b", every={"minutes": 20})
+        assert (slots(found["before"])[0], slots(found["plan"])[0]) == (
+            ("2026-03-01T12:11:00+00:00", None),
+            ("2026-03-01T12:25:00+00:00", None),
+        )
+
     def test_no_change_has_the_same_plan(self, registry: TaskRegistry) -> None:
         found = shown(Client(registry), id="a")
         assert (found["changes"], found["plan"]) == ([], found["before"])

@@ -1,6 +1,6 @@
 """The endpoints about runs: those that have been, those that come, those that a simulation expects."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.api import runs
+from est_alan_scheduler.web.paging import cursor_of
 from tests import jobs
 from tests.web.client import Client
 
@@ -16,7 +17,8 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def noon() -> Iterator[Any]:
+def noon(set_zone: Callable[[str], None]) -> Iterator[Any]:
+    set_zone("UTC")  # a frozen clock is local time
     with freezegun.freeze_time(NOON) as clock:
         yield clock
 
@@ -34,7 +36,7 @@ def registry_with_runs(clock: Any, count: int) -> TaskRegistry:
 
 def test_a_run_has_its_outcome_and_moments_with_the_offset_of_its_task(noon: Any) -> None:
     client = Client(registry_with_runs(noon, 1))
-    bad, good = client.get("/runs")["items"]
+    good, bad = client.get("/runs")["items"]
     assert {name: value for name, value in good.items() if value is not None} == {
         "task_id": "good",
         "run_at": "2026-03-01T21:00:00+09:00",
@@ -43,6 +45,7 @@ def test_a_run_has_its_outcome_and_moments_with_the_offset_of_its_task(noon: Any
         "result": "3",
         "attempt": 1,
         "duration": 0.0,
+        "epoch": 1,
     }
     assert (bad["status"], bad["error"], bad["run_at"]) == (
         "failed",
@@ -61,10 +64,48 @@ def test_runs_come_newest_first_and_can_be_chosen(noon: Any) -> None:
     assert client.get("/runs", task="unknown") == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pages_have_each_run_once(noon: Any, size: int) -> None:
+    registry = registry_with_runs(noon, 3)
+    client = Client(registry)
+    whole = client.get("/runs")
+    assert (len(whole["items"]), whole["next_cursor"]) == (6, None)
+    found, query = [], dict[str, str]()
+    while True:
+        page = client.get("/runs", limit=size, **query)
+        found += page["items"]
+        noon.tick(60)
+        registry.tick()  # what is new comes before the first page
+        if page["next_cursor"] is None:
+            break
+        assert len(page["items"]) == size
+        query = {"cursor": page["next_cursor"]}
+    assert found == whole["items"]
+
+
+def test_a_page_goes_on_with_the_same_choice(noon: Any) -> None:
+    client = Client(registry_with_runs(noon, 3))
+    page = client.get("/runs", status="failed", limit=2)
+    rest = client.get("/runs", status="failed", limit=2, cursor=page["next_cursor"])
+    assert [run["task_id"] for run in page["items"] + rest["items"]] == ["bad"] * 3
+    assert rest["next_cursor"] is None
+
+
 def test_a_plus_that_was_not_escaped_is_one_all_the_same(noon: Any) -> None:
     client = Client(registry_with_runs(noon, 3))
     response = client.request("GET", "/runs?task=bad&since=2026-03-01T21:01:00+09:00")
     assert len(response.json()["items"]) == 2
+
+
+def test_a_run_may_have_texts_that_no_encoding_has() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="\ud800", every={"hours": 1}, func=str, args=("\udfff",)))
+    registry.tick()
+    client = Client(registry)
+    (run,) = client.get("/runs")["items"]
+    assert (run["task_id"], run["result"]) == ("\\ud800", "'\\udfff'")
+    assert client.get("/upcoming", limit=1)[0]["task_id"] == "\\ud800"
+    assert client.get("/simulate", limit=1)["items"][0]["task_id"] == "\\ud800"
 
 
 def test_a_site_that_hides_values_shows_no_results(noon: Any) -> None:
@@ -77,6 +118,10 @@ def test_a_site_that_hides_values_shows_no_results(noon: Any) -> None:
     [
         ("/runs", {"cursor": "x"}, "cursor: it is not one that a page has given as next_cursor"),
         ("/runs", {"cursor": "bnVsbA"}, "cursor: it is not one that a page has given as next_cursor"),
+        *(
+            ("/runs", {"cursor": cursor_of(key)}, "cursor: it is not one that a page has given as next_cursor")
+            for key in ('["2026-01-01", "a", true]', '["2026-01-01", 7, 1]', '["soon", "a", 1]', "[" * 20_000, "{}")
+        ),
         ("/runs", {"limit": "0"}, "limit: Input should be greater than or equal to 1"),
         ("/runs", {"limit": "1001"}, "limit: Input should be less than or equal to 1000"),
         ("/runs", {"status": "lost"}, "status: Input should be 'pending', 'running', 'success' or 'failed'"),
@@ -143,6 +188,14 @@ def test_a_simulation_that_takes_long_is_cut_short(noon: Any, monkeypatch: pytes
         "is_truncated": True,
     }
     assert Client(registry).get("/simulate") == cut
+
+
+def test_few_simulate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_TURN_SECONDS", 0.01)
+    client = Client(TaskRegistry())
+    with runs._turns, runs._turns:
+        assert client.refused("/simulate") == (503, "others simulate already")
+    assert client.get("/simulate")["items"] == []
 
 
 def test_a_simulation_that_ends_before_it_begins_is_refused() -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -481,6 +482,28 @@ class TestHiddenValues:
         registry = a_registry()
         assert patch(Client(registry, hide_values=True), "sum", args=[3, 4]).status_code == 200
         assert registry["sum"].args == (3, 4)
+
+
+@pytest.mark.parametrize("backend", [None, MemoryBackend], ids=["without a backend", "with a backend"])
+class TestAtOnce:
+    """Callers that do the same at the same time: one of them succeeds."""
+
+    def test_of_those_that_have_seen_one_version_one_changes_it(self, backend: Any) -> None:
+        registry = a_registry(backend=backend and backend())
+        client = Client(registry)
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda number: patch(client, "sum", seen, timeout=number), range(1, 17)))
+        assert sorted(answer.status_code for answer in answers) == [200, *[412] * 15]
+        (changed,) = [answer.json()["definition"]["timeout"] for answer in answers if answer.status_code == 200]
+        assert registry["sum"].timeout == changed
+
+    def test_of_those_that_make_a_task_of_one_id_one_does(self, backend: Any) -> None:
+        registry = a_registry(backend=backend and backend())
+        client = Client(registry)
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda number: post(client, id="new", timeout=number), range(1, 17)))
+        assert sorted(answer.status_code for answer in answers) == [201, *[409] * 15]
 
 
 class TestObserver:

@@ -19,7 +19,10 @@ _Item = TypeVar("_Item")
 
 
 def due_ids(agenda: Agenda, utc: datetime) -> set[str]:
-    """Return the ids of the tasks that may be due, and of those that others wait for; the agenda stays as it is."""
+    """Return the ids of the tasks that may be due, and of those that others wait for; the agenda stays as it is.
+
+    Of tasks whose functions are unknown here, these are the next ones in turn.
+    """
     found = {entry.task.id for entry in agenda.held}
     moments, filed, places = agenda.heap.moments, agenda.heap.filed, [0]
     for place in places:  # of a heap: no moment comes before that of its parent
@@ -27,7 +30,7 @@ def due_ids(agenda: Agenda, utc: datetime) -> set[str]:
             entries = filed.get(moments[place], ())
             found.update(entry.task.id for entry in ((entries,) if isinstance(entries, Entry) else entries))
             places += (2 * place + 1, 2 * place + 2)
-    return found | agenda.waiting.keys()
+    return found | agenda.waiting.keys() | stand_in_ids(agenda, utc)
 
 
 def next_due_ids(agenda: Agenda, now: datetime, utc: datetime, most: int = MOST) -> set[str]:
