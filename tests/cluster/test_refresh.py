@@ -284,6 +284,29 @@ class TestManyDueTasks:
         assert set.union(*found[:50]) == set(observer.store)
         assert set.union(*found[50:]) == {f"a{number}" for number in range(100)}
 
+    def test_the_others_have_their_turns_while_many_come_due(
+        self, observer: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(100):
+            observer.register(adder(f"a{number}"))
+        found = looks(observer, monkeypatch)
+        for _ in range(8):
+            observer.refresh()
+        assert len(set.union(*found)) < sum(map(len, found))
+
+    def test_those_that_others_wait_for_have_their_turns(
+        self, observer: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for number in range(50):
+            observer.register(adder(f"a{number}", run_immediately=False))
+            observer.register(Task(id=f"b{number}", after=[f"a{number}"], func=noop))
+        for _ in range(20):
+            observer.refresh()
+        found = looks(observer, monkeypatch)
+        for _ in range(12):
+            observer.refresh()
+        assert (set.union(*found), max(map(len, found))) == ({f"a{number}" for number in range(50)}, 5)
+
     def test_a_thousand_looks_neither_grow_nor_lose_anything(self, observer: TaskRegistry, clock: Clock) -> None:
         for number in range(50):
             observer.register(adder(f"a{number}", run_immediately=number % 2 == 0))

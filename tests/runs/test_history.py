@@ -102,6 +102,7 @@ def pages(registry: TaskRegistry, size: int, **asked: Any) -> list[dict[str, Any
     """Return the history page by page, put together."""
     found = [registry.history(limit=size, **asked)]
     while found[-1]:
+        assert len(found) < 100, "it goes on for ever"
         found.append(registry.history(limit=size, before=found[-1][0], **asked))
     return [run for page in reversed(found) for run in page]
 
