@@ -80,7 +80,8 @@ class Guard:
             await response(scope, receive, answer)
 
     def _check_target(self, scope: Scope) -> Host:
-        host = check_host(Headers(scope=scope), self._policy.hosts)
+        is_public = path_below(scope) in self._policy.public  # a probe calls by whatever address it has
+        host = check_host(Headers(scope=scope), None if is_public else self._policy.hosts)
         if scope["path"][:1] not in ("", "/"):  # `GET http://… HTTP/1.1` is for proxies
             raise Problem(400, "the target of the request must be a path")
         return host

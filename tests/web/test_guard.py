@@ -84,6 +84,10 @@ class TestTargets:
             assert call(guarded(Echo()), "GET", "/", bearer(MANAGE) | {"Host": host}).status == status
         assert call(guarded(Echo(), hosts=None), "GET", "/", bearer(MANAGE) | {"Host": "any.example"}).status == 200
 
+    def test_a_probe_calls_what_is_public_by_any_name(self) -> None:
+        app = guarded(Echo(), public={"/open"})
+        assert [call(app, "GET", path, {"Host": "10.0.0.7:8765"}).status for path in ("/open", "/")] == [200, 421]
+
     def test_the_host_is_looked_at_before_the_token(self) -> None:
         asked: list[object] = []
         app = guarded(Echo(), auth=asked.append)

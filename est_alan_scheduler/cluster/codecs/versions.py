@@ -1,8 +1,6 @@
 """Versions of tasks: a text that stands for the definition and the pause, and the error if another one was expected."""
 
-import json
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any
 
 from est_alan_scheduler._support.errors import ConflictError, InvalidTypeError
@@ -15,7 +13,10 @@ _LENGTH = 32  # characters of a version
 
 def version_of(task: Task, names: FunctionNames) -> str:
     """Do what `TaskRegistry.version` says."""
-    from est_alan_scheduler.cluster.codecs.definitions import defined_fields  # late: many programs ask for no version
+    import json  # late, as all of these: many programs ask for no version
+    from hashlib import sha256
+
+    from est_alan_scheduler.cluster.codecs.definitions import defined_fields
 
     task = task.model_copy()  # or an assignment could come while it is read
     content = [defined_fields(task, names.shown_name(task.func)), task.paused]

@@ -20,6 +20,7 @@ from est_alan_scheduler.web.api.models import DEFINITION, VALUES, AsInTask, with
 from est_alan_scheduler.web.api.problems import FieldProblem, Problem, invalid, problem_of, refused
 from est_alan_scheduler.web.site import Site
 
+_NAME = re.compile(r"[\w.]+:[\w.]+")  # one function alone has it: a lambda has that of others, too
 _QUOTED = re.compile(r"((?:kw)?args\[.+?\] of task .+?) is .*(, which JSON cannot hold)", re.DOTALL)
 
 
@@ -139,16 +140,32 @@ def fields_of(registry: TaskRegistry, given: Mapping[str, Any]) -> dict[str, Any
     return fields
 
 
+def known_functions(registry: TaskRegistry) -> list[str]:
+    """Return the names by which requests may name functions that run here."""
+    own = _functions_of_tasks(registry) if registry.backend is None else {}
+    return sorted({*registry.known_functions(), *own})
+
+
+def _functions_of_tasks(registry: TaskRegistry) -> dict[str, Callable[..., Any]]:
+    """Return functions of tasks by name: what stands for those that run elsewhere.
+
+    Without a backend, also those that no other process would find, like one of the program itself.
+    """
+    is_alone = registry.backend is None
+    named = {name_of(registry, task.func): task.func for task in registry if is_alone or is_unknown(task.func)}
+    return {name: func for name, func in named.items() if is_unknown(func) or _NAME.fullmatch(name)}
+
+
 def _function(registry: TaskRegistry, name: str) -> Callable[..., Any]:
     """Return the function of a name: one that runs here, or what stands for it in a task that runs elsewhere."""
     known = registry.known_functions()
     found = registry._functions.find(name)
     if found is not None:
         return found
-    elsewhere = {name_of(registry, task.func): task.func for task in registry if is_unknown(task.func)}
-    if name in elsewhere:
-        return elsewhere[name]
-    hint = near_miss(name, {*known, *elsewhere})
+    of_tasks = _functions_of_tasks(registry)
+    if name in of_tasks:
+        return of_tasks[name]
+    hint = near_miss(name, {*known, *of_tasks})
     raise refused([("func", f"no function is known by the name {short_repr(name)}{hint}: register or expose it")])
 
 

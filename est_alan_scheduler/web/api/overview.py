@@ -6,6 +6,7 @@ from pydantic import Field
 
 from est_alan_scheduler.control.health import Health
 from est_alan_scheduler.runs.statistics import Statistics
+from est_alan_scheduler.web.api.definitions import known_functions
 from est_alan_scheduler.web.api.endpoint import Answer, Call, Input
 from est_alan_scheduler.web.api.models import HealthModel, InstanceModel, PauseModel
 
@@ -35,7 +36,7 @@ def statistics(call: Call) -> Statistics:
 
 def functions(call: Call) -> list[str]:
     """Return the names of the functions that run here."""
-    return call.registry.known_functions()
+    return known_functions(call.registry)
 
 
 def pause(call: Call) -> PauseModel:

@@ -231,7 +231,10 @@ def runs_of_task(call: Call) -> RunPage:
     """Answer a page of the runs of a task; those of one that is gone, too, as long as the store has them."""
     query, task_id = call.query, call.path["id"]
     call.site.refresh(task_id)
-    return page_of_runs(call.registry, task_id, query.status, None, query.cursor, query.limit, call.site.hide_values)
+    page = page_of_runs(call.registry, task_id, query.status, None, query.cursor, query.limit, call.site.hide_values)
+    if not page.items and task_id not in call.registry and not call.registry.history(task_id, limit=1):
+        raise UnknownTaskError(task_id, call.registry.store)
+    return page
 
 
 def _found(call: Call) -> Task:

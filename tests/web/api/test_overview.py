@@ -1,5 +1,7 @@
 """The endpoints about the registry as a whole."""
 
+import types
+
 import pytest
 
 from est_alan_scheduler import Health, MemoryBackend, Task, TaskRegistry
@@ -75,3 +77,14 @@ def test_health_is_told_to_everyone(
     response = Client(registry, role=None).request("GET", "/health")
     assert (response.status_code, response.json()) == (status, said)
     assert response.headers["content-type"] == "application/json"
+
+
+def test_functions_of_the_program_itself_are_known_without_a_backend() -> None:
+    registry, own = TaskRegistry(), types.FunctionType((lambda: 1).__code__, {})
+    own.__module__, own.__qualname__ = "__main__", "own"
+    registry.register(Task(id="a", every={"hours": 1}, func=own))
+    registry.register(Task(id="b", every={"hours": 1}, func=lambda: 2))
+    client = Client(registry)
+    assert client.get("/functions") == ["__main__:own"]
+    made = client.request("POST", "/tasks", json={"id": "c", "every": {"hours": 2}, "func": "__main__:own"})
+    assert (made.status_code, registry["c"].func) == (201, own)

@@ -442,7 +442,10 @@ class TestQuestions:
         assert [run["run_at"][14:16] for run in runs] == ["10", "05", "00"]
         assert (rest["next_cursor"], client.get("/tasks/sum/runs", status="failed")["items"]) == (None, [])
 
-    @pytest.mark.parametrize("question", ["why", "upcoming"])
+    def test_a_task_without_runs_has_an_empty_page(self) -> None:
+        assert Client(a_registry()).get("/tasks/sum/runs") == {"items": [], "next_cursor": None}
+
+    @pytest.mark.parametrize("question", ["why", "upcoming", "runs"])
     def test_an_unknown_id_is_not_found(self, question: str) -> None:
         assert problem(Client(a_registry()).request("GET", f"/tasks/sun/{question}"))[0] == 404
 
