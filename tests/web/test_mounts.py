@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.cookiejar import CookieJar
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import WebServer, create_app
-from est_alan_scheduler.web.server import _Server
+from est_alan_scheduler.web.server import _Ending, _Server
 from tests.web.clients import MANAGE, TOKEN, bearer
 
 PATIENCE = 60.0
@@ -89,8 +89,10 @@ def in_flask(app: ASGIApp) -> Iterator[str]:
 
     outer = flask.Flask("outer")
     outer.get("/")(lambda: '"outer"')
-    loop = asyncio.new_event_loop()
-    outer.wsgi_app = DispatcherMiddleware(outer.wsgi_app, {"/scheduler": a2wsgi.ASGIMiddleware(app, loop=loop)})
+    loop, ends = asyncio.new_event_loop(), asyncio.Event()
+    ending: Any = SimpleNamespace(ends=ends)  # a thread that streams would wait for ever for a loop that has ended
+    inner = a2wsgi.ASGIMiddleware(_Ending(app, ending), loop=loop)
+    outer.wsgi_app = DispatcherMiddleware(outer.wsgi_app, {"/scheduler": inner})
     server = make_server("127.0.0.1", 0, outer, threaded=True, request_handler=Handler)
     threads = [threading.Thread(target=loop.run_forever), threading.Thread(target=server.serve_forever)]
     for thread in threads:
@@ -98,11 +100,12 @@ def in_flask(app: ASGIApp) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.port}/scheduler"
     finally:
+        loop.call_soon_threadsafe(ends.set)
         server.shutdown()
+        threads[1].join()  # it waits for the threads of requests
         server.server_close()
         loop.call_soon_threadsafe(loop.stop)
-        for thread in threads:
-            thread.join()
+        threads[0].join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
 
