@@ -32,11 +32,13 @@ _MINUTE = timedelta(minutes=1)
 
 def with_offset(moment: datetime) -> str:
     """Return a moment as RFC 3339 has it, with its offset; a naive one is local time."""
-    utc = to_utc(moment)
-    wall = from_utc(utc) if moment.tzinfo is None else moment.replace(tzinfo=None, fold=0)
-    offset = wall - utc
+    wall, offset = moment.replace(tzinfo=None, fold=0), moment.utcoffset()
+    if offset is None:
+        utc = to_utc(moment)
+        wall = from_utc(utc)
+        offset = wall - utc
     if offset % _MINUTE:  # before standard time, which RFC 3339 has no offsets for
-        wall, offset = utc, timedelta(0)
+        wall, offset = wall - offset, timedelta(0)
     return wall.replace(tzinfo=timezone(offset), fold=0).isoformat()
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -24,7 +24,8 @@ ADD = "tests.jobs:add"
 
 
 @pytest.fixture
-def noon() -> Iterator[Any]:
+def noon(set_zone: Callable[[str], None]) -> Iterator[Any]:
+    set_zone("UTC")  # a frozen clock is local time
     with freezegun.freeze_time(NOON) as clock:
         yield clock
 
@@ -156,7 +157,8 @@ class TestGet:
             (datetime.max, "9999-12-31T23:59:59.999999+00:00"),
         ],
     )
-    def test_moments_are_those_of_rfc_3339(self, moment: datetime, shown: str) -> None:
+    def test_moments_are_those_of_rfc_3339(self, set_zone: Callable[[str], None], moment: datetime, shown: str) -> None:
+        set_zone("UTC")
         assert with_offset(moment) == shown
 
 
