@@ -42,6 +42,7 @@ class Replica:
     _records: TaskRecords
     _agenda: Agenda
     _names: FunctionNames
+    _is_observer: bool = False
     _names_seen: int = 0  # of the names of functions: how many
     _revision: int = 0
     _born: int | None = None
@@ -285,10 +286,10 @@ class Replica:
         news = decode(definition.json)
         self.order.note(task_id, news.place)
         task = dict.get(store, task_id) if row is not None else None
-        if row is not None and task is not None and row.hash == definition.hash:
+        if row is not None and task is not None and row.hash == definition.hash and row.definition.zone == news.zone:
             row.definition = news
             return
-        built = build(task_id, news, self._names)
+        built = build(task_id, news, self._names, self._is_observer)
         if state is None or (task is None and task_id in store):
             if task_id in self._records.problems:  # it was registered although its row could not be read
                 self._records.mark_edited([task_id])
@@ -303,6 +304,7 @@ class Replica:
             self.order.put(task_id)
         else:
             self._define(task, built)
+            task.__dict__["timezone"] = built.timezone  # equal to a `ForeignZone` of that name, and something else
         if news.armed is not None:
             arm(task, moment(news.armed))
         if is_unknown(task.func):
