@@ -185,7 +185,7 @@ class Replica:
         snapshot = self._backend.fetch(wanted, self._revision, known)
         if self._born is None or (snapshot.born == self._born and snapshot.revision >= self._revision):
             return snapshot, False
-        if self.is_paused:
+        if self.is_paused and not self._is_observer:
             self._backend.pause_all(True)
         return self._backend.fetch(None, 0), True
 
@@ -349,7 +349,7 @@ class Replica:
         self._records.forget(task_id)
 
     def _forget_all(self) -> None:
-        """Mark all tasks to be written again: the store is empty."""
+        """Mark the tasks to be written again: the store is empty."""
         records = self._records
         for task_id in records.elsewhere:  # its run ends late, and the task would stay RUNNING
             task = dict.get(self._agenda.store, task_id)
@@ -364,7 +364,10 @@ class Replica:
             self._lose(task_id)
 
     def _lose(self, task_id: str) -> None:
-        """Mark a task to be written again: the store has lost it."""
+        """Mark a task to be written again, which the store has lost; an observer forgets one of other instances."""
+        if self._is_observer and self._records.is_adopted(task_id):
+            self._drop_removed(task_id)
+            return
         if (row := self._records.row(task_id)) is not None:
             self.registered[task_id] = row.definition.registered
         self._records.forget(task_id)
