@@ -110,10 +110,14 @@ class SqlEngine(Backend):
                         found = self._upgrade(connection, found)
                     if found is None:
                         found = SCHEMA
-                        columns = "id, schema_version, revision, paused, born"
-                        insert = f"INSERT INTO {t.meta} ({columns}) VALUES (1, :schema, 0, false, {self._now})"
-                        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
+                        self._begin_list(connection)
         check_schema(found, self.url)
+
+    def _begin_list(self, connection: Connection) -> None:
+        """Write the row about the list of tasks that a new store has, and one that was emptied lacks."""
+        columns, values = "id, schema_version, revision, paused, born", f"1, :schema, 0, false, {self._now}"
+        insert = f"INSERT INTO {self._tables.meta} ({columns}) VALUES ({values}) ON CONFLICT (id) DO NOTHING"
+        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
 
     def _upgrade(self, connection: Connection, found: int) -> int:
         """Bring the tables of a former schema up to date, and return the schema."""
