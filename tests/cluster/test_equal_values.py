@@ -107,9 +107,7 @@ class TestSettling:
         check_settled(worker, page, echo(**before | after | {"timeout": 11}))
 
     @pytest.mark.parametrize(("before", "after"), PAIRS, ids=IDS)
-    def test_new_code_is_taken_over_for_good(
-        self, join: Join, before: dict[str, Any], after: dict[str, Any]
-    ) -> None:
+    def test_new_code_is_taken_over_for_good(self, join: Join, before: dict[str, Any], after: dict[str, Any]) -> None:
         worker, page = join(), join(observe=True)
         page.expose(divmod)
         worker.register(echo(**before))
