@@ -13,7 +13,13 @@ from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.backends.rows import Definition, Seen, Snapshot, State, is_storable
 from est_alan_scheduler.cluster.codecs import states
-from est_alan_scheduler.cluster.codecs.definitions import DEFINING, TaskDefinition, build, decode, problem_text
+from est_alan_scheduler.cluster.codecs.definitions import (
+    TaskDefinition,
+    build,
+    decode,
+    problem_text,
+    values_to_become,
+)
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.lease import Lease
@@ -320,7 +326,7 @@ class Replica:
 
     def _define(self, task: Task, built: Task) -> None:
         """Give a task the definition of another one."""
-        changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
+        changes = {**values_to_become(task, built), "func": built.func}
         self._replaced.append(task._store(changes))
         # It says no less than one that is built: defaults of the registry may be filled in.
         task.__pydantic_fields_set__.difference_update(changes.keys() - built.model_fields_set)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 from typing_extensions import ParamSpec, override
 
 from est_alan_scheduler.backends.backend import Backend
@@ -48,6 +49,10 @@ def tried_again(operation: Callable[_Arguments, _Answer]) -> Callable[_Arguments
             raise
 
     return call
+
+
+def _close_on_return(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 class SqlEngine(Backend):
@@ -141,6 +146,8 @@ class SqlEngine(Backend):
 
     @override
     def close(self) -> None:
+        # A connection that another thread is using comes back to the former pool, which nothing closes.
+        event.listen(self._engine.pool, "checkin", _close_on_return)
         self._engine.dispose()
 
     def _schema(self, connection: Connection) -> int | None:

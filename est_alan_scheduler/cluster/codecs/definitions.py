@@ -78,7 +78,7 @@ class TaskDefinition(NamedTuple):
 
     def has_schedule_of(self, other: "TaskDefinition") -> bool:
         """Return whether the schedules are the same."""
-        return all(self.task.get(name) == other.task.get(name) for name in ARMING)
+        return not any(_json(self.task.get(name)) != _json(other.task.get(name)) for name in ARMING)
 
 
 def is_equal(fields: dict[str, Any], others: dict[str, Any]) -> bool:
@@ -135,6 +135,18 @@ def defined_fields(task: Task, func: str) -> dict[str, Any]:
             raise cause from None
         raise
     return {**fields, "func": func}
+
+
+def values_to_become(task: Task, other: Task) -> dict[str, Any]:
+    """Return the values by which `task` gets the definition of `other`, apart from its function.
+
+    They are those that JSON tells apart, which Python may take for equal: 1 and True, or a moment with two offsets. The
+    arguments are always among them: no code of theirs is called.
+    """
+    compared = set(DEFINING) - {"func", "args", "kwargs"}
+    mine, theirs = (one.model_dump(mode="json", include=compared, exclude_defaults=True) for one in (task, other))
+    values = {**other.rare_defaults, **other.__dict__}  # what is derived from other fields is not set
+    return {name: values[name] for name in ("args", "kwargs", *differences(mine, theirs))}
 
 
 def decode(text: str) -> TaskDefinition:

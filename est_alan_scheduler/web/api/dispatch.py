@@ -8,7 +8,6 @@ from typing import Any, Never
 from urllib.parse import parse_qsl, quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -55,7 +54,8 @@ class Api:
         query = _parsed_query(endpoint, request.scope["query_string"])
         body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
         call = Call(self._site, path, query, body, _if_match(request.headers), request.headers.get("last-event-id"))
-        found = await run_in_threadpool(endpoint.handle, call)
+        threads = self._site.probe_threads if endpoint.role is None else self._site.threads
+        found = await threads.run(endpoint.handle, call)
         if isinstance(found, Response):
             return found
         answer = found if isinstance(found, Answer) else Answer(found)
@@ -133,8 +133,9 @@ def _parsed_query(endpoint: Endpoint, text: bytes) -> Any:
 def _parsed_body(endpoint: Endpoint, content: bytes) -> Any:
     assert endpoint.body is not None  # noqa: S101  # the caller has looked
     try:
-        values = json.loads(content or b"{}", parse_constant=_refuse_constant)
-        if b"\\u" in content:
+        text = content.decode() or "{}"  # strictly: `json` would take other encodings, and what is none
+        values = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
             json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise Problem(400, "the body is not JSON") from None

@@ -137,7 +137,7 @@ def _asked(task: Task) -> Callable[[time], bool] | None:
 def _mark(slot: datetime, task: Task, is_asked: Callable[[time], bool]) -> Mark | None:
     """Return what a change of the clock does to a slot."""
     zone: Zone = LOCAL if task.timezone is None else named(task.timezone)
-    instant = to_utc(slot)
+    instant = zone.instant(slot)
     wall = zone.from_utc(instant)
     if not is_asked(wall.time()):
         return "moved"

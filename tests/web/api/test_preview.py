@@ -1,7 +1,7 @@
 """The preview of a definition: its words, its next slots, and what it would change."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,7 +17,8 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def noon() -> Iterator[Any]:
+def noon(set_zone: Callable[[str], None]) -> Iterator[Any]:
+    set_zone("UTC")  # a frozen clock is local time
     with freezegun.freeze_time(NOON) as clock:
         yield clock
 
