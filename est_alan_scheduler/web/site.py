@@ -1,9 +1,14 @@
 """The site: one registry, and what its application lets others do with it."""
 
+import hmac
+import secrets
 from dataclasses import dataclass, field
 
+from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
+
+_LENGTH = 32  # characters of a version, as those of a registry have
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,27 @@ class Site:
     """No route that manages answers."""
     hide_values: bool = False
     """Arguments and results of tasks are not shown."""
+    key: bytes = field(default_factory=secrets.token_bytes, repr=False)
+    """The secret behind the versions that are shown, if values are hidden."""
     feed: Feed = field(init=False, repr=False, compare=False)
     """What tells its clients what changes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "feed", Feed(self.registry))
+
+    def version(self, task: Task) -> str:
+        """Return the version of a task as callers see it."""
+        return self.shown_version(task.id, self.registry.version(task))
+
+    def shown_version(self, task_id: str, version: str) -> str:
+        """Return what callers see of a version of a task.
+
+        A version is a digest of the definition. Where values are hidden, a reader could try arguments until it fits.
+        """
+        if not self.hide_values:
+            return version
+        content = f"{version} {task_id}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, content, "sha256").hex()[:_LENGTH]
 
     def refresh(self, *ids: str) -> None:
         """Read what has changed in the store, before a question: of the tasks of these ids for sure."""
