@@ -4,6 +4,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, field
 
+from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
@@ -29,8 +30,8 @@ class Site:
         object.__setattr__(self, "feed", Feed(self.registry))
 
     def version(self, task: Task) -> str:
-        """Return the version of a task as callers see it."""
-        return self.shown_version(task.id, self.registry.version(task))
+        """Return the version of a task, or of a copy of one, as callers see it."""
+        return self.shown_version(task.id, version_of(task, self.registry._functions))
 
     def shown_version(self, task_id: str, version: str) -> str:
         """Return what callers see of a version of a task.
