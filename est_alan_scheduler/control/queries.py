@@ -188,6 +188,11 @@ class RegistryQueries:
         """
         return self._parts.known_functions()
 
+    def _check_sharing(self, task: Task) -> None:
+        """Raise `ValueError` for a task that the backend cannot hold, as `register` and `update` do."""
+        if self._parts.session is not None:
+            self._parts.session.registrations.check(task)
+
     def refresh(self, *ids: str | Task) -> None:
         """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.
 

@@ -72,6 +72,7 @@ class Registrations:
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
         encode(task, self._names)
+        check_ids([Definition(task.id, "", "")])
         self._check_ids(task)
 
     def is_known(self, task: Task) -> bool:

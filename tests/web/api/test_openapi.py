@@ -124,3 +124,14 @@ def test_a_stream_has_its_media_type_and_can_be_resumed() -> None:
     operation = document([STREAM])["paths"]["/stream"]["get"]
     assert operation["responses"]["200"]["content"].keys() == {"text/event-stream"}
     assert [one["name"] for one in operation["parameters"]] == ["Last-Event-ID"]
+
+
+def test_arguments_may_be_null_where_a_hidden_definition_is_given_back() -> None:
+    schemas = document(ENDPOINTS)["components"]["schemas"]
+    for name in ("args", "kwargs"):
+        is_nullable = {
+            title: {"type": "null"} in schemas[title]["properties"][name].get("anyOf", ())
+            for title in ("TaskChange", "Draft", "NewTask")
+        }
+        assert is_nullable == {"TaskChange": True, "Draft": True, "NewTask": False}
+        assert "default" not in schemas["TaskChange"]["properties"][name]
