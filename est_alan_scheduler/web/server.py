@@ -138,13 +138,15 @@ def serve(
     url = f"http://{_allowed_name(name, names)}:{listener.getsockname()[1]}/"
     server = _Server(app, listener)
     handle = WebServer(server, url, token)
-    print(f"The tasks are at {handle.login_url}", flush=True)  # noqa: T201  # the token is shown nowhere else
+    said = f"The tasks are at {handle.login_url}"  # the token is shown nowhere else
     if name != _in_url(host) and hosts is None:
-        print('By other names it answers if they are given: hosts=["…"]', flush=True)  # noqa: T201
+        said += '\nBy other names it answers if they are given: hosts=["…"]'
     if not blocking:
+        print(said, flush=True)  # noqa: T201  # what the caller is there for
         handle._start()
         return handle
-    with _signals(server):
+    with _signals(server):  # before the line: a program that reads it may send a signal at once
+        print(said, flush=True)  # noqa: T201
         server.run()
     return None
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from est_alan_scheduler.cluster.codecs.versions import version_of
+from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
 from est_alan_scheduler.web.threads import Threads
@@ -31,3 +33,7 @@ class Site:
     def refresh(self, *ids: str) -> None:
         """Read what has changed in the store, before a question: of the tasks of these ids for sure."""
         self.registry.refresh(*ids)
+
+    def version(self, task: Task) -> str:
+        """Return the version of a task, or of a copy of one."""
+        return version_of(task, self.registry._functions)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 from typing_extensions import ParamSpec, override
 
 from est_alan_scheduler.backends.backend import Backend
@@ -48,6 +49,10 @@ def tried_again(operation: Callable[_Arguments, _Answer]) -> Callable[_Arguments
             raise
 
     return call
+
+
+def _close_on_return(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 class SqlEngine(Backend):
@@ -105,10 +110,14 @@ class SqlEngine(Backend):
                         found = self._upgrade(connection, found)
                     if found is None:
                         found = SCHEMA
-                        columns = "id, schema_version, revision, paused, born"
-                        insert = f"INSERT INTO {t.meta} ({columns}) VALUES (1, :schema, 0, false, {self._now})"
-                        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
+                        self._begin_list(connection)
         check_schema(found, self.url)
+
+    def _begin_list(self, connection: Connection) -> None:
+        """Write the row about the list of tasks that a new store has, and one that was emptied lacks."""
+        columns, values = "id, schema_version, revision, paused, born", f"1, :schema, 0, false, {self._now}"
+        insert = f"INSERT INTO {self._tables.meta} ({columns}) VALUES ({values}) ON CONFLICT (id) DO NOTHING"
+        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
 
     def _upgrade(self, connection: Connection, found: int) -> int:
         """Bring the tables of a former schema up to date, and return the schema."""
@@ -134,6 +143,8 @@ class SqlEngine(Backend):
 
     @override
     def close(self) -> None:
+        # A connection that another thread is using comes back to the former pool, which nothing closes.
+        event.listen(self._engine.pool, "checkin", _close_on_return)
         self._engine.dispose()
 
     def _schema(self, connection: Connection) -> int | None:

@@ -74,6 +74,12 @@ class Registrations:
         encode(task, self._names)
         self._check_ids(task)
 
+    def is_known(self, task: Task) -> bool:
+        """Return whether code says of a task what it said last; `ValueError` if it cannot be shared."""
+        own, row = encode(task, self._names), self._records.row(task.id)
+        self._check_ids(task)
+        return row is not None and is_equal(own.task, row.definition.registered)
+
     def _check_ids(self, task: Task) -> None:
         for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
             for task_id in ids:

@@ -133,8 +133,9 @@ def _parsed_query(endpoint: Endpoint, text: bytes) -> Any:
 def _parsed_body(endpoint: Endpoint, content: bytes) -> Any:
     assert endpoint.body is not None  # noqa: S101  # the caller has looked
     try:
-        values = json.loads(content or b"{}", parse_constant=_refuse_constant)
-        if b"\\u" in content:
+        text = content.decode() or "{}"  # strictly: `json` would take other encodings, and what is none
+        values = json.loads(text, parse_constant=_refuse_constant)
+        if "\\u" in text:
             json.dumps(values, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except (ValueError, RecursionError):
         raise Problem(400, "the body is not JSON") from None

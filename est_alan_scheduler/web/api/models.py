@@ -42,9 +42,13 @@ def with_offset(moment: datetime) -> str:
     return wall.replace(tzinfo=timezone(offset), fold=0).isoformat()
 
 
-def _encodable(text: object) -> object:
-    """Return a text with halves of surrogate pairs escaped, which UTF-8 cannot encode."""
-    return text.encode("utf-8", "backslashreplace").decode() if isinstance(text, str) and not text.isascii() else text
+def _encodable(value: Any) -> Any:
+    """Return a value with halves of surrogate pairs in its texts escaped, which UTF-8 cannot encode."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_encodable(name): _encodable(one) for name, one in value.items()}
+    return [_encodable(one) for one in value] if isinstance(value, list) else value
 
 
 Moment = Annotated[
@@ -56,6 +60,9 @@ Moment = Annotated[
 
 Text = Annotated[str, BeforeValidator(_encodable)]
 """A text that any program may have written."""
+
+Json = Annotated[Any, BeforeValidator(_encodable)]
+"""What JSON can hold, with such texts."""
 
 
 class AsInTask:
@@ -127,8 +134,8 @@ class TaskPage(BaseModel):
 class TaskModel(TaskSummary):
     """A task with its definition and its state."""
 
-    definition: Definition
-    result: Any = Field(description="What its function last returned, as JSON, or else as a short text.")
+    definition: Annotated[Definition, BeforeValidator(_encodable)]
+    result: Json = Field(description="What its function last returned, as JSON, or else as a short text.")
     attempt: int
     retry_at: Moment | None
     run_requested: str | None
@@ -164,8 +171,8 @@ class FieldChange(BaseModel):
     """A field with two values."""
 
     field: str
-    old: Any = None
-    new: Any = None
+    old: Json = None
+    new: Json = None
 
 
 class PreviewModel(BaseModel):

@@ -74,10 +74,11 @@ class RunRequest(Input):
 
 def summary_of(site: Site, task: Task, zone: str) -> TaskSummary:
     """Return a task as lists show it; `zone`: the name of this machine's."""
-    return TaskSummary(**_summary(site, task, zone))
+    return TaskSummary(**_summary(site, task.model_copy(), zone))
 
 
 def _summary(site: Site, task: Task, zone: str) -> dict[str, Any]:
+    """Return the fields of a summary, of a task that nobody changes meanwhile."""
     return {
         "id": task.id,
         "name": task.name,
@@ -95,12 +96,13 @@ def _summary(site: Site, task: Task, zone: str) -> dict[str, Any]:
         "error_message": task.error_message,
         "timezone": task.timezone or zone,
         "runs_here": not is_unknown(task.func),
-        "version": site.registry.version(task),
+        "version": site.version(task),
     }
 
 
 def task_of(site: Site, task: Task) -> TaskModel:
-    """Return a task with its definition and its state."""
+    """Return a task with its definition and its state, and the version of this very definition."""
+    task = task.model_copy()  # in one step: others change the task at the same time
     definition, result = definition_of(site.registry, task), json_or_repr(task.result)
     if site.hide_values:
         definition |= dict.fromkeys(VALUES)

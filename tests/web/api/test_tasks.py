@@ -15,6 +15,7 @@ import pytest
 from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.api import tasks
 from est_alan_scheduler.web.api.models import with_offset
 from tests import jobs
 from tests.web.client import Client
@@ -53,7 +54,7 @@ def patch(client: Client, task_id: str, seen: str = "*", **changes: Any) -> http
     return client.request("PATCH", f"/tasks/{task_id}", json=changes, headers={"If-Match": seen})
 
 
-def patch_with(content: str) -> httpx.Response:
+def patch_with(content: str | bytes) -> httpx.Response:
     headers = {"If-Match": "*", "Content-Type": "application/json"}
     return Client(a_registry()).request("PATCH", "/tasks/sum", content=content, headers=headers)
 
@@ -143,9 +144,29 @@ class TestGet:
     def test_texts_that_utf_8_cannot_encode_are_escaped(self) -> None:
         registry = TaskRegistry()
         registry.register(Task(id="\ud800", func=jobs.echo, args=("\ud800",), manual=True, tags=["\udfff"]))
+        registry.register(
+            Task(id="a", func=jobs.echo, args=({"\ud800": ["\udfff"]},), manual=True, name="\udfff", tags=["\udfff"])
+        )
+        registry.run_now("a")
+        registry.tick()
         client = Client(registry)
-        (shown,) = client.get("/tasks")["items"]
+        shown = client.get("/tasks")["items"][1]
         assert (shown["id"], shown["tags"]) == ("\\ud800", ["\\udfff"])
+        shown = client.get("/tasks/a")
+        assert (shown["name"], shown["result"]) == ("\\udfff", "{'\\ud800': ['\\udfff']}")
+        assert (shown["definition"]["name"], shown["definition"]["tags"]) == ("\\udfff", ["\\udfff"])
+
+    def test_the_etag_is_that_of_the_definition_shown_while_others_change_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry = a_registry()
+        registry.update("sum", timeout=1)
+        client = Client(registry)
+        monkeypatch.setattr(tasks, "describe", lambda _task: registry.update("sum", timeout=2).id)
+        answer = client.request("GET", "/tasks/sum")
+        monkeypatch.undo()
+        assert answer.json()["definition"]["timeout"] == 1
+        assert patch(client, "sum", answer.headers["etag"], timeout=3).status_code == 412
 
     @pytest.mark.parametrize(
         ("moment", "shown"),
@@ -289,8 +310,20 @@ class TestPatch:
     def test_a_body_that_is_no_object_is_refused(self, body: str) -> None:
         assert patch_with(body).status_code == 422
 
-    @pytest.mark.parametrize("body", ['{"timeout": NaN}', '{"args": [Infinity]}', '{"name": "\\ud800"}', "{", "\\xff"])
-    def test_a_body_that_is_no_json_is_refused(self, body: str) -> None:
+    @pytest.mark.parametrize(
+        "body",
+        [
+            '{"timeout": NaN}',
+            '{"args": [Infinity]}',
+            '{"name": "\\ud800"}',
+            b'{"name": "\xed\xa0\x80"}',
+            '{"name": "\\ud800"}'.encode("utf-16"),
+            '{"name": "a"}'.encode("utf-16"),
+            "{",
+            "\\xff",
+        ],
+    )
+    def test_a_body_that_is_no_json_is_refused(self, body: str | bytes) -> None:
         assert problem(patch_with(body)) == (400, "the body is not JSON")
 
 
