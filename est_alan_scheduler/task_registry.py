@@ -141,9 +141,9 @@ class TaskRegistry(RegistryQueries):
         pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
         grid of `every` stays. Without such a task, it is registered as usual. The replaced object stays as it was, for
         a return; if it ran, it has the status of its last outcome.
-        With a backend, a task that is as code has registered it before takes over what `update` has changed since. If
-        it differs, it wins, and one line of the log names the fields; so does each replacement of a task that this
-        program has registered.
+        With a backend, a task that is as code registered it last takes over what `update` has changed since, also with
+        `replace`. If it differs, it wins, and one line of the log names the fields. So the way back to the code is an
+        `update`, or a change of the code.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
         `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no

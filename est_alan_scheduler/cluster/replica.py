@@ -13,7 +13,13 @@ from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.clock import to_instant
 from est_alan_scheduler.backends.rows import Definition, Seen, Snapshot, State, is_storable
 from est_alan_scheduler.cluster.codecs import states
-from est_alan_scheduler.cluster.codecs.definitions import DEFINING, TaskDefinition, build, decode, problem_text
+from est_alan_scheduler.cluster.codecs.definitions import (
+    TaskDefinition,
+    build,
+    decode,
+    problem_text,
+    values_to_become,
+)
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import fields_of, is_blank, moment, state_problem
 from est_alan_scheduler.cluster.lease import Lease
@@ -42,6 +48,7 @@ class Replica:
     _records: TaskRecords
     _agenda: Agenda
     _names: FunctionNames
+    _is_observer: bool = False
     _names_seen: int = 0  # of the names of functions: how many
     _revision: int = 0
     _born: int | None = None
@@ -184,7 +191,7 @@ class Replica:
         snapshot = self._backend.fetch(wanted, self._revision, known)
         if self._born is None or (snapshot.born == self._born and snapshot.revision >= self._revision):
             return snapshot, False
-        if self.is_paused:
+        if self.is_paused and not self._is_observer:
             self._backend.pause_all(True)
         return self._backend.fetch(None, 0), True
 
@@ -285,10 +292,10 @@ class Replica:
         news = decode(definition.json)
         self.order.note(task_id, news.place)
         task = dict.get(store, task_id) if row is not None else None
-        if row is not None and task is not None and row.hash == definition.hash:
+        if row is not None and task is not None and row.hash == definition.hash and row.definition.zone == news.zone:
             row.definition = news
             return
-        built = build(task_id, news, self._names)
+        built = build(task_id, news, self._names, self._is_observer)
         if state is None or (task is None and task_id in store):
             if task_id in self._records.problems:  # it was registered although its row could not be read
                 self._records.mark_edited([task_id])
@@ -303,6 +310,7 @@ class Replica:
             self.order.put(task_id)
         else:
             self._define(task, built)
+            task.__dict__["timezone"] = built.timezone  # equal to a `ForeignZone` of that name, and something else
         if news.armed is not None:
             arm(task, moment(news.armed))
         if is_unknown(task.func):
@@ -318,7 +326,7 @@ class Replica:
 
     def _define(self, task: Task, built: Task) -> None:
         """Give a task the definition of another one."""
-        changes = {name: getattr(built, name) for name in DEFINING if getattr(built, name) != getattr(task, name)}
+        changes = {**values_to_become(task, built), "func": built.func}
         self._replaced.append(task._store(changes))
         # It says no less than one that is built: defaults of the registry may be filled in.
         task.__pydantic_fields_set__.difference_update(changes.keys() - built.model_fields_set)
@@ -347,7 +355,7 @@ class Replica:
         self._records.forget(task_id)
 
     def _forget_all(self) -> None:
-        """Mark all tasks to be written again: the store is empty."""
+        """Mark the tasks to be written again: the store is empty."""
         records = self._records
         for task_id in records.elsewhere:  # its run ends late, and the task would stay RUNNING
             task = dict.get(self._agenda.store, task_id)
@@ -362,7 +370,10 @@ class Replica:
             self._lose(task_id)
 
     def _lose(self, task_id: str) -> None:
-        """Mark a task to be written again: the store has lost it."""
+        """Mark a task to be written again, which the store has lost; an observer forgets one of other instances."""
+        if self._is_observer and self._records.is_adopted(task_id):
+            self._drop_removed(task_id)
+            return
         if (row := self._records.row(task_id)) is not None:
             self.registered[task_id] = row.definition.registered
         self._records.forget(task_id)

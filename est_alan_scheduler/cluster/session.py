@@ -68,7 +68,7 @@ class ClusterSession:
         self.outage = Outage("nothing is read" if is_observer else "nothing starts")
         self.lease = Lease(backend, lease)
         self.records = TaskRecords(recorder.lock)
-        self.replica = Replica(backend, self.lease, self.records, agenda, names)
+        self.replica = Replica(backend, self.lease, self.records, agenda, names, is_observer)
         self.edits = Edits(backend, self.records, self.replica, agenda, names)
         self.registrations = self.edits.registrations
         self._recorder = recorder

@@ -11,7 +11,7 @@ from est_alan_scheduler.cluster.codecs.versions import check_version, is_unchang
 from est_alan_scheduler.control.configuration import Parts
 from est_alan_scheduler.control.defaults import refitted
 from est_alan_scheduler.control.done_tasks import DoneTasks, sync_lock
-from est_alan_scheduler.control.replacement import new_definition, put_in_place
+from est_alan_scheduler.control.replacement import as_managed, new_definition, put_in_place
 from est_alan_scheduler.control.waiting import Waits
 from est_alan_scheduler.events.event import Event, EventName
 from est_alan_scheduler.planning.entry import check_unheld
@@ -123,14 +123,13 @@ class Management:
                 return True
             if former is None or (session is not None and session.records.is_adopted(task.id)):
                 return False
-            if session is not None:
-                session.registrations.check(task)
-            values, own = new_definition(task, former), set(former.model_fields_set)
-            try:
-                if self._try_update(former, values, task) is not None:
-                    break
-            finally:
-                former.model_fields_set.difference_update(values.keys() - own)
+            with as_managed(self._parts, task, former) as is_code:
+                values, own = new_definition(task, former), set(former.model_fields_set)
+                try:
+                    if self._try_update(former, values, task, is_code=is_code) is not None:
+                        break
+                finally:
+                    former.model_fields_set.difference_update(values.keys() - own)
             if dict.get(store, task.id) is former:  # otherwise another thread has replaced it: that one made progress
                 tries -= 1
         else:
@@ -146,12 +145,13 @@ class Management:
         successor: Task | None = None,
         implicit: Iterable[str] = (),
         seen: Mapping[str, Any] | None = None,
+        is_code: bool = False,
     ) -> Task | None:
         """Give a task these valid values, and return it; None if others have changed it first in the backend.
 
-        With a successor that has these values, leave the task as it was, and put the successor in its place. The fields
-        `implicit` do not count as set by the task. With the fields `seen` of a version, None also unless the task still
-        has them, here and in the backend.
+        With a successor that has these values, leave the task as it was, and put the successor in its place; with
+        `is_code`, they are what code says from now on. The fields `implicit` do not count as set by the task. With the
+        fields `seen` of a version, None also unless the task still has them, here and in the backend.
         """
         parts, agenda, session = self._parts, self._agenda, self._parts.session
         called = _read_called(before)
@@ -190,7 +190,7 @@ class Management:
                 replaced = session.edits.manage_if(stored, task, changed, values, implicit)
                 is_done = replaced is not None
             else:
-                is_done = session is None or session.edits.write_now(task, replaced or {}, since, successor is not None)
+                is_done = session is None or session.edits.write_now(task, replaced or {}, since, is_code)
             if successor is not None and session is not None and is_done:
                 with parts.lock, agenda:
                     is_done = put_in_place(parts, successor, task, values, replaced or {})

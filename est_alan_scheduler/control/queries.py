@@ -178,7 +178,7 @@ class RegistryQueries:
         return self._parts.is_paused
 
     def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend cannot be shown here: an unreadable row, a missing extra."""
+        """Return, by id, why tasks of the backend cannot be shown here: nonsense, a missing extra, another zone."""
         return self._parts.unresolved()
 
     def known_functions(self) -> list[str]:

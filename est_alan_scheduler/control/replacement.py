@@ -1,6 +1,7 @@
 """Replacement of a registered task by another one of its id, which gets its state."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,32 @@ from est_alan_scheduler.planning.agenda import Agenda
 from est_alan_scheduler.planning.entry import Entry, own
 from est_alan_scheduler.schedules.state import ScheduleState
 from est_alan_scheduler.task import RECORDED, SCHEDULING, Task, TaskStatus
+
+
+@contextmanager
+def as_managed(parts: Parts, task: Task, former: Task) -> Generator[bool]:
+    """Give `task` the definition of `former` if code says what it said last; undo that unless it takes the place.
+
+    Yield whether code says something else. ValueError if the task cannot be shared.
+    """
+    session, own = parts.session, set(task.model_fields_set)
+    if session is None or not session.registrations.is_known(task):
+        yield True
+        return
+    from est_alan_scheduler.cluster.codecs.definitions import values_to_become
+
+    managed, names = former.model_copy(), parts.functions
+    values = values_to_become(task, managed)
+    if names.shown_name(task.func) != names.shown_name(managed.func):  # the one of a cell that ran again is newer
+        values["func"] = managed.func
+    replaced = task._store(values)
+    task.model_fields_set.difference_update(values.keys() - managed.model_fields_set)
+    try:
+        yield False
+    finally:
+        if dict.get(parts.agenda.store, task.id) is not task:
+            task._store(replaced)
+            task.__pydantic_fields_set__.intersection_update(own)
 
 
 def new_definition(task: Task, former: Task) -> dict[str, Any]:

@@ -59,12 +59,13 @@ check_description = rule("description must be a text, or None", lambda value: is
 
 
 def check_tags(value: object) -> tuple[str, ...]:
-    """Return tags in their order, each once, from a list of texts; None for none."""
+    """Return tags in their order, those of a set sorted, each once; None for none."""
     if value is None:
         return ()
     if isinstance(value, str) or not isinstance(value, Iterable) or not all(map(_is_text, tags := list(value))):
         raise _refusal("tags must be a list of texts such as ['daily', 'billing']", value)
-    return tuple(dict.fromkeys(tags))
+    # The order of a set differs from one process to the next.
+    return tuple(dict.fromkeys(sorted(tags) if isinstance(value, set | frozenset) else tags))
 
 
 def in_seconds(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Recorded moments: in the zone of their task, or in naive local time."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from est_alan_scheduler.calendar.local_time import to_utc, to_wall
@@ -12,7 +12,10 @@ def moment_for_json(moment: datetime | None, zone: str | None) -> Any:
     if moment is None or moment.tzinfo is not None or not moment.fold:
         return moment
     if zone is not None:
-        return moment.replace(tzinfo=named(zone).tz).isoformat()
+        aware = moment.replace(tzinfo=named(zone).tz)
+        offset = aware.utcoffset() or timedelta(0)
+        # As it comes back, or another text would be made of it then. A text with seconds in its offset cannot be read.
+        return aware.astimezone(UTC) if offset.seconds % 60 else moment.replace(tzinfo=timezone(offset), fold=0)
     return to_utc(moment).replace(tzinfo=UTC)
 
 

@@ -12,10 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
 from typing import Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError, WrongStateError
+from est_alan_scheduler.web.threads import Threads
 
 REALM = 'realm="est-alan-scheduler"'
 _SHORTEST_TOKEN, _SHORTEST_PASSWORD = 16, 8  # characters
@@ -163,7 +163,7 @@ def version_key(auth: Auth | None) -> bytes:
     return hashlib.scrypt(digest, salt=b"est_alan_scheduler version", n=2**14, r=8, p=1, dklen=32)
 
 
-async def role_of(auth: Auth, request: Request) -> Role | None:
+async def role_of(auth: Auth, request: Request, threads: Threads) -> Role | None:
     """Ask who the caller is. A plain function is called in a thread: it may ask a database."""
     if isinstance(auth, Token | Basic):
         return auth(request)
@@ -171,7 +171,7 @@ async def role_of(auth: Auth, request: Request) -> Role | None:
     if inspect.iscoroutinefunction(auth) or inspect.iscoroutinefunction(called):
         found: Any = auth(request)
     else:
-        found = await run_in_threadpool(auth, request)
+        found = await threads.run(auth, request)
     if inspect.isawaitable(found):
         found = await found
     if found is None or isinstance(found, Role):

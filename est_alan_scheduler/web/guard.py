@@ -18,6 +18,7 @@ from est_alan_scheduler._support.text import shorten
 from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import REALM, Auth, Role, Token, role_of
 from est_alan_scheduler.web.hosts import Host, check_host, check_origin
+from est_alan_scheduler.web.threads import Threads
 
 MAX_BODY = 1_000_000
 """Bytes of the largest body."""
@@ -51,6 +52,7 @@ class Guard:
     def __init__(self, app: ASGIApp, policy: Policy) -> None:
         self._app = app
         self._policy = policy
+        self._threads = Threads(20)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -90,8 +92,9 @@ class Guard:
         """Put the role of the caller into the scope; raise a problem unless the request may go on."""
         headers, method = Headers(scope=scope), scope["method"]
         challenge = {"WWW-Authenticate": getattr(self._policy.auth, "challenge", f"Bearer {REALM}")}
-        role, is_anonymous = await self._role(scope, headers)
-        if role is None and path_below(scope) not in self._policy.public:
+        is_public = path_below(scope) in self._policy.public  # a probe is answered while `auth` fails
+        role, is_anonymous = (None, True) if is_public else await self._role(scope, headers)
+        if role is None and not is_public:
             raise Problem(401, "authentication is needed", headers=challenge)
         if method not in _SAFE_METHODS:
             check_origin(headers, scope["scheme"], host)
@@ -105,7 +108,7 @@ class Guard:
         auth = self._policy.auth
         if auth is None:
             return self._policy.anonymous, True
-        role = await role_of(auth, Request(scope))
+        role = await role_of(auth, Request(scope), self._threads)
         if role is None and "authorization" not in headers:  # wrong credentials are an error, none are none
             return self._policy.anonymous, True
         return role, False

@@ -22,7 +22,7 @@ from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.app import create_app
 from est_alan_scheduler.web.auth import Auth, Token
-from est_alan_scheduler.web.hosts import LOOPBACK
+from est_alan_scheduler.web.hosts import LOOPBACK, checked_hosts, parsed
 
 _PATIENCE = 5  # seconds for which requests may go on when the server stops
 
@@ -114,7 +114,8 @@ def serve(
     It serves beside a loop and ticks nothing itself: call `start_scheduler` before, or open the registry with
     `observe=True`. On an address of this machine alone it makes a token unless it is given `auth` or
     `allow_anonymous`, and prints the URL to open; on any other address it refuses to start without them. Port 0 takes a
-    free one. `hosts` are the names by which browsers may call it; by default those of the machine itself and `host`.
+    free one. `hosts` are the names by which browsers may call it, without ports, or `"*"`; by default `localhost`,
+    `127.0.0.1`, `[::1]` and `host`. So on all addresses, `"0.0.0.0"`, other machines need them.
     """
     if not isinstance(host, str):
         raise InvalidTypeError(f"host must be a str, got {short_repr(host)}")
@@ -130,17 +131,22 @@ def serve(
         token = secrets.token_urlsafe()
         auth = Token(token)
     options: dict[str, Any] = {"read_only": read_only, "hide_values": hide_values}
-    hosts = {*LOOPBACK, _in_url(host)} - {_in_url("0.0.0.0"), _in_url("::")} if hosts is None else hosts  # noqa: S104
-    app = create_app(registry, auth=auth, allow_anonymous=allow_anonymous, hosts=hosts, **options)
+    name = _name_of(host)
+    names = [*LOOPBACK, name] if hosts is None else hosts
+    app = create_app(registry, auth=auth, allow_anonymous=allow_anonymous, hosts=names, **options)
     listener = _listener(host, port)
-    url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
+    url = f"http://{_allowed_name(name, names)}:{listener.getsockname()[1]}/"
     server = _Server(app, listener)
     handle = WebServer(server, url, token)
-    print(f"The tasks are at {handle.login_url}", flush=True)  # noqa: T201  # the token is shown nowhere else
+    said = f"The tasks are at {handle.login_url}"  # the token is shown nowhere else
+    if name != _in_url(host) and hosts is None:
+        said += '\nBy other names it answers if they are given: hosts=["…"]'
     if not blocking:
+        print(said, flush=True)  # noqa: T201  # what the caller is there for
         handle._start()
         return handle
-    with _signals(server):
+    with _signals(server):  # before the line: a program that reads it may send a signal at once
+        print(said, flush=True)  # noqa: T201
         server.run()
     return None
 
@@ -274,6 +280,24 @@ def _is_loopback(host: str) -> bool:
     with contextlib.suppress(ValueError):
         return ipaddress.ip_address(host).is_loopback
     return False
+
+
+def _name_of(host: str) -> str:
+    """Return how this machine calls the address of a server, in a URL."""
+    with contextlib.suppress(ValueError):
+        address = ipaddress.ip_address(host)
+        if address.is_unspecified:  # no address to call
+            return "127.0.0.1" if address.version == 4 else "[::1]"
+    return _in_url(host)
+
+
+def _allowed_name(name: str, names: str | Collection[str]) -> str:
+    """Return a name by which a server may be called: `name` if it may."""
+    allowed = checked_hosts(names)
+    host = parsed(name)
+    if allowed is None or (host is not None and host.name in allowed):
+        return name
+    return names if isinstance(names, str) else next(iter(names))
 
 
 def _in_url(host: str) -> str:

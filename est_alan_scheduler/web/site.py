@@ -8,6 +8,7 @@ from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
+from est_alan_scheduler.web.threads import Threads
 
 _LENGTH = 32  # characters of a version, as those of a registry have
 
@@ -25,9 +26,15 @@ class Site:
     """The secret behind the versions that are shown, if values are hidden."""
     feed: Feed = field(init=False, repr=False, compare=False)
     """What tells its clients what changes."""
+    threads: Threads = field(init=False, repr=False, compare=False)
+    """Those that answer requests."""
+    probe_threads: Threads = field(init=False, repr=False, compare=False)
+    """Those that answer public requests: whether a site lives can be asked while all others wait for the store."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "feed", Feed(self.registry))
+        object.__setattr__(self, "threads", Threads(20))
+        object.__setattr__(self, "probe_threads", Threads(10, turn_seconds=1.0))
 
     def version(self, task: Task) -> str:
         """Return the version of a task, or of a copy of one, as callers see it."""

@@ -230,19 +230,61 @@ class TestRestart:
 
 
 class TestReplace:
-    def test_a_replacement_in_the_same_program_puts_the_code_in_force_and_says_which_edits_it_replaces(
-        self, join: Join, infos: Infos
-    ) -> None:
+    def test_a_replacement_by_unchanged_code_takes_over_what_was_managed(self, join: Join, infos: Infos) -> None:
+        registry, other = join(), join()
+        registry.register(adder(tags=["code"]))
+        registry.update("a", every=HOUR, tags=[], max_runs=9)
+        before = stored(registry)
+        for _ in range(2):
+            task = adder(tags=["code"])
+            assert registry.register(task, replace=True) is task is registry["a"]
+            assert (task.every, task.tags, task.max_runs, task.args) == (HOUR, (), 9, (1, 2))
+        other.refresh()
+        other.update("a", timeout=7)
+        decorated = registry.task(id="a", every=MINUTE, args=(1, 2), tags=["code"], replace=True)
+        decorated(jobs.add)
+        assert (registry["a"].timeout, registry["a"].every, infos()) == (7, HOUR, [])
+        assert (stored(registry)[1], stored(registry)[0]) == (before[1], {**before[0], "timeout": 7})
+        registry.tick()
+        other.tick()
+        assert registry.version("a") == other.version("a")
+
+    def test_a_replacement_by_new_code_wins_and_says_which_edits_it_replaces(self, join: Join, infos: Infos) -> None:
         registry = join()
         registry.register(adder())
         registry.update("a", every=HOUR)
-        task = registry.register(adder(), replace=True)
+        task = registry.register(adder(args=(3, 4)), replace=True)
         assert (task.every, registry["a"] is task) == (MINUTE, True)
-        assert infos() == ["Code has changed 'every' of task 'a'; this replaces what was managed: 'every'."]
+        assert infos() == ["Code has changed 'args', 'every' of task 'a'; this replaces what was managed: 'every'."]
         assert stored(registry)[0] == stored(registry)[1]
         registry.register(adder(every={"minutes": 2}), replace=True)
-        assert infos() == ["Code has changed 'every' of task 'a'."]
+        assert infos() == ["Code has changed 'args', 'every' of task 'a'."]
         assert join().register(adder(every={"minutes": 2})).every == {"minutes": 2}
+
+    def test_a_replacement_by_unchanged_code_keeps_the_newest_function_and_what_was_assigned(self, join: Join) -> None:
+        registry = join()
+        former = registry.register(adder(func=divmod, args=(7, 2)))
+        former.timeout = 9  # not written yet
+        task = registry.register(adder(func=divmod, args=(7, 2)), replace=True)
+        assert (task.func, task.timeout, former.timeout) == (divmod, 9, 9)
+        registry.expose(jobs.add)
+        registry.update("a", func=jobs.add, kwargs={"y": 1}, args=(5,))
+        task = registry.register(adder(func=divmod, args=(7, 2)), replace=True)
+        assert (task.func, task.args, task.kwargs) == (jobs.add, (5,), {"y": 1})
+        assert stored(registry)[0]["timeout"] == 9
+
+    def test_a_replacement_that_is_refused_leaves_the_new_task_as_it_was(
+        self, join: Join, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        registry = join()
+        former = registry.register(adder(tags=["x"]))
+        registry.update("a", every=HOUR, timeout=9, tags=[])
+        task = adder(tags=["x"])
+        before, said = task.model_dump(), set(task.model_fields_set)
+        monkeypatch.setattr("est_alan_scheduler.control.management.refusal_of_change", lambda *_: "no")
+        with pytest.raises(ValueError, match="no"):
+            registry.register(task, replace=True)
+        assert (task.model_dump(), task.model_fields_set, registry["a"] is former) == (before, said, True)
 
     def test_a_replacement_by_the_edit_is_the_code_from_then_on(self, join: Join) -> None:
         registry = join()

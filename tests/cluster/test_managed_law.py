@@ -45,8 +45,8 @@ class Model:
         self.code: dict[str, Any] | None = None
         self.in_force: dict[str, Any] = {}
 
-    def register(self, code: dict[str, Any], is_reset: bool) -> None:
-        if code != self.code or is_reset:
+    def register(self, code: dict[str, Any]) -> None:
+        if code != self.code:
             self.code, self.in_force = code, dict(code)
 
 
@@ -57,7 +57,6 @@ class Fleet:
         self.backend = backend
         self.model = Model()
         self.registries: list[TaskRegistry] = []
-        self.has_registered = [False, False]
         for _ in PROGRAMS:
             self.registries.append(self._start())
 
@@ -71,22 +70,18 @@ class Fleet:
             registry.shutdown(0)
             registry = self.registries[program] = self._start()
             registry.register(adder(**code))
-            model.register(code, False)
-            self.has_registered[program] = True
+            model.register(code)
         elif step == "register":
-            if self.model.code is None:
-                self.has_registered = [False, False]
             self._see_removal()
             registry.register(adder(**code), replace=True)
-            model.register(code, self.has_registered[program])
-            self.has_registered[program] = True
+            model.register(code)
         elif step == "tick":
             registry.tick()
         elif model.code is None:
             return
         elif step == "remove":
             registry.remove("a")
-            model.code, self.has_registered = None, [False, False]
+            model.code = None
         else:
             self._edit(step, registry, change)
             model.in_force |= change
@@ -160,9 +155,9 @@ def test_each_start_and_edit_leaves_what_the_law_says_on_a_store(store: Store) -
 
 def test_the_model_knows_what_an_edit_is() -> None:
     model = Model()
-    model.register(CODE, False)
+    model.register(CODE)
     model.in_force |= {"timeout": 5}
-    model.register(dict(CODE), False)
+    model.register(dict(CODE))
     assert (model.in_force["timeout"], Task(id="a", func=print, **model.in_force).timeout) == (5, 5)
-    model.register(CODE, True)
-    assert model.in_force == CODE
+    model.register({**CODE, "args": (5, 6)})
+    assert model.in_force == {**CODE, "args": (5, 6)}

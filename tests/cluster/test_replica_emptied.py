@@ -159,6 +159,17 @@ class TestEmptied:
             first.tick()
         assert (other.result, runs(first, "b")) == (3, 1)
 
+    def test_an_edit_that_is_still_to_be_written_then_is_so(self, join: Join, store: Store, clock: Clock) -> None:
+        registry = join()
+        task = registry.register(adder())
+        registry.tick()
+        clock.advance(1)
+        store.empty()
+        task.paused = True
+        for _ in range(3):
+            registry.tick()
+        assert store.open(clock).fetch(None, 0).states["a"].paused is True
+
 
 def test_a_row_that_the_store_has_lost_is_noticed_by_a_claim_and_put_back(alone: TaskRegistry, clock: Clock) -> None:
     backend: Any = alone._session.backend  # type: ignore[union-attr]  # it has one

@@ -50,6 +50,14 @@ def test_a_rare_field_that_is_set_is_kept_until_it_is_set_to_its_default() -> No
     assert "tags" in task.model_fields_set
 
 
+def test_tags_of_a_set_are_sorted_as_each_process_has_another_order() -> None:
+    words = {"nightly", "billing", "daily", "x"}
+    for given in (words, frozenset(words)):
+        assert some_task(tags=given).tags == ("billing", "daily", "nightly", "x")
+    assert some_task(tags=dict.fromkeys(["b", "a"])).tags == ("b", "a")
+    assert some_task(tags=iter(["b", "a"])).tags == ("b", "a")
+
+
 def test_a_rare_field_is_in_every_kind_of_dump_whether_it_is_set_or_not() -> None:
     task = some_task()
     for dumped in (task.model_dump(), TypeAdapter(Task).dump_python(task), dict(task)):

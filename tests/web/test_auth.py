@@ -1,5 +1,6 @@
 """Tokens, passwords and functions that say who a caller is."""
 
+import asyncio
 import copy
 import hmac
 import logging
@@ -9,13 +10,16 @@ from base64 import b64encode
 from typing import Any
 
 import pytest
+from anyio import to_thread
 from freezegun import freeze_time
+from httpx import ASGITransport, AsyncClient
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from est_alan_scheduler import InvalidTypeError, InvalidValueError, TaskRegistry
 from est_alan_scheduler.web import Basic, Role, Token, create_app
 from est_alan_scheduler.web.auth import version_key
+from tests.ways import PATIENCE
 from tests.web.clients import MANAGE, READ, TOKEN, Reply, basic, bearer, call
 
 START = "2026-03-02 12:00:00"
@@ -225,6 +229,25 @@ class TestFunctions:
 
         assert (ask(auth).status, ask(on_loop).status) == (200, 200)
         assert [thread is threading.main_thread() for thread in threads] == [False, True]
+
+    def test_functions_that_hang_take_no_thread_of_the_program_around(self) -> None:
+        goes_on, is_asked = threading.Event(), threading.Semaphore(0)
+
+        def auth(asked: Request) -> Role:
+            is_asked.release()
+            assert goes_on.wait(PATIENCE)
+            return Role.READ
+
+        async def open_many() -> list[int]:
+            to_thread.current_default_thread_limiter().total_tokens = 1
+            transport = ASGITransport(create_app(TaskRegistry(), auth=auth))
+            async with AsyncClient(transport=transport, base_url="http://localhost") as client:
+                opened = [asyncio.ensure_future(client.get("/api/instances")) for _ in range(3)]
+                await to_thread.run_sync(is_asked.acquire)
+                await to_thread.run_sync(goes_on.set)
+                return [answer.status_code for answer in await asyncio.gather(*opened)]
+
+        assert asyncio.run(open_many()) == [200] * 3
 
     def test_objects_and_partial_results_are_asked_as_well(self) -> None:
         class Object:

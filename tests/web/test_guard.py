@@ -5,6 +5,7 @@ import logging
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
 from est_alan_scheduler import TaskRegistry
@@ -51,10 +52,26 @@ def post(app: Any, headers: dict[str, str], *chunks: bytes) -> Reply:
 
 class TestCallers:
     def test_the_application_learns_the_role_and_no_role_of_an_application_around_counts(self) -> None:
-        app = guarded(Echo(), public={"/"})
+        app = guarded(Echo(), public={"/open"})
         forged: dict[str, Any] = {"est_alan_scheduler.role": Role.MANAGE}
         assert call(app, "GET", "/", bearer(READ), **forged).content == repr(Role.READ).encode()
-        assert call(app, "GET", "/", **forged).content == b"None"
+        assert call(app, "GET", "/open", **forged).content == b"None"
+
+    @pytest.mark.parametrize("found", [OSError("the directory of users is out of reach"), None, Role.MANAGE])
+    def test_on_a_public_path_nobody_asks_who_it_is(self, found: Any) -> None:
+        asked = []
+
+        def auth(request: Request) -> Any:
+            asked.append(request.url.path)
+            if isinstance(found, Exception):
+                raise found
+            return found
+
+        app = create_app(TaskRegistry(), auth=auth)
+        for headers in ({}, bearer("any"), {"Authorization": "Basic \xff"}):
+            assert call(app, "GET", "/api/health", headers).status == 200
+        assert call(guarded(Echo(), auth=auth, public={"/open"}), "GET", "/open").content == b"None"
+        assert asked == []
 
     def test_only_public_paths_are_open_in_whatever_way_they_are_written(self) -> None:
         app = guarded(Echo(), public={"/open"})

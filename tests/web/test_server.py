@@ -87,7 +87,7 @@ class TestAddresses:
 
     def test_on_all_addresses_it_is_called_by_the_names_of_this_machine_or_those_given(self) -> None:
         def status(server: WebServer, host: str) -> int:
-            local = WebServer(server._server, server.url.replace("0.0.0.0", "127.0.0.1"), None)
+            local = WebServer(server._server, f"http://127.0.0.1:{urlsplit(server.url).port}/", None)
             return get(local, headers=bearer(MANAGE) | {"Host": host})
 
         with serving(host="0.0.0.0") as server:
@@ -99,6 +99,34 @@ class TestAddresses:
             ]
         with serving(host="0.0.0.0", hosts="a.example") as server:
             assert [status(server, host) for host in ("a.example", "localhost")] == [200, 421]
+
+    @pytest.mark.parametrize(
+        ("host", "name"), [("0.0.0.0", "127.0.0.1"), ("::", "[::1]"), ("0:0::0", "[::1]"), ("127.0.0.1", "127.0.0.1")]
+    )
+    def test_the_url_is_one_that_works(self, host: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with serving(host=host) as server:
+            assert server.url == f"http://{name}:{urlsplit(server.url).port}/"
+            assert get(server, headers=bearer(MANAGE)) == 200
+        others = [] if host == name else ['By other names it answers if they are given: hosts=["…"]']
+        assert capsys.readouterr().out.splitlines() == [f"The tasks are at {server.url}", *others]
+
+    @pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])
+    @pytest.mark.parametrize(
+        ("hosts", "names"),
+        [
+            ("b.example", {"b.example"}),
+            (["b.example", "a.example"], {"b.example"}),
+            ({"b.example", "a.example"}, {"a.example", "b.example"}),
+            (["b.example", "127.0.0.1"], {"127.0.0.1"}),
+            ("*", {"127.0.0.1"}),
+        ],
+    )
+    def test_the_url_has_a_name_that_is_allowed(
+        self, host: str, hosts: Any, names: set[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with serving(host=host, hosts=hosts) as server:
+            assert urlsplit(server.url).hostname in names
+        assert capsys.readouterr().out.splitlines() == [f"The tasks are at {server.url}"]
 
     def test_it_serves_ipv6(self) -> None:
         with serving(host="::1", auth=None) as server:

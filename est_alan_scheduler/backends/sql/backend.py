@@ -370,8 +370,11 @@ class SqlBackend(SqlEngine):
         """
         meta = self._tables.meta
         connection.execute(sql(f"UPDATE {meta} SET revision = revision + 1"))
-        revision, version = connection.execute(sql(f"SELECT revision, dropped_version FROM {meta}")).one()
-        return int(revision), int(version)
+        found = connection.execute(sql(f"SELECT revision, dropped_version FROM {meta}")).one_or_none()
+        if found is None:  # the store was emptied
+            self._begin_list(connection)
+            return self._next_revision(connection)
+        return int(found[0]), int(found[1])
 
 
 def _latest(prefix: str = "", is_sorted: bool = True) -> str:

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, ExceptionContext, event, inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 from typing_extensions import ParamSpec, override
 
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_schema
+from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_schema, check_upgrade
 from est_alan_scheduler.backends.sql.errors import TransactionConflictError, needs_new_connections, store_error
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
@@ -48,6 +49,10 @@ def tried_again(operation: Callable[_Arguments, _Answer]) -> Callable[_Arguments
             raise
 
     return call
+
+
+def _close_on_return(_connection: Any, record: ConnectionPoolEntry) -> None:
+    record.invalidate()
 
 
 class SqlEngine(Backend):
@@ -97,6 +102,8 @@ class SqlEngine(Backend):
             with self._single.connect() as connection:
                 exists = inspect(connection).has_table(t.meta)
                 found = self._schema(connection) if exists else None
+            if found in FORMER_SCHEMAS:
+                check_upgrade(self.may_upgrade, found, self.url)
             if found is None or found in FORMER_SCHEMAS:
                 with self._transaction() as connection:
                     self._create(connection)
@@ -105,13 +112,18 @@ class SqlEngine(Backend):
                         found = self._upgrade(connection, found)
                     if found is None:
                         found = SCHEMA
-                        columns = "id, schema_version, revision, paused, born"
-                        insert = f"INSERT INTO {t.meta} ({columns}) VALUES (1, :schema, 0, false, {self._now})"
-                        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
+                        self._begin_list(connection)
         check_schema(found, self.url)
+
+    def _begin_list(self, connection: Connection) -> None:
+        """Write the row about the list of tasks that a new store has, and one that was emptied lacks."""
+        columns, values = "id, schema_version, revision, paused, born", f"1, :schema, 0, false, {self._now}"
+        insert = f"INSERT INTO {self._tables.meta} ({columns}) VALUES ({values}) ON CONFLICT (id) DO NOTHING"
+        connection.execute(sql(insert), {"schema": SCHEMA, **self._times()})
 
     def _upgrade(self, connection: Connection, found: int) -> int:
         """Bring the tables of a former schema up to date, and return the schema."""
+        check_upgrade(self.may_upgrade, found, self.url)  # a process of that version may have made the tables just now
         t, number = self._tables, "BIGINT NOT NULL DEFAULT 0"
         columns = list[tuple[str, str]]()
         if found < 4:
@@ -134,6 +146,8 @@ class SqlEngine(Backend):
 
     @override
     def close(self) -> None:
+        # A connection that another thread is using comes back to the former pool, which nothing closes.
+        event.listen(self._engine.pool, "checkin", _close_on_return)
         self._engine.dispose()
 
     def _schema(self, connection: Connection) -> int | None:

@@ -14,7 +14,7 @@ from est_alan_scheduler.backends.backend import Backend, BackendUnavailableError
 from est_alan_scheduler.backends.refusals import write_apart
 from est_alan_scheduler.backends.rows import Assignment, Change, Definition, Seen, escaped
 from est_alan_scheduler.cluster.changes.registrations import Registrations, log_new_code
-from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, encode, is_of_edit
+from est_alan_scheduler.cluster.codecs.definitions import TaskDefinition, build, encode, is_equal, is_of_edit
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import FIELDS, MANAGED, change_of, read, stored
 from est_alan_scheduler.cluster.replica import Replica
@@ -286,13 +286,23 @@ class Edits:
         except ValueError as error:
             log(logging.ERROR, f"Task {task.id!r} stays as it was for other instances: {error}")
             return None
-        if task.id not in self._by_code:
+        is_code, fields = task.id in self._by_code, own.task
+        if not is_code:
             own = own.on(row.definition.registered)
         if own.hash() == row.hash:
+            return None
+        if not (is_code and row.definition.code is not None) and self._is_as_built(task.id, fields, row.definition):
             return None
         is_armed = own.has_schedule_of(row.definition)
         armed = row.definition.armed if is_armed else self._backend.now()
         return own._replace(armed=armed, place=row.definition.place)
+
+    def _is_as_built(self, task_id: str, fields: dict[str, Any], definition: TaskDefinition) -> bool:
+        """Return whether a task is what its row makes here: other versions of pydantic may write the same otherwise."""
+        try:
+            return is_equal(fields, encode(build(task_id, definition, self._names), self._names).task)
+        except (ValueError, ImportError):  # it makes no sense here
+            return False
 
 
 def _plainer(assignment: Assignment) -> list[Assignment]:

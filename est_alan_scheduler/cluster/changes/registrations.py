@@ -75,6 +75,12 @@ class Registrations:
         check_ids([Definition(task.id, "", "")])
         self._check_ids(task)
 
+    def is_known(self, task: Task) -> bool:
+        """Return whether code says of a task what it said last; `ValueError` if it cannot be shared."""
+        own, row = encode(task, self._names), self._records.row(task.id)
+        self._check_ids(task)
+        return row is not None and is_equal(own.task, row.definition.registered)
+
     def _check_ids(self, task: Task) -> None:
         for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
             for task_id in ids:
@@ -221,11 +227,11 @@ class Registrations:
             others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
             ids = [task.id for task in others if not is_unknown(task.func) and due_moment(task, now) is not None]
         if ids:
-            example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
             log(
                 logging.WARNING,
                 f"Tasks of the store run here that this program has not registered: {listed(ids, _MOST_NAMED)}."
-                f" If no program needs them any more, remove them: registry.prune({example})",
+                " Another program, a former version of this one or a person has registered them. Only if nobody needs"
+                " one of them, remove it: registry.remove(id)",
             )
 
 

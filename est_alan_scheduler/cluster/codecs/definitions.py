@@ -31,6 +31,16 @@ _MOMENTS = [datetime(year, month, 1) for year in range(2020, 2038) for month in 
 """When two zones are compared: the last two tell winter from summer."""
 
 
+class ForeignZone(str):
+    """The zone of the instances that run a task, in which an observer elsewhere reads it: no field of the task itself.
+
+    The task has no `timezone` in the store, and gets none by an edit of other fields here.
+    """
+
+    zone: dict[str, Any]
+    """As the store has it."""
+
+
 class TaskDefinition(NamedTuple):
     """The definition of a task, as JSON has it."""
 
@@ -68,7 +78,7 @@ class TaskDefinition(NamedTuple):
 
     def has_schedule_of(self, other: "TaskDefinition") -> bool:
         """Return whether the schedules are the same."""
-        return all(self.task.get(name) == other.task.get(name) for name in ARMING)
+        return not any(_json(self.task.get(name)) != _json(other.task.get(name)) for name in ARMING)
 
 
 def is_equal(fields: dict[str, Any], others: dict[str, Any]) -> bool:
@@ -104,7 +114,7 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         name = names.name_of(task.func)
     except ValueError as error:
         raise InvalidValueError(f"task {task.id!r}: {error}") from None
-    zone = local_zone() if depends_on_local_zone(task) else None
+    zone = _zone_of(task) if depends_on_local_zone(task) else None
     return TaskDefinition(defined_fields(task, name), None, zone)
 
 
@@ -113,8 +123,9 @@ def defined_fields(task: Task, func: str) -> dict[str, Any]:
 
     `func` is the name of its function. An argument that JSON cannot hold is its `repr` under a key of its own.
     """
+    left_out = {"func", "timezone"} if isinstance(task.timezone, ForeignZone) else {"func"}
     try:
-        fields = task.model_dump(mode="json", include=set(DEFINING) - {"func"}, exclude_defaults=True)
+        fields = task.model_dump(mode="json", include=set(DEFINING) - left_out, exclude_defaults=True)
     except ValueError as error:
         # pydantic makes one of whatever comes up meanwhile, also of a Ctrl+C, and another one for each layer around it.
         cause: BaseException | None = error
@@ -124,6 +135,18 @@ def defined_fields(task: Task, func: str) -> dict[str, Any]:
             raise cause from None
         raise
     return {**fields, "func": func}
+
+
+def values_to_become(task: Task, other: Task) -> dict[str, Any]:
+    """Return the values by which `task` gets the definition of `other`, apart from its function.
+
+    They are those that JSON tells apart, which Python may take for equal: 1 and True, or a moment with two offsets. The
+    arguments are always among them: no code of theirs is called.
+    """
+    compared = set(DEFINING) - {"func", "args", "kwargs"}
+    mine, theirs = (one.model_dump(mode="json", include=compared, exclude_defaults=True) for one in (task, other))
+    values = {**other.rare_defaults, **other.__dict__}  # what is derived from other fields is not set
+    return {name: values[name] for name in ("args", "kwargs", *differences(mine, theirs))}
 
 
 def decode(text: str) -> TaskDefinition:
@@ -172,10 +195,11 @@ def problem_text(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError | ImportError) else error_text(error)
 
 
-def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Task:
+def build(task_id: str, definition: TaskDefinition, names: FunctionNames, is_read_only: bool = False) -> Task:
     """Return the task of a definition, with a stand-in for a function that is unknown here.
 
-    ValueError that says why it cannot be built here.
+    One that is only read here, and never started, is in the local time of those that start it. ValueError that says why
+    it cannot be built here.
     """
     fields = dict(definition.task)
     name = fields.get("func")
@@ -188,12 +212,18 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames) -> Tas
     if isinstance(retry, dict) and "on" in retry:
         on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
         fields["retry"] = {**retry, "on": [names.find_error(name) for name in on]}
-    check_zone(task_id, definition)
+    foreign = _foreign_zone(definition) if is_read_only else None
+    if foreign is None:
+        check_zone(task_id, definition)
+    else:
+        fields["timezone"] = str(foreign)
     unknown = sorted(fields.keys() - DEFINING)
     if unknown:
         raise ValueError(f"its fields {', '.join(map(short_repr, unknown))} are unknown here")
     task = Task(**{**fields, "id": task_id, "func": func})
     _check_dependencies(task)
+    if foreign is not None:
+        task.__dict__["timezone"] = foreign
     return task
 
 
@@ -219,9 +249,35 @@ def check_zone(task_id: str, definition: TaskDefinition) -> None:
         )
 
 
+def _foreign_zone(definition: TaskDefinition) -> ForeignZone | None:
+    """Return the zone in which a schedule in the local time of other instances is to be read here, if it is known.
+
+    None if local time is the same here, or if that zone has no name and more than one offset from UTC.
+    """
+    zone = definition.zone
+    if zone is None or definition.task.get("timezone") is not None or _is_local(zone):
+        return None
+    name, (offset, *others) = zone["name"], zone["offsets"] or [None]
+    try:
+        named(name)
+    except (KeyError, OSError, ValueError):
+        if offset is None or others != [offset] * len(others):
+            return None
+        hours, minutes = divmod(abs(offset) // 60, 60)
+        name = f"{'-' if offset < 0 else '+'}{hours:02}:{minutes:02}"
+    found = ForeignZone(name)
+    found.zone = zone
+    return found
+
+
+def _zone_of(task: Task) -> dict[str, Any]:
+    """Return the zone whose local time a task without `timezone` is in."""
+    return task.timezone.zone if isinstance(task.timezone, ForeignZone) else local_zone()
+
+
 def depends_on_local_zone(task: Task) -> bool:
     """Return whether the schedule of `task` means other instants on a machine in another zone."""
-    if task.timezone is not None:
+    if task.timezone is not None and not isinstance(task.timezone, ForeignZone):
         return False
     moments = (task.start_at, task.end_at)
     is_naive = any(moment is not None and moment.tzinfo is None for moment in moments)

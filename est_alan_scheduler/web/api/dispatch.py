@@ -9,7 +9,6 @@ from typing import Any, Never
 from urllib.parse import parse_qsl, quote, unquote
 
 from pydantic import TypeAdapter, ValidationError
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -58,7 +57,8 @@ class Api:
         query = _parsed_query(endpoint, request.scope["query_string"])
         body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
         call = Call(self._site, path, query, body, _if_match(request), request.headers.get("last-event-id"))
-        found = await run_in_threadpool(endpoint.handle, call)
+        threads = self._site.probe_threads if endpoint.role is None else self._site.threads
+        found = await threads.run(endpoint.handle, call)
         if isinstance(found, Response):
             return found
         answer = found if isinstance(found, Answer) else Answer(found)

@@ -22,9 +22,11 @@ from est_alan_scheduler.web.api.problems import Problem, refused
 from est_alan_scheduler.web.paging import cursor_of, key_of
 
 _SIMULATION_SECONDS = 2.0
+_MOST_SIMULATED = 20_000
+"""Tasks: to copy so many takes a second of pure Python, which holds up all other threads."""
 _turns = BoundedSemaphore(2)
 """Of simulations: each has a copy of all tasks."""
-_TURN_SECONDS = 5.0
+_TURN_SECONDS = 0.5  # those who wait hold threads of the site
 _Id = Annotated[str, Field(min_length=1)]
 
 
@@ -139,6 +141,12 @@ def simulation(call: Call) -> SimulationModel:
     start = call.query.from_ or datetime.now(UTC)
     end = call.query.to or start + timedelta(days=1)
     call.site.refresh()
+    number = len(call.registry)
+    if number > _MOST_SIMULATED:
+        detail = (
+            f"there are {number:,} tasks: a simulation over HTTP takes at most {_MOST_SIMULATED:,}; call simulate()"
+        )
+        raise Problem(422, f"{detail} in a program of your own, or ask for /upcoming")
     if not _turns.acquire(timeout=_TURN_SECONDS):
         raise Problem(503, "others simulate already", headers={"Retry-After": "5"})
     try:

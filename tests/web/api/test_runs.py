@@ -229,6 +229,22 @@ def test_a_simulation_that_takes_long_is_cut_short(noon: Any, monkeypatch: pytes
     assert Client(registry).get("/simulate") == cut
 
 
+def test_a_simulation_of_too_many_tasks_is_refused_before_they_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_MOST_SIMULATED", 2)
+    registry = TaskRegistry()
+    client = Client(registry)
+    for task_id in "ab":
+        registry.register(Task(id=task_id, manual=True, func=jobs.boom))
+    assert client.get("/simulate")["items"] == []
+    registry.register(Task(id="c", manual=True, func=jobs.boom))
+    monkeypatch.setattr(runs, "simulate", None)
+    assert client.refused("/simulate") == (
+        422,
+        "there are 3 tasks: a simulation over HTTP takes at most 2; call simulate() in a program of your own, or ask "
+        "for /upcoming",
+    )
+
+
 def test_few_simulate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "_TURN_SECONDS", 0.01)
     client = Client(TaskRegistry())

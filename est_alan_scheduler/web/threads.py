@@ -1,0 +1,120 @@
+"""The threads in which a site answers: few, and its own, so a store that hangs stops neither probes nor the program."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from functools import partial
+from typing import Any, TypeVar
+
+from est_alan_scheduler.web.api.problems import Problem
+
+T = TypeVar("T")
+
+_MOST_WAITING = 200
+"""Requests that wait for a thread."""
+
+
+class Threads:
+    """A bounded number of daemon threads, one a request.
+
+    AnyIO's belong to the whole program, and a request that it gives up frees its place while the thread still hangs.
+    """
+
+    def __init__(self, number: int, turn_seconds: float = 5.0, seconds: float = 30.0) -> None:
+        self._free = number
+        self._waiting: deque[_Signal] = deque()
+        self._lock = threading.Lock()
+        self._turn_seconds = turn_seconds
+        self._seconds = seconds
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Return what a function returns in a thread; raise what it raises.
+
+        Raises a problem if no thread is free in time, or if the function takes too long: it goes on then.
+        """
+        await self._take()
+        outcome, end = Future[T](), _Signal()
+        work = partial(self._work, partial(copy_context().run, function, *arguments), outcome, end)
+        try:
+            threading.Thread(target=work, name="est-alan-scheduler request", daemon=True).start()
+        except RuntimeError:  # the machine gives no more
+            self._give_back()
+            raise _busy() from None
+        if not await end.comes_within(self._seconds):
+            detail = f"no answer within {self._seconds:g} seconds; a change that was asked for may have been made"
+            raise Problem(503, detail, headers={"Retry-After": "5"})
+        return outcome.result()
+
+    def _work(self, call: Callable[[], T], outcome: "Future[T]", end: "_Signal") -> None:
+        try:
+            outcome.set_result(call())
+        except BaseException as error:  # it is for the request
+            outcome.set_exception(error)
+        finally:
+            self._give_back()
+            end.send()
+
+    async def _take(self) -> None:
+        """Take the place of a thread; those who wait get one in their order."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return
+            if len(self._waiting) >= _MOST_WAITING:
+                raise _busy()
+            turn = _Signal()
+            self._waiting.append(turn)
+        is_mine = False
+        try:
+            is_mine = await turn.comes_within(self._turn_seconds)
+        finally:
+            if not is_mine:
+                self._leave(turn)
+        if not is_mine:
+            raise _busy()
+
+    def _leave(self, turn: "_Signal") -> None:
+        with self._lock:
+            if turn in self._waiting:
+                self._waiting.remove(turn)
+                return
+        self._give_back()  # it has got the place at the last moment
+
+    def _give_back(self) -> None:
+        with self._lock:
+            while self._waiting:
+                if self._waiting.popleft().send():
+                    return
+            self._free += 1
+
+
+class _Signal:
+    """What a thread tells a coroutine."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._event = asyncio.Event()
+
+    def send(self) -> bool:
+        """Tell it; False if its event loop has ended."""
+        try:
+            self._loop.call_soon_threadsafe(self._event.set)
+        except RuntimeError:
+            return False
+        return True
+
+    async def comes_within(self, seconds: float) -> bool:
+        """Wait for it, and return whether it has come in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def _busy() -> Problem:
+    return Problem(503, "too many requests wait already: the store may not answer", headers={"Retry-After": "5"})
