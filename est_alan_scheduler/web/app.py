@@ -41,7 +41,8 @@ def create_app(
     It is closed by default. `auth` says who may do what: `Token("…")`, `Basic({"ann": "…"})`, or any function, plain or
     a coroutine function, that takes a Starlette `Request` and returns `Role.READ`, `Role.MANAGE` or None.
     `allow_anonymous="read"` lets everyone read, with or without `auth`. `hosts` are the names by which browsers may
-    call it, without ports, or `"*"`; by default `localhost`, `127.0.0.1` and `[::1]`. `read_only` turns off all that manages.
+    call it, without ports, or `"*"`; by default `localhost`, `127.0.0.1` and `[::1]`. `read_only` turns off all that
+    manages.
 
     `hide_values` hides arguments and results, from managers as well: in answers, in errors of the API, and in versions,
     out of which nobody can guess them. It does not hide the errors of runs, whose texts may hold arguments if the
