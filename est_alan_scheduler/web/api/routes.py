@@ -40,7 +40,7 @@ def description(_call: Call) -> dict[str, Any]:
 
 
 RUNS = (
-    Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery),
+    Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery, problems=(404,)),
     Endpoint(
         "GET",
         "/upcoming",

@@ -185,10 +185,10 @@ def create_task(call: Call) -> Answer:
 def change_task(call: Call) -> Answer:
     """Change the definition of a task."""
     _need_version(call)
-    if_version = _if_version(call)
     task = _found(call)
+    version = call.registry.version(task)  # before it is compared with what is given, so that nothing comes in between
     changes, _ = changes_of(call.site, task, call.body.given())
-    changed = call.registry.update(task.id, if_version=if_version, **changes)
+    changed = call.registry.update(task.id, if_version=_if_version(call, version), **changes)
     return _answer(call, changed)
 
 
@@ -244,18 +244,21 @@ def _found(call: Call) -> Task:
     return call.registry[call.path["id"]]
 
 
-def _if_version(call: Call) -> str | None:
-    """Return the version that the caller has seen, as the registry has it; None for any."""
-    seen = call.if_match
+def _if_version(call: Call, version: str | None = None) -> str | None:
+    """Return the version that the caller has seen, as the registry has it; None for any.
+
+    `version` is the one that the task has, if that was read already.
+    """
+    seen, task_id = call.if_match, call.path["id"]
     if seen is None or "*" in seen:
         return None
     if len(seen) == 1 and not call.site.hide_values:
         return seen[0]
-    task = _found(call)
-    version = call.registry.version(task)
-    if call.site.shown_version(task.id, version) not in seen:
+    if version is None:
+        version = call.registry.version(_found(call))
+    if call.site.shown_version(task_id, version) not in seen:
         has = "one of the versions" if len(seen) > 1 else "the version"
-        raise Problem(412, f"task {task.id!r} does not have {has} in If-Match: read it again, and repeat the change")
+        raise Problem(412, f"task {task_id!r} does not have {has} in If-Match: read it again, and repeat the change")
     return version
 
 

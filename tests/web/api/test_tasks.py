@@ -478,6 +478,12 @@ class TestCommands:
         answer = client.request("POST", "/tasks/sum/pause", headers={"If-Match": given.replace("{now}", now)})
         assert (answer.status_code, registry["sum"].paused) == (status, status == 200)
 
+    @pytest.mark.parametrize("given", ["", '"0", "1"', 'W/"0"'])
+    def test_a_body_that_makes_no_sense_is_told_before_a_version_that_does_not_match(self, given: str) -> None:
+        client = Client(a_registry())
+        assert errors(patch(client, "sum", given, timeout="x")).keys() == {"timeout"}
+        assert problem(patch(client, "sum", given, timeout=3))[0] == 412
+
     def test_several_headers_are_as_one(self) -> None:
         client = Client(a_registry())
         now = client.request("GET", "/tasks/sum").headers["etag"]
