@@ -61,6 +61,9 @@ class Backend(ABC):
     hint = "check that the store can be reached"
     """What to do if it is unavailable at opening."""
 
+    may_upgrade = True
+    """Whether opening brings a store of a former schema up to date; it is refused otherwise."""
+
     def __init__(self, url: str, clock: Callable[[], int] | None = None) -> None:
         self.url = url  # without a password: it is part of messages
         self.clock = StoreClock(clock)
@@ -80,7 +83,8 @@ class Backend(ABC):
     def open(self) -> None:
         """Create what is missing, in any number of processes at once.
 
-        RuntimeError if a later version of this package has written the store, or if the store may lose its content.
+        RuntimeError if a later version of this package has written the store, or a former one unless `may_upgrade`, or
+        if the store may lose its content.
         """
 
     @abstractmethod

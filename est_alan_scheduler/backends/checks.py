@@ -48,6 +48,16 @@ def check_fields(assignments: Sequence[Assignment]) -> None:
                 )
 
 
+def check_upgrade(may_upgrade: bool, found: object, url: str) -> None:
+    """Refuse to bring a store of a former schema up to date with RuntimeError, unless that is allowed."""
+    if not may_upgrade:
+        raise WrongStateError(
+            f"{url} has schema {found} of a former version, and is left as it is: an observer upgrades no store, which"
+            " would lock out instances of that version. Start the new version of the programs that run the tasks first,"
+            " or open the store once without observe=True"
+        )
+
+
 def check_schema(found: object, url: str) -> None:
     """Refuse a store that another program, or a version with other tables, has written with RuntimeError."""
     if type(found) is not int:

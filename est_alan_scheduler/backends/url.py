@@ -15,7 +15,9 @@ _KNOWN = "sqlite:///tasks.db, postgresql+psycopg://user:password@host/database, 
 _POSTGRES, _REDIS = ("postgresql+psycopg", "postgresql", "postgres"), ("redis", "rediss", "valkey", "valkeys")
 
 
-def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None) -> Backend:
+def open_backend(
+    url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | None = None, *, upgrade: bool = True
+) -> Backend:
     """Return the backend of a URL, opened: its tables or keys exist.
 
     `sqlite:///relative.db`, `sqlite:////absolute.db`: all that follows `sqlite:///` is the path, as it is. `%20` and
@@ -27,12 +29,14 @@ def open_backend(url: str, name: str = DEFAULT_NAME, clock: Callable[[], int] | 
     and `prepare_threshold`, or those of redis-py that change no answers. No message shows a password.
 
     `name` is the prefix of all tables and keys: different names are different task lists. `clock` replaces the store's,
-    for tests.
+    for tests. Without `upgrade`, a store of a former version of this package is refused, and not brought up to date:
+    for an observer, because instances of that version could not open it any more.
 
     Raises ValueError for another URL or a bad name, ImportError if an extra is missing, RuntimeError for a store that
     cannot be used, `BackendUnavailableError` if it does not answer.
     """
     backend = _backend(url, name, clock)
+    backend.may_upgrade = upgrade
     try:
         backend.open()
     except Exception as error:

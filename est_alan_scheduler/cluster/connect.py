@@ -50,7 +50,7 @@ def join(
     """
     from est_alan_scheduler.cluster.session import ClusterSession  # here: a registry without a backend imports none
 
-    opened_here = _open(backend) if opened is None else opened
+    opened_here = _open(backend, is_observer) if opened is None else opened
     session = ClusterSession(opened_here, lease, recorder, agenda, names, wake, is_observer)
     session.is_ours = isinstance(backend, str)
     adopted = set[str]() if former is None else set(former.records.adopted_ids())
@@ -68,11 +68,11 @@ def join(
     return session
 
 
-def _open(backend: "str | Backend") -> "Backend":
+def _open(backend: "str | Backend", is_observer: bool) -> "Backend":
     from est_alan_scheduler.backends import Backend, open_backend
 
     if isinstance(backend, str):
-        return open_backend(backend)
+        return open_backend(backend, upgrade=not is_observer)
     if not isinstance(backend, Backend):
         raise InvalidTypeError(f"backend must be a URL, a Backend or None, got {short_repr(backend)}")
     backend.open()

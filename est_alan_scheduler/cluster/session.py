@@ -343,7 +343,9 @@ class ClusterSession:
             return []
         key = None if before is None else RunKey(to_instant(before[0]), *before[1:])
         if key is not None and not (self.backend.can_hold(key.task_id) and 0 <= key.epoch <= LARGEST):
-            raise InvalidValueError(f"before must be a run that history() has returned, got {short_repr(key)}")
+            raise InvalidValueError(
+                f"before must be a run that history() has returned, got run {key.epoch} of {short_repr(key.task_id)}"
+            )
         start = None if since is None else to_instant(to_utc(since))
         runs = self.backend.history(task_id, status, start, limit, key)
         return [run_dict(run, self._agenda.store.get(run.task_id)) for run in runs]

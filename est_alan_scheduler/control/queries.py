@@ -178,7 +178,7 @@ class RegistryQueries:
         return self._parts.is_paused
 
     def unresolved(self) -> dict[str, str]:
-        """Return, by id, why tasks of the backend cannot be shown here: an unreadable row, a missing extra."""
+        """Return, by id, why tasks of the backend cannot be shown here: nonsense, a missing extra, another zone."""
         return self._parts.unresolved()
 
     def known_functions(self) -> list[str]:
@@ -187,6 +187,11 @@ class RegistryQueries:
         A task of the backend with another function runs on other instances only: its `func` is a stand-in.
         """
         return self._parts.known_functions()
+
+    def _check_sharing(self, task: Task) -> None:
+        """Raise `ValueError` for a task that the backend cannot hold, as `register` and `update` do."""
+        if self._parts.session is not None:
+            self._parts.session.registrations.check(task)
 
     def refresh(self, *ids: str | Task) -> None:
         """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.

@@ -161,10 +161,10 @@ def selection(tag: str | None, status: TaskStatus | str | None, text: str | None
             raise InvalidTypeError(f"{name} must be a text or None, got {short_repr(value)}")
     wanted = _status(status)
     conditions: list[Callable[[Task], bool]] = []
+    if tag is not None:  # first what few tasks meet
+        conditions.append(_tag_search(tag))
     if wanted is not None:
         conditions.append(lambda task: task.__dict__["status"] == wanted)
-    if tag is not None:
-        conditions.append(_tag_search(tag))
     if text:
         conditions.append(_text_search(text.casefold()))
     return reduce(_both, conditions) if conditions else None

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import inspect
 import re
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from enum import IntEnum
@@ -74,6 +75,10 @@ class Token:
         given = _digest(secret)
         equal = [role for role, digest in self._digests.items() if hmac.compare_digest(given, digest)]
         return max(equal, default=None)
+
+    def digest_of(self, role: Role) -> bytes | None:
+        """Return the digest of the secret of a role, None if it has none."""
+        return self._digests.get(role)
 
     def new_session(self, role: Role) -> str:
         """Return the value of a cookie for a browser that has shown the secret of `role`."""
@@ -145,6 +150,17 @@ def checked_auth(auth: Any) -> Auth | None:
         )  # no value: it is secret
         raise InvalidTypeError(f"auth must be {form}, got {given}")
     return auth  # type: ignore[no-any-return]
+
+
+def version_key(auth: Auth | None) -> bytes:
+    """Return a secret of a site: the same in all processes that have the same `Token`, else one of this process.
+
+    It is made slowly from the secret of managers. A reader can see what is signed with it, and could try secrets.
+    """
+    digest = auth.digest_of(Role.MANAGE) if isinstance(auth, Token) else None
+    if digest is None:  # passwords are too short for that; whoever may only read needs no version
+        return secrets.token_bytes()
+    return hashlib.scrypt(digest, salt=b"est_alan_scheduler version", n=2**14, r=8, p=1, dklen=32)
 
 
 async def role_of(auth: Auth, request: Request, threads: Threads) -> Role | None:

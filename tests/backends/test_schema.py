@@ -2,11 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.backends import open_backend
+from est_alan_scheduler.backends.backend import DEFAULT_NAME
 from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA
 from est_alan_scheduler.backends.rows import Definition, State
 from est_alan_scheduler.task import TaskStatus
@@ -175,3 +178,72 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(tmp_path: Path) ->
         open_backend(f"sqlite:///{path}")
     assert str(caught.value) == (f"sqlite:///{path}: file is not a database; give the path of another file, or of none")
     assert path.read_text() == "hello " * 1_000
+
+
+@pytest.mark.parametrize("store", SHARED, indirect=True)
+@pytest.mark.parametrize("schema", FORMER_SCHEMAS)
+class TestObserver:
+    """An observer looks at a store, and brings none up to date: that would lock out those that run the tasks."""
+
+    def test_a_former_schema_is_refused_and_left_as_it_is(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
+        before = _content(store)
+        with pytest.raises(RuntimeError) as caught:
+            open_backend(store.url, store.name, clock, upgrade=False)
+        assert str(caught.value).partition(" has schema")[2] == (
+            f" {schema} of a former version, and is left as it is: an observer upgrades no store, which would lock out"
+            " instances of that version. Start the new version of the programs that run the tasks first, or open the"
+            " store once without observe=True"
+        )
+        assert _content(store) == before
+
+    def test_it_looks_at_the_store_once_that_is_up_to_date(self, store: Store, clock: Clock, schema: int) -> None:
+        former.write(store, schema)
+        store.open(clock)
+        backend = open_backend(store.url, store.name, clock, upgrade=False)
+        assert set(backend.fetch(None, 0).states) == {"a"}
+        backend.close()
+
+
+@pytest.mark.parametrize("store", SHARED, indirect=True)
+def test_an_observer_makes_the_tables_of_an_empty_store(store: Store, clock: Clock) -> None:
+    backend = open_backend(store.url, store.name, clock, upgrade=False)
+    assert backend.fetch(None, 0).definitions == {}
+    backend.close()
+    assert store.open(clock).fetch(None, 0).born == clock.now
+
+
+@pytest.mark.parametrize("schema", FORMER_SCHEMAS)
+def test_a_registry_that_observes_brings_no_store_up_to_date(tmp_path: Path, schema: int, servers: Servers) -> None:
+    store = servers.store("sqlite", tmp_path)
+    store.name = DEFAULT_NAME
+    former.write(store, schema)
+    before = _content(store)
+    with pytest.raises(RuntimeError, match="or open the store once without observe=True"):
+        TaskRegistry(backend=store.url, observe=True)
+    registry = TaskRegistry()
+    with pytest.raises(RuntimeError, match="or open the store once without observe=True"):
+        registry.configure(backend=store.url, observe=True)
+    assert (_content(store), registry.backend) == (before, None)
+    TaskRegistry(backend=store.url).shutdown()
+    registry.configure(backend=store.url, observe=True)
+    assert registry.is_observer
+    registry.shutdown()
+
+
+def _content(store: Store) -> Any:
+    """Return all that a store has: the keys of Redis, or the schema of the tables and their rows."""
+    if store.kind == "redis":
+        import redis
+
+        with redis.Redis.from_url(store.url) as client:
+            return {key: client.dump(key) for key in client.scan_iter(store.key("*"))}
+    from sqlalchemy import create_engine
+
+    engine = create_engine(store.url)
+    names = ("tasks", "runs", "instances", "meta")
+    with engine.connect() as connection:
+        rows = [connection.exec_driver_sql(f"SELECT * FROM {store.name}_{name}").all() for name in names]
+    found = _tables(SimpleNamespace(_engine=engine), store.name), rows
+    engine.dispose()
+    return found

@@ -162,7 +162,7 @@ class TestBefore:
     @pytest.mark.parametrize(("task_id", "epoch"), [("x\0", 1), ("a", -1), ("a", 2**63)])
     def test_a_run_that_no_backend_can_have_is_refused(self, task_id: str, epoch: int) -> None:
         registry = TaskRegistry(backend=MemoryBackend())
-        with pytest.raises(ValueError, match=r"before must be a run that history\(\) has returned, got RunKey"):
+        with pytest.raises(ValueError, match=r"before must be a run that history\(\) has returned, got run "):
             registry.history(before={"run_at": START, "task_id": task_id, "epoch": epoch})
 
 

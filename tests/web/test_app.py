@@ -1,6 +1,7 @@
 """The application as it is made."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import InvalidTypeError, InvalidValueError, TaskRegistry
-from est_alan_scheduler.web import create_app
+from est_alan_scheduler.web import create_app, serve
 from tests.web.clients import MANAGE, TOKEN, bearer, call
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,6 +35,17 @@ def test_everyone_may_read_at_most(given: Any) -> None:
 def test_it_shows_a_registry(given: Any) -> None:
     with pytest.raises(InvalidTypeError, match=r"^registry must be a TaskRegistry, got "):
         create_app(given, auth=TOKEN)
+
+
+@pytest.mark.parametrize("name", ["read_only", "hide_values"])
+@pytest.mark.parametrize("given", ["no", 0, 1, None])
+def test_an_option_is_true_or_false(name: str, given: Any) -> None:
+    options: Any = {name: given}
+    text = re.escape(f"{name} must be True or False, got {given!r}")
+    with pytest.raises(InvalidTypeError, match=f"^{text}$"):
+        create_app(TaskRegistry(), auth=TOKEN, **options)
+    with pytest.raises(InvalidTypeError, match=f"^{text}$"):
+        serve(TaskRegistry(), port=0, blocking=False, **options)
 
 
 def test_its_page_has_relative_links_only() -> None:

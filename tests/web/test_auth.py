@@ -18,6 +18,7 @@ from starlette.requests import Request
 
 from est_alan_scheduler import InvalidTypeError, InvalidValueError, TaskRegistry
 from est_alan_scheduler.web import Basic, Role, Token, create_app
+from est_alan_scheduler.web.auth import version_key
 from tests.ways import PATIENCE
 from tests.web.clients import MANAGE, READ, TOKEN, Reply, basic, bearer, call
 
@@ -311,3 +312,12 @@ class TestFunctions:
             create_app(TaskRegistry(), auth=auth)
         form = 'auth must be Token("…"), Basic({"ann": "…"}) or a function (request) -> Role | None'
         assert str(caught.value) == f"{form}, got {given}"
+
+
+def test_the_key_of_versions_is_that_of_the_secret_of_managers_or_of_the_process() -> None:
+    key = version_key(Token(MANAGE))
+    assert (len(key), version_key(Token(MANAGE)), version_key(Token(MANAGE, read=READ))) == (32, key, key)
+    for auth in (None, Token(MANAGE + "!"), Token(read=MANAGE), Basic({"ann": MANAGE}), lambda _request: None):
+        assert version_key(auth) != key
+    assert version_key(Token(read=READ)) != version_key(Token(read=READ))
+    assert version_key(Basic({"ann": MANAGE})) != version_key(Basic({"ann": MANAGE}))

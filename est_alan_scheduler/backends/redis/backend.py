@@ -12,7 +12,15 @@ from est_alan_scheduler._support.errors import InvalidValueError, WrongStateErro
 from est_alan_scheduler._support.text import error_text
 from est_alan_scheduler.backends.address import Address
 from est_alan_scheduler.backends.backend import DEFAULT_NAME, Backend, BackendUnavailableError, ValueRefusedError
-from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_fields, check_ids, check_name, check_schema
+from est_alan_scheduler.backends.checks import (
+    FORMER_SCHEMAS,
+    SCHEMA,
+    check_fields,
+    check_ids,
+    check_name,
+    check_schema,
+    check_upgrade,
+)
 from est_alan_scheduler.backends.clock import KEPT
 from est_alan_scheduler.backends.reading import add_task, newest, to_id, to_instances, to_states
 from est_alan_scheduler.backends.redis import management, removal, scripts
@@ -91,6 +99,7 @@ class RedisBackend(Backend):
             )
         (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
         if found in [str(schema).encode() for schema in FORMER_SCHEMAS]:
+            check_upgrade(self.may_upgrade, int(found), self.url)
             self._upgrade()
             (found,) = self._call(scripts.OPEN, [(str(SCHEMA),)])
         check_schema(int(found) if found.isdigit() else found, self.url)

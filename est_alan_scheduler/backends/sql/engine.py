@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from typing_extensions import ParamSpec, override
 
 from est_alan_scheduler.backends.backend import Backend
-from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_schema
+from est_alan_scheduler.backends.checks import FORMER_SCHEMAS, SCHEMA, check_schema, check_upgrade
 from est_alan_scheduler.backends.sql.errors import TransactionConflictError, needs_new_connections, store_error
 from est_alan_scheduler.backends.sql.tables import Tables, sql
 
@@ -102,6 +102,8 @@ class SqlEngine(Backend):
             with self._single.connect() as connection:
                 exists = inspect(connection).has_table(t.meta)
                 found = self._schema(connection) if exists else None
+            if found in FORMER_SCHEMAS:
+                check_upgrade(self.may_upgrade, found, self.url)
             if found is None or found in FORMER_SCHEMAS:
                 with self._transaction() as connection:
                     self._create(connection)
@@ -121,6 +123,7 @@ class SqlEngine(Backend):
 
     def _upgrade(self, connection: Connection, found: int) -> int:
         """Bring the tables of a former schema up to date, and return the schema."""
+        check_upgrade(self.may_upgrade, found, self.url)  # a process of that version may have made the tables just now
         t, number = self._tables, "BIGINT NOT NULL DEFAULT 0"
         columns = list[tuple[str, str]]()
         if found < 4:

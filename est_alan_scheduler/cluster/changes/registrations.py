@@ -72,6 +72,7 @@ class Registrations:
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
         encode(task, self._names)
+        check_ids([Definition(task.id, "", "")])
         self._check_ids(task)
 
     def is_known(self, task: Task) -> bool:
@@ -226,11 +227,11 @@ class Registrations:
             others = [task for task in self._agenda.store.values() if is_adopted(task.id)]
             ids = [task.id for task in others if not is_unknown(task.func) and due_moment(task, now) is not None]
         if ids:
-            example = f"[{listed(ids)}]" if len(ids) <= _MOST_NAMED else "ids"
             log(
                 logging.WARNING,
                 f"Tasks of the store run here that this program has not registered: {listed(ids, _MOST_NAMED)}."
-                f" If no program needs them any more, remove them: registry.prune({example})",
+                " Another program, a former version of this one or a person has registered them. Only if nobody needs"
+                " one of them, remove it: registry.remove(id)",
             )
 
 

@@ -224,7 +224,6 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames, is_rea
     _check_dependencies(task)
     if foreign is not None:
         task.__dict__["timezone"] = foreign
-        task.__pydantic_fields_set__.discard("timezone")
     return task
 
 

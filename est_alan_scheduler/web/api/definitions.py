@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -17,11 +16,10 @@ from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.models import DEFINITION, VALUES, AsInTask, with_offset
-from est_alan_scheduler.web.api.problems import FieldProblem, Problem, invalid, problem_of, refused
+from est_alan_scheduler.web.api.problems import FieldProblem, invalid, refused
 from est_alan_scheduler.web.site import Site
 
 _NAME = re.compile(r"[\w.]+:[\w.]+")  # one function alone has it: a lambda has that of others, too
-_QUOTED = re.compile(r"((?:kw)?args\[.+?\] of task .+?) is .*(, which JSON cannot hold)", re.DOTALL)
 
 
 class _Given(BaseModel):
@@ -55,8 +53,9 @@ def _why_unknown(name: str, value: object) -> str:
 _FUNC = "The name of a function that is known here, or that another task has."
 
 
-def _about(name: str) -> str | None:
-    return Task.model_fields[name].description
+def _about(name: str, is_new: bool) -> str | None:
+    about = Task.model_fields[name].description
+    return f"{about or ''} Null leaves it, if this site hides it.".strip() if name in VALUES and not is_new else about
 
 
 def _leave_defaults_out(schema: dict[str, Any]) -> None:
@@ -76,16 +75,24 @@ def _show_defaults(schema: dict[str, Any]) -> None:
 
 
 def _model(title: str, about: str, names: Iterable[str], describe: Any, required: str = "") -> type[_Given]:
+    is_new = bool(required)
     fields: dict[str, Any] = {
         name: (
-            Annotated[str, Field(min_length=1)] if name == "func" else Annotated[Any, AsInTask(name)],
-            Field(... if name == required else None, description=_FUNC if name == "func" else _about(name)),
+            _type_of(name, is_new),
+            Field(... if name == required else None, description=_FUNC if name == "func" else _about(name, is_new)),
         )
         for name in names
     }
     options = {"extra": "forbid", "json_schema_extra": describe}
     model: type[_Given] = create_model(title, __base__=_Given, __cls_kwargs__=options, __doc__=about, **fields)
     return model
+
+
+def _type_of(name: str, is_new: bool) -> Any:
+    if name == "func":
+        return Annotated[str, Field(min_length=1)]
+    given: Any = Annotated[Any, AsInTask(name)]
+    return given | None if name in VALUES and not is_new else given  # null comes back where a site hides it
 
 
 NewTask = _model("NewTask", "The definition of a new task.", ("id", *DEFINITION, "paused"), _show_defaults, "func")
@@ -169,8 +176,15 @@ def _function(registry: TaskRegistry, name: str) -> Callable[..., Any]:
     raise refused([("func", f"no function is known by the name {short_repr(name)}{hint}: register or expose it")])
 
 
+def check_id(task_id: object) -> None:
+    """Raise the problem of an id that no request could name afterwards: clients take such a path for another one."""
+    if task_id in (".", ".."):
+        raise refused([("id", f"no URL can have {task_id!r} as a part of its path: take another id")])
+
+
 def new_task(site: Site, given: Mapping[str, Any]) -> Task:
     """Return the task of a definition, which is not registered. Raises `Problem`, or what `Task` raises."""
+    check_id(given.get("id"))
     return Task(**fields_of(site.registry, given))
 
 
@@ -178,7 +192,7 @@ def changes_of(site: Site, task: Task, given: Mapping[str, Any]) -> tuple[dict[s
     """Return what a request really changes of a task, and a copy with it.
 
     A value that is the same is left out, or the slots of a schedule would count from now on. So is one that is hidden,
-    and comes back as null.
+    and comes back as null; any other in its place counts as a change, so that nobody can guess it.
     """
     registry = site.registry
     same = {"func": name_of(registry, task.func), **(dict.fromkeys(VALUES) if site.hide_values else {})}
@@ -187,7 +201,8 @@ def changes_of(site: Site, task: Task, given: Mapping[str, Any]) -> tuple[dict[s
     _check_each(copy, fields)
     copy._store(copy._validated(fields))
     before, after = (_texts(registry, one, fields) for one in (task, copy))
-    changes = {name: value for name, value in fields.items() if before[name] != after[name]}
+    hidden = VALUES if site.hide_values else ()
+    changes = {name: value for name, value in fields.items() if name in hidden or before[name] != after[name]}
     _refuse_marked(changes)
     return changes, copy
 
@@ -218,25 +233,3 @@ def _refuse_marked(changes: Mapping[str, Any]) -> None:
         for value in values.values() if isinstance(values, dict) else values:
             if isinstance(value, dict) and value.keys() == {NOT_JSON}:
                 raise refused([(field, f"{value[NOT_JSON]} is a value that JSON could not hold: set it in code")])
-
-
-@contextmanager
-def values_hidden(site: Site) -> Generator[None]:
-    """Let no error quote an argument, if the site hides them."""
-    try:
-        yield
-    except Exception as error:
-        problem = problem_of(error) if site.hide_values else None
-        if problem is None:
-            raise
-        raise _without_values(problem) from None
-
-
-def _without_values(problem: Problem) -> Problem:
-    if problem.errors:
-        return refused(
-            (one.field, one.detail.partition(", got ")[0] if one.field in VALUES else one.detail)
-            for one in problem.errors
-        )
-    detail = _QUOTED.sub(r"\1 has a value\2", problem.detail)
-    return Problem(problem.status, detail, headers=problem.headers)

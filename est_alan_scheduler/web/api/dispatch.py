@@ -2,7 +2,8 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Never
 from urllib.parse import parse_qsl, quote, unquote
@@ -14,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.web.api.endpoint import Answer, Call, Endpoint
-from est_alan_scheduler.web.api.problems import Problem, invalid, problem_of, response_of
+from est_alan_scheduler.web.api.problems import Problem, invalid, problem_of, response_of, without_values
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.site import Site
 
@@ -45,6 +46,8 @@ class Api:
             if problem is None:
                 log(logging.ERROR, f"The request {request.method} {request.scope['path']} failed.", error)
                 problem = Problem(500, "the server failed: its log says why")
+            elif self._site.hide_values:
+                problem = without_values(problem)
             return response_of(problem)
 
     async def _answer(self, request: Request) -> Response:
@@ -53,7 +56,7 @@ class Api:
         self._check_role(endpoint, request)
         query = _parsed_query(endpoint, request.scope["query_string"])
         body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
-        call = Call(self._site, path, query, body, _if_match(request.headers), request.headers.get("last-event-id"))
+        call = Call(self._site, path, query, body, _if_match(request), request.headers.get("last-event-id"))
         threads = self._site.probe_threads if endpoint.role is None else self._site.threads
         found = await threads.run(endpoint.handle, call)
         if isinstance(found, Response):
@@ -149,6 +152,10 @@ def _refuse_constant(name: str) -> Never:
     raise ValueError(f"{name} is no number in JSON")
 
 
-def _if_match(headers: Mapping[str, str]) -> str | None:
-    value = headers.get("if-match")
-    return None if value is None else value.strip().removeprefix("W/").strip('"')
+def _if_match(request: Request) -> list[str] | None:
+    """Return the versions in `If-Match`, also one without its quotes; a weak one matches nothing (RFC 9110)."""
+    given = request.headers.getlist("if-match")
+    if not given:
+        return None
+    tags = [tag.strip() for value in given for tag in value.split(",")]
+    return [tag.strip('"') for tag in tags if tag != '"*"' and re.fullmatch(r'"[^"]+"|[^"]+', tag)]

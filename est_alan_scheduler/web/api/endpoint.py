@@ -1,7 +1,7 @@
 """An endpoint of the API: what it takes, what it answers, and the function that answers."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -53,8 +53,8 @@ class Call:
     """An instance of the endpoint's `query`."""
     body: Any
     """An instance of the endpoint's `body`; None if it takes none."""
-    if_match: str | None = None
-    """The version that the caller has seen, from `If-Match`; `*` for any."""
+    if_match: Sequence[str] | None = None
+    """The versions of which the task has to have one, from `If-Match`; `*` for any."""
     last_event_id: str | None = None
     """The event that the caller has got last, from `Last-Event-ID`."""
 

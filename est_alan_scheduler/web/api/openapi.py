@@ -136,6 +136,8 @@ def _responses(endpoint: Endpoint, schema: dict[str, Any] | None) -> dict[str, A
         response: dict[str, Any] = {"description": HTTPStatus(status).phrase}
         if schema is not None:
             response["content"] = {endpoint.media_type: {"schema": schema}}
+            if status >= 400:  # no thread was free to find the answer
+                response["content"]["application/problem+json"] = {"schema": _PROBLEM}
         if endpoint.headers:
             response["headers"] = {
                 name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in endpoint.headers

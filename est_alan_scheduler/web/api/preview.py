@@ -10,13 +10,13 @@ from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.fields.times import times_of
-from est_alan_scheduler.fields.unknown_function import is_unknown
+from est_alan_scheduler.fields.unknown_function import UnknownFunction, is_unknown
 from est_alan_scheduler.planning.registration import refusal, refusal_of_change
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.state import share_state
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.api.definitions import changes_of, definition_of, new_task, values_hidden
+from est_alan_scheduler.web.api.definitions import changes_of, check_id, definition_of, new_task
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.api.models import VALUES, FieldChange, Mark, PlanModel, PreviewModel, SlotModel
 from est_alan_scheduler.web.api.tasks import zone_name
@@ -35,10 +35,8 @@ def preview(call: Call) -> PreviewModel:
         task = call.registry.get(task_id)
         if task is not None:
             del given["id"]
-            with values_hidden(call.site):
-                return _of_change(call.site, task, given)
-    with values_hidden(call.site):
-        return _of_new(call.site, given)
+            return _of_change(call.site, task, given)
+    return _of_new(call.site, given)
 
 
 class _Draft(TaskRegistry):
@@ -66,11 +64,17 @@ class _Draft(TaskRegistry):
 
 
 def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
-    task = new_task(site, given) if "func" in given else Task(**given, func=_any_function)
+    if "func" in given:
+        task = new_task(site, given)
+    else:
+        check_id(given.get("id"))
+        task = Task(**given, func=_any_function)
     if site.registry.is_observer and is_unknown(task.func):
         task.__dict__["func"] = _any_function
     draft = _Draft(site.registry)
     draft.register(task)
+    func = UnknownFunction("any") if task.func is _any_function else task.func  # by its name, it would be known here
+    site.registry._check_sharing(task.model_copy(update={"id": task.id, "func": func}))
     refused = refusal(task, site.registry.store, (task.id,), is_adopted=True)
     if refused is not None:
         raise InvalidValueError(refused)
@@ -83,8 +87,9 @@ def _any_function(*_args: Any, **_kwargs: Any) -> None:
 
 def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
     registry = site.registry
-    version, before = registry.version(task), definition_of(registry, task)
+    version, before = site.version(task), definition_of(registry, task)
     changes, changed = changes_of(site, task, given)
+    registry._check_sharing(changed)
     values = {name: getattr(changed, name) for name in changes}
     refused = refusal_of_change(task, values, registry.store, (task.id,))
     if refused is not None:
@@ -92,13 +97,14 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     draft, copy = _draft_of(registry, task)
     draft.update(copy.id, **changes)
     after = definition_of(registry, copy)
+    hidden = VALUES if site.hide_values else ()  # whether they really change would tell whether a guess is right
     found = [
-        FieldChange(field=name, old=before[name], new=after[name]) for name in before if before[name] != after[name]
+        FieldChange(field=name) if name in hidden else FieldChange(field=name, old=before[name], new=after[name])
+        for name in before
+        if (name in changes if name in hidden else before[name] != after[name])
     ]
     if "paused" in changes:
         found.append(FieldChange(field="paused", old=task.paused, new=copy.paused))
-    if site.hide_values:
-        found = [FieldChange(field=one.field) if one.field in VALUES else one for one in found]
     former, unchanged = _draft_of(registry, task)
     return PreviewModel(
         plan=draft.plan(copy),

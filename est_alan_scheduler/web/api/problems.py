@@ -1,5 +1,6 @@
 """Problems: errors as `application/problem+json` (RFC 9457)."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +12,21 @@ from est_alan_scheduler._support.errors import ConflictError, InvalidTypeError, 
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
+
+_ARGUMENTS = ("args", "kwargs", "run_arguments")
+"""The fields that hold arguments of a function."""
+
+_NOT_JSON = re.compile(r"(args|kwargs)\[.*, which JSON cannot hold", re.DOTALL)
+_TOLD = (
+    (_NOT_JSON, r"\1 hold a value that JSON cannot hold"),
+    (re.compile(r" cannot call its function: .*", re.DOTALL), " cannot call its function: its arguments do not fit"),
+    (re.compile(r"(kwargs of task .*?) hold .*, where the", re.DOTALL), r"\1 hold an argument, where the"),
+    (re.compile(r".* is a value that JSON could not hold", re.DOTALL), "one is a value that JSON could not hold"),
+    (re.compile(r" can only be removed here: .*", re.DOTALL), " can only be removed here: the log says why"),
+    (re.compile(r"^cannot run here: .*", re.DOTALL), "cannot run here: the log says why"),
+    (re.compile(r" since it was of the version .* now: ", re.DOTALL), " since it was of the version that was seen: "),
+)
+"""The texts of this library that tell arguments, or the digest of a definition that has them; and what remains."""
 
 
 class FieldProblem(BaseModel):
@@ -73,8 +89,30 @@ def problem_of(error: Exception) -> Problem | None:
     if isinstance(error, WrongStateError):
         return Problem(409, one_line(str(error)))
     if isinstance(error, InvalidValueError | InvalidTypeError):  # no others: their texts tell of the inside
-        return Problem(422, one_line(str(error)))
+        return _of_text(one_line(str(error)))
     return None
+
+
+def _of_text(text: str) -> Problem:
+    """Return the problem of a value, with its field if the text begins with that."""
+    found = _NOT_JSON.match(text)
+    return Problem(422, text, [FieldProblem(field=found[1], detail=text)] if found else ())
+
+
+def without_values(problem: Problem) -> Problem:
+    """Return a problem as a site shows it that hides arguments."""
+    if problem.errors:
+        return refused((one.field, text_without_values(one.detail, one.field)) for one in problem.errors)
+    return Problem(problem.status, text_without_values(problem.detail), headers=problem.headers)
+
+
+def text_without_values(text: str, field: str = "") -> str:
+    """Return a text of this library, about a field if one is given, as a site shows it that hides arguments."""
+    if field.partition(".")[0] in _ARGUMENTS:
+        text = text.partition(", got ")[0]
+    for pattern, rest in _TOLD:
+        text = pattern.sub(rest, text)
+    return text
 
 
 def invalid(error: ValidationError, prefix: str = "") -> Problem:

@@ -8,9 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.loops.simulation import simulate
+from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -20,9 +22,11 @@ from est_alan_scheduler.web.api.problems import Problem, refused
 from est_alan_scheduler.web.paging import cursor_of, key_of
 
 _SIMULATION_SECONDS = 2.0
+_MOST_SIMULATED = 20_000
+"""Tasks: to copy so many takes a second of pure Python, which holds up all other threads."""
 _turns = BoundedSemaphore(2)
 """Of simulations: each has a copy of all tasks."""
-_TURN_SECONDS = 5.0
+_TURN_SECONDS = 0.5  # those who wait hold threads of the site
 _Id = Annotated[str, Field(min_length=1)]
 
 
@@ -54,9 +58,19 @@ class SimulationQuery(Input):
 def runs(call: Call) -> RunPage:
     """Return runs, the newest first."""
     query = call.query
-    return page_of_runs(
+    page = page_of_runs(
         call.registry, query.task, query.status, query.since, query.cursor, query.limit, call.site.hide_values
     )
+    if query.task is not None and not page.items:
+        call.site.refresh(query.task)  # it may be new
+        check_known(call.registry, query.task)
+    return page
+
+
+def check_known(registry: TaskRegistry, task_id: str) -> None:
+    """Raise `UnknownTaskError` for an id that neither a task nor a run has; a task that is gone may have runs."""
+    if task_id not in registry and not registry.history(task_id, limit=1):
+        raise UnknownTaskError(task_id, registry.store)
 
 
 def page_of_runs(
@@ -70,7 +84,12 @@ def page_of_runs(
 ) -> RunPage:
     """Return a page of runs, the newest first: at most `limit` of them, after those of the page that gave `cursor`."""
     before = None if cursor is None else _run_of(cursor)
-    found = registry.history(task_id, status, since, limit + 1, before)[::-1]
+    try:
+        found = registry.history(task_id, status, since, limit + 1, before)[::-1]
+    except InvalidValueError as error:
+        if before is not None and str(error).startswith("before "):  # no run can be that one
+            raise _no_cursor() from None
+        raise
     page = found[:limit]
     return RunPage(
         items=[run_model(run, hide_values) for run in page],
@@ -99,7 +118,11 @@ def _run_of(cursor: str) -> dict[str, Any]:
             return {"run_at": start, "task_id": task_id, "epoch": epoch}
     except (ValueError, TypeError, RecursionError):
         pass
-    raise refused([("cursor", "it is not one that a page has given as next_cursor")])
+    raise _no_cursor()
+
+
+def _no_cursor() -> Problem:
+    return refused([("cursor", "it is not one that a page has given as next_cursor")])
 
 
 def upcoming(call: Call) -> list[PlannedRunModel]:
@@ -118,6 +141,12 @@ def simulation(call: Call) -> SimulationModel:
     start = call.query.from_ or datetime.now(UTC)
     end = call.query.to or start + timedelta(days=1)
     call.site.refresh()
+    number = len(call.registry)
+    if number > _MOST_SIMULATED:
+        detail = (
+            f"there are {number:,} tasks: a simulation over HTTP takes at most {_MOST_SIMULATED:,}; call simulate()"
+        )
+        raise Problem(422, f"{detail} in a program of your own, or ask for /upcoming")
     if not _turns.acquire(timeout=_TURN_SECONDS):
         raise Problem(503, "others simulate already", headers={"Retry-After": "5"})
     try:

@@ -25,12 +25,11 @@ from est_alan_scheduler.web.api.definitions import (
     changes_of,
     definition_of,
     new_task,
-    values_hidden,
 )
 from est_alan_scheduler.web.api.endpoint import Answer, Call, Endpoint, GivenMoment, Input, Limit
 from est_alan_scheduler.web.api.models import VALUES, PlannedRunModel, RunPage, TaskModel, TaskPage, TaskSummary, Why
-from est_alan_scheduler.web.api.problems import Problem, refused
-from est_alan_scheduler.web.api.runs import page_of_runs, planned_run
+from est_alan_scheduler.web.api.problems import Problem, refused, text_without_values
+from est_alan_scheduler.web.api.runs import check_known, page_of_runs, planned_run
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.paging import cursor_of, key_of, page
 from est_alan_scheduler.web.site import Site
@@ -169,28 +168,27 @@ def create_task(call: Call) -> Answer:
     site, registry, given = call.site, call.registry, call.body.given()
     if "id" not in given and registry.backend is not None:
         raise refused([("id", "a backend needs a stable id: give one")])
-    with values_hidden(site):
-        task = new_task(site, given)
-        site.refresh(task.id)
-        taken = Problem(409, f"there is a task with the id {task.id!r} already")
-        if task.id in registry.store or task.id in registry.unresolved():
-            raise taken
-        try:
-            registry.register(task)
-        except InvalidValueError:
-            if task.id in registry.store:  # by now
-                raise taken from None
-            raise
+    task = new_task(site, given)
+    site.refresh(task.id)
+    taken = Problem(409, f"there is a task with the id {task.id!r} already")
+    if task.id in registry.store or task.id in registry.unresolved():
+        raise taken
+    try:
+        registry.register(task)
+    except InvalidValueError:
+        if task.id in registry.store:  # by now
+            raise taken from None
+        raise
     return _answer(call, task, 201, {"Location": f"tasks/{quote(task.id, safe='')}"})
 
 
 def change_task(call: Call) -> Answer:
     """Change the definition of a task."""
     _need_version(call)
-    with values_hidden(call.site):
-        task = _found(call)
-        changes, _ = changes_of(call.site, task, call.body.given())
-        changed = call.registry.update(task.id, if_version=_if_version(call), **changes)
+    if_version = _if_version(call)
+    task = _found(call)
+    changes, _ = changes_of(call.site, task, call.body.given())
+    changed = call.registry.update(task.id, if_version=if_version, **changes)
     return _answer(call, changed)
 
 
@@ -203,8 +201,7 @@ def delete_task(call: Call) -> None:
 def run_task(call: Call) -> Answer:
     """Request a run of a task."""
     body = call.body
-    with values_hidden(call.site):
-        task = call.registry.run_now(call.path["id"], body.force, args=body.args, kwargs=body.kwargs)
+    task = call.registry.run_now(call.path["id"], body.force, args=body.args, kwargs=body.kwargs)
     return _answer(call, task)
 
 
@@ -221,7 +218,10 @@ def resume_task(call: Call) -> Answer:
 def why(call: Call) -> Why:
     """Answer why a task does not run now."""
     task = _found(call)
-    return Why(id=task.id, why=call.registry.why_not(task), next_run=call.registry.next_run(task))
+    reason = call.registry.why_not(task)
+    if call.site.hide_values:
+        reason = text_without_values(reason)
+    return Why(id=task.id, why=reason, next_run=call.registry.next_run(task))
 
 
 def upcoming_of_task(call: Call) -> list[PlannedRunModel]:
@@ -234,8 +234,8 @@ def runs_of_task(call: Call) -> RunPage:
     query, task_id = call.query, call.path["id"]
     call.site.refresh(task_id)
     page = page_of_runs(call.registry, task_id, query.status, None, query.cursor, query.limit, call.site.hide_values)
-    if not page.items and task_id not in call.registry and not call.registry.history(task_id, limit=1):
-        raise UnknownTaskError(task_id, call.registry.store)
+    if not page.items:
+        check_known(call.registry, task_id)
     return page
 
 
@@ -245,8 +245,18 @@ def _found(call: Call) -> Task:
 
 
 def _if_version(call: Call) -> str | None:
-    """Return the version that the caller has seen; None for any."""
-    return None if call.if_match == "*" else call.if_match
+    """Return the version that the caller has seen, as the registry has it; None for any."""
+    seen = call.if_match
+    if seen is None or "*" in seen:
+        return None
+    if len(seen) == 1 and not call.site.hide_values:
+        return seen[0]
+    task = _found(call)
+    version = call.registry.version(task)
+    if call.site.shown_version(task.id, version) not in seen:
+        has = "one of the versions" if len(seen) > 1 else "the version"
+        raise Problem(412, f"task {task.id!r} does not have {has} in If-Match: read it again, and repeat the change")
+    return version
 
 
 def _need_version(call: Call) -> None:

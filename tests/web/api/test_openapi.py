@@ -117,10 +117,23 @@ def test_a_public_endpoint_asks_for_nobody_and_may_have_its_answer_with_another_
     operation = document([PUBLIC])["paths"]["/state"]["get"]
     assert operation["security"] == []
     assert "401" not in operation["responses"]
-    assert operation["responses"]["503"]["content"] == operation["responses"]["200"]["content"]
+    (problem,) = operation["responses"]["503"]["content"].keys() - operation["responses"]["200"]["content"].keys()
+    assert problem == "application/problem+json"  # no thread was free to find the answer
+    assert operation["responses"]["503"]["content"].items() > operation["responses"]["200"]["content"].items()
 
 
 def test_a_stream_has_its_media_type_and_can_be_resumed() -> None:
     operation = document([STREAM])["paths"]["/stream"]["get"]
     assert operation["responses"]["200"]["content"].keys() == {"text/event-stream"}
     assert [one["name"] for one in operation["parameters"]] == ["Last-Event-ID"]
+
+
+def test_arguments_may_be_null_where_a_hidden_definition_is_given_back() -> None:
+    schemas = document(ENDPOINTS)["components"]["schemas"]
+    for name in ("args", "kwargs"):
+        is_nullable = {
+            title: {"type": "null"} in schemas[title]["properties"][name].get("anyOf", ())
+            for title in ("TaskChange", "Draft", "NewTask")
+        }
+        assert is_nullable == {"TaskChange": True, "Draft": True, "NewTask": False}
+        assert "default" not in schemas["TaskChange"]["properties"][name]

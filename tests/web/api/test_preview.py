@@ -9,6 +9,7 @@ import freezegun
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
 from tests import jobs
 from tests.web.client import Client
@@ -88,6 +89,39 @@ class TestNew:
         assert shown(Client(TaskRegistry(), Role.READ, read_only=True), every={"minutes": 5})["changes"] == []
 
 
+class TestWithBackend:
+    """What the backend cannot hold, a preview refuses as well."""
+
+    @pytest.mark.parametrize(
+        "given",
+        [
+            '"args": [1e999]',
+            '"id": "\\u0000"',
+            f'"id": "{"x" * 2_001}"',
+            '"depends_on": ["\\u0000"]',
+        ],
+    )
+    def test_errors_are_those_of_a_real_one(self, given: str) -> None:
+        registry = TaskRegistry(backend=MemoryBackend())
+        registry.register(Task(id="a", func=jobs.echo, args=(1,), every={"minutes": 5}))
+        client = Client(registry)
+        headers = {"If-Match": "*", "Content-Type": "application/json"}
+        new = f'{{"id": "b", "func": "tests.jobs:echo", "manual": true, "args": [1], {given}}}'
+        real = client.request("POST", "/tasks", content=new, headers=headers)
+        found = client.request("POST", "/preview", content=new, headers=headers)
+        assert (found.status_code, found.json()) == (422, real.json())
+        if '"id"' in given:
+            return
+        real = client.request("PATCH", "/tasks/a", content=f"{{{given}}}", headers=headers)
+        found = client.request("POST", "/preview", content=f'{{"id": "a", {given}}}', headers=headers)
+        assert (found.status_code, found.json()) == (422, real.json())
+
+    def test_a_draft_may_lack_its_id_and_its_function_and_makes_nothing_known(self) -> None:
+        registry = TaskRegistry(backend=MemoryBackend())
+        assert shown(Client(registry), every={"minutes": 5})["plan"]["schedule"] == "every 5 minutes"
+        assert (registry.known_functions(), len(registry)) == ([], 0)
+
+
 class TestChange:
     @pytest.fixture
     def registry(self, noon: Any) -> TaskRegistry:
@@ -159,6 +193,15 @@ class TestChange:
             real = client.request("PATCH", "/tasks/a", json=change, headers={"If-Match": "*"})
             found = client.request("POST", "/preview", json={"id": "a", **change})
             assert (found.status_code, found.json()) == (422, real.json())
+
+    def test_a_reader_cannot_guess_hidden_values(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", func=jobs.echo, kwargs={"value": "secret"}, manual=True))
+        client = Client(registry, Role.READ, hide_values=True)
+        found = [shown(client, id="a", kwargs={"value": guess}) for guess in ("wrong", "secret")]
+        assert found[0] == found[1]
+        assert found[1]["changes"] == [{"field": "kwargs", "old": None, "new": None}]
+        assert shown(client, id="a", args=None, kwargs=None)["changes"] == []
 
     def test_hidden_values_are_not_shown(self) -> None:
         registry = TaskRegistry()

@@ -8,6 +8,7 @@ import freezegun
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web.api import runs
 from est_alan_scheduler.web.paging import cursor_of
 from tests import jobs
@@ -61,7 +62,45 @@ def test_runs_come_newest_first_and_can_be_chosen(noon: Any) -> None:
     assert [run["task_id"] for run in client.get("/runs", status="success")["items"]] == ["good"] * 3
     found = client.get("/runs", task="bad", since="2026-03-01T21:01:00+09:00")["items"]
     assert [run["run_at"] for run in found] == minutes[:2]
-    assert client.get("/runs", task="unknown") == {"items": [], "next_cursor": None}
+    assert client.get("/runs", task="bad", status="success") == {"items": [], "next_cursor": None}
+
+
+def test_the_runs_of_an_unknown_id_are_not_found(noon: Any) -> None:
+    registry = registry_with_runs(noon, 1)
+    client = Client(registry)
+    assert client.refused("/runs", task="goood") == (404, "no task 'goood' is registered (did you mean 'good'?)")
+    registry.register(Task(id="new", every={"hours": 1}, func=jobs.boom))
+    assert client.get("/runs", task="new") == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("backend", [None, MemoryBackend], ids=["without a backend", "with a backend"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        '["2026-01-01T00:00:00", "a", -1]',
+        f'["2026-01-01T00:00:00", "a", {10**40}]',
+        '["2026-01-01T00:00:00", "\\u0000", 1]',
+        '["0001-01-01T00:00:00", "a", 1]',
+        '["9999-12-31T23:59:59.999999", "a", 1]',
+    ],
+)
+def test_a_cursor_that_no_run_can_have_is_refused_or_has_an_empty_page(backend: Any, key: str) -> None:
+    registry = TaskRegistry(backend=backend and backend())
+    registry.register(Task(id="a", every={"hours": 1}, func=jobs.process_id))
+    answer = Client(registry).request("GET", "/runs", params={"cursor": cursor_of(key)})
+    detail = "it is not one that a page has given as next_cursor"
+    if answer.status_code == 200:
+        assert answer.json()["items"] == []
+    else:
+        assert (answer.status_code, answer.json()["errors"]) == (422, [{"field": "cursor", "detail": detail}])
+
+
+def test_a_cursor_that_no_run_can_have_is_refused_without_internals() -> None:
+    registry = TaskRegistry(backend=MemoryBackend())
+    cursor = cursor_of('["2026-01-01T00:00:00", "a", -1]')
+    for path in ("/runs", "/tasks/a/runs"):
+        found = Client(registry).refused(path, cursor=cursor)
+        assert found == (422, "cursor: it is not one that a page has given as next_cursor")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -188,6 +227,22 @@ def test_a_simulation_that_takes_long_is_cut_short(noon: Any, monkeypatch: pytes
         "is_truncated": True,
     }
     assert Client(registry).get("/simulate") == cut
+
+
+def test_a_simulation_of_too_many_tasks_is_refused_before_they_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_MOST_SIMULATED", 2)
+    registry = TaskRegistry()
+    client = Client(registry)
+    for task_id in "ab":
+        registry.register(Task(id=task_id, manual=True, func=jobs.boom))
+    assert client.get("/simulate")["items"] == []
+    registry.register(Task(id="c", manual=True, func=jobs.boom))
+    monkeypatch.setattr(runs, "simulate", None)
+    assert client.refused("/simulate") == (
+        422,
+        "there are 3 tasks: a simulation over HTTP takes at most 2; call simulate() in a program of your own, or ask "
+        "for /upcoming",
+    )
 
 
 def test_few_simulate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

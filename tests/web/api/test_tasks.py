@@ -1,6 +1,7 @@
 """The endpoints of tasks: what there is, one of them, and what may be done with it."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
+from est_alan_scheduler.backends.rows import Definition
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.api import tasks
 from est_alan_scheduler.web.api.models import with_offset
@@ -369,6 +371,24 @@ class TestPost:
         assert errors(post(Client(registry))) == {"id": "a backend needs a stable id: give one"}
         assert post(Client(registry), id="b").status_code == 201
 
+    @pytest.mark.parametrize("task_id", [".", ".."])
+    def test_an_id_that_no_path_can_have_is_refused(self, task_id: str) -> None:
+        client, text = Client(a_registry()), f"no URL can have '{task_id}' as a part of its path: take another id"
+        assert errors(post(client, id=task_id)) == {"id": text}
+        assert errors(client.request("POST", "/preview", json={"id": task_id, "manual": True})) == {"id": text}
+        assert post(client, id="...").status_code == 201
+
+    def test_an_argument_that_json_cannot_hold_is_named(self) -> None:
+        client = Client(a_registry(backend=MemoryBackend()))
+        headers = {"Content-Type": "application/json"}
+        body = f'{{"id": "b", "func": "{ADD}", "every": {{"minutes": 1}}, "args": [1], "kwargs": {{"y": 1e999}}}}'
+        answer = client.request("POST", "/tasks", content=body, headers=headers)
+        text = (
+            "kwargs['y'] of task 'b' is inf, which JSON cannot hold: with a backend, pass texts, numbers, lists and"
+            " dicts"
+        )
+        assert (problem(answer)[1], errors(answer)) == (text, {"kwargs": text})
+
     def test_an_id_that_is_taken_is_a_conflict(self) -> None:
         assert problem(post(Client(a_registry()), id="sum")) == (409, "there is a task with the id 'sum' already")
 
@@ -444,6 +464,36 @@ class TestCommands:
         assert (problem(stale)[0], registry["sum"].paused) == (412, True)
         resumed = client.request("POST", "/tasks/sum/resume", headers={"If-Match": paused.headers["etag"]})
         assert (resumed.json()["paused"], registry["sum"].paused) == (False, False)
+
+    @pytest.mark.parametrize(
+        ("given", "status"),
+        [
+            ('"0", {now}', 200),
+            ('{now},"0"', 200),
+            ("{now}", 200),
+            ("*", 200),
+            ('"0", "1"', 412),
+            ("W/{now}", 412),
+            ('W/{now}, "0"', 412),
+            ('"*"', 412),
+            ('""', 412),
+            ("", 412),
+            (",", 412),
+        ],
+    )
+    @pytest.mark.parametrize("hide_values", [False, True])
+    def test_one_of_several_versions_has_to_match(self, hide_values: bool, given: str, status: int) -> None:
+        registry = a_registry()
+        client = Client(registry, hide_values=hide_values)
+        now = client.request("GET", "/tasks/sum").headers["etag"]
+        answer = client.request("POST", "/tasks/sum/pause", headers={"If-Match": given.replace("{now}", now)})
+        assert (answer.status_code, registry["sum"].paused) == (status, status == 200)
+
+    def test_several_headers_are_as_one(self) -> None:
+        client = Client(a_registry())
+        now = client.request("GET", "/tasks/sum").headers["etag"]
+        answer = client.request("POST", "/tasks/sum/pause", headers=[("If-Match", '"0"'), ("If-Match", now)])
+        assert answer.status_code == 200
 
     @pytest.mark.parametrize("command", ["run", "pause", "resume"])
     def test_an_unknown_id_is_not_found(self, command: str) -> None:
@@ -526,6 +576,107 @@ class TestHiddenValues:
         client = Client(registry, hide_values=True)
         assert patch(client, "sum", **client.get("/tasks/sum")["definition"]).status_code == 200
         assert registry["sum"].args == (1, 2)
+
+    def test_texts_tell_neither_names_nor_values_of_stored_arguments(self) -> None:
+        registry = TaskRegistry(backend=MemoryBackend())
+        registry.expose(jobs.process_id)
+        kwargs = {"secret_key": "secret-value", "dep_secret": 3}
+        registry.register(Task(id="a", func=jobs.take_result, kwargs=kwargs, every={"minutes": 5}))
+        registry.register(Task(id="b", func=jobs.take_result, kwargs=kwargs, manual=True))
+        registry.register(Task(id="secret", func=jobs.process_id, manual=True))
+        client = Client(registry, hide_values=True)
+        none = "tests.jobs:process_id"
+        misfit = "Task 'a' cannot call its function: its arguments do not fit"
+        assert problem(patch(client, "a", func=none)) == (422, misfit)
+        assert problem(client.request("POST", "/preview", json={"id": "a", "func": none})) == (422, misfit)
+        collision = "kwargs of task 'a' hold an argument, where the result of 'secret' would go."
+        assert problem(patch(client, "a", depends_on=["secret"])) == (422, collision)
+        assert problem(client.request("POST", "/preview", json={"id": "a", "depends_on": ["secret"]}))[1] == collision
+        marked = client.request("POST", "/tasks/a/run", json={"kwargs": {"value": {"__not_json__": "secret-1"}}})
+        texts = [
+            marked.text,
+            client.request("POST", "/tasks/a/run", json={"args": [1]}).text,
+            client.request("POST", "/tasks/b/run", json={"args": [{"__not_json__": "secret-1"}]}).text,
+            patch(client, "a", args=[{"__not_json__": "secret-1"}]).text,
+            client.request("GET", "/tasks/a/why").text,
+        ]
+        assert [text for text in texts if "secret" in text] == []
+
+    def test_a_value_that_json_cannot_hold_is_not_told(self) -> None:
+        registry = TaskRegistry(backend=MemoryBackend())
+        registry.store["a"] = Task(id="a", func=jobs.take_result, kwargs={"secret-key": b"secret"}, manual=True)
+        client = Client(registry, hide_values=True)
+        client.get("/tasks/a")
+        assert "secret" in registry.why_not("a")
+        assert client.get("/tasks/a/why")["why"] == "cannot run here: the log says why"
+        assert "secret" not in patch(client, "a", timeout=3).text
+
+    def test_a_definition_that_makes_no_sense_is_not_told(self) -> None:
+        backend = MemoryBackend()
+        backend.define([Definition("a", '{"task": {"args": "secret", "func": "f"}, "armed": 1, "zone": null}', "h")])
+        registry = TaskRegistry(backend=backend)
+        assert "secret" in problem(Client(registry).request("GET", "/tasks/a"))[1]
+        hidden = Client(registry, hide_values=True).request("GET", "/tasks/a")
+        assert problem(hidden) == (404, "task 'a' of the backend can only be removed here: the log says why")
+
+    def test_a_version_tells_no_arguments(self) -> None:
+        registry = a_registry()
+        registry.register(Task(id="twin", func=jobs.add, args=(1, 2), every={"minutes": 5}, timezone="Asia/Seoul"))
+        client = Client(registry, hide_values=True)
+        shown = [one["version"] for one in client.get("/tasks")["items"]]
+        assert len({*shown, registry.version("sum"), registry.version("twin")}) == 3 + (
+            registry.version("sum") != registry.version("twin")
+        )
+        answer = client.request("GET", "/tasks/sum")
+        preview = client.request("POST", "/preview", json={"id": "sum"}).json()
+        assert [answer.headers["etag"], f'"{answer.json()["version"]}"', f'"{preview["version"]}"'] == [
+            f'"{shown[0]}"'
+        ] * 3
+        assert Client(registry, hide_values=True).get("/tasks/sum")["version"] == shown[0]
+
+    @pytest.mark.parametrize("backend", [None, MemoryBackend], ids=["without a backend", "with a backend"])
+    def test_a_version_is_good_for_if_match(self, backend: Any) -> None:
+        registry = a_registry(backend=backend and backend())
+        client = Client(registry, hide_values=True)
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        changed = patch(client, "sum", seen, args=[3, 4])
+        paused = client.request("POST", "/tasks/sum/pause", headers={"If-Match": changed.headers["etag"]})
+        resumed = client.request("POST", "/tasks/sum/resume", headers={"If-Match": paused.headers["etag"]})
+        assert [changed.status_code, paused.status_code, resumed.status_code] == [200] * 3
+        text = "task 'sum' does not have the version in If-Match: read it again, and repeat the change"
+        for stale in (seen, paused.headers["etag"], f'"{registry.version("sum")}"'):
+            assert problem(patch(client, "sum", stale, timeout=3)) == (412, text)
+            assert problem(client.request("DELETE", "/tasks/sum", headers={"If-Match": stale})) == (412, text)
+            assert problem(client.request("POST", "/tasks/sum/pause", headers={"If-Match": stale})) == (412, text)
+        current = resumed.headers["etag"]
+        assert client.request("DELETE", "/tasks/sum", headers={"If-Match": current}).status_code == 204
+        assert problem(client.request("DELETE", "/tasks/sum", headers={"If-Match": current}))[0] == 404
+
+    def test_a_conflict_tells_no_version(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        registry = a_registry()
+        client, version = Client(registry, hide_values=True), registry.version("sum")
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        update = registry.update
+
+        def update_late(*given: Any, **options: Any) -> Task:
+            update("sum", args=(5, 6))
+            return update(*given, **options)
+
+        monkeypatch.setattr(registry, "update", update_late)
+        answer = patch(client, "sum", seen, timeout=3)
+        assert problem(answer) == (
+            412,
+            "task 'sum' has changed since it was of the version that was seen: read it again, and repeat the change if "
+            "it is still wanted",
+        )
+        assert not {version, registry.version("sum")} & set(re.findall("[0-9a-f]{32}", answer.text))
+
+    def test_of_those_that_have_seen_one_version_one_changes_it(self) -> None:
+        client = Client(a_registry(), hide_values=True)
+        seen = client.request("GET", "/tasks/sum").headers["etag"]
+        with ThreadPoolExecutor(8) as threads:
+            answers = list(threads.map(lambda number: patch(client, "sum", seen, args=[number, 1]), range(2, 18)))
+        assert sorted(answer.status_code for answer in answers) == [200, *[412] * 15]
 
     def test_arguments_may_be_set(self) -> None:
         registry = a_registry()
