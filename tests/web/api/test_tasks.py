@@ -239,6 +239,17 @@ class TestPatch:
         assert registry["sum"].start_at == datetime(2026, 3, 1, 9)  # as naive as it was
         assert entry.armed is armed
 
+    @pytest.mark.parametrize("args", [[True, 2], [1.0, 2], [1, 2.0]])
+    def test_a_value_that_is_another_one_in_json_is_a_change(self, args: list[Any]) -> None:
+        registry = a_registry()
+        registry.update("sum", args=(1, 2))
+        client = Client(registry)
+        before = client.request("GET", "/tasks/sum")
+        answer = patch(client, "sum", before.headers["etag"], args=args)
+        assert json.dumps(answer.json()["definition"]["args"]) == json.dumps(args)
+        assert repr(registry["sum"].args) == repr(tuple(args))
+        assert answer.headers["etag"] != before.headers["etag"]
+
     def test_a_pause_is_a_field(self) -> None:
         registry = a_registry()
         assert patch(Client(registry), "sum", paused=True).json()["paused"]
