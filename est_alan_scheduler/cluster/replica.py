@@ -48,7 +48,7 @@ class Replica:
     _records: TaskRecords
     _agenda: Agenda
     _names: FunctionNames
-    _is_observer: bool = False
+    is_observer: bool = False
     _names_seen: int = 0  # of the names of functions: how many
     _revision: int = 0
     _born: int | None = None
@@ -191,7 +191,7 @@ class Replica:
         snapshot = self._backend.fetch(wanted, self._revision, known)
         if self._born is None or (snapshot.born == self._born and snapshot.revision >= self._revision):
             return snapshot, False
-        if self.is_paused and not self._is_observer:
+        if self.is_paused and not self.is_observer:
             self._backend.pause_all(True)
         return self._backend.fetch(None, 0), True
 
@@ -295,7 +295,7 @@ class Replica:
         if row is not None and task is not None and row.hash == definition.hash and row.definition.zone == news.zone:
             row.definition = news
             return
-        built = build(task_id, news, self._names, self._is_observer)
+        built = build(task_id, news, self._names, self.is_observer)
         if state is None or (task is None and task_id in store):
             if task_id in self._records.problems:  # it was registered although its row could not be read
                 self._records.mark_edited([task_id])
@@ -371,7 +371,7 @@ class Replica:
 
     def _lose(self, task_id: str) -> None:
         """Mark a task to be written again, which the store has lost; an observer forgets one of other instances."""
-        if self._is_observer and self._records.is_adopted(task_id):
+        if self.is_observer and self._records.is_adopted(task_id):
             self._drop_removed(task_id)
             return
         if (row := self._records.row(task_id)) is not None:

@@ -15,7 +15,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.describe import describe
 from tests import jobs
 from tests.backends.stores import Clock, Store
-from tests.cluster.helpers import Join, adder, runs
+from tests.cluster.helpers import MINUTE, Join, adder, runs
 from tests.messages import missing
 
 pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
@@ -242,3 +242,28 @@ class TestTicks:
         observer.configure(observe=False)
         observer.refresh()
         assert (list(observer), list(observer.unresolved())) == ([], ["a"])
+
+
+class TestNewLocalTimes:
+    """What an observer writes would be in its own local time, in which those that run the tasks cannot run it."""
+
+    TEXT = (
+        "task {!r} needs a timezone, for example timezone='UTC': local time is Asia/Seoul here, and UTC where the tasks"
+        " of this list run"
+    )
+
+    def test_a_new_task_in_local_time_needs_a_timezone(self, observer: TaskRegistry) -> None:
+        with pytest.raises(ValueError, match="needs") as caught:
+            observer.register(adder("b", every=None, at="09:00"))
+        assert (str(caught.value), list(observer.store)) == (self.TEXT.format("b"), ["a"])
+        observer.register(adder("b", every=None, at="09:00", timezone="UTC"))
+
+    def test_so_does_a_change_into_local_time(self, observer: TaskRegistry, worker: TaskRegistry) -> None:
+        observer.register(adder("b"))
+        with pytest.raises(ValueError, match="needs") as caught:
+            observer.update("b", every=None, at="09:00")
+        assert (str(caught.value), stored(observer, "b")[0]["every"]) == (self.TEXT.format("b"), MINUTE)
+        with pytest.raises(ValueError, match="needs"):
+            observer.update("a", timezone=None)
+        observer.update("a", at="04:00")
+        assert stored(observer) == ({**FIELDS, "at": "04:00"}, UTC_ZONE)

@@ -14,6 +14,7 @@ from est_alan_scheduler.backends.backend import Backend
 from est_alan_scheduler.backends.checks import check_ids
 from est_alan_scheduler.backends.rows import Change, Definition, State
 from est_alan_scheduler.cluster.codecs.definitions import (
+    ForeignZone,
     TaskDefinition,
     build,
     check_zone,
@@ -71,15 +72,28 @@ class Registrations:
 
     def check(self, task: Task) -> None:
         """Raise `ValueError` for a task that cannot be shared."""
-        encode(task, self._names)
+        own = encode(task, self._names)
         check_ids([Definition(task.id, "", "")])
         self._check_ids(task)
+        self._check_zone(task, own)
 
     def is_known(self, task: Task) -> bool:
         """Return whether code says of a task what it said last; `ValueError` if it cannot be shared."""
         own, row = encode(task, self._names), self._records.row(task.id)
         self._check_ids(task)
         return row is not None and is_equal(own.task, row.definition.registered)
+
+    def _check_zone(self, task: Task, own: TaskDefinition) -> None:
+        """Raise `ValueError` for a task in the local time of an observer, if the others of the list run in another."""
+        if own.zone is None or isinstance(task.timezone, ForeignZone) or not self._replica.is_observer:
+            return
+        zones = (other.timezone for other in list(self._agenda.store.values()))
+        theirs = next((zone for zone in zones if isinstance(zone, ForeignZone)), None)
+        if theirs is not None:
+            raise InvalidValueError(
+                f"task {task.id!r} needs a timezone, for example timezone={str(theirs)!r}: local time is"
+                f" {own.zone['name']} here, and {theirs} where the tasks of this list run"
+            )
 
     def _check_ids(self, task: Task) -> None:
         for name, ids in (("id", [task.id]), ("depends_on", task.depends_on), ("after", task.after or ())):
@@ -108,6 +122,7 @@ class Registrations:
         check_ids([Definition(task_id, "", "") for task_id in definitions])
         for task in tasks:
             self._check_ids(task)
+            self._check_zone(task, definitions[task.id])
         news = dict[str, _Plan]()
         with self._replica.sync_lock:
             for number in range(_TRIES):
