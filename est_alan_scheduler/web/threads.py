@@ -41,7 +41,7 @@ class Threads:
         try:
             threading.Thread(target=work, name="est-alan-scheduler request", daemon=True).start()
         except RuntimeError:  # the machine gives no more
-            self._give_back()
+            self._release()
             raise _busy() from None
         if not await end.comes_within(self._seconds):
             detail = f"no answer within {self._seconds:g} seconds; a change that was asked for may have been made"
@@ -54,7 +54,7 @@ class Threads:
         except BaseException as error:  # it is for the request
             outcome.set_exception(error)
         finally:
-            self._give_back()
+            self._release()
             end.send()
 
     async def _take(self) -> None:
@@ -81,9 +81,9 @@ class Threads:
             if turn in self._waiting:
                 self._waiting.remove(turn)
                 return
-        self._give_back()  # it has got the place at the last moment
+        self._release()  # it has got the place at the last moment
 
-    def _give_back(self) -> None:
+    def _release(self) -> None:
         with self._lock:
             while self._waiting:
                 if self._waiting.popleft().send():
