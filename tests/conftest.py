@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import freezegun
-import pydantic
 import pytest
 from hypothesis import HealthCheck, settings
 
 from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from tests.backends.stores import KINDS, Clock, Servers, Store
+from tests.documents import HAS_WEB
 
-# The extra web needs a later pydantic than the core does.
-collect_ignore = [] if tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 12) else ["web"]
+collect_ignore = [] if HAS_WEB else ["web"]
 
 for profile, examples in (("short", 25), ("full", 100)):
     settings.register_profile(

@@ -15,10 +15,16 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+import pydantic
+
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
 GUIDES = sorted((ROOT / "examples" / "guides").glob("*.md"))
 DOCUMENTS = [README, *GUIDES]
+HAS_WEB = tuple(map(int, pydantic.VERSION.split(".")[:2])) >= (2, 12)
+"""Whether the pydantic that is installed is one that the extra web takes: it needs a later one than the core does."""
+RUNNABLE = [path for path in GUIDES if HAS_WEB or "from est_alan_scheduler.web import" not in path.read_text("utf-8")]
+"""The guides whose code can run beside that pydantic."""
 PATIENCE = 60.0  # seconds until a process counts as stuck
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _FOREVER = re.compile(r"^[^#\n]*blocking=True\)|^ +while True:$|^serve\(", re.MULTILINE)

@@ -3,9 +3,7 @@
 import ast
 import configparser
 import json
-import os
 import re
-import shutil
 import subprocess
 import unicodedata
 from pathlib import Path
@@ -20,12 +18,12 @@ from tests.documents import (
     GUIDES,
     README,
     ROOT,
+    RUNNABLE,
     Block,
     blocks_in,
     blocks_of,
     outputs_of,
     run_until_stopped,
-    started_program,
     without_packages,
     write_scripts,
 )
@@ -34,7 +32,7 @@ pytestmark = [pytest.mark.pydantic, pytest.mark.zone]
 
 GUIDE = {path.stem: path.read_text(encoding="utf-8") for path in GUIDES}
 REFERENCE = GUIDE["reference"]
-PROGRAMS = [block for guide in GUIDES for block in blocks_in(guide, "python") if block.runs_forever]
+PROGRAMS = [block for guide in RUNNABLE for block in blocks_in(guide, "python") if block.runs_forever]
 PARSED = {"python", "text", "bash", "ini", "nginx", "dockerfile"}
 """The languages of blocks, each of which a test here checks."""
 
@@ -46,7 +44,7 @@ def skip_without_packages(blocks: list[Block]) -> None:
         pytest.skip(f"needs {', '.join(missing)}")
 
 
-@pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("guide", RUNNABLE, ids=lambda path: path.stem)
 def test_each_block_prints_the_text_block_below_it(guide: Path, tmp_path: Path) -> None:
     shared = [block for block in blocks_in(guide, "python") if not block.runs_forever]
     skip_without_packages(shared)
@@ -186,40 +184,6 @@ def test_the_programs_of_the_documents_are_valid_files_that_keep_the_numbers_of_
     first = blocks_in(README, "python")[0]
     lines = [path.read_text(encoding="utf-8").splitlines() for path in written if path.name.startswith("readme_")]
     assert first.code.splitlines()[0] in [of_file[first.line] for of_file in lines]
-
-
-def test_the_guide_to_the_api_lists_each_endpoint_with_its_role() -> None:
-    routes = pytest.importorskip("est_alan_scheduler.web.api.routes")
-    listed = re.findall(r"^\| `([A-Z]+ /\S+)` \| (\w+) \|", GUIDE["web"], re.MULTILINE)
-    rows = [
-        (f"{one.method} {one.path}", "all" if one.role is None else one.role.name.lower()) for one in routes.ENDPOINTS
-    ]
-    assert sorted(listed) == sorted(rows)
-    assert len(listed) == len({route for route, _ in listed})
-
-
-@pytest.mark.slow
-def test_the_commands_of_curl_get_what_is_shown_from_the_program_above_them(tmp_path: Path) -> None:
-    if shutil.which("curl") is None:
-        pytest.skip("needs curl")
-    guide = next(path for path in GUIDES if path.stem == "web")
-    (program,) = [block for block in blocks_in(guide, "python") if block.runs_forever]
-    skip_without_packages([program])
-    commands = next(block for block in blocks_in(guide, "bash") if block.code.startswith("curl"))
-    with started_program(program, tmp_path) as first_line:
-        address = re.search(r"http://127\.0\.0\.1:(\d+)/\?token=(\S+)", first_line)
-        assert address is not None, first_line
-        shell = commands.code.replace(":8765/", f":{address[1]}/").replace("\n", "; echo\n")
-        done = subprocess.run(
-            ["bash", "-e"],
-            input=shell,
-            env=os.environ | {"TOKEN": address[2]},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=True,
-        )
-    assert done.stdout == commands.output
 
 
 def test_the_configuration_of_nginx_passes_on_what_the_api_asks_for() -> None:
