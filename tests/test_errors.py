@@ -91,7 +91,7 @@ CALLS: list[tuple[type[Exception], Callable[[], Any]]] = [
     (ValueError, lambda: TaskRegistry(max_running=0)),
     (TypeError, lambda: TaskRegistry(backend=OTHER)),
     (ValueError, lambda: TaskRegistry(backend="nosql://here")),
-    (ValueError, lambda: TaskRegistry(backend="redis://a\n")),
+    (ValueError, lambda: TaskRegistry(backend="sqlite://a\n")),
     (ValueError, lambda: open_backend("sqlite:/tasks.db")),
     (RuntimeError, configure_while_a_task_runs),
     (ValueError, lambda: registry().expose(OTHER)),
