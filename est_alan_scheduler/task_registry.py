@@ -141,9 +141,9 @@ class TaskRegistry(RegistryQueries):
         pause, the counts. A run in flight goes on to its end, and is recorded in the new task. As after `update`, the
         grid of `every` stays. Without such a task, it is registered as usual. The replaced object stays as it was, for
         a return; if it ran, it has the status of its last outcome.
-        With a backend, a task that is as code registered it last takes over what `update` has changed since, also with
-        `replace`. If it differs, it wins, and one line of the log names the fields. So the way back to the code is an
-        `update`, or a change of the code.
+        With a backend, a task that is as code registered it last takes over what `update` or an assignment has changed
+        since, also with `replace`. If it differs, it wins, and one line of the log names the fields. So the way back to
+        the code is an `update`, or a change of the code.
         Raises `ValueError`, and registers nothing, unless the task has exactly one of `every`, `at`, `run_at`, `cron`,
         `after`, `manual`; if its id is taken; if another registry has the task; if it closes a dependency cycle; if a
         `dep_<id>` argument collides with a key of `kwargs`; if `func` is a generator function, a call of which does no
@@ -164,9 +164,9 @@ class TaskRegistry(RegistryQueries):
     ) -> Task:
         """Change fields of the task of that id in one step, and return the task.
 
-        No tick sees a part of the change, and a run in flight goes on as it began. With a backend, it outlasts restarts
-        of the program, until `register` gets something else than before. The changed task has to be one that `register`
-        takes. Raises `pydantic.ValidationError` or `ValueError` that names the fault; `UnknownTaskError` (a
+        No tick sees a part of the change, and a run in flight goes on as it began. With a backend, the change outlasts
+        restarts of the program, until `register` gets something else than before. The changed task has to be one that
+        `register` takes. Raises `pydantic.ValidationError` or `ValueError` that names the fault; `UnknownTaskError` (a
         `KeyError`) if there is no such task; `ConflictError` (a `RuntimeError`) if `if_version` is given, and `version`
         returns another one by now; with a backend, `BackendUnavailableError`, and `RuntimeError` if other instances
         change the task again and again. Nothing is changed then.
@@ -272,7 +272,7 @@ class TaskRegistry(RegistryQueries):
     # With a backend.
 
     def expose(self, func: _Func, name: str | None = None) -> _Func:
-        """Let tasks of a backend call `func` here by its name, by default `"module:qualname"`, and return it.
+        """Give `func` a name for tasks of a backend and for the API, by default `"module:qualname"`, and return it.
 
         Needed for a function of the main program, a lambda, a bound method, and a function of tasks that only other
         instances register. Raises `ValueError` if the function has no name by itself and gets none, or if another

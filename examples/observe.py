@@ -59,6 +59,8 @@ def worker(url: str) -> Iterator[None]:
 def show(registry: TaskRegistry) -> None:
     """Print the tasks as they are now."""
     registry.refresh()
+    if not len(registry):
+        print("  no tasks")
     for task in registry:
         state = "paused" if task.paused else task.status
         print(f"  {task.id}: {describe(task)}, {state}, {task.result!r}, {task.func}")
@@ -91,7 +93,7 @@ def main() -> None:
     """Read the command line; run as the worker, manage a store, or show the example."""
     parser = argparse.ArgumentParser(description="Manage the tasks of another process.")
     parser.add_argument("url", nargs="?", help="the store to look at; by default one that is removed again")
-    parser.add_argument("--pause", metavar="ID", help="pause this task")
+    parser.add_argument("--pause", metavar="ID", help="pause this task of the store at url")
     parser.add_argument("--work", action="store_true", help="be the worker")
     options = parser.parse_args()
     if options.work:

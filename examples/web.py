@@ -1,6 +1,6 @@
 """A scheduler with its API at an address of this machine, for programs and for a browser.
 
-    pip install "est-alan-scheduler[web]"
+    pip install ".[web]"                      # in a clone
     python examples/web.py                    # then open the address that it prints
     python examples/web.py --port 8080
 

@@ -242,9 +242,9 @@ class RegistryQueries:
         `status`: only runs with this outcome; `since`: only runs that started then or later, in naive local time, or
         aware; `before`: only those before this run of a former answer. The runs are in the order of `run_at`, then of
         `task_id`, then of `epoch`, the number of the run, so that the pages `before=page[0]` have each run once.
-        An unknown id has no runs and is no error: a backend keeps the runs of a task that is gone. A backend adds
-        `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an invalid argument,
-        `BackendUnavailableError`.
+        An unknown id has no runs and is no error. `remove` takes the finished runs with it; one in flight then stays.
+        A backend adds `slot`, `owner` and `late`, and the runs in flight. Raises `TypeError` or `ValueError` for an
+        invalid argument, `BackendUnavailableError`.
         """
         return self._reports.history(task_id, status, since, limit, before)
 
