@@ -13,8 +13,8 @@ from est_alan_scheduler import Retry, Task, TaskRegistry, start_scheduler
 from est_alan_scheduler._support.text import error_text, one_line
 from est_alan_scheduler.backends import BackendUnavailableError, MemoryBackend
 from est_alan_scheduler.backends.reading import log_unreadable_run
-from est_alan_scheduler.cluster.codecs.functions import UnknownFunction
 from est_alan_scheduler.events import slow_callbacks, subscribers
+from est_alan_scheduler.fields.unknown_function import UnknownFunction
 from tests.backends.stores import Clock
 from tests.cluster.helpers import OPERATIONS, Flaky, adder, claim_and_die, outlive_lease, reap
 from tests.executors.helpers import spawn

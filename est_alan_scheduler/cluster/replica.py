@@ -49,6 +49,7 @@ class Replica:
     _agenda: Agenda
     _names: FunctionNames
     is_observer: bool = False
+    """The registry starts nothing: no lease, heartbeat or claims."""
     _names_seen: int = 0  # of the names of functions: how many
     _revision: int = 0
     _born: int | None = None
@@ -163,8 +164,8 @@ class Replica:
                 self._names_seen += 1  # not before: after a Ctrl+C the rest is found
         return found
 
-    def log_problems(self, is_observer: bool) -> None:
-        """Log which tasks cannot be known here, and, unless it starts none anyway, those that do not run here."""
+    def log_problems(self) -> None:
+        """Log which tasks cannot be known here, and those that do not run here, which an observer does not tell."""
         for task_id, problem in self._records.take_unlogged():
             log(logging.WARNING, f"Task {task_id!r} of the store does not run here: {problem}.")
         if not self._unlogged:
@@ -173,7 +174,7 @@ class Replica:
             ids, self._unlogged = dict.fromkeys(self._unlogged), []
             tasks = (dict.get(self._agenda.store, task_id) for task_id in ids)
             unknown = [task.id for task in tasks if task is not None and is_unknown(task.func)]
-        if unknown and not is_observer:
+        if unknown and not self.is_observer:
             text = "Tasks of the store run on other instances only, as their functions are unknown here"
             log(logging.INFO, f"{text}: {listed(unknown)}.")
 

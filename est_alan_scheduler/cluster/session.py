@@ -42,7 +42,6 @@ OBSERVES = (
 """The message for what an observer does not do."""
 
 _STOP_SECONDS = 5.0  # seconds for a thread to end
-_MOST_NAMED = 10  # tasks in a line of the log
 
 
 class ClusterSession:
@@ -63,7 +62,6 @@ class ClusterSession:
         is_observer: bool = False,
     ) -> None:
         self.backend = backend
-        self.is_observer = is_observer  # it starts nothing: no lease, no heartbeat, no claims
         self.is_ours = False  # the backend was opened for this session, and is closed with it
         self.outage = Outage("nothing is read" if is_observer else "nothing starts")
         self.lease = Lease(backend, lease)
@@ -88,7 +86,7 @@ class ClusterSession:
 
         Raises `WrongStateError` for an observer.
         """
-        if self.is_observer:
+        if self.replica.is_observer:
             raise WrongStateError(OBSERVES)
         if self.outage.seconds_left():
             return False
@@ -110,17 +108,12 @@ class ClusterSession:
                 due |= set() if is_paused else stand_in_ids(agenda, utc, MOST_OF_TICK)
                 ids = {*agenda.waiting, *self.records.elsewhere}
                 dead_runs = outbox.count_dead_runs()
-            replica.refresh(ids, due)
-            if replica.order.is_outdated:
-                with self.records.lock:
-                    replica.order.restore()
-            if self._agenda.set_back:
-                self._recall_runs()
+            self._read(ids, due)
             outbox.queue_dead_runs(dead_runs)
         except BackendUnavailableError as error:
             self.outage.note(error)
             return False
-        self.replica.log_problems(self.is_observer)
+        self.replica.log_problems()
         if self.outage.end():
             self._wake()
         self.registrations.warn_of_others()
@@ -136,22 +129,26 @@ class ClusterSession:
                 now = self.replica.now()
                 agenda.work_in(now)
                 utc = agenda.note_time(now)
-                due = next_due_ids(agenda, now, utc) if self.is_observer else due_ids(agenda, utc)
+                due = next_due_ids(agenda, now, utc) if self.replica.is_observer else due_ids(agenda, utc)
                 due = {task_id for task_id in due | records.elsewhere if not records.is_held(task_id)}
                 dropped = agenda.take_dropped()
             del dropped
-            self.replica.refresh(ids, due)
-            if self.replica.order.is_outdated:
-                with records.lock:
-                    self.replica.order.restore()
-            if agenda.set_back:
-                self._recall_runs()
+            self._read(ids, due)
         except BackendUnavailableError as error:
-            self.outage.note(error, is_of_tick=self.is_observer)
+            self.outage.note(error, is_of_tick=self.replica.is_observer)
             raise
-        self.replica.log_problems(self.is_observer)
-        if self.is_observer:  # else a tick or the heartbeat tells: a read does not show that the store can be written
+        self.replica.log_problems()
+        if self.replica.is_observer:  # else a tick or the heartbeat does: a read does not show that a write succeeds
             self.outage.end()
+
+    def _read(self, ids: Collection[str], due: Collection[str]) -> None:
+        """Read what has changed, the states of these tasks, and what follows from that."""
+        self.replica.refresh(ids, due)
+        if self.replica.order.is_outdated:
+            with self.records.lock:
+                self.replica.order.restore()
+        if self._agenda.set_back:
+            self._recall_runs()
 
     def _recall_runs(self) -> None:
         """Read which runs of any instance the store has, of tasks behind whose last run the clock has gone back."""

@@ -1,7 +1,6 @@
 """The configuration of a registry: its parts, what makes the calls, and where the state of the tasks lives."""
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,7 +66,6 @@ class Parts:
         self.backend: str | Backend | None = None
         self.lease = DEFAULT_LEASE
         self.defaults: dict[str, Any] = {}
-        self.is_observer = False
         self.session: ClusterSession | None = None  # with a backend: this registry's side of it
         self.wakers: tuple[Callable[[], None], ...] = ()
         self.loop_threads: dict[object, int] = {}  # by the waker of a loop, or the event loop of a block of `running`
@@ -87,17 +85,20 @@ class Parts:
         """Whether nothing is to start, with a backend as far as this registry has seen it."""
         return self.is_paused_here or (self.session is not None and self.session.replica.is_paused)
 
+    @property
+    def is_observer(self) -> bool:
+        """Whether the registry only shows and manages the tasks of its backend."""
+        return self.session is not None and self.session.replica.is_observer
+
     def unresolved(self) -> dict[str, str]:
         """Do what `TaskRegistry.unresolved` says."""
         return {} if self.session is None else dict(self.session.records.problems)
 
     def known_functions(self) -> list[str]:
         """Do what `TaskRegistry.known_functions` says."""
-        if self.session is None:  # with one, each function has got its name when it was registered
-            for task in list(self.agenda.store.values()):
-                with suppress(ValueError, TypeError):  # of one that has no name, or cannot be hashed
-                    self.functions.name_of(task.func)
-        return self.functions.known()
+        # With a session, each function has got its name when it was registered.
+        tasks = list(self.agenda.store.values()) if self.session is None else []
+        return self.functions.known(task.func for task in tasks)
 
     def wake(self) -> None:
         """Wake the loops that wait: there may be something to do."""
@@ -161,7 +162,7 @@ class Parts:
             if backend != self.backend:
                 self.is_paused_here = self.is_paused  # without the former backend, too
             self.session = self.recorder.session = session
-            self.backend, self.is_observer = backend, observe
+            self.backend = backend
             self.agenda.edit_log = None if session is None else session.records.edit_log
             self.agenda.note_all()
 

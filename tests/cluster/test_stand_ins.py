@@ -11,10 +11,9 @@ import pytest
 
 from est_alan_scheduler import Event, Retry, Task, TaskRegistry, TaskStatus, describe, simulate
 from est_alan_scheduler.backends import MemoryBackend
-from est_alan_scheduler.cluster.codecs.functions import UnknownFunction
 from est_alan_scheduler.control.tick import SplitTick
 from est_alan_scheduler.fields.serialization import function_name
-from est_alan_scheduler.fields.unknown_function import UnknownFunctionError
+from est_alan_scheduler.fields.unknown_function import UnknownFunction, UnknownFunctionError
 from tests import jobs
 from tests.backends.stores import Clock, Store
 from tests.cluster.helpers import MINUTE, Join, adder, at, claim_and_die, noop, outlive_lease, reap, runs, take

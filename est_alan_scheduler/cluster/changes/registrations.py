@@ -70,12 +70,13 @@ class Registrations:
     _thread: int = 0  # the one that did so last
     _is_starting: bool = True
 
-    def check(self, task: Task) -> None:
-        """Raise `ValueError` for a task that cannot be shared."""
+    def check(self, task: Task) -> TaskDefinition:
+        """Return the definition of a task; ValueError if it cannot be shared."""
         own = encode(task, self._names)
         check_ids([Definition(task.id, "", "")])
         self._check_ids(task)
         self._check_zone(task, own)
+        return own
 
     def is_known(self, task: Task) -> bool:
         """Return whether code says of a task what it said last; `ValueError` if it cannot be shared."""
@@ -119,10 +120,6 @@ class Registrations:
         """
         tasks = list(tasks)
         definitions = {task.id: self._own_definition(task) for task in tasks}
-        check_ids([Definition(task_id, "", "") for task_id in definitions])
-        for task in tasks:
-            self._check_ids(task)
-            self._check_zone(task, definitions[task.id])
         news = dict[str, _Plan]()
         with self._replica.sync_lock:
             for number in range(_TRIES):
@@ -143,7 +140,7 @@ class Registrations:
 
     def _own_definition(self, task: Task) -> TaskDefinition:
         """Return the definition of a task that joins, on what code said of it if it is shared again."""
-        own = encode(task, self._names)
+        own = self.check(task)
         registered = self._replica.registered.get(task.id)
         return own if registered is None else own.on(registered)
 

@@ -17,9 +17,10 @@ from est_alan_scheduler.backends.clock import is_instant
 from est_alan_scheduler.backends.rows import is_storable
 from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
-from est_alan_scheduler.cluster.codecs.functions import FunctionNames, UnknownFunction
+from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import FIELDS
 from est_alan_scheduler.fields.serialization import json_or_repr
+from est_alan_scheduler.fields.unknown_function import UnknownFunction
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
 from est_alan_scheduler.task import ARMING, Task
@@ -208,10 +209,8 @@ def build(task_id: str, definition: TaskDefinition, names: FunctionNames, is_rea
     func = names.find(name)
     if func is None:
         func = UnknownFunction(name)
-    retry = fields.get("retry")
-    if isinstance(retry, dict) and "on" in retry:
-        on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
-        fields["retry"] = {**retry, "on": [names.find_error(name) for name in on]}
+    if "retry" in fields:
+        fields["retry"] = names.with_errors(fields["retry"])
     foreign = _foreign_zone(definition) if is_read_only else None
     if foreign is None:
         check_zone(task_id, definition)

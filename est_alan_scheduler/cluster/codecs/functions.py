@@ -3,13 +3,13 @@
 import builtins
 import inspect
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.text import class_name, short_repr
 from est_alan_scheduler.fields.retry import NamedError, named_error
 from est_alan_scheduler.fields.serialization import function_name
-from est_alan_scheduler.fields.unknown_function import UnknownFunction as UnknownFunction
 from est_alan_scheduler.fields.unknown_function import is_unknown
 
 _REMEDY = "use a function at the top of an importable module, or give it a name: registry.expose(func, 'name')"
@@ -64,9 +64,14 @@ class FunctionNames:
         """Return the function of that name, None if this process has exposed none."""
         return self._functions.get(name)
 
-    def known(self) -> list[str]:
-        """Return the names of all functions that `find` finds."""
-        return sorted(list(self._functions))  # noqa: C414  # in one step: other threads add to it
+    def known(self, others: Iterable[Callable[..., Any]] = ()) -> list[str]:
+        """Return the names of all functions that `find` finds, and those of `others` that it would find by a name."""
+        names = set(list(self._functions))  # noqa: C414  # in one step: other threads add to it
+        for func in others:
+            with suppress(ValueError, TypeError):  # of one that has no name, or cannot be hashed
+                if func not in self._names:
+                    names.add(natural_name(func))
+        return sorted(names)
 
     def keep_errors(self, classes: Iterable[type[BaseException]]) -> None:
         """Let `find_error` find these classes, which a task names; ValueError for one that has no name of its own."""
@@ -86,7 +91,15 @@ class FunctionNames:
             raise InvalidValueError(f"on must be names of exception classes, got {short_repr(name)}")
         return self._errors.get(name) or named_error(name)
 
+    def with_errors(self, retry: object) -> object:
+        """Return a retry as `Task` takes it: exception classes in the place of their names; ValueError for no name."""
+        if not isinstance(retry, dict) or "on" not in retry:
+            return retry
+        on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
+        return {**retry, "on": [self.find_error(name) for name in on]}
+
     def _keep(self, func: Callable[..., Any], name: str) -> None:
+        is_new = name not in self._functions
         kept = self._functions.setdefault(name, func)  # atomic: of two threads, one is second
         if kept is not func and kept != func and not _is_reloaded(kept, func):  # a bound method is made anew each time
             raise InvalidValueError(
@@ -95,17 +108,23 @@ class FunctionNames:
             )
         self._functions[name] = func
         self._names[func] = name
-        self.kept.append(name)
+        if is_new:
+            self.kept.append(name)
+
+
+def is_name(name: str) -> bool:
+    """Return whether `function_name` has found a name, `"module:qualname"`, and not a `repr`, or that of a lambda."""
+    return bool(name.partition(":")[2]) and "<" not in name and " " not in name
 
 
 def natural_name(func: Callable[..., Any]) -> str:
     """Return `"module:qualname"` of a function that any process finds by it; ValueError for others."""
     name = function_name(func)
-    module, _, qualname = name.partition(":")
-    if not qualname or "<" in name or " " in name:
+    if not is_name(name):
         raise InvalidValueError(
             f"func {short_repr(func)} has no name by which other processes could find it: {_REMEDY}"
         )
+    module, _, qualname = name.partition(":")
     if module == "__main__":
         raise InvalidValueError(
             f"func {qualname!r} is defined in the program itself (__main__), which is another one in every process: "
