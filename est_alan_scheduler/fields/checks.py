@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationInfo, model_validator
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.fields.serialization import NOT_JSON, function_named
+from est_alan_scheduler.fields.serialization import NOT_JSON, function_named, is_marked
 
 _UNITS = ("weeks", "days", "hours", "minutes", "seconds", "milliseconds", "microseconds")
 MAX_SECONDS = 1e9  # some thirty years: the limit of waits in the standard library
@@ -294,7 +294,7 @@ def _refuse_marked(field: str, items: Iterable[tuple[Any, Any]], info: Validatio
     if info.mode != "json":
         return
     for key, value in items:
-        if isinstance(value, dict) and value.keys() == {NOT_JSON}:
+        if is_marked(value):
             raise ValueError(f"{field}[{key!r}] was {value[NOT_JSON]}, which JSON could not hold: set it in code")
 
 

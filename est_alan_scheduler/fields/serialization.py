@@ -24,6 +24,11 @@ NOT_JSON = "__not_json__"
 """The key of an argument that JSON cannot hold: it is shown there, but the task cannot be loaded."""
 
 
+def is_marked(value: object) -> bool:
+    """Return whether a value is the mark of an argument that JSON cannot hold."""
+    return isinstance(value, dict) and value.keys() == {NOT_JSON}
+
+
 def json_or_repr(value: object) -> object:
     """Return `value` if JSON can hold it (tuples become arrays), else its bounded `repr`."""
     return value if _json_of(value) is not None else short_repr(value)

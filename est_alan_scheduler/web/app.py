@@ -15,7 +15,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.dispatch import Api
 from est_alan_scheduler.web.api.problems import Problem
 from est_alan_scheduler.web.api.routes import ENDPOINTS
-from est_alan_scheduler.web.auth import ROLES, Auth, checked_auth, version_key
+from est_alan_scheduler.web.auth import ROLES, WAYS, Auth, checked_auth, version_key
 from est_alan_scheduler.web.guard import Guard, Policy, path_below
 from est_alan_scheduler.web.hosts import LOOPBACK, checked_hosts
 from est_alan_scheduler.web.site import Site
@@ -41,8 +41,8 @@ def create_app(
     It is closed by default. `auth` says who may do what: `Token("…")`, `Basic({"ann": "…"})`, or any function, plain or
     a coroutine function, that takes a Starlette `Request` and returns `Role.READ`, `Role.MANAGE` or None.
     `allow_anonymous="read"` lets everyone read, with or without `auth`. `hosts` are the names by which browsers may
-    call it, without ports, or `"*"`; by default `localhost`, `127.0.0.1` and `[::1]`. `read_only` turns off all that
-    manages.
+    call it, without ports, or `"*"`; by default `localhost`, `127.0.0.1` and `[::1]`. `/api/health` needs none of this.
+    `read_only` turns off all that manages.
 
     `hide_values` hides arguments and results, from managers as well: in answers, in errors of the API, and in versions,
     out of which nobody can guess them. It does not hide the errors of runs, whose texts may hold arguments if the
@@ -61,10 +61,9 @@ def create_app(
         advice = "whoever may manage has to be known by auth="
         raise InvalidValueError(f'allow_anonymous must be "read" or None, got {short_repr(allow_anonymous)}: {advice}')
     if auth is None and allow_anonymous is None:
-        ways = 'auth=Token("…"), auth=Basic({"ann": "…"}) or auth=a function (request) -> Role | None'
-        raise InvalidValueError(f'create_app is closed by default: give {ways}, or allow_anonymous="read"')
+        raise InvalidValueError(f'create_app is closed by default: give {WAYS}, or allow_anonymous="read"')
     checked = checked_auth(auth)
-    site = Site(registry, read_only, hide_values, version_key(checked) if hide_values else b"")
+    site = Site(registry, read_only, hide_values, version_key(checked) if hide_values else None)
     public = {"/api" + endpoint.path for endpoint in ENDPOINTS if endpoint.role is None}
     anonymous = None if allow_anonymous is None else ROLES[allow_anonymous]
     routes = [Route("/", _index), Mount("/api", app=Api(site, ENDPOINTS))]

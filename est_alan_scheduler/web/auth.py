@@ -31,6 +31,8 @@ class Role(IntEnum):
     """Change, pause, run and remove tasks as well."""
 
 
+WAYS = 'auth=Token("…"), auth=Basic({"ann": "…"}) or auth=a function (request) -> Role | None'
+"""What may be given for `auth`, for messages."""
 ROLES = {role.name.lower(): role for role in Role}
 Auth = Callable[[Request], Role | str | Awaitable[Role | str | None] | None]
 """It returns the role of a request, also as "read" or "manage"; None: it may do nothing.

@@ -21,7 +21,7 @@ from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.fields.checks import in_seconds
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.app import create_app
-from est_alan_scheduler.web.auth import Auth, Token
+from est_alan_scheduler.web.auth import WAYS, Auth, Token
 from est_alan_scheduler.web.hosts import LOOPBACK, checked_hosts, parsed
 
 _PATIENCE = 5  # seconds for which requests may go on when the server stops
@@ -36,7 +36,7 @@ class WebServer:
         self.login_url = url if token is None else f"{url}?token={token}"
         """The address, as a person opens it: with the token, if the server has made one."""
         self.token = token
-        """The token that the server has made; None if it was given an `auth`."""
+        """The token that the server has made; None if it was given `auth` or `allow_anonymous`."""
         self._server = server
         self._thread = threading.Thread(target=server.run, name="est-alan-scheduler web", daemon=True)
 
@@ -115,7 +115,8 @@ def serve(
     `observe=True`. On an address of this machine alone it makes a token unless it is given `auth` or
     `allow_anonymous`, and prints the URL to open; on any other address it refuses to start without them. Port 0 takes a
     free one. `hosts` are the names by which browsers may call it, without ports, or `"*"`; by default `localhost`,
-    `127.0.0.1`, `[::1]` and `host`. So on all addresses, `"0.0.0.0"`, other machines need them.
+    `127.0.0.1`, `[::1]` and `host`. On `"0.0.0.0"` and `"::"`, other machines are answered only by names in `hosts`,
+    which replaces the default.
     """
     if not isinstance(host, str):
         raise InvalidTypeError(f"host must be a str, got {short_repr(host)}")
@@ -126,14 +127,19 @@ def serve(
     token = None
     if auth is None and allow_anonymous is None:
         if not _is_loopback(host):
-            ways = 'auth=Token("…"), auth=Basic({"ann": "…"}) or auth=a function (request) -> Role | None'
-            raise InvalidValueError(f"{host!r} can be reached from other machines, so serve needs {ways}")
+            raise InvalidValueError(f"{host!r} can be reached from other machines, so serve needs {WAYS}")
         token = secrets.token_urlsafe()
         auth = Token(token)
-    options: dict[str, Any] = {"read_only": read_only, "hide_values": hide_values}
     name = _name_of(host)
     names = [*LOOPBACK, name] if hosts is None else hosts
-    app = create_app(registry, auth=auth, allow_anonymous=allow_anonymous, hosts=names, **options)
+    app = create_app(
+        registry,
+        auth=auth,
+        allow_anonymous=allow_anonymous,
+        read_only=read_only,
+        hide_values=hide_values,
+        hosts=names,
+    )
     listener = _listener(host, port)
     url = f"http://{_allowed_name(name, names)}:{listener.getsockname()[1]}/"
     server = _Server(app, listener)

@@ -23,11 +23,11 @@ class Threads:
     AnyIO's belong to the whole program, and a request that it gives up frees its place while the thread still hangs.
     """
 
-    def __init__(self, number: int, turn_seconds: float = 5.0, seconds: float = 30.0) -> None:
+    def __init__(self, number: int, queue_seconds: float = 5.0, seconds: float = 30.0) -> None:
         self._free = number
         self._waiting: deque[_Signal] = deque()
         self._lock = threading.Lock()
-        self._turn_seconds = turn_seconds
+        self._queue_seconds = queue_seconds
         self._seconds = seconds
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
@@ -69,7 +69,7 @@ class Threads:
             self._waiting.append(turn)
         is_mine = False
         try:
-            is_mine = await turn.comes_within(self._turn_seconds)
+            is_mine = await turn.comes_within(self._queue_seconds)
         finally:
             if not is_mine:
                 self._leave(turn)
@@ -92,14 +92,14 @@ class Threads:
 
 
 class _Signal:
-    """What a thread tells a coroutine."""
+    """A signal from a thread to a coroutine."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._event = asyncio.Event()
 
     def send(self) -> bool:
-        """Tell it; False if its event loop has ended."""
+        """Set it; return False if its event loop has ended."""
         try:
             self._loop.call_soon_threadsafe(self._event.set)
         except RuntimeError:

@@ -116,7 +116,7 @@ class Hanging(MemoryBackend):
 class TestStoresThatHang:
     @pytest.fixture(autouse=True)
     def _impatient(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(site, "Threads", lambda _number, **_: Threads(3, turn_seconds=0.02))
+        monkeypatch.setattr(site, "Threads", lambda _number, **_: Threads(3, queue_seconds=0.02))
 
     def test_probes_are_answered_others_refused_and_all_goes_on_when_it_is_back(
         self, monkeypatch: pytest.MonkeyPatch
@@ -166,7 +166,7 @@ class TestStoresThatHang:
 
 class TestThreads:
     def test_a_function_that_takes_too_long_is_given_up_and_keeps_its_place(self) -> None:
-        threads, goes_on, has_ended = Threads(1, turn_seconds=0.02, seconds=0.02), threading.Event(), threading.Event()
+        threads, goes_on, has_ended = Threads(1, queue_seconds=0.02, seconds=0.02), threading.Event(), threading.Event()
 
         def write() -> None:
             goes_on.wait(PATIENCE)
@@ -258,7 +258,7 @@ def _raise(error: Exception) -> None:
 
 
 async def _busy(threads: Threads) -> bool:
-    threads._turn_seconds = 0.01
+    threads._queue_seconds = 0.01
     try:
         await threads.run(int)
     except Problem:
@@ -267,5 +267,5 @@ async def _busy(threads: Threads) -> bool:
 
 
 async def _when_free(threads: Threads, function: Callable[[], int]) -> int:
-    threads._turn_seconds = PATIENCE
+    threads._queue_seconds = PATIENCE
     return await threads.run(function)

@@ -1,7 +1,6 @@
 """Definitions of tasks: from JSON, with functions by known names alone, and back to JSON."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Any
@@ -10,16 +9,15 @@ from pydantic import BaseModel, Field, ValidationError, create_model, model_vali
 
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.calendar.zones import named
+from est_alan_scheduler.cluster.codecs.functions import is_name
 from est_alan_scheduler.fields.checks import near_miss
-from est_alan_scheduler.fields.serialization import NOT_JSON
+from est_alan_scheduler.fields.serialization import NOT_JSON, is_marked
 from est_alan_scheduler.fields.unknown_function import is_unknown
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.models import DEFINITION, VALUES, AsInTask, with_offset
 from est_alan_scheduler.web.api.problems import FieldProblem, invalid, refused
 from est_alan_scheduler.web.site import Site
-
-_NAME = re.compile(r"[\w.]+:[\w.]+")  # one function alone has it: a lambda has that of others, too
 
 
 class _Given(BaseModel):
@@ -137,11 +135,9 @@ def fields_of(registry: TaskRegistry, given: Mapping[str, Any]) -> dict[str, Any
     fields = dict(given)
     if "func" in fields:
         fields["func"] = _function(registry, fields["func"])
-    retry = fields.get("retry")
-    if isinstance(retry, dict) and "on" in retry:
-        on = retry["on"] if isinstance(retry["on"], list) else [retry["on"]]
+    if "retry" in fields:
         try:
-            fields["retry"] = {**retry, "on": [registry._functions.find_error(name) for name in on]}
+            fields["retry"] = registry._functions.with_errors(fields["retry"])
         except ValueError as error:
             raise refused([("retry.on", str(error))]) from None
     return fields
@@ -160,19 +156,18 @@ def _functions_of_tasks(registry: TaskRegistry) -> dict[str, Callable[..., Any]]
     """
     is_alone = registry.backend is None
     named = {name_of(registry, task.func): task.func for task in registry if is_alone or is_unknown(task.func)}
-    return {name: func for name, func in named.items() if is_unknown(func) or _NAME.fullmatch(name)}
+    return {name: func for name, func in named.items() if is_unknown(func) or is_name(name)}
 
 
 def _function(registry: TaskRegistry, name: str) -> Callable[..., Any]:
     """Return the function of a name: one that runs here, or what stands for it in a task that runs elsewhere."""
-    known = registry.known_functions()
     found = registry._functions.find(name)
     if found is not None:
         return found
     of_tasks = _functions_of_tasks(registry)
     if name in of_tasks:
         return of_tasks[name]
-    hint = near_miss(name, {*known, *of_tasks})
+    hint = near_miss(name, {*registry.known_functions(), *of_tasks})
     raise refused([("func", f"no function is known by the name {short_repr(name)}{hint}: register or expose it")])
 
 
@@ -185,6 +180,7 @@ def check_id(task_id: object) -> None:
 def new_task(site: Site, given: Mapping[str, Any]) -> Task:
     """Return the task of a definition, which is not registered. Raises `Problem`, or what `Task` raises."""
     check_id(given.get("id"))
+    refuse_marked(given)
     return Task(**fields_of(site.registry, given))
 
 
@@ -203,7 +199,7 @@ def changes_of(site: Site, task: Task, given: Mapping[str, Any]) -> tuple[dict[s
     before, after = (_texts(registry, one, fields) for one in (task, copy))
     hidden = VALUES if site.hide_values else ()
     changes = {name: value for name, value in fields.items() if name in hidden or before[name] != after[name]}
-    _refuse_marked(changes)
+    refuse_marked(changes)
     return changes, copy
 
 
@@ -226,10 +222,10 @@ def _check_each(task: Task, fields: Mapping[str, Any]) -> None:
         raise refused((one.field, one.detail) for one in problems)
 
 
-def _refuse_marked(changes: Mapping[str, Any]) -> None:
+def refuse_marked(given: Mapping[str, Any]) -> None:
     """Raise the problem of an argument that was shown as text, because JSON cannot hold it, and comes back so."""
     for field in VALUES:
-        values = changes.get(field, ())
-        for value in values.values() if isinstance(values, dict) else values:
-            if isinstance(value, dict) and value.keys() == {NOT_JSON}:
+        values = given.get(field)
+        for value in values.values() if isinstance(values, dict) else values if isinstance(values, list) else ():
+            if is_marked(value):
                 raise refused([(field, f"{value[NOT_JSON]} is a value that JSON could not hold: set it in code")])

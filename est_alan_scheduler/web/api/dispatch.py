@@ -31,8 +31,6 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         response = await self._respond(Request(scope, receive))
         await response(scope, receive, send)
 

@@ -14,7 +14,7 @@ from est_alan_scheduler.web.site import Site
 
 
 class Input(BaseModel):
-    """The base of queries and bodies: an unknown name is an error, not a silence."""
+    """The base of queries, and of bodies that are no definitions: it refuses unknown names."""
 
     model_config = ConfigDict(extra="forbid")
 

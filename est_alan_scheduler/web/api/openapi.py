@@ -18,7 +18,7 @@ _SECURITY = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "The secret of `Token`."},
     "basic": {"type": "http", "scheme": "basic", "description": "A name and a password of `Basic`."},
 }
-_PRECONDITION = 428
+_CONFLICT, _PRECONDITION = 412, 428
 _HEADERS = {
     "ETag": "The version of the definition, for `If-Match`.",
     "Location": "Where the new task is.",
@@ -98,9 +98,10 @@ def _path_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
 
 def _header_parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    if _PRECONDITION in endpoint.problems:
+    if _CONFLICT in endpoint.problems:
         description = "The `ETag` of the definition that the caller has seen; `*` for any."
-        found.append({"name": "If-Match", "in": "header", "required": True, "description": description})
+        required = {"required": True} if _PRECONDITION in endpoint.problems else {}
+        found.append({"name": "If-Match", "in": "header", "description": description, **required})
     if endpoint.media_type == "text/event-stream":
         description = "The `id` of the last event that the caller has got: those since then come first."
         found.append({"name": "Last-Event-ID", "in": "header", "description": description})

@@ -4,7 +4,6 @@ from typing import Annotated
 
 from pydantic import Field
 
-from est_alan_scheduler.control.health import Health
 from est_alan_scheduler.runs.statistics import Statistics
 from est_alan_scheduler.web.api.definitions import known_functions
 from est_alan_scheduler.web.api.endpoint import Answer, Call, Input
@@ -30,7 +29,7 @@ def instances(call: Call) -> list[InstanceModel]:
 def statistics(call: Call) -> Statistics:
     """Return counts of the runs that this process has recorded."""
     if call.query.task is not None:
-        call.site.refresh()  # it may be new
+        call.registry.refresh()  # it may be new
     return call.registry.statistics(call.query.task)
 
 
@@ -41,7 +40,7 @@ def functions(call: Call) -> list[str]:
 
 def pause(call: Call) -> PauseModel:
     """Return whether all tasks are paused."""
-    call.site.refresh()
+    call.registry.refresh()
     return PauseModel(paused=call.registry.is_paused)
 
 
@@ -60,9 +59,5 @@ def resume_all(call: Call) -> PauseModel:
 def health(call: Call) -> Answer:
     """Return whether the loop ticks and the store answers; 503 if either does not."""
     found = call.registry.health()
-    return Answer(health_model(found), None if found.is_ok else 503)
-
-
-def health_model(found: Health) -> HealthModel:
-    """Return the health of a registry as a model."""
-    return HealthModel(status="ok" if found.is_ok else "failing", loop=found.loop, store=found.store)
+    shown = HealthModel(status="ok" if found.is_ok else "failing", loop=found.loop, store=found.store)
+    return Answer(shown, None if found.is_ok else 503)

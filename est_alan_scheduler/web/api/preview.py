@@ -16,7 +16,7 @@ from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.state import share_state
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.api.definitions import changes_of, check_id, definition_of, new_task
+from est_alan_scheduler.web.api.definitions import changes_of, check_id, definition_of, new_task, refuse_marked
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.api.models import VALUES, FieldChange, Mark, PlanModel, PreviewModel, SlotModel
 from est_alan_scheduler.web.api.tasks import zone_name
@@ -31,7 +31,7 @@ def preview(call: Call) -> PreviewModel:
     given = call.body.given()
     task_id = given.get("id")
     if isinstance(task_id, str):
-        call.site.refresh(task_id)
+        call.registry.refresh(task_id)
         task = call.registry.get(task_id)
         if task is not None:
             del given["id"]
@@ -68,6 +68,7 @@ def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
         task = new_task(site, given)
     else:
         check_id(given.get("id"))
+        refuse_marked(given)
         task = Task(**given, func=_any_function)
     if site.registry.is_observer and is_unknown(task.func):
         task.__dict__["func"] = _any_function

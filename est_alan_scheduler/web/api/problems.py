@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
@@ -129,8 +128,3 @@ def refused(problems: Iterable[tuple[str, str]]) -> Problem:
     """Return the problem of fields, each with what is wrong with it."""
     errors = [FieldProblem(field=field, detail=detail) for field, detail in problems]
     return Problem(422, "; ".join(f"{one.field}: {one.detail}" for one in errors), errors)
-
-
-def document_of(detail: Any) -> dict[str, Any]:
-    """Return the JSON schema of a problem, for the OpenAPI document."""
-    return ProblemDocument.model_json_schema(ref_template=detail)

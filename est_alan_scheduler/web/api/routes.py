@@ -19,15 +19,6 @@ from est_alan_scheduler.web.api.models import (
 from est_alan_scheduler.web.api.openapi import document
 from est_alan_scheduler.web.auth import Role
 
-PREVIEW = Endpoint(
-    "POST",
-    "/preview",
-    preview.preview,
-    "What a definition means, and what it would change of a task; nothing is changed.",
-    PreviewModel,
-    body=Draft,
-)
-
 
 @cache
 def _document() -> dict[str, Any]:
@@ -39,7 +30,16 @@ def description(_call: Call) -> dict[str, Any]:
     return _document()
 
 
-RUNS = (
+ENDPOINTS = (
+    *tasks.ENDPOINTS,
+    Endpoint(
+        "POST",
+        "/preview",
+        preview.preview,
+        "What a definition means, and what it would change of a task; nothing is changed.",
+        PreviewModel,
+        body=Draft,
+    ),
     Endpoint("GET", "/runs", runs.runs, "Runs, the newest first.", RunPage, query=runs.RunQuery, problems=(404,)),
     Endpoint(
         "GET",
@@ -57,9 +57,6 @@ RUNS = (
         SimulationModel,
         query=runs.SimulationQuery,
     ),
-)
-
-OVERVIEW = (
     Endpoint("GET", "/instances", overview.instances, "The instances that are alive.", list[InstanceModel]),
     Endpoint(
         "GET",
@@ -83,9 +80,6 @@ OVERVIEW = (
     Endpoint("GET", "/pause", overview.pause, "Whether all tasks are paused.", PauseModel),
     Endpoint("POST", "/pause", overview.pause_all, "Let no task start.", PauseModel, role=Role.MANAGE),
     Endpoint("POST", "/resume", overview.resume_all, "Let tasks start again.", PauseModel, role=Role.MANAGE),
-)
-
-EVENTS = (
     Endpoint(
         "GET",
         "/events",
@@ -95,9 +89,6 @@ EVENTS = (
         str,
         media_type=events.MEDIA_TYPE,
     ),
+    Endpoint("GET", "/openapi.json", description, "This description, by OpenAPI 3.1.", dict[str, Any]),
 )
-
-DESCRIPTION = (Endpoint("GET", "/openapi.json", description, "This description, by OpenAPI 3.1.", dict[str, Any]),)
-
-ENDPOINTS = (*tasks.ENDPOINTS, PREVIEW, *RUNS, *OVERVIEW, *EVENTS, *DESCRIPTION)
 """All endpoints of the API, in the order of the OpenAPI document."""

@@ -12,7 +12,6 @@ from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.loops.simulation import simulate
-from est_alan_scheduler.planning.task_dict import UnknownTaskError
 from est_alan_scheduler.schedules.upcoming import PlannedRun
 from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
@@ -20,24 +19,30 @@ from est_alan_scheduler.web.api.endpoint import Call, GivenMoment, Input, Limit
 from est_alan_scheduler.web.api.models import PlannedRunModel, RunModel, RunPage, SimulationModel
 from est_alan_scheduler.web.api.problems import Problem, refused
 from est_alan_scheduler.web.paging import cursor_of, key_of
+from est_alan_scheduler.web.site import Site
 
 _SIMULATION_SECONDS = 2.0
 _MOST_SIMULATED = 20_000
 """Tasks: to copy so many takes a second of pure Python, which holds up all other threads."""
-_turns = BoundedSemaphore(2)
-"""Of simulations: each has a copy of all tasks."""
-_TURN_SECONDS = 0.5  # those who wait hold threads of the site
+_permits = BoundedSemaphore(2)
+"""For simulations: each has a copy of all tasks."""
+_PERMIT_SECONDS = 0.5  # those who wait hold threads of the site
 _Id = Annotated[str, Field(min_length=1)]
 
 
-class RunQuery(Input):
-    """Which runs."""
+class TaskRunsQuery(Input):
+    """Which runs of a task, and which page of them."""
+
+    status: TaskStatus | None = Field(None, description="Only runs with this outcome.")
+    cursor: str | None = Field(None, description="The `next_cursor` of the page before.")
+    limit: Limit = 100
+
+
+class RunQuery(TaskRunsQuery):
+    """Which runs, and which page of them."""
 
     task: _Id | None = Field(None, description="Only runs of the task of this id.")
-    status: TaskStatus | None = Field(None, description="Only runs with this outcome.")
     since: GivenMoment | None = Field(None, description="Only runs that started then or later.")
-    cursor: str | None = Field(None, description="`next_cursor` of the page before.")
-    limit: Limit = 100
 
 
 class UpcomingQuery(Input):
@@ -57,44 +62,34 @@ class SimulationQuery(Input):
 
 def runs(call: Call) -> RunPage:
     """Return runs, the newest first."""
-    query = call.query
-    page = page_of_runs(
-        call.registry, query.task, query.status, query.since, query.cursor, query.limit, call.site.hide_values
-    )
-    if query.task is not None and not page.items:
-        call.site.refresh(query.task)  # it may be new
-        check_known(call.registry, query.task)
-    return page
+    return page_of_runs(call.site, call.query, call.query.task, call.query.since)
 
 
-def check_known(registry: TaskRegistry, task_id: str) -> None:
-    """Raise `UnknownTaskError` for an id that neither a task nor a run has; a task that is gone may have runs."""
-    if task_id not in registry and not registry.history(task_id, limit=1):
-        raise UnknownTaskError(task_id, registry.store)
+def page_of_runs(site: Site, query: TaskRunsQuery, task_id: str | None, since: datetime | None = None) -> RunPage:
+    """Return a page of runs, the newest first: at most `limit` of them, after those of the page that gave `cursor`.
 
-
-def page_of_runs(
-    registry: TaskRegistry,
-    task_id: str | None,
-    status: TaskStatus | None,
-    since: datetime | None,
-    cursor: str | None,
-    limit: int,
-    hide_values: bool,
-) -> RunPage:
-    """Return a page of runs, the newest first: at most `limit` of them, after those of the page that gave `cursor`."""
-    before = None if cursor is None else _run_of(cursor)
+    Raises `UnknownTaskError` for an id that neither a task nor a run has: a run outlasts its task if it was in flight.
+    """
+    before = None if query.cursor is None else _run_of(query.cursor)
     try:
-        found = registry.history(task_id, status, since, limit + 1, before)[::-1]
-    except InvalidValueError as error:
-        if before is not None and str(error).startswith("before "):  # no run can be that one
-            raise _no_cursor() from None
-        raise
-    page = found[:limit]
+        found = site.registry.history(task_id, query.status, since, query.limit + 1, before)[::-1]
+    except InvalidValueError:
+        if before is None:
+            raise
+        raise _no_cursor() from None  # no run can be that one
+    if task_id is not None and not found:
+        _check_known(site.registry, task_id)
+    page = found[: query.limit]
     return RunPage(
-        items=[run_model(run, hide_values) for run in page],
-        next_cursor=_cursor_of(page[-1]) if len(found) > limit else None,
+        items=[run_model(run, site.hide_values) for run in page],
+        next_cursor=_cursor_of(page[-1]) if len(found) > query.limit else None,
     )
+
+
+def _check_known(registry: TaskRegistry, task_id: str) -> None:
+    registry.refresh(task_id)  # it may be new
+    if not registry.history(task_id, limit=1):
+        _ = registry[task_id]
 
 
 def run_model(run: Mapping[str, Any], hide_values: bool) -> RunModel:
@@ -110,7 +105,7 @@ def _cursor_of(run: Mapping[str, Any]) -> str:
 
 
 def _run_of(cursor: str) -> dict[str, Any]:
-    """Return as much of the last run of a page as tells its place."""
+    """Return the key of the last run of a page, from its cursor."""
     try:
         at, task_id, epoch = json.loads(key_of(cursor))
         start = datetime.fromisoformat(at).replace(tzinfo=UTC)
@@ -127,7 +122,7 @@ def _no_cursor() -> Problem:
 
 def upcoming(call: Call) -> list[PlannedRunModel]:
     """Return the runs to come, in order."""
-    call.site.refresh()
+    call.registry.refresh()
     return [planned_run(run) for run in call.registry.upcoming(until=call.query.until, limit=call.query.limit)]
 
 
@@ -138,21 +133,21 @@ def planned_run(run: PlannedRun) -> PlannedRunModel:
 
 def simulation(call: Call) -> SimulationModel:
     """Return what would run in a time, with dependencies, as if each run succeeded at once."""
-    start = call.query.from_ or datetime.now(UTC)
+    start = call.query.from_ or to_utc(call.registry._now()).replace(tzinfo=UTC)  # by the clock of the backend
     end = call.query.to or start + timedelta(days=1)
-    call.site.refresh()
+    call.registry.refresh()
     number = len(call.registry)
     if number > _MOST_SIMULATED:
         detail = (
             f"there are {number:,} tasks: a simulation over HTTP takes at most {_MOST_SIMULATED:,}; call simulate()"
         )
         raise Problem(422, f"{detail} in a program of your own, or ask for /upcoming")
-    if not _turns.acquire(timeout=_TURN_SECONDS):
+    if not _permits.acquire(timeout=_PERMIT_SECONDS):
         raise Problem(503, "others simulate already", headers={"Retry-After": "5"})
     try:
         return simulated(call.registry, start, end, call.query.limit)
     finally:
-        _turns.release()
+        _permits.release()
 
 
 def simulated(registry: TaskRegistry, start: datetime, end: datetime, limit: int) -> SimulationModel:

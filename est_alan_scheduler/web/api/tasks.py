@@ -25,11 +25,12 @@ from est_alan_scheduler.web.api.definitions import (
     changes_of,
     definition_of,
     new_task,
+    refuse_marked,
 )
 from est_alan_scheduler.web.api.endpoint import Answer, Call, Endpoint, GivenMoment, Input, Limit
 from est_alan_scheduler.web.api.models import VALUES, PlannedRunModel, RunPage, TaskModel, TaskPage, TaskSummary, Why
 from est_alan_scheduler.web.api.problems import Problem, refused, text_without_values
-from est_alan_scheduler.web.api.runs import check_known, page_of_runs, planned_run
+from est_alan_scheduler.web.api.runs import TaskRunsQuery, page_of_runs, planned_run
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.paging import cursor_of, key_of, page
 from est_alan_scheduler.web.site import Site
@@ -52,14 +53,6 @@ class PlanQuery(Input):
     limit: Limit = 10
 
 
-class TaskRunsQuery(Input):
-    """Which runs of a task, and which page of them."""
-
-    status: TaskStatus | None = Field(None, description="Only runs with this outcome.")
-    cursor: str | None = Field(None, description="The `next_cursor` of the page before.")
-    limit: Limit = 100
-
-
 class RunRequest(Input):
     """A request of a run."""
 
@@ -71,13 +64,8 @@ class RunRequest(Input):
 # What there is to show.
 
 
-def summary_of(site: Site, task: Task, zone: str) -> TaskSummary:
-    """Return a task as lists show it; `zone`: the name of this machine's."""
-    return TaskSummary(**_summary(site, task.model_copy(), zone))
-
-
 def _summary(site: Site, task: Task, zone: str) -> dict[str, Any]:
-    """Return the fields of a summary, of a task that nobody changes meanwhile."""
+    """Return the fields of a summary. `task` is a copy; `next_run` is that of the registered task."""
     return {
         "id": task.id,
         "name": task.name,
@@ -130,13 +118,13 @@ def tasks_page(site: Site, query: TaskQuery) -> TaskPage:
         after = None if query.cursor is None else key_of(query.cursor)
     except ValueError as error:
         raise refused([("cursor", str(error))]) from None
-    site.refresh()
+    site.registry.refresh()
     found, has_more = page(site.registry, query.limit, after, query.tag, query.status, query.q)
     zone = zone_name()
     items = []
     for task in found:
         with suppress(UnknownTaskError):  # removed meanwhile
-            items.append(summary_of(site, task, zone))
+            items.append(TaskSummary(**_summary(site, task.model_copy(), zone)))
     return TaskPage(items=items, next_cursor=cursor_of(found[-1].id) if has_more else None)
 
 
@@ -169,7 +157,7 @@ def create_task(call: Call) -> Answer:
     if "id" not in given and registry.backend is not None:
         raise refused([("id", "a backend needs a stable id: give one")])
     task = new_task(site, given)
-    site.refresh(task.id)
+    registry.refresh(task.id)
     taken = Problem(409, f"there is a task with the id {task.id!r} already")
     if task.id in registry.store or task.id in registry.unresolved():
         raise taken
@@ -201,6 +189,7 @@ def delete_task(call: Call) -> None:
 def run_task(call: Call) -> Answer:
     """Request a run of a task."""
     body = call.body
+    refuse_marked({"args": body.args, "kwargs": body.kwargs})
     task = call.registry.run_now(call.path["id"], body.force, args=body.args, kwargs=body.kwargs)
     return _answer(call, task)
 
@@ -230,17 +219,12 @@ def upcoming_of_task(call: Call) -> list[PlannedRunModel]:
 
 
 def runs_of_task(call: Call) -> RunPage:
-    """Answer a page of the runs of a task; those of one that is gone, too, as long as the store has them."""
-    query, task_id = call.query, call.path["id"]
-    call.site.refresh(task_id)
-    page = page_of_runs(call.registry, task_id, query.status, None, query.cursor, query.limit, call.site.hide_values)
-    if not page.items:
-        check_known(call.registry, task_id)
-    return page
+    """Answer a page of the runs of a task; of one that was removed, those that were in flight then."""
+    return page_of_runs(call.site, call.query, call.path["id"])
 
 
 def _found(call: Call) -> Task:
-    call.site.refresh(call.path["id"])
+    call.registry.refresh(call.path["id"])
     return call.registry[call.path["id"]]
 
 

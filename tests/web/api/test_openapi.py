@@ -91,6 +91,11 @@ def test_an_operation_has_its_body_its_answer_its_headers_and_its_problems() -> 
         ("id", "path", True),
         ("If-Match", "header", True),
     ]
+    pause = document(ENDPOINTS)["paths"]["/tasks/{id}/pause"]["post"]
+    assert [(one["name"], one.get("required", False)) for one in pause["parameters"]] == [
+        ("id", True),
+        ("If-Match", False),
+    ]
     assert operation["requestBody"] == {
         "required": True,
         "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewColour"}}},

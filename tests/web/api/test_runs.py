@@ -246,9 +246,9 @@ def test_a_simulation_of_too_many_tasks_is_refused_before_they_are_copied(monkey
 
 
 def test_few_simulate_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_TURN_SECONDS", 0.01)
+    monkeypatch.setattr(runs, "_PERMIT_SECONDS", 0.01)
     client = Client(TaskRegistry())
-    with runs._turns, runs._turns:
+    with runs._permits, runs._permits:
         assert client.refused("/simulate") == (503, "others simulate already")
     assert client.get("/simulate")["items"] == []
 

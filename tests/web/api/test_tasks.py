@@ -544,6 +544,20 @@ class TestQuestions:
         assert [run["run_at"][14:16] for run in runs] == ["10", "05", "00"]
         assert (rest["next_cursor"], client.get("/tasks/sum/runs", status="failed")["items"]) == (None, [])
 
+    def test_an_argument_that_json_could_not_hold_is_not_taken_for_a_value(self) -> None:
+        registry, marked = a_registry(), {"__not_json__": "{1}"}
+        client = Client(registry)
+        bodies: list[tuple[str, Any]] = [
+            ("/tasks", {"id": "b", "func": ADD, "args": [1, marked], "manual": True}),
+            ("/preview", {"id": "b", "func": ADD, "args": [1, marked], "manual": True}),
+            ("/preview", {"id": "b", "kwargs": {"x": marked}, "manual": True}),
+            ("/tasks/sum/run", {"kwargs": {"x": marked}}),
+        ]
+        for path, body in bodies:
+            status, detail = problem(client.request("POST", path, json=body))
+            assert (status, "{1} is a value that JSON could not hold: set it in code" in detail) == (422, True)
+        assert (list(registry.store), registry["sum"].run_requested) == (["sum"], None)
+
     def test_a_task_without_runs_has_an_empty_page(self) -> None:
         assert Client(a_registry()).get("/tasks/sum/runs") == {"items": [], "next_cursor": None}
 
