@@ -25,7 +25,7 @@ _MOST_KEPT = 1_000  # messages, for clients who are slow, or come back
 _MOST_NAMED = 200  # tasks in one message
 _PERIOD = 1.0  # seconds between two looks at what other instances have changed
 _LINGER = 30.0  # seconds for which all goes on without a client: one may come back, and ask what it has missed
-_TOLD = (
+_PUBLISHED = (
     "task_id",
     "slot",
     "attempt",
@@ -36,11 +36,11 @@ _TOLD = (
     "consecutive_failures",
     "skipped",
 )
-"""The fields of an event that are told: neither results nor errors, which may hold secrets."""
+"""The fields of an event that clients get: no results and no errors, which may hold secrets."""
 
 
 class Message(NamedTuple):
-    """Something that clients are told."""
+    """Something that clients are sent."""
 
     kind: str
     """The name of an event, or `changed`, or `reset`: the client has missed something, and reads anew what it shows."""
@@ -50,11 +50,11 @@ class Message(NamedTuple):
 class Listener:
     """A client. The lock of the feed guards it."""
 
-    def __init__(self, wake: Callable[[], object], position: int, is_lost: bool) -> None:
+    def __init__(self, wake: Callable[[], object], position: int, has_missed: bool) -> None:
         self._wake = wake
         self.position = position
         """The number of the last message that it has got."""
-        self.is_lost = is_lost
+        self.has_missed = has_missed
         """It has missed messages."""
         self.is_over = False
         """Nothing comes any more."""
@@ -75,8 +75,8 @@ class Listener:
 class Feed:
     """The messages about a registry, and the clients who listen.
 
-    The latest messages are kept once for all. Each client has a place in them: one that falls behind the oldest is told
-    so, and costs nothing until then. A thread looks for what other instances have changed, while there are clients.
+    The latest messages are kept once for all. Each client has a place in them: one that falls behind the oldest gets a
+    `reset`, and costs nothing until then. A thread reads what other instances change, while there are clients.
     `_lock` guards all of it. It is reentrant, because a finalizer or a signal handler may publish under it.
     """
 
@@ -86,7 +86,7 @@ class Feed:
         self._listeners: set[Listener] = set()
         self._kept: deque[Message] = deque(maxlen=_MOST_KEPT)
         self._count = 0
-        self._era = ""  # while it changes nothing, the ids of messages make sense
+        self._generation = ""  # a new one makes the ids of older messages invalid
         self._thread: threading.Thread | None = None
 
     def join(self, wake: Callable[[], object], last: str | None) -> Listener | None:
@@ -114,17 +114,17 @@ class Feed:
         with self._lock:
             listener.take()
             missed = self._count - listener.position
-            if listener.is_lost or missed > len(self._kept):
+            if listener.has_missed or missed > len(self._kept):
                 messages = [Message("reset", {})]
             else:
                 messages = list(islice(self._kept, len(self._kept) - missed, None))
-            listener.position, listener.is_lost = self._count, False
+            listener.position, listener.has_missed = self._count, False
             first = self._count - len(messages) + 1
-            return [(f"{self._era}-{number}", message) for number, message in enumerate(messages, first)]
+            return [(f"{self._generation}-{number}", message) for number, message in enumerate(messages, first)]
 
     def id_of(self, listener: Listener) -> str:
         """Return the id of the last message that a client has got."""
-        return f"{self._era}-{listener.position}"
+        return f"{self._generation}-{listener.position}"
 
     def publish(self, kind: str, data: Mapping[str, Any]) -> None:
         """Tell all clients."""
@@ -143,25 +143,25 @@ class Feed:
 
     def _position(self, last: str) -> int | None:
         """Return the number of the message of an id; None if what came after it is not kept."""
-        era, _, number = last.partition("-")
-        if era != self._era or not (number.isascii() and number.isdigit() and len(number) < 20):
+        generation, _, number = last.partition("-")
+        if generation != self._generation or not (number.isascii() and number.isdigit() and len(number) < 20):
             return None
         return int(number) if self._count - len(self._kept) <= int(number) <= self._count else None
 
     def _begin(self) -> None:
-        self._era = secrets.token_hex(4)
+        self._generation = secrets.token_hex(4)
         self._count = 0
         self._kept.clear()
-        end = self._registry.on(*EVENTS, callback=self._tell)
+        end = self._registry.on(*EVENTS, callback=self._publish_event)
         watch = _Watch(self._registry, self)
         self._thread = threading.Thread(
             target=self._run, args=(watch, end), name="est-alan-scheduler feed", daemon=True
         )
         self._thread.start()
 
-    def _tell(self, event: Event) -> None:
-        told = {name: value for name in _TOLD if (value := getattr(event, name)) is not None}
-        self.publish(event.name, told)
+    def _publish_event(self, event: Event) -> None:
+        shown = {name: value for name in _PUBLISHED if (value := getattr(event, name)) is not None}
+        self.publish(event.name, shown)
 
     def _run(self, watch: "_Watch", end: Callable[[], None]) -> None:
         pause, last_seen = threading.Event(), monotonic()

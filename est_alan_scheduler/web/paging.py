@@ -15,8 +15,8 @@ from est_alan_scheduler.task_registry import TaskRegistry
 _STEP = 2_000
 """Tasks that are looked at in the order of ids before it is decided how to go on."""
 
-_DEARER = 3
-"""How many times dearer a look in that order is than one in the order of the registry, in which they lie in memory."""
+_LOOKUP_COST = 3
+"""The cost of a lookup by id, relative to a step through the store in its own order, in which they lie in memory."""
 
 _sorted_ids: "weakref.WeakKeyDictionary[TaskRegistry, tuple[list[str], list[str]]]" = weakref.WeakKeyDictionary()
 """The ids of a registry in its own order, and sorted."""
@@ -48,7 +48,7 @@ def page(
 ) -> tuple[list[Task], bool]:
     """Return the first `limit` tasks behind an id, of those that `select` finds, and whether there are more.
 
-    Without a choice, and with one that many tasks meet, it looks at the tasks of the page alone.
+    Without a filter, or with one that most tasks pass, only about the tasks of one page are read.
     """
     ids = _ids(registry)
     start = 0 if after is None else bisect_right(ids, after)
@@ -63,7 +63,7 @@ def page(
 def _chosen(
     registry: TaskRegistry, ids: list[str], start: int, number: int, is_chosen: Callable[[Task], bool]
 ) -> list[Task]:
-    """Return the first tasks of a choice: in the order of ids as long as a page is soon full, else out of all."""
+    """Return the first tasks that pass a filter. If few pass, it scans the whole store instead of going by id."""
     found: list[Task] = []
     at = start
     while True:
@@ -73,7 +73,7 @@ def _chosen(
         if len(found) == number or at >= len(ids):
             return found
         expected = (at - start) / max(len(found), 1) * (number - len(found))  # looks to come, by those so far
-        if expected * _DEARER > len(ids):
+        if expected * _LOOKUP_COST > len(ids):
             break
     last = ids[at - 1]
     rest = (task for task in filter(is_chosen, registry) if task.id > last)

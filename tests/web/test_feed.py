@@ -40,7 +40,7 @@ def test_a_client_gets_what_happens_from_its_coming_on(feed: Feed) -> None:
     assert feed.take(listener) == []
     registry_of(feed).tick()
     (first, started), (second, succeeded) = feed.take(listener)
-    assert [first, second] == [f"{feed._era}-1", f"{feed._era}-2"]
+    assert [first, second] == [f"{feed._generation}-1", f"{feed._generation}-2"]
     assert (started.kind, succeeded.kind) == ("started", "succeeded")
     assert started.data.keys() == {"task_id", "slot", "attempt", "started_at"}
     assert succeeded.data.keys() == {
@@ -84,9 +84,9 @@ def test_a_client_who_names_no_kept_message_is_told_to_begin_anew(feed: Feed, la
     assert first is not None
     for number in range(3):
         feed.publish("changed", {"task_ids": [str(number)]})
-    listener = feed.join(nothing, last.format(era=feed._era) if "{" in last else last)
+    listener = feed.join(nothing, last.format(era=feed._generation) if "{" in last else last)
     assert listener is not None
-    assert feed.take(listener) == [(f"{feed._era}-3", Message("reset", {}))]
+    assert feed.take(listener) == [(f"{feed._generation}-3", Message("reset", {}))]
     assert feed.take(listener) == []
     feed.leave(listener)
     feed.leave(first)
@@ -132,7 +132,7 @@ def test_without_clients_nothing_is_subscribed_and_no_thread_lives(feed: Feed) -
     thread.join(10)
     assert not thread.is_alive()
     assert registry_of(feed)._recorder.subscribers.callbacks == callbacks
-    again = feed.join(nothing, f"{feed._era}-0")  # what happened meanwhile is not known
+    again = feed.join(nothing, f"{feed._generation}-0")  # what happened meanwhile is not known
     assert again is not None
     assert [message.kind for _, message in feed.take(again)] == ["reset"]
     feed.leave(again)

@@ -51,14 +51,14 @@ class EventStream(Response):
             return
         try:
             await send(start)
-            await _first_of(self._tell(listener, news, send), _wait_for_end(receive))
+            await _first_of(self._send_news(listener, news, send), _wait_for_end(receive))
         finally:
             self._feed.leave(listener)
         with suppress(OSError, TimeoutError):  # the client has left; if the server ends, this lets it do so
             async with asyncio.timeout(_PATIENCE):
                 await send(end)
 
-    async def _tell(self, listener: Listener, news: asyncio.Event, send: Send) -> None:
+    async def _send_news(self, listener: Listener, news: asyncio.Event, send: Send) -> None:
         """Send what is new, and now and then that nothing is."""
         with suppress(OSError, TimeoutError):  # the client has left, or takes nothing
             await _write(send, f"retry: {_RETRY}\nid: {self._feed.id_of(listener)}\n\n")

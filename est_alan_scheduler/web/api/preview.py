@@ -53,9 +53,9 @@ class _Draft(TaskRegistry):
     def plan(self, task: Task) -> PlanModel:
         """Return the next slots of the task, whether it is paused or not; requests and retries are no slots."""
         task._store({"paused": False, "run_requested": None, "retry_at": None})
-        now, is_asked = to_utc(self._now()), _asked(task)
+        now, is_slot = to_utc(self._now()), _slot_test(task)
         slots = [run.at for run in self.upcoming(limit=_SLOTS)]
-        marks = [None if is_asked is None or to_utc(at) <= now else _mark(at, task, is_asked) for at in slots]
+        marks = [None if is_slot is None or to_utc(at) <= now else _mark(at, task, is_slot) for at in slots]
         return PlanModel(
             schedule=describe(task),
             timezone=task.timezone or zone_name(),
@@ -124,8 +124,8 @@ def _draft_of(registry: TaskRegistry, task: Task) -> tuple[_Draft, Task]:
     return draft, copy
 
 
-def _asked(task: Task) -> Callable[[time], bool] | None:
-    """Return what tells whether a schedule asks for a wall time; None if its slots are not wall times."""
+def _slot_test(task: Task) -> Callable[[time], bool] | None:
+    """Return a test whether a wall time is one of the schedule; None if its slots are not wall times."""
     if task.jitter is not None:
         return None
     if task.at is not None:
@@ -141,16 +141,16 @@ def _asked(task: Task) -> Callable[[time], bool] | None:
     return lambda at: at.hour in hours.numbers and at.minute in minutes.numbers and at.second in seconds.numbers
 
 
-def _mark(slot: datetime, task: Task, is_asked: Callable[[time], bool]) -> Mark | None:
+def _mark(slot: datetime, task: Task, is_slot: Callable[[time], bool]) -> Mark | None:
     """Return what a change of the clock does to a slot."""
     zone: Zone = LOCAL if task.timezone is None else named(task.timezone)
     instant = zone.instant(slot)
     wall = zone.from_utc(instant)
-    if not is_asked(wall.time()):
+    if not is_slot(wall.time()):
         return "moved"
     skipped = zone.from_utc(instant - _SECOND) + _SECOND
     while skipped < wall:
-        if is_asked(skipped.time()):
+        if is_slot(skipped.time()):
             return "merged"
         skipped += _MINUTE
     return "repeated" if zone.to_utc(wall.replace(fold=1)) != zone.to_utc(wall.replace(fold=0)) else None

@@ -16,7 +16,7 @@ _ARGUMENTS = ("args", "kwargs", "run_arguments")
 """The fields that hold arguments of a function."""
 
 _NOT_JSON = re.compile(r"(args|kwargs)\[.*, which JSON cannot hold", re.DOTALL)
-_TOLD = (
+_HIDING = (
     (_NOT_JSON, r"\1 hold a value that JSON cannot hold"),
     (re.compile(r" cannot call its function: .*", re.DOTALL), " cannot call its function: its arguments do not fit"),
     (re.compile(r"(kwargs of task .*?) hold .*, where the", re.DOTALL), r"\1 hold an argument, where the"),
@@ -25,7 +25,7 @@ _TOLD = (
     (re.compile(r"^cannot run here: .*", re.DOTALL), "cannot run here: the log says why"),
     (re.compile(r" since it was of the version .* now: ", re.DOTALL), " since it was of the version that was seen: "),
 )
-"""The texts of this library that tell arguments, or the digest of a definition that has them; and what remains."""
+"""Patterns of texts with arguments or the digest of a definition in them, and the text that replaces each match."""
 
 
 class FieldProblem(BaseModel):
@@ -109,7 +109,7 @@ def text_without_values(text: str, field: str = "") -> str:
     """Return a text of this library, about a field if one is given, as a site shows it that hides arguments."""
     if field.partition(".")[0] in _ARGUMENTS:
         text = text.partition(", got ")[0]
-    for pattern, rest in _TOLD:
+    for pattern, rest in _HIDING:
         text = pattern.sub(rest, text)
     return text
 
