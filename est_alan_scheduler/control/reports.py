@@ -188,11 +188,8 @@ def _tag_search(tag: str) -> Callable[[Task], bool]:
 def _text_search(part: str) -> Callable[[Task], bool]:
     """Return what tells whether a text in lower case is found in a task: in its id, its name, its description."""
     functions: dict[int, tuple[Any, bool]] = {}  # whether it is in the name of one
-    last: Any = None  # the function that was looked at last: many tasks have the same
-    is_in_last = False
 
     def is_found(task: Task) -> bool:
-        nonlocal last, is_in_last
         fields = task.__dict__
         if part in fields["id"].casefold():
             return True
@@ -201,12 +198,10 @@ def _text_search(part: str) -> Callable[[Task], bool]:
         if "name" in fields:
             return part in (fields["name"] or "").casefold()
         func = fields["func"]
-        if func is not last:
-            found = functions.get(id(func))
-            if found is None:  # kept with the function: as long as it lives, no other one has its number
-                found = functions[id(func)] = func, part in task.name.casefold()
-            last, is_in_last = found
-        return is_in_last
+        found = functions.get(id(func))
+        if found is None:  # kept with the function: as long as it lives, no other one has its number
+            found = functions[id(func)] = func, part in task.name.casefold()
+        return found[1]
 
     return is_found
 
