@@ -163,7 +163,7 @@ def test_the_end_of_the_program_interrupts_at_most_one_run_while_python_waits_fo
     """
     code, out, err = run_program(script, tmp_path)
     assert (code, out) == (0, "")
-    assert err.count("Traceback") <= 2  # of the one run that the end cut off
+    assert err.count("failed after") <= 1  # a run may be told in several tracebacks
 
 
 def test_the_end_of_the_program_waits_for_a_pool_that_is_being_shut_down(tmp_path: Path) -> None:
