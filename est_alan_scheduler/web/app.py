@@ -1,30 +1,24 @@
-"""The application: the API, and the guard around it."""
+"""The application: the page and the API, and the guard around them."""
 
 from collections.abc import Collection
 from typing import Literal
 from urllib.parse import quote
 
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import Mount, Route, Router
+from starlette.responses import RedirectResponse
+from starlette.routing import Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from est_alan_scheduler._support.errors import InvalidTypeError, InvalidValueError
 from est_alan_scheduler._support.text import short_repr
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.api.dispatch import Api
-from est_alan_scheduler.web.api.problems import Problem
+from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.routes import ENDPOINTS
-from est_alan_scheduler.web.auth import ROLES, WAYS, Auth, checked_auth, version_key
+from est_alan_scheduler.web.auth import ROLES, WAYS, Auth, Token, checked_auth, version_key
 from est_alan_scheduler.web.guard import Guard, Policy, path_below
 from est_alan_scheduler.web.hosts import LOOPBACK, checked_hosts
+from est_alan_scheduler.web.page.files import STATIC_PATHS, static_files
+from est_alan_scheduler.web.page.pages import PAGES, Pages
 from est_alan_scheduler.web.site import Site
-
-_INDEX = """<!doctype html>
-<meta charset="utf-8">
-<title>Tasks</title>
-<p>The API: <a href="api/tasks">tasks</a>, <a href="api/openapi.json">its description</a>.</p>
-"""
 
 
 def create_app(
@@ -64,20 +58,23 @@ def create_app(
         raise InvalidValueError(f'create_app is closed by default: give {WAYS}, or allow_anonymous="read"')
     checked = checked_auth(auth)
     site = Site(registry, read_only, hide_values, version_key(checked) if hide_values else None)
-    public = {"/api" + endpoint.path for endpoint in ENDPOINTS if endpoint.role is None}
+    public = {"/api" + endpoint.path for endpoint in ENDPOINTS if endpoint.role is None} | STATIC_PATHS
     anonymous = None if allow_anonymous is None else ROLES[allow_anonymous]
-    routes = [Route("/", _index), Mount("/api", app=Api(site, ENDPOINTS))]
-    router = Router(routes, redirect_slashes=False, default=_nothing)
-    return Guard(router, Policy(checked, anonymous, checked_hosts(hosts), public))
+    pages = Pages(site, PAGES, takes_token=isinstance(checked, Token))
+    routes = [Mount("/api", app=Dispatcher(site, ENDPOINTS)), Mount("/static", app=static_files())]
+    router = Router(routes, redirect_slashes=False, default=_BelowSlash(pages))
+    return Guard(router, Policy(checked, anonymous, checked_hosts(hosts), public), pages.refuse)
 
 
-async def _index(_request: Request) -> Response:
-    return HTMLResponse(_INDEX)
+class _BelowSlash:
+    """The pages, whose links are relative to the directory of the site: its own path has to end with a slash."""
 
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "http" and path_below(scope) == "":  # the links of the page are relative to its directory
-        last = quote(scope["path"].rpartition("/")[2], safe="")
-        await RedirectResponse(f"./{last}/" if last else "./", 307)(scope, receive, send)
-        return
-    raise Problem(404, "there is nothing at this path")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and path_below(scope) == "":
+            last = quote(scope["path"].rpartition("/")[2], safe="")
+            await RedirectResponse(f"./{last}/" if last else "./", 307)(scope, receive, send)
+            return
+        await self._pages(scope, receive, send)

@@ -1,7 +1,7 @@
 """The guard: what every request has to pass before anything answers it."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -49,9 +49,12 @@ class Policy:
 class Guard:
     """ASGI middleware around the whole site. It is closed: what it does not know it refuses."""
 
-    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+    def __init__(
+        self, app: ASGIApp, policy: Policy, refuse: Callable[[Request, Problem], Response] | None = None
+    ) -> None:
         self._app = app
         self._policy = policy
+        self._refuse = refuse or (lambda _request, problem: response_of(problem))
         self._threads = Threads(20)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,7 +80,7 @@ class Guard:
             problem = _problem_of(error)
             if problem.status == 500:
                 log(logging.ERROR, f"The request {scope['method']} {shorten(scope['path'])} failed.", error)
-            response = response_of(problem)
+            response = self._refuse(Request(scope), problem)
         if not answer.has_begun:
             await response(scope, receive, answer)
 

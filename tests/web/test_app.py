@@ -70,7 +70,7 @@ def test_other_paths_are_not_found_as_a_problem() -> None:
         assert (reply.status, reply.headers["content-type"]) == (404, "application/problem+json")
 
 
-@pytest.mark.parametrize("library", ["starlette", "uvicorn"])
+@pytest.mark.parametrize("library", ["jinja2", "starlette", "uvicorn"])
 def test_without_its_libraries_the_error_names_the_extra(library: str) -> None:
     code = f"import sys; sys.modules[{library!r}] = None\nimport est_alan_scheduler.web"
     done = subprocess.run(

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.web import Role, Token, create_app
-from est_alan_scheduler.web.api.dispatch import Api
+from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint, Input
 from est_alan_scheduler.web.auth import REALM
 from est_alan_scheduler.web.guard import MAX_BODY, Guard, Policy
@@ -188,7 +188,7 @@ class TestBodies:
 
     def test_the_limit_holds_for_the_api_and_for_a_length_that_lies(self) -> None:
         endpoint = Endpoint("POST", "/", lambda call: 1, "Test.", int, body=Input)
-        app = guarded(Api(Site(TaskRegistry()), [endpoint]))
+        app = guarded(Dispatcher(Site(TaskRegistry()), [endpoint]))
         for headers in ({"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}):
             reply = post(app, JSON | headers, *[b" " * 100_000] * 11)
             assert (reply.status, reply.detail) == (413, "the body may have at most 1000000 bytes")
@@ -201,7 +201,7 @@ class TestBodies:
 
     def test_a_caller_who_goes_away_is_no_error(self, caplog: pytest.LogCaptureFixture) -> None:
         endpoint = Endpoint("POST", "/", lambda call: 1, "Test.", int, body=Input)
-        app, sent = guarded(Api(Site(TaskRegistry()), [endpoint])), []
+        app, sent = guarded(Dispatcher(Site(TaskRegistry()), [endpoint])), []
 
         async def receive() -> Any:
             return {"type": "http.disconnect"}

@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Never
 from urllib.parse import parse_qsl, quote, unquote
@@ -22,11 +22,11 @@ from est_alan_scheduler.web.site import Site
 _adapter = cache(TypeAdapter)
 
 
-class Api:
+class Dispatcher:
     """The ASGI application of a table of endpoints."""
 
     def __init__(self, site: Site, endpoints: Sequence[Endpoint]) -> None:
-        self._site = site
+        self.site = site
         self._endpoints = endpoints
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,9 +44,9 @@ class Api:
             if problem is None:
                 log(logging.ERROR, f"The request {request.method} {request.scope['path']} failed.", error)
                 problem = Problem(500, "the server failed: its log says why")
-            elif self._site.hide_values:
+            elif self.site.hide_values:
                 problem = without_values(problem)
-            return response_of(problem)
+            return self.refuse(request, problem)
 
     async def _answer(self, request: Request) -> Response:
         segments = _segments(request.scope)
@@ -54,9 +54,8 @@ class Api:
         self._check_role(endpoint, request)
         query = _parsed_query(endpoint, request.scope["query_string"])
         body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
-        call = Call(self._site, path, query, body, _if_match(request), request.headers.get("last-event-id"))
-        threads = self._site.probe_threads if endpoint.role is None else self._site.threads
-        found = await threads.run(endpoint.handle, call)
+        threads = self.site.probe_threads if endpoint.role is None else self.site.threads
+        found = await threads.run(endpoint.handle, self.call(request, path, query, body))
         if isinstance(found, Response):
             return found
         answer = found if isinstance(found, Answer) else Answer(found)
@@ -65,6 +64,14 @@ class Api:
             return Response(status_code=status, headers=answer.headers)
         content = _adapter(endpoint.answer).dump_json(answer.value)
         return Response(content, status, answer.headers, media_type="application/json")
+
+    def call(self, request: Request, path: Mapping[str, str], query: Any, body: Any) -> Call:
+        """Return what the handler of a request gets."""
+        return Call(self.site, path, query, body, _if_match(request), request.headers.get("last-event-id"))
+
+    def refuse(self, request: Request, problem: Problem) -> Response:  # noqa: ARG002  # pages look at the request
+        """Return the response of a problem."""
+        return response_of(problem)
 
     def _find(self, method: str, segments: list[str]) -> tuple[Endpoint, dict[str, str]]:
         """Return the endpoint of a path, and the values of its placeholders."""
@@ -83,7 +90,7 @@ class Api:
     def _check_role(self, endpoint: Endpoint, request: Request) -> None:
         if endpoint.role is None:
             return
-        if self._site.read_only and endpoint.role > Role.READ:
+        if self.site.read_only and endpoint.role > Role.READ:
             raise Problem(403, "this site is read-only")
         role = request.scope.get("est_alan_scheduler.role")  # the guard has put it there
         challenge = request.scope.get("est_alan_scheduler.challenge")  # for a caller whom it does not know

@@ -74,8 +74,11 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handler = Callable[[Call], Any]
-"""It runs in a worker thread, so it may ask the store. It returns a value of the type `answer`, or an `Answer`."""
+Handler = Callable[[Any], Any]
+"""It gets the `Call`, and runs in a worker thread, so it may ask the store.
+
+It returns a value of the type `answer`, an `Answer`, or a response.
+"""
 
 
 @dataclass(frozen=True)

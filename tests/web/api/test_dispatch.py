@@ -7,7 +7,7 @@ import pytest
 
 from est_alan_scheduler import InvalidValueError, TaskRegistry, WrongStateError
 from est_alan_scheduler.backends import BackendUnavailableError
-from est_alan_scheduler.web.api.dispatch import Api
+from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Call, Endpoint
 from est_alan_scheduler.web.site import Site
 from tests.web.clients import Reply, call
@@ -15,7 +15,7 @@ from tests.web.clients import Reply, call
 
 def ask(handle: Any, path: str = "/x/a", **scope: Any) -> Reply:
     endpoint = Endpoint("GET", "/x/{id}", handle, "Test.", str, role=None)
-    return call(Api(Site(TaskRegistry()), [endpoint]), "GET", path, **scope)
+    return call(Dispatcher(Site(TaskRegistry()), [endpoint]), "GET", path, **scope)
 
 
 def the_id(call: Call) -> str:

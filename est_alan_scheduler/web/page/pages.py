@@ -1,0 +1,90 @@
+"""The pages: their table, and what answers their requests."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import parse_qsl, quote, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from typing_extensions import override
+
+from est_alan_scheduler.web.api.dispatch import Dispatcher
+from est_alan_scheduler.web.api.endpoint import Endpoint
+from est_alan_scheduler.web.api.problems import Problem, response_of
+from est_alan_scheduler.web.page.screens import edit, instances, task, tasks, timeline
+from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
+from est_alan_scheduler.web.site import Site
+
+_YEAR = 365 * 86_400  # seconds
+
+MEDIA_TYPE = "text/html"
+
+
+PAGES = (
+    Endpoint("GET", "/", tasks.page, "The tasks.", str, query=tasks.PageQuery, media_type=MEDIA_TYPE),
+    Endpoint("GET", "/task", task.page, "A task.", str, query=task.TaskQuery, media_type=MEDIA_TYPE),
+    Endpoint("GET", "/edit", edit.page, "The editor of a task.", str, query=edit.EditQuery, media_type=MEDIA_TYPE),
+    Endpoint(
+        "GET", "/timeline", timeline.page, "The timeline.", str, query=timeline.TimelineQuery, media_type=MEDIA_TYPE
+    ),
+    Endpoint("GET", "/instances", instances.page, "The instances.", str, media_type=MEDIA_TYPE),
+)
+"""All pages, below the site. Ids are in queries and bodies: browsers take `..` out of paths."""
+
+
+class Pages(Dispatcher):
+    """The ASGI application of the pages."""
+
+    def __init__(self, site: Site, endpoints: Sequence[Endpoint], takes_token: bool) -> None:
+        super().__init__(site, endpoints)
+        self._takes_token = takes_token
+
+    @override
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = _choice(scope)
+        if response is not None:
+            await response(scope, receive, send)
+            return
+        await super().__call__(scope, receive, send)
+
+    @override
+    def call(self, request: Request, path: Mapping[str, str], query: Any, body: Any) -> PageCall:
+        last = request.headers.get("last-event-id")
+        return PageCall(self.site, path, query, body, last_event_id=last, view=view_of(self.site, request))
+
+    @override
+    def refuse(self, request: Request, problem: Problem) -> Response:
+        """Return a problem as a page for people, as JSON for programs."""
+        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+        if "text/html" not in request.headers.get("accept", "") or path.startswith("/api/"):
+            return response_of(problem)
+        view = view_of(self.site, request)
+        response = view.html(
+            "problem.html",
+            problem.status,
+            problem=problem,
+            title=HTTPStatus(problem.status).phrase,
+            asks_token=problem.status == HTTPStatus.UNAUTHORIZED and self._takes_token,
+        )
+        response.headers.update(problem.headers or {})
+        return response
+
+
+def _choice(scope: Scope) -> Response | None:
+    """Answer a browser that chooses a language or a theme: it gets a cookie, and an address without the choice."""
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return None
+    pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
+    choices = {name: value for name, value in pairs if value in CHOICES.get(name, ())}
+    if not choices:
+        return None
+    rest = urlencode([pair for pair in pairs if pair[0] not in choices], errors="surrogateescape")
+    location = "./" + quote(scope["path"].rpartition("/")[2], safe="") + ("?" + rest if rest else "")
+    response = Response(status_code=303, headers={"Location": location})
+    for name, value in choices.items():
+        response.set_cookie(
+            cookie_of(name), value, _YEAR, path=quote(scope.get("root_path", "")) or "/", samesite="strict"
+        )
+    return response

@@ -1,0 +1,1 @@
+"""The screens: what each page shows, and what its buttons do."""

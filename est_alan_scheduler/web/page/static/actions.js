@@ -1,0 +1,1 @@
+// Actions on tasks: run, pause, resume, remove, and the pause of all.

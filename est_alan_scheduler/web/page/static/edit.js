@@ -1,0 +1,1 @@
+// The editor of a task, with its preview.

@@ -1,0 +1,7 @@
+// The scripts of the page. Each module finds its own parts in the document, and does nothing without them.
+
+import "./times.js";
+import "./live.js";
+import "./actions.js";
+import "./keys.js";
+import "./edit.js";

@@ -1,0 +1,2 @@
+// Moments, relative to now.
+export function refreshTimes(_within = document) {}

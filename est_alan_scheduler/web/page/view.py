@@ -1,0 +1,108 @@
+"""The view: how one caller sees the page, and the templates that it is made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Literal
+from urllib.parse import parse_qsl, urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from est_alan_scheduler.web.api.endpoint import Call
+from est_alan_scheduler.web.auth import Role
+from est_alan_scheduler.web.page.moments import moment
+from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
+from est_alan_scheduler.web.site import Site
+
+Theme = Literal["system", "light", "dark"]
+
+CHOICES: Mapping[str, tuple[str, ...]] = {"language": tuple(LANGUAGES), "theme": ("system", "light", "dark")}
+"""What a caller may choose, by the parameter and the cookie that say it."""
+_COOKIE = "est_alan_scheduler_{}"
+
+
+@dataclass(frozen=True)
+class View:
+    """How one caller sees the page."""
+
+    site: Site
+    language: Language
+    theme: Theme
+    may_manage: bool
+    """Whether what changes something is shown."""
+    path: str
+    """The page, relative to the site, without its query: an empty text for the first one."""
+    query: str
+    """The query of the page, percent-encoded."""
+
+    def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+        """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
+        text = templates(self.language).get_template(template).render(view=self, **values)
+        return HTMLResponse(text.encode("utf-8", "backslashreplace"), status)
+
+    def link(self, **changes: str | None) -> str:
+        """Return the URL of this page with other values in its query; None takes one out."""
+        given = dict(parse_qsl(self.query, keep_blank_values=True))
+        pairs = {name: value for name, value in (given | changes).items() if value is not None}
+        return f"{self.path or './'}?{urlencode(pairs, errors='surrogatepass')}" if pairs else self.path or "./"
+
+    @property
+    def languages(self) -> Mapping[str, str]:
+        """The name of each language in itself."""
+        return LANGUAGES
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether all tasks are paused."""
+        return self.site.registry.is_paused
+
+
+@dataclass(frozen=True)
+class PageCall(Call):
+    """A request of a page."""
+
+    view: View = field(kw_only=True)
+
+
+def view_of(site: Site, request: Request) -> View:
+    """Return how the caller of a request sees the page."""
+    role = request.scope.get("est_alan_scheduler.role")  # the guard has put it there
+    theme = chosen(request, "theme")
+    return View(
+        site,
+        language_of(chosen(request, "language"), request.headers.get("accept-language", "")),
+        "light" if theme == "light" else "dark" if theme == "dark" else "system",
+        role is Role.MANAGE and not site.read_only,
+        request.scope["path"].removeprefix(request.scope.get("root_path", "")).strip("/"),
+        request.scope["query_string"].decode("latin-1"),
+    )
+
+
+def chosen(request: Request, name: str) -> str | None:
+    """Return what the caller has chosen, None for nothing."""
+    value = request.cookies.get(cookie_of(name))
+    return value if value in CHOICES[name] else None
+
+
+def cookie_of(name: str) -> str:
+    """Return the name of the cookie of a choice."""
+    return _COOKIE.format(name)
+
+
+@cache
+def templates(language: Language) -> Environment:
+    """Return the templates in a language."""
+    environment = Environment(
+        loader=PackageLoader("est_alan_scheduler.web.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
+    environment.filters["moment"] = moment
+    return environment
