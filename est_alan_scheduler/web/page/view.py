@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,6 +14,7 @@ from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.page.moments import moment
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
+from est_alan_scheduler.web.page.words.sentences import in_words
 from est_alan_scheduler.web.site import Site
 
 Theme = Literal["system", "light", "dark"]
@@ -105,4 +106,5 @@ def templates(language: Language) -> Environment:
     )
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
     environment.filters["moment"] = moment
+    environment.filters["words"] = partial(in_words, language=language)
     return environment
