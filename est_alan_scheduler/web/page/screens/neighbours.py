@@ -13,6 +13,8 @@ from est_alan_scheduler.web.page.screens.standing import standing
 LEVELS = (11, 6)
 """The most tasks that are shown of those next to the task, and of those one step further, on each side."""
 
+_COMPARED = 500  # tasks of a level, of which those are shown first that are not fine
+
 _Next = Callable[[str], Sequence[str]]
 Words = Callable[[str], str]
 """It returns a standing in words."""
@@ -50,14 +52,18 @@ class Neighbourhood:
         for number, most in enumerate(LEVELS):
             found = {one: [other for other in following(one) if other not in self._shown] for one in level}
             ids = list(dict.fromkeys(other for others in found.values() for other in others))
-            level = ids if len(ids) <= most else sorted(ids, key=self._is_fine)[:most]
+            level = ids if len(ids) <= most else sorted(ids[:_COMPARED], key=self._is_fine)[:most]
             self._shown.update(dict.fromkeys(level))
             hidden = set(ids) - set(level)
             if hidden:
-                # No task has such an id: each has at least one character.
-                stand_in = "" if side == "before" and number == 0 else f"\0{side} {number}"
+                stand_in = self._unused_id(f"more {side} {number}")
                 self._more.append(Node(stand_in, f"+{len(hidden):,}", "more", self._words("more")))
                 self._edges += [edge(one, stand_in) for one, others in found.items() if not hidden.isdisjoint(others)]
+
+    def _unused_id(self, text: str) -> str:
+        while text in self._registry.store or text in self._shown:
+            text += "+"
+        return text
 
     def _inputs(self, task_id: str) -> Sequence[str]:
         task = self._registry.get(task_id)

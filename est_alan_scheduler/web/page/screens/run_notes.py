@@ -30,7 +30,8 @@ class RunNote(NamedTuple):
 
 
 _Key = tuple[str, datetime, int]  # the id of the task, the start in UTC, the attempt
-_NOTHING = RunNote()
+NOTHING_NOTED = RunNote()
+"""The note of a run that is not known."""
 
 
 class RunNotes:
@@ -51,7 +52,7 @@ class RunNotes:
     def of(self, task_id: str, start: datetime, attempt: int) -> RunNote:
         """Return what is known of a run; an empty note if nothing is."""
         with self._lock:
-            return self._notes.get((task_id, to_utc(start), attempt), _NOTHING)
+            return self._notes.get((task_id, to_utc(start), attempt), NOTHING_NOTED)
 
     def take(self, event: Event) -> None:
         """Note what an event tells of a run."""
@@ -60,7 +61,7 @@ class RunNotes:
         text = None if event.error is None else traceback_of(event.error)
         key = event.task_id, to_utc(event.started_at), event.attempt
         with self._lock:
-            former = self._notes.pop(key, _NOTHING)
+            former = self._notes.pop(key, NOTHING_NOTED)
             note = RunNote(event.slot or former.slot, text or former.traceback)
             self._characters += len(note.traceback or "") - len(former.traceback or "")
             self._notes[key] = note
