@@ -67,6 +67,7 @@ KOREAN: Mapping[str, str] = {
     "Last success": "마지막 성공",
     "First run": "첫 실행",
     "Runs": "실행 기록",
+    "Runs so far": "실행 횟수",
     "Failures in a row": "연속 실패",
     "Skipped slots": "건너뛴 예정",
     "the latest:": "최근:",

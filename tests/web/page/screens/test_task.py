@@ -74,6 +74,7 @@ def test_the_head_says_what_the_task_is() -> None:
     head = page.one(".//*[@data-id]")
     assert {name: head.attrib[name] for name in head.attrib if name.startswith("data-")} == {
         "data-id": "job",
+        "data-name": "Load",
         "data-version": registry.version(task),
         "data-runs": "0",
         "data-status": "pending",
@@ -121,7 +122,7 @@ def test_why_is_told_with_the_next_run_in_the_zones_of_the_task_and_utc() -> Non
         "UTC": "2026-11-29 14:00:00 +00:00",
         "This browser": "",
     }
-    assert page.one(".//*[@data-in-browser]").attrib["data-in-browser"] == "2026-11-29T14:00:00.000+00:00"
+    assert page.one(".//time[@data-zone='browser']").attrib["datetime"] == "2026-11-29T14:00:00.000+00:00"
 
 
 def test_that_no_run_is_planned_is_told() -> None:
@@ -156,7 +157,7 @@ def test_the_outcome_of_a_success() -> None:
         "Last run": moment,
         "Last success": moment,
         "First run": moment,
-        "Runs": "1",
+        "Runs so far": "1",
         "Failures in a row": "0",
         "Skipped slots": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
     }
