@@ -92,6 +92,7 @@ def page(call: PageCall) -> Response:
         name=short(shown.name, _SHORT),
         id=short(shown.id, _SHORT),
         is_read=is_read,
+        is_observer=registry.is_observer,
         standing=standing(task, now, registry.is_paused),
         tags=[(short(tag, _SHORT), "./?" + urlencode({"tag": tag}, errors="surrogatepass")) for tag in task.tags],
         edit="edit?" + urlencode({"id": task.id}, errors="surrogatepass"),

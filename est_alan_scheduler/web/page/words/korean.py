@@ -133,6 +133,9 @@ KOREAN: Mapping[str, str] = {
     "no: its function is unknown in this process, other instances run it": (
         "아니요: 이 프로세스가 함수를 알지 못하므로 다른 인스턴스가 실행합니다"
     ),
+    "no: this process only shows and manages tasks, other instances run them": (
+        "아니요: 이 프로세스는 작업을 보여 주고 관리하기만 하며, 다른 인스턴스가 실행합니다"
+    ),
     "Version": "버전",
     "Fields that are not shown have their defaults.": "표시되지 않은 필드는 기본값입니다.",
     # How long something lasts

@@ -314,6 +314,7 @@ def test_an_observer_shows_runs_of_others_with_their_owner(join: Callable[..., T
         "ValueError: boom",
         f"The traceback is not here: the instance {run['owner']} has made this run, and its log has it.",
     ]
+    assert facts(page, "definition")["Runs here"].startswith("no: this process only shows")
     assert page_of(worker).texts(".//details[@id='run-1']/summary") == ["Traceback"]
 
 
