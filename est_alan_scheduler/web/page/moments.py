@@ -1,5 +1,6 @@
 """Moments as the page shows them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,14 @@ def moment(at: datetime | None) -> Markup:
     """Return a moment for people: exact, with its offset; a script makes it relative. A naive one is local time."""
     if at is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
-    utc = to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
+    utc = utc_text(at)
     exact = exact_text(at)
     return Markup('<time datetime="{}" data-exact="{}">{}</time>').format(utc, exact, exact)
+
+
+def utc_text(at: datetime) -> str:
+    """Return a moment as scripts read it."""
+    return to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
 def exact_text(at: datetime) -> str:
@@ -26,3 +32,21 @@ def exact_text(at: datetime) -> str:
     wall, offset = text[:19].replace("T", " "), text[-6:]
     zone = at.tzinfo
     return f"{wall} {offset}" + (f" {zone.key}" if isinstance(zone, ZoneInfo) else "")
+
+
+def lasting(seconds: float | None, gettext: Callable[[str], str]) -> str:
+    """Return how long something lasts, in the two greatest units that matter."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.9995:
+        return gettext("%s ms") % f"{1_000 * seconds:.3g}"
+    if seconds < 59.95:
+        return gettext("%s s") % f"{seconds:.3g}"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return gettext("%s min") % minutes + (" " + gettext("%s s") % rest if rest else "")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return gettext("%s h") % hours + (" " + gettext("%s min") % minutes if minutes else "")
+    days, hours = divmod(hours, 24)
+    return gettext("%s d") % f"{days:,}" + (" " + gettext("%s h") % hours if hours else "")
