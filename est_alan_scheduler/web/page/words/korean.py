@@ -169,4 +169,12 @@ KOREAN: Mapping[str, str] = {
     "The server cannot be reached.": "서버에 연결할 수 없습니다.",
     "A value is needed here.": "값이 필요합니다.",
     "Choose a kind of schedule.": "일정 종류를 선택하십시오.",
+    # Names of statuses
+    "pending": "대기",
+    "running": "실행 중",
+    "success": "성공",
+    "failed": "실패",
+    "paused": "일시 중지",
+    "retrying": "재시도 대기",
+    "late": "지연",
 }
