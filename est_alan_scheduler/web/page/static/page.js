@@ -3,5 +3,6 @@
 import "./times.js";
 import "./live.js";
 import "./actions.js";
+import "./pause.js";
 import "./keys.js";
 import "./edit.js";
