@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -12,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.page.moments import lasting, moment, utc_text
+from est_alan_scheduler.web.page.moments import lasting, moment, seconds, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
 from est_alan_scheduler.web.page.words.statuses import status_name
@@ -60,6 +61,17 @@ class View:
         """Whether all tasks are paused."""
         return self.site.registry.is_paused
 
+    @property
+    def is_store_lost(self) -> bool:
+        """Whether the store is out of reach: what the page shows may be old."""
+        session = self.site.registry._session
+        return session is not None and session.outage.is_on()
+
+    @property
+    def now(self) -> str:
+        """The time of this machine, for browsers whose clock is wrong."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds")
+
 
 @dataclass(frozen=True)
 class PageCall(Call):
@@ -106,9 +118,9 @@ def templates(language: Language) -> Environment:
         auto_reload=False,
     )
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    environment.filters["moment"] = moment
     environment.filters["utc"] = utc_text
     environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
+    environment.filters |= {"moment": moment, "since": since, "seconds": seconds}
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment
