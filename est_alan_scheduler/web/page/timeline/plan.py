@@ -41,21 +41,27 @@ def plan_of(registry: TaskRegistry, task: Task, begin: datetime, end: datetime, 
         return Plan()
     registry.next_run(task)  # what was assigned counts
     tasks = {0: task}  # of one that begins its grid, a copy comes in
-    first = most + 1 if task.max_runs is None else _MOST_COUNTED
-    runs = list(islice(_until(end, upcoming(tasks, [(datetime.min, 0)], now)), first))
-    is_whole = len(runs) < first
+    asked = most + 1 if task.max_runs is None else _MOST_COUNTED
+    runs = list(islice(_until(end, upcoming(tasks, [(datetime.min, 0)], now)), asked))
+    is_whole = len(runs) < asked
     found = [run.at for run in runs if to_utc(run.at) >= begin]
     if is_whole and len(found) <= most:
         return Plan(marked_slots(task, found, now), number=len(found))
     if is_whole:  # with `max_runs`
         return Plan((), _spans(_next_in([to_utc(at) for at in found]), begin, end, most), number=len(found))
 
-    def next_slot(moment: datetime) -> datetime | None:
+    first = to_utc(runs[0].at)  # perhaps one that makes up for earlier slots
+
+    def next_run(moment: datetime) -> datetime | None:
+        if moment < first:
+            return first
         at = following(tasks[0], show(task.timezone, moment, now))
         return None if at is None else to_utc(at)
 
-    spans = _spans(next_slot, begin, end, most)
-    return Plan((), spans, number=_number(tasks[0], begin - _TICK, end, now))
+    number = _number(tasks[0], max(first, begin - _TICK), end, now)
+    if number is not None:
+        number = _limited(task, number + (first >= begin))
+    return Plan((), _spans(next_run, begin, end, most), number=number)
 
 
 def plan_of_moments(task: Task, moments: Sequence[datetime], now: datetime, end: datetime, most: int) -> Plan:
@@ -83,13 +89,13 @@ def _next_in(instants: Sequence[datetime]) -> Callable[[datetime], datetime | No
 
 
 def _spans(
-    next_slot: Callable[[datetime], datetime | None], begin: datetime, end: datetime, most: int
+    next_moment: Callable[[datetime], datetime | None], begin: datetime, end: datetime, most: int
 ) -> list[tuple[datetime, datetime]]:
     """Return at most `most` times in which slots lie, each as wide as a part of the time at least."""
     width = max((end - begin) / most, _TICK)
     spans: list[tuple[datetime, datetime]] = []
     moment = begin - _TICK
-    while (at := next_slot(moment)) is not None and at <= end:
+    while (at := next_moment(moment)) is not None and at <= end:
         part = (at - begin) // width
         stop = min(begin + (part + 1) * width, end)
         if spans and spans[-1][1] >= begin + part * width:
@@ -105,5 +111,13 @@ def _spans(
 def _number(task: Task, after: datetime, until: datetime, now: datetime) -> int | None:
     """Return how many slots there are after a moment, up to another one; None if that takes long to count."""
     schedule = keep_schedule(task)
-    number = None if schedule is None else schedule.grid_of(task, to_utc(now)).number(after, until)
-    return number if number is None or task.max_runs is None else min(number, max(task.max_runs - task.runs, 0))
+    return (
+        None
+        if schedule is None or task.jitter is not None
+        else schedule.grid_of(task, to_utc(now)).number(after, until)
+    )
+
+
+def _limited(task: Task, number: int) -> int:
+    """Return how many of these runs `max_runs` allows."""
+    return number if task.max_runs is None else min(number, max(task.max_runs - task.runs, 0))
