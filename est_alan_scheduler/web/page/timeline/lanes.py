@@ -1,6 +1,6 @@
 """The tasks that the timeline shows: first those with trouble, then those that run, then by their next run."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -57,10 +57,15 @@ def chosen(
     tag: str | None = None,
     only_trouble: bool = False,
     page: int = 1,
+    is_store_away: bool = False,
 ) -> Chosen:
-    """Return the tasks of a page of those that match; failures count from `begin` to `end`, in naive UTC."""
+    """Return the tasks of a page of those that match; failures count from `begin` to `end`, in naive UTC.
+
+    While the store is away, only failures count that the registry has in memory.
+    """
     tasks = registry.select(tag=tag, text=text) if text or tag else list(registry)
-    troubles = [*_late(registry, tasks, begin, end), *_failed(registry, tasks, begin, end)]
+    failures = [] if is_store_away else failures_of(registry, tasks, begin, end)
+    troubles = [*_late(registry, tasks, begin, end), *_failed(tasks, failures, begin, end)]
     first = {trouble.task.id: trouble.task for trouble in troubles}
     if only_trouble:
         total, ordered = len(first), iter(first.values())
@@ -72,10 +77,10 @@ def chosen(
     return Chosen(shown, troubles, before, max(total - before - len(shown), 0))
 
 
-def _failed(registry: TaskRegistry, tasks: Collection[Task], begin: datetime, end: datetime) -> list[Trouble]:
+def _failed(tasks: Collection[Task], failures: Iterable[PastRun], begin: datetime, end: datetime) -> list[Trouble]:
     """Return the tasks that failed, the latest first."""
     runs: dict[str, list[PastRun]] = {}
-    for run in failures_of(registry, tasks, begin, end):
+    for run in failures:
         runs.setdefault(run.task_id, []).append(run)
     found = []
     for task in tasks:
