@@ -15,6 +15,7 @@ from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.page.moments import moment
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
+from est_alan_scheduler.web.page.words.statuses import status_name
 from est_alan_scheduler.web.site import Site
 
 Theme = Literal["system", "light", "dark"]
@@ -107,4 +108,5 @@ def templates(language: Language) -> Environment:
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
     environment.filters["moment"] = moment
     environment.filters["words"] = partial(in_words, language=language)
+    environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment
