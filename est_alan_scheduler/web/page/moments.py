@@ -16,9 +16,25 @@ def moment(at: datetime | None) -> Markup:
     """Return a moment for people: exact, with its offset; a script makes it relative. A naive one is local time."""
     if at is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
+    return _time(at, Markup(""))
+
+
+def since(at: datetime | None) -> Markup:
+    """Return the begin of something that goes on for people; a script writes how long it has gone on."""
+    return moment(None) if at is None else _time(at, Markup(" data-since"))
+
+
+def _time(at: datetime, attribute: Markup) -> Markup:
     utc = utc_text(at)
     exact = exact_text(at)
-    return Markup('<time datetime="{}" data-exact="{}">{}</time>').format(utc, exact, exact)
+    return Markup('<time datetime="{}" data-exact="{}"{}>{}</time>').format(utc, exact, attribute, exact)
+
+
+def seconds(number: float | None) -> str:
+    """Return a time in seconds for people: to the millisecond, if it is short."""
+    if number is None:
+        return NOTHING
+    return f"{number * 1000:.0f} ms" if number < 0.9995 else f"{number:.1f} s"
 
 
 def utc_text(at: datetime) -> str:
