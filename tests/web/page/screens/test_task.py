@@ -372,10 +372,10 @@ def test_dependencies_are_a_graph_of_links() -> None:
     registry.register(Task(id="a", func=nothing, manual=True))
     registry.register(Task(id="job", func=nothing, manual=True, depends_on=["a", "gone"]))
     page = page_of(registry)
-    assert [link.attrib["href"] for link in page.all(".//svg//a")] == ["task?id=a"]
+    assert [link.attrib["href"] for link in page.all(".//svg[@class='graph']//a")] == ["task?id=a"]
     assert page.texts(".//text[@class='state']") == ["pending", "not registered", "pending"]
     registry["job"].depends_on = []
-    assert page_of(registry).all(".//svg") == []
+    assert page_of(registry).all(".//svg[@class='graph']") == []
 
 
 def test_the_definition_has_the_fields_that_are_not_default() -> None:
@@ -447,7 +447,7 @@ def test_korean_page() -> None:
     registry.register(Task(id="job", func=boom, every={"hours": 1}))
     registry.tick()
     page = page_of(registry, language="ko")
-    assert page.texts(".//h2")[1:] == ["마지막 결과", "다음 예정 시각", "실행 기록", "의존 관계", "정의"]
+    assert page.texts(".//main//h2")[1:] == ["마지막 결과", "다음 예정 시각", "실행 기록", "의존 관계", "정의"]
     assert "Traceback" not in " ".join(page.texts(".//summary"))
 
 
