@@ -1,6 +1,6 @@
 """Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import islice, takewhile
@@ -130,12 +130,23 @@ class Reports:
 
         with self._parts.lock, self._parts.agenda as agenda:
             agenda.work_in(self._parts.hooks._now())
+            ids = list(agenda.store) if task_id is None else [task_id]
             pasts = [
-                Past(task.id, list(task.history), 0 if entry.counters is None else entry.counters.runs)
-                for task in list(agenda.store.values())
-                if (task_id is None or task.id == task_id) and (entry := agenda.entries.get(task.id)) is not None
+                Past(entry.task.id, list(entry.task.history), 0 if entry.counters is None else entry.counters.runs)
+                for entry in map(agenda.entries.get, ids)
+                if entry is not None
             ]
         return latest_runs(pasts, wanted, since, limit, key)
+
+    def past(self, ids: Collection[str], limit: int) -> dict[str, list[dict[str, Any]]]:
+        """Return the latest finished runs of each of these tasks, at most `limit`, oldest first, as in `Task.history`.
+
+        Tasks without any may be left out. Raises `BackendUnavailableError`.
+        """
+        session, store = self._parts.session, self._parts.agenda.store
+        if session is not None:
+            return session.past(ids, limit)
+        return {task_id: task.history[-limit:] for task_id in ids if (task := store.get(task_id)) is not None}
 
     def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""

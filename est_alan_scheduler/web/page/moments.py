@@ -1,5 +1,6 @@
 """Moments as the page shows them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -26,3 +27,22 @@ def exact_text(at: datetime) -> str:
     wall, offset = text[:19].replace("T", " "), text[-6:]
     zone = at.tzinfo
     return f"{wall} {offset}" + (f" {zone.key}" if isinstance(zone, ZoneInfo) else "")
+
+
+def duration_text(seconds: float, gettext: Callable[[str], str]) -> str:
+    """Return a duration for people, in one unit or two: "4 ms", "0.2 s", "3 min 5 s", "2 d 1 h"."""
+    seconds = max(seconds, 0.0)  # a clock that went back made it negative
+    if seconds < 0.0995:
+        return gettext("{n} ms").format(n=round(seconds * 1000))
+    if seconds < 9.95:
+        return gettext("{n} s").format(n=f"{seconds:.1f}".removesuffix(".0"))
+    whole = round(seconds)
+    if whole < 60:
+        return gettext("{n} s").format(n=whole)
+    if whole < 3_600:
+        return gettext("{n} min {m} s").format(n=whole // 60, m=whole % 60)
+    minutes = round(seconds / 60)
+    if minutes < 1_440:
+        return gettext("{n} h {m} min").format(n=minutes // 60, m=minutes % 60)
+    hours = round(seconds / 3_600)
+    return gettext("{n} d {m} h").format(n=hours // 24, m=hours % 24)

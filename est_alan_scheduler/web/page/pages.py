@@ -13,7 +13,8 @@ from typing_extensions import override
 from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.problems import Problem, response_of
-from est_alan_scheduler.web.page.screens import edit, instances, task, tasks, timeline
+from est_alan_scheduler.web.auth import Role
+from est_alan_scheduler.web.page.screens import actions, edit, instances, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
 from est_alan_scheduler.web.site import Site
 
@@ -30,6 +31,7 @@ PAGES = (
         "GET", "/timeline", timeline.page, "The timeline.", str, query=timeline.TimelineQuery, media_type=MEDIA_TYPE
     ),
     Endpoint("GET", "/instances", instances.page, "The instances.", str, media_type=MEDIA_TYPE),
+    Endpoint("POST", "/act", actions.act, "Act on tasks.", actions.ActResults, role=Role.MANAGE, body=actions.Act),
 )
 """All pages, below the site. Ids are in queries and bodies: browsers take `..` out of paths."""
 

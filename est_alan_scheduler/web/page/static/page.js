@@ -3,5 +3,7 @@
 import "./times.js";
 import "./live.js";
 import "./actions.js";
+import "./chosen.js";
+import "./search.js";
 import "./keys.js";
 import "./edit.js";

@@ -1,6 +1,7 @@
 """The last runs of a task as bars."""
 
 import re
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,7 +42,7 @@ def test_all_bars_are_inside_of_the_drawing_and_apart(runs: list[Bar]) -> None:
     places = sorted(float(x) for x in re.findall(r"M([\d.]+) 22", drawn))
     assert len(places) == min(len(runs), 30)
     assert all(1.5 <= x <= WIDTH - 1.5 for x in places)
-    assert all(later - x > 3 for x, later in zip(places, places[1:], strict=False))
+    assert all(later - x > 3 for x, later in pairwise(places))
     assert all(0 < height <= HEIGHT for height in heights(drawn))
 
 
