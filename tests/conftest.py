@@ -44,10 +44,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that set a time zone themselves: they do the same in every zone of the machine."""
+    """Mark the tests that set a time zone themselves, which do the same in every zone of the machine, or open pages."""
     for item in items:
-        if "set_zone" in getattr(item, "fixturenames", ()):
-            item.add_marker("sets_zone")
+        for fixture, marker in (("set_zone", "sets_zone"), ("browser", "browser")):
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -1,7 +1,7 @@
 """The endpoint that tells what changes, as server-sent events."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.api.problems import Problem, response_of
-from est_alan_scheduler.web.feed import Feed, Listener, text_of
+from est_alan_scheduler.web.feed import Feed, Listener, Message, text_of
 
 MEDIA_TYPE = "text/event-stream"
 _HEARTBEAT = 15.0  # seconds without a message: proxies cut silent connections
@@ -28,6 +28,8 @@ class EventStream(Response):
     """A response that ends when the client leaves, when it takes nothing any more, or with the server."""
 
     media_type = MEDIA_TYPE
+    pause = 0.0
+    """Seconds from one message to the next at least."""
 
     def __init__(self, feed: Feed, last: str | None) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
@@ -58,6 +60,10 @@ class EventStream(Response):
             async with asyncio.timeout(_PATIENCE):
                 await send(end)
 
+    def text_of(self, messages: Sequence[tuple[str, Message]]) -> str:
+        """Return what is sent of new messages, each with its id."""
+        return "".join(text_of(*one) for one in messages)
+
     async def _send_news(self, listener: Listener, news: asyncio.Event, send: Send) -> None:
         """Send what is new, and now and then that nothing is."""
         with suppress(OSError, TimeoutError):  # the client has left, or takes nothing
@@ -66,7 +72,8 @@ class EventStream(Response):
                 news.clear()
                 messages = self._feed.take(listener)
                 if messages:
-                    await _write(send, "".join(text_of(*one) for one in messages))
+                    await _write(send, self.text_of(messages))
+                    await asyncio.sleep(self.pause)
                     continue
                 try:
                     async with asyncio.timeout(_HEARTBEAT):

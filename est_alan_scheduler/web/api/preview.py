@@ -1,15 +1,12 @@
 """The preview of a definition: its words, its next slots, what it would change. Nothing is registered or changed."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime, time, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from typing_extensions import override
 
 from est_alan_scheduler._support.errors import InvalidValueError
-from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
-from est_alan_scheduler.fields.times import times_of
 from est_alan_scheduler.fields.unknown_function import UnknownFunction, is_unknown
 from est_alan_scheduler.planning.registration import refusal, refusal_of_change
 from est_alan_scheduler.schedules.describe import describe
@@ -18,12 +15,12 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.definitions import changes_of, check_id, definition_of, new_task, refuse_marked
 from est_alan_scheduler.web.api.endpoint import Call
-from est_alan_scheduler.web.api.models import VALUES, FieldChange, Mark, PlanModel, PreviewModel, SlotModel
+from est_alan_scheduler.web.api.models import VALUES, FieldChange, PlanModel, PreviewModel
 from est_alan_scheduler.web.api.tasks import zone_name
 from est_alan_scheduler.web.site import Site
+from est_alan_scheduler.web.slots import marked_slots
 
 _SLOTS = 10
-_SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 
 def preview(call: Call) -> PreviewModel:
@@ -35,31 +32,29 @@ def preview(call: Call) -> PreviewModel:
         task = call.registry.get(task_id)
         if task is not None:
             del given["id"]
-            return _of_change(call.site, task, given)
+            return preview_of_change(call.site, task, given)
     return _of_new(call.site, given)
 
 
 class _Draft(TaskRegistry):
     """A registry of one task, with the time and the defaults of another one."""
 
-    def __init__(self, registry: TaskRegistry) -> None:
+    def __init__(self, registry: TaskRegistry, now: datetime) -> None:
         super().__init__(defaults=registry.defaults)
-        self._begin = registry._now()
+        self._begin = now
 
     @override
     def _now(self) -> datetime:
         return self._begin
 
-    def plan(self, task: Task) -> PlanModel:
+    def plan(self, task: Task, limit: int = _SLOTS) -> PlanModel:
         """Return the next slots of the task, whether it is paused or not; requests and retries are no slots."""
         task._store({"paused": False, "run_requested": None, "retry_at": None})
-        now, is_slot = to_utc(self._now()), _slot_test(task)
-        slots = [run.at for run in self.upcoming(limit=_SLOTS)]
-        marks = [None if is_slot is None or to_utc(at) <= now else _mark(at, task, is_slot) for at in slots]
+        slots = [run.at for run in self.upcoming(limit=limit)]
         return PlanModel(
             schedule=describe(task),
             timezone=task.timezone or zone_name(),
-            slots=[SlotModel(at=at, mark=mark) for at, mark in zip(slots, marks, strict=True)],
+            slots=marked_slots(task, slots, self._now()),
         )
 
 
@@ -72,7 +67,7 @@ def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
         task = Task(**given, func=_any_function)
     if site.registry.is_observer and is_unknown(task.func):
         task.__dict__["func"] = _any_function
-    draft = _Draft(site.registry)
+    draft = _Draft(site.registry, site.registry._now())
     draft.register(task)
     func = UnknownFunction("any") if task.func is _any_function else task.func  # by its name, it would be known here
     site.registry._check_sharing(task.model_copy(update={"id": task.id, "func": func}))
@@ -86,7 +81,8 @@ def _any_function(*_args: Any, **_kwargs: Any) -> None:
     """Stand for the function of a definition that names none yet."""
 
 
-def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
+def preview_of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
+    """Return what changes of a registered task mean."""
     registry = site.registry
     version, before = site.version(task), definition_of(registry, task)
     changes, changed = changes_of(site, task, given)
@@ -95,7 +91,8 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     refused = refusal_of_change(task, values, registry.store, (task.id,))
     if refused is not None:
         raise InvalidValueError(refused)
-    draft, copy = _draft_of(registry, task)
+    now = registry._now()  # for both plans, so that equal ones have equal slots
+    draft, copy = _draft_of(registry, task, now)
     draft.update(copy.id, **changes)
     after = definition_of(registry, copy)
     hidden = VALUES if site.hide_values else ()  # whether they really change would tell whether a guess is right
@@ -106,7 +103,7 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     ]
     if "paused" in changes:
         found.append(FieldChange(field="paused", old=task.paused, new=copy.paused))
-    former, unchanged = _draft_of(registry, task)
+    former, unchanged = _draft_of(registry, task, now)
     return PreviewModel(
         plan=draft.plan(copy),
         before=former.plan(unchanged),
@@ -116,41 +113,15 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     )
 
 
-def _draft_of(registry: TaskRegistry, task: Task) -> tuple[_Draft, Task]:
+def _draft_of(registry: TaskRegistry, task: Task, now: datetime) -> tuple[_Draft, Task]:
     """Return a copy of a registered task, with its runs so far, in a registry of its own."""
-    draft, copy = _Draft(registry), task.model_copy()
+    draft, copy = _Draft(registry, now), task.model_copy()
     draft.store[copy.id] = copy
     share_state(copy, task)
     return draft, copy
 
 
-def _slot_test(task: Task) -> Callable[[time], bool] | None:
-    """Return a test whether a wall time is one of the schedule; None if its slots are not wall times."""
-    if task.jitter is not None:
-        return None
-    if task.at is not None:
-        return set(times_of(task.at)).__contains__
-    if task.cron is None:
-        return None
-    from est_alan_scheduler.calendar.cron_expression import parse  # late: most tasks have no cron
-
-    parsed = parse(task.cron)
-    hours, minutes, seconds = parsed.hours, parsed.minutes, parsed.seconds
-    if minutes.text.startswith("*") or hours.text.startswith("*"):  # elapsed time counts
-        return None
-    return lambda at: at.hour in hours.numbers and at.minute in minutes.numbers and at.second in seconds.numbers
-
-
-def _mark(slot: datetime, task: Task, is_slot: Callable[[time], bool]) -> Mark | None:
-    """Return what a change of the clock does to a slot."""
-    zone: Zone = LOCAL if task.timezone is None else named(task.timezone)
-    instant = zone.instant(slot)
-    wall = zone.from_utc(instant)
-    if not is_slot(wall.time()):
-        return "moved"
-    skipped = zone.from_utc(instant - _SECOND) + _SECOND
-    while skipped < wall:
-        if is_slot(skipped.time()):
-            return "merged"
-        skipped += _MINUTE
-    return "repeated" if zone.to_utc(wall.replace(fold=1)) != zone.to_utc(wall.replace(fold=0)) else None
+def plan_of(registry: TaskRegistry, task: Task, limit: int) -> PlanModel:
+    """Return the next slots of a registered task, whether it is paused or not."""
+    draft, copy = _draft_of(registry, task)
+    return draft.plan(copy, limit)

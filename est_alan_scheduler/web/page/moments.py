@@ -16,9 +16,30 @@ def moment(at: datetime | None) -> Markup:
     """Return a moment for people: exact, with its offset; a script makes it relative. A naive one is local time."""
     if at is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
-    utc = to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
+    return _time(at, Markup(""))
+
+
+def since(at: datetime | None) -> Markup:
+    """Return the begin of something that goes on for people; a script writes how long it has gone on."""
+    return moment(None) if at is None else _time(at, Markup(" data-since"))
+
+
+def _time(at: datetime, attribute: Markup) -> Markup:
+    utc = utc_text(at)
     exact = exact_text(at)
-    return Markup('<time datetime="{}" data-exact="{}">{}</time>').format(utc, exact, exact)
+    return Markup('<time datetime="{}" data-exact="{}"{}>{}</time>').format(utc, exact, attribute, exact)
+
+
+def seconds(number: float | None) -> str:
+    """Return a time in seconds for people: to the millisecond, if it is short."""
+    if number is None:
+        return NOTHING
+    return f"{number * 1000:.0f} ms" if number < 0.9995 else f"{number:.1f} s"
+
+
+def utc_text(at: datetime) -> str:
+    """Return a moment as scripts read it."""
+    return to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
 def exact_text(at: datetime) -> str:
@@ -29,20 +50,19 @@ def exact_text(at: datetime) -> str:
     return f"{wall} {offset}" + (f" {zone.key}" if isinstance(zone, ZoneInfo) else "")
 
 
-def duration_text(seconds: float, gettext: Callable[[str], str]) -> str:
-    """Return a duration for people, in one unit or two: "4 ms", "0.2 s", "3 min 5 s", "2 d 1 h"."""
-    seconds = max(seconds, 0.0)  # a clock that went back made it negative
-    if seconds < 0.0995:
-        return gettext("{n} ms").format(n=round(seconds * 1000))
-    if seconds < 9.95:
-        return gettext("{n} s").format(n=f"{seconds:.1f}".removesuffix(".0"))
-    whole = round(seconds)
-    if whole < 60:
-        return gettext("{n} s").format(n=whole)
-    if whole < 3_600:
-        return gettext("{n} min {m} s").format(n=whole // 60, m=whole % 60)
-    minutes = round(seconds / 60)
-    if minutes < 1_440:
-        return gettext("{n} h {m} min").format(n=minutes // 60, m=minutes % 60)
-    hours = round(seconds / 3_600)
-    return gettext("{n} d {m} h").format(n=hours // 24, m=hours % 24)
+def lasting(seconds: float | None, gettext: Callable[[str], str]) -> str:
+    """Return how long something lasts, in the two greatest units that matter."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.9995:
+        return gettext("%s ms") % f"{1_000 * seconds:.3g}"
+    if seconds < 59.95:
+        return gettext("%s s") % f"{seconds:.3g}"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return gettext("%s min") % minutes + (" " + gettext("%s s") % rest if rest else "")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return gettext("%s h") % hours + (" " + gettext("%s min") % minutes if minutes else "")
+    days, hours = divmod(hours, 24)
+    return gettext("%s d") % f"{days:,}" + (" " + gettext("%s h") % hours if hours else "")

@@ -20,7 +20,7 @@ from est_alan_scheduler.schedules.upcoming import first_run_from
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
-from est_alan_scheduler.web.page.moments import duration_text
+from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.screens.standing import standing
 from est_alan_scheduler.web.page.view import View, templates
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
@@ -178,7 +178,7 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
             schedule=short(describe(task), _LONGEST_SCHEDULE),
             following=following._replace(awaited=short(following.awaited, _LONGEST)),
             awaited_link=query_of(id=following.awaited),
-            duration=duration_text(bars[-1].seconds, gettext) if is_last_known else None,
+            duration=lasting(bars[-1].seconds, gettext) if is_last_known else None,
             number=len(bars),
             failures=failures,
             draw=lambda label: sparkline(bars, label),

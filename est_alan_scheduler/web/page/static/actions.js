@@ -2,6 +2,7 @@
 // the chosen ones if it is within `data-chosen`.
 
 import { chosen } from "./chosen.js";
+import { follow } from "./feedback.js";
 import { refresh } from "./live.js";
 import { say } from "./messages.js";
 import { text } from "./texts.js";
@@ -44,17 +45,9 @@ function tell(action, tasks, results) {
   }
   if (failed.length > MOST_SAID) say(text("act_failed_more", { number: failed.length - MOST_SAID }), "failed");
   if (done.length === 0) return;
-  if (action === "run") follow(done, names);
+  if (action === "run") follow(done);
   else if (done.length === 1) say(text(`${action}_done`, { name: names.get(done[0].id) }), "success");
   else say(text(`${action}_done_many`, { number: done.length }), "success");
-}
-
-// Say what becomes of runs.
-function follow(done, names) {
-  import("./feedback.js").then(
-    (feedback) => feedback.follow(done),
-    () => say(text("run_done", { name: done.map((one) => names.get(one.id)).join(", ") }), "info"),
-  );
 }
 
 function taskOf(element) {

@@ -5,5 +5,7 @@ import "./live.js";
 import "./actions.js";
 import "./chosen.js";
 import "./search.js";
+import "./pause.js";
 import "./keys.js";
 import "./edit.js";
+import "./task.js";
