@@ -85,7 +85,7 @@ async def _clients(url: str, seconds: float) -> None:
     pages = sum(number for name, number in counts.items() if name.startswith("status"))
     statuses = ", ".join(f"{number:,} of {name}" for name, number in counts.items() if name.startswith("status"))
     print(
-        f"  {_CLIENTS} clients: {statuses}; {pages / seconds:.0f} pages a second, {counts["milliseconds"] / pages:.0f} ms"
+        f"  {_CLIENTS} clients: {statuses}; {pages / seconds:.0f} pages a second, {counts['milliseconds'] / pages:.0f} ms"
         f" each, {counts['bytes'] / pages / 1e3:.0f} kB; {counts['messages'] / seconds / _CLIENTS:.1f} messages a second"
     )
 

@@ -36,6 +36,9 @@ function start() {
   addEventListener("beforeunload", (event) => {
     if (!isLeaving && hasChanges()) event.preventDefault();
   });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload(); // somebody goes back to what was saved, or left
+  });
   onFresh(noticeOthers);
   ask();
 }
@@ -68,24 +71,26 @@ async function ask() {
   if (body === asked) return;
   asked = body;
   preview.setAttribute("aria-busy", "true");
-  const { response, problem } = await post("preview-html", body);
+  const { answer, problem } = await post("preview-html", body);
   if (asked !== body) return; // another one is on its way
   preview.removeAttribute("aria-busy");
   preview.classList.toggle("stale", Boolean(problem));
   if (problem) {
     asked = "";
-    tell(text("wrong", { count: mark(form, problem) }));
+    const count = mark(form, problem);
+    tell(text(problem.errors || problem.status === 422 ? "wrong" : "noPreview", { count }), true);
     return;
   }
   clear(form);
-  preview.innerHTML = response; // escaped by its template
+  preview.innerHTML = answer; // escaped by its template
   refreshTimes(preview);
   tell(hasChanges() ? text("previewed", { schedule: preview.firstElementChild.dataset.summary }) : "");
 }
 
-// Say something to screen readers, if it is news.
-function tell(words) {
+// Say how the preview is, if it is news: to screen readers, what is wrong also to others.
+function tell(words, isWrong = false) {
   const state = document.getElementById("preview-state");
+  state.classList.toggle("wrong", isWrong);
   if (state.textContent !== words) state.textContent = words;
 }
 
@@ -146,13 +151,14 @@ function noticeOthers() {
   notice.hidden = !isOther || isSaving || isLeaving;
 }
 
-// Send JSON. Return the text of the answer, or the problem.
+// Send JSON. Return the text of the answer, or the problem: a preview comes with one as a good answer.
 async function post(path, body) {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   try {
-    const answer = await fetch(path, { method: "POST", headers, body });
-    if (answer.ok) return { response: await answer.text() };
-    return { problem: await answer.json() };
+    const response = await fetch(path, { method: "POST", headers, body });
+    if (response.headers.get("Content-Type") === "application/problem+json") return { problem: await response.json() };
+    if (response.ok) return { answer: await response.text() };
+    throw new Error("what stands between the server and this page has answered");
   } catch {
     return { problem: { detail: text("unreachable") } };
   }

@@ -6,7 +6,6 @@ KOREAN: Mapping[str, str] = {
     "Tasks": "작업",
     # The editor of a task.
     "Edit %(name)s": "%(name)s 편집",
-    "Edit": "편집",
     "Editing needs JavaScript, which is off in this browser. The fields show the present values.": (
         "편집하려면 JavaScript가 필요하지만 이 브라우저에서는 꺼져 있습니다. 각 항목에는 현재 값이 표시됩니다."
     ),
@@ -77,7 +76,6 @@ KOREAN: Mapping[str, str] = {
     "Cancel": "취소",
     "Nothing has changed yet.": "아직 바뀐 것이 없습니다.",
     "Preview": "미리 보기",
-    "The next slots, as the form has them.": "입력한 내용에 따른 다음 예정 시각입니다.",
     "Somebody has changed this task meanwhile": "그사이 다른 사용자가 이 작업을 바꿨습니다",
     "Nothing of yours is saved yet. This is what differs:": (
         "변경 내용은 아직 저장되지 않았습니다. 다른 점은 다음과 같습니다."
@@ -150,12 +148,14 @@ KOREAN: Mapping[str, str] = {
     "Saving…": "저장하는 중…",
     "It was not saved.": "저장되지 않았습니다.",
     "Decide first what counts.": "먼저 무엇을 따를지 결정하십시오.",
-    "To be corrected: {count}": "고쳐야 할 곳: {count}",
+    "To be corrected: {count}. The preview is that of before.": "고쳐야 할 곳: {count}. 미리 보기는 그 전의 것입니다.",
+    "There is no preview now.": "지금은 미리 볼 수 없습니다.",
+    "no": "아니요",
     "Preview: {schedule}": "미리 보기: {schedule}",
     "yes": "예",
     "not touched": "바꾸지 않음",
-    "Nothing in this form differs: what was changed is not among its fields.": (
-        "이 양식에는 다른 점이 없습니다. 바뀐 것은 여기에 없는 항목입니다."
+    "What others have changed is not among the fields of this form.": (
+        "다른 사용자가 바꾼 것은 이 양식에 없는 항목입니다."
     ),
     "Somebody has changed or removed this task meanwhile, and it cannot be fetched now. Try again.": (
         "그사이 다른 사용자가 이 작업을 바꾸거나 삭제했는데, 지금은 가져올 수 없습니다. 다시 시도하십시오."

@@ -228,7 +228,7 @@ class TestPreview:
     def test_tells_what_is_wrong_by_fields(self) -> None:
         browser = Browser(registry_of(every={"hours": 1}))
         form = {"timeout": {"": "soon"}, "retry": {"": "true", "jitter": "2"}, "exclude": {"": "2026-02-30"}}
-        problem = refused(browser, "preview-html", 422, changes=form)
+        problem = refused(browser, "preview-html", 200, changes=form)
         assert [one["field"] for one in problem["errors"]] == ["exclude", "timeout", "retry.jitter"]
         assert problem == refused(browser, "save", 422, changes=form, version=browser_version(browser))
 
@@ -245,7 +245,7 @@ class TestPreview:
     def test_cron_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(__import__("sys").modules, "cronsim", None)
         form = {"kind": {"": "cron"}, "cron": {"": "1 2 3 4 *"}}
-        problem = refused(Browser(registry_of(manual=True)), "preview-html", 422, changes=form)
+        problem = refused(Browser(registry_of(manual=True)), "preview-html", 200, changes=form)
         assert problem["detail"] == 'cron needs cronsim: pip install "est-alan-scheduler[cron]"'
 
 
@@ -286,6 +286,14 @@ class TestSave:
         problem = refused(browser, "save", 412, version=version, changes={"every": {"minutes": "5"}})
         assert problem["detail"] == "task 'a' was changed meanwhile"
         assert (registry["a"].at, registry["a"].every) == ("09:00", None)
+
+    def test_a_conflict_is_told_before_what_else_is_wrong(self) -> None:
+        registry = registry_of(every={"hours": 1})
+        browser = Browser(registry)
+        version = browser_version(browser)
+        assert refused(browser, "save", 422, version=version, changes={"every": {"hours": ""}})["errors"]
+        registry.update("a", tags=["x"])
+        refused(browser, "save", 412, version=version, changes={"every": {"hours": ""}})
 
     def test_a_run_meanwhile_is_no_conflict(self) -> None:
         registry = registry_of(every={"hours": 1})
