@@ -47,10 +47,10 @@ class _Draft(TaskRegistry):
     def _now(self) -> datetime:
         return self._begin
 
-    def plan(self, task: Task) -> PlanModel:
+    def plan(self, task: Task, limit: int = _SLOTS) -> PlanModel:
         """Return the next slots of the task, whether it is paused or not; requests and retries are no slots."""
         task._store({"paused": False, "run_requested": None, "retry_at": None})
-        slots = [run.at for run in self.upcoming(limit=_SLOTS)]
+        slots = [run.at for run in self.upcoming(limit=limit)]
         return PlanModel(
             schedule=describe(task),
             timezone=task.timezone or zone_name(),
@@ -119,3 +119,9 @@ def _draft_of(registry: TaskRegistry, task: Task, now: datetime) -> tuple[_Draft
     draft.store[copy.id] = copy
     share_state(copy, task)
     return draft, copy
+
+
+def plan_of(registry: TaskRegistry, task: Task, limit: int) -> PlanModel:
+    """Return the next slots of a registered task, whether it is paused or not."""
+    draft, copy = _draft_of(registry, task)
+    return draft.plan(copy, limit)

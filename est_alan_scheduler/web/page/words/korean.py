@@ -169,6 +169,123 @@ KOREAN: Mapping[str, str] = {
     "The server cannot be reached.": "서버에 연결할 수 없습니다.",
     "A value is needed here.": "값이 필요합니다.",
     "Choose a kind of schedule.": "일정 종류를 선택하십시오.",
+    # What all pages share: connection, keys, messages, pause of all
+    "Skip to the content": "본문으로 건너뛰기",
+    "Pages": "페이지",
+    "Timeline": "타임라인",
+    "Instances": "인스턴스",
+    "Language and colours": "언어와 색상",
+    "System colours": "시스템 색상",
+    "Light": "밝게",
+    "Dark": "어둡게",
+    "Keys": "단축키",
+    "All tasks are paused.": "모든 작업이 일시 중지되었습니다.",
+    "Nothing starts until they are resumed.": "재개할 때까지 아무 작업도 시작되지 않습니다.",
+    "Resume all": "모두 재개",
+    "Pause all": "모두 일시 중지",
+    "Pause all tasks?": "모든 작업을 일시 중지할까요?",
+    "Nothing starts until they are resumed, on any instance. Runs that go on come to their end.": (
+        "재개할 때까지 어떤 인스턴스에서도 작업이 시작되지 않습니다. 진행 중인 실행은 끝까지 수행됩니다."
+    ),
+    "The store is out of reach.": "저장소에 연결할 수 없습니다.",
+    "What you see may be old, and nothing starts until it is back.": (
+        "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
+    ),
+    "Search": "검색",
+    "Next and previous row": "다음 행, 이전 행",
+    "Open the row": "행 열기",
+    "Choose the row": "행 선택",
+    "Run the task now": "작업 바로 실행",
+    "Pause the task, or resume it": "작업 일시 중지 또는 재개",
+    "Show these keys": "이 단축키 목록 표시",
+    "Close, or leave the field": "닫기 또는 입력란에서 나가기",
+    "Close": "닫기",
+    "The connection is lost. What you see may be old.": "연결이 끊어졌습니다. 표시된 내용이 최신이 아닐 수 있습니다.",
+    "Connected again. All is fresh.": "다시 연결되었습니다. 모두 최신 상태입니다.",
+    "It did not work: {reason}": "실패했습니다: {reason}",
+    "Live": "실시간",
+    "No live updates: too many pages are open. This one is renewed every 10 seconds.": (
+        "실시간 갱신 없음: 열린 페이지가 너무 많습니다. 이 페이지는 10초마다 갱신됩니다."
+    ),
+    "The page cannot be renewed: {reason}": "페이지를 갱신할 수 없습니다: {reason}",
+    "The session has ended. Load the page again to sign in.": (
+        "세션이 만료되었습니다. 페이지를 다시 불러와 로그인하십시오."
+    ),
+    "the server does not answer": "서버가 응답하지 않습니다",
+    "Close the message": "메시지 닫기",
+    "now": "지금",
+    "for {duration}": "{duration}째",
+    "All tasks are resumed.": "모든 작업이 재개되었습니다.",
+    "{id}: requested": "{id}: 실행 요청됨",
+    "{id}: running for {duration}": "{id}: {duration}째 실행 중",
+    "{id}: succeeded in {duration}": "{id}: {duration} 만에 성공",
+    "{id}: failed after {duration}: {error}": "{id}: {duration} 만에 실패: {error}",
+    "{id}: the task has been removed": "{id}: 작업이 삭제되었습니다",
+    "{id}: has not ended after 10 minutes. The page goes on showing it.": (
+        "{id}: 10분이 지나도 끝나지 않았습니다. 상태는 페이지에 계속 표시됩니다."
+    ),
+    "{all} requested, {success} succeeded, {failed} failed, {open} to come": (
+        "요청 {all}건: 성공 {success}, 실패 {failed}, 남음 {open}"
+    ),
+    "{all} requested, {success} succeeded, {failed} failed; {gone} removed, {open} have not ended": (
+        "요청 {all}건: 성공 {success}, 실패 {failed}, 삭제 {gone}, 끝나지 않음 {open}"
+    ),
+    "{all} requested, {success} succeeded, {failed} failed": "요청 {all}건: 성공 {success}, 실패 {failed}",
+    "The API": "API",
+    # Instances
+    "How it stands": "상태 요약",
+    "Store": "저장소",
+    "None": "없음",
+    "The tasks live in the memory of this process, and end with it.": (
+        "작업은 이 프로세스의 메모리에 있으며, 프로세스와 함께 사라집니다."
+    ),
+    "Answers": "응답함",
+    "Out of reach": "연결할 수 없음",
+    "Nothing new starts until it is back. Runs that go on come to their end, and are written then.": (
+        "다시 연결될 때까지 새 실행은 시작되지 않습니다. 진행 중인 실행은 끝까지 수행되고, 결과는 연결된 뒤 기록됩니다."
+    ),
+    "This process": "이 프로세스",
+    "Runs tasks": "작업 실행 중",
+    "Its loop ticks.": "스케줄러 루프가 동작합니다.",
+    "Its loop has stopped": "루프가 멈춤",
+    "It hangs, or it was stopped: nothing starts here.": (
+        "응답이 없거나 중지되었습니다. 여기서는 아무 작업도 시작되지 않습니다."
+    ),
+    "Observes": "관찰",
+    "It shows and manages the tasks. Other instances run them.": (
+        "작업을 보여 주고 관리합니다. 실행은 다른 인스턴스가 합니다."
+    ),
+    "No loop": "루프 없음",
+    "No loop has ticked here yet. A program may tick by itself.": (
+        "아직 이 프로세스에서 동작한 루프가 없습니다. 프로그램이 직접 틱을 호출할 수 있습니다."
+    ),
+    "%(num)s task": "작업 %(num)s개",
+    "Runs of this process": "이 프로세스의 실행",
+    "Ended": "종료",
+    "Succeeded": "성공",
+    "Failed": "실패",
+    "Retries": "재시도",
+    "Misfires": "놓친 슬롯",
+    "Skipped slots": "건너뛴 슬롯",
+    "Lateness, mean": "평균 지연",
+    "Lateness, most": "최대 지연",
+    "Who is alive": "활성 인스턴스",
+    "The store is out of reach, so nobody knows who is alive.": (
+        "저장소에 연결할 수 없어 활성 인스턴스를 알 수 없습니다."
+    ),
+    "No instance has a lease: nothing runs the tasks at the moment.": (
+        "임대를 가진 인스턴스가 없습니다. 지금은 작업을 실행하는 곳이 없습니다."
+    ),
+    "No lease": "임대 없음",
+    "Alive since": "시작",
+    "Lease until": "임대 만료",
+    "Its lease has expired, or it has left. Its runs count as failed soon, and may be retried.": (
+        "임대가 만료되었거나 종료했습니다. 실행은 곧 실패로 기록되며 재시도될 수 있습니다."
+    ),
+    "%(num)s run in flight": "진행 중인 실행 %(num)s건",
+    "attempt %(number)s": "%(number)s번째 시도",
+    "and %(number)s more": "외 %(number)s건",
+    "Runs nothing at the moment.": "지금 실행 중인 작업이 없습니다.",
     # Names of statuses
     "pending": "대기",
     "running": "실행 중",
@@ -177,4 +294,123 @@ KOREAN: Mapping[str, str] = {
     "paused": "일시 중지",
     "retrying": "재시도 대기",
     "late": "지연",
+    # The page of a task
+    "Breadcrumb": "현재 위치",
+    "What you see is as it was read last.": "마지막으로 읽은 내용을 표시합니다.",
+    "Run now": "지금 실행",
+    "Resume": "재개",
+    "Pause": "일시 중지",
+    "Remove": "삭제",
+    "Id": "ID",
+    "It is running": "실행 중입니다",
+    "Why it is not running now": "지금 실행되지 않는 이유",
+    "Next run": "다음 실행",
+    "This browser": "이 브라우저",
+    "No run is planned.": "예정된 실행이 없습니다.",
+    "Last outcome": "마지막 결과",
+    "Next slots": "다음 예정 시각",
+    "Dependencies as a graph": "의존 관계 그래프",
+    "It waits for no other task, and no other task waits for it.": (
+        "다른 작업을 기다리지 않으며, 이 작업을 기다리는 작업도 없습니다."
+    ),
+    "Each task waits for those to its left.": "각 작업은 왼쪽에 이어진 작업을 기다립니다.",
+    "Along a dashed line, each new success lets the next task run.": (
+        "점선으로 이어진 작업은 앞 작업이 새로 성공할 때마다 실행됩니다."
+    ),
+    "not registered": "등록되지 않음",
+    "more": "더 있음",
+    "Definition": "정의",
+    "Traceback": "트레이스백",
+    "The traceback is not here: the instance %(owner)s has made this run, and its log has it.": (
+        "트레이스백이 여기에 없습니다. 인스턴스 %(owner)s에서 실행되었으므로 그 로그에 있습니다."
+    ),
+    "The traceback is no longer here: the log has it.": "트레이스백이 더 이상 여기에 없습니다. 로그에 있습니다.",
+    "A failed run without a traceback is one of another instance, or too old: the log of its owner has it.": (
+        "트레이스백이 없는 실패는 다른 인스턴스의 것이거나 오래된 것입니다. 소유자의 로그에 있습니다."
+    ),
+    "Of a failed run without a traceback, the log has it: this process keeps those of its latest runs.": (
+        "트레이스백이 없는 실패는 로그에서 확인할 수 있습니다. 이 프로세스는 최근 실행의 트레이스백만 보관합니다."
+    ),
+    "It has never run.": "아직 실행된 적이 없습니다.",
+    "A run is requested; it does not wait for dependencies.": "실행이 요청되었습니다. 의존 작업을 기다리지 않습니다.",
+    "A run is requested.": "실행이 요청되었습니다.",
+    "Result": "반환값",
+    "hidden": "숨김",
+    "Attempt": "시도",
+    "%(attempt)s of %(most)s": "%(most)s회 중 %(attempt)s회",
+    "Last run": "마지막 실행",
+    "Last success": "마지막 성공",
+    "First run": "첫 실행",
+    "Runs": "실행 기록",
+    "Failures in a row": "연속 실패",
+    "the latest:": "최근:",
+    "Wall time in %(zone)s": "%(zone)s 현지 시각",
+    "The task is paused: none of them starts before it is resumed.": (
+        "작업이 일시 중지되어 재개하기 전에는 시작하지 않습니다."
+    ),
+    "All tasks are paused: none of them starts before they are resumed.": (
+        "모든 작업이 일시 중지되어 재개하기 전에는 시작하지 않습니다."
+    ),
+    "moved": "이동",
+    "merged": "합침",
+    "repeated": "반복",
+    "The clock skips this time on that date: the run comes when the gap ends.": (
+        "그날은 시계가 이 시각을 건너뛰므로, 건너뛴 구간이 끝날 때 실행됩니다."
+    ),
+    "Another slot lies in the time that the clock skips: the two come as one run.": (
+        "시계가 건너뛰는 구간에 다른 예정 시각이 있어, 둘이 한 번에 실행됩니다."
+    ),
+    "The clock shows this time twice on that date: it counts once.": (
+        "그날은 시계가 이 시각을 두 번 가리키지만 한 번만 실행됩니다."
+    ),
+    "It has no slots: it runs only when somebody runs it.": "예정 시각이 없습니다. 직접 실행할 때만 실행됩니다.",
+    "It has no slots of its own: it runs after other tasks have succeeded.": (
+        "자체 예정 시각이 없습니다. 다른 작업이 성공한 뒤에 실행됩니다."
+    ),
+    "No slot is left.": "남은 예정 시각이 없습니다.",
+    "Mon": "월",
+    "Tue": "화",
+    "Wed": "수",
+    "Thu": "목",
+    "Fri": "금",
+    "Sat": "토",
+    "Sun": "일",
+    "Runs by outcome": "결과별 실행",
+    "All": "전체",
+    "The runs cannot be read: the store is out of reach.": "저장소에 연결할 수 없어 실행 기록을 읽을 수 없습니다.",
+    "No run has this outcome.": "이 결과의 실행이 없습니다.",
+    "There are no runs yet.": "아직 실행 기록이 없습니다.",
+    "There are no older runs.": "더 오래된 실행이 없습니다.",
+    "Pages of runs": "실행 기록 페이지",
+    "Newest runs": "최신 실행",
+    "Older runs": "이전 실행",
+    "Outcome": "결과",
+    "Started": "시작",
+    "Lateness": "지연",
+    "Duration": "소요 시간",
+    "Epoch": "에포크",
+    "Number": "번호",
+    "Owner": "소유자",
+    "Result or error": "반환값 또는 오류",
+    "lost": "유실",
+    "too late": "늦게 끝남",
+    "Its instance has died, or could not renew its lease: the run was given up.": (
+        "인스턴스가 종료되었거나 리스를 갱신하지 못해 실행을 포기했습니다."
+    ),
+    "Its outcome came after the run had been given up, and changed nothing.": (
+        "실행을 포기한 뒤에 결과가 도착하여 아무것도 바꾸지 않았습니다."
+    ),
+    "differs from the code": "코드와 다름",
+    "Runs here": "여기서 실행",
+    "no: its function is unknown in this process, other instances run it": (
+        "아니요: 이 프로세스가 함수를 알지 못하므로 다른 인스턴스가 실행합니다"
+    ),
+    "Version": "버전",
+    "Fields that are not shown have their defaults.": "표시되지 않은 필드는 기본값입니다.",
+    # How long something lasts
+    "%s ms": "%s ms",
+    "%s s": "%s초",
+    "%s min": "%s분",
+    "%s h": "%s시간",
+    "%s d": "%s일",
 }
