@@ -54,6 +54,7 @@ function hasChanges() {
 function follow() {
   arrange(form);
   enableSave();
+  noticeOthers();
   clearTimeout(timer);
   timer = setTimeout(ask, DELAY);
 }
@@ -67,7 +68,7 @@ function enableSave(words) {
 
 // Ask the server what the form means, unless it has answered that already.
 async function ask() {
-  const body = JSON.stringify({ id: form.dataset.id, changes: changes() });
+  const body = JSON.stringify({ id: form.dataset.task, changes: changes() });
   if (body === asked) return;
   asked = body;
   preview.setAttribute("aria-busy", "true");
@@ -98,7 +99,7 @@ async function save() {
   if (isSaving || !hasChanges() || !document.getElementById("conflict").hidden) return;
   isSaving = true;
   enableSave(text("saving"));
-  const body = JSON.stringify({ id: form.dataset.id, version: form.dataset.version, changes: changes() });
+  const body = JSON.stringify({ id: form.dataset.task, version: form.dataset.version, changes: changes() });
   const { problem } = await post("save", body);
   isSaving = false;
   if (!problem) {
@@ -147,7 +148,8 @@ function noticeOthers() {
   const version = document.querySelector("#present [data-version]")?.dataset.version;
   const notice = document.getElementById("meanwhile");
   const isOther = Boolean(version) && version !== form.dataset.version;
-  if (isOther && !isSaving && notice.hidden) notice.textContent = text(hasChanges() ? "meanwhile" : "meanwhileUnchanged");
+  const words = text(hasChanges() ? "meanwhile" : "meanwhileUnchanged");
+  if (isOther && notice.textContent !== words) notice.textContent = words;
   notice.hidden = !isOther || isSaving || isLeaving;
 }
 
