@@ -6,6 +6,7 @@ KOREAN: Mapping[str, str] = {
     "Tasks": "작업",
     # The editor of a task.
     "Edit %(name)s": "%(name)s 편집",
+    "Edit": "편집",
     "Editing needs JavaScript, which is off in this browser. The fields show the present values.": (
         "편집하려면 JavaScript가 필요하지만 이 브라우저에서는 꺼져 있습니다. 각 항목에는 현재 값이 표시됩니다."
     ),
@@ -54,7 +55,7 @@ KOREAN: Mapping[str, str] = {
     ),
     "runs": "회",
     "A run that takes longer fails.": "더 오래 걸리는 실행은 실패로 처리됩니다.",
-    "No slot and no retry is due until it is resumed.": "다시 시작할 때까지 예정 실행도 재시도도 없습니다.",
+    "No slot and no retry is due until it is resumed.": "재개할 때까지 예정 실행도 재시도도 없습니다.",
     "Retry": "재시도",
     "Beside the first attempt.": "첫 시도는 세지 않습니다.",
     "retries": "회",
@@ -65,7 +66,7 @@ KOREAN: Mapping[str, str] = {
     "From 0 to 1: 0.1 lengthens a delay by up to 10 %%.": "0에서 1까지: 0.1이면 대기 시간이 최대 10 %% 길어집니다.",
     "of the delay": "배",
     "Classes, one a line, as in builtins:OSError.": "예외 클래스를 한 줄에 하나씩 적습니다. 예: builtins:OSError.",
-    "Dependencies": "선행 작업",
+    "Dependencies": "의존 관계",
     "Ids of tasks, one a line, that have to succeed first.": "먼저 성공해야 하는 작업의 ID를 한 줄에 하나씩 적습니다.",
     "any success, once": "한 번이라도 성공",
     "a new one before each run": "실행 때마다 새로운 성공",
@@ -137,7 +138,7 @@ KOREAN: Mapping[str, str] = {
     "No slots to come.": "다음 예정이 없습니다.",
     "Times in %(zone)s": "%(zone)s 기준 시각",
     "The task is paused: none of these runs starts until it is resumed.": (
-        "작업이 일시 중지되어 있어, 다시 시작할 때까지 실행되지 않습니다."
+        "작업이 일시 중지되어 재개할 때까지 실행되지 않습니다."
     ),
     "Now and after saving": "현재와 저장 후",
     "Now": "현재",
