@@ -115,7 +115,12 @@ def test_open_pages_share_an_answer_if_all_that_it_depends_on_is_equal(
     registry.register(Task(id="a", every={"hours": 1}, func=jobs.add, args=(1, 2)))
     app = create_app(registry, auth=TOKEN)
     made: list[bool] = []
-    monkeypatch.setattr(TaskRegistry, "is_paused", property(lambda _: bool(made.append(True))))
+
+    def note(_: TaskRegistry) -> bool:
+        made.append(True)
+        return False
+
+    monkeypatch.setattr(TaskRegistry, "is_paused", property(note))
 
     async def ask(*each: dict[str, str]) -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)

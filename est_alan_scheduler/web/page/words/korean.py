@@ -53,7 +53,7 @@ KOREAN: Mapping[str, str] = {
     "for {duration}": "{duration}째",
     "All tasks are resumed.": "모든 작업이 재개되었습니다.",
     "{id}: requested": "{id}: 실행 요청됨",
-    "{id}: running for {duration}": "{id}: {duration}째 실행 중",
+    "{id}: running": "{id}: 실행 중",
     "{id}: succeeded in {duration}": "{id}: {duration} 만에 성공",
     "{id}: failed after {duration}: {error}": "{id}: {duration} 만에 실패: {error}",
     "{id}: the task has been removed": "{id}: 작업이 삭제되었습니다",
