@@ -14,6 +14,7 @@ from typing_extensions import override
 from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.problems import Problem, response_of
+from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.page.rounds import Rounds
 from est_alan_scheduler.web.page.screens import edit, instances, live, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
@@ -27,7 +28,11 @@ MEDIA_TYPE = "text/html"
 PAGES = (
     Endpoint("GET", "/", tasks.page, "The tasks.", str, query=tasks.PageQuery, media_type=MEDIA_TYPE),
     Endpoint("GET", "/task", task.page, "A task.", str, query=task.TaskQuery, media_type=MEDIA_TYPE),
-    Endpoint("GET", "/edit", edit.page, "The editor of a task.", str, query=edit.EditQuery, media_type=MEDIA_TYPE),
+    Endpoint(
+        "GET", "/edit", edit.page, "The editor of a task.", str, Role.MANAGE, edit.EditQuery, media_type=MEDIA_TYPE
+    ),
+    Endpoint("POST", "/preview-html", edit.preview, "A preview.", str, Role.MANAGE, body=edit.Draft),
+    Endpoint("POST", "/save", edit.save, "Save a task.", edit.Saved, Role.MANAGE, body=edit.Save),
     Endpoint(
         "GET", "/timeline", timeline.page, "The timeline.", str, query=timeline.TimelineQuery, media_type=MEDIA_TYPE
     ),

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.page.moments import moment, seconds, since
+from est_alan_scheduler.web.page.moments import lasting, moment, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
 from est_alan_scheduler.web.page.words.statuses import status_name
@@ -118,7 +118,8 @@ def templates(language: Language) -> Environment:
         auto_reload=False,
     )
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    environment.filters |= {"moment": moment, "since": since, "seconds": seconds}
+    environment.filters |= {"moment": moment, "since": since, "utc": utc_text}
+    environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment

@@ -6,3 +6,4 @@ import "./actions.js";
 import "./pause.js";
 import "./keys.js";
 import "./edit.js";
+import "./task.js";
