@@ -43,7 +43,8 @@ class View:
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
         text = templates(self.language).get_template(template).render(view=self, **values)
-        return HTMLResponse(text.encode("utf-8", "backslashreplace"), status)
+        whole = text.replace("\r", "&#13;")  # browsers take a carriage return for a line feed, also one in an id
+        return HTMLResponse(whole.encode("utf-8", "backslashreplace"), status)
 
     def link(self, **changes: str | None) -> str:
         """Return the URL of this page with other values in its query; None takes one out."""
@@ -118,8 +119,9 @@ def templates(language: Language) -> Environment:
         auto_reload=False,
     )
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    environment.filters |= {"moment": moment, "since": since, "utc": utc_text}
+    environment.filters["utc"] = utc_text
     environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
+    environment.filters |= {"moment": moment, "since": since}
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment

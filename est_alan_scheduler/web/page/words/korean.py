@@ -90,6 +90,13 @@ KOREAN: Mapping[str, str] = {
     "Yours": "내 변경",
     "Put my changes onto the new version": "새 버전에 내 변경 적용",
     "Drop my changes and reload": "내 변경을 버리고 새로 고침",
+    (
+        "With the first, nothing is saved before you have seen the preview. Where both of you have changed a "
+        "field, yours counts."
+    ): (
+        "적용해도 미리 보기를 확인하고 저장하기 전에는 저장되지 않습니다. 같은 항목을 둘 다 바꿨으면 내 "
+        "변경을 따릅니다."
+    ),
     "%(label)s: offset": "%(label)s: UTC 오프셋",
     "With an offset such as +09:00, or else in the time zone of the task.": (
         "+09:00처럼 오프셋을 적지 않으면 작업의 시간대를 따릅니다."
@@ -164,6 +171,10 @@ KOREAN: Mapping[str, str] = {
     "The server cannot be reached.": "서버에 연결할 수 없습니다.",
     "A value is needed here.": "값이 필요합니다.",
     "Choose a kind of schedule.": "일정 종류를 선택하십시오.",
+    # What all pages share: connection, keys, messages, pause of all
+    "the server does not answer": "서버가 응답하지 않습니다",
+    "{id}: running for {duration}": "{id}: {duration}째 실행 중",
+    # Instances
     # Names of statuses
     "pending": "대기",
     "running": "실행 중",
