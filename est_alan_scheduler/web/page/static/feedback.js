@@ -12,7 +12,12 @@ const PAUSE = 2000; // between two looks at tasks that are not on the page
 
 // Follow the runs of an answer of `act`: [{ id, ok, detail, runs }].
 export function follow(results) {
-  const runs = results.filter((one) => one.ok).map((one) => ({ id: one.id, before: one.runs, state: "requested" }));
+  const runs = results.filter((one) => one.ok).map((one) => ({
+    id: one.id,
+    name: shortened(placeOf(one.id)?.dataset.name || one.id),
+    before: one.runs,
+    state: "requested",
+  }));
   if (runs.length === 0) return;
   if (runs.length > MOST) new Group(runs).begin();
   else for (const run of runs) new Group([run]).begin();
@@ -56,10 +61,9 @@ class Group {
   }
 
   wordsOfOne(run) {
-    const values = { id: shortened(run.id), ...run };
-    if (run.outcome) return [text(`run_${run.outcome}`, values), run.outcome === "success" ? "success" : "failed"];
-    if (this.isOver) return [text("run_unknown", values), "info"];
-    return [text(`run_${run.state}`, values), "busy", run.since];
+    if (run.outcome) return [text(`run_${run.outcome}`, run), run.outcome === "success" ? "success" : "failed"];
+    if (this.isOver) return [text("run_unknown", run), "info"];
+    return [text(`run_${run.state}`, run), "busy", run.since];
   }
 
   wordsOfAll() {
@@ -77,10 +81,13 @@ class Group {
   }
 }
 
+function placeOf(id) {
+  return document.querySelector(`[data-id="${CSS.escape(id)}"][data-runs]`);
+}
+
 // Note how a run stands, by the task on this page, or else by asking for it.
 async function note(run) {
-  const place = document.querySelector(`[data-id="${CSS.escape(run.id)}"][data-runs]`);
-  const { runs, status } = place?.dataset ?? (await fetched(run)) ?? {};
+  const { runs, status } = placeOf(run.id)?.dataset ?? (await fetched(run)) ?? {};
   if (Number(runs) > run.before) {
     await noteEnd(run);
   } else if (status === "running") {
