@@ -1,7 +1,9 @@
 """The Korean texts of the page of tasks, by the English ones."""
 
 TEXTS = {
-    "The store is out of reach. This is what was read last.": "저장소에 연결할 수 없습니다. 마지막으로 읽은 내용입니다.",
+    "The store is out of reach. This is what was read last.": (
+        "저장소에 연결할 수 없습니다. 마지막으로 읽은 내용입니다."
+    ),
     "Tasks by status": "상태별 작업",
     "Search tasks": "작업 검색",
     "Search by name, id, description": "이름, ID, 설명으로 검색",
@@ -58,7 +60,9 @@ TEXTS = {
     "Remove this task?": "이 작업을 삭제하시겠습니까?",
     "Remove these {number} tasks?": "작업 {number}개를 삭제하시겠습니까?",
     "and {number} more": "외 {number}개",
-    "Their runs go with them. A run that goes on ends as usual.": "실행 기록도 함께 삭제됩니다. 진행 중인 실행은 그대로 끝납니다.",
+    "Their runs go with them. A run that goes on ends as usual.": (
+        "실행 기록도 함께 삭제됩니다. 진행 중인 실행은 그대로 끝납니다."
+    ),
     "1 task chosen": "작업 1개 선택됨",
     "{number} tasks chosen": "작업 {number}개 선택됨",
     "{number} tasks found": "작업 {number}개를 찾았습니다",
