@@ -22,7 +22,7 @@ from est_alan_scheduler.web.paging import cursor_of, key_of
 from est_alan_scheduler.web.site import Site
 
 _SIMULATION_SECONDS = 2.0
-_MOST_SIMULATED = 20_000
+MOST_SIMULATED = 20_000
 """Tasks: to copy so many takes a second of pure Python, which holds up all other threads."""
 _permits = BoundedSemaphore(2)
 """For simulations: each has a copy of all tasks."""
@@ -136,16 +136,21 @@ def simulation(call: Call) -> SimulationModel:
     start = call.query.from_ or to_utc(call.registry._now()).replace(tzinfo=UTC)  # by the clock of the backend
     end = call.query.to or start + timedelta(days=1)
     call.registry.refresh()
-    number = len(call.registry)
-    if number > _MOST_SIMULATED:
+    return permitted_simulation(call.registry, start, end, call.query.limit)
+
+
+def permitted_simulation(registry: TaskRegistry, start: datetime, end: datetime, limit: int) -> SimulationModel:
+    """Return what `simulated` does, unless there are too many tasks, or others simulate already: then it is refused."""
+    number = len(registry)
+    if number > MOST_SIMULATED:
         detail = (
-            f"there are {number:,} tasks: a simulation over HTTP takes at most {_MOST_SIMULATED:,}; call simulate()"
+            f"there are {number:,} tasks: a simulation over HTTP takes at most {MOST_SIMULATED:,}; call simulate()"
         )
         raise Problem(422, f"{detail} in a program of your own, or ask for /upcoming")
     if not _permits.acquire(timeout=_PERMIT_SECONDS):
         raise Problem(503, "others simulate already", headers={"Retry-After": "5"})
     try:
-        return simulated(call.registry, start, end, call.query.limit)
+        return simulated(registry, start, end, limit)
     finally:
         _permits.release()
 

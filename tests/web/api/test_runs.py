@@ -230,7 +230,7 @@ def test_a_simulation_that_takes_long_is_cut_short(noon: Any, monkeypatch: pytes
 
 
 def test_a_simulation_of_too_many_tasks_is_refused_before_they_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "_MOST_SIMULATED", 2)
+    monkeypatch.setattr(runs, "MOST_SIMULATED", 2)
     registry = TaskRegistry()
     client = Client(registry)
     for task_id in "ab":

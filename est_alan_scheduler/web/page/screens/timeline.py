@@ -1,19 +1,189 @@
 """The page of the timeline: the runs that have been and those that come, of all tasks on one axis."""
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
+from urllib.parse import urlencode
 
+from markupsafe import Markup
+from pydantic import Field
 from starlette.responses import Response
 
-from est_alan_scheduler.web.api.endpoint import Input
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
+from est_alan_scheduler.schedules.describe import describe
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.api.endpoint import GivenMoment, Input
+from est_alan_scheduler.web.api.problems import refused
+from est_alan_scheduler.web.api.tasks import zone_name
+from est_alan_scheduler.web.page.drawing.axis import SCALES, Axis
+from est_alan_scheduler.web.page.drawing.timeline import (
+    Band,
+    Bar,
+    Lane,
+    SlotTick,
+    axis_drawing,
+    grid_drawing,
+    lane_drawing,
+)
+from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.timeline.bars import end_of, grouped, worst
+from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
+from est_alan_scheduler.web.page.timeline.lanes import LANES, chosen
+from est_alan_scheduler.web.page.timeline.past import PastRun, runs_of
+from est_alan_scheduler.web.page.timeline.plan import Plan, plan_of, plan_of_moments
+from est_alan_scheduler.web.page.timeline.titles import Titles
 from est_alan_scheduler.web.page.view import PageCall
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.sentences import in_words
+
+Span = Literal["hour", "day", "week"]
+
+_LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
+_PAST = 0.5
+"""How much of the length lies before the moment that is asked for; the whole length lies after it."""
+_EARLIEST, _LATEST = datetime(2, 1, 1), datetime(9998, 1, 1)
+_MOST_BARS, _MOST_SLOTS = 1_000, 1_440
+"""Of all lanes together, that of a drawing of 300 KB."""
 
 
 class TimelineQuery(Input):
-    """Which time."""
+    """Which time, which tasks, and which forecast."""
 
-    span: Literal["hour", "day", "week"] = "hour"
+    span: Span = "hour"
+    at: GivenMoment | None = None
+    """A third of the time lies before it; now by default."""
+    zone: str | None = Field(None, min_length=1, max_length=100)
+    forecast: Literal["schedules", "dependencies"] = "schedules"
+    show: Literal["all", "trouble"] = "all"
+    q: str | None = None
+    tag: str | None = None
+    page: int = Field(1, ge=1, le=1_000_000)
+
+
+@dataclass(frozen=True)
+class LaneRow:
+    """A lane with its label."""
+
+    task: Task
+    standing: str
+    drawing: Markup
+    summary: str
+    """The same in words."""
 
 
 def page(call: PageCall) -> Response:
     """Answer the timeline."""
-    return call.view.html("timeline.html", span=call.query.span)
+    return call.view.html("timeline.html", line=_Timeline(call), query=call.query, lengths=_LENGTHS, page_size=LANES)
+
+
+class _Timeline:
+    """What the template shows."""
+
+    def __init__(self, call: PageCall) -> None:
+        query, registry = call.query, call.registry
+        self._call, self._registry = call, registry
+        self.is_store_away = not _refreshed(registry)
+        self.now = to_utc(registry._now())
+        self.zone, self.zone_name = _zone_of(query.zone)
+        self.axis = _axis(query, self.now, self.zone)
+        self.titles = Titles(TRANSLATIONS[call.view.language], self.zone)
+        self.changes = [self.titles.change(change) for change in self.axis.changes()]
+        axis = self.axis
+        self.chosen = chosen(
+            registry,
+            axis.start,
+            axis.end,
+            text=query.q or None,
+            tag=query.tag or None,
+            only_trouble=query.show == "trouble",
+            page=query.page,
+            is_store_away=self.is_store_away,
+        )
+        self.forecast = Forecast()
+        if query.forecast == "dependencies" and axis.end > self.now:
+            self.forecast = forecast_of(registry, axis.end)
+        self.rows = self._rows()
+
+    @property
+    def axis_drawing(self) -> Markup:
+        """The labels of the axis."""
+        label = self.titles.texts.gettext("now")
+        return axis_drawing(self.axis, SCALES[self._call.query.span], self.now, label, self.titles.tick)
+
+    @property
+    def grid_drawing(self) -> Markup:
+        """What is behind the lanes."""
+        title = self.titles.texts.gettext("The forecast ends here.")
+        scale = SCALES[self._call.query.span]
+        return grid_drawing(self.axis, scale, self.now, self.titles.change, self.forecast.until, title)
+
+    def link_to(self, steps: int) -> str:
+        """Return the link to an earlier time or to a later one."""
+        query = self._call.query
+        pivot = self.axis.start + _PAST * _LENGTHS[query.span] + steps * _LENGTHS[query.span]
+        at = min(max(pivot, _EARLIEST), _LATEST)
+        return self._call.view.link(at=f"{at:%Y-%m-%dT%H:%M:%SZ}".rjust(20, "0"), page=None)
+
+    def moment(self, at: datetime) -> datetime:
+        """Return an instant as the page shows moments."""
+        return self.zone.show(at) if self.zone is not LOCAL else LOCAL.from_utc(at)
+
+    def _rows(self) -> list[LaneRow]:
+        tasks, axis = self.chosen.tasks, self.axis
+        earlier = (axis.end - axis.start) / 4  # for runs that take long
+        runs = {} if self.is_store_away else runs_of(self._registry, tasks, axis.start - earlier, axis.end)
+        lanes = max(len(tasks), 1)
+        most = min(_MOST_BARS // lanes, 40), min(_MOST_SLOTS // lanes, 60)
+        return [self._row(task, runs.get(task.id, []), *most) for task in tasks]
+
+    def _row(self, task: Task, runs: list[PastRun], most_bars: int, most_slots: int) -> LaneRow:
+        titles, axis, now = self.titles, self.axis, self.now
+        groups = grouped(runs, axis, most_bars)
+        bars = [Bar(group[0].start, end_of(group, now), worst(group), titles.runs(task, group, now)) for group in groups]
+        plan = self._plan(task, most_slots)
+        band = titles.band(task, in_words(describe(task), self._call.view.language), plan) if plan.spans else ""
+        lane = Lane(
+            "task?" + urlencode({"id": task.id}, errors="surrogatepass"),
+            bars,
+            [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
+            [Band(start, end, band) for start, end in plan.spans],
+            titles.slots(plan) if plan.spans else "",
+        )
+        stands = standing(task, self._registry._now(), self._registry.is_paused)
+        shown = [run for group in groups for run in group]
+        return LaneRow(task, stands, lane_drawing(lane, axis), titles.summary(shown, plan))
+
+    def _plan(self, task: Task, most: int) -> Plan:
+        axis = self.axis
+        if self._call.query.forecast == "schedules" or self.forecast.refusal is not None:
+            return plan_of(self._registry, task, axis.start, axis.end, most)
+        begin = max(axis.start, self.now)
+        moments = [at for at in self.forecast.moments.get(task.id, ()) if begin <= to_utc(at) <= axis.end]
+        return plan_of_moments(task, moments, self._registry._now(), axis.end, most)
+
+
+def _refreshed(registry: TaskRegistry) -> bool:
+    """Return whether the store has answered; without it, what the registry has in memory is shown."""
+    try:
+        registry.refresh()
+    except BackendUnavailableError:
+        return False
+    return True
+
+
+def _zone_of(name: str | None) -> tuple[Zone, str]:
+    if name is None:
+        return LOCAL, zone_name()
+    try:
+        return named(name), name
+    except (KeyError, ValueError, OSError):
+        raise refused([("zone", "there is no time zone of this name")]) from None
+
+
+def _axis(query: TimelineQuery, now: datetime, zone: Zone) -> Axis:
+    length = _LENGTHS[query.span]
+    pivot = now if query.at is None else min(max(to_utc(query.at), _EARLIEST), _LATEST)
+    return Axis(pivot - _PAST * length, pivot + length, zone)

@@ -1,0 +1,105 @@
+"""The runs of tasks within a time, from the store or from the memory of the registry: a bounded number."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task_registry import TaskRegistry
+
+_MOST_READ = 2_000
+"""Runs of all tasks, in one query."""
+_MOST_OF_TASK = 200
+"""Runs of each lane, if those of all tasks are too many."""
+_MOST_FAILURES = 500
+_MOST_SEARCHED = 20_000
+"""Runs in the memory of a registry that are looked through for failures."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastRun:
+    """A run that has begun."""
+
+    task_id: str
+    start: datetime
+    """Naive UTC, as `end`."""
+    end: datetime | None
+    """None: it runs still, or its end is not known."""
+    status: str
+    error: str | None
+
+
+def runs_of(
+    registry: TaskRegistry, tasks: Collection[Task], begin: datetime, end: datetime
+) -> dict[str, list[PastRun]]:
+    """Return the runs of these tasks that started from `begin` to `end`, in naive UTC, by the ids of the tasks.
+
+    Of a task with many runs, those are the newest ones.
+    """
+    found: dict[str, list[PastRun]] = {task.id: [] for task in tasks}
+    if registry.backend is None:
+        for task in tasks:
+            found[task.id] = [*_kept(task, begin, end, _MOST_OF_TASK)][::-1]
+        return found
+    since, before = begin.replace(tzinfo=UTC), _key(end)
+    runs = registry.history(since=since, limit=_MOST_READ, before=before)
+    if len(runs) == _MOST_READ:
+        of_tasks = [registry.history(task, since=since, limit=_MOST_OF_TASK, before=before) for task in tasks]
+        runs = [run for of_task in of_tasks for run in of_task]
+    for run in runs:
+        if run["task_id"] in found:
+            found[run["task_id"]].append(_past(run["task_id"], run))
+    return found
+
+
+def failures_of(registry: TaskRegistry, tasks: Iterable[Task], begin: datetime, end: datetime) -> list[PastRun]:
+    """Return the latest failed runs of these tasks that started from `begin` to `end`, in naive UTC.
+
+    `tasks` is only looked at if the registry has no backend: else the runs are those of all tasks.
+    """
+    if registry.backend is None:
+        return [*_search(tasks, begin, end)]
+    since = begin.replace(tzinfo=UTC)
+    runs = registry.history(status=TaskStatus.FAILED, since=since, limit=_MOST_FAILURES, before=_key(end))
+    return [_past(run["task_id"], run) for run in runs]
+
+
+def _key(end: datetime) -> Mapping[str, Any]:
+    """Return a key of the history before which all runs started before `end`."""
+    return {"run_at": end.replace(tzinfo=UTC), "task_id": "0", "epoch": 0}
+
+
+def _past(task_id: str, run: Mapping[str, Any]) -> PastRun:
+    end = run["finished_at"]
+    return PastRun(
+        task_id, to_utc(run["run_at"]), None if end is None else to_utc(end), str(run["status"]), run["error"]
+    )
+
+
+def _kept(task: Task, begin: datetime, end: datetime, most: int) -> Iterator[PastRun]:
+    """Yield the runs that a task has kept, the newest first, and the one in flight."""
+    last = task.last_run_at
+    if task.status is TaskStatus.RUNNING and last is not None and begin <= to_utc(last) < end:
+        yield PastRun(task.id, to_utc(last), None, TaskStatus.RUNNING.value, None)
+    for run in task.history[: -most - 1 : -1]:
+        start = to_utc(run["run_at"])
+        if start < begin:
+            return
+        if start < end:
+            yield _past(task.id, run)
+
+
+def _search(tasks: Iterable[Task], begin: datetime, end: datetime) -> Iterator[PastRun]:
+    left = _MOST_SEARCHED
+    for task in tasks:
+        last = task.last_run_at
+        if last is None or to_utc(last) < begin:
+            continue
+        for run in _kept(task, begin, end, left):
+            left -= 1
+            if run.status == TaskStatus.FAILED:
+                yield run
+        if left <= 0:
+            return

@@ -1,0 +1,122 @@
+"""The texts of the timeline: what the marks say when they are pointed at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from gettext import NullTranslations
+
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.zones import Zone
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.web.api.models import SlotModel
+from est_alan_scheduler.web.page.drawing.axis import Change, Tick
+from est_alan_scheduler.web.page.drawing.timeline import shift_text
+from est_alan_scheduler.web.page.timeline.bars import worst
+from est_alan_scheduler.web.page.timeline.past import PastRun
+from est_alan_scheduler.web.page.timeline.plan import Plan
+
+_LONGEST_NAME, _LONGEST_ERROR = 40, 80
+_ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"  # for texts from right to left
+
+
+@dataclass(frozen=True)
+class Titles:
+    """The texts in one language and in one zone."""
+
+    texts: NullTranslations
+    zone: Zone
+
+    def moment(self, at: datetime) -> str:
+        """Return a moment, in naive UTC, to the second."""
+        return f"{self.zone.from_utc(at):%m-%d %H:%M:%S}"
+
+    def day(self, day: date) -> str:
+        """Return a date with the day of its week."""
+        names = self.texts.gettext("Mon Tue Wed Thu Fri Sat Sun").split()
+        return f"{names[day.weekday()]} {day.month:02}-{day.day:02}"
+
+    def tick(self, tick: Tick) -> str:
+        """Return the label of a tick: a date where it begins, else a wall time."""
+        return self.day(tick.wall.date()) if tick.is_day else f"{tick.wall:%H:%M}"
+
+    def outcome(self, status: str) -> str:
+        """Return the word for an outcome."""
+        return self.texts.gettext(status)
+
+    def duration(self, length: timedelta) -> str:
+        """Return a length of time, with two units at most."""
+        _, seconds = self.texts.gettext, max(length.total_seconds(), 0.0)
+        if seconds < 60:
+            return _("%s s") % (f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}").rstrip("0").rstrip(".")
+        minutes, rest = divmod(round(seconds), 60)
+        if minutes < 60:
+            return _("%(min)s min %(s)s s") % {"min": minutes, "s": rest}
+        return _("%(h)s h %(min)s min") % {"h": minutes // 60, "min": minutes % 60}
+
+    def runs(self, task: Task, runs: Sequence[PastRun], now: datetime) -> str:
+        """Return what a bar says of its runs: when, with which outcome, how long, with which error."""
+        first, last = runs[0], runs[-1]
+        failed = [run for run in runs if run.status == "failed"]
+        if len(runs) == 1:
+            end = now if first.status == "running" else first.end
+            parts = [self.moment(first.start), self.outcome(first.status)]
+            parts += [] if end is None else [self.duration(end - first.start)]
+        else:
+            count = self.texts.ngettext("%(num)s run", "%(num)s runs", len(runs)) % {"num": len(runs)}
+            parts = [f"{self.moment(first.start)} \N{EN DASH} {self.moment(last.start)}", count]
+            if failed:
+                parts.append(self.failures(len(failed)))
+            else:
+                parts.append(self.outcome(worst(runs)))
+        if failed:
+            parts.append(shortened(failed[-1].error, _LONGEST_ERROR))
+        return self._said(task, parts)
+
+    def failures(self, number: int) -> str:
+        """Return a number of failures in words."""
+        return self.texts.ngettext("%(num)s failed", "%(num)s failed", number) % {"num": f"{number:,}"}
+
+    def slot(self, task: Task, slot: SlotModel) -> str:
+        """Return what a tick says of its slot."""
+        _ = self.texts.gettext
+        marks = {
+            "moved": _("its time is skipped on this date: it comes when the clock goes on"),
+            "merged": _("another slot of a time that is skipped comes together with it"),
+            "repeated": _("its time comes twice on this date: it counts once"),
+        }
+        return self._said(task, [self.moment(to_utc(slot.at)), marks[slot.mark] if slot.mark else _("to come")])
+
+    def slots(self, plan: Plan) -> str:
+        """Return how many slots a plan has, in words."""
+        if plan.number is None:
+            return self.texts.gettext("too many slots to count")
+        return self.texts.ngettext("%(num)s slot", "%(num)s slots", plan.number) % {"num": f"{plan.number:,}"}
+
+    def band(self, task: Task, schedule: str, plan: Plan) -> str:
+        """Return what a band says of its slots."""
+        return self._said(task, [schedule, self.slots(plan)])
+
+    def summary(self, runs: Sequence[PastRun], plan: Plan) -> str:
+        """Return a lane in words."""
+        failed = sum(run.status == "failed" for run in runs)
+        parts = [self.texts.ngettext("%(num)s run", "%(num)s runs", len(runs)) % {"num": len(runs)}]
+        parts += [self.failures(failed)] if failed else []
+        parts.append(self.slots(plan))
+        if plan.slots:
+            parts.append(self.texts.gettext("next at %s") % self.moment(to_utc(plan.slots[0].at)))
+        return ", ".join(parts)
+
+    def change(self, change: Change) -> str:
+        """Return a change of the clock as a sentence."""
+        text = self.texts.gettext("The clock is changed by %(shift)s: it shows %(wall)s from then on.")
+        return text % {"shift": shift_text(change.shift), "wall": f"{change.wall:%Y-%m-%d %H:%M}"}
+
+    @staticmethod
+    def _said(task: Task, parts: Sequence[str]) -> str:
+        return " · ".join([_ISOLATE + shortened(task.name, _LONGEST_NAME) + _END, *parts])
+
+
+def shortened(text: str | None, length: int) -> str:
+    """Return a text on one line, and not longer than that."""
+    line = " ".join((text or "")[: 4 * length].split())
+    return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
