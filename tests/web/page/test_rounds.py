@@ -114,8 +114,13 @@ def test_open_pages_share_an_answer_if_all_that_it_depends_on_is_equal(
     registry = TaskRegistry()
     registry.register(Task(id="a", every={"hours": 1}, func=jobs.add, args=(1, 2)))
     app = create_app(registry, auth=TOKEN)
-    made: list[bool] = []
-    monkeypatch.setattr(TaskRegistry, "is_paused", property(lambda _: bool(made.append(True))))
+    made: list[TaskRegistry] = []
+
+    def is_paused(asked: TaskRegistry) -> bool:
+        made.append(asked)
+        return False
+
+    monkeypatch.setattr(TaskRegistry, "is_paused", property(is_paused))
 
     async def ask(*each: dict[str, str]) -> list[httpx.Response]:
         transport = httpx.ASGITransport(app)

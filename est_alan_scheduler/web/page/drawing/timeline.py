@@ -148,9 +148,7 @@ def _tick_class(tick: Tick) -> str:
 
 def _line(name: str, place: float, title: str = "") -> Markup:
     told = Markup("<title>{}</title>").format(title) if title else ""
-    return Markup('<line class="{}" x1="{x}%" x2="{x}%" y1="0" y2="100%">{}</line>').format(
-        name, told, x=number(place)
-    )
+    return Markup('<line class="{}" x1="{x}%" x2="{x}%" y1="0" y2="100%">{}</line>').format(name, told, x=number(place))
 
 
 def _area(name: str, axis: Axis, start: datetime, end: datetime, title: str = "") -> Markup:
@@ -161,9 +159,7 @@ def _area(name: str, axis: Axis, start: datetime, end: datetime, title: str = ""
     )
 
 
-def axis_drawing(
-    axis: Axis, scale: Scale, now: datetime, now_label: str, tick_label: Callable[[Tick], str]
-) -> Markup:
+def axis_drawing(axis: Axis, scale: Scale, now: datetime, now_label: str, tick_label: Callable[[Tick], str]) -> Markup:
     """Return the labels of the axis: the wall times above; below them now, and changes of the clock."""
     labels = [
         _text(_label_class(tick), axis.place(tick.at), 15, tick_label(tick))

@@ -142,7 +142,9 @@ class _Timeline:
     def _row(self, task: Task, runs: list[PastRun], most_bars: int, most_slots: int) -> LaneRow:
         titles, axis, now = self.titles, self.axis, self.now
         groups = grouped(runs, axis, most_bars)
-        bars = [Bar(group[0].start, end_of(group, now), worst(group), titles.runs(task, group, now)) for group in groups]
+        bars = [
+            Bar(group[0].start, end_of(group, now), worst(group), titles.runs(task, group, now)) for group in groups
+        ]
         plan = self._plan(task, most_slots)
         band = titles.band(task, in_words(describe(task), self._call.view.language), plan) if plan.spans else ""
         lane = Lane(
