@@ -5,3 +5,4 @@ import "./live.js";
 import "./actions.js";
 import "./keys.js";
 import "./edit.js";
+import "./timeline.js";
