@@ -193,6 +193,14 @@ class RegistryQueries:
         if self._parts.session is not None:
             self._parts.session.registrations.check(task)
 
+    def _dependents(self, task_id: str) -> list[Task]:
+        """Return the tasks that name an id in `depends_on` or `after`; that costs no look at all the others."""
+        return self._reports.dependents(task_id)
+
+    def _managed_fields(self, task_id: str) -> list[str]:
+        """Return the fields of a task that were changed since code registered it, with a backend."""
+        return self._reports.managed_fields(task_id)
+
     def refresh(self, *ids: str | Task) -> None:
         """Read what other instances have changed in the backend, in one round trip; without a backend, do nothing.
 

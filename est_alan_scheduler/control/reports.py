@@ -132,10 +132,34 @@ class Reports:
             agenda.work_in(self._parts.hooks._now())
             pasts = [
                 Past(task.id, list(task.history), 0 if entry.counters is None else entry.counters.runs)
-                for task in list(agenda.store.values())
-                if (task_id is None or task.id == task_id) and (entry := agenda.entries.get(task.id)) is not None
+                for task in self._tasks(task_id)
+                if (entry := agenda.entries.get(task.id)) is not None
             ]
         return latest_runs(pasts, wanted, since, limit, key)
+
+    def _tasks(self, task_id: str | None) -> list[Task]:
+        """Return the task of an id, if there is one; all tasks without an id."""
+        store = self._parts.agenda.store
+        if task_id is None:
+            return list(store.values())
+        task = dict.get(store, task_id)
+        return [] if task is None else [task]
+
+    def dependents(self, task_id: str) -> list[Task]:
+        """Return the tasks that name an id in `depends_on` or `after`."""
+        with self._parts.lock, self._parts.agenda as agenda:
+            agenda.work_in(self._parts.hooks._now())
+            return agenda.dependents.of(task_id)
+
+    def managed_fields(self, task_id: str) -> list[str]:
+        """Return the fields that differ from what code registered last, because they were changed since."""
+        session = self._parts.session
+        row = None if session is None else session.records.row(task_id)
+        if row is None or row.definition.code is None:
+            return []
+        from est_alan_scheduler.cluster.codecs.definitions import differences
+
+        return differences(row.definition.code, row.definition.task)
 
     def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""

@@ -7,6 +7,7 @@ from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
+from est_alan_scheduler.web.page.screens.run_notes import RunNotes
 from est_alan_scheduler.web.threads import Threads
 
 _LENGTH = 32  # characters of a version, as those of a registry have
@@ -26,6 +27,8 @@ class Site:
         self._key = key or secrets.token_bytes()  # the secret behind the versions that are shown, if values are hidden
         self.feed = Feed(registry)
         """The stream of changes for clients."""
+        self.run_notes = RunNotes(registry)
+        """What the history leaves out of the runs of this process."""
         self.threads = Threads(20)
         """Those that answer requests."""
         self.probe_threads = Threads(10, queue_seconds=1.0)

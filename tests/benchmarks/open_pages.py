@@ -84,10 +84,9 @@ async def _clients(url: str, seconds: float) -> None:
             await asyncio.sleep(1.0 / _CLIENTS if number else 0)
     pages = sum(number for name, number in counts.items() if name.startswith("status"))
     statuses = ", ".join(f"{number:,} of {name}" for name, number in counts.items() if name.startswith("status"))
-    print(
-        f"  {_CLIENTS} clients: {statuses}; {pages / seconds:.0f} pages a second, {counts["milliseconds"] / pages:.0f} ms"
-        f" each, {counts['bytes'] / pages / 1e3:.0f} kB; {counts['messages'] / seconds / _CLIENTS:.1f} messages a second"
-    )
+    each = f"{counts['milliseconds'] / pages:.0f} ms and {counts['bytes'] / pages / 1e3:.0f} kB each"
+    messages = counts["messages"] / seconds
+    print(f"  {_CLIENTS} clients: {statuses}; {pages / seconds:.0f} pages and {messages:.1f} messages a second; {each}")
 
 
 def _fill(registry: TaskRegistry, lateness: Lateness) -> None:

@@ -32,25 +32,25 @@ def preview(call: Call) -> PreviewModel:
         task = call.registry.get(task_id)
         if task is not None:
             del given["id"]
-            return _of_change(call.site, task, given)
+            return preview_of_change(call.site, task, given)
     return _of_new(call.site, given)
 
 
 class _Draft(TaskRegistry):
     """A registry of one task, with the time and the defaults of another one."""
 
-    def __init__(self, registry: TaskRegistry) -> None:
+    def __init__(self, registry: TaskRegistry, now: datetime) -> None:
         super().__init__(defaults=registry.defaults)
-        self._begin = registry._now()
+        self._begin = now
 
     @override
     def _now(self) -> datetime:
         return self._begin
 
-    def plan(self, task: Task) -> PlanModel:
+    def plan(self, task: Task, limit: int = _SLOTS) -> PlanModel:
         """Return the next slots of the task, whether it is paused or not; requests and retries are no slots."""
         task._store({"paused": False, "run_requested": None, "retry_at": None})
-        slots = [run.at for run in self.upcoming(limit=_SLOTS)]
+        slots = [run.at for run in self.upcoming(limit=limit)]
         return PlanModel(
             schedule=describe(task),
             timezone=task.timezone or zone_name(),
@@ -67,7 +67,7 @@ def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
         task = Task(**given, func=_any_function)
     if site.registry.is_observer and is_unknown(task.func):
         task.__dict__["func"] = _any_function
-    draft = _Draft(site.registry)
+    draft = _Draft(site.registry, site.registry._now())
     draft.register(task)
     func = UnknownFunction("any") if task.func is _any_function else task.func  # by its name, it would be known here
     site.registry._check_sharing(task.model_copy(update={"id": task.id, "func": func}))
@@ -81,7 +81,8 @@ def _any_function(*_args: Any, **_kwargs: Any) -> None:
     """Stand for the function of a definition that names none yet."""
 
 
-def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
+def preview_of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
+    """Return what changes of a registered task mean."""
     registry = site.registry
     version, before = site.version(task), definition_of(registry, task)
     changes, changed = changes_of(site, task, given)
@@ -90,7 +91,8 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     refused = refusal_of_change(task, values, registry.store, (task.id,))
     if refused is not None:
         raise InvalidValueError(refused)
-    draft, copy = _draft_of(registry, task)
+    now = registry._now()  # for both plans, so that equal ones have equal slots
+    draft, copy = _draft_of(registry, task, now)
     draft.update(copy.id, **changes)
     after = definition_of(registry, copy)
     hidden = VALUES if site.hide_values else ()  # whether they really change would tell whether a guess is right
@@ -101,7 +103,7 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     ]
     if "paused" in changes:
         found.append(FieldChange(field="paused", old=task.paused, new=copy.paused))
-    former, unchanged = _draft_of(registry, task)
+    former, unchanged = _draft_of(registry, task, now)
     return PreviewModel(
         plan=draft.plan(copy),
         before=former.plan(unchanged),
@@ -111,9 +113,15 @@ def _of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel
     )
 
 
-def _draft_of(registry: TaskRegistry, task: Task) -> tuple[_Draft, Task]:
+def _draft_of(registry: TaskRegistry, task: Task, now: datetime) -> tuple[_Draft, Task]:
     """Return a copy of a registered task, with its runs so far, in a registry of its own."""
-    draft, copy = _Draft(registry), task.model_copy()
+    draft, copy = _Draft(registry, now), task.model_copy()
     draft.store[copy.id] = copy
     share_state(copy, task)
     return draft, copy
+
+
+def plan_of(registry: TaskRegistry, task: Task, limit: int) -> PlanModel:
+    """Return the next slots of a registered task, whether it is paused or not."""
+    draft, copy = _draft_of(registry, task, registry._now())
+    return draft.plan(copy, limit)

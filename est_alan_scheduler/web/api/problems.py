@@ -7,7 +7,13 @@ from http import HTTPStatus
 from pydantic import BaseModel, ValidationError
 from starlette.responses import JSONResponse, Response
 
-from est_alan_scheduler._support.errors import ConflictError, InvalidTypeError, InvalidValueError, WrongStateError
+from est_alan_scheduler._support.errors import (
+    ConflictError,
+    InvalidTypeError,
+    InvalidValueError,
+    MissingExtraError,
+    WrongStateError,
+)
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
@@ -87,7 +93,9 @@ def problem_of(error: Exception) -> Problem | None:
         return Problem(412, one_line(str(error)))
     if isinstance(error, WrongStateError):
         return Problem(409, one_line(str(error)))
-    if isinstance(error, InvalidValueError | InvalidTypeError):  # no others: their texts tell of the inside
+    if isinstance(
+        error, InvalidValueError | InvalidTypeError | MissingExtraError
+    ):  # no others: their texts tell of the inside
         return _of_text(one_line(str(error)))
     return None
 

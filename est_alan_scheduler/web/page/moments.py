@@ -1,5 +1,6 @@
 """Moments as the page shows them."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
@@ -15,9 +16,30 @@ def moment(at: datetime | None) -> Markup:
     """Return a moment for people: exact, with its offset; a script makes it relative. A naive one is local time."""
     if at is None:
         return Markup('<span class="none">{}</span>').format(NOTHING)
-    utc = to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
+    return _time(at, Markup(""))
+
+
+def since(at: datetime | None) -> Markup:
+    """Return the begin of something that goes on for people; a script writes how long it has gone on."""
+    return moment(None) if at is None else _time(at, Markup(" data-since"))
+
+
+def _time(at: datetime, attribute: Markup) -> Markup:
+    utc = utc_text(at)
     exact = exact_text(at)
-    return Markup('<time datetime="{}" data-exact="{}">{}</time>').format(utc, exact, exact)
+    return Markup('<time datetime="{}" data-exact="{}"{}>{}</time>').format(utc, exact, attribute, exact)
+
+
+def seconds(number: float | None) -> str:
+    """Return a time in seconds for people: to the millisecond, if it is short."""
+    if number is None:
+        return NOTHING
+    return f"{number * 1000:.0f} ms" if number < 0.9995 else f"{number:.1f} s"
+
+
+def utc_text(at: datetime) -> str:
+    """Return a moment as scripts read it."""
+    return to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")
 
 
 def exact_text(at: datetime) -> str:
@@ -26,3 +48,21 @@ def exact_text(at: datetime) -> str:
     wall, offset = text[:19].replace("T", " "), text[-6:]
     zone = at.tzinfo
     return f"{wall} {offset}" + (f" {zone.key}" if isinstance(zone, ZoneInfo) else "")
+
+
+def lasting(seconds: float | None, gettext: Callable[[str], str]) -> str:
+    """Return how long something lasts, in the two greatest units that matter."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 0.9995:
+        return gettext("%s ms") % f"{1_000 * seconds:.3g}"
+    if seconds < 59.95:
+        return gettext("%s s") % f"{seconds:.3g}"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return gettext("%s min") % minutes + (" " + gettext("%s s") % rest if rest else "")
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return gettext("%s h") % hours + (" " + gettext("%s min") % minutes if minutes else "")
+    days, hours = divmod(hours, 24)
+    return gettext("%s d") % f"{days:,}" + (" " + gettext("%s h") % hours if hours else "")

@@ -1,6 +1,7 @@
 """The pages: their table, and what answers their requests."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
@@ -13,6 +14,8 @@ from typing_extensions import override
 from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.problems import Problem, response_of
+from est_alan_scheduler.web.auth import Role
+from est_alan_scheduler.web.page.rounds import Rounds
 from est_alan_scheduler.web.page.screens import edit, instances, live, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
 from est_alan_scheduler.web.site import Site
@@ -25,7 +28,11 @@ MEDIA_TYPE = "text/html"
 PAGES = (
     Endpoint("GET", "/", tasks.page, "The tasks.", str, query=tasks.PageQuery, media_type=MEDIA_TYPE),
     Endpoint("GET", "/task", task.page, "A task.", str, query=task.TaskQuery, media_type=MEDIA_TYPE),
-    Endpoint("GET", "/edit", edit.page, "The editor of a task.", str, query=edit.EditQuery, media_type=MEDIA_TYPE),
+    Endpoint(
+        "GET", "/edit", edit.page, "The editor of a task.", str, Role.MANAGE, edit.EditQuery, media_type=MEDIA_TYPE
+    ),
+    Endpoint("POST", "/preview-html", edit.preview, "A preview.", str, Role.MANAGE, body=edit.Draft),
+    Endpoint("POST", "/save", edit.save, "Save a task.", edit.Saved, Role.MANAGE, body=edit.Save),
     Endpoint(
         "GET", "/timeline", timeline.page, "The timeline.", str, query=timeline.TimelineQuery, media_type=MEDIA_TYPE
     ),
@@ -41,6 +48,8 @@ class Pages(Dispatcher):
     def __init__(self, site: Site, endpoints: Sequence[Endpoint], takes_token: bool) -> None:
         super().__init__(site, endpoints)
         self._takes_token = takes_token
+        self._rounds = Rounds()
+        self._repeated = {endpoint.path for endpoint in endpoints if endpoint.media_type == MEDIA_TYPE}
 
     @override
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,6 +58,19 @@ class Pages(Dispatcher):
             await response(scope, receive, send)
             return
         await super().__call__(scope, receive, send)
+
+    @override
+    async def _respond(self, request: Request) -> Response:
+        """Answer a request; one by a page that is open, at the same time as other such requests for the same page."""
+        respond = partial(super()._respond, request)
+        scope = request.scope
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        if request.method != "GET" or "x-live" not in request.headers or path not in self._repeated:
+            return await respond()
+        view, accept = view_of(self.site, request), request.headers.get("accept", "")
+        role = scope.get("est_alan_scheduler.role"), scope.get("est_alan_scheduler.challenge") is None
+        seen = view.language, view.theme, view.may_manage, view.path, view.query
+        return await self._rounds.answer((role, seen, accept, scope.get("root_path", "")), respond)
 
     @override
     def call(self, request: Request, path: Mapping[str, str], query: Any, body: Any) -> PageCall:

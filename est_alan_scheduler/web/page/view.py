@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, Literal
 from urllib.parse import parse_qsl, urlencode
@@ -12,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.page.moments import moment
+from est_alan_scheduler.web.page.moments import lasting, moment, seconds, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
 from est_alan_scheduler.web.page.words.statuses import status_name
@@ -42,7 +43,8 @@ class View:
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
         text = templates(self.language).get_template(template).render(view=self, **values)
-        return HTMLResponse(text.encode("utf-8", "backslashreplace"), status)
+        whole = text.replace("\r", "&#13;")  # browsers take a carriage return for a line feed, also one in an id
+        return HTMLResponse(whole.encode("utf-8", "backslashreplace"), status)
 
     def link(self, **changes: str | None) -> str:
         """Return the URL of this page with other values in its query; None takes one out."""
@@ -59,6 +61,17 @@ class View:
     def is_paused(self) -> bool:
         """Whether all tasks are paused."""
         return self.site.registry.is_paused
+
+    @property
+    def is_store_lost(self) -> bool:
+        """Whether the store is out of reach: what the page shows may be old."""
+        session = self.site.registry._session
+        return session is not None and session.outage.is_on()
+
+    @property
+    def now(self) -> str:
+        """The time of this machine, for browsers whose clock is wrong."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @dataclass(frozen=True)
@@ -106,7 +119,9 @@ def templates(language: Language) -> Environment:
         auto_reload=False,
     )
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
-    environment.filters["moment"] = moment
+    environment.filters["utc"] = utc_text
+    environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
+    environment.filters |= {"moment": moment, "since": since, "seconds": seconds}
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment

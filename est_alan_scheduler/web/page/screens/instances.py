@@ -1,10 +1,111 @@
-"""The page of the instances that share the tasks."""
+"""The page of the instances that share the tasks: who is alive, what each runs, and how the store is."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Literal
 
 from starlette.responses import Response
 
+from est_alan_scheduler._support.text import shorten
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.control.health import Health
+from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.view import PageCall
+
+_MOST_RUNS = 500
+"""Runs in flight that are read."""
+_MOST_SHOWN = 20
+"""Runs that one instance shows."""
+
+Role = Literal["ticks", "stopped", "observes", "idle"]
+
+
+@dataclass
+class Run:
+    """A run in flight."""
+
+    task_id: str
+    name: str
+    began: datetime | None
+    attempt: int
+
+
+@dataclass
+class Instance:
+    """An instance, and what it runs."""
+
+    owner: str | None
+    """None without a backend: this process."""
+    is_this: bool
+    since: datetime | None = None
+    lease_until: datetime | None = None
+    """None if it has no lease, or if that has expired."""
+    runs: list[Run] = field(default_factory=list)
+
+    @property
+    def shown(self) -> list[Run]:
+        """The runs that are shown."""
+        return self.runs[:_MOST_SHOWN]
 
 
 def page(call: PageCall) -> Response:
     """Answer the page of the instances."""
-    return call.view.html("instances.html")
+    registry = call.registry
+    health = registry.health()
+    found = _instances(registry) if health.store is not False else None
+    return call.view.html(
+        "instances.html",
+        health=health,
+        role=_role(registry, health),
+        instances=found,
+        most=_MOST_RUNS,
+        store=None if registry._session is None else registry._session.backend.url,  # without its password
+        number=len(registry),
+        statistics=registry.statistics(),
+        version=import_module("est_alan_scheduler").__version__,  # by name: the root stands above all wings
+    )
+
+
+def _role(registry: TaskRegistry, health: Health) -> Role:
+    """Return what this process does about the tasks."""
+    if registry.is_observer:
+        return "observes"
+    return "idle" if health.loop is None else "ticks" if health.loop else "stopped"
+
+
+def _instances(registry: TaskRegistry) -> list[Instance] | None:
+    """Return the instances, those first that live, the oldest of them first; None if the store is out of reach."""
+    session = registry._session
+    if session is None:
+        return [Instance(None, True, runs=_own_runs(registry))]
+    own = session.lease.owner
+    try:
+        registry.refresh()
+        alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in registry.instances()]
+        runs = _runs_by_owner(registry)
+    except BackendUnavailableError:
+        return None
+    for instance in alive:
+        instance.runs = runs.pop(instance.owner, [])
+    return alive + [Instance(owner, owner == own, runs=left) for owner, left in sorted(runs.items())]
+
+
+def _runs_by_owner(registry: TaskRegistry) -> dict[str | None, list[Run]]:
+    runs: dict[str | None, list[Run]] = defaultdict(list)
+    for run in registry.history(status="running", limit=_MOST_RUNS):
+        task_id = run["task_id"]
+        runs[run["owner"]].append(Run(task_id, _name(registry, task_id), run["run_at"], run["attempt"]))
+    return runs
+
+
+def _own_runs(registry: TaskRegistry) -> list[Run]:
+    running = registry.select(status="running")[:_MOST_RUNS]
+    return [Run(task.id, _name(registry, task.id), task.last_run_at, task.attempt) for task in running]
+
+
+def _name(registry: TaskRegistry, task_id: str) -> str:
+    """Return the name of a task; its id if it is gone."""
+    task = registry.store.get(task_id)
+    return shorten(task_id if task is None else task.name)

@@ -1,12 +1,39 @@
-"""The page of one task."""
+"""The page of one task: how it stands, why it does not run now, what it has done, what comes."""
 
+import json
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from markupsafe import Markup
 from pydantic import Field
 from starlette.responses import Response
 
-from est_alan_scheduler.task import TaskStatus
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.backends.rows import DeadRunOutcome
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.web.api.endpoint import Input
+from est_alan_scheduler.web.api.models import VALUES, PlanModel, RunModel, TaskModel
+from est_alan_scheduler.web.api.preview import plan_of
+from est_alan_scheduler.web.api.problems import text_without_values
+from est_alan_scheduler.web.api.runs import TaskRunsQuery, page_of_runs
 from est_alan_scheduler.web.api.tasks import task_of
+from est_alan_scheduler.web.page.drawing.graph import graph
+from est_alan_scheduler.web.page.moments import NOTHING, exact_text
+from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
+from est_alan_scheduler.web.page.screens.run_notes import NOTHING_NOTED, traceback_of
+from est_alan_scheduler.web.page.screens.standing import standing
 from est_alan_scheduler.web.page.view import PageCall
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.statuses import status_name
+from est_alan_scheduler.web.site import Site
+
+_SLOTS = _RUNS = 20  # on one page
+_LONGEST = 2_000  # characters of a value
+_SHORT = 200  # characters of a name, of an id, and of a value in the table of runs
 
 
 class TaskQuery(Input):
@@ -17,7 +44,215 @@ class TaskQuery(Input):
     cursor: str | None = None
 
 
+class ShownRun(NamedTuple):
+    """A run, with what its history leaves out."""
+
+    run: RunModel
+    lateness: float | None
+    """Seconds from its slot to its start; None for a retry, and for a run without a slot."""
+    is_lost: bool
+    """Its instance has died, or has lost its lease."""
+    error: str
+    result: str
+    traceback: str | None
+    is_elsewhere: bool
+    """If it has a traceback, that is not known in this process."""
+
+
+class ShownRuns(NamedTuple):
+    """A page of runs."""
+
+    items: list[ShownRun]
+    next_cursor: str | None
+    has_owners: bool
+    """A backend tells which instance has made each run."""
+
+
+class ShownField(NamedTuple):
+    """A field of the definition."""
+
+    name: str
+    text: str | None
+    """None if it is hidden."""
+    is_managed: bool
+    """It was changed since code registered the task."""
+
+
 def page(call: PageCall) -> Response:
     """Answer the page of one task."""
-    call.registry.refresh(call.query.id)
-    return call.view.html("task.html", task=task_of(call.site, call.registry[call.query.id]))
+    task, is_read = _read(call)
+    site, registry, now = call.site, call.registry, call.registry._now()
+    shown, runs = task_of(site, task), _runs(call, task) if is_read else None
+    why = registry.why_not(task)
+    return call.view.html(
+        "task.html",
+        task=shown,
+        name=short(shown.name, _SHORT),
+        id=short(shown.id, _SHORT),
+        is_read=is_read,
+        standing=standing(task, now, registry.is_paused),
+        tags=[(short(tag, _SHORT), "./?" + urlencode({"tag": tag}, errors="surrogatepass")) for tag in task.tags],
+        edit="edit?" + urlencode({"id": task.id}, errors="surrogatepass"),
+        why=text_without_values(why) if site.hide_values else why,
+        zones=_in_zones(shown.next_run, shown.timezone),
+        result=None if site.hide_values or shown.last_success_at is None else short(_text(shown.result), _LONGEST),
+        error=short(shown.error_message or "", _LONGEST),
+        attempts=None if task.retry is None else task.retry.attempts,
+        traceback=_last_traceback(site, task),
+        last_run=_last_run(runs, task),
+        plan=(plan := plan_of(registry, task, _SLOTS)),
+        slots=_slots(plan, TRANSLATIONS[call.view.language].gettext),
+        runs=runs,
+        outcome=call.query.outcome,
+        is_first_page=call.query.cursor is None,
+        picture=_picture(call, task, now),
+        fields=list(_fields(site, task, shown)),
+    )
+
+
+def _read(call: PageCall) -> tuple[Task, bool]:
+    """Return the task, and whether the store has been read: in an outage, it is as it was before."""
+    registry, task_id, is_read = call.registry, call.query.id, True
+    try:
+        registry.refresh(task_id)
+    except BackendUnavailableError:
+        if task_id not in registry:
+            raise
+        is_read = False
+    return registry[task_id], is_read
+
+
+def _in_zones(at: datetime | None, zone: str) -> list[tuple[str, str]]:
+    """Return a moment in the zone of the task and in UTC, each with the name of the zone."""
+    if at is None:
+        return []
+    own, utc = exact_text(at).partition(f" {zone}")[0], exact_text(to_utc(at).replace(tzinfo=UTC))
+    return [("UTC", utc)] if zone.endswith("UTC") else [(zone, own), ("UTC", utc)]
+
+
+def _slots(plan: PlanModel, gettext: Callable[[str], str]) -> list[tuple[str, str | None]]:
+    """Return the slots of a plan as texts, each with its mark."""
+    days = (
+        gettext("Mon"),
+        gettext("Tue"),
+        gettext("Wed"),
+        gettext("Thu"),
+        gettext("Fri"),
+        gettext("Sat"),
+        gettext("Sun"),
+    )
+    return [(f"{days[slot.at.weekday()]} {exact_text(slot.at)[:26]}", slot.mark) for slot in plan.slots]
+
+
+# Runs.
+
+
+def _runs(call: PageCall, task: Task) -> ShownRuns | None:
+    """Return a page of the runs of the task; None if the store does not answer."""
+    query = TaskRunsQuery(status=call.query.outcome, cursor=call.query.cursor, limit=_RUNS)
+    with suppress(BackendUnavailableError):
+        found = page_of_runs(call.site, query, task.id)
+        shown = [_shown_run(call.site, task, run) for run in found.items]
+        return ShownRuns(shown, found.next_cursor, call.registry.backend is not None)
+    return None
+
+
+def _shown_run(site: Site, task: Task, run: RunModel) -> ShownRun:
+    note, is_lost = site.run_notes.of(task.id, run.run_at, run.attempt), _is_lost(run)
+    slot = run.slot or note.slot
+    late = None if slot is None or run.attempt > 1 else (to_utc(run.run_at) - to_utc(slot)).total_seconds()
+    if run.slot is None and late == 0:  # a note has the start in place of a slot if nothing was due
+        late = None
+    traceback = note.traceback
+    if traceback is None and run.error is not None and _is_last(task, run):
+        traceback = _last_traceback(site, task)
+    return ShownRun(
+        run,
+        None if late is None else max(late, 0.0),
+        is_lost,
+        short(run.error or "", _SHORT),
+        short(run.result or "", _SHORT),
+        traceback,
+        run.error is not None and traceback is None and note == NOTHING_NOTED and not is_lost,
+    )
+
+
+def _is_lost(run: RunModel) -> bool:
+    return run.owner is not None and run.error == DeadRunOutcome(run.task_id, run.epoch, run.owner).error
+
+
+def _is_last(task: Task, run: RunModel) -> bool:
+    """Return whether a run is the latest one of the task."""
+    start = task.last_run_at
+    return start is not None and to_utc(start) == to_utc(run.run_at) and task.attempt == run.attempt
+
+
+def _last_traceback(site: Site, task: Task) -> str | None:
+    """Return the traceback of the error that the task has; None if this process does not know it."""
+    error, start = task.error, task.last_run_at
+    if task.status is TaskStatus.FAILED and start is not None:
+        note = site.run_notes.of(task.id, start, task.attempt)
+        if note.traceback is not None:
+            return note.traceback
+    return None if error is None else traceback_of(error)
+
+
+def _last_run(runs: ShownRuns | None, task: Task) -> ShownRun | None:
+    """Return the latest run of the task, if it is among these runs."""
+    items = [] if runs is None else runs.items
+    return next((one for one in items if _is_last(task, one.run)), None)
+
+
+# Neighbours.
+
+
+def _picture(call: PageCall, task: Task, now: datetime) -> Markup | None:
+    """Return the graph of the tasks around this one; None if there are none."""
+    gettext = TRANSLATIONS[call.view.language].gettext
+
+    def words(state: str) -> str:
+        beside = {"missing": gettext("not registered"), "more": gettext("more")}
+        return beside.get(state) or status_name(state, gettext)
+
+    found = Neighbourhood(call.registry, task, now, words)
+    nodes = found.nodes()
+    if len(nodes) == 1 and not found.edges():
+        return None
+    return graph(nodes, found.edges(), gettext("Dependencies as a graph"))
+
+
+# The definition.
+
+
+def _fields(site: Site, task: Task, shown: TaskModel) -> Iterator[ShownField]:
+    """Yield the fields that differ from their defaults, or from what code registered."""
+    managed = site.registry._managed_fields(task.id)
+    for name, value in shown.definition.items():
+        is_managed = name in managed
+        if site.hide_values and name in VALUES:
+            yield ShownField(name, None, False)  # whether it differs might tell what it is
+        elif is_managed or not _is_default(task, name, value):
+            yield ShownField(name, short(_text(value), _LONGEST), is_managed)
+
+
+def _is_default(task: Task, name: str, value: Any) -> bool:
+    if name == "name":
+        return name not in task.__dict__  # it is that of the function
+    field = Task.model_fields[name]
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    return bool(value == (list(default) if isinstance(default, tuple) else default))
+
+
+# Texts.
+
+
+def _text(value: Any) -> str:
+    """Return a value as people read it: a text as it is, anything else as JSON."""
+    if value is None:
+        return NOTHING
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def short(text: str, length: int) -> str:
+    """Return a text of at most `length` characters, with an ellipsis if it was longer."""
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -76,7 +76,9 @@ class LaneRow:
 
 def page(call: PageCall) -> Response:
     """Answer the timeline."""
-    return call.view.html("timeline.html", line=_Timeline(call), query=call.query, shortened=shortened)
+    return call.view.html(
+        "timeline.html", line=_Timeline(call), query=call.query, shortened=shortened, link_of=_link_of
+    )
 
 
 class _Timeline:
@@ -155,7 +157,7 @@ class _Timeline:
         schedule = in_words(describe(task), self._call.view.language) if plan.spans else ""
         band = titles.band(task, schedule, plan)
         lane = Lane(
-            "task?" + urlencode({"id": task.id}, errors="surrogatepass"),
+            _link_of(task),
             bars,
             [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
             [Band(start, end, band) for start, end in plan.spans],
@@ -173,6 +175,10 @@ class _Timeline:
         moments = [at for at in self.forecast.moments.get(task.id, ()) if begin <= to_utc(at) <= axis.end]
         end = min(axis.end, self.forecast.until or axis.end)
         return plan_of_moments(task, moments, self._registry._now(), end, most)
+
+
+def _link_of(task: Task) -> str:
+    return "task?" + urlencode({"id": task.id}, errors="surrogatepass")
 
 
 def _refreshed(registry: TaskRegistry) -> bool:

@@ -1,1 +1,159 @@
 // The editor of a task, with its preview.
+
+import { fetchForm, merge, showConflict } from "./conflict.js";
+import { arrange, changed, clear, mark, read } from "./form.js";
+import { onFresh } from "./live.js";
+import { say } from "./messages.js";
+import { text } from "./texts.js";
+import { refreshTimes } from "./times.js";
+
+const DELAY = 300; // milliseconds from the last key until the preview is asked for
+const SAVED = "est-alan-scheduler-saved";
+
+const form = document.getElementById("edit");
+const preview = document.getElementById("preview");
+let loaded; // the texts of the form as the task has them
+let asked = ""; // the changes that the preview shows, or is asked for
+let timer;
+let isSaving = false;
+let isLeaving = false;
+
+if (form) start();
+if (sessionStorage.getItem(SAVED)) {
+  sessionStorage.removeItem(SAVED);
+  say(text("saved"), "success");
+}
+
+function start() {
+  form.reset(); // browsers keep what was typed before a reload; the version is that of now
+  arrange(form);
+  loaded = read(form);
+  form.addEventListener("input", follow);
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    save();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (!isLeaving && hasChanges()) event.preventDefault();
+  });
+  onFresh(noticeOthers);
+  ask();
+}
+
+function changes() {
+  return changed(loaded, read(form));
+}
+
+function hasChanges() {
+  return Object.keys(changes()).length > 0;
+}
+
+function follow() {
+  arrange(form);
+  enableSave();
+  clearTimeout(timer);
+  timer = setTimeout(ask, DELAY);
+}
+
+function enableSave(words) {
+  const isOpen = document.getElementById("conflict").hidden;
+  const has = hasChanges();
+  document.getElementById("save").disabled = isSaving || !has || !isOpen;
+  document.getElementById("save-why").textContent = words ?? (isOpen ? (has ? "" : text("unchanged")) : text("conflict"));
+}
+
+// Ask the server what the form means, unless it has answered that already.
+async function ask() {
+  const body = JSON.stringify({ id: form.dataset.id, changes: changes() });
+  if (body === asked) return;
+  asked = body;
+  preview.setAttribute("aria-busy", "true");
+  const { response, problem } = await post("preview-html", body);
+  if (asked !== body) return; // another one is on its way
+  preview.removeAttribute("aria-busy");
+  preview.classList.toggle("stale", Boolean(problem));
+  if (problem) {
+    asked = "";
+    tell(text("wrong", { count: mark(form, problem) }));
+    return;
+  }
+  clear(form);
+  preview.innerHTML = response; // escaped by its template
+  refreshTimes(preview);
+  tell(hasChanges() ? text("previewed", { schedule: preview.firstElementChild.dataset.summary }) : "");
+}
+
+// Say something to screen readers, if it is news.
+function tell(words) {
+  const state = document.getElementById("preview-state");
+  if (state.textContent !== words) state.textContent = words;
+}
+
+async function save() {
+  if (isSaving || !hasChanges() || !document.getElementById("conflict").hidden) return;
+  isSaving = true;
+  enableSave(text("saving"));
+  const body = JSON.stringify({ id: form.dataset.id, version: form.dataset.version, changes: changes() });
+  const { problem } = await post("save", body);
+  isSaving = false;
+  if (!problem) {
+    isLeaving = true;
+    sessionStorage.setItem(SAVED, "true");
+    location.assign(form.dataset.back);
+    return;
+  }
+  if (problem.status === 412) await resolve();
+  else refuse(problem);
+}
+
+function refuse(problem) {
+  mark(form, problem);
+  enableSave(text("unsaved"));
+  const first = form.querySelector("[aria-invalid]");
+  if (first) first.focus();
+  else document.getElementById("problems").scrollIntoView({ block: "nearest" });
+}
+
+// Show what others have changed meanwhile, and do what the user decides.
+async function resolve() {
+  const fresh = await fetchForm().catch(() => null);
+  if (!fresh) {
+    refuse({ detail: text("gone") });
+    return;
+  }
+  showConflict(form, loaded, fresh, (accepted) => {
+    if (!accepted) {
+      isLeaving = true;
+      location.reload();
+      return;
+    }
+    loaded = merge(form, loaded, accepted);
+    document.getElementById("meanwhile").hidden = true;
+    asked = "";
+    enableSave();
+    ask();
+    (document.querySelector("#save:enabled") ?? document.getElementById("main")).focus();
+  });
+  enableSave();
+}
+
+// Say quietly that the task is another one by now; the form stays as it is.
+function noticeOthers() {
+  const version = document.querySelector("#present [data-version]")?.dataset.version;
+  const notice = document.getElementById("meanwhile");
+  const isOther = Boolean(version) && version !== form.dataset.version;
+  if (isOther && !isSaving && notice.hidden) notice.textContent = text(hasChanges() ? "meanwhile" : "meanwhileUnchanged");
+  notice.hidden = !isOther || isSaving || isLeaving;
+}
+
+// Send JSON. Return the text of the answer, or the problem.
+async function post(path, body) {
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  try {
+    const answer = await fetch(path, { method: "POST", headers, body });
+    if (answer.ok) return { response: await answer.text() };
+    return { problem: await answer.json() };
+  } catch {
+    return { problem: { detail: text("unreachable") } };
+  }
+}

@@ -1,19 +1,222 @@
 // What changes is fetched anew. Parts of the page that have the attribute `data-live` and an id are replaced.
 
-const listeners = [];
+import { morph } from "./morph.js";
+import { text } from "./texts.js";
+import { noteServerTime, refreshTimes } from "./times.js";
 
-// Call `callback` each time after parts of the page were replaced.
+const AFTER_CHANGE = 150; // milliseconds until what has changed is fetched: several changes come at once
+const BETWEEN = 1000; // from one fetch to the next at least
+const SILENCE = 15_000; // after which the page is fetched though nothing has changed: time goes on, tasks get late
+const TRIES = [1000, 2000, 5000, 10_000]; // pauses before a stream is opened again that the server has refused
+const HIDDEN = 20_000; // after which a hidden page listens no more: browsers have few connections for a site
+const BACK = 4000; // for which a page says that it is connected again
+
+const pill = document.getElementById("live");
+const listeners = new Set();
+let source = null;
+let tries = 0;
+let isLost = false;
+let isRefused = false; // the server answers, but has no stream for us
+let problem = null; // why the page could not be fetched, in words
+let timer = null;
+let retryTimer = null;
+let hideTimer = null;
+let backTimer = null;
+let lastEnd = 0; // when the last fetch had ended, and how long to wait after it
+let pause = BETWEEN;
+let running = null;
+let waiting = null;
+let isLeaving = false;
+
+// Call `callback` each time after parts of the page were replaced; return what ends that.
 export function onFresh(callback) {
-  listeners.push(callback);
+  listeners.add(callback);
+  return () => listeners.delete(callback);
 }
 
-// Fetch this page anew, and replace what has changed in it.
-export async function refresh() {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const part of document.querySelectorAll("[data-live][id]")) {
-    const news = fresh.getElementById(part.id);
-    if (news && news.innerHTML !== part.innerHTML) part.innerHTML = news.innerHTML;
+// Fetch this page anew, and replace what has changed in it; return whether it worked. If it is being fetched already,
+// it is fetched once more: what has happened meanwhile has to be in it.
+export function refresh() {
+  if (!running) {
+    running = renew().finally(() => {
+      running = null;
+    });
+    return running;
   }
-  for (const listener of listeners) listener();
+  waiting ??= running.then(() => {
+    waiting = null;
+    return refresh();
+  });
+  return waiting;
+}
+
+async function renew() {
+  clearTimeout(timer);
+  const began = performance.now();
+  try {
+    const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (response.ok) {
+      noteServerTime(fresh.documentElement.dataset.now);
+      replace(fresh);
+      problem = null;
+    } else {
+      problem = response.status === 401 ? text("ended") : text("stale", { reason: reasonOf(fresh, response) });
+    }
+  } catch {
+    problem = text("lost");
+  }
+  lastEnd = performance.now();
+  pause = Math.max(BETWEEN, lastEnd - began, problem ? 5000 : 0);
+  show();
+  fetchAfter(problem ? 0 : silence());
+  return problem === null;
+}
+
+function reasonOf(fresh, response) {
+  return fresh.querySelector(".problem .detail")?.textContent.trim() || `${response.status} ${response.statusText}`;
+}
+
+// Replace the parts that are live.
+function replace(fresh) {
+  const kept = keepSelection();
+  const focused = document.activeElement;
+  const place = focused?.closest("[data-id]")?.dataset.id;
+  refreshTimes(fresh);
+  for (const part of document.querySelectorAll("[data-live][id]")) {
+    if (part.parentElement.closest("[data-live][id]")) continue; // it is replaced with the part around it
+    const news = fresh.getElementById(part.id);
+    if (news) morph(part, news);
+    else part.replaceChildren(); // there is nothing to say any more
+  }
+  refreshTimes();
+  restoreFocus(focused, place);
+  kept();
+  for (const listener of [...listeners]) listener();
+}
+
+// Keep what is selected; return what selects it again, as far as it is still there.
+function keepSelection() {
+  const selection = getSelection();
+  if (!selection || selection.isCollapsed) return () => {};
+  const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
+  return () => {
+    if (!anchorNode.isConnected || !focusNode.isConnected) return;
+    const within = (node, offset) => Math.min(offset, node.data?.length ?? node.childNodes.length);
+    const [start, end] = [within(anchorNode, anchorOffset), within(focusNode, focusOffset)];
+    if (selection.anchorNode === anchorNode && selection.anchorOffset === start && selection.focusOffset === end) return;
+    selection.setBaseAndExtent(anchorNode, start, focusNode, end);
+  };
+}
+
+// Focus what had the focus, or what stands in its place, or else the content.
+function restoreFocus(focused, place) {
+  if (!focused || focused === document.body || focused === document.activeElement) return;
+  if (focused.isConnected) {
+    focused.focus({ preventScroll: true }); // it was moved
+    return;
+  }
+  const row = place && document.querySelector(`[data-id="${CSS.escape(place)}"]`);
+  const same = focused.id ? document.getElementById(focused.id) : null;
+  const target = same ?? row?.querySelector("a, button") ?? document.getElementById("main");
+  target.focus({ preventScroll: true });
+}
+
+// Return after how long the page is fetched though nothing has changed; a part may say it in seconds by `data-every`.
+function silence() {
+  const given = [...document.querySelectorAll("[data-live][data-every]")].map((part) => 1000 * part.dataset.every);
+  return Math.min(SILENCE, ...given);
+}
+
+// Fetch the page after some time, and not too soon after the last time; a hidden page is fetched when it is seen again.
+function fetchAfter(milliseconds) {
+  const soonest = Math.max(performance.now() + milliseconds, lastEnd + pause);
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    if (!document.hidden) refresh();
+  }, soonest - performance.now());
+}
+
+function connect() {
+  clearTimeout(retryTimer);
+  source?.close();
+  source = new EventSource("live");
+  source.onopen = () => {
+    tries = 0;
+    const wasLost = isLost;
+    isLost = isRefused = false;
+    show();
+    if (wasLost) comeBack();
+  };
+  source.onerror = lose;
+  source.addEventListener("changed", () => fetchAfter(AFTER_CHANGE));
+  source.addEventListener("reset", () => fetchAfter(AFTER_CHANGE));
+}
+
+// The connection is lost. The browser tries again by itself, unless the server has refused: then it is up to us.
+function lose() {
+  if (isLeaving) return;
+  isLost = true;
+  show();
+  if (source.readyState !== EventSource.CLOSED) return;
+  clearTimeout(retryTimer);
+  retryTimer = setTimeout(async () => {
+    isRefused = await refresh();
+    if (isRefused) connect();
+    else lose();
+  }, TRIES[Math.min(tries++, TRIES.length - 1)]);
+}
+
+async function comeBack() {
+  if (!(await refresh())) return;
+  clearTimeout(backTimer);
+  backTimer = setTimeout(() => {
+    backTimer = null;
+    show();
+  }, BACK);
+  show();
+}
+
+// Say how it stands. The words are set only if they change, so that screen readers say them once.
+function show() {
+  const [state, words] =
+    problem !== null ? ["lost", problem]
+    : isLost && isRefused ? ["lost", text("slow")]
+    : isLost ? ["lost", text("lost")]
+    : backTimer ? ["back", text("back")]
+    : ["well", text("live")];
+  pill.hidden = false;
+  pill.className = `live ${state}`;
+  if (pill.textContent !== words) pill.textContent = words;
+}
+
+function noteVisibility() {
+  clearTimeout(hideTimer);
+  if (document.hidden) {
+    hideTimer = setTimeout(() => {
+      source.close();
+      source = null;
+      clearTimeout(retryTimer);
+    }, HIDDEN);
+    return;
+  }
+  if (!source) connect();
+  refresh();
+}
+
+if (pill) {
+  noteServerTime(document.documentElement.dataset.now);
+  connect();
+  fetchAfter(silence());
+  document.addEventListener("visibilitychange", noteVisibility);
+  addEventListener("pagehide", () => {
+    isLeaving = true;
+    source?.close();
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return; // the browser has kept the page, and shows it again
+    isLeaving = false;
+    connect();
+    refresh();
+  });
 }

@@ -3,6 +3,8 @@
 import "./times.js";
 import "./live.js";
 import "./actions.js";
+import "./pause.js";
 import "./keys.js";
 import "./edit.js";
+import "./task.js";
 import "./timeline.js";

@@ -1,8 +1,4 @@
-// The timeline: time goes on even if nothing happens, and the zone of this browser may be chosen.
-
-import { refresh } from "./live.js";
-
-const SECONDS = 20;
+// The timeline: the zone of this browser may be chosen.
 
 for (const part of document.querySelectorAll("[data-browser-zone]")) {
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -12,10 +8,4 @@ for (const part of document.querySelectorAll("[data-browser-zone]")) {
   url.searchParams.set("zone", zone);
   link.href = url.href;
   part.hidden = false;
-}
-
-if (document.getElementById("timeline")) {
-  setInterval(() => {
-    if (document.visibilityState === "visible") refresh().catch(() => {}); // a lost connection is told by live.js
-  }, 1000 * SECONDS);
 }

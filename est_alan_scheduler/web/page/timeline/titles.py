@@ -11,6 +11,7 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.models import SlotModel
 from est_alan_scheduler.web.page.drawing.axis import Change, Tick
 from est_alan_scheduler.web.page.drawing.timeline import shift_text
+from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.timeline.bars import worst
 from est_alan_scheduler.web.page.timeline.past import PastRun
 from est_alan_scheduler.web.page.timeline.plan import Plan
@@ -45,14 +46,8 @@ class Titles:
         return status_name(status, self.texts.gettext)
 
     def duration(self, length: timedelta) -> str:
-        """Return a length of time, with two units at most."""
-        _, seconds = self.texts.gettext, max(length.total_seconds(), 0.0)
-        if seconds < 60:
-            return _("%s s") % (f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}").rstrip("0").rstrip(".")
-        minutes, rest = divmod(round(seconds), 60)
-        if minutes < 60:
-            return _("%(min)s min %(s)s s") % {"min": minutes, "s": rest}
-        return _("%(h)s h %(min)s min") % {"h": minutes // 60, "min": minutes % 60}
+        """Return how long something lasts."""
+        return lasting(max(length.total_seconds(), 0.0), self.texts.gettext)
 
     def runs(self, task: Task, runs: Sequence[PastRun], now: datetime) -> str:
         """Return what a bar says of its runs: when, with which outcome, how long, with which error."""

@@ -1,0 +1,30 @@
+// Pause all, resume all: buttons with `data-pause-all="true"` or "false". A pause is asked back for in a dialog.
+
+import { refresh } from "./live.js";
+import { say } from "./messages.js";
+import { text } from "./texts.js";
+
+const dialog = document.getElementById("pause-dialog");
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-pause-all]");
+  if (!button) return;
+  if (button.dataset.pauseAll === "true" && dialog && !dialog.contains(button)) dialog.showModal();
+  else change(button);
+});
+
+async function change(button) {
+  const pauses = button.dataset.pauseAll === "true";
+  button.disabled = true;
+  try {
+    const response = await fetch(pauses ? "api/pause" : "api/resume", { method: "POST" });
+    if (!response.ok) throw new Error((await response.json()).detail);
+    say(text(pauses ? "paused_all" : "resumed_all"), pauses ? "info" : "success");
+  } catch (error) {
+    say(text("failed", { reason: error instanceof TypeError ? text("unreachable") : error.message }), "failed");
+  } finally {
+    button.disabled = false;
+    dialog?.close();
+  }
+  await refresh();
+}

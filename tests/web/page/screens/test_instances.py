@@ -1,0 +1,166 @@
+"""The page of the instances."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from est_alan_scheduler import Health, MemoryBackend, Task, TaskRegistry, __version__
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.web import Role
+from tests import jobs
+from tests.web.page.pages import Browser, Page
+
+
+def states(page: Page) -> list[str]:
+    return page.texts(".//p[@class='state good']") + page.texts(".//p[@class='state bad']")
+
+
+def owners(page: Page) -> list[str]:
+    return page.texts(".//ul[@class='instances']/li/div/h3")
+
+
+def watching(registry: TaskRegistry, found: list[Page], task_id: str = "watch") -> None:
+    """Register a task that looks at the page while it runs."""
+
+    def look() -> None:
+        found.append(Browser(registry).get("instances"))
+
+    registry.expose(look, "look")
+    registry.register(Task(id=task_id, name="The <b>watch</b>", every={"hours": 1}, func=look))
+
+
+def test_without_a_backend_it_is_this_process_and_what_it_runs() -> None:
+    registry, found = TaskRegistry(), list[Page]()
+    watching(registry, found)
+    registry.tick()
+    (page,) = found
+    assert owners(page) == ["This process"]
+    assert page.texts(".//ul[@class='running']/li/a") == ["The <b>watch</b>"]
+    assert page.one(".//ul[@class='running']/li/a").attrib["href"] == "task?id=watch"
+    assert page.one(".//ul[@class='running']//time").attrib["data-since"] == ""
+    assert "in the memory of this process" in page.html
+    after = Browser(registry).get("instances")
+    assert after.all(".//ul[@class='running']") == []
+    assert f"1 task · est-alan-scheduler {__version__}" in after.html
+    assert after.texts(".//dl[@class='counts']//dd")[:3] == ["1", "1", "0"]
+
+
+def test_with_a_backend_each_instance_has_its_lease_and_what_it_runs() -> None:
+    backend = MemoryBackend()
+    worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
+    found = list[Page]()
+
+    def look() -> None:
+        found.append(Browser(observer).get("instances"))
+
+    worker.expose(look, "look")
+    worker.register(Task(id="watch", every={"hours": 1}, func=look))
+    worker.tick()
+    (page,) = found
+    (instance,) = worker.instances()
+    assert owners(page) == [instance.owner]
+    assert page.texts(".//ul[@class='running']/li/a") == ["look"]
+    moments = [element.attrib["datetime"] for element in page.all(".//p[@class='lease']//time")]
+    assert [datetime.fromisoformat(text) for text in moments] == [
+        moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
+        for moment in (instance.since, instance.lease_until)
+    ]
+    assert page.texts(".//p[@class='state']")[0] == "Observes"
+    own = Browser(worker).get("instances")
+    assert own.texts(".//span[@class='tag']") == ["This process"]
+    worker.shutdown(0)
+
+
+def test_a_run_whose_instance_has_gone_is_shown_with_its_former_owner() -> None:
+    backend = MemoryBackend()
+    worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
+    found = list[Page]()
+
+    def look() -> None:
+        backend.leave(worker.instances()[0].owner)
+        found.append(Browser(observer).get("instances"))
+
+    worker.expose(look, "look")
+    worker.register(Task(id="watch", every={"hours": 1}, func=look))
+    worker.tick()
+    (page,) = found
+    assert page.texts(".//span[@class='status late']") == ["No lease"]
+    assert page.texts(".//ul[@class='running']/li/a") == ["look"]
+    worker.shutdown(0)
+
+
+@pytest.mark.parametrize(
+    ("health", "observe", "found"),
+    [
+        (Health(True, True), False, ["Answers", "Runs tasks"]),
+        (Health(None, True), False, ["Answers"]),
+        (Health(None, True), True, ["Answers"]),
+        (Health(False, True), False, ["Answers", "Its loop has stopped"]),
+        (Health(True, False), False, ["Runs tasks", "Out of reach"]),
+    ],
+)
+def test_health_is_told_in_words(
+    health: Health, observe: bool, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = TaskRegistry(backend=MemoryBackend(), observe=observe)
+    monkeypatch.setattr(registry, "health", lambda: health)
+    assert states(Browser(registry).get("instances")) == found
+
+
+def test_during_an_outage_the_page_answers_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone(MemoryBackend):
+        is_gone = False
+
+        def instances(self) -> list:  # type: ignore[type-arg]
+            if self.is_gone:
+                raise BackendUnavailableError("gone")
+            return super().instances()
+
+    backend = Gone()
+    registry = TaskRegistry(backend=backend)
+    registry.register(Task(id="a", every={"hours": 1}, func=jobs.add, args=(1, 2)))
+    registry.tick()
+    backend.is_gone = True
+    monkeypatch.setattr(registry, "health", lambda: Health(True, True))
+    page = Browser(registry).get("instances")
+    assert "nobody knows who is alive" in page.html
+    assert states(page) == ["Runs tasks", "Out of reach"]
+    backend.is_gone = False
+    registry.shutdown(0)
+
+
+def test_the_store_is_shown_without_its_password(tmp_path: object) -> None:
+    pytest.importorskip("sqlalchemy")
+    registry = TaskRegistry(backend=f"sqlite:///{tmp_path}/tasks.db")
+    assert f"sqlite:///{tmp_path}/tasks.db" in Browser(registry).get("instances").html
+    registry.shutdown(0)
+
+
+def test_who_may_manage_pauses_all_after_a_question() -> None:
+    registry = TaskRegistry()
+    page = Browser(registry).get("instances")
+    assert page.texts(".//div[@id='pause-all']/button") == ["Pause all…"]
+    assert page.one(".//dialog[@id='pause-dialog']//button[@data-pause-all='true']") is not None
+    registry.pause_all()
+    page = Browser(registry).get("instances", language="ko")
+    assert page.texts(".//div[@id='pause-all']/button") == ["모두 재개"]
+    assert page.texts(".//p[@class='banner']/strong") == ["모든 작업이 일시 중지되었습니다."]
+
+
+def test_who_may_only_read_sees_the_pause_and_no_button() -> None:
+    registry = TaskRegistry()
+    registry.pause_all()
+    page = Browser(registry, Role.READ).get("instances")
+    assert page.texts(".//p[@class='banner']/strong") == ["All tasks are paused."]
+    assert page.all(".//*[@data-pause-all]") == []
+    assert page.all(".//*[@id='pause-dialog']") == []
+
+
+def test_long_lists_of_runs_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = TaskRegistry()
+    for number in range(25):
+        registry.register(Task(id=f"t{number}", every={"hours": 1}, func=jobs.add, args=(1, 2), status="running"))
+    page = Browser(registry).get("instances")
+    assert page.texts(".//ul[@class='running']/li")[-1] == "and 5 more"
+    assert len(page.all(".//ul[@class='running']/li")) == 21
+    assert "25 runs in flight" in page.html

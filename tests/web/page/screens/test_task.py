@@ -1,0 +1,461 @@
+"""The page of one task."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from freezegun import freeze_time
+
+from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.backends.rows import DeadRunOutcome
+from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.page.moments import NOTHING
+from tests.web.page.pages import Browser, Page, text_of
+
+NOON = "2026-11-29 12:00:00"
+HOSTILE = "<script>alert(1)</script>\u202e\"'&{{ 7 }}" + "x" * 10_000
+
+
+@pytest.fixture(autouse=True)
+def utc(set_zone: Callable[[str], None]) -> None:
+    set_zone("UTC")
+
+
+def nothing() -> None:
+    pass
+
+
+def seven() -> int:
+    return 7
+
+
+def boom() -> None:
+    try:
+        raise KeyError("the cause")
+    except KeyError as error:
+        raise ValueError("boom") from error
+
+
+def page_of(registry: TaskRegistry, task_id: str = "job", role: Role = Role.MANAGE, **query: Any) -> Page:
+    options = {name: query.pop(name) for name in ("hide_values", "read_only") if name in query}
+    return Browser(registry, role, **options).get("task", id=task_id, **query)
+
+
+def facts(page: Page, region: str) -> dict[str, str]:
+    """Return what a list of terms says."""
+    rows = page.all(f".//*[@id='{region}']//dl/div")
+    return {text_of(row.find("dt")): text_of(row.find("dd")) for row in rows}  # type: ignore[arg-type]
+
+
+def rows(page: Page) -> list[list[str]]:
+    return [[text_of(cell) for cell in row.findall("td")] for row in page.all(".//table[@class='runs']/tbody/tr")]
+
+
+def follow(browser: Browser, link: str) -> Page:
+    parts = urlsplit(link)
+    query: dict[str, Any] = dict(parse_qsl(parts.query))
+    return browser.get(parts.path, **query)
+
+
+# The head.
+
+
+@freeze_time(NOON)
+def test_the_head_says_what_the_task_is() -> None:
+    registry = TaskRegistry()
+    task = registry.register(
+        Task(id="job", name="Load", func=nothing, every={"minutes": 5}, tags=("a b", "c"), description="Loads it.")
+    )
+    page = page_of(registry)
+    head = page.one(".//*[@data-id]")
+    assert {name: head.attrib[name] for name in head.attrib if name.startswith("data-")} == {
+        "data-id": "job",
+        "data-version": registry.version(task),
+        "data-runs": "0",
+        "data-status": "pending",
+    }
+    assert page.texts(".//h1") == ["Load"]
+    assert page.texts(".//div[@class='title']/span") == ["pending"]
+    assert page.texts(".//p[@class='about']") == ["Loads it."]
+    assert facts(page, "head") == {"Id": "job", "Schedule": "every 5 minutes", "Time zone": "UTC", "Tags": "a b c"}
+    assert [link.attrib["href"] for link in page.all(".//a[@class='tag']")] == ["./?tag=a+b", "./?tag=c"]
+    assert page.one(".//nav[@aria-label='Breadcrumb']/a").attrib["href"] == "./"
+
+
+def test_buttons_are_there_for_those_who_may_manage() -> None:
+    registry = TaskRegistry()
+    task = registry.register(Task(id="a&b", func=nothing, every={"minutes": 5}))
+
+    def buttons(**options: Any) -> list[str]:
+        found = page_of(registry, "a&b", **options).all(".//div[@class='actions']/*")
+        return [one.attrib.get("data-act") or one.attrib["href"] for one in found]
+
+    assert buttons() == ["run", "pause", "edit?id=a%26b", "remove"]
+    assert buttons(role=Role.READ) == buttons(read_only=True) == []
+    task.paused = True
+    assert buttons() == ["run", "resume", "edit?id=a%26b", "remove"]
+
+
+def test_an_unknown_id_is_told_as_a_page() -> None:
+    page = Browser(TaskRegistry()).get("task", id="nobody", status=404)
+    assert page.texts(".//h1") == ["404 Not Found"]
+
+
+# Why it does not run.
+
+
+@freeze_time(NOON)
+def test_why_is_told_with_the_next_run_in_the_zones_of_the_task_and_utc() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, at="23:00", timezone="Asia/Seoul"))
+    page = page_of(registry)
+    assert page.texts(".//*[@id='why']/h2") == ["Why it is not running now"]
+    assert page.texts(".//*[@id='why']/p") == [registry.why_not("job")]
+    assert facts(page, "why") == {
+        "Next run": "2026-11-29 23:00:00 +09:00 Asia/Seoul",
+        "Asia/Seoul": "2026-11-29 23:00:00 +09:00",
+        "UTC": "2026-11-29 14:00:00 +00:00",
+        "This browser": "",
+    }
+    assert page.one(".//*[@data-in-browser]").attrib["data-in-browser"] == "2026-11-29T14:00:00.000+00:00"
+
+
+def test_that_no_run_is_planned_is_told() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, manual=True))
+    page = page_of(registry)
+    assert page.texts(".//*[@id='why']/p")[1:] == ["No run is planned."]
+    assert page.texts(".//*[@id='slots']/p") == ["It has no slots: it runs only when somebody runs it."]
+
+
+# The last outcome.
+
+
+def test_a_task_that_has_never_run_says_so() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, every={"minutes": 5}))
+    page = page_of(registry)
+    assert page.texts(".//*[@id='outcome']/p") == ["It has never run."]
+    assert page.texts(".//*[@id='runs']/p") == ["There are no runs yet."]
+
+
+def test_the_outcome_of_a_success() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=seven, every={"minutes": 5}, misfires=3, misfired_at="2026-11-28 10:00"))
+    with freeze_time(NOON):
+        registry.tick()
+        page = page_of(registry)
+    moment = "2026-11-29 12:00:00 +00:00"
+    assert facts(page, "outcome") == {
+        "Result": "7",
+        "Attempt": "1",
+        "Last run": moment,
+        "Last success": moment,
+        "First run": moment,
+        "Runs": "1",
+        "Failures in a row": "0",
+        "Skipped slots": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
+    }
+
+
+def test_the_outcome_of_a_failure_has_the_traceback_with_its_cause_and_the_retry() -> None:
+    registry = TaskRegistry()
+    task = registry.register(
+        Task(id="job", func=boom, every={"hours": 1}, retry=Retry(max_retries=3, delay=90, jitter=0))
+    )
+    with freeze_time(NOON):
+        registry.tick()  # before there is a site
+        page = page_of(registry)
+    assert page.texts(".//p[@class='error']") == ["ValueError: boom"]
+    text = page.texts(".//details[@id='last-traceback']/pre")[0]
+    assert "KeyError: 'the cause' The above exception was the direct cause" in text
+    assert text.endswith("ValueError: boom")
+    found = facts(page, "outcome")
+    assert (found["Attempt"], found["Retry"]) == ("1 of 4", "2026-11-29 12:01:30 +00:00")
+    assert page.texts(".//details[@id='run-1']/pre") == [text]
+    assert task.error is not None
+
+
+def test_a_traceback_that_is_not_here_is_told_once() -> None:
+    registry = TaskRegistry()
+    task = registry.register(Task(id="job", func=boom, every={"hours": 1}))
+    registry.tick()
+    task.error = ValueError("boom")
+    page = page_of(registry)
+    assert page.all(".//details") == []
+    assert page.texts(".//*[@id='outcome']/p")[1:] == ["The traceback is no longer here: the log has it."]
+    assert len(page.texts(".//*[@id='runs']/p")) == 1
+
+
+def test_a_requested_run_is_told() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, manual=True))
+    registry.run_now("job", force=True)
+    notes = page_of(registry).texts(".//*[@id='outcome']/p")
+    assert "A run is requested; it does not wait for dependencies." in notes
+
+
+# Slots.
+
+
+@freeze_time("2026-03-07 12:00:00")
+def test_the_next_twenty_slots_have_the_marks_of_clock_changes() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, cron="30 2 * * *", timezone="America/New_York", paused=True))
+    page = page_of(registry)
+    slots = page.texts(".//*[@id='slots']/ol/li")
+    assert len(slots) == 20
+    assert slots[:2] == ["Sun 2026-03-08 03:00:00 -04:00 moved", "Mon 2026-03-09 02:30:00 -04:00"]
+    notes = page.texts(".//*[@id='slots']/p")
+    assert notes == [
+        "Wall time in America/New_York. The task is paused: none of them starts before it is resumed.",
+        "moved The clock skips this time on that date: the run comes when the gap ends.",
+    ]
+
+
+# Runs.
+
+
+def test_runs_come_newest_first_with_their_lateness() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=seven, at="12:00"))
+    browser = Browser(registry)
+    for day, seconds in ((27, 3), (28, 90)):
+        with freeze_time(datetime(2026, 11, day, 12) + timedelta(seconds=seconds)):
+            registry.tick()
+    assert rows(browser.get("task", id="job")) == [
+        ["success", "2026-11-28 12:01:30 +00:00", "1", "1 min 30 s", "0 ms", "2", "7"],
+        ["success", "2026-11-27 12:00:03 +00:00", "1", "3 s", "0 ms", "1", "7"],
+    ]
+
+
+def test_a_run_that_nothing_was_due_for_has_no_lateness() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=seven, manual=True))
+    browser = Browser(registry)
+    registry.run_now("job")
+    registry.tick()
+    assert [row[3] for row in rows(browser.get("task", id="job"))] == [NOTHING]
+
+
+def test_each_failed_run_of_this_process_has_its_traceback() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=boom, manual=True))
+    browser = Browser(registry)
+    for _ in range(3):
+        registry.run_now("job")
+        registry.tick()
+    page = browser.get("task", id="job")
+    keys = [one.attrib["id"] for one in page.all(".//table//details")]
+    assert keys == ["run-3", "run-2", "run-1"]
+    assert page.texts(".//*[@id='runs']/p") == []
+
+
+def test_runs_are_filtered_by_outcome_and_paged() -> None:
+    registry = TaskRegistry()
+    task = registry.register(Task(id="job", func=seven, manual=True))
+    for number in range(50):
+        task.func = boom if number % 10 == 0 else seven
+        registry.run_now("job")
+        registry.tick()
+    browser = Browser(registry)
+    seen: list[str] = []
+    link: str | None = "task?id=job&outcome=success"
+    while link is not None:
+        page = follow(browser, link)
+        seen += [row[5] for row in rows(page)]
+        links = {text_of(one): one.attrib["href"] for one in page.all(".//nav[@aria-label='Pages of runs']/a")}
+        link = links.get("Older runs")
+    assert seen == [str(number) for number in range(50, 0, -1) if number % 10 != 1]
+    assert page.one(".//nav[@aria-label='Runs by outcome']/a[@aria-current]").text == "success"
+    newest = follow(browser, links["Newest runs"])
+    assert rows(newest)[0][5] == "50"
+
+
+def test_a_cursor_that_is_none_is_refused() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=seven, manual=True))
+    Browser(registry).get("task", id="job", cursor="nonsense", status=422)
+
+
+# With a backend.
+
+
+@pytest.fixture
+def join(tmp_path: Path) -> Iterator[Callable[..., TaskRegistry]]:
+    """Return a function that makes registries on one database."""
+    made: list[TaskRegistry] = []
+
+    def make(**options: Any) -> TaskRegistry:
+        made.append(TaskRegistry(backend=f"sqlite:///{tmp_path / 'tasks.db'}", **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.configure(backend=None, observe=False)
+
+
+def test_an_observer_shows_runs_of_others_with_their_owner(join: Callable[..., TaskRegistry]) -> None:
+    worker, observer = join(), join(observe=True)
+    worker.register(Task(id="job", func=boom, every={"hours": 1}))
+    worker.tick()
+    (run,) = worker.history("job")
+    page = page_of(observer)
+    assert page.texts(".//th[@scope='col']") == [
+        *("Outcome", "Started", "Attempt", "Lateness", "Duration", "Epoch", "Owner", "Result or error")
+    ]
+    assert rows(page)[0][6:] == [run["owner"], "ValueError: boom"]
+    assert page.texts(".//*[@id='outcome']/p") == [
+        "ValueError: boom",
+        f"The traceback is not here: the instance {run['owner']} has made this run, and its log has it.",
+    ]
+    assert page_of(worker).texts(".//details[@id='run-1']/summary") == ["Traceback"]
+
+
+def test_lost_and_late_runs_are_marked(join: Callable[..., TaskRegistry]) -> None:
+    registry = join()
+    registry.register(Task(id="job", func=nothing, every={"hours": 1}))
+    registry.tick()
+    (run,) = registry.history("job")
+    session = registry._session
+    assert session is not None
+    owner = run["owner"]
+
+    def fake(text: str | None) -> list[dict[str, Any]]:
+        return [run | {"status": "failed", "error": text, "late": True}]
+
+    observer = join(observe=True)
+    marks = {}
+    for text in (DeadRunOutcome("job", 1, owner).error, "ValueError: boom"):
+        observer.history = lambda *_, text=text: fake(text)  # type: ignore[method-assign]
+        page = page_of(observer)
+        marks[text.partition(":")[0]] = page.texts(".//td/span[@class='tag mark']")
+    assert marks == {"lease expired": ["lost"], "ValueError": ["too late"]}
+
+
+def test_a_change_by_management_is_told(join: Callable[..., TaskRegistry]) -> None:
+    registry = join()
+    registry.register(Task(id="job", func=nothing, every={"hours": 1}, timeout=5))
+    registry.update("job", every={"hours": 2}, timeout=None)
+    found = facts(page_of(registry), "definition")
+    assert found["every"] == '{"hours": 2} differs from the code'
+    assert found["timeout"] == f"{NOTHING} differs from the code"
+    assert found["func"].endswith("test_task:nothing")
+
+
+def test_an_outage_shows_what_was_read_last(join: Callable[..., TaskRegistry], monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = join()
+    registry.register(Task(id="job", func=nothing, every={"hours": 1}))
+
+    def fail(*_: object, **__: object) -> None:
+        raise BackendUnavailableError("gone")
+
+    monkeypatch.setattr(registry, "refresh", fail)
+    monkeypatch.setattr(registry, "history", fail)
+    page = page_of(registry)
+    assert page.texts(".//*[@role='alert']") == ["The store is out of reach. What you see is as it was read last."]
+    assert page.texts(".//*[@id='runs']/p") == ["The runs cannot be read: the store is out of reach."]
+    Browser(registry).get("task", id="nobody", status=503)
+
+
+# Dependencies and the definition.
+
+
+def test_dependencies_are_a_graph_of_links() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="a", func=nothing, manual=True))
+    registry.register(Task(id="job", func=nothing, manual=True, depends_on=["a", "gone"]))
+    page = page_of(registry)
+    assert [link.attrib["href"] for link in page.all(".//svg//a")] == ["task?id=a"]
+    assert page.texts(".//text[@class='state']") == ["pending", "not registered", "pending"]
+    registry["job"].depends_on = []
+    assert page_of(registry).all(".//svg") == []
+
+
+def test_the_definition_has_the_fields_that_are_not_default() -> None:
+    registry = TaskRegistry()
+    task = registry.register(Task(id="job", func=print, args=(1, "é"), every={"hours": 1}, timeout=3))
+    assert facts(page_of(registry), "definition") == {
+        "every": '{"hours": 1}',
+        "func": "builtins:print",
+        "args": '[1, "é"]',
+        "timeout": "3",
+        "Runs here": "yes",
+        "Version": registry.version(task),
+    }
+
+
+# All of it.
+
+
+def test_values_are_hidden() -> None:
+    registry = TaskRegistry()
+    task = registry.register(Task(id="job", func=echo, args=("sesame",), every={"hours": 1}))
+    registry.tick()
+    page = page_of(registry, hide_values=True)
+    assert task.result == "sesame"
+    assert "sesame" not in page.html
+    assert facts(page, "outcome")["Result"] == "hidden"
+    assert [row[-1] for row in rows(page)] == ["hidden"]
+    found = facts(page, "definition")
+    assert (found["args"], found["kwargs"]) == ("hidden", "hidden")
+
+
+def echo(value: str) -> str:
+    return value
+
+
+def test_hostile_values_are_text_and_short() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id=HOSTILE, func=nothing, name=HOSTILE, manual=True))
+
+    def fail() -> None:
+        raise ValueError(HOSTILE + "\ud800")
+
+    registry.register(
+        Task(
+            id="job",
+            func=fail,
+            name=HOSTILE,
+            description=HOSTILE,
+            tags=(HOSTILE,),
+            kwargs={},
+            depends_on=[HOSTILE],
+            manual=True,
+        )
+    )
+    browser = Browser(registry)
+    registry.run_now("job", force=True)
+    registry.tick()
+    for task_id in ("job", HOSTILE):
+        page = browser.get("task", id=task_id)
+        assert "<script>alert" not in page.html
+        assert "{{ 7 }}" in page.html
+        assert len(page.html) < 200_000
+        scripts = [one.attrib.get("src") for one in page.all(".//script")]
+        assert scripts == ["static/page.js"]
+
+
+def test_korean_page() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=boom, every={"hours": 1}))
+    registry.tick()
+    page = page_of(registry, language="ko")
+    assert page.texts(".//h2")[1:] == ["마지막 결과", "다음 예정 시각", "실행 기록", "의존 관계", "정의"]
+    assert "Traceback" not in " ".join(page.texts(".//summary"))
+
+
+def test_each_part_that_changes_is_live() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=boom, every={"hours": 1}))
+    registry.tick()
+    page = page_of(registry)
+    live = [one.attrib["id"] for one in page.all(".//*[@data-live]")]
+    assert live == ["banner", "head", "why", "outcome", "slots", "runs", "graph", "definition"]
+    assert all(one.attrib.get("id") for one in page.all(".//details"))
+    ids = [one.attrib["id"] for one in page.root.iter() if "id" in one.attrib]
+    assert len(ids) == len(set(ids))
