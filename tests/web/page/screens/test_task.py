@@ -1,8 +1,7 @@
 """The page of one task."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -288,20 +287,6 @@ def test_a_cursor_that_is_none_is_refused() -> None:
 # With a backend.
 
 
-@pytest.fixture
-def join(tmp_path: Path) -> Iterator[Callable[..., TaskRegistry]]:
-    """Return a function that makes registries on one database."""
-    made: list[TaskRegistry] = []
-
-    def make(**options: Any) -> TaskRegistry:
-        made.append(TaskRegistry(backend=f"sqlite:///{tmp_path / 'tasks.db'}", **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.configure(backend=None, observe=False)
-
-
 def test_an_observer_shows_runs_of_others_with_their_owner(join: Callable[..., TaskRegistry]) -> None:
     worker, observer = join(), join(observe=True)
     worker.register(Task(id="job", func=boom, every={"hours": 1}))
@@ -407,6 +392,14 @@ def test_values_are_hidden() -> None:
     assert [row[-1] for row in rows(page)] == ["hidden"]
     found = facts(page, "definition")
     assert (found["args"], found["kwargs"]) == ("hidden", "hidden")
+
+
+def test_values_are_hidden_in_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, manual=True))
+    monkeypatch.setattr(registry, "why_not", lambda _: "cannot run here: kwargs hold 'sesame'")
+    assert "sesame" in page_of(registry).html
+    assert "sesame" not in page_of(registry, hide_values=True).html
 
 
 def echo(value: str) -> str:
