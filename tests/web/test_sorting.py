@@ -28,7 +28,7 @@ def some() -> Frozen:
     ]:
         last_run_at = None if last is None else START - last * MINUTE
         schedule = {"manual": True} if minutes is None else {"every": {"minutes": minutes}}
-        task = Task(id=task_id, name=name, func=work, last_run_at=last_run_at, **schedule)  # type: ignore[arg-type]
+        task = Task(id=task_id, name=name, func=work, last_run_at=last_run_at, **schedule)
         task.consecutive_failures = failures
         registry.register(task)
     return registry
