@@ -123,5 +123,5 @@ def _draft_of(registry: TaskRegistry, task: Task, now: datetime) -> tuple[_Draft
 
 def plan_of(registry: TaskRegistry, task: Task, limit: int) -> PlanModel:
     """Return the next slots of a registered task, whether it is paused or not."""
-    draft, copy = _draft_of(registry, task)
+    draft, copy = _draft_of(registry, task, registry._now())
     return draft.plan(copy, limit)

@@ -143,9 +143,7 @@ def permitted_simulation(registry: TaskRegistry, start: datetime, end: datetime,
     """Return what `simulated` does, unless there are too many tasks, or others simulate already: then it is refused."""
     number = len(registry)
     if number > MOST_SIMULATED:
-        detail = (
-            f"there are {number:,} tasks: a simulation over HTTP takes at most {MOST_SIMULATED:,}; call simulate()"
-        )
+        detail = f"there are {number:,} tasks: a simulation over HTTP takes at most {MOST_SIMULATED:,}; call simulate()"
         raise Problem(422, f"{detail} in a program of your own, or ask for /upcoming")
     if not _permits.acquire(timeout=_PERMIT_SECONDS):
         raise Problem(503, "others simulate already", headers={"Retry-After": "5"})

@@ -9,3 +9,4 @@ import "./pause.js";
 import "./keys.js";
 import "./edit.js";
 import "./task.js";
+import "./timeline.js";

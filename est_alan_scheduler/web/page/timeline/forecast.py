@@ -1,4 +1,4 @@
-"""The forecast with dependencies, by a simulation that is kept for a while: an open page asks for it again and again."""
+"""The forecast with dependencies, by a simulation kept for a while: an open page asks again and again."""
 
 import weakref
 from collections.abc import Mapping, Sequence
@@ -48,9 +48,7 @@ def forecast_of(registry: TaskRegistry, end: datetime) -> Forecast:
         return kept.forecast
     reserve = (end - now) / 50  # the end of an open page moves on
     try:
-        found = permitted_simulation(
-            registry, now.replace(tzinfo=UTC), (end + reserve).replace(tzinfo=UTC), _MOST_RUNS
-        )
+        found = permitted_simulation(registry, now.replace(tzinfo=UTC), (end + reserve).replace(tzinfo=UTC), _MOST_RUNS)
     except Problem:
         return Forecast(refusal="busy")
     moments: dict[str, list[datetime]] = {}

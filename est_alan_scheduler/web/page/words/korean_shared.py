@@ -1,0 +1,78 @@
+"""The Korean texts of all pages, by the English ones."""
+
+TEXTS = {
+    "Tasks": "작업",
+    "Skip to the content": "본문으로 건너뛰기",
+    "Pages": "페이지",
+    "Timeline": "타임라인",
+    "Instances": "인스턴스",
+    "Language and colours": "언어와 색상",
+    "System colours": "시스템 색상",
+    "Light": "밝게",
+    "Dark": "어둡게",
+    "Keys": "단축키",
+    "All tasks are paused.": "모든 작업이 일시 중지되었습니다.",
+    "Nothing starts until they are resumed.": "재개할 때까지 아무 작업도 시작되지 않습니다.",
+    "Resume all": "모두 재개",
+    "Pause all": "모두 일시 중지",
+    "Pause all tasks?": "모든 작업을 일시 중지할까요?",
+    "Nothing starts until they are resumed, on any instance. Runs that go on come to their end.": (
+        "재개할 때까지 어떤 인스턴스에서도 작업이 시작되지 않습니다. 진행 중인 실행은 끝까지 수행됩니다."
+    ),
+    "The store is out of reach.": "저장소에 연결할 수 없습니다.",
+    "What you see may be old, and nothing starts until it is back.": (
+        "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
+    ),
+    "Search": "검색",
+    "Next and previous row": "다음 행, 이전 행",
+    "Open the row": "행 열기",
+    "Choose the row": "행 선택",
+    "Run the task now": "작업 바로 실행",
+    "Pause the task, or resume it": "작업 일시 중지 또는 재개",
+    "Show these keys": "이 단축키 목록 표시",
+    "Close, or leave the field": "닫기 또는 입력란에서 나가기",
+    "Close": "닫기",
+    "The connection is lost. What you see may be old.": "연결이 끊어졌습니다. 표시된 내용이 최신이 아닐 수 있습니다.",
+    "Connected again. All is fresh.": "다시 연결되었습니다. 모두 최신 상태입니다.",
+    "It did not work: {reason}": "실패했습니다: {reason}",
+    "Live": "실시간",
+    "No live updates: too many pages are open. This one is renewed every 10 seconds.": (
+        "실시간 갱신 없음: 열린 페이지가 너무 많습니다. 이 페이지는 10초마다 갱신됩니다."
+    ),
+    "The page cannot be renewed: {reason}": "페이지를 갱신할 수 없습니다: {reason}",
+    "The session has ended. Load the page again to sign in.": (
+        "세션이 만료되었습니다. 페이지를 다시 불러와 로그인하십시오."
+    ),
+    "Close the message": "메시지 닫기",
+    "now": "지금",
+    "for {duration}": "{duration}째",
+    "All tasks are resumed.": "모든 작업이 재개되었습니다.",
+    "{name}: requested": "{name}: 실행 요청됨",
+    "{name}: running": "{name}: 실행 중",
+    "{name}: succeeded in {duration}": "{name}: {duration} 만에 성공",
+    "{name}: failed after {duration}: {error}": "{name}: {duration} 만에 실패: {error}",
+    "{name}: the task has been removed": "{name}: 작업이 삭제되었습니다",
+    "{name}: has not ended after 10 minutes. The page goes on showing it.": (
+        "{name}: 10분이 지나도 끝나지 않았습니다. 상태는 페이지에 계속 표시됩니다."
+    ),
+    "{all} requested, {success} succeeded, {failed} failed, {open} to come": (
+        "요청 {all}건: 성공 {success}, 실패 {failed}, 남음 {open}"
+    ),
+    "{all} requested, {success} succeeded, {failed} failed; {gone} removed, {open} have not ended": (
+        "요청 {all}건: 성공 {success}, 실패 {failed}, 삭제 {gone}, 끝나지 않음 {open}"
+    ),
+    "{all} requested, {success} succeeded, {failed} failed": "요청 {all}건: 성공 {success}, 실패 {failed}",
+    "The API": "API",
+    "pending": "대기",
+    "running": "실행 중",
+    "success": "성공",
+    "failed": "실패",
+    "paused": "일시 중지",
+    "retrying": "재시도 대기",
+    "late": "지연",
+    "%s ms": "%s ms",
+    "%s s": "%s초",
+    "%s min": "%s분",
+    "%s h": "%s시간",
+    "%s d": "%s일",
+}
