@@ -102,7 +102,7 @@ def test_the_last_thirty_runs_are_drawn_and_said() -> None:
     labels = [one.get("aria-label") for one in Browser(registry).get().all(".//svg[@class='sparkline']")]
     assert labels == ["30 runs, 2 failed", "1 run"]
     korean = [one.get("aria-label") for one in Browser(registry).get(language="ko").all(".//svg[@class='sparkline']")]
-    assert korean == ["실행 30회, 실패 2회", "실행 1회"]
+    assert korean == ["실행 30회, 실패 2건", "실행 1회"]
 
 
 def test_a_failed_task_shows_its_error_in_one_line() -> None:
