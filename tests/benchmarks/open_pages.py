@@ -77,7 +77,12 @@ async def _client(http: httpx.AsyncClient, end: float, counts: Counter[str]) -> 
         await asyncio.sleep(_AFTER_CHANGE)
         changed.clear()
         began = time.time()
-        answer = await http.get("", headers={"Accept": "text/html", "X-Live": "1"})
+        try:
+            answer = await http.get("", headers={"Accept": "text/html", "X-Live": "1"})
+        except httpx.TransportError:  # the server has closed a connection that was idle for 5 seconds
+            counts["connections anew"] += 1
+            changed.set()
+            continue
         taken = time.time() - began
         counts[f"status {answer.status_code}"] += 1
         counts["milliseconds"] += round(taken * 1e3)
