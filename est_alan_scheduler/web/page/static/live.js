@@ -16,6 +16,7 @@ const listeners = new Set();
 let source = null;
 let tries = 0;
 let isLost = false;
+let hasChanged = false; // since the last fetch began
 let isRefused = false; // the server answers, but has no stream for us
 let problem = null; // why the page could not be fetched, in words
 let timer = null;
@@ -52,6 +53,7 @@ export function refresh() {
 
 async function renew() {
   clearTimeout(timer);
+  hasChanged = false;
   const began = performance.now();
   try {
     const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
@@ -69,7 +71,7 @@ async function renew() {
   lastEnd = performance.now();
   pause = Math.max(BETWEEN, lastEnd - began, problem ? 5000 : 0);
   show();
-  fetchAfter(problem ? 0 : silence());
+  fetchAfter(problem || hasChanged ? 0 : silence());
   return problem === null;
 }
 
@@ -137,6 +139,11 @@ function fetchAfter(milliseconds) {
   }, soonest - performance.now());
 }
 
+function noteChange() {
+  hasChanged = true;
+  fetchAfter(AFTER_CHANGE);
+}
+
 function connect() {
   clearTimeout(retryTimer);
   source?.close();
@@ -149,8 +156,8 @@ function connect() {
     if (wasLost) comeBack();
   };
   source.onerror = lose;
-  source.addEventListener("changed", () => fetchAfter(AFTER_CHANGE));
-  source.addEventListener("reset", () => fetchAfter(AFTER_CHANGE));
+  source.addEventListener("changed", noteChange);
+  source.addEventListener("reset", noteChange);
 }
 
 // The connection is lost. The browser tries again by itself, unless the server has refused: then it is up to us.
@@ -179,6 +186,7 @@ async function comeBack() {
 
 // Say how it stands. The words are set only if they change, so that screen readers say them once.
 function show() {
+  if (!pill) return;
   const [state, words] =
     problem !== null ? ["lost", problem]
     : isLost && isRefused ? ["lost", text("slow")]

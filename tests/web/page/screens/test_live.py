@@ -15,6 +15,7 @@ from est_alan_scheduler.web.feed import Feed, Message
 from est_alan_scheduler.web.page.screens.live import MergedStream, merged
 from tests import jobs
 from tests.web.clients import READ, TOKEN, bearer
+from tests.web.page.pages import Browser
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,8 @@ def test_a_page_that_finds_too_many_listeners_is_told_so(client: httpx.Client, m
 
 def test_the_stream_needs_a_role(client: httpx.Client) -> None:
     assert client.get("live", headers={"Authorization": ""}).status_code == 401
+
+
+def test_the_page_of_a_problem_is_not_live(registry: TaskRegistry) -> None:
+    assert Browser(registry).get().one(".//*[@id='live']").attrib["role"] == "status"
+    assert Browser(registry, None).get(status=401).all(".//*[@id='live']") == []
