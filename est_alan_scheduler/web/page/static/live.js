@@ -1,8 +1,8 @@
-// What changes is fetched anew. Parts of the page that have the attribute `data-live` and an id are replaced.
+// What changes is fetched anew.
 
-import { morph } from "./morph.js";
+import { replaceParts } from "./parts.js";
 import { text } from "./texts.js";
-import { noteServerTime, refreshTimes } from "./times.js";
+import { noteServerTime } from "./times.js";
 
 const AFTER_CHANGE = 150; // milliseconds until what has changed is fetched: several changes come at once
 const BETWEEN = 1000; // from one fetch to the next at least
@@ -55,19 +55,14 @@ async function renew() {
   clearTimeout(timer);
   hasChanged = false;
   const began = performance.now();
+  let response, html;
   try {
-    const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (response.ok) {
-      noteServerTime(fresh.documentElement.dataset.now);
-      replace(fresh);
-      problem = null;
-    } else {
-      problem = response.status === 401 ? text("ended") : text("stale", { reason: reasonOf(fresh, response) });
-    }
+    response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
+    html = await response.text();
   } catch {
-    problem = text("lost");
+    response = null;
   }
+  problem = response ? take(response, new DOMParser().parseFromString(html, "text/html")) : text("lost");
   lastEnd = performance.now();
   pause = Math.max(BETWEEN, lastEnd - began, problem ? 5000 : 0);
   show();
@@ -75,53 +70,23 @@ async function renew() {
   return problem === null;
 }
 
-function reasonOf(fresh, response) {
-  return fresh.querySelector(".problem .detail")?.textContent.trim() || `${response.status} ${response.statusText}`;
-}
-
-// Replace the parts that are live.
-function replace(fresh) {
-  const kept = keepSelection();
-  const focused = document.activeElement;
-  const place = focused?.closest("[data-id]")?.dataset.id;
-  refreshTimes(fresh);
-  for (const part of document.querySelectorAll("[data-live][id]")) {
-    if (part.parentElement.closest("[data-live][id]")) continue; // it is replaced with the part around it
-    const news = fresh.getElementById(part.id);
-    if (news) morph(part, news);
-    else part.replaceChildren(); // there is nothing to say any more
+// Show what was fetched; return what is wrong with it, in words, or null.
+function take(response, fresh) {
+  if (response.status === 401) return text("ended");
+  if (!response.ok) {
+    const detail = fresh.querySelector(".problem .detail")?.textContent.trim();
+    return text("stale", { reason: detail || `${response.status} ${response.statusText}` });
   }
-  refreshTimes();
-  restoreFocus(focused, place);
-  kept();
-  for (const listener of [...listeners]) listener();
-}
-
-// Keep what is selected; return what selects it again, as far as it is still there.
-function keepSelection() {
-  const selection = getSelection();
-  if (!selection || selection.isCollapsed) return () => {};
-  const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
-  return () => {
-    if (!anchorNode.isConnected || !focusNode.isConnected) return;
-    const within = (node, offset) => Math.min(offset, node.data?.length ?? node.childNodes.length);
-    const [start, end] = [within(anchorNode, anchorOffset), within(focusNode, focusOffset)];
-    if (selection.anchorNode === anchorNode && selection.anchorOffset === start && selection.focusOffset === end) return;
-    selection.setBaseAndExtent(anchorNode, start, focusNode, end);
-  };
-}
-
-// Focus what had the focus, or what stands in its place, or else the content.
-function restoreFocus(focused, place) {
-  if (!focused || focused === document.body || focused === document.activeElement) return;
-  if (focused.isConnected) {
-    focused.focus({ preventScroll: true }); // it was moved
-    return;
+  noteServerTime(fresh.documentElement.dataset.now);
+  replaceParts(fresh);
+  for (const listener of [...listeners]) {
+    try {
+      listener();
+    } catch (error) {
+      reportError(error); // of one part of the page: the others still live
+    }
   }
-  const row = place && document.querySelector(`[data-id="${CSS.escape(place)}"]`);
-  const same = focused.id ? document.getElementById(focused.id) : null;
-  const target = same ?? row?.querySelector("a, button") ?? document.getElementById("main");
-  target.focus({ preventScroll: true });
+  return null;
 }
 
 // Return after how long the page is fetched though nothing has changed; a part may say it in seconds by `data-every`.
@@ -162,7 +127,7 @@ function connect() {
 
 // The connection is lost. The browser tries again by itself, unless the server has refused: then it is up to us.
 function lose() {
-  if (isLeaving) return;
+  if (isLeaving || !source) return;
   isLost = true;
   show();
   if (source.readyState !== EventSource.CLOSED) return;
