@@ -1,5 +1,7 @@
 """How one caller sees the page."""
 
+import time
+
 import pytest
 
 from est_alan_scheduler.web.page import view
@@ -12,6 +14,6 @@ def test_other_threads_go_on_now_and_then_while_a_page_is_rendered(
 ) -> None:
     found: list[float] = []
     monkeypatch.setattr(view, "_SLICE", seconds)
-    monkeypatch.setattr(view.time, "sleep", found.append)
+    monkeypatch.setattr(time, "sleep", found.append)
     assert list(considerate(iter("abc"))) == ["a", "b", "c"]
     assert found == pauses

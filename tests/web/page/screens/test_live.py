@@ -80,7 +80,10 @@ def lines_of(response: httpx.Response) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def test_a_page_is_told_what_changed_and_resumes_where_it_was(client: httpx.Client, registry: TaskRegistry) -> None:
+def test_a_page_is_told_what_changed_and_resumes_where_it_was(
+    client: httpx.Client, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_LINGER", 60.0)
     with client.stream("GET", "live") as response:
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         fields = lines_of(response)
@@ -97,6 +100,7 @@ def test_a_page_is_told_what_changed_and_resumes_where_it_was(client: httpx.Clie
     with client.stream("GET", "live", headers={"Last-Event-ID": "former-7"}) as response:
         found = dict(islice(lines_of(response), 5))
         assert (found["event"], found["data"]) == ("reset", "{}")
+    monkeypatch.setattr(feed, "_LINGER", 0.0)
 
 
 def test_changes_that_come_fast_are_one_message_after_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
