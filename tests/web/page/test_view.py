@@ -1,18 +1,19 @@
-"""The view: what it writes into pages."""
+"""How one caller sees the page."""
 
-from est_alan_scheduler import Task, TaskRegistry
-from tests.web.page.pages import Browser
+import time
 
+import pytest
 
-def test_an_id_with_a_carriage_return_is_in_the_page_as_it_is() -> None:
-    registry = TaskRegistry()
-    registry.register(Task(id="a\r\nb", func=int, every={"minutes": 5}))
-    page = Browser(registry).get()
-    assert 'data-id="a&#13;\nb"' in page.html
-    assert page.one(".//tr[@data-id]").get("data-id") == "a\r\nb"
+from est_alan_scheduler.web.page import view
+from est_alan_scheduler.web.page.view import considerate
 
 
-def test_half_a_pair_of_surrogates_is_escaped() -> None:
-    registry = TaskRegistry()
-    registry.register(Task(id="a", name="half \ud83d", func=int, every={"minutes": 5}))
-    assert r"half \ud83d" in Browser(registry).get().html
+@pytest.mark.parametrize(("seconds", "pauses"), [(-1.0, [0, 0, 0]), (60.0, [])], ids=["long", "short"])
+def test_other_threads_go_on_now_and_then_while_a_page_is_rendered(
+    seconds: float, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[float] = []
+    monkeypatch.setattr(view, "_SLICE", seconds)
+    monkeypatch.setattr(time, "sleep", found.append)
+    assert list(considerate(iter("abc"))) == ["a", "b", "c"]
+    assert found == pauses
