@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from est_alan_scheduler.web.page.moments import exact_text, lasting, moment, seconds, since
+from est_alan_scheduler.web.page.moments import exact_text, lasting, moment, since
 
 pytestmark = pytest.mark.zone
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -54,13 +54,6 @@ zones = st.sampled_from([None, SEOUL, ZoneInfo("America/New_York"), timezone(tim
 def test_every_moment_can_be_shown(at: datetime) -> None:
     assert moment(at).startswith("<time datetime=")
     assert " data-since>" in since(at)
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(None, "–"), (0, "0 ms"), (0.0126, "13 ms"), (0.9996, "1.0 s"), (75, "75.0 s")]
-)
-def test_seconds_are_told_to_the_millisecond_if_they_are_few(number: float | None, text: str) -> None:
-    assert seconds(number) == text
 
 
 @pytest.mark.parametrize(

@@ -21,13 +21,13 @@ class Scale:
     label: int
     """Between two labels."""
     sparse: int
-    """Between two labels where there is little room. More than a day: of every second day."""
+    """Between two labels where there is little room; perhaps several days."""
 
 
 SCALES: Mapping[str, Scale] = {
     "hour": Scale(line=5, label=10, sparse=30),
-    "day": Scale(line=60, label=180, sparse=360),
-    "week": Scale(line=360, label=1440, sparse=2880),
+    "day": Scale(line=60, label=180, sparse=720),
+    "week": Scale(line=360, label=1440, sparse=4320),
 }
 """By the span that is shown."""
 
@@ -96,7 +96,7 @@ class Axis:
         zone, begin = self.zone, self.zone.first_instant(midnight)
         if begin is None:
             return
-        is_sparse = scale.sparse <= 1440 or midnight.toordinal() % 2 == 0
+        is_sparse = midnight.toordinal() % max(scale.sparse // 1440, 1) == 0
         yield Tick(begin, zone.from_utc(begin).replace(fold=0), is_day=True, level=2 if is_sparse else 1)
         for minute in range(0, 1440, scale.line):
             wall = midnight + timedelta(minutes=minute)

@@ -1,7 +1,7 @@
 """The drawing of the timeline: an axis, a grid of lines behind the lanes, and for each lane its runs and its slots.
 
-Places are percents of the width and heights are pixels, so that a drawing fits any width and its texts stay readable.
-Colours and patterns come from the style sheet, by classes; the shapes `#mark-…` are in the page once.
+Places are percents of the width, so that a drawing fits any width and its texts stay readable. Heights, colours and
+patterns come from the style sheet, by classes; the shapes `#mark-…` are in the page once.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,11 +11,14 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from est_alan_scheduler.web.page.drawing.axis import Axis, Change, Scale, Tick
+from est_alan_scheduler.web.page.drawing.svg import joined, number
 
 LANE_HEIGHT = 28
 AXIS_HEIGHT = 40
-_EDGE = 2.5
-"""Percent: a label nearer to an end of the axis has no room."""
+_EDGE, _DAY_EDGE = 2.5, 6.0
+"""Percent: a label, or a longer one of a date, has no room nearer to an end of the axis."""
+_THIN = 0.1
+"""Percent: the least width, for a rectangle of none is not drawn."""
 _NEAR = 9.0
 """Percent: labels nearer to each other would overlap."""
 
@@ -61,14 +64,8 @@ class Lane:
     """A few words below the bands: how many slots they have."""
 
 
-def number(value: float) -> str:
-    """Return a number with two decimals at most."""
-    text = f"{value:.2f}".rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
 def shift_text(shift: timedelta) -> str:
-    """Return how far a clock goes forward: `+1 h`, `−30 min`."""
+    """Return how far a clock goes forward: `+1 h`, with a minus sign if it goes back."""
     sign = "\N{MINUS SIGN}" if shift < timedelta(0) else "+"
     minutes, seconds = divmod(round(abs(shift).total_seconds()), 60)
     if seconds:
@@ -83,19 +80,18 @@ def lane_drawing(lane: Lane, axis: Axis) -> Markup:
     parts += [_bar(bar, axis) for bar in lane.bars]
     if lane.note and lane.bands:
         x = min(axis.place(lane.bands[0].start), 75.0)  # as long as it is, it has room
-        parts.append(Markup('<text class="count" x="{}%" y="25">{}</text>').format(number(x), lane.note))
+        parts.append(Markup('<text class="count" x="{}%" y="25" dx="4">{}</text>').format(number(x), lane.note))
     return Markup(
         '<svg class="lane" width="100%" height="{}" aria-hidden="true"><a href="{}" tabindex="-1">{}</a></svg>'
-    ).format(LANE_HEIGHT, lane.href, Markup("").join(parts))
+    ).format(LANE_HEIGHT, lane.href, joined(parts))
 
 
 def _bar(bar: Bar, axis: Axis) -> Markup:
-    x = axis.place(bar.start)
-    width = max(axis.place(bar.end) - x, 0.0)
-    top, height = (4, 18) if bar.outcome == "failed" else (8, 11)
-    drawn = Markup(
-        '<rect class="bar {}" x="{}%" y="{}" width="{}%" height="{}" rx="1"><title>{}</title></rect>'
-    ).format(bar.outcome, number(x), top, number(width), height, bar.title)
+    x = min(axis.place(bar.start), 100 - _THIN)
+    width = max(axis.place(bar.end) - x, _THIN)
+    drawn = Markup('<rect class="bar {}" x="{}%" width="{}%"><title>{}</title></rect>').format(
+        bar.outcome, number(x), number(width), bar.title
+    )
     if bar.outcome == "failed":
         drawn += Markup('<use href="#mark-failed" x="{}%"/>').format(number(x))
     return drawn
@@ -103,18 +99,16 @@ def _bar(bar: Bar, axis: Axis) -> Markup:
 
 def _slot(slot: SlotTick, axis: Axis) -> Markup:
     x = number(axis.place(slot.at))
-    drawn = Markup('<rect class="slot" x="{}%" y="9" width="2" height="9"><title>{}</title></rect>').format(
-        x, slot.title
-    )
+    drawn = Markup('<rect class="slot" x="{}%"><title>{}</title></rect>').format(x, slot.title)
     if slot.mark is not None:
         drawn += Markup('<use href="#mark-{}" x="{}%"><title>{}</title></use>').format(slot.mark, x, slot.title)
     return drawn
 
 
 def _band(band: Band, axis: Axis) -> Markup:
-    x = axis.place(band.start)
-    return Markup('<rect class="band" x="{}%" y="9" width="{}%" height="7"><title>{}</title></rect>').format(
-        number(x), number(max(axis.place(band.end) - x, 0.0)), band.title
+    x = min(axis.place(band.start), 100 - _THIN)
+    return Markup('<rect class="band" x="{}%" width="{}%"><title>{}</title></rect>').format(
+        number(x), number(max(axis.place(band.end) - x, _THIN)), band.title
     )
 
 
@@ -137,9 +131,7 @@ def grid_drawing(
     parts += [_line("change", axis.place(change.at), change_title(change)) for change in axis.changes()]
     if axis.contains(now):
         parts.append(_line("now", axis.place(now)))
-    return Markup('<svg class="grid" width="100%" height="100%" aria-hidden="true">{}</svg>').format(
-        Markup("").join(parts)
-    )
+    return Markup('<svg class="grid" width="100%" height="100%" aria-hidden="true">{}</svg>').format(joined(parts))
 
 
 def _tick_class(tick: Tick) -> str:
@@ -173,12 +165,16 @@ def axis_drawing(axis: Axis, scale: Scale, now: datetime, now_label: str, tick_l
             labels.append(_text(name, place, 33, text))
             drawn.append(place)
     return Markup('<svg class="axis" width="100%" height="{}" aria-hidden="true">{}</svg>').format(
-        AXIS_HEIGHT, Markup("").join(labels)
+        AXIS_HEIGHT, joined(labels)
     )
 
 
 def _with_room(axis: Axis, ticks: Iterable[Tick]) -> list[Tick]:
-    return [tick for tick in ticks if tick.level and _EDGE <= axis.place(tick.at) <= 100 - _EDGE]
+    return [
+        tick
+        for tick in ticks
+        if tick.level and abs(axis.place(tick.at) - 50) <= 50 - (_DAY_EDGE if tick.is_day else _EDGE)
+    ]
 
 
 def _label_class(tick: Tick) -> str:

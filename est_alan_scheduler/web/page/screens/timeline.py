@@ -31,10 +31,10 @@ from est_alan_scheduler.web.page.drawing.timeline import (
 from est_alan_scheduler.web.page.screens.standing import standing
 from est_alan_scheduler.web.page.timeline.bars import end_of, grouped, worst
 from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
-from est_alan_scheduler.web.page.timeline.lanes import LANES, chosen
+from est_alan_scheduler.web.page.timeline.lanes import chosen
 from est_alan_scheduler.web.page.timeline.past import PastRun, runs_of
 from est_alan_scheduler.web.page.timeline.plan import Plan, plan_of, plan_of_moments
-from est_alan_scheduler.web.page.timeline.titles import Titles
+from est_alan_scheduler.web.page.timeline.titles import Titles, shortened
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -45,7 +45,7 @@ _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timede
 _PAST = 0.5
 """How much of the length lies before the moment that is asked for; the whole length lies after it."""
 _EARLIEST, _LATEST = datetime(2, 1, 1), datetime(9998, 1, 1)
-_MOST_BARS, _MOST_SLOTS = 1_000, 1_440
+_MOST_BARS, _MOST_SLOTS = 1_120, 1_920
 """Of all lanes together, that of a drawing of 300 KB."""
 
 
@@ -76,7 +76,9 @@ class LaneRow:
 
 def page(call: PageCall) -> Response:
     """Answer the timeline."""
-    return call.view.html("timeline.html", line=_Timeline(call), query=call.query, lengths=_LENGTHS, page_size=LANES)
+    return call.view.html(
+        "timeline.html", line=_Timeline(call), query=call.query, shortened=shortened, link_of=_link_of
+    )
 
 
 class _Timeline:
@@ -120,6 +122,12 @@ class _Timeline:
         scale = SCALES[self._call.query.span]
         return grid_drawing(self.axis, scale, self.now, self.titles.change, self.forecast.until, title)
 
+    @property
+    def trouble(self) -> str:
+        """What has failed and what is late, in words."""
+        kinds = [trouble.kind for trouble in self.chosen.troubles]
+        return self.titles.trouble(kinds.count("failed"), kinds.count("late"))
+
     def link_to(self, steps: int) -> str:
         """Return the link to an earlier time or to a later one."""
         query = self._call.query
@@ -146,13 +154,14 @@ class _Timeline:
             Bar(group[0].start, end_of(group, now), worst(group), titles.runs(task, group, now)) for group in groups
         ]
         plan = self._plan(task, most_slots)
-        band = titles.band(task, in_words(describe(task), self._call.view.language), plan) if plan.spans else ""
+        schedule = in_words(describe(task), self._call.view.language) if plan.spans else ""
+        band = titles.band(task, schedule, plan)
         lane = Lane(
-            "task?" + urlencode({"id": task.id}, errors="surrogatepass"),
+            _link_of(task),
             bars,
             [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
             [Band(start, end, band) for start, end in plan.spans],
-            titles.slots(plan) if plan.spans else "",
+            titles.note(schedule, plan) if plan.spans else "",
         )
         stands = standing(task, self._registry._now(), self._registry.is_paused)
         shown = [run for group in groups for run in group]
@@ -164,7 +173,12 @@ class _Timeline:
             return plan_of(self._registry, task, axis.start, axis.end, most)
         begin = max(axis.start, self.now)
         moments = [at for at in self.forecast.moments.get(task.id, ()) if begin <= to_utc(at) <= axis.end]
-        return plan_of_moments(task, moments, self._registry._now(), axis.end, most)
+        end = min(axis.end, self.forecast.until or axis.end)
+        return plan_of_moments(task, moments, self._registry._now(), end, most)
+
+
+def _link_of(task: Task) -> str:
+    return "task?" + urlencode({"id": task.id}, errors="surrogatepass")
 
 
 def _refreshed(registry: TaskRegistry) -> bool:

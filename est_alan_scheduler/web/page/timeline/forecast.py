@@ -1,4 +1,4 @@
-"""The forecast with dependencies, by a simulation that is kept for a while: an open page asks for it again and again."""
+"""The forecast with dependencies, by a simulation kept for a while: an open page asks again and again."""
 
 import weakref
 from collections.abc import Mapping, Sequence

@@ -11,11 +11,13 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.models import SlotModel
 from est_alan_scheduler.web.page.drawing.axis import Change, Tick
 from est_alan_scheduler.web.page.drawing.timeline import shift_text
+from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.timeline.bars import worst
 from est_alan_scheduler.web.page.timeline.past import PastRun
 from est_alan_scheduler.web.page.timeline.plan import Plan
+from est_alan_scheduler.web.page.words.statuses import status_name
 
-_LONGEST_NAME, _LONGEST_ERROR = 40, 80
+_LONGEST_NAME, _LONGEST_ERROR = 30, 80
 _ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"  # for texts from right to left
 
 
@@ -41,17 +43,11 @@ class Titles:
 
     def outcome(self, status: str) -> str:
         """Return the word for an outcome."""
-        return self.texts.gettext(status)
+        return status_name(status, self.texts.gettext)
 
     def duration(self, length: timedelta) -> str:
-        """Return a length of time, with two units at most."""
-        _, seconds = self.texts.gettext, max(length.total_seconds(), 0.0)
-        if seconds < 60:
-            return _("%s s") % (f"{seconds:.2f}" if seconds < 1 else f"{seconds:.1f}").rstrip("0").rstrip(".")
-        minutes, rest = divmod(round(seconds), 60)
-        if minutes < 60:
-            return _("%(min)s min %(s)s s") % {"min": minutes, "s": rest}
-        return _("%(h)s h %(min)s min") % {"h": minutes // 60, "min": minutes % 60}
+        """Return how long something lasts."""
+        return lasting(max(length.total_seconds(), 0.0), self.texts.gettext)
 
     def runs(self, task: Task, runs: Sequence[PastRun], now: datetime) -> str:
         """Return what a bar says of its runs: when, with which outcome, how long, with which error."""
@@ -76,6 +72,13 @@ class Titles:
         """Return a number of failures in words."""
         return self.texts.ngettext("%(num)s failed", "%(num)s failed", number) % {"num": f"{number:,}"}
 
+    def trouble(self, failed: int, late: int) -> str:
+        """Return how many tasks have failed and how many are late, in words."""
+        _, ngettext = self.texts.gettext, self.texts.ngettext
+        parts = [self.failures(failed)] if failed else []
+        parts += [ngettext("%(num)s late", "%(num)s late", late) % {"num": f"{late:,}"}] if late else []
+        return _("Trouble: %s") % ", ".join(parts) if parts else _("No trouble: nothing has failed, nothing is late")
+
     def slot(self, task: Task, slot: SlotModel) -> str:
         """Return what a tick says of its slot."""
         _ = self.texts.gettext
@@ -84,7 +87,7 @@ class Titles:
             "merged": _("another slot of a time that is skipped comes together with it"),
             "repeated": _("its time comes twice on this date: it counts once"),
         }
-        return self._said(task, [self.moment(to_utc(slot.at)), marks[slot.mark] if slot.mark else _("to come")])
+        return self._said(task, [self.moment(to_utc(slot.at)), *([marks[slot.mark]] if slot.mark else [])])
 
     def slots(self, plan: Plan) -> str:
         """Return how many slots a plan has, in words."""
@@ -92,9 +95,13 @@ class Titles:
             return self.texts.gettext("too many slots to count")
         return self.texts.ngettext("%(num)s slot", "%(num)s slots", plan.number) % {"num": f"{plan.number:,}"}
 
+    def note(self, schedule: str, plan: Plan) -> str:
+        """Return what is written below a band: `every 5 seconds, 12,096 slots`."""
+        return f"{shortened(schedule, _LONGEST_NAME)}, {self.slots(plan)}"
+
     def band(self, task: Task, schedule: str, plan: Plan) -> str:
         """Return what a band says of its slots."""
-        return self._said(task, [schedule, self.slots(plan)])
+        return self._said(task, [shortened(schedule, _LONGEST_ERROR), self.slots(plan)])
 
     def summary(self, runs: Sequence[PastRun], plan: Plan) -> str:
         """Return a lane in words."""
@@ -108,8 +115,13 @@ class Titles:
 
     def change(self, change: Change) -> str:
         """Return a change of the clock as a sentence."""
-        text = self.texts.gettext("The clock is changed by %(shift)s: it shows %(wall)s from then on.")
-        return text % {"shift": shift_text(change.shift), "wall": f"{change.wall:%Y-%m-%d %H:%M}"}
+        _ = self.texts.gettext
+        forward, back = (
+            _("The clock goes forward by %(shift)s, to %(wall)s."),
+            _("The clock goes back by %(shift)s, to %(wall)s."),
+        )
+        text = forward if change.shift > timedelta(0) else back
+        return text % {"shift": shift_text(change.shift)[1:], "wall": f"{change.wall:%Y-%m-%d %H:%M}"}
 
     @staticmethod
     def _said(task: Task, parts: Sequence[str]) -> str:

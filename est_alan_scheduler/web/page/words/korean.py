@@ -2,6 +2,20 @@
 
 from collections.abc import Mapping
 
-from est_alan_scheduler.web.page.words import korean_editor, korean_instances, korean_shared, korean_task
+from est_alan_scheduler.web.page.words import (
+    korean_editor,
+    korean_instances,
+    korean_shared,
+    korean_task,
+    korean_tasks,
+    korean_timeline,
+)
 
-KOREAN: Mapping[str, str] = korean_shared.TEXTS | korean_editor.TEXTS | korean_instances.TEXTS | korean_task.TEXTS
+KOREAN: Mapping[str, str] = (
+    korean_shared.TEXTS
+    | korean_editor.TEXTS
+    | korean_instances.TEXTS
+    | korean_task.TEXTS
+    | korean_tasks.TEXTS
+    | korean_timeline.TEXTS
+)
