@@ -14,12 +14,12 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Input, Limit
 from est_alan_scheduler.web.api.problems import refused, text_without_values
+from est_alan_scheduler.web.listing.sorting import Orders, Sort
 from est_alan_scheduler.web.page.census import Census, Counts
 from est_alan_scheduler.web.page.screens.rows import Rows, short
 from est_alan_scheduler.web.page.screens.standing import STANDINGS, standing
 from est_alan_scheduler.web.page.view import PageCall, View
 from est_alan_scheduler.web.site import Site
-from est_alan_scheduler.web.sorting import Orders, Sort
 
 _MANY = 10_000  # tasks, which take long to sort
 _MOST_UNRESOLVED = 20
