@@ -47,6 +47,7 @@ def test_a_fault_of_a_page_is_noted(body: str, fault: str, visit: Callable[..., 
                 break
             one.page.wait_for_timeout(50)
         assert any(fault in found for found in one.faults), one.faults
+        one.close()
         one.faults.clear()
 
 
@@ -56,3 +57,4 @@ def test_a_page_that_scrolls_sideways_or_hinders_people_fails(body: str, visit: 
         one = visit(url)
         with pytest.raises(AssertionError):
             one.check_page()
+        one.close()

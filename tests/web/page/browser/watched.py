@@ -5,12 +5,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Response
+from playwright.sync_api import Browser, Locator, Response, expect
 
 from tests.web.clients import MANAGE
 from tests.web.page.browser.looks import Look
 
-PATIENCE = 5_000  # milliseconds
+PATIENCE = 15_000  # milliseconds
+expect.set_options(timeout=PATIENCE)
 _TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => console.error(
   "the policy forbids", event.violatedDirective, event.blockedURI, event.sourceFile, event.lineNumber));
