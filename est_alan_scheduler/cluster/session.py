@@ -20,7 +20,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.changes.edits import Edits
 from est_alan_scheduler.cluster.claims import Claims
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
-from est_alan_scheduler.cluster.codecs.states import moment, run_dict
+from est_alan_scheduler.cluster.codecs.states import moment, past_of, run_dict
 from est_alan_scheduler.cluster.completer import RunCompleter
 from est_alan_scheduler.cluster.lease import Heartbeat, Instance, Lease, Outage
 from est_alan_scheduler.cluster.reaper import Reaper
@@ -346,6 +346,12 @@ class ClusterSession:
         start = None if since is None else to_instant(to_utc(since))
         runs = self.backend.history(task_id, status, start, limit, key)
         return [run_dict(run, self._agenda.store.get(run.task_id)) for run in runs]
+
+    def past(self, ids: Collection[str], limit: int) -> dict[str, list[dict[str, Any]]]:
+        """Return the latest finished runs of each of these tasks, at most `limit`, as in `Task.history`."""
+        self.outage.check()
+        found = self.backend.past(dict.fromkeys(filter(self.backend.can_hold, ids), limit))
+        return {key: [past_of(run, self._agenda.store.get(key)) for run in runs] for key, runs in found.items()}
 
 
 _sessions: "weakref.WeakSet[ClusterSession]" = weakref.WeakSet()

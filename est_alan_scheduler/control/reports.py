@@ -1,6 +1,6 @@
 """Reports on the tasks of a registry: why one does not run, what comes, what has run, how often."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import islice, takewhile
@@ -160,6 +160,16 @@ class Reports:
         from est_alan_scheduler.cluster.codecs.definitions import differences
 
         return differences(row.definition.code, row.definition.task)
+
+    def past(self, ids: Collection[str], limit: int) -> dict[str, list[dict[str, Any]]]:
+        """Return the latest finished runs of each of these tasks, at most `limit`, oldest first, as in `Task.history`.
+
+        Tasks without any may be left out. Raises `BackendUnavailableError`.
+        """
+        session, store = self._parts.session, self._parts.agenda.store
+        if session is not None:
+            return session.past(ids, limit)
+        return {task_id: task.history[-limit:] for task_id in ids if (task := store.get(task_id)) is not None}
 
     def statistics(self, which: str | Task | None) -> "Statistics":
         """Do what `TaskRegistry.statistics` says."""

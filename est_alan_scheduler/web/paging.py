@@ -15,7 +15,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 _STEP = 2_000
 """Tasks that are looked at in the order of ids before it is decided how to go on."""
 
-_LOOKUP_COST = 3
+LOOKUP_COST = 3
 """The cost of a lookup by id, relative to a step through the store in its own order, in which they lie in memory."""
 
 _sorted_ids: "weakref.WeakKeyDictionary[TaskRegistry, tuple[list[str], list[str]]]" = weakref.WeakKeyDictionary()
@@ -50,7 +50,7 @@ def page(
 
     Without a filter, or with one that most tasks pass, only about the tasks of one page are read.
     """
-    ids = _ids(registry)
+    ids = sorted_ids(registry)
     start = 0 if after is None else bisect_right(ids, after)
     is_chosen = selection(tag, status, text)
     if is_chosen is None:
@@ -73,7 +73,7 @@ def _chosen(
         if len(found) == number or at >= len(ids):
             return found
         expected = (at - start) / max(len(found), 1) * (number - len(found))  # looks to come, by those so far
-        if expected * _LOOKUP_COST > len(ids):
+        if expected * LOOKUP_COST > len(ids):
             break
     last = ids[at - 1]
     rest = (task for task in filter(is_chosen, registry) if task.id > last)
@@ -86,7 +86,7 @@ def _tasks(registry: TaskRegistry, ids: Iterable[str]) -> Iterator[Task]:
     return (task for task in map(store.get, ids) if task is not None)
 
 
-def _ids(registry: TaskRegistry) -> list[str]:
+def sorted_ids(registry: TaskRegistry) -> list[str]:
     """Return the ids of all tasks, sorted: anew if any has come or gone."""
     ids = list(registry.store)
     seen = _sorted_ids.get(registry)

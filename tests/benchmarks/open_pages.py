@@ -4,7 +4,8 @@
     python -m tests.benchmarks.open_pages --quick      15 seconds
 
 The clients live in a process of their own. Each does what `live.js` does: it listens to what changes, and fetches the
-first page anew at once, and then at most once a second. Before they come, the same loop runs without them: the floor.
+first page anew at once, and then at most once a second. Before they come, the same loop runs without them. A bare sleep
+in a third process shows at the same time how late the machine itself is.
 """
 
 import argparse
@@ -48,40 +49,59 @@ class Lateness:
         return median(found), quantiles(found, n=100, method="inclusive")[98], max(found)
 
 
-async def _client(url: str, end: float, counts: Counter[str]) -> None:
+def _sleep(seconds: float) -> None:
+    """Sleep a hundred times a second, and print how late that ends: the process of the floor."""
+    late, moment = Lateness(), time.time()
+    for _ in range(int(seconds * 100)):
+        moment += 0.01
+        time.sleep(max(0.0, moment - time.time()))
+        late.late.append((time.time() - moment) * 1e3)
+    p50, p99, most = late.take()
+    print(f"  {'bare sleep':10} {p50:>8.2f} {p99:>8.2f} {most:>8.2f}", flush=True)
+
+
+async def _client(http: httpx.AsyncClient, end: float, counts: Counter[str]) -> None:
     """Be one open page."""
     changed = asyncio.Event()
-    async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {_SECRET}"}, timeout=30) as http:
 
-        async def listen() -> None:
-            async with http.stream("GET", "live") as stream:
-                async for line in stream.aiter_lines():
-                    if line.startswith("event:"):
-                        counts["messages"] += 1
-                        changed.set()
+    async def listen() -> None:
+        async with http.stream("GET", "live") as stream:
+            async for line in stream.aiter_lines():
+                if line.startswith("event:"):
+                    counts["messages"] += 1
+                    changed.set()
 
-        listening = asyncio.ensure_future(listen())
-        while time.time() < end:
-            await changed.wait()
-            await asyncio.sleep(_AFTER_CHANGE)
-            changed.clear()
-            began = time.time()
-            answer = await http.get("", headers={"Accept": "text/html", "X-Live": "1"})
-            taken = time.time() - began
-            counts[f"status {answer.status_code}"] += 1
-            counts["milliseconds"] += round(taken * 1e3)
-            counts["bytes"] += len(answer.content)
-            await asyncio.sleep(max(_BETWEEN, taken))
-        listening.cancel()
+    listening = asyncio.ensure_future(listen())
+    while time.time() < end:
+        await changed.wait()
+        await asyncio.sleep(_AFTER_CHANGE)
+        changed.clear()
+        began = time.time()
+        answer = await http.get("", headers={"Accept": "text/html", "X-Live": "1"})
+        taken = time.time() - began
+        counts[f"status {answer.status_code}"] += 1
+        counts["milliseconds"] += round(taken * 1e3)
+        counts["bytes"] += len(answer.content)
+        await asyncio.sleep(max(_BETWEEN, taken))
+    listening.cancel()
 
 
 async def _clients(url: str, seconds: float) -> None:
+    """Be all of them; they open one after the other."""
     counts: Counter[str] = Counter()
     end = time.time() + seconds
-    async with asyncio.TaskGroup() as group:
-        for number in range(_CLIENTS):
-            group.create_task(_client(url, end, counts))
-            await asyncio.sleep(1.0 / _CLIENTS if number else 0)
+    async with (
+        httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {_SECRET}"},
+            timeout=30,
+            limits=httpx.Limits(max_connections=None),
+        ) as http,
+        asyncio.TaskGroup() as group,
+    ):
+        for _ in range(_CLIENTS):
+            group.create_task(_client(http, end, counts))
+            await asyncio.sleep(1.0 / _CLIENTS)
     pages = sum(number for name, number in counts.items() if name.startswith("status"))
     statuses = ", ".join(f"{number:,} of {name}" for name, number in counts.items() if name.startswith("status"))
     each = f"{counts['milliseconds'] / pages:.0f} ms and {counts['bytes'] / pages / 1e3:.0f} kB each"
@@ -122,16 +142,24 @@ def _rss() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def _started(*arguments: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-m", "tests.benchmarks.open_pages", *arguments])
+
+
 def main() -> int:
     """Return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.open_pages", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a first impression, and for CI")
     parser.add_argument("--minutes", type=float, default=5.0, help="how long the pages stay open")
     parser.add_argument("--clients-of", metavar="URL", help=argparse.SUPPRESS)  # this is the process of the clients
+    parser.add_argument("--sleep", type=float, help=argparse.SUPPRESS)  # this is the process of the floor
     options = parser.parse_args()
-    seconds = 8.0 if options.quick else options.minutes * 60
+    before, seconds = (2.0, 7.0) if options.quick else (20.0, options.minutes * 60)
     if options.clients_of:
         asyncio.run(_clients(options.clients_of, seconds))
+        return 0
+    if options.sleep:
+        _sleep(options.sleep)
         return 0
     lateness, registry = Lateness(), TaskRegistry()
     _fill(registry, lateness)
@@ -141,11 +169,11 @@ def main() -> int:
         time.sleep(1.5)
         lateness.late.clear()
         print("no page is open")
-        floor = _measured(3.0 if options.quick else 20.0, lateness)
+        with _started("--sleep", str(before)):
+            floor = _measured(before, lateness)
         print(f"{_CLIENTS} pages are open")
-        command = [sys.executable, "-m", "tests.benchmarks.open_pages", "--clients-of", server.url]
         length = ["--quick"] if options.quick else ["--minutes", str(options.minutes)]
-        with subprocess.Popen([*command, *length]) as clients:
+        with _started("--clients-of", server.url, *length) as clients, _started("--sleep", str(seconds)):
             found = _measured(seconds, lateness)
             if clients.wait():
                 return 1

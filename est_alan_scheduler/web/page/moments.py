@@ -30,13 +30,6 @@ def _time(at: datetime, attribute: Markup) -> Markup:
     return Markup('<time datetime="{}" data-exact="{}"{}>{}</time>').format(utc, exact, attribute, exact)
 
 
-def seconds(number: float | None) -> str:
-    """Return a time in seconds for people: to the millisecond, if it is short."""
-    if number is None:
-        return NOTHING
-    return f"{number * 1000:.0f} ms" if number < 0.9995 else f"{number:.1f} s"
-
-
 def utc_text(at: datetime) -> str:
     """Return a moment as scripts read it."""
     return to_utc(at).replace(tzinfo=UTC).isoformat(timespec="milliseconds")

@@ -1,6 +1,7 @@
 """The view: how one caller sees the page, and the templates that it is made of."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
@@ -11,9 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.page.moments import lasting, moment, seconds, since, utc_text
+from est_alan_scheduler.web.page.moments import lasting, moment, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
 from est_alan_scheduler.web.page.words.statuses import status_name
@@ -23,6 +25,7 @@ Theme = Literal["system", "light", "dark"]
 
 CHOICES: Mapping[str, tuple[str, ...]] = {"language": tuple(LANGUAGES), "theme": ("system", "light", "dark")}
 """What a caller may choose, by the parameter and the cookie that say it."""
+_SLICE = 0.001  # seconds for which a page is rendered at a stretch
 _COOKIE = "est_alan_scheduler_{}"
 
 
@@ -42,7 +45,7 @@ class View:
 
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
-        text = templates(self.language).get_template(template).render(view=self, **values)
+        text = "".join(_considerate(templates(self.language).get_template(template).generate(view=self, **values)))
         whole = text.replace("\r", "&#13;")  # browsers take a carriage return for a line feed, also one in an id
         return HTMLResponse(whole.encode("utf-8", "backslashreplace"), status)
 
@@ -79,6 +82,19 @@ class PageCall(Call):
     """A request of a page."""
 
     view: View = field(kw_only=True)
+
+
+def _considerate(parts: Iterator[str]) -> Iterator[str]:
+    """Yield the parts of a page, and let other threads go on now and then: a loop may have a run to start.
+
+    Python would let them wait for 5 ms.
+    """
+    end = monotonic() + _SLICE
+    for part in parts:
+        yield part
+        if monotonic() > end:
+            time.sleep(0)
+            end = monotonic() + _SLICE
 
 
 def view_of(site: Site, request: Request) -> View:
@@ -121,7 +137,7 @@ def templates(language: Language) -> Environment:
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
     environment.filters["utc"] = utc_text
     environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
-    environment.filters |= {"moment": moment, "since": since, "seconds": seconds}
+    environment.filters |= {"moment": moment, "since": since}
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment

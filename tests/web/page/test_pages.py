@@ -10,7 +10,7 @@ from tests.web.page.pages import Browser, Page
 def test_a_browser_gets_a_page_with_its_elements() -> None:
     registry = TaskRegistry()
     registry.register(Task(id="fetch", func=work, every={"minutes": 5}))
-    assert Browser(registry).get().texts(".//tbody/tr/th") == ["work"]
+    assert Browser(registry).get().texts(".//tbody/tr/th/a") == ["work"]
 
 
 @pytest.mark.parametrize("html", ["<p><b></p></b>", "<p>", "</p>", '<p id="a" id="b"></p>'])

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 200, 46
+WIDTH, HEIGHT = 192, 46
 """The size of a node."""
-GAP_X, GAP_Y = 56, 14
+GAP_X, GAP_Y = 44, 14
 """The space between two layers, and between two nodes of one."""
 MARGIN = 10
 _LOOP = 18  # the space below for edges that go back
-_LABEL_WIDTH = 20  # letters of a label; those of East Asia are as wide as two
+_LABEL_WIDTH = 19  # letters of a label; those of East Asia are as wide as two
 _TEXT_X = 30  # from the left side of a node, beside its shape
 _SWEEPS = 4
 

@@ -1,21 +1,22 @@
 """The editor of a task: its form, the preview of what is written in it, and what saves it."""
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
+from http import HTTPStatus
 from typing import Any, NamedTuple
 from zoneinfo import available_timezones
 
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.definitions import TaskChange
 from est_alan_scheduler.web.api.endpoint import Call, Input
 from est_alan_scheduler.web.api.models import FieldChange, PreviewModel, SlotModel, with_offset
 from est_alan_scheduler.web.api.preview import preview_of_change
-from est_alan_scheduler.web.api.problems import Problem
+from est_alan_scheduler.web.api.problems import Problem, problem_of, response_of, without_values
 from est_alan_scheduler.web.api.tasks import change_task, zone_name
 from est_alan_scheduler.web.page.form.controls import UNITS
 from est_alan_scheduler.web.page.form.task_form import changes_of_form, form_of
@@ -66,8 +67,8 @@ class ShownChange(NamedTuple):
 
     name: str
     part: str
-    old: str | None
-    new: str | None
+    old: Any
+    new: Any
 
 
 def page(call: PageCall) -> Response:
@@ -81,11 +82,27 @@ def page(call: PageCall) -> Response:
         units=UNITS,
         zones=_zones(),
         zone=task.timezone or zone_name(),
+        schedule=describe(task),
     )
 
 
 def preview(call: PageCall) -> Response:
-    """Answer what the texts in the form mean, as a part of the page."""
+    """Answer what the texts in the form mean, as a part of the page, or what is wrong with them.
+
+    The latter is an answer as good as any while somebody types, with the status 200: browsers log others as errors.
+    """
+    try:
+        return _preview(call)
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None or problem.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+            raise
+        response = response_of(without_values(problem) if call.site.hide_values else problem)
+        response.status_code = HTTPStatus.OK
+        return response
+
+
+def _preview(call: PageCall) -> Response:
     task = _found(call, call.body.id)
     found = preview_of_change(call.site, task, _changes(call, task).given())
     old = () if found.before is None else found.before.slots
@@ -143,22 +160,20 @@ def _shown_slots(slots: Sequence[SlotModel], others: Sequence[SlotModel]) -> lis
 
 def _parts(change: FieldChange) -> list[ShownChange]:
     """Return a change of a field; of each part of it that differs, if it has parts on both sides."""
-    if not (isinstance(change.old, dict) and isinstance(change.new, dict)) or change.field == "every":
-        return [ShownChange(change.field, "", _in_short(change.old), _in_short(change.new))]
-    names = [name for name in change.new if change.old.get(name) != change.new[name]]
-    return [
-        ShownChange(change.field, name, _in_short(change.old.get(name)), _in_short(change.new[name])) for name in names
-    ]
+    old, new = change.old, change.new
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return [ShownChange(change.field, "", _in_short(old), _in_short(new))]
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return [ShownChange(change.field, name, _in_short(old.get(name)), _in_short(new.get(name))) for name in names]
 
 
-def _in_short(value: Any) -> str | None:
-    """Return a value for people; None for nothing."""
+def _in_short(value: Any) -> Any:
+    """Return a text for people, one for each part of a dict; None for nothing, a bool as it is."""
     if value is None or value == [] or value == "":
         return None
-    if isinstance(value, list):
-        text = ", ".join(map(str, value))
-    elif isinstance(value, dict):
-        text = ", ".join(f"{name}: {_in_short(one)}" for name, one in value.items())
-    else:
-        text = value if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
+        return {name: _in_short(one) for name, one in value.items()}
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= _MOST else text[:_MOST] + "…"

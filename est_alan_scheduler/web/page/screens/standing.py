@@ -10,7 +10,8 @@ from est_alan_scheduler.task import Task, TaskStatus
 STANDINGS = ("failed", "late", "retrying", "running", "paused", "pending", "success")
 """All of them, those first that somebody should look at."""
 
-_PATIENCE = timedelta(seconds=10)  # so long a tick may take, and the news of a run on another instance
+PATIENCE = timedelta(seconds=10)
+"""A tick may take so long, and the news of a run on another instance."""
 
 
 def standing(task: Task, now: datetime, is_paused_all: bool = False) -> str:
@@ -33,6 +34,6 @@ def standing(task: Task, now: datetime, is_paused_all: bool = False) -> str:
 def _is_late(task: Task, now: datetime) -> bool:
     """Return whether a task has been due for long. A slot that misfired is skipped, and one at once has no moment."""
     due = planned_moment(task, now)
-    if due is None or due is AT_ONCE or to_utc(now) - due <= _PATIENCE:
+    if due is None or due is AT_ONCE or to_utc(now) - due <= PATIENCE:
         return False
     return is_due(task, now)

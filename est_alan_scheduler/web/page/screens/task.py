@@ -1,6 +1,7 @@
 """The page of one task: how it stands, why it does not run now, what it has done, what comes."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -33,6 +34,7 @@ from est_alan_scheduler.web.site import Site
 
 _SLOTS = _RUNS = 20  # on one page
 _LONGEST = 2_000  # characters of a value
+_SUBSECOND = re.compile(r"(?<= \d\d:\d\d:\d\d)\.\d{6}")  # of moments in sentences
 _SHORT = 200  # characters of a name, of an id, and of a value in the table of runs
 
 
@@ -83,13 +85,14 @@ def page(call: PageCall) -> Response:
     task, is_read = _read(call)
     site, registry, now = call.site, call.registry, call.registry._now()
     shown, runs = task_of(site, task), _runs(call, task) if is_read else None
-    why = registry.why_not(task)
+    why = _SUBSECOND.sub("", registry.why_not(task))
     return call.view.html(
         "task.html",
         task=shown,
         name=short(shown.name, _SHORT),
         id=short(shown.id, _SHORT),
         is_read=is_read,
+        is_observer=registry.is_observer,
         standing=standing(task, now, registry.is_paused),
         tags=[(short(tag, _SHORT), "./?" + urlencode({"tag": tag}, errors="surrogatepass")) for tag in task.tags],
         edit="edit?" + urlencode({"id": task.id}, errors="surrogatepass"),

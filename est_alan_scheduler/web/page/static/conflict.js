@@ -19,9 +19,9 @@ export function showConflict(form, loaded, fresh, apply) {
   const body = panel.querySelector("tbody");
   for (const field of new Set([...Object.keys(theirs), ...Object.keys(mine)])) {
     const now = field in theirs ? theirs[field] : loaded[field];
-    body.append(row(form, field, [inWords(form, field, loaded[field]), inWords(form, field, now), field in mine ? inWords(form, field, mine[field]) : text("untouched")]));
+    body.append(...rows(form, field, [loaded[field], now, mine[field]]));
   }
-  if (!body.children.length) body.closest(".wide").replaceWith(paragraph(text("elsewhere")));
+  if (!Object.keys(theirs).length) body.closest(".wide").before(paragraph(text("elsewhere")));
   panel.querySelector("[data-conflict=reload]").addEventListener("click", () => apply(null));
   panel.querySelector("[data-conflict=apply]").addEventListener("click", () => apply(fresh));
   panel.hidden = false;
@@ -40,11 +40,24 @@ export function merge(form, loaded, fresh) {
   return all;
 }
 
-function row(form, field, values) {
+// Return the rows of a field; of one with many parts, one for each that differs. The last texts are undefined if the
+// user has not changed the field.
+function rows(form, field, versions) {
+  const untouched = versions[2] === undefined;
+  const line = (label, values) => row(label, untouched ? [...values.slice(0, 2), text("untouched")] : values);
+  if ((field !== "retry" && field !== "every") || versions.some((texts) => texts && !Object.values(texts).some(Boolean))) {
+    return [line(labelOf(form, field), versions.map((texts) => inWords(form, field, texts)))];
+  }
+  const names = new Set(versions.flatMap((texts) => Object.keys(texts ?? {})));
+  const differ = [...names].filter((part) => new Set(versions.filter(Boolean).map((texts) => texts[part])).size > 1);
+  return differ.map((part) => line(`${labelOf(form, field)}: ${labelOf(form, `${field}.${part}`)}`, versions.map((texts) => texts?.[part] || text("none"))));
+}
+
+function row(label, values) {
   const line = document.createElement("tr");
   const head = document.createElement("th");
   head.scope = "row";
-  head.textContent = labelOf(form, field);
+  head.textContent = label;
   line.append(head, ...values.map((value) => {
     const cell = document.createElement("td");
     cell.dir = "auto";
@@ -63,10 +76,8 @@ function paragraph(words) {
 // Return the texts of a field as one.
 function inWords(form, field, texts = {}) {
   if (field === "kind") return form.querySelector(`[name=kind][value="${texts[""]}"]`)?.parentElement.textContent.trim() ?? text("none");
+  if (form.querySelector(`[type=checkbox][name="${field}"]`)) return text(texts[""] ? "yes" : "no");
   const filled = Object.entries(texts).filter(([, value]) => value);
-  if (!filled.length) return text("none");
-  if (field === "every") return filled.map(([unit, value]) => `${value} ${form.elements[`every.${unit}`].parentElement.textContent.trim()}`).join(" ");
-  if (field === "retry") return filled.filter(([part]) => part).map(([part, value]) => `${labelOf(form, `retry.${part}`)}: ${value}`).join("\n") || text("on");
-  if (texts[""] === "true") return text("on");
-  return filled.map(([, value]) => value).join(" ");
+  if (field === "every") return filled.map(([unit, value]) => `${labelOf(form, `every.${unit}`)}: ${value}`).join(", ") || text("none");
+  return filled.map(([, value]) => value).join(" ") || text("none");
 }

@@ -36,6 +36,9 @@ function start() {
   addEventListener("beforeunload", (event) => {
     if (!isLeaving && hasChanges()) event.preventDefault();
   });
+  addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload(); // somebody goes back to what was saved, or left
+  });
   onFresh(noticeOthers);
   ask();
 }
@@ -51,6 +54,7 @@ function hasChanges() {
 function follow() {
   arrange(form);
   enableSave();
+  noticeOthers();
   clearTimeout(timer);
   timer = setTimeout(ask, DELAY);
 }
@@ -64,28 +68,30 @@ function enableSave(words) {
 
 // Ask the server what the form means, unless it has answered that already.
 async function ask() {
-  const body = JSON.stringify({ id: form.dataset.id, changes: changes() });
+  const body = JSON.stringify({ id: form.dataset.task, changes: changes() });
   if (body === asked) return;
   asked = body;
   preview.setAttribute("aria-busy", "true");
-  const { response, problem } = await post("preview-html", body);
+  const { answer, problem } = await post("preview-html", body);
   if (asked !== body) return; // another one is on its way
   preview.removeAttribute("aria-busy");
   preview.classList.toggle("stale", Boolean(problem));
   if (problem) {
     asked = "";
-    tell(text("wrong", { count: mark(form, problem) }));
+    const count = mark(form, problem);
+    tell(text(problem.errors || problem.status === 422 ? "wrong" : "noPreview", { count }), true);
     return;
   }
   clear(form);
-  preview.innerHTML = response; // escaped by its template
+  preview.innerHTML = answer; // escaped by its template
   refreshTimes(preview);
   tell(hasChanges() ? text("previewed", { schedule: preview.firstElementChild.dataset.summary }) : "");
 }
 
-// Say something to screen readers, if it is news.
-function tell(words) {
+// Say how the preview is, if it is news: to screen readers, what is wrong also to others.
+function tell(words, isWrong = false) {
   const state = document.getElementById("preview-state");
+  state.classList.toggle("wrong", isWrong);
   if (state.textContent !== words) state.textContent = words;
 }
 
@@ -93,7 +99,7 @@ async function save() {
   if (isSaving || !hasChanges() || !document.getElementById("conflict").hidden) return;
   isSaving = true;
   enableSave(text("saving"));
-  const body = JSON.stringify({ id: form.dataset.id, version: form.dataset.version, changes: changes() });
+  const body = JSON.stringify({ id: form.dataset.task, version: form.dataset.version, changes: changes() });
   const { problem } = await post("save", body);
   isSaving = false;
   if (!problem) {
@@ -142,17 +148,19 @@ function noticeOthers() {
   const version = document.querySelector("#present [data-version]")?.dataset.version;
   const notice = document.getElementById("meanwhile");
   const isOther = Boolean(version) && version !== form.dataset.version;
-  if (isOther && !isSaving && notice.hidden) notice.textContent = text(hasChanges() ? "meanwhile" : "meanwhileUnchanged");
+  const words = text(hasChanges() ? "meanwhile" : "meanwhileUnchanged");
+  if (isOther && notice.textContent !== words) notice.textContent = words;
   notice.hidden = !isOther || isSaving || isLeaving;
 }
 
-// Send JSON. Return the text of the answer, or the problem.
+// Send JSON. Return the text of the answer, or the problem: a preview comes with one as a good answer.
 async function post(path, body) {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   try {
-    const answer = await fetch(path, { method: "POST", headers, body });
-    if (answer.ok) return { response: await answer.text() };
-    return { problem: await answer.json() };
+    const response = await fetch(path, { method: "POST", headers, body });
+    if (response.headers.get("Content-Type") === "application/problem+json") return { problem: await response.json() };
+    if (response.ok) return { answer: await response.text() };
+    throw new Error("what stands between the server and this page has answered");
   } catch {
     return { problem: { detail: text("unreachable") } };
   }

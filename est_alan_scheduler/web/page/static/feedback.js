@@ -12,7 +12,12 @@ const PAUSE = 2000; // between two looks at tasks that are not on the page
 
 // Follow the runs of an answer of `act`: [{ id, ok, detail, runs }].
 export function follow(results) {
-  const runs = results.filter((one) => one.ok).map((one) => ({ id: one.id, before: one.runs, state: "requested" }));
+  const runs = results.filter((one) => one.ok).map((one) => ({
+    id: one.id,
+    name: shortened(placeOf(one.id)?.dataset.name || one.id),
+    before: one.runs,
+    state: "requested",
+  }));
   if (runs.length === 0) return;
   if (runs.length > MOST) new Group(runs).begin();
   else for (const run of runs) new Group([run]).begin();
@@ -50,16 +55,15 @@ class Group {
   }
 
   tell() {
-    const [words, kind] = this.runs.length === 1 ? this.wordsOfOne(this.runs[0]) : this.wordsOfAll();
+    const [words, kind, since] = this.runs.length === 1 ? this.wordsOfOne(this.runs[0]) : this.wordsOfAll();
     if (this.message && !this.message.isConnected) return; // somebody has closed it
-    this.message = say(words, kind, this.message ?? undefined);
+    this.message = say(words, kind, this.message ?? undefined, since);
   }
 
   wordsOfOne(run) {
-    const values = { id: shortened(run.id), ...run };
-    if (run.outcome) return [text(`run_${run.outcome}`, values), run.outcome === "success" ? "success" : "failed"];
-    if (this.isOver) return [text("run_unknown", values), "info"];
-    return [text(`run_${run.state}`, values), "busy"];
+    if (run.outcome) return [text(`run_${run.outcome}`, run), run.outcome === "success" ? "success" : "failed"];
+    if (this.isOver) return [text("run_unknown", run), "info"];
+    return [text(`run_${run.state}`, run), "busy", run.since];
   }
 
   wordsOfAll() {
@@ -77,26 +81,27 @@ class Group {
   }
 }
 
-// Note how a run stands, by the task on this page, or else on its own.
+function placeOf(id) {
+  return document.querySelector(`[data-id="${CSS.escape(id)}"][data-runs]`);
+}
+
+// Note how a run stands, by the task on this page, or else by asking for it.
 async function note(run) {
-  const place = document.querySelector(`[data-id="${CSS.escape(run.id)}"][data-runs]`) ?? (await fetched(run));
-  if (!place) return;
-  if (Number(place.dataset.runs) > run.before) {
+  const { runs, status } = placeOf(run.id)?.dataset ?? (await fetched(run)) ?? {};
+  if (Number(runs) > run.before) {
     await noteEnd(run);
-  } else if (place.dataset.status === "running") {
+  } else if (status === "running") {
     run.since ??= Date.now();
     run.state = "running";
-    run.duration = duration((Date.now() - run.since) / 1000);
   }
 }
 
 async function fetched(run) {
+  if (run.id === "." || run.id === "..") return null; // browsers take it out of a path
   try {
-    const response = await fetch(`task?${new URLSearchParams({ id: run.id })}`, { headers: { Accept: "text/html" } });
+    const response = await fetch(`api/tasks/${encodeURIComponent(run.id)}`);
     if (response.status === 404) run.outcome = "gone";
-    if (!response.ok) return null;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return page.querySelector("[data-id][data-runs]");
+    return response.ok ? await response.json() : null;
   } catch {
     return null; // the connection is lost, and the page says so
   }
@@ -113,7 +118,7 @@ async function noteEnd(run) {
     run.error = shortened(ended.error ?? "");
     run.outcome = ended.status;
   } catch {
-    // It is asked again.
+    // the connection is lost: it is asked again
   }
 }
 

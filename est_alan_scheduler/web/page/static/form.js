@@ -53,9 +53,10 @@ function show(fieldset, isShown) {
 }
 
 // Return the name of a field or a part of it, for people.
-export function labelOf(form, field) {
-  const own = form.querySelector(`[data-field="${field}"]`);
-  const label = field === "every" ? own.closest("fieldset").querySelector("legend") : own.querySelector("[role], label");
+export function labelOf(form, name) {
+  const own = form.querySelector(`[data-field="${name}"]`);
+  let label = form.elements[name]?.parentElement; // of a unit
+  if (own) label = name === "every" ? own.closest("fieldset").querySelector("legend") : own.querySelector("[role=radiogroup], label");
   return (label.getAttribute("aria-label") ?? label.textContent).trim();
 }
 

@@ -86,7 +86,7 @@ function mark(row) {
 function taskAt() {
   const all = rows().filter((row) => row.hasAttribute("data-version"));
   if (all.length > 0) return all.find((row) => row.dataset.id === current) ?? null;
-  return document.querySelector("[data-id][data-version]");
+  return document.querySelector("[data-id][data-version]:not(form)");
 }
 
 function isPaused(task) {
@@ -102,6 +102,6 @@ function choose() {
 function doWith(action) {
   const task = taskAt();
   if (!task || !mayManage) return false;
-  actions.act(action, [{ id: task.dataset.id, version: task.dataset.version || null }]);
+  actions.act(action, [{ id: task.dataset.id, version: task.dataset.version, name: task.dataset.name }]);
   return true;
 }

@@ -3,6 +3,8 @@
 import "./times.js";
 import "./live.js";
 import "./actions.js";
+import "./chosen.js";
+import "./search.js";
 import "./pause.js";
 import "./keys.js";
 import "./edit.js";

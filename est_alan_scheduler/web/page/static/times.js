@@ -16,7 +16,7 @@ const STEPS = [ // each unit is used up to a number of seconds
   ["year", 31_556_952, Infinity],
 ];
 const numbers = Object.fromEntries(
-  STEPS.filter(([unit]) => unit !== "month").map(([unit]) => [
+  ["millisecond", "second", "minute", "hour", "day", "year"].map((unit) => [
     unit,
     new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }),
   ]),
@@ -85,10 +85,11 @@ function ago(seconds) {
   return number === 0 ? text("now") : relative.format(number, unit).replace(/\./g, "");
 }
 
-// Return a duration in words; `tenths`: a short one to a tenth of a second.
-export function duration(seconds, tenths = false) {
+// Return a duration in words; `finely`: a short one to a tenth of a second, or to the millisecond.
+export function duration(seconds, finely = false) {
   const length = Math.max(0, seconds);
-  if (tenths && length < 9.95) return numbers.second.format(Math.round(length * 10) / 10);
+  if (finely && length < 0.0995) return numbers.millisecond.format(Math.ceil(length * 1000));
+  if (finely && length < 9.95) return numbers.second.format(Math.round(length * 10) / 10);
   const [unit, size] = stepOf(length);
   return unit === "month"
     ? numbers.day.format(Math.round(length / 86_400))

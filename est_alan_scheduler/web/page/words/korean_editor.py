@@ -51,7 +51,7 @@ TEXTS = {
     ),
     "runs": "회",
     "A run that takes longer fails.": "더 오래 걸리는 실행은 실패로 처리됩니다.",
-    "No slot and no retry is due until it is resumed.": "다시 시작할 때까지 예정 실행도 재시도도 없습니다.",
+    "No slot and no retry is due until it is resumed.": "재개할 때까지 예정 실행도 재시도도 없습니다.",
     "Retry": "재시도",
     "Beside the first attempt.": "첫 시도는 세지 않습니다.",
     "retries": "회",
@@ -62,7 +62,7 @@ TEXTS = {
     "From 0 to 1: 0.1 lengthens a delay by up to 10 %%.": "0에서 1까지: 0.1이면 대기 시간이 최대 10 %% 길어집니다.",
     "of the delay": "배",
     "Classes, one a line, as in builtins:OSError.": "예외 클래스를 한 줄에 하나씩 적습니다. 예: builtins:OSError.",
-    "Dependencies": "선행 작업",
+    "Dependencies": "의존 관계",
     "Ids of tasks, one a line, that have to succeed first.": "먼저 성공해야 하는 작업의 ID를 한 줄에 하나씩 적습니다.",
     "any success, once": "한 번이라도 성공",
     "a new one before each run": "실행 때마다 새로운 성공",
@@ -73,7 +73,6 @@ TEXTS = {
     "Cancel": "취소",
     "Nothing has changed yet.": "아직 바뀐 것이 없습니다.",
     "Preview": "미리 보기",
-    "The next slots, as the form has them.": "입력한 내용에 따른 다음 예정 시각입니다.",
     "Somebody has changed this task meanwhile": "그사이 다른 사용자가 이 작업을 바꿨습니다",
     "Nothing of yours is saved yet. This is what differs:": (
         "변경 내용은 아직 저장되지 않았습니다. 다른 점은 다음과 같습니다."
@@ -135,7 +134,7 @@ TEXTS = {
     "No slots to come.": "다음 예정이 없습니다.",
     "Times in %(zone)s": "%(zone)s 기준 시각",
     "The task is paused: none of these runs starts until it is resumed.": (
-        "작업이 일시 중지되어 있어, 다시 시작할 때까지 실행되지 않습니다."
+        "작업이 일시 중지되어 재개할 때까지 실행되지 않습니다."
     ),
     "Now and after saving": "현재와 저장 후",
     "Now": "현재",
@@ -146,12 +145,14 @@ TEXTS = {
     "Saving…": "저장하는 중…",
     "It was not saved.": "저장되지 않았습니다.",
     "Decide first what counts.": "먼저 무엇을 따를지 결정하십시오.",
-    "To be corrected: {count}": "고쳐야 할 곳: {count}",
+    "To be corrected: {count}. The preview is that of before.": "고쳐야 할 곳: {count}. 미리 보기는 그 전의 것입니다.",
+    "There is no preview now.": "지금은 미리 볼 수 없습니다.",
+    "no": "아니요",
     "Preview: {schedule}": "미리 보기: {schedule}",
     "yes": "예",
     "not touched": "바꾸지 않음",
-    "Nothing in this form differs: what was changed is not among its fields.": (
-        "이 양식에는 다른 점이 없습니다. 바뀐 것은 여기에 없는 항목입니다."
+    "What others have changed is not among the fields of this form.": (
+        "다른 사용자가 바꾼 것은 이 양식에 없는 항목입니다."
     ),
     "Somebody has changed or removed this task meanwhile, and it cannot be fetched now. Try again.": (
         "그사이 다른 사용자가 이 작업을 바꾸거나 삭제했는데, 지금은 가져올 수 없습니다. 다시 시도하십시오."

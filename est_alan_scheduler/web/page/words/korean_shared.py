@@ -43,18 +43,17 @@ TEXTS = {
     "The session has ended. Load the page again to sign in.": (
         "세션이 만료되었습니다. 페이지를 다시 불러와 로그인하십시오."
     ),
-    "the server does not answer": "서버가 응답하지 않습니다",
     "Close the message": "메시지 닫기",
     "now": "지금",
     "for {duration}": "{duration}째",
     "All tasks are resumed.": "모든 작업이 재개되었습니다.",
-    "{id}: requested": "{id}: 실행 요청됨",
-    "{id}: running for {duration}": "{id}: {duration}째 실행 중",
-    "{id}: succeeded in {duration}": "{id}: {duration} 만에 성공",
-    "{id}: failed after {duration}: {error}": "{id}: {duration} 만에 실패: {error}",
-    "{id}: the task has been removed": "{id}: 작업이 삭제되었습니다",
-    "{id}: has not ended after 10 minutes. The page goes on showing it.": (
-        "{id}: 10분이 지나도 끝나지 않았습니다. 상태는 페이지에 계속 표시됩니다."
+    "{name}: requested": "{name}: 실행 요청됨",
+    "{name}: running": "{name}: 실행 중",
+    "{name}: succeeded in {duration}": "{name}: {duration} 만에 성공",
+    "{name}: failed after {duration}: {error}": "{name}: {duration} 만에 실패: {error}",
+    "{name}: the task has been removed": "{name}: 작업이 삭제되었습니다",
+    "{name}: has not ended after 10 minutes. The page goes on showing it.": (
+        "{name}: 10분이 지나도 끝나지 않았습니다. 상태는 페이지에 계속 표시됩니다."
     ),
     "{all} requested, {success} succeeded, {failed} failed, {open} to come": (
         "요청 {all}건: 성공 {success}, 실패 {failed}, 남음 {open}"

@@ -15,6 +15,7 @@ TEXTS = {
     "No run is planned.": "예정된 실행이 없습니다.",
     "Last outcome": "마지막 결과",
     "Next slots": "다음 예정 시각",
+    "Dependencies and dependents": "의존 관계",
     "Dependencies as a graph": "의존 관계 그래프",
     "It waits for no other task, and no other task waits for it.": (
         "다른 작업을 기다리지 않으며, 이 작업을 기다리는 작업도 없습니다."
@@ -107,6 +108,10 @@ TEXTS = {
         "실행을 포기한 뒤에 결과가 도착하여 아무것도 바꾸지 않았습니다."
     ),
     "differs from the code": "코드와 다름",
+    "Runs so far": "실행 횟수",
+    "no: this process only shows and manages tasks, other instances run them": (
+        "아니요: 이 프로세스는 작업을 보여 주고 관리하기만 하며, 다른 인스턴스가 실행합니다"
+    ),
     "Runs here": "여기서 실행",
     "no: its function is unknown in this process, other instances run it": (
         "아니요: 이 프로세스가 함수를 알지 못하므로 다른 인스턴스가 실행합니다"

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler.cluster.codecs.definitions import ForeignZone
 from est_alan_scheduler.web.api.definitions import changes_of
 from est_alan_scheduler.web.api.problems import Problem
 from est_alan_scheduler.web.page.form.controls import UNITS
@@ -132,6 +133,13 @@ def test_the_texts_of_a_retry() -> None:
     shown = {"max_retries": "3", "delay": "1.0", "backoff": "2.0", "max_delay": "60.0", "jitter": "0.1"}
     form = form_of(task_of(manual=True, retry=3))
     assert form["retry"] == {"": "true", **shown, "on": "builtins:Exception"}
+
+
+def test_the_zone_of_those_that_run_a_task_elsewhere_is_none_of_its_own() -> None:
+    task = task_of(at="09:00")
+    task.__dict__["timezone"] = ForeignZone("Asia/Seoul")
+    assert form_of(task)["timezone"] == {}
+    assert changes(task, form_of(task)) == {}
 
 
 def test_the_second_pass_of_a_repeated_hour_has_its_offset() -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
 
@@ -13,6 +12,7 @@ from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
 from tests import jobs
+from tests.backends.stores import SHARED, Store
 from tests.web.page.pages import HTML, Browser, Page, text_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -228,7 +228,7 @@ class TestPreview:
     def test_tells_what_is_wrong_by_fields(self) -> None:
         browser = Browser(registry_of(every={"hours": 1}))
         form = {"timeout": {"": "soon"}, "retry": {"": "true", "jitter": "2"}, "exclude": {"": "2026-02-30"}}
-        problem = refused(browser, "preview-html", 422, changes=form)
+        problem = refused(browser, "preview-html", 200, changes=form)
         assert [one["field"] for one in problem["errors"]] == ["exclude", "timeout", "retry.jitter"]
         assert problem == refused(browser, "save", 422, changes=form, version=browser_version(browser))
 
@@ -245,7 +245,7 @@ class TestPreview:
     def test_cron_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(__import__("sys").modules, "cronsim", None)
         form = {"kind": {"": "cron"}, "cron": {"": "1 2 3 4 *"}}
-        problem = refused(Browser(registry_of(manual=True)), "preview-html", 422, changes=form)
+        problem = refused(Browser(registry_of(manual=True)), "preview-html", 200, changes=form)
         assert problem["detail"] == 'cron needs cronsim: pip install "est-alan-scheduler[cron]"'
 
 
@@ -287,6 +287,14 @@ class TestSave:
         assert problem["detail"] == "task 'a' was changed meanwhile"
         assert (registry["a"].at, registry["a"].every) == ("09:00", None)
 
+    def test_a_conflict_is_told_before_what_else_is_wrong(self) -> None:
+        registry = registry_of(every={"hours": 1})
+        browser = Browser(registry)
+        version = browser_version(browser)
+        assert refused(browser, "save", 422, version=version, changes={"every": {"hours": ""}})["errors"]
+        registry.update("a", tags=["x"])
+        refused(browser, "save", 412, version=version, changes={"every": {"hours": ""}})
+
     def test_a_run_meanwhile_is_no_conflict(self) -> None:
         registry = registry_of(every={"hours": 1})
         browser = Browser(registry)
@@ -311,18 +319,24 @@ class TestSave:
         save(browser, {"timeout": {"": ""}, "timezone": {"": ""}}, browser_version(browser))
         assert (registry["a"].timeout, registry["a"].timezone) == (None, None)
 
-    def test_an_observer_saves_what_the_others_run(self, tmp_path: Path) -> None:
-        url = f"sqlite:///{tmp_path / 'tasks.db'}"
-        runner, observer = TaskRegistry(backend=url), TaskRegistry(backend=url, observe=True)
+    @pytest.mark.parametrize("store", SHARED, indirect=True)
+    def test_an_observer_saves_what_others_run_and_sees_what_they_change(self, store: Store) -> None:
+        runner, observer = TaskRegistry(backend=store.open()), TaskRegistry(backend=store.open(), observe=True)
         runner.register(Task(id="a", func=jobs.process_id, every={"hours": 1}, tags=["x"]))
         runner.tick()
         browser = Browser(observer)
         page = browser.get("edit", id="a")
         assert filled(form_in(page))["every"] == {"hours": "1"}
         assert preview_of(browser, {"every": {"minutes": "5"}}).texts(".//p[@class='words']")[1] == "every 5 minutes"
-        save(browser, {"every": {"minutes": "5"}}, browser_version(browser))
+        version = browser_version(browser)
+        save(browser, {"every": {"hours": "", "minutes": "5"}}, version)
         runner.refresh()
         assert (runner["a"].every, runner["a"].tags) == ({"minutes": 5}, ("x",))
+        version = browser_version(browser)
+        runner.update("a", tags=["y"])
+        refused(browser, "save", 412, version=version, changes={"every": {"minutes": "6"}})
+        save(browser, {"every": {"minutes": "6"}}, browser_version(browser))
+        assert (observer["a"].every, observer["a"].tags) == ({"minutes": 6}, ("y",))
         assert runner.shutdown()
         assert observer.shutdown()
 

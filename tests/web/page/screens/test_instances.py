@@ -143,7 +143,8 @@ def test_who_may_manage_pauses_all_after_a_question() -> None:
     assert page.one(".//dialog[@id='pause-dialog']//button[@data-pause-all='true']") is not None
     registry.pause_all()
     page = Browser(registry).get("instances", language="ko")
-    assert page.texts(".//div[@id='pause-all']/button") == ["모두 재개"]
+    assert page.texts(".//button[@data-pause-all='false']") == ["모두 재개"]
+    assert page.all(".//div[@id='pause-all']/button") == []
     assert page.texts(".//p[@class='banner']/strong") == ["모든 작업이 일시 중지되었습니다."]
 
 

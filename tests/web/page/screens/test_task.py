@@ -74,6 +74,7 @@ def test_the_head_says_what_the_task_is() -> None:
     head = page.one(".//*[@data-id]")
     assert {name: head.attrib[name] for name in head.attrib if name.startswith("data-")} == {
         "data-id": "job",
+        "data-name": "Load",
         "data-version": registry.version(task),
         "data-runs": "0",
         "data-status": "pending",
@@ -121,7 +122,7 @@ def test_why_is_told_with_the_next_run_in_the_zones_of_the_task_and_utc() -> Non
         "UTC": "2026-11-29 14:00:00 +00:00",
         "This browser": "",
     }
-    assert page.one(".//*[@data-in-browser]").attrib["data-in-browser"] == "2026-11-29T14:00:00.000+00:00"
+    assert page.one(".//time[@data-zone='browser']").attrib["datetime"] == "2026-11-29T14:00:00.000+00:00"
 
 
 def test_that_no_run_is_planned_is_told() -> None:
@@ -156,7 +157,7 @@ def test_the_outcome_of_a_success() -> None:
         "Last run": moment,
         "Last success": moment,
         "First run": moment,
-        "Runs": "1",
+        "Runs so far": "1",
         "Failures in a row": "0",
         "Skipped slots": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
     }
@@ -313,6 +314,7 @@ def test_an_observer_shows_runs_of_others_with_their_owner(join: Callable[..., T
         "ValueError: boom",
         f"The traceback is not here: the instance {run['owner']} has made this run, and its log has it.",
     ]
+    assert facts(page, "definition")["Runs here"].startswith("no: this process only shows")
     assert page_of(worker).texts(".//details[@id='run-1']/summary") == ["Traceback"]
 
 
@@ -370,10 +372,10 @@ def test_dependencies_are_a_graph_of_links() -> None:
     registry.register(Task(id="a", func=nothing, manual=True))
     registry.register(Task(id="job", func=nothing, manual=True, depends_on=["a", "gone"]))
     page = page_of(registry)
-    assert [link.attrib["href"] for link in page.all(".//svg//a")] == ["task?id=a"]
+    assert [link.attrib["href"] for link in page.all(".//svg[@class='graph']//a")] == ["task?id=a"]
     assert page.texts(".//text[@class='state']") == ["pending", "not registered", "pending"]
     registry["job"].depends_on = []
-    assert page_of(registry).all(".//svg") == []
+    assert page_of(registry).all(".//svg[@class='graph']") == []
 
 
 def test_the_definition_has_the_fields_that_are_not_default() -> None:
@@ -445,7 +447,7 @@ def test_korean_page() -> None:
     registry.register(Task(id="job", func=boom, every={"hours": 1}))
     registry.tick()
     page = page_of(registry, language="ko")
-    assert page.texts(".//h2")[1:] == ["마지막 결과", "다음 예정 시각", "실행 기록", "의존 관계", "정의"]
+    assert page.texts(".//main//h2")[1:] == ["마지막 결과", "다음 예정 시각", "실행 기록", "의존 관계", "정의"]
     assert "Traceback" not in " ".join(page.texts(".//summary"))
 
 

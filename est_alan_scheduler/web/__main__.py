@@ -1,0 +1,6 @@
+"""`python -m est_alan_scheduler.web`: the demo of the page."""
+
+from est_alan_scheduler.web.demo import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""Actions on tasks: run, pause, resume or remove one or many, each with an answer of its own."""
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from est_alan_scheduler._support.log import log
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.web.api.endpoint import Input
+from est_alan_scheduler.web.api.models import Text
+from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
+from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
+from est_alan_scheduler.web.page.view import PageCall
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
+from est_alan_scheduler.web.page.words.sentences import in_words
+
+Action = Literal["run", "pause", "resume", "remove"]
+
+
+class ChosenTask(Input):
+    """A task, and the version of it that the caller has seen; None for any."""
+
+    id: str = Field(min_length=1)
+    version: str | None = None
+
+
+class Act(Input):
+    """What to do with which tasks."""
+
+    action: Action
+    tasks: list[ChosenTask] = Field(min_length=1, max_length=1_000)
+
+
+class ActResult(BaseModel):
+    """What came of it for one task."""
+
+    id: Text
+    ok: bool
+    detail: Text | None
+    """Why nothing was done."""
+    runs: int
+    """The number of its runs before."""
+
+
+class ActResults(BaseModel):
+    """What came of it, in the order of the tasks."""
+
+    results: list[ActResult]
+
+
+_HANDLERS: dict[Action, Callable[[Any], object]] = {
+    "run": run_task,
+    "pause": pause_task,
+    "resume": resume_task,
+    "remove": delete_task,
+}
+
+
+def act(call: PageCall) -> ActResults:
+    """Do the same with each task. What fails for one does not hinder the others."""
+    with suppress(BackendUnavailableError):  # then each task tells of it
+        call.registry.refresh(*(one.id for one in call.body.tasks))  # others may have run them
+    return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
+
+
+def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
+    task = call.registry.get(chosen.id)
+    runs = 0 if task is None else task.runs
+    version = "*" if chosen.version is None else chosen.version
+    one = replace(call, path={"id": chosen.id}, if_match=[version], body=RunRequest.model_validate({}))
+    detail = None
+    try:
+        _HANDLERS[action](one)
+    except Exception as error:
+        problem = problem_of(error)
+        if problem is None:
+            log(logging.ERROR, f"The action {action} on a task failed.", error)
+            problem = Problem(500, "the server failed: its log says why")
+        elif call.site.hide_values:
+            problem = without_values(problem)
+        detail = _detail(problem, call.view.language)
+    return ActResult(id=chosen.id, ok=detail is None, detail=detail, runs=runs)
+
+
+def _detail(problem: Problem, language: Language) -> str:
+    gettext = TRANSLATIONS[language].gettext
+    known = {
+        404: gettext("there is no such task any more"),
+        412: gettext("changed meanwhile: nothing was done"),
+        500: gettext("the server failed: its log says why"),
+        503: gettext("the store is out of reach"),
+    }
+    return known.get(problem.status) or in_words(problem.detail, language)

@@ -1,0 +1,208 @@
+"""The rows of the page of all tasks, kept as long as nothing in them changes: many open pages ask for the same."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+from urllib.parse import urlencode
+
+from markupsafe import Markup, escape
+
+from est_alan_scheduler._support.text import one_line
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
+from est_alan_scheduler.schedules.describe import describe
+from est_alan_scheduler.schedules.due import is_due, planned_moment, show
+from est_alan_scheduler.schedules.schedule import AT_ONCE
+from est_alan_scheduler.schedules.upcoming import first_run_from
+from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
+from est_alan_scheduler.web.page.moments import lasting
+from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.view import View, templates
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+
+_MOST_KEPT = 3_000  # rows: some ten megabytes
+_LONGEST = 100  # characters of a name, an id
+_LONGEST_SCHEDULE = 200
+_LONGEST_ERROR = 160
+_LONGEST_TAG = 30
+_MOST_TAGS = 6
+
+T = TypeVar("T")
+Runs = Sequence[Mapping[str, Any]]
+"""Runs of a task as `Task.history` has them, oldest first."""
+
+
+class Kept(Generic[T]):
+    """Values by key, each with what it depends on: the latest that were asked for, a bounded number of them."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._values: OrderedDict[Hashable, tuple[Hashable, T]] = OrderedDict()
+
+    def get(self, key: Hashable, basis: Hashable) -> T | None:
+        """Return a value unless what it depends on has changed."""
+        with self._lock:
+            found = self._values.get(key)
+            if found is None or found[0] != basis:
+                return None
+            self._values.move_to_end(key)
+            return found[1]
+
+    def put(self, key: Hashable, basis: Hashable, value: T) -> None:
+        """Keep a value."""
+        with self._lock:
+            self._values[key] = basis, value
+            self._values.move_to_end(key)
+            if len(self._values) > self._most:
+                self._values.popitem(last=False)
+
+
+class _Next(NamedTuple):
+    """When a task runs next."""
+
+    at: datetime | None
+    """A slot, perhaps one that is overdue; None if `word` says it, or if there is none."""
+    word: str
+    """`now`, `after this run`, `waits for` or nothing."""
+    awaited: str = ""
+    """The id of the task that it waits for."""
+
+
+class Rows:
+    """The rows of one site."""
+
+    def __init__(self) -> None:
+        self._rows: Kept[Markup] = Kept(_MOST_KEPT)
+        self._runs: Kept[Runs] = Kept(_MOST_KEPT)
+
+    def html(self, tasks: Sequence[Task], view: View, may_ask: bool) -> Markup:
+        """Return the rows of tasks. `may_ask`: the store, about the runs that are not known yet."""
+        registry = view.site.registry
+        now, is_paused = registry._now(), registry.is_paused
+        runs = self._runs_of(registry, tasks, may_ask)
+        return Markup("").join(self._row(task, view, now, is_paused, runs.get(task.id, ())) for task in tasks)
+
+    def _row(self, task: Task, view: View, now: datetime, is_paused: bool, runs: Runs) -> Markup:
+        stands = standing(task, now, is_paused)
+        following = _Next(None, "") if is_paused else _next(task, now, view.site.registry.store)
+        fields = task.__dict__
+        version = view.site.version(task)
+        state = (fields["last_run_at"], fields["runs"], fields.get("consecutive_failures"), fields["error_message"])
+        last = (runs[-1]["run_at"], runs[-1]["finished_at"]) if runs else None
+        basis = (version, stands, fields["paused"], following, state, len(runs), last)
+        key = (task.id, view.language, view.may_manage)
+        row = self._rows.get(key, basis)
+        if row is None:
+            row = _drawn(task, view, version, stands, following, runs)
+            self._rows.put(key, basis, row)
+        return row
+
+    def _runs_of(self, registry: TaskRegistry, tasks: Sequence[Task], may_ask: bool) -> Mapping[str, Runs]:
+        """Return the last runs of each task. The store is asked only about tasks that have run since."""
+        if registry.backend is None:
+            return registry._reports.past([task.id for task in tasks], MOST_BARS)
+        found: dict[str, Runs] = {}
+        wanted: dict[str, tuple[Task, Hashable]] = {}
+        for task in tasks:
+            fields = task.__dict__
+            basis = (fields["last_run_at"], fields["attempt"], fields["status"])
+            runs = self._runs.get(task.id, basis)
+            if runs is None and fields["last_run_at"] is not None:
+                wanted[task.id] = task, basis
+            found[task.id] = runs or ()
+        if wanted and may_ask:
+            found |= self._read(registry, wanted)
+        return found
+
+    def _read(self, registry: TaskRegistry, wanted: Mapping[str, tuple[Task, Hashable]]) -> Mapping[str, Runs]:
+        try:
+            read = registry._reports.past(wanted, MOST_BARS)
+        except BackendUnavailableError:
+            return {}  # the next page tells of an outage
+        for task_id, (task, basis) in wanted.items():
+            runs = read.get(task_id, [])
+            # The outcome of a run here is known a moment before it is in the store.
+            if task.status is TaskStatus.RUNNING or task.history_limit == 0 or _has_last(task, runs):
+                self._runs.put(task_id, basis, runs)
+        return read
+
+
+def _has_last(task: Task, runs: Runs) -> bool:
+    return bool(runs) and task.last_run_at is not None and to_utc(runs[-1]["run_at"]) == to_utc(task.last_run_at)
+
+
+def _next(task: Task, now: datetime, store: Mapping[str, Task]) -> _Next:
+    """Return when a task runs next: for one that is due, since when, or what it waits for."""
+    moment = planned_moment(task, now)
+    if moment is None:
+        return _Next(None, "")
+    if moment > to_utc(now):
+        return _Next(show(task.timezone, moment, now), "")
+    if not is_due(task, now):  # it has misfired
+        return _Next(first_run_from(task, now), "")
+    if task.status is TaskStatus.RUNNING:
+        return _Next(None, "after this run")
+    if task.depends_on and task.run_requested != "force":
+        awaited = first_unmet(task, store) or first_stale(task, store, now)
+        if awaited is not None:
+            return _Next(None, "waits for", awaited)
+    return _Next(None, "now") if moment is AT_ONCE else _Next(show(task.timezone, moment, now), "")
+
+
+def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, runs: Runs) -> Markup:
+    """Return a row as HTML."""
+    gettext = TRANSLATIONS[view.language].gettext
+    bars = [Bar(run["status"], _seconds(run)) for run in runs if run["finished_at"] is not None]
+    is_last_known = bool(bars) and task.status is not TaskStatus.RUNNING and _has_last(task, runs)
+    tags = [(query_of(tag=tag), short(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
+    failures = sum(bar.outcome == "failed" for bar in bars)
+    template = templates(view.language).get_template("row.html")
+    return Markup(  # noqa: S704  # the template has escaped it
+        template.render(
+            view=view,
+            task=task,
+            id=attribute(task.id),
+            link=query_of(id=task.id),
+            version=version,
+            stands=stands,
+            name=short(task.name, _LONGEST),
+            shown_id=None if task.name == task.id else short(task.id, _LONGEST),
+            title=short(task.description or "", 500),
+            error=None if task.error_message is None else short(task.error_message, _LONGEST_ERROR),
+            schedule=short(describe(task), _LONGEST_SCHEDULE),
+            following=following._replace(awaited=short(following.awaited, _LONGEST)),
+            awaited_link=query_of(id=following.awaited),
+            duration=lasting(bars[-1].seconds, gettext) if is_last_known else None,
+            number=len(bars),
+            failures=failures,
+            draw=lambda label: sparkline(bars, label),
+            tags=tags,
+            more_tags=len(task.tags) - len(tags),
+        )
+    )
+
+
+def _seconds(run: Mapping[str, Any]) -> float:
+    return (to_utc(run["finished_at"]) - to_utc(run["run_at"])).total_seconds()
+
+
+def short(text: str, most: int) -> str:
+    """Return a text in one line of so many characters at most."""
+    text = one_line(" ".join(text[: most * 4].split()))
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def query_of(**values: str) -> str:
+    """Return a query with its question mark. Halves of surrogate pairs, which lead nowhere, do not hinder it."""
+    return "?" + urlencode(values, errors="surrogatepass")
+
+
+def attribute(text: str) -> Markup:
+    """Return a text as an attribute that a browser reads back as it is: it takes a bare carriage return for a line."""
+    return Markup(escape(text).replace("\r", Markup("&#13;")))  # noqa: S704  # escaped
