@@ -108,9 +108,18 @@ class TestLanes:
         registry.tick()
         assert titles(seen[0], "bar running") == ["busy · 03-02 12:10:00 · running · 0 ms"]
 
-    def test_a_reader_sees_the_same(self, registry: TaskRegistry) -> None:
+    def test_a_reader_sees_the_same_without_what_keys_need_to_change_something(self, registry: TaskRegistry) -> None:
         page = Browser(registry, Role.READ, hide_values=True).get("timeline")
         assert labels(page) == ["overdue", "broken", "fine"]
+        assert page.all(".//*[@data-version]") == []
+
+    def test_keys_find_the_tasks(self, registry: TaskRegistry) -> None:
+        lanes = Browser(registry).get("timeline").all(".//li[@data-version]")
+        assert [(one.get("data-id"), one.get("data-status"), one.get("data-runs")) for one in lanes] == [
+            ("overdue", "late", "0"),
+            ("broken", "failed", "1"),
+            ("fine", "success", "1"),
+        ]
 
 
 class TestTime:
