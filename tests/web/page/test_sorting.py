@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler import Task, TaskRegistry
-from est_alan_scheduler.web import sorting
+from est_alan_scheduler.web.page import sorting
+from est_alan_scheduler.web.page.sorting import SORTS, Orders, Sort
 from est_alan_scheduler.web.paging import cursor_of
-from est_alan_scheduler.web.sorting import SORTS, Orders, Sort
 from tests.frozen import START, Frozen, work
 
 MINUTE = timedelta(minutes=1)
@@ -28,7 +28,7 @@ def some() -> Frozen:
     ]:
         last_run_at = None if last is None else START - last * MINUTE
         schedule = {"manual": True} if minutes is None else {"every": {"minutes": minutes}}
-        task = Task(id=task_id, name=name, func=work, last_run_at=last_run_at, **schedule)  # type: ignore[arg-type]
+        task = Task(id=task_id, name=name, func=work, last_run_at=last_run_at, **schedule)
         task.consecutive_failures = failures
         registry.register(task)
     return registry
@@ -143,5 +143,5 @@ def test_the_order_of_many_tasks_is_kept_for_a_multiple_of_what_it_took(monkeypa
     ],
 )
 def test_what_is_no_cursor_of_the_order_is_refused(cursor: str) -> None:
-    with pytest.raises(ValueError, match="no cursor of this (order|list)"):
+    with pytest.raises(ValueError, match=r"no cursor of this (order|list)"):
         Orders(some()).page("name", 2, cursor)
