@@ -89,6 +89,21 @@ def test_a_failure_counts_after_a_success_too_but_not_before_the_time_that_is_sh
     assert [one.kind for one in look(registry).troubles] == ["late"]
 
 
+def test_the_latest_failure_comes_first(registry: TaskRegistry, clock: Any) -> None:
+    for minutes in range(3):
+        put(registry, f"after-{minutes}", func=jobs.boom, run_at=NOON + minutes * MINUTE)
+    for _ in range(3):
+        registry.tick()
+        clock.tick(60)
+    assert [one.task.id for one in look(registry).troubles] == ["after-2", "after-1", "after-0"]
+
+
+def test_a_failure_after_the_time_that_is_shown_does_not_count(registry: TaskRegistry) -> None:
+    put(registry, "broken", func=jobs.boom, run_at=NOON)
+    registry.tick()
+    assert chosen(registry, NOON - 2 * HOUR, NOON - HOUR).troubles == []
+
+
 def test_only_trouble(mixed: TaskRegistry) -> None:
     found = look(mixed, only_trouble=True)
     assert (ids(found), found.after) == (["overdue", "broken"], 0)
