@@ -50,7 +50,7 @@ class View:
 
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
-        text = "".join(_considerate(templates(self.language).get_template(template).generate(view=self, **values)))
+        text = "".join(considerate(templates(self.language).get_template(template).generate(view=self, **values)))
         whole = text.replace("\r", "&#13;")  # browsers take a carriage return for a line feed, also one in an id
         return HTMLResponse(whole.encode("utf-8", "backslashreplace"), status)
 
@@ -98,7 +98,7 @@ class PageCall(Call):
     view: View = field(kw_only=True)
 
 
-def _considerate(parts: Iterator[str]) -> Iterator[str]:
+def considerate(parts: Iterator[str]) -> Iterator[str]:
     """Yield the parts of a page, and let other threads go on now and then: a loop may have a run to start.
 
     Python would let them wait for 5 ms.

@@ -1,4 +1,4 @@
-"""Moments as the page shows them."""
+"""Moments and durations as the page shows them."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from est_alan_scheduler.web.page.moments import exact_text, lasting, moment, since
+from est_alan_scheduler.web.page.moments import NOTHING, exact_text, lasting, moment, since
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 
 pytestmark = pytest.mark.zone
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -57,19 +58,26 @@ def test_every_moment_can_be_shown(at: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
+    ("seconds", "text"),
     [
-        (None, "–"),
-        (0.0126, "12.6 ms"),
-        (1.5, "1.5 s"),
-        (59.9, "59.9 s"),
-        (59.96, "1 min"),
-        (61, "1 min 1 s"),
+        (None, NOTHING),
+        (0, "0 ms"),
+        (0.000194, "0.194 ms"),
+        (0.0123, "12.3 ms"),
+        (0.9994, "999 ms"),
+        (0.9999, "1 s"),
+        (12.34, "12.3 s"),
+        (59.97, "1 min"),
+        (90, "1 min 30 s"),
         (3_599.6, "1 h"),
-        (7_260, "2 h 1 min"),
-        (90_000, "1 d 1 h"),
-        (10**9, "11,574 d 1 h"),
+        (7_500, "2 h 5 min"),
+        (86_400, "1 d"),
+        (1_234 * 86_400 + 7_200, "1,234 d 2 h"),
     ],
 )
-def test_duration_has_its_two_greatest_units(number: float | None, text: str) -> None:
-    assert lasting(number, str) == text
+def test_a_duration_has_the_two_greatest_units(seconds: float | None, text: str) -> None:
+    assert lasting(seconds, str) == text
+
+
+def test_a_duration_in_korean() -> None:
+    assert lasting(90, TRANSLATIONS["ko"].gettext) == "1분 30초"

@@ -60,8 +60,8 @@ def test_problem_at_a_path_with_slashes_has_links_to_the_site() -> None:
 
 
 def test_problem_listens_to_no_changes() -> None:
-    assert Browser(TaskRegistry()).get("nothing", status=404).all(".//script") == []
-    assert len(Browser(TaskRegistry()).get().all(".//script")) == 1
+    assert Browser(TaskRegistry()).get("nothing", status=404).all(".//*[@id='live']") == []
+    assert len(Browser(TaskRegistry()).get().all(".//*[@id='live']")) == 1
 
 
 def test_detail_of_a_problem_is_text() -> None:

@@ -1,5 +1,6 @@
 """The view: what it writes into pages."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ from starlette.requests import Request
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import Role
-from est_alan_scheduler.web.page.view import View, view_of
+from est_alan_scheduler.web.page import view as views
+from est_alan_scheduler.web.page.view import View, considerate, view_of
 from est_alan_scheduler.web.site import Site
 from tests.web.page.pages import Browser
 
@@ -94,3 +96,14 @@ def test_cookies_say_what_the_caller_has_chosen(cookie: str, language: str, them
     scope = {"type": "http", "path": "/", "headers": headers, "query_string": b""}
     found = view_of(Site(TaskRegistry()), Request(scope))
     assert (found.language, found.theme) == (language, theme)
+
+
+@pytest.mark.parametrize(("seconds", "pauses"), [(-1.0, [0, 0, 0]), (60.0, [])], ids=["long", "short"])
+def test_other_threads_go_on_now_and_then_while_a_page_is_rendered(
+    seconds: float, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[float] = []
+    monkeypatch.setattr(views, "_SLICE", seconds)
+    monkeypatch.setattr(time, "sleep", found.append)
+    assert list(considerate(iter("abc"))) == ["a", "b", "c"]
+    assert found == pauses
