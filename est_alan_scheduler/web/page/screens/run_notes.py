@@ -62,7 +62,7 @@ class RunNotes:
         key = event.task_id, to_utc(event.started_at), event.attempt
         with self._lock:
             former = self._notes.pop(key, NOTHING_NOTED)
-            note = RunNote(event.slot or former.slot, text or former.traceback)
+            note = RunNote(event.slot or former.slot, text)
             self._characters += len(note.traceback or "") - len(former.traceback or "")
             self._notes[key] = note
             while len(self._notes) > MOST_RUNS or self._characters > MOST_CHARACTERS:

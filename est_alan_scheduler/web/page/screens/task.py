@@ -33,7 +33,7 @@ from est_alan_scheduler.web.page.words.statuses import status_name
 from est_alan_scheduler.web.site import Site
 
 _SLOTS = _RUNS = 20  # on one page
-_LONGEST = 2_000  # characters of a value
+_LONGEST = 1_000  # characters of a value
 _SUBSECOND = re.compile(r"(?<= \d\d:\d\d:\d\d)\.\d{6}")  # of moments in sentences
 _SHORT = 200  # characters of a name, of an id, and of a value in the table of runs
 
@@ -91,8 +91,8 @@ def page(call: PageCall) -> Response:
         task=shown,
         name=short(shown.name, _SHORT),
         id=short(shown.id, _SHORT),
-        is_read=is_read,
         is_observer=registry.is_observer,
+        description=short(task.description or "", _LONGEST),
         standing=standing(task, now, registry.is_paused),
         tags=[(short(tag, _SHORT), "./?" + urlencode({"tag": tag}, errors="surrogatepass")) for tag in task.tags],
         edit="edit?" + urlencode({"id": task.id}, errors="surrogatepass"),

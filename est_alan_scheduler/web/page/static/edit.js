@@ -12,6 +12,7 @@ const SAVED = "est-alan-scheduler-saved";
 
 const form = document.getElementById("edit");
 const preview = document.getElementById("preview");
+const id = new URLSearchParams(location.search).get("id"); // HTML would lose some control characters
 let loaded; // the texts of the form as the task has them
 let asked = ""; // the changes that the preview shows, or is asked for
 let timer;
@@ -68,7 +69,7 @@ function enableSave(words) {
 
 // Ask the server what the form means, unless it has answered that already.
 async function ask() {
-  const body = JSON.stringify({ id: form.dataset.task, changes: changes() });
+  const body = JSON.stringify({ id, changes: changes() });
   if (body === asked) return;
   asked = body;
   preview.setAttribute("aria-busy", "true");
@@ -99,7 +100,7 @@ async function save() {
   if (isSaving || !hasChanges() || !document.getElementById("conflict").hidden) return;
   isSaving = true;
   enableSave(text("saving"));
-  const body = JSON.stringify({ id: form.dataset.task, version: form.dataset.version, changes: changes() });
+  const body = JSON.stringify({ id, version: form.dataset.version, changes: changes() });
   const { problem } = await post("save", body);
   isSaving = false;
   if (!problem) {

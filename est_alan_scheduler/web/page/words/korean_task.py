@@ -2,7 +2,6 @@
 
 TEXTS = {
     "Breadcrumb": "현재 위치",
-    "What you see is as it was read last.": "마지막으로 읽은 내용을 표시합니다.",
     "Run now": "지금 실행",
     "Resume": "재개",
     "Pause": "일시 중지",

@@ -232,6 +232,15 @@ class TestPreview:
         assert [one["field"] for one in problem["errors"]] == ["exclude", "timeout", "retry.jitter"]
         assert problem == refused(browser, "save", 422, changes=form, version=browser_version(browser))
 
+    def test_what_is_wrong_hides_values_as_well(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", func=dict, kwargs={"dep_x": 1}, manual=True))
+        form = {"depends_on": {"": "x"}}
+        shown = refused(Browser(registry), "preview-html", 200, changes=form)["detail"]
+        hidden = refused(Browser(registry, hide_values=True), "preview-html", 200, changes=form)["detail"]
+        assert shown == "kwargs of task 'a' hold 'dep_x', where the result of 'x' would go."
+        assert hidden == "kwargs of task 'a' hold an argument, where the result of 'x' would go."
+
     def test_words_are_in_the_language_of_the_page(self) -> None:
         browser = Browser(registry_of(every={"hours": 1}))
         answer = browser.request(

@@ -2,8 +2,8 @@
 
 import gc
 import weakref
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,17 +66,13 @@ def test_a_run_that_fails_has_its_slot_and_its_traceback() -> None:
 
 
 @pytest.mark.parametrize("zone", [None, "Asia/Seoul"])
-def test_a_run_of_the_history_of_a_backend_finds_its_note(tmp_path: Path, zone: str | None) -> None:
-    registry = TaskRegistry(backend=f"sqlite:///{tmp_path / 'tasks.db'}")
-    try:
-        notes = RunNotes(registry)
-        registry.register(Task(id="job", func=boom, every={"hours": 1}, timezone=zone))
-        registry.tick()
-        registry.refresh("job")
-        (run,) = registry.history("job")
-        assert notes.of("job", run["run_at"], run["attempt"]).traceback is not None
-    finally:
-        registry.configure(backend=None)
+def test_a_run_of_the_history_of_a_backend_finds_its_note(join: Callable[..., TaskRegistry], zone: str | None) -> None:
+    registry = join()
+    notes = RunNotes(registry)
+    registry.register(Task(id="job", func=boom, every={"hours": 1}, timezone=zone))
+    registry.tick()
+    (run,) = registry.history("job")
+    assert notes.of("job", run["run_at"], run["attempt"]).traceback is not None
 
 
 def test_nothing_is_known_of_any_other_run() -> None:

@@ -55,7 +55,8 @@ def titles(page: Page, kind: str) -> list[str]:
 def follow(browser: Browser, page: Page, link: str) -> Page:
     """Return the page behind a link."""
     path, _, query = (page.one(link).get("href") or "").partition("?")
-    return browser.get(path, **dict(parse_qsl(query)))
+    arguments: dict[str, Any] = dict(parse_qsl(query))
+    return browser.get(path, **arguments)
 
 
 class TestLanes:
@@ -292,7 +293,13 @@ def test_hostile_texts_are_texts() -> None:
     registry.register(Task(id="late" + bad, name=bad, func=fail, run_at=NOON + MINUTE, tags=[bad]))
     registry.tick()
     with freezegun.freeze_time(NOON + 5 * MINUTE):
-        for query in ({}, {"q": '"><script>'}, {"tag": '"><script>alert(1)'}, {"forecast": "dependencies"}):
+        queries: list[dict[str, Any]] = [
+            {},
+            {"q": '"><script>'},
+            {"tag": '"><script>alert(1)'},
+            {"forecast": "dependencies"},
+        ]
+        for query in queries:
             page = Browser(registry).get("timeline", **query)
             assert "<script>" not in page.html
             assert len(page.html) < 120_000

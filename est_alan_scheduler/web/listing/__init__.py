@@ -1,0 +1,1 @@
+"""Lists of tasks: their pages, and their orders."""
