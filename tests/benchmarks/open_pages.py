@@ -77,7 +77,12 @@ async def _client(http: httpx.AsyncClient, end: float, counts: Counter[str]) -> 
         await asyncio.sleep(_AFTER_CHANGE)
         changed.clear()
         began = time.time()
-        answer = await http.get("", headers={"Accept": "text/html", "X-Live": "1"})
+        try:
+            answer = await http.get("", headers={"Accept": "text/html", "X-Live": "1"})
+        except httpx.TransportError:  # the server has closed a connection that was idle for 5 seconds
+            counts["connections anew"] += 1
+            changed.set()
+            continue
         taken = time.time() - began
         counts[f"status {answer.status_code}"] += 1
         counts["milliseconds"] += round(taken * 1e3)
@@ -110,12 +115,21 @@ async def _clients(url: str, seconds: float) -> None:
 
 
 def _fill(registry: TaskRegistry, lateness: Lateness) -> None:
-    """Register tasks whose slots are spread evenly."""
-    start = datetime.now() + timedelta(seconds=1)
+    """Register tasks whose slots are spread evenly, with full histories: memory grows until they are full."""
+    now = datetime.now()
+    start = now + timedelta(seconds=1)
+    run = {"run_at": now, "finished_at": now, "status": "success", "result": "None", "error": None}
     for number in range(_TASKS):
         at = start + timedelta(seconds=_PERIOD * number / _TASKS)
         registry.register(
-            Task(id=f"task-{number:04}", every={"seconds": _PERIOD}, start_at=at, func=lateness.note, tags=("load",))
+            Task(
+                id=f"task-{number:04}",
+                every={"seconds": _PERIOD},
+                start_at=at,
+                func=lateness.note,
+                tags=("load",),
+                history=[dict(run) for _ in range(100)],
+            )
         )
 
 

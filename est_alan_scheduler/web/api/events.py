@@ -1,6 +1,8 @@
 """The endpoint that tells what changes, as server-sent events."""
 
 import asyncio
+import weakref
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
@@ -46,7 +48,7 @@ class EventStream(Response):
             await send(end)
             return
         news = asyncio.Event()
-        listener = self._feed.join(partial(asyncio.get_running_loop().call_soon_threadsafe, news.set), self._last)
+        listener = self._feed.join(partial(_waker_of(asyncio.get_running_loop()).wake, news), self._last)
         if listener is None:
             problem = Problem(503, "too many clients listen already", headers={"Retry-After": "10"})
             await response_of(problem)(scope, receive, send)
@@ -80,6 +82,44 @@ class EventStream(Response):
                         await news.wait()
                 except TimeoutError:
                     await _write(send, ":\n\n")
+
+
+class _Waker:
+    """What wakes the clients of one event loop, by one call into it for all of them.
+
+    The thread that publishes may be that of a registry's loop, and each such call may cost it the GIL.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)
+        self._waiting: deque[asyncio.Event] = deque()
+        self._is_called = False
+
+    def wake(self, news: asyncio.Event) -> None:
+        """Set an event soon; from any thread. Raises `RuntimeError` if the event loop is closed."""
+        self._waiting.append(news)
+        loop = self._loop()
+        if loop is None or self._is_called:
+            return
+        self._is_called = True  # first: the call may be over before this thread goes on
+        try:
+            loop.call_soon_threadsafe(self._wake_all)
+        except RuntimeError:
+            self._is_called = False
+            raise
+
+    def _wake_all(self) -> None:
+        self._is_called = False  # first: what comes from now on may be too late for this call
+        with suppress(IndexError):
+            while True:
+                self._waiting.popleft().set()
+
+
+_wakers: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Waker]" = weakref.WeakKeyDictionary()
+
+
+def _waker_of(loop: asyncio.AbstractEventLoop) -> _Waker:
+    return _wakers.setdefault(loop, _Waker(loop))
 
 
 async def _write(send: Send, text: str) -> None:

@@ -235,3 +235,51 @@ def test_streams_cost_no_thread_each(listen: Callable[..., Stream]) -> None:
     before = threading.active_count()
     streams: list[Any] = [listen() for _ in range(5)]
     assert threading.active_count() - before <= len(streams)  # those of the clients
+
+
+def test_all_clients_of_an_event_loop_are_woken_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "_LINGER", 0.0)
+    opened = Feed(TaskRegistry())
+    calls: list[Any] = []
+    counts = [0, 0, 0]
+
+    async def receive() -> dict[str, Any]:
+        while counts != [2, 2, 2]:
+            await asyncio.sleep(0)
+        return {"type": "http.disconnect"}
+
+    async def listen(index: int) -> None:
+        async def send(message: Any) -> None:
+            counts[index] += message.get("body", b"").count(b"event: ")
+
+        await events.EventStream(opened, None)({"type": "http", "method": "GET"}, receive, send)
+
+    async def publish() -> None:
+        loop = asyncio.get_running_loop()
+        call = loop.call_soon_threadsafe
+
+        def note(*given: Any) -> object:
+            calls.append(given)
+            return call(*given)
+
+        monkeypatch.setattr(loop, "call_soon_threadsafe", note)
+        for number in (1, 2):
+            while len(opened._listeners) < 3 or any(listener._is_woken for listener in opened._listeners):
+                await asyncio.sleep(0)
+            opened.publish("changed", {"task_ids": [str(number)]})
+
+    async def main() -> None:
+        async with asyncio.timeout(20):
+            await asyncio.gather(publish(), *map(listen, range(3)))
+
+    asyncio.run(main())
+    assert len(calls) == 2
+
+
+def test_a_closed_event_loop_hinders_no_other_wake() -> None:
+    loop = asyncio.new_event_loop()
+    waker = events._Waker(loop)
+    loop.close()
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            waker.wake(asyncio.Event())

@@ -22,7 +22,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
 from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.screens.standing import standing
-from est_alan_scheduler.web.page.view import View, templates
+from est_alan_scheduler.web.page.view import View, considerate, templates
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 
 _MOST_KEPT = 3_000  # rows: some ten megabytes
@@ -86,7 +86,8 @@ class Rows:
         registry = view.site.registry
         now, is_paused = registry._now(), registry.is_paused
         runs = self._runs_of(registry, tasks, may_ask)
-        return Markup("").join(self._row(task, view, now, is_paused, runs.get(task.id, ())) for task in tasks)
+        rows = (self._row(task, view, now, is_paused, runs.get(task.id, ())) for task in tasks)
+        return Markup("").join(considerate(rows))
 
     def _row(self, task: Task, view: View, now: datetime, is_paused: bool, runs: Runs) -> Markup:
         stands = standing(task, now, is_paused)

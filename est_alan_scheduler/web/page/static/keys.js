@@ -1,7 +1,7 @@
 // The keyboard: `/` searches, `j` and `k` go through the rows, `Enter` opens, `x` chooses, `r` runs, `p` pauses and
 // resumes, `?` lists these keys. They act on the row that has the focus, or on the task that the page shows.
 
-import * as actions from "./actions.js";
+import { act } from "./actions.js";
 import { onFresh } from "./live.js";
 
 const help = document.getElementById("keys");
@@ -102,6 +102,6 @@ function choose() {
 function doWith(action) {
   const task = taskAt();
   if (!task || !mayManage) return false;
-  actions.act(action, [{ id: task.dataset.id, version: task.dataset.version, name: task.dataset.name }]);
+  act(action, [{ id: task.dataset.id, version: task.dataset.version, name: task.dataset.name }]);
   return true;
 }

@@ -1,8 +1,8 @@
-// What changes is fetched anew. Parts of the page that have the attribute `data-live` and an id are replaced.
+// What changes is fetched anew.
 
-import { morph } from "./morph.js";
+import { replaceParts } from "./parts.js";
 import { text } from "./texts.js";
-import { noteServerTime, refreshTimes } from "./times.js";
+import { noteServerTime } from "./times.js";
 
 const AFTER_CHANGE = 150; // milliseconds until what has changed is fetched: several changes come at once
 const BETWEEN = 1000; // from one fetch to the next at least
@@ -16,6 +16,7 @@ const listeners = new Set();
 let source = null;
 let tries = 0;
 let isLost = false;
+let hasChanged = false; // since the last fetch began
 let isRefused = false; // the server answers, but has no stream for us
 let problem = null; // why the page could not be fetched, in words
 let timer = null;
@@ -52,74 +53,40 @@ export function refresh() {
 
 async function renew() {
   clearTimeout(timer);
+  hasChanged = false;
   const began = performance.now();
+  let response, html;
   try {
-    const response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
-    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-    if (response.ok) {
-      noteServerTime(fresh.documentElement.dataset.now);
-      replace(fresh);
-      problem = null;
-    } else {
-      problem = response.status === 401 ? text("ended") : text("stale", { reason: reasonOf(fresh, response) });
-    }
+    response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
+    html = await response.text();
   } catch {
-    problem = text("lost");
+    response = null;
   }
+  problem = response ? take(response, new DOMParser().parseFromString(html, "text/html")) : text("lost");
   lastEnd = performance.now();
   pause = Math.max(BETWEEN, lastEnd - began, problem ? 5000 : 0);
   show();
-  fetchAfter(problem ? 0 : silence());
+  fetchAfter(problem || hasChanged ? 0 : silence());
   return problem === null;
 }
 
-function reasonOf(fresh, response) {
-  return fresh.querySelector(".problem .detail")?.textContent.trim() || `${response.status} ${response.statusText}`;
-}
-
-// Replace the parts that are live.
-function replace(fresh) {
-  const kept = keepSelection();
-  const focused = document.activeElement;
-  const place = focused?.closest("[data-id]")?.dataset.id;
-  refreshTimes(fresh);
-  for (const part of document.querySelectorAll("[data-live][id]")) {
-    if (part.parentElement.closest("[data-live][id]")) continue; // it is replaced with the part around it
-    const news = fresh.getElementById(part.id);
-    if (news) morph(part, news);
-    else part.replaceChildren(); // there is nothing to say any more
+// Show what was fetched; return what is wrong with it, in words, or null.
+function take(response, fresh) {
+  if (response.status === 401) return text("ended");
+  if (!response.ok) {
+    const detail = fresh.querySelector(".problem .detail")?.textContent.trim();
+    return text("stale", { reason: detail || `${response.status} ${response.statusText}` });
   }
-  refreshTimes();
-  restoreFocus(focused, place);
-  kept();
-  for (const listener of [...listeners]) listener();
-}
-
-// Keep what is selected; return what selects it again, as far as it is still there.
-function keepSelection() {
-  const selection = getSelection();
-  if (!selection || selection.isCollapsed) return () => {};
-  const { anchorNode, anchorOffset, focusNode, focusOffset } = selection;
-  return () => {
-    if (!anchorNode.isConnected || !focusNode.isConnected) return;
-    const within = (node, offset) => Math.min(offset, node.data?.length ?? node.childNodes.length);
-    const [start, end] = [within(anchorNode, anchorOffset), within(focusNode, focusOffset)];
-    if (selection.anchorNode === anchorNode && selection.anchorOffset === start && selection.focusOffset === end) return;
-    selection.setBaseAndExtent(anchorNode, start, focusNode, end);
-  };
-}
-
-// Focus what had the focus, or what stands in its place, or else the content.
-function restoreFocus(focused, place) {
-  if (!focused || focused === document.body || focused === document.activeElement) return;
-  if (focused.isConnected) {
-    focused.focus({ preventScroll: true }); // it was moved
-    return;
+  noteServerTime(fresh.documentElement.dataset.now);
+  replaceParts(fresh);
+  for (const listener of [...listeners]) {
+    try {
+      listener();
+    } catch (error) {
+      reportError(error); // of one part of the page: the others still live
+    }
   }
-  const row = place && document.querySelector(`[data-id="${CSS.escape(place)}"]`);
-  const same = focused.id ? document.getElementById(focused.id) : null;
-  const target = same ?? row?.querySelector("a, button") ?? document.getElementById("main");
-  target.focus({ preventScroll: true });
+  return null;
 }
 
 // Return after how long the page is fetched though nothing has changed; a part may say it in seconds by `data-every`.
@@ -137,6 +104,11 @@ function fetchAfter(milliseconds) {
   }, soonest - performance.now());
 }
 
+function noteChange() {
+  hasChanged = true;
+  fetchAfter(AFTER_CHANGE);
+}
+
 function connect() {
   clearTimeout(retryTimer);
   source?.close();
@@ -149,13 +121,13 @@ function connect() {
     if (wasLost) comeBack();
   };
   source.onerror = lose;
-  source.addEventListener("changed", () => fetchAfter(AFTER_CHANGE));
-  source.addEventListener("reset", () => fetchAfter(AFTER_CHANGE));
+  source.addEventListener("changed", noteChange);
+  source.addEventListener("reset", noteChange);
 }
 
 // The connection is lost. The browser tries again by itself, unless the server has refused: then it is up to us.
 function lose() {
-  if (isLeaving) return;
+  if (isLeaving || !source) return;
   isLost = true;
   show();
   if (source.readyState !== EventSource.CLOSED) return;
@@ -179,6 +151,7 @@ async function comeBack() {
 
 // Say how it stands. The words are set only if they change, so that screen readers say them once.
 function show() {
+  if (!pill) return;
   const [state, words] =
     problem !== null ? ["lost", problem]
     : isLost && isRefused ? ["lost", text("slow")]

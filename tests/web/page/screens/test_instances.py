@@ -1,6 +1,8 @@
 """The page of the instances."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +10,8 @@ from est_alan_scheduler import Health, MemoryBackend, Task, TaskRegistry, __vers
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.web import Role
 from tests import jobs
+from tests.backends.stores import Servers
+from tests.cluster.helpers import end_pause
 from tests.web.page.pages import Browser, Page
 
 
@@ -165,3 +169,42 @@ def test_long_lists_of_runs_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     assert page.texts(".//ul[@class='running']/li")[-1] == "and 5 more"
     assert len(page.all(".//ul[@class='running']/li")) == 21
     assert "25 runs in flight" in page.html
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["postgres", "redis"])
+def test_the_page_lives_through_an_outage_of_a_server(kind: str, servers: Servers, tmp_path: Path) -> None:
+    store = servers.store(kind, tmp_path)
+    registry = TaskRegistry(backend=store.open(), lease=600)
+    registry.register(Task(id="a", every={"hours": 1}, func=jobs.add, args=(1, 2)))
+    registry.tick()
+    browser = Browser(registry)
+    assert states(browser.get("instances")) == ["Answers"]
+    registry_url = registry._session.backend.url if registry._session else ""
+    assert browser.get("instances").texts(".//section[@class='facts']//code") == [registry_url]
+
+    def look() -> None:
+        with suppress(BackendUnavailableError):
+            registry.refresh()
+        page = browser.get("instances")
+        assert states(page) == ["Out of reach"]
+        assert page.texts(".//p[@class='banner lost']/strong") == ["The store is out of reach."]
+
+    servers.get(kind).restart(look)
+    end_pause(registry)
+    registry.refresh()
+    assert states(browser.get("instances")) == ["Answers"]
+    registry.shutdown(0)
+    store.close()
+
+
+@pytest.mark.parametrize("path", ["timeline", "instances"])
+def test_every_page_says_that_the_store_is_out_of_reach(path: str) -> None:
+    registry = TaskRegistry(backend=MemoryBackend())
+    registry.tick()
+    assert Browser(registry).get(path).all(".//p[@class='banner lost']") == []
+    assert registry._session is not None
+    registry._session.outage.note(BackendUnavailableError("gone"))
+    page = Browser(registry).get(path, language="ko")
+    assert page.texts(".//p[@class='banner lost']/strong") == ["저장소에 연결할 수 없습니다."]
+    registry.shutdown(0)

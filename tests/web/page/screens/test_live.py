@@ -15,6 +15,7 @@ from est_alan_scheduler.web.feed import Feed, Message
 from est_alan_scheduler.web.page.screens.live import MergedStream, merged
 from tests import jobs
 from tests.web.clients import READ, TOKEN, bearer
+from tests.web.page.pages import Browser
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,10 @@ def lines_of(response: httpx.Response) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def test_a_page_is_told_what_changed_and_resumes_where_it_was(client: httpx.Client, registry: TaskRegistry) -> None:
+def test_a_page_is_told_what_changed_and_resumes_where_it_was(
+    client: httpx.Client, registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_LINGER", 60.0)
     with client.stream("GET", "live") as response:
         assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
         fields = lines_of(response)
@@ -96,6 +100,7 @@ def test_a_page_is_told_what_changed_and_resumes_where_it_was(client: httpx.Clie
     with client.stream("GET", "live", headers={"Last-Event-ID": "former-7"}) as response:
         found = dict(islice(lines_of(response), 5))
         assert (found["event"], found["data"]) == ("reset", "{}")
+    monkeypatch.setattr(feed, "_LINGER", 0.0)
 
 
 def test_changes_that_come_fast_are_one_message_after_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,3 +144,8 @@ def test_a_page_that_finds_too_many_listeners_is_told_so(client: httpx.Client, m
 
 def test_the_stream_needs_a_role(client: httpx.Client) -> None:
     assert client.get("live", headers={"Authorization": ""}).status_code == 401
+
+
+def test_the_page_of_a_problem_is_not_live(registry: TaskRegistry) -> None:
+    assert Browser(registry).get().one(".//*[@id='live']").attrib["role"] == "status"
+    assert Browser(registry, None).get(status=401).all(".//*[@id='live']") == []
