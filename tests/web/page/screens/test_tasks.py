@@ -1,5 +1,6 @@
 """The page of all tasks: filters, order, paging, empty states, outages."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -221,11 +222,9 @@ def test_hostile_values_are_shown_as_text(language: str) -> None:
     assert max(len(text_of(row)) for row in rows.values()) < 1_000
 
 
-def test_an_observer_sees_what_others_have_done_since(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    registry = TaskRegistry(backend=url)
+def test_an_observer_sees_what_others_have_done_since(join: Callable[..., TaskRegistry]) -> None:
+    registry, observer = join(), join(observe=True)
     registry.register(Task(id="a", func=work, manual=True))
-    observer = TaskRegistry(backend=url, observe=True)
     browser = Browser(observer)
     assert browser.get().texts(".//td[@class='state']") == ["pending"]
     registry.run_now("a")
@@ -235,6 +234,13 @@ def test_an_observer_sees_what_others_have_done_since(tmp_path: Path) -> None:
     assert ids(page) == ["a", "b"]
     assert page.texts(".//td[@class='state']") == ["success", "pending"]
     assert page.one(".//svg[@class='sparkline']").get("aria-label") == "1 run"
+    failing = registry.update("a", func=boom)
+    for _ in range(31):
+        registry.run_now(failing)
+        registry.tick()
+    page = browser.get()
+    assert page.one(".//tr[@data-id='a']/td/svg").get("aria-label") == "30 runs, 30 failed"
+    assert page.texts(".//nav[@id='counts']/a")[1] == "failed 1"
 
 
 def test_the_tasks_of_the_page_are_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
