@@ -13,7 +13,7 @@ task that waits for a retry, one that waits for a task that nobody has registere
 that is paused; times in Seoul and Berlin. Edit a schedule, run a task now, pause all, switch to Korean or to the dark.
 """
 
-from est_alan_scheduler.web.demo import main
+from est_alan_scheduler.web.demo.program import main
 
 if __name__ == "__main__":
     main()

@@ -85,7 +85,10 @@ def test_shell_blocks_are_valid_and_name_existing_extras_modules_and_files(docum
     extras = re.findall(r"^([\w-]+) = \[", project, re.MULTILINE)
     assert set(re.findall(r"(?:\.|est-alan-scheduler)\[([\w-]+)\]", shell)) <= set(extras)
     assert set(re.findall(r"pip install ([a-z.-]+)$", shell, re.MULTILINE)) <= {"."}
-    assert set(re.findall(r"-m (est_alan_scheduler[.\w]*)", shell)) <= {"est_alan_scheduler.scheduler"}
+    assert set(re.findall(r"-m (est_alan_scheduler[.\w]*)", shell)) <= {
+        "est_alan_scheduler.scheduler",
+        "est_alan_scheduler.web",
+    }
     assert all((ROOT / path).exists() for path in re.findall(r"\b(?:tests|examples)/[\w./]+", shell))
 
 

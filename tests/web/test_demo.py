@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from est_alan_scheduler import start_scheduler
-from est_alan_scheduler.web import demo
+from est_alan_scheduler.web.demo.tasks import demo_registry, ends
 from tests.test_examples import PATIENCE, needs_sigint, started
 from tests.ways import wait_until
 
@@ -19,12 +19,12 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def is_fast() -> None:
-    demo._ends.set()  # so that no work takes any time
+    ends.set()  # so that no work takes any time
 
 
 @pytest.mark.slow
 def test_its_tasks_stand_in_every_way_that_the_page_shows() -> None:
-    registry = demo.demo_registry()
+    registry = demo_registry()
     with start_scheduler(registry=registry):
         wait_until(lambda: registry["send-report"].last_success_at is not None)
         wait_until(lambda: registry["sync-stock"].retry_at is not None)
@@ -39,7 +39,7 @@ def test_its_tasks_stand_in_every_way_that_the_page_shows() -> None:
 
 @pytest.mark.slow
 def test_its_chain_has_four_links_and_a_fan_out() -> None:
-    inputs = {task.id: task.after or [] for task in demo.demo_registry()}
+    inputs = {task.id: task.after or [] for task in demo_registry()}
     assert inputs["send-report"] == ["sales-report"]
     assert inputs["sales-report"] == ["sum-by-country", "sum-by-product"]
     assert inputs["sum-by-country"] == inputs["sum-by-product"] == ["clean-orders"]

@@ -18,7 +18,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Call, GivenMoment, Input, Limit
 from est_alan_scheduler.web.api.models import PlannedRunModel, RunModel, RunPage, SimulationModel
 from est_alan_scheduler.web.api.problems import Problem, refused
-from est_alan_scheduler.web.listing.paging import cursor_of, key_of
+from est_alan_scheduler.web.paging import cursor_of, key_of
 from est_alan_scheduler.web.site import Site
 
 _SIMULATION_SECONDS = 2.0

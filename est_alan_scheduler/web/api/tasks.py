@@ -32,7 +32,7 @@ from est_alan_scheduler.web.api.models import VALUES, PlannedRunModel, RunPage, 
 from est_alan_scheduler.web.api.problems import Problem, refused, text_without_values
 from est_alan_scheduler.web.api.runs import TaskRunsQuery, page_of_runs, planned_run
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.listing.paging import cursor_of, key_of, page
+from est_alan_scheduler.web.paging import cursor_of, key_of, page
 from est_alan_scheduler.web.site import Site
 
 

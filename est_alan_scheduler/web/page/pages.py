@@ -15,9 +15,12 @@ from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import Role
+from est_alan_scheduler.web.guard import path_below
 from est_alan_scheduler.web.page.rounds import Rounds
 from est_alan_scheduler.web.page.screens import actions, edit, instances, live, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.statuses import problem_title
 from est_alan_scheduler.web.site import Site
 
 _YEAR = 365 * 86_400  # seconds
@@ -65,7 +68,7 @@ class Pages(Dispatcher):
         """Answer a request; one by a page that is open, at the same time as other such requests for the same page."""
         respond = partial(super()._respond, request)
         scope = request.scope
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        path = path_below(scope)
         if request.method != "GET" or "x-live" not in request.headers or path not in self._repeated:
             return await respond()
         view, accept = view_of(self.site, request), request.headers.get("accept", "")
@@ -81,15 +84,18 @@ class Pages(Dispatcher):
     @override
     def refuse(self, request: Request, problem: Problem) -> Response:
         """Return a problem as a page for people, as JSON for programs."""
-        path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
-        if "text/html" not in request.headers.get("accept", "") or path.startswith("/api/"):
+        path = path_below(request.scope)
+        if "text/html" not in request.headers.get("accept", "") or f"{path}/".startswith("/api/"):
             return response_of(problem)
+        choice = _choice(request.scope)  # also of a caller who may not read yet
+        if choice is not None:
+            return choice
         view = view_of(self.site, request)
         response = view.html(
             "problem.html",
             problem.status,
             problem=problem,
-            title=HTTPStatus(problem.status).phrase,
+            title=problem_title(problem.status, TRANSLATIONS[view.language].gettext),
             asks_token=problem.status == HTTPStatus.UNAUTHORIZED and self._takes_token,
         )
         response.headers.update(problem.headers or {})

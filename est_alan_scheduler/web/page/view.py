@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import Any, Literal
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
+from est_alan_scheduler.web.guard import path_below
 from est_alan_scheduler.web.page.moments import lasting, moment, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -42,6 +43,10 @@ class View:
     """The page, relative to the site, without its query: an empty text for the first one."""
     query: str
     """The query of the page, percent-encoded."""
+    root: str = ""
+    """The site, relative to the page: an empty text but for a path that is no page, `a/b`."""
+    may_read: bool = True
+    """Whether the caller may see anything of the tasks; not on the page that asks who it is."""
 
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
@@ -51,9 +56,18 @@ class View:
 
     def link(self, **changes: str | None) -> str:
         """Return the URL of this page with other values in its query; None takes one out."""
-        given = dict(parse_qsl(self.query, keep_blank_values=True))
-        pairs = {name: value for name, value in (given | changes).items() if value is not None}
-        return f"{self.path or './'}?{urlencode(pairs, errors='surrogatepass')}" if pairs else self.path or "./"
+        pairs = {name: value.encode("utf-8", "surrogateescape") for name, value in self.fields.items()}
+        for name, changed in changes.items():
+            pairs.pop(name, None) if changed is None else pairs.update({name: changed.encode("utf-8", "surrogatepass")})
+        page = quote(self.path.rpartition("/")[2], safe="") or "./"
+        return f"{page}?{urlencode(pairs, errors='surrogateescape')}" if pairs else page
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The values of the query, without a token: one that is right is there no longer."""
+        given = dict(parse_qsl(self.query, keep_blank_values=True, errors="surrogateescape"))
+        given.pop("token", None)
+        return given
 
     @property
     def languages(self) -> Mapping[str, str]:
@@ -63,13 +77,13 @@ class View:
     @property
     def is_paused(self) -> bool:
         """Whether all tasks are paused."""
-        return self.site.registry.is_paused
+        return self.may_read and self.site.registry.is_paused
 
     @property
     def is_store_lost(self) -> bool:
         """Whether the store is out of reach: what the page shows may be old."""
         session = self.site.registry._session
-        return session is not None and session.outage.is_on()
+        return self.may_read and session is not None and session.outage.is_on()
 
     @property
     def now(self) -> str:
@@ -100,14 +114,16 @@ def considerate(parts: Iterator[str]) -> Iterator[str]:
 def view_of(site: Site, request: Request) -> View:
     """Return how the caller of a request sees the page."""
     role = request.scope.get("est_alan_scheduler.role")  # the guard has put it there
-    theme = chosen(request, "theme")
+    theme, path = chosen(request, "theme"), path_below(request.scope).removeprefix("/")
     return View(
         site,
         language_of(chosen(request, "language"), request.headers.get("accept-language", "")),
         "light" if theme == "light" else "dark" if theme == "dark" else "system",
         role is Role.MANAGE and not site.read_only,
-        request.scope["path"].removeprefix(request.scope.get("root_path", "")).strip("/"),
+        path,
         request.scope["query_string"].decode("latin-1"),
+        "../" * path.count("/"),
+        role is not None,
     )
 
 

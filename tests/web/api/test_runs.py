@@ -10,7 +10,7 @@ import pytest
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web.api import runs
-from est_alan_scheduler.web.listing.paging import cursor_of
+from est_alan_scheduler.web.paging import cursor_of
 from tests import jobs
 from tests.web.client import Client
 

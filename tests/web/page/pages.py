@@ -51,7 +51,7 @@ class Browser:
     def get(self, path: str = "", language: str = "en", status: int = 200, **query: Any) -> Page:
         """Return a page, which has to come with this status."""
         headers = HTML | {"Accept-Language": language}
-        response = self.request("GET", path, params=query, headers=headers)
+        response = self.request("GET", path, params=query or None, headers=headers)
         assert response.status_code == status, response.text
         assert response.headers["content-type"] == "text/html; charset=utf-8"
         return Page(response.text)

@@ -14,15 +14,16 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Input, Limit
 from est_alan_scheduler.web.api.problems import refused, text_without_values
-from est_alan_scheduler.web.listing.sorting import Orders, Sort
 from est_alan_scheduler.web.page.census import Census, Counts
-from est_alan_scheduler.web.page.screens.rows import Rows, short
+from est_alan_scheduler.web.page.screens.rows import Rows, attribute, short
 from est_alan_scheduler.web.page.screens.standing import STANDINGS, standing
+from est_alan_scheduler.web.page.sorting import Orders, Sort
 from est_alan_scheduler.web.page.view import PageCall, View
 from est_alan_scheduler.web.site import Site
 
 _MANY = 10_000  # tasks, which take long to sort
 _MOST_UNRESOLVED = 20
+_LONGEST_TAG = 40
 
 Standing = Literal["failed", "late", "retrying", "running", "paused", "pending", "success"]
 
@@ -75,7 +76,7 @@ def page(call: PageCall) -> Response:
         rows=listing.rows.html(found, view, is_store_there),
         next_page=None if cursor is None else view.link(cursor=cursor, sort=sort),
         is_filtered=bool(query.q or query.status or query.tag),
-        tags=census.tags if query.tag in (None, *census.tags) else [query.tag, *census.tags],
+        tags=_tags(query.tag, census),
         is_store_there=is_store_there,
         unresolved=_unresolved(view),
         head=_head(view, sort),
@@ -101,6 +102,12 @@ def _filter(registry: TaskRegistry, query: PageQuery, census: Census) -> Callabl
     return lambda task: (
         task.__dict__["id"] in members and (passes is None or passes(task)) and standing(task, now, is_paused) == wanted
     )
+
+
+def _tags(chosen: str | None, census: Census) -> list[tuple[str, str, bool]]:
+    """Return the tags to choose from: each as it is, as it is shown, and whether it is the chosen one."""
+    tags = census.tags if chosen is None or chosen in census.tags else [chosen, *census.tags]
+    return [(attribute(tag), short(tag, _LONGEST_TAG), tag == chosen) for tag in tags]
 
 
 def _head(view: View, sort: str) -> dict[str, dict[str, Any]]:

@@ -137,7 +137,6 @@ TEXTS = {
         "작업이 일시 중지되어 재개할 때까지 실행되지 않습니다."
     ),
     "Now and after saving": "현재와 저장 후",
-    "Now": "현재",
     "After saving": "저장 후",
     "What changes": "바뀌는 항목",
     "none": "없음",

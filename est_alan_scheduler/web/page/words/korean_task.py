@@ -101,7 +101,7 @@ TEXTS = {
     "lost": "유실",
     "too late": "늦게 끝남",
     "Its instance has died, or could not renew its lease: the run was given up.": (
-        "인스턴스가 종료되었거나 리스를 갱신하지 못해 실행을 포기했습니다."
+        "인스턴스가 종료되었거나 임대를 갱신하지 못해 실행을 포기했습니다."
     ),
     "Its outcome came after the run had been given up, and changed nothing.": (
         "실행을 포기한 뒤에 결과가 도착하여 아무것도 바꾸지 않았습니다."

@@ -1,6 +1,6 @@
 """The languages of the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from gettext import NullTranslations
 from typing import Literal
 
@@ -37,21 +37,19 @@ def language_of(chosen: str | None, accepted: str) -> Language:
     """Return the language that was chosen, or else the one that `Accept-Language` likes best; English without any."""
     if chosen in LANGUAGES:
         return "ko" if chosen == "ko" else "en"
-    weights = {"en": 0.0, "ko": 0.0}
+    best, most = "en", 0.0
     for part in accepted.split(",")[:50]:
-        name, _, options = part.partition(";")
+        name, *options = part.split(";")
         language = name.strip().lower().partition("-")[0]
-        if language in weights:
-            weights[language] = max(weights[language], _weight(options))
-    return "ko" if weights["ko"] > weights["en"] else "en"
+        if language in LANGUAGES and _weight(options) > most:  # of equal ones, the first
+            best, most = language, _weight(options)
+    return "ko" if best == "ko" else "en"
 
 
-def _weight(options: str) -> float:
-    """Return the quality of an entry: 1 unless it says another one, `q=0.8`."""
-    name, _, value = options.strip().partition("=")
-    if name.strip() != "q":
-        return 1.0
+def _weight(options: Sequence[str]) -> float:
+    """Return the quality of an entry: 1 unless it says another one, `q=0.8`; 0 for what is no number."""
+    values = [value for name, _, value in (one.partition("=") for one in options) if name.strip().lower() == "q"]
     try:
-        return min(max(float(value), 0.0), 1.0)
+        return min(max(float(values[0]), 0.0), 1.0) if values else 1.0
     except ValueError:
         return 0.0

@@ -4,9 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from itertools import islice
 
-from est_alan_scheduler.web.page.words.korean_reasons import REASONS
-from est_alan_scheduler.web.page.words.korean_schedules import SCHEDULES
 from est_alan_scheduler.web.page.words.language import Language
+from est_alan_scheduler.web.page.words.phrases.korean_reasons import REASONS
+from est_alan_scheduler.web.page.words.phrases.korean_schedules import SCHEDULES
 
 _PHRASES = {**SCHEDULES, **REASONS}
 _MOST_ENDS = 100  # of an error

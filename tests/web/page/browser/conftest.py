@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from est_alan_scheduler import TaskRegistry
+from est_alan_scheduler import TaskRegistry, start_scheduler
 from est_alan_scheduler.web import WebServer, serve
 from tests.web.clients import TOKEN
 
@@ -70,6 +70,18 @@ def visit(browser: "Browser") -> "Iterator[Callable[..., Watched]]":
     for one in visits:
         _THREAD.submit(one.close).result()
     assert [fault for one in visits for fault in one.faults] == []
+
+
+@pytest.fixture
+def ticking() -> Iterator[Callable[[TaskRegistry], TaskRegistry]]:
+    """Tick registries, each in a thread."""
+    with ExitStack() as stack:
+
+        def start(registry: TaskRegistry) -> TaskRegistry:
+            stack.enter_context(start_scheduler(0.05, registry=registry))
+            return registry
+
+        yield start
 
 
 @pytest.fixture

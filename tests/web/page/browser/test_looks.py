@@ -8,17 +8,8 @@ from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.web import WebServer
 from tests.web.page.browser.looks import LOOKS, Look
 from tests.web.page.browser.watched import Watched
-from tests.web.page.browser.zoo import in_every_state
+from tests.web.page.browser.zoo import PAGES, in_every_state
 
-PAGES: list[tuple[str, dict[str, str]]] = [
-    ("", {}),
-    ("task", {"id": "broken"}),
-    ("task", {"id": "mail"}),
-    ("edit", {"id": "daily"}),
-    ("timeline", {"span": "hour"}),
-    ("timeline", {"span": "week"}),
-    ("instances", {}),
-]
 EMPTY: list[tuple[str, dict[str, str]]] = [
     ("", {}),
     ("", {"q": "nothing has this"}),
@@ -40,9 +31,9 @@ def test_every_page_fits_and_hinders_nobody(
     registry.pause_all()
     one.go()
     one.check_page()
-    with one.expects(REFUSED):
-        one.go("task", id="no such task")
-        one.check_page()
+    one.expect_faults(REFUSED)
+    one.go("task", id="no such task")
+    one.check_page()
 
 
 @pytest.mark.parametrize("look", LOOKS[::3], ids=str)
@@ -61,9 +52,9 @@ def test_the_page_that_asks_for_the_token_lets_a_person_in(
 ) -> None:
     server = site(in_every_state())
     one = visit(server.url, look, secret=None)
-    with one.expects(REFUSED):
-        one.go()
-        one.check_page()
+    one.expect_faults(REFUSED)
+    one.go()
+    one.check_page()
     one.page.get_by_label(one.words("Token")).fill("the-secret-of-managers")
     one.button("Sign in").click()
     one.row("broken").wait_for()

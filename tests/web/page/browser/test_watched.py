@@ -42,7 +42,10 @@ def app_of(body: str) -> Guard:
 def test_a_fault_of_a_page_is_noted(body: str, fault: str, visit: Callable[..., Watched]) -> None:
     with asgi(app_of(body)) as url:
         one = visit(url)
-        one.page.wait_for_timeout(50)
+        for _ in range(100):
+            if any(fault in found for found in one.faults):
+                break
+            one.page.wait_for_timeout(50)
         assert any(fault in found for found in one.faults), one.faults
         one.faults.clear()
 

@@ -1,8 +1,6 @@
 """A visit of a site in a browser, which notes whatever goes wrong in its pages."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode
 
@@ -12,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Response
 from tests.web.clients import MANAGE
 from tests.web.page.browser.looks import Look
 
-PATIENCE = 10_000  # milliseconds
+PATIENCE = 5_000  # milliseconds
 _TELL_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) => console.error(
   "the policy forbids", event.violatedDirective, event.blockedURI, event.sourceFile, event.lineNumber));
@@ -79,7 +77,7 @@ class Watched:
 
     def row(self, task_id: str) -> Locator:
         """Return the row of a task in the list."""
-        found: Locator = self.page.locator(f"#rows [data-id={_quoted(task_id)}]").first
+        found: Locator = self.page.locator(f"#rows [data-id={quoted(task_id)}]").first
         return found
 
     def message(self, pattern: str) -> Locator:
@@ -87,13 +85,20 @@ class Watched:
         found: Locator = self.page.locator("#messages .message").filter(has_text=re.compile(pattern)).first
         return found
 
+    def pause_all(self) -> None:
+        """Pause all tasks, by the button of the page and the one of the dialog that it opens."""
+        self.page.locator("[data-pause-all=true]:visible").first.click()
+        self.page.locator("dialog[open] [data-pause-all=true]").click()
+
     # What must hold on each page.
 
     def check_page(self) -> None:
         """Fail if the page scrolls sideways, or hinders people who cannot see or use it like others."""
+        self.page.wait_for_load_state()
         width, inside = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
         assert width <= inside, f"{self.page.url} is {width - inside} pixels too wide: {self._widest()}"
-        assert self.serious() == [], self.page.url
+        serious = self.serious()
+        assert not serious, "\n".join([self.page.url, *serious])
 
     def serious(self) -> list[str]:
         """Return what axe finds on the page that is serious or critical."""
@@ -113,13 +118,9 @@ class Watched:
         )
         return found
 
-    @contextmanager
-    def expects(self, *patterns: str) -> Iterator[None]:
-        """Let the faults that match one of the patterns pass."""
+    def expect_faults(self, *patterns: str) -> None:
+        """Let faults that match one of the patterns pass from now on: the browser tells them late."""
         self._expected += patterns
-        yield
-        self.page.wait_for_timeout(50)  # the browser tells what it has noticed
-        del self._expected[-len(patterns) :]
 
     # What the browser tells.
 
@@ -140,6 +141,6 @@ class Watched:
             self.faults.append(f"{self.look}: {fault}")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """Return a text as a string of CSS."""
     return '"' + "".join(f"\\{ord(one):x} " for one in text) + '"'

@@ -9,7 +9,7 @@ CONTROL = "".join(map(chr, range(1, 32))) + "\x7f\x85\u2028\ufeff"
 HOSTILE = {
     "image": "<img src=x onerror=\"document.title='owned'\">",
     "script": "</script></template></title><script>document.title='owned'</script>",
-    "quotes": "\"'><svg/onload=alert(1)>`${7*7}`&amp;&lt;",
+    "quotes": "\"'><svg/onload=window.owned=1>`${7*7}`&amp;&lt;",
     "template": "{{7*7}}{% raw %}{id} %(id)s %s",
     "long": "x" * 10_000,
     "words": "a very long sentence " * 500,
@@ -19,6 +19,16 @@ HOSTILE = {
     "dots": "../../api/tasks?x=1#y%2F+;",
 }
 """Texts that a page may take for something else, by what they are."""
+PAGES: list[tuple[str, dict[str, str]]] = [
+    ("", {}),
+    ("task", {"id": "broken"}),
+    ("task", {"id": "mail"}),
+    ("edit", {"id": "daily"}),
+    ("timeline", {"span": "hour"}),
+    ("timeline", {"span": "week"}),
+    ("instances", {}),
+]
+"""The pages of such a registry."""
 HALF = "half a pair: \ud83d"
 """What no UTF-8 can have."""
 
@@ -52,12 +62,14 @@ def in_every_state(registry: TaskRegistry | None = None) -> TaskRegistry:
     registry.tick()
     registry.register(Task(id="report", name="Report", every=every, func=greet, depends_on=["load", "broken"]))
     registry.register(Task(id="mail", after=["report"], func=greet, description="Sends the report to everyone."))
-    registry.register(Task(id="daily", cron="30 2 * * *", timezone="America/New_York", func=greet, jitter=60))
-    registry.register(Task(id="by hand", manual=True, func=greet))
-    registry.register(Task(id="late", run_at=datetime.now() - timedelta(minutes=5), func=greet))
-    registry.register(Task(id="held", at="12:00", func=greet))
+    registry.register(
+        Task(id="daily", name="Every night", cron="30 2 * * *", timezone="America/New_York", func=greet, jitter=60)
+    )
+    registry.register(Task(id="by hand", name="By hand", manual=True, func=greet))
+    registry.register(Task(id="late", name="Too late", run_at=datetime.now() - timedelta(minutes=5), func=greet))
+    registry.register(Task(id="held", name="On hold", at="12:00", func=greet))
     registry.pause("held")
-    registry.register(Task(id="busy", every=every, func=greet))
+    registry.register(Task(id="busy", name="Long at work", every=every, func=greet))
     registry.store["busy"].status = TaskStatus.RUNNING
     registry.store["busy"].last_run_at = datetime.now() - timedelta(seconds=90)
     return registry

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler import Task, TaskRegistry
-from est_alan_scheduler.web.listing import sorting
-from est_alan_scheduler.web.listing.paging import cursor_of
-from est_alan_scheduler.web.listing.sorting import SORTS, Orders, Sort
+from est_alan_scheduler.web.page import sorting
+from est_alan_scheduler.web.page.sorting import SORTS, Orders, Sort
+from est_alan_scheduler.web.paging import cursor_of
 from tests.frozen import START, Frozen, work
 
 MINUTE = timedelta(minutes=1)

@@ -14,7 +14,7 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import planned_moment
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.listing.paging import LOOKUP_COST, cursor_of, key_of, sorted_ids
+from est_alan_scheduler.web.paging import LOOKUP_COST, cursor_of, key_of, sorted_ids
 
 Sort = Literal["name", "-name", "next", "-next", "last", "-last", "failures", "-failures", "id", "-id"]
 """By name, next run, start of the last run, failures in a row, id; with a hyphen in descending order."""

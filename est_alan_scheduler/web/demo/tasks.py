@@ -1,45 +1,18 @@
-"""The demo of the page: `python -m est_alan_scheduler.web` serves a dozen tasks that live, fail, wait and retry.
+"""The tasks of the demo."""
 
-It is harmless: its tasks use no files and no network.
-"""
-
-import argparse
-import contextlib
-import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from importlib.util import find_spec
 
 from est_alan_scheduler.fields.retry import Retry
-from est_alan_scheduler.loops.thread import SchedulerThread
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.server import serve
 
 _COUNTRIES, _PRODUCTS = ("DE", "FR", "KR", "US"), ("desk", "lamp", "chair")
-_ends = threading.Event()
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve the demo until Ctrl+C."""
-    parser = argparse.ArgumentParser("python -m est_alan_scheduler.web", description="A demo of the page.")
-    parser.add_argument("--port", type=int, default=8765, help="on 127.0.0.1 (%(default)s); 0 takes a free one")
-    options = parser.parse_args(arguments)
-    logging.getLogger("est_alan_scheduler").setLevel(logging.CRITICAL)  # the page shows the failures
-    _ends.clear()
-    registry = demo_registry()
-    loop = SchedulerThread(registry, 1.0)
-    with contextlib.suppress(KeyboardInterrupt), loop:
-        loop.start()
-        try:
-            serve(registry, port=options.port)
-        except OSError as error:
-            parser.exit(1, f"{error}\n")
-        finally:
-            _ends.set()
+ends = threading.Event()
+"""The demo ends: no work takes any time from then on."""
 
 
 def demo_registry() -> TaskRegistry:
@@ -190,7 +163,7 @@ def _add_dates(registry: TaskRegistry) -> None:
 
 def _work(seconds: float) -> None:
     """Take some time, or less if the demo ends."""
-    _ends.wait(seconds)
+    ends.wait(seconds)
 
 
 def _write(size: int) -> None:

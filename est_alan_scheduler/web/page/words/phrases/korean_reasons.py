@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from est_alan_scheduler.web.page.words.korean import KOREAN
-from est_alan_scheduler.web.page.words.korean_schedules import ID, LISTED_IDS
+from est_alan_scheduler.web.page.words.phrases.korean_schedules import ID, LISTED_IDS
 
 _MOMENT = r"(?P<moment>[0-9-]{10} [0-9:.]+(?:[+-][0-9:.]+)?|None)"
 _TIME = r"(?P<number>[0-9.e+-]+) s"

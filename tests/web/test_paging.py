@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from est_alan_scheduler import Task, TaskRegistry, TaskStatus
-from est_alan_scheduler.web.listing import paging
-from est_alan_scheduler.web.listing.paging import cursor_of, key_of, page
+from est_alan_scheduler.web import paging
+from est_alan_scheduler.web.paging import cursor_of, key_of, page
 from tests import jobs
 
 IDS = st.text(min_size=1, max_size=3)

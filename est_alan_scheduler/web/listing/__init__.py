@@ -1,1 +1,0 @@
-"""Lists of tasks: their pages, and their orders."""

@@ -1,0 +1,1 @@
+"""Phrases of the sentences of the library in other languages."""

@@ -1,0 +1,65 @@
+"""The editor: the slots to come, old beside new, before anything is saved; what is wrong; what others have changed."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.web import WebServer
+from tests.web.page.browser.looks import PAIRS, Look
+from tests.web.page.browser.watched import Watched
+from tests.web.page.browser.zoo import greet
+
+REFUSED = "the server responded with a status of 4"
+
+
+def one_task() -> TaskRegistry:
+    registry = TaskRegistry()
+    registry.register(Task(id="a", every={"hours": 6}, func=greet, tags=["x"]))
+    return registry
+
+
+@pytest.mark.parametrize("look", PAIRS, ids=str)
+def test_what_is_wrong_is_said_at_its_field_and_nothing_is_saved(
+    look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = one_task()
+    one = visit(site(registry).url, look)
+    one.go("edit", id="a")
+    one.page.locator("[name=kind][value=cron]").check()
+    one.expect_faults(REFUSED)
+    one.page.locator("[name=cron]").fill("99 25 * * *")
+    expect(one.page.locator("[name=cron]")).to_have_attribute("aria-invalid", "true")
+    one.page.locator("#save").click()
+    expect(one.page.locator("[name=cron]")).to_be_focused()
+    one.check_page()
+    assert (registry["a"].every, registry["a"].cron) == ({"hours": 6}, None)
+    one.page.locator("[name=cron]").fill("30 2 * * *")
+    expect(one.page.locator("#preview .new")).to_contain_text("02:30")
+    expect(one.page.locator("[name=cron]")).not_to_have_attribute("aria-invalid", "true")
+    one.check_page()
+    one.page.locator("#save").click()
+    one.page.wait_for_url("**/task?id=a")
+    assert (registry["a"].every, registry["a"].cron) == (None, "30 2 * * *")
+
+
+@pytest.mark.parametrize("look", PAIRS[::3], ids=str)
+def test_what_others_have_changed_meanwhile_is_told_and_not_overwritten(
+    look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = one_task()
+    one = visit(site(registry).url, look)
+    one.go("edit", id="a")
+    one.page.locator("[name='every.hours']").fill("2")
+    registry.update("a", tags=["theirs"])
+    one.expect_faults("status of 412")
+    one.page.locator("#save").click()
+    expect(one.page.locator("#conflict")).to_be_visible()
+    expect(one.page.locator("#conflict")).to_contain_text("theirs")
+    one.check_page()
+    assert registry["a"].every == {"hours": 6}
+    one.page.locator("[data-conflict=apply]").click()
+    one.page.locator("#save").click()
+    one.page.wait_for_url("**/task?id=a")
+    assert (registry["a"].every, list(registry["a"].tags)) == ({"hours": 2}, ["theirs"])

@@ -1,0 +1,70 @@
+"""The keyboard: search, walk through the rows, run, pause, and the list of keys."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.web import WebServer
+from tests.web.page.browser.looks import PAIRS, Look
+from tests.web.page.browser.watched import Watched
+from tests.web.page.browser.zoo import greet
+
+
+def three_tasks() -> TaskRegistry:
+    registry = TaskRegistry()
+    for name in ("a", "b", "c"):
+        registry.register(Task(id=name, manual=True, func=greet))
+    return registry
+
+
+def test_the_keys_walk_through_the_rows_and_act_on_the_one_that_has_the_focus(
+    site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = three_tasks()
+    one = visit(site(registry).url)
+    keyboard = one.page.keyboard
+    current = "document.activeElement.closest('[data-id]')?.dataset.id"
+    keyboard.press("j")
+    assert one.page.evaluate(current) == "a"
+    keyboard.press("j")
+    keyboard.press("j")
+    keyboard.press("k")
+    assert one.page.evaluate(current) == "b"
+    keyboard.press("p")
+    expect(one.row("b")).to_have_attribute("data-status", "paused")
+    assert [task.id for task in registry.store.values() if task.paused] == ["b"]
+    keyboard.press("p")
+    expect(one.row("b")).not_to_have_attribute("data-status", "paused")
+    assert one.page.evaluate(current) == "b"  # the row that has replaced it
+    keyboard.press("r")
+    one.page.locator("#messages .message").first.wait_for()
+    registry.tick()
+    expect(one.row("b")).to_have_attribute("data-status", "success")
+    assert [task.runs for task in registry.store.values()] == [0, 1, 0]
+
+
+def test_keys_in_a_field_are_text(site: Callable[..., WebServer], visit: Callable[..., Watched]) -> None:
+    registry = three_tasks()
+    one = visit(site(registry).url)
+    one.page.keyboard.press("/")
+    expect(one.page.locator("[name=q]")).to_be_focused()
+    one.page.keyboard.type("jkrp?/")
+    expect(one.page.locator("[name=q]")).to_have_value("jkrp?/")
+    assert one.page.locator("dialog[open]").count() == 0
+    one.page.keyboard.press("Escape")
+    expect(one.page.locator("[name=q]")).not_to_be_focused()
+    assert not any(task.paused or task.runs for task in registry.store.values())
+
+
+@pytest.mark.parametrize("look", PAIRS, ids=str)
+def test_the_list_of_keys_opens_and_closes(
+    look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    one = visit(site(three_tasks()).url, look)
+    one.page.keyboard.press("?")
+    one.page.locator("dialog[open]").wait_for()
+    one.check_page()
+    one.page.keyboard.press("Escape")
+    expect(one.page.locator("dialog[open]")).to_have_count(0)

@@ -1,0 +1,64 @@
+"""A page that stays open: it shows what happens, says when it has lost the server, and catches up."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler.web import WebServer
+from tests.web.page.browser.looks import Look
+from tests.web.page.browser.watched import Watched
+from tests.web.page.browser.zoo import greet
+
+SOON = 5_000
+"""Milliseconds: a second on a machine that has nothing else to do."""
+
+
+def test_what_happens_appears_without_a_reload(
+    site: Callable[..., WebServer],
+    visit: Callable[..., Watched],
+    ticking: Callable[[TaskRegistry], TaskRegistry],
+) -> None:
+    registry = TaskRegistry(executor=lambda: ThreadPoolExecutor(2))
+    goes_on = threading.Event()
+    ticking(registry)
+    one = visit(site(registry).url)
+    one.page.evaluate("window.isSamePage = true")
+    registry.register(Task(id="new", name="A new task", manual=True, func=lambda: goes_on.wait(30)))
+    expect(one.row("new")).to_be_visible(timeout=SOON)
+    registry.run_now("new")
+    expect(one.row("new")).to_have_attribute("data-status", "running", timeout=SOON)
+    goes_on.set()
+    expect(one.row("new")).to_have_attribute("data-status", "success", timeout=SOON)
+    registry.pause_all()
+    expect(one.page.locator("#banner .banner")).to_be_visible(timeout=SOON)
+    registry.resume_all()
+    expect(one.page.locator("#banner .banner")).to_have_count(0, timeout=SOON)
+    registry.remove("new")
+    expect(one.row("new")).to_have_count(0, timeout=SOON)
+    assert one.page.evaluate("window.isSamePage")
+
+
+def test_a_page_says_that_it_has_lost_the_server_and_catches_up(
+    site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="a", manual=True, func=greet))
+    server = site(registry)
+    one = visit(server.url, Look("ko"))
+    live = one.page.locator("#live")
+    expect(live).not_to_have_class("lost")
+    one.expect_faults("ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_FAILED")
+    server.stop()
+    expect(live).to_contain_text(one.words("The connection is lost. What you see may be old."), timeout=15_000)
+    one.check_page()
+    registry.register(Task(id="b", name="Registered meanwhile", manual=True, func=greet))
+    site(registry, port=urlsplit(server.url).port)
+    expect(one.row("b")).to_be_visible(timeout=20_000)
+    expect(live).not_to_contain_text(one.words("The connection is lost. What you see may be old."))
+    registry.run_now("b")
+    registry.tick()
+    expect(one.row("b")).to_have_attribute("data-status", "success", timeout=SOON)
