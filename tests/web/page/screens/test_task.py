@@ -452,7 +452,7 @@ def test_each_part_that_changes_is_live() -> None:
     registry.tick()
     page = page_of(registry)
     live = [one.attrib["id"] for one in page.all(".//*[@data-live]")]
-    assert live == ["banner", "head", "why", "outcome", "slots", "runs", "graph", "definition"]
+    assert live == ["choices", "banner", "head", "why", "outcome", "slots", "runs", "graph", "definition"]
     assert all(one.attrib.get("id") for one in page.all(".//details"))
     ids = [one.attrib["id"] for one in page.root.iter() if "id" in one.attrib]
     assert len(ids) == len(set(ids))
