@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import httpx
 
@@ -118,7 +119,6 @@ def _fill(registry: TaskRegistry, lateness: Lateness) -> None:
     """Register tasks whose slots are spread evenly, with full histories: memory grows until they are full."""
     now = datetime.now()
     start = now + timedelta(seconds=1)
-    run = {"run_at": now, "finished_at": now, "status": "success", "result": "None", "error": None}
     for number in range(_TASKS):
         at = start + timedelta(seconds=_PERIOD * number / _TASKS)
         registry.register(
@@ -128,9 +128,15 @@ def _fill(registry: TaskRegistry, lateness: Lateness) -> None:
                 start_at=at,
                 func=lateness.note,
                 tags=("load",),
-                history=[dict(run) for _ in range(100)],
+                history=[_run(now - timedelta(seconds=_PERIOD * age)) for age in range(100, 0, -1)],
             )
         )
+
+
+def _run(at: datetime) -> dict[str, Any]:
+    """Return a run of a history, with moments of its own, as one that has really been has them."""
+    end = at + timedelta(milliseconds=1)
+    return {"run_at": at, "finished_at": end, "status": "success", "result": "None", "error": None}
 
 
 def _measured(seconds: float, lateness: Lateness) -> tuple[float, float, float]:

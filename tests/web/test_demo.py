@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -11,6 +12,7 @@ import pytest
 
 from est_alan_scheduler import start_scheduler
 from est_alan_scheduler.web.demo.tasks import demo_registry, ends
+from est_alan_scheduler.web.page.screens.standing import standing
 from tests.test_examples import PATIENCE, needs_sigint, started
 from tests.ways import wait_until
 
@@ -31,6 +33,7 @@ def test_its_tasks_stand_in_every_way_that_the_page_shows() -> None:
         wait_until(lambda: registry["backup-photos"].error_message is not None)
     assert len(registry) >= 12
     assert registry["clean-cache"].paused
+    assert standing(registry["tax-export"], datetime.now()) == "late"
     assert registry.why_not("tax-export") == "waits for 'close-books', which is not registered"
     assert registry.why_not("sync-stock").startswith("retries (attempt 2 of 10)")
     assert registry["morning-mail"].timezone == "Asia/Seoul"

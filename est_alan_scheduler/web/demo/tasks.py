@@ -126,6 +126,7 @@ def _add_housekeeping(registry: TaskRegistry) -> None:
 
 
 def _add_dates(registry: TaskRegistry) -> None:
+    now = datetime.now().replace(microsecond=0)
     calendar = {"cron": "0 6 1 * *"} if find_spec("cronsim") else {"at": "06:00", "on": "1"}
 
     @registry.task(
@@ -141,14 +142,16 @@ def _add_dates(registry: TaskRegistry) -> None:
         return "418 invoices"
 
     @registry.task(
-        id="tax-export", every={"minutes": 1}, depends_on=["close-books"], name="Tax export", tags=["finance"]
+        id="tax-export",
+        run_at=now - timedelta(minutes=2),
+        depends_on=["close-books"],
+        name="Tax export",
+        tags=["finance"],
     )
     def tax_export() -> None:
         """Export the books, as soon as the task that closes them has run: nobody has registered it."""
 
-    @registry.task(
-        id="move-archive", run_at=datetime.now() + timedelta(minutes=4), name="Move the archive", tags=["once"]
-    )
+    @registry.task(id="move-archive", run_at=now + timedelta(minutes=4), name="Move the archive", tags=["once"])
     def move_archive() -> str:
         """Move the archive, once."""
         _work(10)

@@ -59,6 +59,11 @@ def test_problem_at_a_path_with_slashes_has_links_to_the_site() -> None:
     assert {link.get("href") for link in page.all(".//nav[1]/a")} == {"../../", "../../timeline", "../../instances"}
 
 
+def test_problem_listens_to_no_changes() -> None:
+    assert Browser(TaskRegistry()).get("nothing", status=404).all(".//*[@id='live']") == []
+    assert len(Browser(TaskRegistry()).get().all(".//*[@id='live']")) == 1
+
+
 def test_detail_of_a_problem_is_text() -> None:
     page = Browser(TaskRegistry()).get("task", id="<b>'&", status=404)
     assert "<b>'&" in page.texts(".//*[@class='detail']")[0]

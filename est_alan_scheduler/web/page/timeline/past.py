@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.calendar.local_time import from_utc, to_utc
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 
@@ -14,8 +14,10 @@ _MOST_READ = 2_000
 _MOST_OF_TASK = 200
 """Runs of each lane, if those of all tasks are too many."""
 _MOST_FAILURES = 500
-_MOST_SEARCHED = 20_000
+_MOST_SEARCHED = 200_000
 """Runs in the memory of a registry that are looked through for failures."""
+_FAILED = TaskStatus.FAILED  # to look up a member takes longer than to compare with it
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +94,24 @@ def _kept(task: Task, begin: datetime, end: datetime, most: int) -> Iterator[Pas
 
 
 def _search(tasks: Iterable[Task], begin: datetime, end: datetime) -> Iterator[PastRun]:
+    """Yield the failed runs that tasks have kept. It looks through as many runs as there is time for."""
     left = _MOST_SEARCHED
+    earliest = from_utc(begin) - _DAY  # in the time of any zone
     for task in tasks:
-        last = task.last_run_at
-        if last is None or to_utc(last) < begin:
+        fields = task.__dict__  # faster than attributes: there may be a hundred thousand tasks
+        history = fields["history"]
+        if not history:
             continue
-        for run in _kept(task, begin, end, left):
+        last = history[-1]["run_at"]
+        if (last if last.tzinfo is None else last.replace(tzinfo=None)) < earliest:
+            continue
+        for run in history[: -left - 1 : -1]:
             left -= 1
-            if run.status == TaskStatus.FAILED:
-                yield run
+            if run["status"] == _FAILED:
+                start = to_utc(run["run_at"])
+                if start < begin:
+                    break
+                if start < end:
+                    yield _past(task.id, run)
         if left <= 0:
             return

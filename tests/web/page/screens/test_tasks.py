@@ -1,5 +1,6 @@
 """The page of all tasks: filters, order, paging, empty states, outages."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from est_alan_scheduler import BackendUnavailableError, Task, TaskRegistry
 from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.page import census
 from est_alan_scheduler.web.page.screens import tasks as tasks_module
 from tests.frozen import Frozen, boom, work
 from tests.web.page.pages import Browser, Page, text_of
@@ -220,11 +222,9 @@ def test_hostile_values_are_shown_as_text(language: str) -> None:
     assert max(len(text_of(row)) for row in rows.values()) < 1_000
 
 
-def test_an_observer_sees_what_others_have_done_since(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'tasks.db'}"
-    registry = TaskRegistry(backend=url)
+def test_an_observer_sees_what_others_have_done_since(join: Callable[..., TaskRegistry]) -> None:
+    registry, observer = join(), join(observe=True)
     registry.register(Task(id="a", func=work, manual=True))
-    observer = TaskRegistry(backend=url, observe=True)
     browser = Browser(observer)
     assert browser.get().texts(".//td[@class='state']") == ["pending"]
     registry.run_now("a")
@@ -234,6 +234,38 @@ def test_an_observer_sees_what_others_have_done_since(tmp_path: Path) -> None:
     assert ids(page) == ["a", "b"]
     assert page.texts(".//td[@class='state']") == ["success", "pending"]
     assert page.one(".//svg[@class='sparkline']").get("aria-label") == "1 run"
+    failing = registry.update("a", func=boom)
+    for _ in range(31):
+        registry.run_now(failing)
+        registry.tick()
+    page = browser.get()
+    assert page.one(".//tr[@data-id='a']/td/svg").get("aria-label") == "30 runs, 30 failed"
+    assert page.texts(".//nav[@id='counts']/a")[1] == "failed 1"
+
+
+def test_the_tasks_of_the_page_are_read_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = TaskRegistry(backend=f"sqlite:///{tmp_path / 'tasks.db'}")
+    for task_id in ("a", "b", "c"):
+        registry.register(Task(id=task_id, name=task_id, func=work, every={"hours": 1}))
+    asked: list[list[str]] = []
+    refresh = registry.refresh
+
+    def noted(*tasks: Any) -> None:
+        asked.append([task.id for task in tasks])
+        refresh(*tasks)
+
+    monkeypatch.setattr(registry, "refresh", noted)
+    Browser(registry).get("?limit=2")
+    assert asked == [[], ["a", "b"]]  # an observer of many due tasks looks at some of them only
+
+
+def test_a_task_that_has_changed_since_the_census_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census, "_FEW", 1)
+    registry = registry_of("a", "b")
+    browser = Browser(registry)
+    assert ids(browser.get("?status=pending")) == ["a", "b"]
+    registry.pause("a")
+    assert ids(browser.get("?status=pending")) == ["b"]
 
 
 def test_an_outage_of_the_store_shows_what_was_read_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

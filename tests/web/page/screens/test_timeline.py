@@ -55,8 +55,8 @@ def titles(page: Page, kind: str) -> list[str]:
 def follow(browser: Browser, page: Page, link: str) -> Page:
     """Return the page behind a link."""
     path, _, query = (page.one(link).get("href") or "").partition("?")
-    arguments: dict[str, Any] = dict(parse_qsl(query))
-    return browser.get(path, **arguments)
+    given: dict[str, Any] = dict(parse_qsl(query))
+    return browser.get(path, **given)
 
 
 class TestLanes:
@@ -108,9 +108,18 @@ class TestLanes:
         registry.tick()
         assert titles(seen[0], "bar running") == ["busy · 03-02 12:10:00 · running · 0 ms"]
 
-    def test_a_reader_sees_the_same(self, registry: TaskRegistry) -> None:
+    def test_a_reader_sees_the_same_without_what_keys_need_to_change_something(self, registry: TaskRegistry) -> None:
         page = Browser(registry, Role.READ, hide_values=True).get("timeline")
         assert labels(page) == ["overdue", "broken", "fine"]
+        assert page.all(".//*[@data-version]") == []
+
+    def test_keys_find_the_tasks(self, registry: TaskRegistry) -> None:
+        lanes = Browser(registry).get("timeline").all(".//li[@data-version]")
+        assert [(one.get("data-id"), one.get("data-status"), one.get("data-runs")) for one in lanes] == [
+            ("overdue", "late", "0"),
+            ("broken", "failed", "1"),
+            ("fine", "success", "1"),
+        ]
 
 
 class TestTime:
@@ -293,12 +302,12 @@ def test_hostile_texts_are_texts() -> None:
     registry.register(Task(id="late" + bad, name=bad, func=fail, run_at=NOON + MINUTE, tags=[bad]))
     registry.tick()
     with freezegun.freeze_time(NOON + 5 * MINUTE):
-        queries: list[dict[str, Any]] = [
+        queries: tuple[dict[str, Any], ...] = (
             {},
             {"q": '"><script>'},
             {"tag": '"><script>alert(1)'},
             {"forecast": "dependencies"},
-        ]
+        )
         for query in queries:
             page = Browser(registry).get("timeline", **query)
             assert "<script>" not in page.html
