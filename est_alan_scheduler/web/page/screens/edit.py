@@ -20,6 +20,7 @@ from est_alan_scheduler.web.api.problems import Problem, problem_of, response_of
 from est_alan_scheduler.web.api.tasks import change_task, zone_name
 from est_alan_scheduler.web.page.form.controls import UNITS
 from est_alan_scheduler.web.page.form.task_form import changes_of_form, form_of
+from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 
@@ -77,6 +78,7 @@ def page(call: PageCall) -> Response:
     return call.view.html(
         "edit.html",
         task=task,
+        back=task_link(task.id),
         form=form_of(task),
         version=call.site.version(task),
         units=UNITS,

@@ -12,6 +12,7 @@ from est_alan_scheduler._support.text import shorten
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.control.health import Health
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 
 _MOST_RUNS = 500
@@ -26,7 +27,7 @@ Role = Literal["ticks", "stopped", "observes", "idle"]
 class Run:
     """A run in flight."""
 
-    task_id: str
+    link: str
     name: str
     began: datetime | None
     attempt: int
@@ -95,17 +96,16 @@ def _instances(registry: TaskRegistry) -> list[Instance] | None:
 def _runs_by_owner(registry: TaskRegistry) -> dict[str | None, list[Run]]:
     runs: dict[str | None, list[Run]] = defaultdict(list)
     for run in registry.history(status="running", limit=_MOST_RUNS):
-        task_id = run["task_id"]
-        runs[run["owner"]].append(Run(task_id, _name(registry, task_id), run["run_at"], run["attempt"]))
+        runs[run["owner"]].append(_run(registry, run["task_id"], run["run_at"], run["attempt"]))
     return runs
 
 
 def _own_runs(registry: TaskRegistry) -> list[Run]:
     running = registry.select(status="running")[:_MOST_RUNS]
-    return [Run(task.id, _name(registry, task.id), task.last_run_at, task.attempt) for task in running]
+    return [_run(registry, task.id, task.last_run_at, task.attempt) for task in running]
 
 
-def _name(registry: TaskRegistry, task_id: str) -> str:
-    """Return the name of a task; its id if it is gone."""
+def _run(registry: TaskRegistry, task_id: str, began: datetime | None, attempt: int) -> Run:
+    """Return a run of a task, which has its id in place of a name if it is gone."""
     task = registry.store.get(task_id)
-    return shorten(task_id if task is None else task.name)
+    return Run(task_link(task_id), shorten(task_id if task is None else task.name), began, attempt)

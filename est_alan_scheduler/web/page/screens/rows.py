@@ -5,7 +5,6 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
-from urllib.parse import urlencode
 
 from markupsafe import Markup, escape
 
@@ -20,6 +19,7 @@ from est_alan_scheduler.schedules.upcoming import first_run_from
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
+from est_alan_scheduler.web.page.links import tag_link, task_link
 from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.screens.standing import standing
 from est_alan_scheduler.web.page.view import View, considerate, templates
@@ -161,7 +161,7 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
     gettext = TRANSLATIONS[view.language].gettext
     bars = [Bar(run["status"], _seconds(run)) for run in runs if run["finished_at"] is not None]
     is_last_known = bool(bars) and task.status is not TaskStatus.RUNNING and _has_last(task, runs)
-    tags = [(query_of(tag=tag), short(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
+    tags = [(tag_link(tag), short(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
     failures = sum(bar.outcome == "failed" for bar in bars)
     template = templates(view.language).get_template("row.html")
     return Markup(  # noqa: S704  # the template has escaped it
@@ -169,7 +169,7 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
             view=view,
             task=task,
             id=attribute(task.id),
-            link=query_of(id=task.id),
+            link=task_link(task.id),
             version=version,
             stands=stands,
             name=short(task.name, _LONGEST),
@@ -178,7 +178,7 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
             error=None if task.error_message is None else short(task.error_message, _LONGEST_ERROR),
             schedule=short(describe(task), _LONGEST_SCHEDULE),
             following=following._replace(awaited=short(following.awaited, _LONGEST)),
-            awaited_link=query_of(id=following.awaited),
+            awaited_link=task_link(following.awaited),
             duration=lasting(bars[-1].seconds, gettext) if is_last_known else None,
             number=len(bars),
             failures=failures,
@@ -197,11 +197,6 @@ def short(text: str, most: int) -> str:
     """Return a text in one line of so many characters at most."""
     text = one_line(" ".join(text[: most * 4].split()))
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def query_of(**values: str) -> str:
-    """Return a query with its question mark. Halves of surrogate pairs, which lead nowhere, do not hinder it."""
-    return "?" + urlencode(values, errors="surrogatepass")
 
 
 def attribute(text: str) -> Markup:

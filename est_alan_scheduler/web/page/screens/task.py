@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 from pydantic import Field
@@ -23,6 +22,7 @@ from est_alan_scheduler.web.api.problems import text_without_values
 from est_alan_scheduler.web.api.runs import TaskRunsQuery, page_of_runs
 from est_alan_scheduler.web.api.tasks import task_of
 from est_alan_scheduler.web.page.drawing.graph import graph
+from est_alan_scheduler.web.page.links import edit_link, tag_link
 from est_alan_scheduler.web.page.moments import NOTHING, exact_text
 from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
 from est_alan_scheduler.web.page.screens.run_notes import NOTHING_NOTED, traceback_of
@@ -94,8 +94,8 @@ def page(call: PageCall) -> Response:
         is_observer=registry.is_observer,
         description=short(task.description or "", _LONGEST),
         standing=standing(task, now, registry.is_paused),
-        tags=[(short(tag, _SHORT), "./?" + urlencode({"tag": tag}, errors="surrogatepass")) for tag in task.tags],
-        edit="edit?" + urlencode({"id": task.id}, errors="surrogatepass"),
+        tags=[(short(tag, _SHORT), tag_link(tag)) for tag in task.tags],
+        edit=edit_link(task.id),
         why=text_without_values(why) if site.hide_values else why,
         zones=_in_zones(shown.next_run, shown.timezone),
         result=None if site.hide_values or shown.last_success_at is None else short(_text(shown.result), _LONGEST),

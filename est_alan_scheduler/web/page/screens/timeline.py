@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 from pydantic import Field
@@ -28,6 +27,7 @@ from est_alan_scheduler.web.page.drawing.timeline import (
     grid_drawing,
     lane_drawing,
 )
+from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.screens.standing import standing
 from est_alan_scheduler.web.page.timeline.bars import end_of, grouped, worst
 from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
@@ -77,7 +77,7 @@ class LaneRow:
 def page(call: PageCall) -> Response:
     """Answer the timeline."""
     return call.view.html(
-        "timeline.html", line=_Timeline(call), query=call.query, shortened=shortened, link_of=_link_of
+        "timeline.html", line=_Timeline(call), query=call.query, shortened=shortened, task_link=task_link
     )
 
 
@@ -157,7 +157,7 @@ class _Timeline:
         schedule = in_words(describe(task), self._call.view.language) if plan.spans else ""
         band = titles.band(task, schedule, plan)
         lane = Lane(
-            _link_of(task),
+            task_link(task.id),
             bars,
             [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
             [Band(start, end, band) for start, end in plan.spans],
@@ -175,10 +175,6 @@ class _Timeline:
         moments = [at for at in self.forecast.moments.get(task.id, ()) if begin <= to_utc(at) <= axis.end]
         end = min(axis.end, self.forecast.until or axis.end)
         return plan_of_moments(task, moments, self._registry._now(), end, most)
-
-
-def _link_of(task: Task) -> str:
-    return "task?" + urlencode({"id": task.id}, errors="surrogatepass")
 
 
 def _refreshed(registry: TaskRegistry) -> bool:

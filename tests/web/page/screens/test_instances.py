@@ -49,6 +49,14 @@ def test_without_a_backend_it_is_this_process_and_what_it_runs() -> None:
     assert after.texts(".//dl[@class='counts']//dd")[:3] == ["1", "1", "0"]
 
 
+def test_a_task_whose_id_has_half_a_pair_of_surrogates_hinders_no_page_while_it_runs() -> None:
+    registry, found = TaskRegistry(), list[Page]()
+    watching(registry, found, "half \ud800")
+    registry.tick()
+    (page,) = found
+    assert page.one(".//ul[@class='running']/li/a").attrib["href"] == "task?id=half+%ED%A0%80"
+
+
 def test_with_a_backend_each_instance_has_its_lease_and_what_it_runs() -> None:
     backend = MemoryBackend()
     worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
