@@ -8,10 +8,10 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from est_alan_scheduler._support.text import shorten
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.control.health import Health
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 
@@ -19,6 +19,8 @@ _MOST_RUNS = 500
 """Runs in flight that are read."""
 _MOST_SHOWN = 20
 """Runs that one instance shows."""
+
+_LONGEST_NAME = 100
 
 Role = Literal["ticks", "stopped", "observes", "idle"]
 
@@ -108,4 +110,4 @@ def _own_runs(registry: TaskRegistry) -> list[Run]:
 def _run(registry: TaskRegistry, task_id: str, began: datetime | None, attempt: int) -> Run:
     """Return a run of a task, which has its id in place of a name if it is gone."""
     task = registry.store.get(task_id)
-    return Run(task_link(task_id), shorten(task_id if task is None else task.name), began, attempt)
+    return Run(task_link(task_id), line(task_id if task is None else task.name, _LONGEST_NAME), began, attempt)

@@ -6,9 +6,8 @@ from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
@@ -19,6 +18,7 @@ from est_alan_scheduler.schedules.upcoming import first_run_from
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
+from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.links import tag_link, task_link
 from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.screens.standing import standing
@@ -161,23 +161,22 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
     gettext = TRANSLATIONS[view.language].gettext
     bars = [Bar(run["status"], _seconds(run)) for run in runs if run["finished_at"] is not None]
     is_last_known = bool(bars) and task.status is not TaskStatus.RUNNING and _has_last(task, runs)
-    tags = [(tag_link(tag), short(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
+    tags = [(tag_link(tag), line(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
     failures = sum(bar.outcome == "failed" for bar in bars)
     template = templates(view.language).get_template("row.html")
     return Markup(  # noqa: S704  # the template has escaped it
         template.render(
             view=view,
             task=task,
-            id=attribute(task.id),
             link=task_link(task.id),
             version=version,
             stands=stands,
-            name=short(task.name, _LONGEST),
-            shown_id=None if task.name == task.id else short(task.id, _LONGEST),
-            title=short(task.description or "", 500),
-            error=None if task.error_message is None else short(task.error_message, _LONGEST_ERROR),
-            schedule=short(describe(task), _LONGEST_SCHEDULE),
-            following=following._replace(awaited=short(following.awaited, _LONGEST)),
+            name=line(task.name, _LONGEST),
+            shown_id=None if task.name == task.id else line(task.id, _LONGEST),
+            title=line(task.description or "", 500),
+            error=None if task.error_message is None else line(task.error_message, _LONGEST_ERROR),
+            schedule=line(describe(task), _LONGEST_SCHEDULE),
+            following=following._replace(awaited=line(following.awaited, _LONGEST)),
             awaited_link=task_link(following.awaited),
             duration=lasting(bars[-1].seconds, gettext) if is_last_known else None,
             number=len(bars),
@@ -191,14 +190,3 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
 
 def _seconds(run: Mapping[str, Any]) -> float:
     return (to_utc(run["finished_at"]) - to_utc(run["run_at"])).total_seconds()
-
-
-def short(text: str, most: int) -> str:
-    """Return a text in one line of so many characters at most."""
-    text = one_line(" ".join(text[: most * 4].split()))
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def attribute(text: str) -> Markup:
-    """Return a text as an attribute that a browser reads back as it is: it takes a bare carriage return for a line."""
-    return Markup(escape(text).replace("\r", Markup("&#13;")))  # noqa: S704  # escaped

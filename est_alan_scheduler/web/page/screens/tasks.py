@@ -15,7 +15,8 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Input, Limit
 from est_alan_scheduler.web.api.problems import refused, text_without_values
 from est_alan_scheduler.web.page.census import Census, Counts
-from est_alan_scheduler.web.page.screens.rows import Rows, attribute, short
+from est_alan_scheduler.web.page.excerpts import line
+from est_alan_scheduler.web.page.screens.rows import Rows
 from est_alan_scheduler.web.page.screens.standing import STANDINGS, standing
 from est_alan_scheduler.web.page.sorting import Orders, Sort
 from est_alan_scheduler.web.page.view import PageCall, View
@@ -105,9 +106,9 @@ def _filter(registry: TaskRegistry, query: PageQuery, census: Census) -> Callabl
 
 
 def _tags(chosen: str | None, census: Census) -> list[tuple[str, str, bool]]:
-    """Return the tags to choose from: each as it is, as it is shown, and whether it is the chosen one."""
+    """Return the tags to choose from: each in full, as it is shown, and whether it is the chosen one."""
     tags = census.tags if chosen is None or chosen in census.tags else [chosen, *census.tags]
-    return [(attribute(tag), short(tag, _LONGEST_TAG), tag == chosen) for tag in tags]
+    return [(tag, line(tag, _LONGEST_TAG), tag == chosen) for tag in tags]
 
 
 def _head(view: View, sort: str) -> dict[str, dict[str, Any]]:
@@ -124,7 +125,7 @@ def _unresolved(view: View) -> tuple[int, list[tuple[str, str]]]:
     """Return how many tasks of the store cannot be shown here, and the reasons of some of them."""
     found = view.site.registry.unresolved()
     reasons = [
-        (short(task_id, 100), short(text_without_values(reason) if view.site.hide_values else reason, 300))
+        (line(task_id, 100), line(text_without_values(reason) if view.site.hide_values else reason, 300))
         for task_id, reason in islice(found.items(), _MOST_UNRESOLVED)
     ]
     return len(found), reasons

@@ -34,7 +34,7 @@ from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
 from est_alan_scheduler.web.page.timeline.lanes import chosen
 from est_alan_scheduler.web.page.timeline.past import PastRun, runs_of
 from est_alan_scheduler.web.page.timeline.plan import Plan, plan_of, plan_of_moments
-from est_alan_scheduler.web.page.timeline.titles import Titles, shortened
+from est_alan_scheduler.web.page.timeline.titles import Titles
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -76,9 +76,7 @@ class LaneRow:
 
 def page(call: PageCall) -> Response:
     """Answer the timeline."""
-    return call.view.html(
-        "timeline.html", line=_Timeline(call), query=call.query, shortened=shortened, task_link=task_link
-    )
+    return call.view.html("timeline.html", line=_Timeline(call), query=call.query, task_link=task_link)
 
 
 class _Timeline:

@@ -11,6 +11,7 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.models import SlotModel
 from est_alan_scheduler.web.page.drawing.axis import Change, Tick
 from est_alan_scheduler.web.page.drawing.timeline import shift_text
+from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.timeline.bars import worst
 from est_alan_scheduler.web.page.timeline.past import PastRun
@@ -65,7 +66,7 @@ class Titles:
             else:
                 parts.append(self.outcome(worst(runs)))
         if failed:
-            parts.append(shortened(failed[-1].error, _LONGEST_ERROR))
+            parts.append(line(failed[-1].error or "", _LONGEST_ERROR))
         return self._said(task, parts)
 
     def failures(self, number: int) -> str:
@@ -97,11 +98,11 @@ class Titles:
 
     def note(self, schedule: str, plan: Plan) -> str:
         """Return what is written below a band: `every 5 seconds, 12,096 slots`."""
-        return f"{shortened(schedule, _LONGEST_NAME)}, {self.slots(plan)}"
+        return f"{line(schedule, _LONGEST_NAME)}, {self.slots(plan)}"
 
     def band(self, task: Task, schedule: str, plan: Plan) -> str:
         """Return what a band says of its slots."""
-        return self._said(task, [shortened(schedule, _LONGEST_ERROR), self.slots(plan)])
+        return self._said(task, [line(schedule, _LONGEST_ERROR), self.slots(plan)])
 
     def summary(self, runs: Sequence[PastRun], plan: Plan) -> str:
         """Return a lane in words."""
@@ -125,10 +126,4 @@ class Titles:
 
     @staticmethod
     def _said(task: Task, parts: Sequence[str]) -> str:
-        return " · ".join([_ISOLATE + shortened(task.name, _LONGEST_NAME) + _END, *parts])
-
-
-def shortened(text: str | None, length: int) -> str:
-    """Return a text on one line, and not longer than that."""
-    line = " ".join((text or "")[: 4 * length].split())
-    return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+        return " · ".join([_ISOLATE + line(task.name, _LONGEST_NAME) + _END, *parts])

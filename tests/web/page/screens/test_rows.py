@@ -11,7 +11,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.page.screens import rows as rows_module
-from est_alan_scheduler.web.page.screens.rows import Kept, Rows, attribute, short
+from est_alan_scheduler.web.page.screens.rows import Kept, Rows
 from est_alan_scheduler.web.page.view import View
 from est_alan_scheduler.web.site import Site
 from tests.frozen import START, Frozen, boom, work
@@ -289,21 +289,3 @@ def test_rows_keep_no_task_alive() -> None:
     del task
     gc.collect()
     assert reference() is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain", "plain"),
-        (" two\n\tlines ", "two lines"),
-        ("123456789", "123456789"),
-        ("1234567890", "12345678…"),
-        ("a\0b", "a\\x00b"),
-    ],
-)
-def test_a_text_is_one_short_line(text: str, expected: str) -> None:
-    assert short(text, 9) == expected
-
-
-def test_an_attribute_keeps_a_carriage_return() -> None:
-    assert attribute('<a>\r"b"') == "&lt;a&gt;&#13;&#34;b&#34;"
