@@ -11,8 +11,8 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.page.screens.standing import PATIENCE, STANDINGS, standing
 from est_alan_scheduler.web.page.sorting import SHARE
+from est_alan_scheduler.web.page.standing import PATIENCE, STANDINGS, standing
 
 _FEW = 1_000
 """Tasks: they are counted anew each time."""

@@ -13,6 +13,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.guard import path_below
@@ -97,6 +99,14 @@ class PageCall(Call):
     """A request of a page."""
 
     view: View = field(kw_only=True)
+
+    def refresh(self, *tasks: str | Task) -> bool:
+        """Read what other instances have changed; return whether the store has answered."""
+        try:
+            self.registry.refresh(*tasks)
+        except BackendUnavailableError:
+            return False
+        return True
 
 
 def considerate(parts: Iterator[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.graph import Edge, Node
 from est_alan_scheduler.web.page.links import task_link
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 
 LEVELS = (11, 6)
 """The most tasks that are shown of those next to the task, and of those one step further, on each side."""

@@ -21,7 +21,7 @@ from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkl
 from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.links import tag_link, task_link
 from est_alan_scheduler.web.page.moments import lasting
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.view import View, considerate, templates
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 

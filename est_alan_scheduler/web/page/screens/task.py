@@ -25,9 +25,9 @@ from est_alan_scheduler.web.page.drawing.graph import graph
 from est_alan_scheduler.web.page.excerpts import excerpt
 from est_alan_scheduler.web.page.links import edit_link, tag_link
 from est_alan_scheduler.web.page.moments import NOTHING, exact_text
+from est_alan_scheduler.web.page.run_notes import NOTHING_NOTED, traceback_of
 from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
-from est_alan_scheduler.web.page.screens.run_notes import NOTHING_NOTED, traceback_of
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.statuses import status_name
@@ -116,13 +116,10 @@ def page(call: PageCall) -> Response:
 
 def _read(call: PageCall) -> tuple[Task, bool]:
     """Return the task, and whether the store has been read: in an outage, it is as it was before."""
-    registry, task_id, is_read = call.registry, call.query.id, True
-    try:
-        registry.refresh(task_id)
-    except BackendUnavailableError:
-        if task_id not in registry:
-            raise
-        is_read = False
+    registry, task_id = call.registry, call.query.id
+    is_read = call.refresh(task_id)
+    if not is_read and task_id not in registry:
+        raise BackendUnavailableError("the store is out of reach, and the task is not known here")
     return registry[task_id], is_read
 
 

@@ -8,12 +8,10 @@ from markupsafe import Markup
 from pydantic import Field
 from starlette.responses import Response
 
-from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import GivenMoment, Input
 from est_alan_scheduler.web.api.problems import refused
 from est_alan_scheduler.web.api.tasks import zone_name
@@ -28,7 +26,7 @@ from est_alan_scheduler.web.page.drawing.timeline import (
     lane_drawing,
 )
 from est_alan_scheduler.web.page.links import task_link
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.timeline.bars import end_of, grouped, worst
 from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
 from est_alan_scheduler.web.page.timeline.lanes import chosen
@@ -85,7 +83,7 @@ class _Timeline:
     def __init__(self, call: PageCall) -> None:
         query, registry = call.query, call.registry
         self._call, self._registry = call, registry
-        self.is_store_away = not _refreshed(registry)
+        self.is_store_away = not call.refresh()
         self.now = to_utc(registry._now())
         self.zone, self.zone_name = _zone_of(query.zone)
         self.axis = _axis(query, self.now, self.zone)
@@ -173,15 +171,6 @@ class _Timeline:
         moments = [at for at in self.forecast.moments.get(task.id, ()) if begin <= to_utc(at) <= axis.end]
         end = min(axis.end, self.forecast.until or axis.end)
         return plan_of_moments(task, moments, self._registry._now(), end, most)
-
-
-def _refreshed(registry: TaskRegistry) -> bool:
-    """Return whether the store has answered; without it, what the registry has in memory is shown."""
-    try:
-        registry.refresh()
-    except BackendUnavailableError:
-        return False
-    return True
 
 
 def _zone_of(name: str | None) -> tuple[Zone, str]:

@@ -33,6 +33,7 @@ TEXTS = {
     "What you see may be old, and nothing starts until it is back.": (
         "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
     ),
+    "The runs cannot be read: the store is out of reach.": "저장소에 연결할 수 없어 실행 기록을 읽을 수 없습니다.",
     "Search": "검색",
     "Next and previous row": "다음 행, 이전 행",
     "Open the row": "행 열기",

@@ -83,7 +83,6 @@ TEXTS = {
     "Sun": "일",
     "Runs by outcome": "결과별 실행",
     "All": "전체",
-    "The runs cannot be read: the store is out of reach.": "저장소에 연결할 수 없어 실행 기록을 읽을 수 없습니다.",
     "No run has this outcome.": "이 결과의 실행이 없습니다.",
     "There are no runs yet.": "아직 실행 기록이 없습니다.",
     "There are no older runs.": "더 오래된 실행이 없습니다.",

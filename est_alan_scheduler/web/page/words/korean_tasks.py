@@ -1,9 +1,6 @@
 """The Korean texts of the page of tasks, by the English ones."""
 
 TEXTS = {
-    "The store is out of reach. This is what was read last.": (
-        "저장소에 연결할 수 없습니다. 마지막으로 읽은 내용입니다."
-    ),
     "Tasks by status": "상태별 작업",
     "Search by name, id, description": "이름, ID, 설명으로 검색",
     "All tags": "모든 태그",

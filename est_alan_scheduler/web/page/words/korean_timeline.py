@@ -11,9 +11,6 @@ TEXTS = {
     "Forecast": "예측",
     "By schedules": "일정 기준",
     "With dependencies": "의존 관계 포함",
-    "The store does not answer. Past runs are missing, and the rest may be old.": (
-        "저장소가 응답하지 않습니다. 지난 실행은 표시되지 않으며, 나머지는 최신이 아닐 수 있습니다."
-    ),
     "Too many tasks for a forecast with dependencies: here are the slots of the schedules.": (
         "작업이 너무 많아 의존 관계를 예측할 수 없습니다. 일정에 따른 예정 시각을 표시합니다."
     ),

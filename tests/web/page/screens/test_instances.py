@@ -12,7 +12,7 @@ from est_alan_scheduler.web import Role
 from tests import jobs
 from tests.backends.stores import Servers
 from tests.cluster.helpers import end_pause
-from tests.web.page.pages import Browser, Page
+from tests.web.page.pages import Browser, Page, lose_store
 
 
 def states(page: Page) -> list[str]:
@@ -206,13 +206,14 @@ def test_the_page_lives_through_an_outage_of_a_server(kind: str, servers: Server
     store.close()
 
 
-@pytest.mark.parametrize("path", ["timeline", "instances"])
-def test_every_page_says_that_the_store_is_out_of_reach(path: str) -> None:
+@pytest.mark.parametrize("path", ["", "task?id=a", "timeline", "instances"])
+def test_every_page_says_once_that_the_store_is_out_of_reach(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = TaskRegistry(backend=MemoryBackend())
+    registry.register(Task(id="a", func=jobs.process_id, every={"hours": 1}))
     registry.tick()
-    assert Browser(registry).get(path).all(".//p[@class='banner lost']") == []
-    assert registry._session is not None
-    registry._session.outage.note(BackendUnavailableError("gone"))
+    assert Browser(registry).get(path).all(".//*[@role='alert']") == []
+    lose_store(registry, monkeypatch)
     page = Browser(registry).get(path, language="ko")
     assert page.texts(".//p[@class='banner lost']/strong") == ["저장소에 연결할 수 없습니다."]
+    assert len(page.all(".//*[@role='alert']")) == 1
     registry.shutdown(0)

@@ -9,11 +9,10 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
-from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.backends.rows import DeadRunOutcome
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.moments import NOTHING
-from tests.web.page.pages import Browser, Page, text_of
+from tests.web.page.pages import Browser, Page, lose_store, text_of
 
 NOON = "2026-11-29 12:00:00"
 HOSTILE = "<script>alert(1)</script>\u202e\"'&{{ 7 }}" + "x" * 10_000
@@ -339,12 +338,7 @@ def test_a_change_by_management_is_told(join: Callable[..., TaskRegistry]) -> No
 def test_an_outage_shows_what_was_read_last(join: Callable[..., TaskRegistry], monkeypatch: pytest.MonkeyPatch) -> None:
     registry = join()
     registry.register(Task(id="job", func=nothing, every={"hours": 1}))
-
-    def fail(*_: object, **__: object) -> None:
-        raise BackendUnavailableError("gone")
-
-    monkeypatch.setattr(registry, "refresh", fail)
-    monkeypatch.setattr(registry, "history", fail)
+    lose_store(registry, monkeypatch)
     page = page_of(registry)
     assert page.texts(".//h1") == ["nothing"]
     assert page.texts(".//*[@id='runs']/p") == ["The runs cannot be read: the store is out of reach."]

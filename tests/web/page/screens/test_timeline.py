@@ -11,11 +11,11 @@ import freezegun
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
-from est_alan_scheduler.backends import BackendUnavailableError, MemoryBackend
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.timeline import forecast
 from tests import jobs
-from tests.web.page.pages import Browser, Page, text_of
+from tests.web.page.pages import Browser, Page, lose_store, text_of
 
 NOON = datetime(2026, 3, 2, 12)
 MINUTE = timedelta(minutes=1)
@@ -317,14 +317,7 @@ def test_hostile_texts_are_texts() -> None:
 def test_a_store_that_is_away_leaves_what_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = TaskRegistry(backend=MemoryBackend())
     registry.register(Task(id="a", name="a", func=jobs.process_id, every={"minutes": 20}))
-
-    def refuse(*_: Any, **_options: Any) -> Any:
-        raise BackendUnavailableError("away")
-
-    monkeypatch.setattr(registry, "refresh", refuse)
-    monkeypatch.setattr(registry, "history", refuse)
+    lose_store(registry, monkeypatch)
     page = Browser(registry).get("timeline")
-    assert page.texts(".//p[@role='alert']") == [
-        "The store does not answer. Past runs are missing, and the rest may be old."
-    ]
+    assert page.texts(".//*[@id='timeline-notes']/p") == ["The runs cannot be read: the store is out of reach."]
     assert labels(page) == ["a"]
