@@ -24,7 +24,7 @@ from est_alan_scheduler.web.api.tasks import task_of
 from est_alan_scheduler.web.page.drawing.graph import graph
 from est_alan_scheduler.web.page.excerpts import excerpt
 from est_alan_scheduler.web.page.links import edit_link, tag_link
-from est_alan_scheduler.web.page.moments import NOTHING, exact_text
+from est_alan_scheduler.web.page.moments import NOTHING, exact_text, weekday
 from est_alan_scheduler.web.page.run_notes import NOTHING_NOTED, traceback_of
 from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
 from est_alan_scheduler.web.page.standing import standing
@@ -133,16 +133,7 @@ def _in_zones(at: datetime | None, zone: str) -> list[tuple[str, str]]:
 
 def _slots(plan: PlanModel, gettext: Callable[[str], str]) -> list[tuple[str, str | None]]:
     """Return the slots of a plan as texts, each with its mark."""
-    days = (
-        gettext("Mon"),
-        gettext("Tue"),
-        gettext("Wed"),
-        gettext("Thu"),
-        gettext("Fri"),
-        gettext("Sat"),
-        gettext("Sun"),
-    )
-    return [(f"{days[slot.at.weekday()]} {exact_text(slot.at)[:26]}", slot.mark) for slot in plan.slots]
+    return [(f"{weekday(slot.at, gettext)} {exact_text(slot.at)[:26]}", slot.mark) for slot in plan.slots]
 
 
 # Runs.

@@ -12,7 +12,7 @@ from est_alan_scheduler.web.api.models import SlotModel
 from est_alan_scheduler.web.page.drawing.axis import Change, Tick
 from est_alan_scheduler.web.page.drawing.timeline import shift_text
 from est_alan_scheduler.web.page.excerpts import line
-from est_alan_scheduler.web.page.moments import lasting
+from est_alan_scheduler.web.page.moments import lasting, weekday
 from est_alan_scheduler.web.page.timeline.bars import worst
 from est_alan_scheduler.web.page.timeline.past import PastRun
 from est_alan_scheduler.web.page.timeline.plan import Plan
@@ -35,8 +35,7 @@ class Titles:
 
     def day(self, day: date) -> str:
         """Return a date with the day of its week."""
-        names = self.texts.gettext("Mon Tue Wed Thu Fri Sat Sun").split()
-        return f"{names[day.weekday()]} {day.month:02}-{day.day:02}"
+        return f"{weekday(day, self.texts.gettext)} {day.month:02}-{day.day:02}"
 
     def tick(self, tick: Tick) -> str:
         """Return the label of a tick: a date where it begins, else a wall time."""

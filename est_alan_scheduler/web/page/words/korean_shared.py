@@ -95,6 +95,7 @@ TEXTS = {
     "paused": "일시 중지",
     "retrying": "재시도 대기",
     "late": "지연",
+    "Mon Tue Wed Thu Fri Sat Sun": "월 화 수 목 금 토 일",
     "%s ms": "%s ms",
     "%s s": "%s초",
     "%s min": "%s분",

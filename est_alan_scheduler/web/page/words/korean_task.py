@@ -74,13 +74,6 @@ TEXTS = {
         "자체 예정 시각이 없습니다. 다른 작업이 성공한 뒤에 실행됩니다."
     ),
     "No slot is left.": "남은 예정 시각이 없습니다.",
-    "Mon": "월",
-    "Tue": "화",
-    "Wed": "수",
-    "Thu": "목",
-    "Fri": "금",
-    "Sat": "토",
-    "Sun": "일",
     "Runs by outcome": "결과별 실행",
     "All": "전체",
     "No run has this outcome.": "이 결과의 실행이 없습니다.",

@@ -41,7 +41,6 @@ TEXTS = {
     "moved by the clock": "시계 변경으로 이동",
     "merged by the clock": "시계 변경으로 병합",
     "time comes twice, counts once": "두 번 오는 시각, 한 번만 실행",
-    "Mon Tue Wed Thu Fri Sat Sun": "월 화 수 목 금 토 일",
     "%(num)s late": "지연 %(num)s건",
     "Trouble: %s": "문제: %s",
     "No trouble: nothing has failed, nothing is late": "문제 없음: 실패도 지연도 없습니다",
