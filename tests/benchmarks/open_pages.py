@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
 
 import httpx
 
@@ -116,27 +115,14 @@ async def _clients(url: str, seconds: float) -> None:
 
 
 def _fill(registry: TaskRegistry, lateness: Lateness) -> None:
-    """Register tasks whose slots are spread evenly, with full histories: memory grows until they are full."""
-    now = datetime.now()
-    start = now + timedelta(seconds=1)
+    """Register tasks whose slots are spread evenly. Their histories are full within a minute, and grow no more."""
+    start = datetime.now() + timedelta(seconds=1)
     for number in range(_TASKS):
         at = start + timedelta(seconds=_PERIOD * number / _TASKS)
+        every = {"seconds": _PERIOD}
         registry.register(
-            Task(
-                id=f"task-{number:04}",
-                every={"seconds": _PERIOD},
-                start_at=at,
-                func=lateness.note,
-                tags=("load",),
-                history=[_run(now - timedelta(seconds=_PERIOD * age)) for age in range(100, 0, -1)],
-            )
+            Task(id=f"task-{number:04}", every=every, start_at=at, func=lateness.note, tags=("load",), history_limit=6)
         )
-
-
-def _run(at: datetime) -> dict[str, Any]:
-    """Return a run of a history, with moments of its own, as one that has really been has them."""
-    end = at + timedelta(milliseconds=1)
-    return {"run_at": at, "finished_at": end, "status": "success", "result": "None", "error": None}
 
 
 def _measured(seconds: float, lateness: Lateness) -> tuple[float, float, float]:
