@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain, islice
 from operator import itemgetter
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.calendar.local_time import to_utc
@@ -18,7 +18,6 @@ from est_alan_scheduler.web.paging import LOOKUP_COST, cursor_of, key_of, sorted
 
 Sort = Literal["name", "-name", "next", "-next", "last", "-last", "failures", "-failures", "id", "-id"]
 """By name, next run, start of the last run, failures in a row, id; with a hyphen in descending order."""
-SORTS: tuple[Sort, ...] = get_args(Sort)
 
 Key = str | float | None
 """By what a task is sorted. Those without one come last in either direction."""

@@ -4,6 +4,7 @@ TEXTS = {
     "Tasks": "작업",
     "Skip to the content": "본문으로 건너뛰기",
     "Pages": "페이지",
+    "Breadcrumb": "현재 위치",
     "Timeline": "타임라인",
     "Instances": "인스턴스",
     "Language and colours": "언어와 색상",

@@ -1,7 +1,6 @@
 """The Korean texts of the page of a task, by the English ones."""
 
 TEXTS = {
-    "Breadcrumb": "현재 위치",
     "Run now": "지금 실행",
     "Resume": "재개",
     "Pause": "일시 중지",

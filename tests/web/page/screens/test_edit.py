@@ -222,8 +222,8 @@ class TestPreview:
 
     def test_says_that_the_task_is_paused(self, noon: Any) -> None:
         browser = Browser(registry_of(at="13:00", paused=True))
-        assert len(preview_of(browser, {}).texts(".//p[@class='note']")) == 1
-        assert preview_of(browser, {"paused": {"": ""}}).texts(".//p[@class='note']") == []
+        assert len(preview_of(browser, {}).texts(".//p[@class='notice']")) == 1
+        assert preview_of(browser, {"paused": {"": ""}}).texts(".//p[@class='notice']") == []
 
     def test_tells_what_is_wrong_by_fields(self) -> None:
         browser = Browser(registry_of(every={"hours": 1}))

@@ -74,8 +74,8 @@ def test_pages_follow_each_other_and_lead_back() -> None:
     third = follow(browser, second, "Next page")
     assert [ids(page) for page in (first, second, third)] == [["e", "d"], ["c", "b"], ["a"]]
     assert ids(follow(browser, third, "First page")) == ["e", "d"]
-    assert [text_of(one) for one in third.all(".//nav[@class='paging']/a")] == ["First page"]
-    assert first.all(".//nav[@class='paging']/a[@rel='next']")
+    assert [text_of(one) for one in third.all(".//nav[@class='pages']/a")] == ["First page"]
+    assert first.all(".//nav[@class='pages']/a[@rel='next']")
 
 
 def test_a_cursor_of_another_order_is_told() -> None:

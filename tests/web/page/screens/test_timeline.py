@@ -200,7 +200,7 @@ class TestForecast:
     ) -> None:
         monkeypatch.setattr(forecast, "_MOST_RUNS", 4)
         page = Browser(chain).get("timeline", forecast="dependencies")
-        assert "The forecast ends at 03-02 12:20:00" in page.texts(".//p[@class='note']")[0]
+        assert "The forecast ends at 03-02 12:20:00" in page.texts(".//p[@class='notice']")[0]
         assert page.one(".//rect[@class='unknown']").get("x") == "55.56%"
 
     @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ class TestForecast:
         else:
             monkeypatch.setattr(forecast, "MOST_SIMULATED", 1)
             page = Browser(chain).get("timeline", forecast="dependencies")
-        assert page.texts(".//p[@class='note']")[0].startswith(words)
+        assert page.texts(".//p[@class='notice']")[0].startswith(words)
         assert len([title for title in titles(page, "slot") if title.startswith("source")]) == 4
 
     def test_a_simulation_is_kept_for_some_times_as_long_as_it_took(
