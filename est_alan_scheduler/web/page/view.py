@@ -41,7 +41,7 @@ class View:
     language: Language
     theme: Theme
     may_manage: bool
-    """Whether what changes something is shown."""
+    """Whether the page shows what changes something."""
     path: str
     """The page, relative to the site, without its query: an empty text for the first one."""
     query: str
@@ -53,7 +53,7 @@ class View:
 
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
-        text = "".join(considerate(templates(self.language).get_template(template).generate(view=self, **values)))
+        text = "".join(with_pauses(templates(self.language).get_template(template).generate(view=self, **values)))
         whole = text.replace("\r", "&#13;")  # browsers take a carriage return for a line feed, also one in an id
         return HTMLResponse(whole.encode("utf-8", "backslashreplace"), status)
 
@@ -67,7 +67,7 @@ class View:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The values of the query, without a token: one that is right is there no longer."""
+        """The values of the query, but for a token: the guard takes out a right one, and a wrong one is dropped."""
         given = dict(parse_qsl(self.query, keep_blank_values=True, errors="surrogateescape"))
         given.pop("token", None)
         return given
@@ -85,8 +85,7 @@ class View:
     @property
     def is_store_lost(self) -> bool:
         """Whether the store is out of reach: what the page shows may be old."""
-        session = self.site.registry._session
-        return self.may_read and session is not None and session.outage.is_on()
+        return self.may_read and self.site.registry._is_store_lost
 
     @property
     def now(self) -> str:
@@ -109,10 +108,10 @@ class PageCall(Call):
         return True
 
 
-def considerate(parts: Iterator[str]) -> Iterator[str]:
-    """Yield the parts of a page, and let other threads go on now and then: a loop may have a run to start.
+def with_pauses(parts: Iterator[str]) -> Iterator[str]:
+    """Yield the parts of a page, and let other threads go on after each millisecond: a loop may have a run to start.
 
-    Python would let them wait for 5 ms.
+    Python itself would let them wait for 5 ms.
     """
     end = monotonic() + _SLICE
     for part in parts:

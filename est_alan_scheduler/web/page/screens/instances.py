@@ -64,7 +64,7 @@ def page(call: PageCall) -> Response:
         role=_role(registry, health),
         instances=found,
         most=_MOST_RUNS,
-        store=None if registry._session is None else registry._session.backend.url,  # without its password
+        store=registry._store_url,
         number=len(registry),
         statistics=registry.statistics(),
         version=import_module("est_alan_scheduler").__version__,  # by name: the root stands above all wings
@@ -80,10 +80,9 @@ def _role(registry: TaskRegistry, health: Health) -> Role:
 
 def _instances(registry: TaskRegistry) -> list[Instance] | None:
     """Return the instances, those first that live, the oldest of them first; None if the store is out of reach."""
-    session = registry._session
-    if session is None:
+    own = registry._owner
+    if own is None:
         return [Instance(None, True, runs=_own_runs(registry))]
-    own = session.lease.owner
     try:
         registry.refresh()
         alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in registry.instances()]

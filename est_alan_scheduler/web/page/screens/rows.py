@@ -22,7 +22,7 @@ from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.links import tag_link, task_link
 from est_alan_scheduler.web.page.moments import lasting
 from est_alan_scheduler.web.page.standing import standing
-from est_alan_scheduler.web.page.view import View, considerate, templates
+from est_alan_scheduler.web.page.view import View, templates, with_pauses
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 
 _MOST_KEPT = 3_000  # rows: some ten megabytes
@@ -38,7 +38,7 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 class Kept(Generic[T]):
-    """Values by key, each with what it depends on: the latest that were asked for, a bounded number of them."""
+    """The values asked for last, by key, each with what it depends on: a bounded number. `_lock` guards them."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -87,7 +87,7 @@ class Rows:
         now, is_paused = registry._now(), registry.is_paused
         runs = self._runs_of(registry, tasks, may_ask)
         rows = (self._row(task, view, now, is_paused, runs.get(task.id, ())) for task in tasks)
-        return Markup("").join(considerate(rows))
+        return Markup("").join(with_pauses(rows))
 
     def _row(self, task: Task, view: View, now: datetime, is_paused: bool, runs: Runs) -> Markup:
         stands = standing(task, now, is_paused)
@@ -107,7 +107,7 @@ class Rows:
     def _runs_of(self, registry: TaskRegistry, tasks: Sequence[Task], may_ask: bool) -> Mapping[str, Runs]:
         """Return the last runs of each task. The store is asked only about tasks that have run since."""
         if registry.backend is None:
-            return registry._reports.past([task.id for task in tasks], MOST_BARS)
+            return registry._past([task.id for task in tasks], MOST_BARS)
         found: dict[str, Runs] = {}
         wanted: dict[str, tuple[Task, Hashable]] = {}
         for task in tasks:
@@ -123,7 +123,7 @@ class Rows:
 
     def _read(self, registry: TaskRegistry, wanted: Mapping[str, tuple[Task, Hashable]]) -> Mapping[str, Runs]:
         try:
-            read = registry._reports.past(wanted, MOST_BARS)
+            read = registry._past(wanted, MOST_BARS)
         except BackendUnavailableError:
             return {}  # the next page tells of an outage
         for task_id, (task, basis) in wanted.items():

@@ -40,7 +40,7 @@ class PageQuery(Input):
 
 
 class _Listing:
-    """What is kept of the tasks of one site from page to page."""
+    """The census, the orders and the rows of one site, kept from request to request."""
 
     def __init__(self, registry: TaskRegistry) -> None:
         self.counts = Counts(registry)

@@ -188,8 +188,7 @@ def test_the_page_lives_through_an_outage_of_a_server(kind: str, servers: Server
     registry.tick()
     browser = Browser(registry)
     assert states(browser.get("instances")) == ["Answers"]
-    registry_url = registry._session.backend.url if registry._session else ""
-    assert browser.get("instances").texts(".//section[@class='facts']//code") == [registry_url]
+    assert browser.get("instances").texts(".//section[@class='facts']//code") == [registry._store_url]
 
     def look() -> None:
         with suppress(BackendUnavailableError):

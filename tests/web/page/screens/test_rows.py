@@ -241,13 +241,13 @@ def test_the_store_is_asked_only_about_tasks_that_have_run_since(
     for task_id in ("a", "b", "c"):
         registry.register(Task(id=task_id, func=work, every={"hours": 1}))
     asked: list[list[str]] = []
-    past = registry._reports.past
+    past = registry._past
 
     def noted(ids: Any, limit: int) -> Any:
         asked.append(sorted(ids))
         return past(ids, limit)
 
-    monkeypatch.setattr(registry._reports, "past", noted)
+    monkeypatch.setattr(registry, "_past", noted)
     rows, view, tasks = Rows(), view_of(registry), list(registry)
     assert "<svg" not in rows.html(tasks, view, may_ask=True)
     registry.tick()
