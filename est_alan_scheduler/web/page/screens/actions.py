@@ -86,7 +86,7 @@ def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
 def _detail(problem: Problem, language: Language) -> str:
     gettext = TRANSLATIONS[language].gettext
     known = {
-        404: gettext("there is no such task any more"),
+        404: gettext("the task no longer exists"),
         412: gettext("changed meanwhile: nothing was done"),
         500: gettext("the server failed: its log says why"),
         503: gettext("the store is out of reach"),

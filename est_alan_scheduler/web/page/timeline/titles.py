@@ -83,9 +83,9 @@ class Titles:
         """Return what a tick says of its slot."""
         _ = self.texts.gettext
         marks = {
-            "moved": _("its time is skipped on this date: it comes when the clock goes on"),
-            "merged": _("another slot of a time that is skipped comes together with it"),
-            "repeated": _("its time comes twice on this date: it counts once"),
+            "moved": _("the clock skips its time on this date: it comes when the gap ends"),
+            "merged": _("the clock skips the time of another slot: both come as one"),
+            "repeated": _("the clock shows its time twice on this date: it counts once"),
         }
         return self._said(task, [self.moment(to_utc(slot.at)), *([marks[slot.mark]] if slot.mark else [])])
 

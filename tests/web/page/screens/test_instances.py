@@ -135,7 +135,7 @@ def test_during_an_outage_the_page_answers_and_says_so(monkeypatch: pytest.Monke
     backend.is_gone = True
     monkeypatch.setattr(registry, "health", lambda: Health(True, True))
     page = Browser(registry).get("instances")
-    assert "nobody knows who is alive" in page.html
+    assert "the live instances are not known" in page.html
     assert states(page) == ["Runs tasks", "Out of reach"]
     backend.is_gone = False
     registry.shutdown(0)

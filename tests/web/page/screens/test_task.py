@@ -128,7 +128,7 @@ def test_that_no_run_is_planned_is_told() -> None:
     registry.register(Task(id="job", func=nothing, manual=True))
     page = page_of(registry)
     assert page.texts(".//*[@id='why']/p")[1:] == ["No run is planned."]
-    assert page.texts(".//*[@id='slots']/p") == ["It has no slots: it runs only when somebody runs it."]
+    assert page.texts(".//*[@id='slots']/p") == ["It has no slots: it runs only on request."]
 
 
 # The last outcome.
@@ -186,7 +186,7 @@ def test_a_traceback_that_is_not_here_is_told_once() -> None:
     task.error = ValueError("boom")
     page = page_of(registry)
     assert page.all(".//details") == []
-    assert page.texts(".//*[@id='outcome']/p")[1:] == ["The traceback is no longer here: the log has it."]
+    assert page.texts(".//*[@id='outcome']/p")[1:] == ["The traceback is no longer here. See the log."]
     assert len(page.texts(".//*[@id='runs']/p")) == 1
 
 
@@ -211,8 +211,8 @@ def test_the_next_twenty_slots_have_the_marks_of_clock_changes() -> None:
     assert slots[:2] == ["Sun 2026-03-08 03:00:00 -04:00 moved", "Mon 2026-03-09 02:30:00 -04:00"]
     notes = page.texts(".//*[@id='slots']/p")
     assert notes == [
-        "Wall time in America/New_York. The task is paused: none of them starts before it is resumed.",
-        "moved The clock skips this time on that date: the run comes when the gap ends.",
+        "Times in America/New_York. The task is paused: none of these runs starts until it is resumed.",
+        "moved The clock skips this time on that date: the run starts when the gap ends.",
     ]
 
 
@@ -298,7 +298,7 @@ def test_an_observer_shows_runs_of_others_with_their_owner(join: Callable[..., T
     assert rows(page)[0][6:] == [run["owner"], "ValueError: boom"]
     assert page.texts(".//*[@id='outcome']/p") == [
         "ValueError: boom",
-        f"The traceback is not here: the instance {run['owner']} has made this run, and its log has it.",
+        f"The traceback is not here. See the log of the instance {run['owner']}, which made this run.",
     ]
     assert facts(page, "definition")["Runs here"].startswith("no: this process only shows")
     assert page_of(worker).texts(".//details[@id='run-1']/summary") == ["Traceback"]

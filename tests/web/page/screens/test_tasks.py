@@ -139,7 +139,10 @@ def test_tags_are_links_that_filter() -> None:
 
 def test_without_tasks_the_page_says_how_to_register_one() -> None:
     page = Browser(TaskRegistry()).get()
-    assert page.texts(".//div[@class='card empty']/p") == ["There are no tasks yet.", "A program registers one so:"]
+    assert page.texts(".//div[@class='card empty']/p") == [
+        "There are no tasks yet.",
+        "A program registers one like this:",
+    ]
     assert page.texts(".//div[@class='card empty']/pre") == [
         'registry.register(Task(id="hello", func=hello, every={"minutes": 5}))'
     ]
@@ -182,7 +185,7 @@ def test_managers_can_choose_tasks() -> None:
     assert bar.get("hidden") == ""
     assert [one.get("data-act") for one in bar.iter("button")] == ["run", "pause", "resume", "remove", None]
     assert page.one(".//*[@data-choose-all]").get("type") == "checkbox"
-    assert page.one(".//*[@data-choose]").get("aria-label") == "Choose a"
+    assert page.one(".//*[@data-choose]").get("aria-label") == "Select a"
 
 
 def test_what_scripts_renew_is_marked() -> None:

@@ -204,7 +204,7 @@ class TestForecast:
         assert page.one(".//rect[@class='unknown']").get("x") == "55.56%"
 
     @pytest.mark.parametrize(
-        ("name", "words"), [("MOST_SIMULATED", "Too many tasks"), ("permits", "Others simulate at the moment")]
+        ("name", "words"), [("MOST_SIMULATED", "Too many tasks"), ("permits", "Other simulations are under way")]
     )
     def test_a_refusal_is_told_and_the_slots_are_those_of_the_schedules(
         self, chain: TaskRegistry, monkeypatch: pytest.MonkeyPatch, name: str, words: str
@@ -283,7 +283,7 @@ class TestBounds:
 
     def test_an_empty_registry(self) -> None:
         page = Browser(TaskRegistry()).get("timeline")
-        assert page.texts(".//p[@class='empty']") == ["No task is registered."]
+        assert page.texts(".//p[@class='empty']") == ["There are no tasks yet."]
         assert page.texts(".//details/summary") == ["No trouble: nothing has failed, nothing is late"]
 
     def test_a_page_behind_the_last_one(self) -> None:
