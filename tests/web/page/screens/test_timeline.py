@@ -221,15 +221,6 @@ class TestForecast:
         assert page.texts(".//p[@class='notice']")[0].startswith(words)
         assert len([title for title in titles(page, "slot") if title.startswith("source")]) == 4
 
-    def test_a_simulation_is_kept_for_some_times_as_long_as_it_took(
-        self, chain: TaskRegistry, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        moments = iter([0.0, 0.5, 5.0, 6.0, 6.5])
-        monkeypatch.setattr(forecast, "monotonic", lambda: next(moments))
-        first, second, third = (forecast.forecast_of(chain, NOON + 60 * MINUTE) for _ in range(3))
-        assert first is second
-        assert third is not second
-
 
 class TestBounds:
     def test_forty_lanes_a_page_and_the_rest_is_told(self) -> None:
