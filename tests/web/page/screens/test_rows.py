@@ -56,7 +56,7 @@ def test_a_row_says_how_a_task_is() -> None:
     }
 
 
-def test_a_row_in_korean() -> None:
+def test_a_row_is_in_korean_for_koreans() -> None:
     registry = Frozen()
     registry.register(Task(id="fetch", func=work, every={"minutes": 5}, paused=True, tags=tuple("abcdefgh")))
     assert cells(registry, "fetch", language="ko") == {
