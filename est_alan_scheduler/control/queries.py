@@ -1,6 +1,6 @@
 """What can be asked of a registry."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Never
 
@@ -196,6 +196,31 @@ class RegistryQueries:
     def _dependents(self, task_id: str) -> list[Task]:
         """Return the tasks that name an id in `depends_on` or `after`; that costs no look at all the others."""
         return self._reports.dependents(task_id)
+
+    def _past(self, ids: Collection[str], limit: int) -> dict[str, list[dict[str, Any]]]:
+        """Return the latest finished runs of each of these tasks, at most `limit`, oldest first, as in `Task.history`.
+
+        Tasks without any may be left out. Raises `BackendUnavailableError`.
+        """
+        return self._reports.past(ids, limit)
+
+    @property
+    def _store_url(self) -> str | None:
+        """Where the backend is, without a password; None without a backend."""
+        session = self._parts.session
+        return None if session is None else session.backend.url
+
+    @property
+    def _owner(self) -> str | None:
+        """The name of this instance on the backend; None without one."""
+        session = self._parts.session
+        return None if session is None else session.lease.owner
+
+    @property
+    def _is_store_lost(self) -> bool:
+        """Whether the backend did not answer when it was last asked."""
+        session = self._parts.session
+        return session is not None and session.outage.is_on()
 
     def _managed_fields(self, task_id: str) -> list[str]:
         """Return the fields of a task that were changed since code registered it, with a backend."""

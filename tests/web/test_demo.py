@@ -12,7 +12,7 @@ import pytest
 
 from est_alan_scheduler import start_scheduler
 from est_alan_scheduler.web.demo.tasks import demo_registry, ends
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 from tests.test_examples import PATIENCE, needs_sigint, started
 from tests.ways import wait_until
 

@@ -1,4 +1,4 @@
-"""The census: how many tasks stand how, and which tags there are, counted rarely if there are many tasks."""
+"""The census: how many tasks have which standing, and the tags that there are. Many tasks are counted rarely."""
 
 import threading
 from collections import Counter
@@ -11,18 +11,18 @@ from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.entry import Entry
 from est_alan_scheduler.task import TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.page.screens.standing import PATIENCE, STANDINGS, standing
 from est_alan_scheduler.web.page.sorting import SHARE
+from est_alan_scheduler.web.page.standing import PATIENCE, STANDINGS, standing
 
 _FEW = 1_000
-"""Tasks: they are counted anew each time."""
-_PERIOD = 1.0  # seconds for which a census of more tasks holds at least
+"""Up to so many tasks are counted for each request."""
+_PERIOD = 1.0  # seconds: a census of more tasks holds at least that long
 _MOST_TAGS = 200
 _SUCCESS, _PENDING = TaskStatus.SUCCESS, TaskStatus.PENDING  # looking up a member costs more than comparing it
 
 
 class Census(NamedTuple):
-    """What was counted."""
+    """The numbers of one count."""
 
     total: int
     members: Mapping[str, frozenset[str]]
@@ -31,16 +31,16 @@ class Census(NamedTuple):
     """The tags that most tasks have, by their names."""
 
     def count(self, standing: str) -> int:
-        """Return how many tasks stand so."""
+        """Return how many tasks have a standing."""
         return len(self.members[standing])
 
 
 class Counts:
-    """The latest census of one registry."""
+    """The latest census of one registry. `_lock` guards it: who waits for it gets the census of another request."""
 
     def __init__(self, registry: TaskRegistry) -> None:
         self._registry = registry
-        self._lock = threading.Lock()  # who waits for it gets the census that another request takes
+        self._lock = threading.Lock()
         self._census: Census | None = None
         self._until = 0.0
 
@@ -49,14 +49,14 @@ class Counts:
         with self._lock:
             began = monotonic()
             if self._census is None or began >= self._until:
-                self._census = _taken(self._registry)
+                self._census = _count(self._registry)
                 seconds = monotonic() - began
                 is_kept = self._census.total > _FEW
                 self._until = began + max(_PERIOD, seconds * SHARE) if is_kept else began
             return self._census
 
 
-def _taken(registry: TaskRegistry) -> Census:
+def _count(registry: TaskRegistry) -> Census:
     now, is_paused = registry._now(), registry.is_paused
     try:
         since = to_utc(now) - PATIENCE

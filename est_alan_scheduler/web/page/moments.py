@@ -1,7 +1,7 @@
 """Moments as the page shows them."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -41,6 +41,11 @@ def exact_text(at: datetime) -> str:
     wall, offset = text[:19].replace("T", " "), text[-6:]
     zone = at.tzinfo
     return f"{wall} {offset}" + (f" {zone.key}" if isinstance(zone, ZoneInfo) else "")
+
+
+def weekday(day: date, gettext: Callable[[str], str]) -> str:
+    """Return the day of the week of a date, in short."""
+    return gettext("Mon Tue Wed Thu Fri Sat Sun").split()[day.weekday()]
 
 
 def lasting(seconds: float | None, gettext: Callable[[str], str]) -> str:

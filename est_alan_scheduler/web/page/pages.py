@@ -27,7 +27,6 @@ _YEAR = 365 * 86_400  # seconds
 
 MEDIA_TYPE = "text/html"
 
-
 PAGES = (
     Endpoint("GET", "/", tasks.page, "The tasks.", str, query=tasks.PageQuery, media_type=MEDIA_TYPE),
     Endpoint("GET", "/task", task.page, "A task.", str, query=task.TaskQuery, media_type=MEDIA_TYPE),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import chain, islice
 from operator import itemgetter
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 from est_alan_scheduler._support.interpreter import monotonic
 from est_alan_scheduler.calendar.local_time import to_utc
@@ -18,17 +18,16 @@ from est_alan_scheduler.web.paging import LOOKUP_COST, cursor_of, key_of, sorted
 
 Sort = Literal["name", "-name", "next", "-next", "last", "-last", "failures", "-failures", "id", "-id"]
 """By name, next run, start of the last run, failures in a row, id; with a hyphen in descending order."""
-SORTS: tuple[Sort, ...] = get_args(Sort)
 
 Key = str | float | None
-"""By what a task is sorted. Those without one come last in either direction."""
+"""What a task is sorted by. Tasks with None come last in either direction."""
 
 _FEW = 1_000
-"""Tasks: their order is made anew each time."""
+"""The order of up to so many tasks is made for each request."""
 SHARE = 20
-"""An order of more tasks is kept for so many times the time that it took to make it."""
+"""The order of more tasks is kept for so many times as long as it took to make."""
 _STEP = 2_000
-"""Tasks that are looked at in the order before it is decided how to go on."""
+"""So many tasks are looked at in the order before it is decided whether to scan them all."""
 _EPOCH = datetime(2000, 1, 1)
 
 
@@ -45,11 +44,14 @@ class _Order(NamedTuple):
 
 
 class Orders:
-    """The orders of the tasks of one registry."""
+    """The orders of the tasks of one registry.
+
+    `_lock` guards those that are kept: who waits for it gets the order that another request makes.
+    """
 
     def __init__(self, registry: TaskRegistry) -> None:
         self._registry = registry
-        self._lock = threading.Lock()  # who waits for it gets the order that another request makes
+        self._lock = threading.Lock()
         self._kept: dict[str, _Order] = {}
 
     def page(
@@ -82,14 +84,14 @@ class Orders:
             kept = self._kept.get(name)
             if kept is not None and kept.until > began:
                 return kept
-            order = _made(self._registry, _KEYS[name], now)
+            order = _make(self._registry, _KEYS[name], now)
             if len(order.ids) + len(order.others) > _FEW:
                 end = monotonic()
                 self._kept[name] = order._replace(until=end + (end - began) * SHARE)
             return order
 
 
-def _made(registry: TaskRegistry, key_of_task: Callable[[Task, datetime], Key], now: datetime) -> _Order:
+def _make(registry: TaskRegistry, key_of_task: Callable[[Task, datetime], Key], now: datetime) -> _Order:
     pairs, others = [], []
     for task in registry:  # in its own order, in which they lie in memory
         key = key_of_task(task, now)

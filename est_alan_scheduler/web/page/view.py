@@ -13,9 +13,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from est_alan_scheduler._support.interpreter import monotonic
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.guard import path_below
+from est_alan_scheduler.web.page.excerpts import excerpt, line
 from est_alan_scheduler.web.page.moments import lasting, moment, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -38,7 +41,7 @@ class View:
     language: Language
     theme: Theme
     may_manage: bool
-    """Whether what changes something is shown."""
+    """Whether the page shows what changes something."""
     path: str
     """The page, relative to the site, without its query: an empty text for the first one."""
     query: str
@@ -50,7 +53,7 @@ class View:
 
     def html(self, template: str, status: int = 200, **values: Any) -> HTMLResponse:
         """Return a page as a response. Halves of surrogate pairs, which some program has written, are escaped."""
-        text = "".join(considerate(templates(self.language).get_template(template).generate(view=self, **values)))
+        text = "".join(with_pauses(templates(self.language).get_template(template).generate(view=self, **values)))
         whole = text.replace("\r", "&#13;")  # browsers take a carriage return for a line feed, also one in an id
         return HTMLResponse(whole.encode("utf-8", "backslashreplace"), status)
 
@@ -64,7 +67,7 @@ class View:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The values of the query, without a token: one that is right is there no longer."""
+        """The values of the query, but for a token: the guard takes out a right one, and a wrong one is dropped."""
         given = dict(parse_qsl(self.query, keep_blank_values=True, errors="surrogateescape"))
         given.pop("token", None)
         return given
@@ -82,8 +85,7 @@ class View:
     @property
     def is_store_lost(self) -> bool:
         """Whether the store is out of reach: what the page shows may be old."""
-        session = self.site.registry._session
-        return self.may_read and session is not None and session.outage.is_on()
+        return self.may_read and self.site.registry._is_store_lost
 
     @property
     def now(self) -> str:
@@ -97,11 +99,19 @@ class PageCall(Call):
 
     view: View = field(kw_only=True)
 
+    def refresh(self, *tasks: str | Task) -> bool:
+        """Read what other instances have changed; return whether the store has answered."""
+        try:
+            self.registry.refresh(*tasks)
+        except BackendUnavailableError:
+            return False
+        return True
 
-def considerate(parts: Iterator[str]) -> Iterator[str]:
-    """Yield the parts of a page, and let other threads go on now and then: a loop may have a run to start.
 
-    Python would let them wait for 5 ms.
+def with_pauses(parts: Iterator[str]) -> Iterator[str]:
+    """Yield the parts of a page, and let other threads go on after each millisecond: a loop may have a run to start.
+
+    Python itself would let them wait for 5 ms.
     """
     end = monotonic() + _SLICE
     for part in parts:
@@ -153,7 +163,7 @@ def templates(language: Language) -> Environment:
     environment.install_gettext_translations(TRANSLATIONS[language], newstyle=True)  # type: ignore[attr-defined]  # of the extension
     environment.filters["utc"] = utc_text
     environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
-    environment.filters |= {"moment": moment, "since": since}
+    environment.filters |= {"moment": moment, "since": since, "line": line, "excerpt": excerpt}
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment

@@ -5,9 +5,11 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 
 import httpx
+import pytest
 from typing_extensions import override
 
 from est_alan_scheduler import TaskRegistry
+from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.web import Role
 from tests.web.client import Client
 
@@ -61,6 +63,19 @@ class Browser:
         response = self.request("POST", path, json=body)
         assert response.status_code == status, response.text
         return response.json()
+
+
+def lose_store(registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store of a registry answer nothing any more."""
+    session = registry._session
+    assert session is not None
+    error = BackendUnavailableError("db-7 is away")
+
+    def refuse() -> None:
+        raise error
+
+    session.outage.note(error)
+    monkeypatch.setattr(session.outage, "check", refuse)
 
 
 def text_of(element: Element) -> str:

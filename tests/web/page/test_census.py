@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.page import census
 from est_alan_scheduler.web.page.census import Census, Counts
-from est_alan_scheduler.web.page.screens.standing import STANDINGS, standing
+from est_alan_scheduler.web.page.standing import STANDINGS, standing
 from tests.frozen import START, Frozen, boom, work
 
 SECOND = timedelta(seconds=1)

@@ -1,15 +1,15 @@
 """Moments and durations as the page shows them."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from est_alan_scheduler.web.page.moments import NOTHING, exact_text, lasting, moment, since
-from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.moments import NOTHING, exact_text, lasting, moment, since, weekday
+from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
 
 pytestmark = pytest.mark.zone
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -81,3 +81,9 @@ def test_a_duration_has_the_two_greatest_units(seconds: float | None, text: str)
 
 def test_a_duration_in_korean() -> None:
     assert lasting(90, TRANSLATIONS["ko"].gettext) == "1분 30초"
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", ["Sun", "Mon"]), ("ko", ["일", "월"])])
+def test_a_date_has_the_day_of_its_week(language: Language, words: list[str]) -> None:
+    gettext = TRANSLATIONS[language].gettext
+    assert [weekday(date(2026, 11, day), gettext) for day in (29, 30)] == words

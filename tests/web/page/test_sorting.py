@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.page import sorting
-from est_alan_scheduler.web.page.sorting import SORTS, Orders, Sort
+from est_alan_scheduler.web.page.sorting import Orders, Sort
 from est_alan_scheduler.web.paging import cursor_of
 from tests.frozen import START, Frozen, work
 
@@ -66,7 +67,7 @@ def test_tasks_are_sorted_and_those_without_a_key_come_last(sort: Sort, expected
     assert pages(registry, sort, 1) == list(expected)
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", get_args(Sort))
 def test_a_filter_leaves_out_tasks_and_no_page_is_empty(sort: Sort) -> None:
     registry = some()
     (whole,) = pages(registry, sort, 5)
@@ -86,7 +87,9 @@ def test_a_page_goes_on_where_the_last_one_ended_though_tasks_come_and_go() -> N
 
 
 @given(
-    st.lists(st.tuples(st.text(max_size=2), st.integers(0, 2)), max_size=12), st.sampled_from(SORTS), st.integers(1, 5)
+    st.lists(st.tuples(st.text(max_size=2), st.integers(0, 2)), max_size=12),
+    st.sampled_from(get_args(Sort)),
+    st.integers(1, 5),
 )
 def test_the_pages_of_any_order_have_each_task_once(tasks: list[tuple[str, int]], sort: Sort, limit: int) -> None:
     registry = TaskRegistry()

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page import view as views
-from est_alan_scheduler.web.page.view import View, considerate, view_of
+from est_alan_scheduler.web.page.view import View, view_of, with_pauses
 from est_alan_scheduler.web.site import Site
 from tests.web.page.pages import Browser
 
@@ -105,5 +105,5 @@ def test_other_threads_go_on_now_and_then_while_a_page_is_rendered(
     found: list[float] = []
     monkeypatch.setattr(views, "_SLICE", seconds)
     monkeypatch.setattr(time, "sleep", found.append)
-    assert list(considerate(iter("abc"))) == ["a", "b", "c"]
+    assert list(with_pauses(iter("abc"))) == ["a", "b", "c"]
     assert found == pauses

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from est_alan_scheduler.web.page.drawing.svg import joined
+
 WIDTH, HEIGHT = 192, 46
 """The size of a node."""
 GAP_X, GAP_Y = 44, 14
@@ -65,8 +67,8 @@ def graph(nodes: Sequence[Node], edges: Iterable[Edge], title: str) -> Markup:
     height = 2 * MARGIN + tallest * (HEIGHT + GAP_Y) - GAP_Y
     returns = any(places[edge.end][0] <= places[edge.start][0] for edge in kept)
     total = height + (_LOOP if returns else 0)
-    lines = Markup("").join(_edge(edge, places, total) for edge in kept)
-    boxes = Markup("").join(_node(known[task_id], *places[task_id]) for row in rows for task_id in row)
+    lines = joined(_edge(edge, places, total) for edge in kept)
+    boxes = joined(_node(known[task_id], *places[task_id]) for row in rows for task_id in row)
     return Markup(
         '<svg class="graph" role="group" aria-label="{}" viewBox="0 0 {} {}" width="{}" height="{}">'
         '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8"'

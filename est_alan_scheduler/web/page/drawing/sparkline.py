@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 
-from est_alan_scheduler.web.page.drawing.svg import element, joined, number
+from est_alan_scheduler.web.page.drawing.svg import joined, number
 
 MOST_BARS = 30
 
@@ -34,14 +34,8 @@ def sparkline(bars: Sequence[Bar], label: str) -> Markup:
         share = bar.seconds / longest if longest > 0 else 0.0
         height = _LEAST + (HEIGHT - _LEAST) * min(max(share, 0.0), 1.0)  # a clock that went back made it negative
         paths.setdefault(bar.outcome, []).append(f"M{number((place + 0.5) * _STEP)} {HEIGHT}v-{number(height)}")
-    return element(
-        "svg",
-        joined(element("path", class_=outcome, d="".join(lines)) for outcome, lines in paths.items()),
-        class_="sparkline",
-        role="img",
-        aria_label=label,
-        viewBox=f"0 0 {WIDTH} {HEIGHT}",
-        width=WIDTH,
-        height=HEIGHT,
-        stroke_width=number(_STEP - 1),
-    )
+    drawn = (Markup('<path class="{}" d="{}"/>').format(outcome, "".join(lines)) for outcome, lines in paths.items())
+    return Markup(
+        '<svg class="sparkline" role="img" aria-label="{}" viewBox="0 0 {width} {height}"'
+        ' width="{width}" height="{height}" stroke-width="{}">{}</svg>'
+    ).format(label, number(_STEP - 1), joined(drawn), width=WIDTH, height=HEIGHT)

@@ -101,7 +101,7 @@ def _of_kind(task: Task, kind: str, changes: dict[str, Any], gettext: Callable[[
     if kind == "manual":
         changes["manual"] = True
     elif not changes.get(kind, getattr(task, kind)):
-        raise refused([(kind, gettext("A value is needed here."))])
+        raise refused([(kind, gettext("Enter a value."))])
     for option in options_of(task):
         if option != kind:
             changes[option] = False if option == "manual" else None

@@ -2,14 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
 from est_alan_scheduler._support.log import log
-from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
@@ -62,8 +60,7 @@ _HANDLERS: dict[Action, Callable[[Any], object]] = {
 
 def act(call: PageCall) -> ActResults:
     """Do the same with each task. What fails for one does not hinder the others."""
-    with suppress(BackendUnavailableError):  # then each task tells of it
-        call.registry.refresh(*(one.id for one in call.body.tasks))  # others may have run them
+    call.refresh(*(one.id for one in call.body.tasks))  # others may have run them; in an outage, each task tells of it
     return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
 
 
@@ -89,7 +86,7 @@ def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
 def _detail(problem: Problem, language: Language) -> str:
     gettext = TRANSLATIONS[language].gettext
     known = {
-        404: gettext("there is no such task any more"),
+        404: gettext("the task no longer exists"),
         412: gettext("changed meanwhile: nothing was done"),
         500: gettext("the server failed: its log says why"),
         503: gettext("the store is out of reach"),

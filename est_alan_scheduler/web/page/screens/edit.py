@@ -18,8 +18,10 @@ from est_alan_scheduler.web.api.models import FieldChange, PreviewModel, SlotMod
 from est_alan_scheduler.web.api.preview import preview_of_change
 from est_alan_scheduler.web.api.problems import Problem, problem_of, response_of, without_values
 from est_alan_scheduler.web.api.tasks import change_task, zone_name
+from est_alan_scheduler.web.page.excerpts import excerpt
 from est_alan_scheduler.web.page.form.controls import UNITS
 from est_alan_scheduler.web.page.form.task_form import changes_of_form, form_of
+from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 
@@ -77,6 +79,7 @@ def page(call: PageCall) -> Response:
     return call.view.html(
         "edit.html",
         task=task,
+        back=task_link(task.id),
         form=form_of(task),
         version=call.site.version(task),
         units=UNITS,
@@ -176,4 +179,4 @@ def _in_short(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _in_short(one) for name, one in value.items()}
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return text if len(text) <= _MOST else text[:_MOST] + "…"
+    return excerpt(text, _MOST)

@@ -8,16 +8,19 @@ from typing import Literal
 
 from starlette.responses import Response
 
-from est_alan_scheduler._support.text import shorten
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.control.health import Health
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.page.excerpts import line
+from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 
 _MOST_RUNS = 500
 """Runs in flight that are read."""
 _MOST_SHOWN = 20
 """Runs that one instance shows."""
+
+_LONGEST_NAME = 100
 
 Role = Literal["ticks", "stopped", "observes", "idle"]
 
@@ -26,7 +29,7 @@ Role = Literal["ticks", "stopped", "observes", "idle"]
 class Run:
     """A run in flight."""
 
-    task_id: str
+    link: str
     name: str
     began: datetime | None
     attempt: int
@@ -61,7 +64,7 @@ def page(call: PageCall) -> Response:
         role=_role(registry, health),
         instances=found,
         most=_MOST_RUNS,
-        store=None if registry._session is None else registry._session.backend.url,  # without its password
+        store=registry._store_url,
         number=len(registry),
         statistics=registry.statistics(),
         version=import_module("est_alan_scheduler").__version__,  # by name: the root stands above all wings
@@ -77,10 +80,9 @@ def _role(registry: TaskRegistry, health: Health) -> Role:
 
 def _instances(registry: TaskRegistry) -> list[Instance] | None:
     """Return the instances, those first that live, the oldest of them first; None if the store is out of reach."""
-    session = registry._session
-    if session is None:
+    own = registry._owner
+    if own is None:
         return [Instance(None, True, runs=_own_runs(registry))]
-    own = session.lease.owner
     try:
         registry.refresh()
         alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in registry.instances()]
@@ -95,17 +97,16 @@ def _instances(registry: TaskRegistry) -> list[Instance] | None:
 def _runs_by_owner(registry: TaskRegistry) -> dict[str | None, list[Run]]:
     runs: dict[str | None, list[Run]] = defaultdict(list)
     for run in registry.history(status="running", limit=_MOST_RUNS):
-        task_id = run["task_id"]
-        runs[run["owner"]].append(Run(task_id, _name(registry, task_id), run["run_at"], run["attempt"]))
+        runs[run["owner"]].append(_run(registry, run["task_id"], run["run_at"], run["attempt"]))
     return runs
 
 
 def _own_runs(registry: TaskRegistry) -> list[Run]:
     running = registry.select(status="running")[:_MOST_RUNS]
-    return [Run(task.id, _name(registry, task.id), task.last_run_at, task.attempt) for task in running]
+    return [_run(registry, task.id, task.last_run_at, task.attempt) for task in running]
 
 
-def _name(registry: TaskRegistry, task_id: str) -> str:
-    """Return the name of a task; its id if it is gone."""
+def _run(registry: TaskRegistry, task_id: str, began: datetime | None, attempt: int) -> Run:
+    """Return a run of a task, which has its id in place of a name if it is gone."""
     task = registry.store.get(task_id)
-    return shorten(task_id if task is None else task.name)
+    return Run(task_link(task_id), line(task_id if task is None else task.name, _LONGEST_NAME), began, attempt)

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from urllib.parse import urlencode
 
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.graph import Edge, Node
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.links import task_link
+from est_alan_scheduler.web.page.standing import standing
 
 LEVELS = (11, 6)
 """The most tasks that are shown of those next to the task, and of those one step further, on each side."""
@@ -83,7 +83,7 @@ class Neighbourhood:
     def _node(self, task_id: str) -> Node:
         task, word = self._registry.get(task_id), self._standing(task_id)
         label = task_id if task is None else task.name
-        href = None if task is None else link_of(task_id)
+        href = None if task is None else task_link(task_id)
         return Node(task_id, label, word, self._words(word), href, task_id == self._task.id)
 
 
@@ -91,8 +91,3 @@ def edges_of(task: Task) -> Iterable[Edge]:
     """Return what a task waits for, as edges."""
     after = set(task.after or ())
     return [Edge(one, task.id, one in after) for one in inputs(task)]
-
-
-def link_of(task_id: str) -> str:
-    """Return the URL of the page of a task, relative to the site."""
-    return "task?" + urlencode({"id": task_id}, errors="surrogatepass")

@@ -5,11 +5,9 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
-from urllib.parse import urlencode
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
@@ -20,9 +18,11 @@ from est_alan_scheduler.schedules.upcoming import first_run_from
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
+from est_alan_scheduler.web.page.excerpts import line
+from est_alan_scheduler.web.page.links import tag_link, task_link
 from est_alan_scheduler.web.page.moments import lasting
-from est_alan_scheduler.web.page.screens.standing import standing
-from est_alan_scheduler.web.page.view import View, considerate, templates
+from est_alan_scheduler.web.page.standing import standing
+from est_alan_scheduler.web.page.view import View, templates, with_pauses
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 
 _MOST_KEPT = 3_000  # rows: some ten megabytes
@@ -38,7 +38,7 @@ Runs = Sequence[Mapping[str, Any]]
 
 
 class Kept(Generic[T]):
-    """Values by key, each with what it depends on: the latest that were asked for, a bounded number of them."""
+    """The values asked for last, by key, each with what it depends on: a bounded number. `_lock` guards them."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -87,7 +87,7 @@ class Rows:
         now, is_paused = registry._now(), registry.is_paused
         runs = self._runs_of(registry, tasks, may_ask)
         rows = (self._row(task, view, now, is_paused, runs.get(task.id, ())) for task in tasks)
-        return Markup("").join(considerate(rows))
+        return Markup("").join(with_pauses(rows))
 
     def _row(self, task: Task, view: View, now: datetime, is_paused: bool, runs: Runs) -> Markup:
         stands = standing(task, now, is_paused)
@@ -107,7 +107,7 @@ class Rows:
     def _runs_of(self, registry: TaskRegistry, tasks: Sequence[Task], may_ask: bool) -> Mapping[str, Runs]:
         """Return the last runs of each task. The store is asked only about tasks that have run since."""
         if registry.backend is None:
-            return registry._reports.past([task.id for task in tasks], MOST_BARS)
+            return registry._past([task.id for task in tasks], MOST_BARS)
         found: dict[str, Runs] = {}
         wanted: dict[str, tuple[Task, Hashable]] = {}
         for task in tasks:
@@ -123,7 +123,7 @@ class Rows:
 
     def _read(self, registry: TaskRegistry, wanted: Mapping[str, tuple[Task, Hashable]]) -> Mapping[str, Runs]:
         try:
-            read = registry._reports.past(wanted, MOST_BARS)
+            read = registry._past(wanted, MOST_BARS)
         except BackendUnavailableError:
             return {}  # the next page tells of an outage
         for task_id, (task, basis) in wanted.items():
@@ -161,24 +161,23 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
     gettext = TRANSLATIONS[view.language].gettext
     bars = [Bar(run["status"], _seconds(run)) for run in runs if run["finished_at"] is not None]
     is_last_known = bool(bars) and task.status is not TaskStatus.RUNNING and _has_last(task, runs)
-    tags = [(query_of(tag=tag), short(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
+    tags = [(tag_link(tag), line(tag, _LONGEST_TAG)) for tag in task.tags[:_MOST_TAGS]]
     failures = sum(bar.outcome == "failed" for bar in bars)
     template = templates(view.language).get_template("row.html")
     return Markup(  # noqa: S704  # the template has escaped it
         template.render(
             view=view,
             task=task,
-            id=attribute(task.id),
-            link=query_of(id=task.id),
+            link=task_link(task.id),
             version=version,
             stands=stands,
-            name=short(task.name, _LONGEST),
-            shown_id=None if task.name == task.id else short(task.id, _LONGEST),
-            title=short(task.description or "", 500),
-            error=None if task.error_message is None else short(task.error_message, _LONGEST_ERROR),
-            schedule=short(describe(task), _LONGEST_SCHEDULE),
-            following=following._replace(awaited=short(following.awaited, _LONGEST)),
-            awaited_link=query_of(id=following.awaited),
+            name=line(task.name, _LONGEST),
+            shown_id=None if task.name == task.id else line(task.id, _LONGEST),
+            title=line(task.description or "", 500),
+            error=None if task.error_message is None else line(task.error_message, _LONGEST_ERROR),
+            schedule=line(describe(task), _LONGEST_SCHEDULE),
+            following=following._replace(awaited=line(following.awaited, _LONGEST)),
+            awaited_link=task_link(following.awaited),
             duration=lasting(bars[-1].seconds, gettext) if is_last_known else None,
             number=len(bars),
             failures=failures,
@@ -191,19 +190,3 @@ def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, 
 
 def _seconds(run: Mapping[str, Any]) -> float:
     return (to_utc(run["finished_at"]) - to_utc(run["run_at"])).total_seconds()
-
-
-def short(text: str, most: int) -> str:
-    """Return a text in one line of so many characters at most."""
-    text = one_line(" ".join(text[: most * 4].split()))
-    return text if len(text) <= most else text[: most - 1] + "…"
-
-
-def query_of(**values: str) -> str:
-    """Return a query with its question mark. Halves of surrogate pairs, which lead nowhere, do not hinder it."""
-    return "?" + urlencode(values, errors="surrogatepass")
-
-
-def attribute(text: str) -> Markup:
-    """Return a text as an attribute that a browser reads back as it is: it takes a bare carriage return for a line."""
-    return Markup(escape(text).replace("\r", Markup("&#13;")))  # noqa: S704  # escaped

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 from pydantic import Field
@@ -23,10 +22,12 @@ from est_alan_scheduler.web.api.problems import text_without_values
 from est_alan_scheduler.web.api.runs import TaskRunsQuery, page_of_runs
 from est_alan_scheduler.web.api.tasks import task_of
 from est_alan_scheduler.web.page.drawing.graph import graph
-from est_alan_scheduler.web.page.moments import NOTHING, exact_text
+from est_alan_scheduler.web.page.excerpts import excerpt
+from est_alan_scheduler.web.page.links import edit_link, tag_link
+from est_alan_scheduler.web.page.moments import NOTHING, exact_text, weekday
+from est_alan_scheduler.web.page.run_notes import NOTHING_NOTED, traceback_of
 from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
-from est_alan_scheduler.web.page.screens.run_notes import NOTHING_NOTED, traceback_of
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.statuses import status_name
@@ -89,17 +90,17 @@ def page(call: PageCall) -> Response:
     return call.view.html(
         "task.html",
         task=shown,
-        name=short(shown.name, _SHORT),
-        id=short(shown.id, _SHORT),
+        name=excerpt(shown.name, _SHORT),
+        id=excerpt(shown.id, _SHORT),
         is_observer=registry.is_observer,
-        description=short(task.description or "", _LONGEST),
+        description=excerpt(task.description or "", _LONGEST),
         standing=standing(task, now, registry.is_paused),
-        tags=[(short(tag, _SHORT), "./?" + urlencode({"tag": tag}, errors="surrogatepass")) for tag in task.tags],
-        edit="edit?" + urlencode({"id": task.id}, errors="surrogatepass"),
+        tags=[(excerpt(tag, _SHORT), tag_link(tag)) for tag in task.tags],
+        edit=edit_link(task.id),
         why=text_without_values(why) if site.hide_values else why,
         zones=_in_zones(shown.next_run, shown.timezone),
-        result=None if site.hide_values or shown.last_success_at is None else short(_text(shown.result), _LONGEST),
-        error=short(shown.error_message or "", _LONGEST),
+        result=None if site.hide_values or shown.last_success_at is None else excerpt(_text(shown.result), _LONGEST),
+        error=excerpt(shown.error_message or "", _LONGEST),
         attempts=None if task.retry is None else task.retry.attempts,
         traceback=_last_traceback(site, task),
         last_run=_last_run(runs, task),
@@ -115,13 +116,10 @@ def page(call: PageCall) -> Response:
 
 def _read(call: PageCall) -> tuple[Task, bool]:
     """Return the task, and whether the store has been read: in an outage, it is as it was before."""
-    registry, task_id, is_read = call.registry, call.query.id, True
-    try:
-        registry.refresh(task_id)
-    except BackendUnavailableError:
-        if task_id not in registry:
-            raise
-        is_read = False
+    registry, task_id = call.registry, call.query.id
+    is_read = call.refresh(task_id)
+    if not is_read and task_id not in registry:
+        raise BackendUnavailableError("the store is out of reach, and the task is not known here")
     return registry[task_id], is_read
 
 
@@ -135,16 +133,7 @@ def _in_zones(at: datetime | None, zone: str) -> list[tuple[str, str]]:
 
 def _slots(plan: PlanModel, gettext: Callable[[str], str]) -> list[tuple[str, str | None]]:
     """Return the slots of a plan as texts, each with its mark."""
-    days = (
-        gettext("Mon"),
-        gettext("Tue"),
-        gettext("Wed"),
-        gettext("Thu"),
-        gettext("Fri"),
-        gettext("Sat"),
-        gettext("Sun"),
-    )
-    return [(f"{days[slot.at.weekday()]} {exact_text(slot.at)[:26]}", slot.mark) for slot in plan.slots]
+    return [(f"{weekday(slot.at, gettext)} {exact_text(slot.at)[:26]}", slot.mark) for slot in plan.slots]
 
 
 # Runs.
@@ -173,8 +162,8 @@ def _shown_run(site: Site, task: Task, run: RunModel) -> ShownRun:
         run,
         None if late is None else max(late, 0.0),
         is_lost,
-        short(run.error or "", _SHORT),
-        short(run.result or "", _SHORT),
+        excerpt(run.error or "", _SHORT),
+        excerpt(run.result or "", _SHORT),
         traceback,
         run.error is not None and traceback is None and note == NOTHING_NOTED and not is_lost,
     )
@@ -235,7 +224,7 @@ def _fields(site: Site, task: Task, shown: TaskModel) -> Iterator[ShownField]:
         if site.hide_values and name in VALUES:
             yield ShownField(name, None, False)  # whether it differs might tell what it is
         elif is_managed or not _is_default(task, name, value):
-            yield ShownField(name, short(_text(value), _LONGEST), is_managed)
+            yield ShownField(name, excerpt(_text(value), _LONGEST), is_managed)
 
 
 def _is_default(task: Task, name: str, value: Any) -> bool:
@@ -254,8 +243,3 @@ def _text(value: Any) -> str:
     if value is None:
         return NOTHING
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def short(text: str, length: int) -> str:
-    """Return a text of at most `length` characters, with an ellipsis if it was longer."""
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -3,29 +3,27 @@
 import weakref
 from collections.abc import Callable
 from itertools import islice
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 from starlette.responses import Response
 
-from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.control.reports import selection
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Input, Limit
 from est_alan_scheduler.web.api.problems import refused, text_without_values
 from est_alan_scheduler.web.page.census import Census, Counts
-from est_alan_scheduler.web.page.screens.rows import Rows, attribute, short
-from est_alan_scheduler.web.page.screens.standing import STANDINGS, standing
+from est_alan_scheduler.web.page.excerpts import line
+from est_alan_scheduler.web.page.screens.rows import Rows
 from est_alan_scheduler.web.page.sorting import Orders, Sort
+from est_alan_scheduler.web.page.standing import STANDINGS, Standing, standing
 from est_alan_scheduler.web.page.view import PageCall, View
 from est_alan_scheduler.web.site import Site
 
 _MANY = 10_000  # tasks, which take long to sort
 _MOST_UNRESOLVED = 20
 _LONGEST_TAG = 40
-
-Standing = Literal["failed", "late", "retrying", "running", "paused", "pending", "success"]
 
 _empty_as_none = BeforeValidator(lambda value: value or None)  # a form sends its empty fields, too
 
@@ -42,7 +40,7 @@ class PageQuery(Input):
 
 
 class _Listing:
-    """What is kept of the tasks of one site from page to page."""
+    """The census, the orders and the rows of one site, kept from request to request."""
 
     def __init__(self, registry: TaskRegistry) -> None:
         self.counts = Counts(registry)
@@ -57,7 +55,7 @@ def page(call: PageCall) -> Response:
     """Answer the page of all tasks. In an outage of the store, it shows what was read last."""
     site, registry, query, view = call.site, call.registry, call.query, call.view
     listing = _listings.get(site) or _listings.setdefault(site, _Listing(registry))
-    is_store_there = _refreshed(registry)
+    is_store_there = call.refresh()
     census = listing.counts.census()
     sort: Sort = query.sort or ("name" if census.total <= _MANY else "id")
     try:
@@ -65,7 +63,7 @@ def page(call: PageCall) -> Response:
     except ValueError as error:
         raise refused([("cursor", str(error))]) from None
     if is_store_there and registry.backend is not None and found:  # one may have been run by hand elsewhere
-        is_store_there = _refreshed(registry, *found)
+        is_store_there = call.refresh(*found)
         found = [task for one in found if (task := registry.get(one.id)) is not None]
     return view.html(
         "tasks.html",
@@ -77,19 +75,9 @@ def page(call: PageCall) -> Response:
         next_page=None if cursor is None else view.link(cursor=cursor, sort=sort),
         is_filtered=bool(query.q or query.status or query.tag),
         tags=_tags(query.tag, census),
-        is_store_there=is_store_there,
         unresolved=_unresolved(view),
         head=_head(view, sort),
     )
-
-
-def _refreshed(registry: TaskRegistry, *tasks: Task) -> bool:
-    """Read what other instances have changed; return whether the store has answered."""
-    try:
-        registry.refresh(*tasks)
-    except BackendUnavailableError:
-        return False
-    return True
 
 
 def _filter(registry: TaskRegistry, query: PageQuery, census: Census) -> Callable[[Task], bool] | None:
@@ -105,9 +93,9 @@ def _filter(registry: TaskRegistry, query: PageQuery, census: Census) -> Callabl
 
 
 def _tags(chosen: str | None, census: Census) -> list[tuple[str, str, bool]]:
-    """Return the tags to choose from: each as it is, as it is shown, and whether it is the chosen one."""
+    """Return the tags to choose from: each in full, as it is shown, and whether it is the chosen one."""
     tags = census.tags if chosen is None or chosen in census.tags else [chosen, *census.tags]
-    return [(attribute(tag), short(tag, _LONGEST_TAG), tag == chosen) for tag in tags]
+    return [(tag, line(tag, _LONGEST_TAG), tag == chosen) for tag in tags]
 
 
 def _head(view: View, sort: str) -> dict[str, dict[str, Any]]:
@@ -124,7 +112,7 @@ def _unresolved(view: View) -> tuple[int, list[tuple[str, str]]]:
     """Return how many tasks of the store cannot be shown here, and the reasons of some of them."""
     found = view.site.registry.unresolved()
     reasons = [
-        (short(task_id, 100), short(text_without_values(reason) if view.site.hide_values else reason, 300))
+        (line(task_id, 100), line(text_without_values(reason) if view.site.hide_values else reason, 300))
         for task_id, reason in islice(found.items(), _MOST_UNRESOLVED)
     ]
     return len(found), reasons

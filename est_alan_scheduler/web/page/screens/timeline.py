@@ -3,18 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
-from urllib.parse import urlencode
 
 from markupsafe import Markup
 from pydantic import Field
 from starlette.responses import Response
 
-from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.task import Task
-from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import GivenMoment, Input
 from est_alan_scheduler.web.api.problems import refused
 from est_alan_scheduler.web.api.tasks import zone_name
@@ -28,13 +25,14 @@ from est_alan_scheduler.web.page.drawing.timeline import (
     grid_drawing,
     lane_drawing,
 )
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.links import task_link
+from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.timeline.bars import end_of, grouped, worst
 from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
 from est_alan_scheduler.web.page.timeline.lanes import chosen
 from est_alan_scheduler.web.page.timeline.past import PastRun, runs_of
 from est_alan_scheduler.web.page.timeline.plan import Plan, plan_of, plan_of_moments
-from est_alan_scheduler.web.page.timeline.titles import Titles, shortened
+from est_alan_scheduler.web.page.timeline.titles import Titles
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -76,9 +74,7 @@ class LaneRow:
 
 def page(call: PageCall) -> Response:
     """Answer the timeline."""
-    return call.view.html(
-        "timeline.html", line=_Timeline(call), query=call.query, shortened=shortened, link_of=_link_of
-    )
+    return call.view.html("timeline.html", line=_Timeline(call), query=call.query, task_link=task_link)
 
 
 class _Timeline:
@@ -87,7 +83,7 @@ class _Timeline:
     def __init__(self, call: PageCall) -> None:
         query, registry = call.query, call.registry
         self._call, self._registry = call, registry
-        self.is_store_away = not _refreshed(registry)
+        self.is_store_away = not call.refresh()
         self.now = to_utc(registry._now())
         self.zone, self.zone_name = _zone_of(query.zone)
         self.axis = _axis(query, self.now, self.zone)
@@ -157,7 +153,7 @@ class _Timeline:
         schedule = in_words(describe(task), self._call.view.language) if plan.spans else ""
         band = titles.band(task, schedule, plan)
         lane = Lane(
-            _link_of(task),
+            task_link(task.id),
             bars,
             [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
             [Band(start, end, band) for start, end in plan.spans],
@@ -175,19 +171,6 @@ class _Timeline:
         moments = [at for at in self.forecast.moments.get(task.id, ()) if begin <= to_utc(at) <= axis.end]
         end = min(axis.end, self.forecast.until or axis.end)
         return plan_of_moments(task, moments, self._registry._now(), end, most)
-
-
-def _link_of(task: Task) -> str:
-    return "task?" + urlencode({"id": task.id}, errors="surrogatepass")
-
-
-def _refreshed(registry: TaskRegistry) -> bool:
-    """Return whether the store has answered; without it, what the registry has in memory is shown."""
-    try:
-        registry.refresh()
-    except BackendUnavailableError:
-        return False
-    return True
 
 
 def _zone_of(name: str | None) -> tuple[Zone, str]:

@@ -5,6 +5,7 @@ import { chosen } from "./chosen.js";
 import { follow } from "./feedback.js";
 import { refresh } from "./live.js";
 import { say } from "./messages.js";
+import { post } from "./requests.js";
 import { text } from "./texts.js";
 
 const MOST = 1000; // tasks that the server takes at once
@@ -15,26 +16,18 @@ const MOST_NAMED = 50; // tasks in the question whether to remove them
 // and return the results of the server.
 export async function act(action, tasks) {
   const results = [];
-  try {
-    for (let start = 0; start < tasks.length; start += MOST) {
-      results.push(...(await post(action, tasks.slice(start, start + MOST))));
+  const seen = tasks.map(({ id, version }) => ({ id, version: version || null }));
+  for (let start = 0; start < seen.length; start += MOST) {
+    const { answer, problem } = await post("act", { action, tasks: seen.slice(start, start + MOST) });
+    if (problem) {
+      say(text("failed", { reason: problem.detail }), "failed");
+      break;
     }
-  } catch (error) {
-    const reason = error instanceof TypeError ? text("unreachable") : error.message;
-    say(text("failed", { reason }), "failed");
+    results.push(...JSON.parse(answer).results);
   }
   tell(action, tasks, results);
   await refresh();
   return results;
-}
-
-async function post(action, tasks) {
-  const body = { action, tasks: tasks.map(({ id, version }) => ({ id, version: version || null })) };
-  const headers = { "Content-Type": "application/json", Accept: "application/json" };
-  const response = await fetch("act", { method: "POST", headers, body: JSON.stringify(body) });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.detail ?? `${response.status} ${response.statusText}`);
-  return answer.results;
 }
 
 function tell(action, tasks, results) {

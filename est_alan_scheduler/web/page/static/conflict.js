@@ -3,7 +3,7 @@
 import { arrange, changed, labelOf, read, write } from "./form.js";
 import { text } from "./texts.js";
 
-// Return the form of the task as it is now, None if it cannot be fetched.
+// Return the form of the task as it is now; null if it cannot be fetched.
 export async function fetchForm() {
   const response = await fetch(location.href, { headers: { Accept: "text/html" } });
   if (!response.ok) return null;

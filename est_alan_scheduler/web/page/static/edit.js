@@ -4,6 +4,7 @@ import { fetchForm, merge, showConflict } from "./conflict.js";
 import { arrange, changed, clear, mark, read } from "./form.js";
 import { onFresh } from "./live.js";
 import { say } from "./messages.js";
+import { post } from "./requests.js";
 import { text } from "./texts.js";
 import { refreshTimes } from "./times.js";
 
@@ -69,18 +70,19 @@ function enableSave(words) {
 
 // Ask the server what the form means, unless it has answered that already.
 async function ask() {
-  const body = JSON.stringify({ id, changes: changes() });
-  if (body === asked) return;
-  asked = body;
+  const written = changes();
+  const question = JSON.stringify(written);
+  if (question === asked) return;
+  asked = question;
   preview.setAttribute("aria-busy", "true");
-  const { answer, problem } = await post("preview-html", body);
-  if (asked !== body) return; // another one is on its way
+  const { answer, problem } = await post("preview-html", { id, changes: written });
+  if (asked !== question) return; // another one is on its way
   preview.removeAttribute("aria-busy");
   preview.classList.toggle("stale", Boolean(problem));
   if (problem) {
     asked = "";
     const count = mark(form, problem);
-    tell(text(problem.errors || problem.status === 422 ? "wrong" : "noPreview", { count }), true);
+    tell(text(problem.errors || problem.status === 422 ? "wrong" : "no_preview", { count }), true);
     return;
   }
   clear(form);
@@ -100,8 +102,7 @@ async function save() {
   if (isSaving || !hasChanges() || !document.getElementById("conflict").hidden) return;
   isSaving = true;
   enableSave(text("saving"));
-  const body = JSON.stringify({ id, version: form.dataset.version, changes: changes() });
-  const { problem } = await post("save", body);
+  const { problem } = await post("save", { id, version: form.dataset.version, changes: changes() });
   isSaving = false;
   if (!problem) {
     isLeaving = true;
@@ -149,20 +150,7 @@ function noticeOthers() {
   const version = document.querySelector("#present [data-version]")?.dataset.version;
   const notice = document.getElementById("meanwhile");
   const isOther = Boolean(version) && version !== form.dataset.version;
-  const words = text(hasChanges() ? "meanwhile" : "meanwhileUnchanged");
+  const words = text(hasChanges() ? "meanwhile" : "meanwhile_unchanged");
   if (isOther && notice.textContent !== words) notice.textContent = words;
   notice.hidden = !isOther || isSaving || isLeaving;
-}
-
-// Send JSON. Return the text of the answer, or the problem: a preview comes with one as a good answer.
-async function post(path, body) {
-  const headers = { "Content-Type": "application/json", Accept: "application/json" };
-  try {
-    const response = await fetch(path, { method: "POST", headers, body });
-    if (response.headers.get("Content-Type") === "application/problem+json") return { problem: await response.json() };
-    if (response.ok) return { answer: await response.text() };
-    throw new Error("what stands between the server and this page has answered");
-  } catch {
-    return { problem: { detail: text("unreachable") } };
-  }
 }

@@ -51,7 +51,7 @@ onFresh(() => {
 for (const button of document.querySelectorAll("[data-keys]")) button.hidden = false;
 
 function rows() {
-  return [...document.querySelectorAll("tr[data-id], li[data-id], [data-rows] > [data-id]")];
+  return [...document.querySelectorAll("tr[data-id], li[data-id]")];
 }
 
 function search() {
@@ -86,11 +86,11 @@ function mark(row) {
 function taskAt() {
   const all = rows().filter((row) => row.hasAttribute("data-version"));
   if (all.length > 0) return all.find((row) => row.dataset.id === current) ?? null;
-  return document.querySelector("[data-id][data-version]:not(form)");
+  return document.querySelector("[data-id][data-version]");
 }
 
 function isPaused(task) {
-  return Boolean(task?.querySelector('[data-act="resume"]:not([hidden])'));
+  return Boolean(task?.querySelector('[data-act="resume"]'));
 }
 
 function choose() {

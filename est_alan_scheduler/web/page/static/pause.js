@@ -2,6 +2,7 @@
 
 import { refresh } from "./live.js";
 import { say } from "./messages.js";
+import { post } from "./requests.js";
 import { text } from "./texts.js";
 
 const dialog = document.getElementById("pause-dialog");
@@ -16,15 +17,10 @@ document.addEventListener("click", (event) => {
 async function change(button) {
   const pauses = button.dataset.pauseAll === "true";
   button.disabled = true;
-  try {
-    const response = await fetch(pauses ? "api/pause" : "api/resume", { method: "POST" });
-    if (!response.ok) throw new Error((await response.json()).detail);
-    say(text(pauses ? "paused_all" : "resumed_all"), pauses ? "info" : "success");
-  } catch (error) {
-    say(text("failed", { reason: error instanceof TypeError ? text("unreachable") : error.message }), "failed");
-  } finally {
-    button.disabled = false;
-    dialog?.close();
-  }
+  const { problem } = await post(pauses ? "api/pause" : "api/resume");
+  if (problem) say(text("failed", { reason: problem.detail }), "failed");
+  else say(text(pauses ? "paused_all" : "resumed_all"), pauses ? "info" : "success");
+  button.disabled = false;
+  dialog?.close();
   await refresh();
 }

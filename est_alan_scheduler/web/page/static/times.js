@@ -1,7 +1,6 @@
 // Moments, relative to now: "in 5 min". The exact ones, in three zones, are their titles.
 //
-// data-keep: it stays exact. data-zone="browser" or "utc": it is shown exact in that zone. data-since: how long ago it
-// was, as a duration: "since 3 s".
+// data-zone="browser": it is shown exact in that zone. data-since: how long ago it was, as a duration: "for 3 sec".
 
 import { text } from "./texts.js";
 
@@ -63,13 +62,11 @@ function write(element) {
     element.title = titleOf(element, new Date(moment));
   }
   const words = wordsOf(element, moment);
-  if (words !== null && element.textContent !== words && !isSelected(element)) element.textContent = words;
+  if (element.textContent !== words && !isSelected(element)) element.textContent = words;
 }
 
 function wordsOf(element, moment) {
   if (element.dataset.zone === "browser") return inBrowserZone(new Date(moment));
-  if (element.dataset.zone === "utc") return inUtc(new Date(moment));
-  if (element.hasAttribute("data-keep")) return null;
   const seconds = (moment - Date.now() - ahead) / 1000;
   return element.hasAttribute("data-since") ? text("since", { duration: duration(-seconds) }) : ago(seconds);
 }

@@ -13,7 +13,7 @@ from est_alan_scheduler.web.api.runs import MOST_SIMULATED, permitted_simulation
 
 _MOST_RUNS = 10_000
 _KEPT = 10
-"""So many times as long as it has taken."""
+"""A forecast is kept for so many times as long as it took."""
 
 
 @dataclass(frozen=True)

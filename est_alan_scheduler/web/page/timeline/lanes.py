@@ -14,7 +14,7 @@ from est_alan_scheduler.schedules.due import planned_moment
 from est_alan_scheduler.schedules.upcoming import first_run_from
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
-from est_alan_scheduler.web.page.screens.standing import standing
+from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.timeline.past import PastRun, failures_of
 
 LANES = 40

@@ -11,7 +11,8 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.models import SlotModel
 from est_alan_scheduler.web.page.drawing.axis import Change, Tick
 from est_alan_scheduler.web.page.drawing.timeline import shift_text
-from est_alan_scheduler.web.page.moments import lasting
+from est_alan_scheduler.web.page.excerpts import line
+from est_alan_scheduler.web.page.moments import lasting, weekday
 from est_alan_scheduler.web.page.timeline.bars import worst
 from est_alan_scheduler.web.page.timeline.past import PastRun
 from est_alan_scheduler.web.page.timeline.plan import Plan
@@ -34,8 +35,7 @@ class Titles:
 
     def day(self, day: date) -> str:
         """Return a date with the day of its week."""
-        names = self.texts.gettext("Mon Tue Wed Thu Fri Sat Sun").split()
-        return f"{names[day.weekday()]} {day.month:02}-{day.day:02}"
+        return f"{weekday(day, self.texts.gettext)} {day.month:02}-{day.day:02}"
 
     def tick(self, tick: Tick) -> str:
         """Return the label of a tick: a date where it begins, else a wall time."""
@@ -65,7 +65,7 @@ class Titles:
             else:
                 parts.append(self.outcome(worst(runs)))
         if failed:
-            parts.append(shortened(failed[-1].error, _LONGEST_ERROR))
+            parts.append(line(failed[-1].error or "", _LONGEST_ERROR))
         return self._said(task, parts)
 
     def failures(self, number: int) -> str:
@@ -83,9 +83,9 @@ class Titles:
         """Return what a tick says of its slot."""
         _ = self.texts.gettext
         marks = {
-            "moved": _("its time is skipped on this date: it comes when the clock goes on"),
-            "merged": _("another slot of a time that is skipped comes together with it"),
-            "repeated": _("its time comes twice on this date: it counts once"),
+            "moved": _("the clock skips its time on this date: it comes when the gap ends"),
+            "merged": _("the clock skips the time of another slot: both come as one"),
+            "repeated": _("the clock shows its time twice on this date: it counts once"),
         }
         return self._said(task, [self.moment(to_utc(slot.at)), *([marks[slot.mark]] if slot.mark else [])])
 
@@ -97,11 +97,11 @@ class Titles:
 
     def note(self, schedule: str, plan: Plan) -> str:
         """Return what is written below a band: `every 5 seconds, 12,096 slots`."""
-        return f"{shortened(schedule, _LONGEST_NAME)}, {self.slots(plan)}"
+        return f"{line(schedule, _LONGEST_NAME)}, {self.slots(plan)}"
 
     def band(self, task: Task, schedule: str, plan: Plan) -> str:
         """Return what a band says of its slots."""
-        return self._said(task, [shortened(schedule, _LONGEST_ERROR), self.slots(plan)])
+        return self._said(task, [line(schedule, _LONGEST_ERROR), self.slots(plan)])
 
     def summary(self, runs: Sequence[PastRun], plan: Plan) -> str:
         """Return a lane in words."""
@@ -125,10 +125,4 @@ class Titles:
 
     @staticmethod
     def _said(task: Task, parts: Sequence[str]) -> str:
-        return " · ".join([_ISOLATE + shortened(task.name, _LONGEST_NAME) + _END, *parts])
-
-
-def shortened(text: str | None, length: int) -> str:
-    """Return a text on one line, and not longer than that."""
-    line = " ".join((text or "")[: 4 * length].split())
-    return line if len(line) <= length else line[: length - 1] + "\N{HORIZONTAL ELLIPSIS}"
+        return " · ".join([_ISOLATE + line(task.name, _LONGEST_NAME) + _END, *parts])

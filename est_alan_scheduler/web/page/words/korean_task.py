@@ -1,7 +1,6 @@
 """The Korean texts of the page of a task, by the English ones."""
 
 TEXTS = {
-    "Breadcrumb": "현재 위치",
     "Run now": "지금 실행",
     "Resume": "재개",
     "Pause": "일시 중지",
@@ -16,25 +15,23 @@ TEXTS = {
     "Next slots": "다음 예정 시각",
     "Dependencies and dependents": "의존 관계",
     "Dependencies as a graph": "의존 관계 그래프",
-    "It waits for no other task, and no other task waits for it.": (
-        "다른 작업을 기다리지 않으며, 이 작업을 기다리는 작업도 없습니다."
-    ),
+    "It has no dependencies and no dependents.": ("다른 작업을 기다리지 않으며, 이 작업을 기다리는 작업도 없습니다."),
     "Each task waits for those to its left.": "각 작업은 왼쪽에 이어진 작업을 기다립니다.",
-    "Along a dashed line, each new success lets the next task run.": (
+    "A dashed line means: each new success lets the next task run.": (
         "점선으로 이어진 작업은 앞 작업이 새로 성공할 때마다 실행됩니다."
     ),
     "not registered": "등록되지 않음",
     "more": "더 있음",
     "Definition": "정의",
     "Traceback": "트레이스백",
-    "The traceback is not here: the instance %(owner)s has made this run, and its log has it.": (
+    "The traceback is not here. See the log of the instance %(owner)s, which made this run.": (
         "트레이스백이 여기에 없습니다. 인스턴스 %(owner)s에서 실행되었으므로 그 로그에 있습니다."
     ),
-    "The traceback is no longer here: the log has it.": "트레이스백이 더 이상 여기에 없습니다. 로그에 있습니다.",
-    "A failed run without a traceback is one of another instance, or too old: the log of its owner has it.": (
+    "The traceback is no longer here. See the log.": "트레이스백이 더 이상 여기에 없습니다. 로그에 있습니다.",
+    "A failed run without a traceback is one of another instance, or too old. See the log of its owner.": (
         "트레이스백이 없는 실패는 다른 인스턴스의 것이거나 오래된 것입니다. 소유자의 로그에 있습니다."
     ),
-    "Of a failed run without a traceback, the log has it: this process keeps those of its latest runs.": (
+    "This process keeps the tracebacks of its latest runs. For others, see the log.": (
         "트레이스백이 없는 실패는 로그에서 확인할 수 있습니다. 이 프로세스는 최근 실행의 트레이스백만 보관합니다."
     ),
     "It has never run.": "아직 실행된 적이 없습니다.",
@@ -50,40 +47,27 @@ TEXTS = {
     "Runs": "실행 기록",
     "Failures in a row": "연속 실패",
     "the latest:": "최근:",
-    "Wall time in %(zone)s": "%(zone)s 현지 시각",
-    "The task is paused: none of them starts before it is resumed.": (
-        "작업이 일시 중지되어 재개하기 전에는 시작하지 않습니다."
-    ),
-    "All tasks are paused: none of them starts before they are resumed.": (
+    "All tasks are paused: none of these runs starts until they are resumed.": (
         "모든 작업이 일시 중지되어 재개하기 전에는 시작하지 않습니다."
     ),
     "moved": "이동",
     "merged": "합침",
     "repeated": "반복",
-    "The clock skips this time on that date: the run comes when the gap ends.": (
+    "The clock skips this time on that date: the run starts when the gap ends.": (
         "그날은 시계가 이 시각을 건너뛰므로, 건너뛴 구간이 끝날 때 실행됩니다."
     ),
-    "Another slot lies in the time that the clock skips: the two come as one run.": (
+    "The clock skips the time of another slot: both become one run.": (
         "시계가 건너뛰는 구간에 다른 예정 시각이 있어, 둘이 한 번에 실행됩니다."
     ),
     "The clock shows this time twice on that date: it counts once.": (
         "그날은 시계가 이 시각을 두 번 가리키지만 한 번만 실행됩니다."
     ),
-    "It has no slots: it runs only when somebody runs it.": "예정 시각이 없습니다. 직접 실행할 때만 실행됩니다.",
+    "It has no slots: it runs only on request.": "예정 시각이 없습니다. 직접 실행할 때만 실행됩니다.",
     "It has no slots of its own: it runs after other tasks have succeeded.": (
         "자체 예정 시각이 없습니다. 다른 작업이 성공한 뒤에 실행됩니다."
     ),
-    "No slot is left.": "남은 예정 시각이 없습니다.",
-    "Mon": "월",
-    "Tue": "화",
-    "Wed": "수",
-    "Thu": "목",
-    "Fri": "금",
-    "Sat": "토",
-    "Sun": "일",
     "Runs by outcome": "결과별 실행",
     "All": "전체",
-    "The runs cannot be read: the store is out of reach.": "저장소에 연결할 수 없어 실행 기록을 읽을 수 없습니다.",
     "No run has this outcome.": "이 결과의 실행이 없습니다.",
     "There are no runs yet.": "아직 실행 기록이 없습니다.",
     "There are no older runs.": "더 오래된 실행이 없습니다.",
@@ -100,11 +84,11 @@ TEXTS = {
     "Result or error": "반환값 또는 오류",
     "lost": "유실",
     "too late": "늦게 끝남",
-    "Its instance has died, or could not renew its lease: the run was given up.": (
-        "인스턴스가 종료되었거나 임대를 갱신하지 못해 실행을 포기했습니다."
+    "Its instance died or could not renew its lease: the run was recorded as failed.": (
+        "인스턴스가 종료되었거나 임대를 갱신하지 못해 실행이 실패로 기록되었습니다."
     ),
-    "Its outcome came after the run had been given up, and changed nothing.": (
-        "실행을 포기한 뒤에 결과가 도착하여 아무것도 바꾸지 않았습니다."
+    "Its outcome came after the run had been recorded as failed, and changed nothing.": (
+        "실행이 실패로 기록된 뒤에 결과가 도착하여 아무것도 바꾸지 않았습니다."
     ),
     "differs from the code": "코드와 다름",
     "Runs so far": "실행 횟수",
@@ -116,5 +100,5 @@ TEXTS = {
         "아니요: 이 프로세스가 함수를 알지 못하므로 다른 인스턴스가 실행합니다"
     ),
     "Version": "버전",
-    "Fields that are not shown have their defaults.": "표시되지 않은 필드는 기본값입니다.",
+    "Fields not shown have their default values.": "표시되지 않은 필드는 기본값입니다.",
 }

@@ -1,7 +1,7 @@
 """The Korean texts of the timeline, by the English ones."""
 
 TEXTS = {
-    "Time shown": "표시 범위",
+    "Time range": "표시 범위",
     "Hour": "1시간",
     "Day": "하루",
     "Week": "일주일",
@@ -11,13 +11,10 @@ TEXTS = {
     "Forecast": "예측",
     "By schedules": "일정 기준",
     "With dependencies": "의존 관계 포함",
-    "The store does not answer. Past runs are missing, and the rest may be old.": (
-        "저장소가 응답하지 않습니다. 지난 실행은 표시되지 않으며, 나머지는 최신이 아닐 수 있습니다."
-    ),
-    "Too many tasks for a forecast with dependencies: here are the slots of the schedules.": (
+    "Too many tasks for a forecast with dependencies: these are the slots of the schedules.": (
         "작업이 너무 많아 의존 관계를 예측할 수 없습니다. 일정에 따른 예정 시각을 표시합니다."
     ),
-    "Others simulate at the moment: here are the slots of the schedules, without dependencies.": (
+    "Other simulations are under way: these are the slots of the schedules, without dependencies.": (
         "다른 시뮬레이션이 진행 중입니다. 의존 관계 없이 일정에 따른 예정 시각을 표시합니다."
     ),
     "The forecast ends at %(at)s: there are too many runs to simulate more.": (
@@ -26,16 +23,14 @@ TEXTS = {
     "The forecast ends here.": "예측은 여기까지입니다.",
     "%(num)s failure": "실패 %(num)s회",
     "and %(num)s more": "그 외 %(num)s개",
-    "Failures from %(begin)s to %(end)s, and what is late now.": (
+    "Failures from %(begin)s to %(end)s, and tasks that are late now.": (
         "%(begin)s부터 %(end)s까지의 실패와 현재 지연 중인 작업입니다."
     ),
     "Tasks shown": "표시할 작업",
     "Trouble only": "문제만",
-    "Times of %(zone)s": "%(zone)s 기준 시각",
     "the server's zone": "서버 시간대",
     "this browser's zone": "브라우저 시간대",
     "No task has failed in this time, and none is late.": "이 기간에 실패한 작업이 없고, 지연 중인 작업도 없습니다.",
-    "No task is registered.": "등록된 작업이 없습니다.",
     "Previous": "이전 페이지",
     "Next": "다음 페이지",
     "and %(count)s more task: search to narrow": "그 외 작업 %(count)s개: 검색으로 좁히기",
@@ -44,15 +39,14 @@ TEXTS = {
     "moved by the clock": "시계 변경으로 이동",
     "merged by the clock": "시계 변경으로 병합",
     "time comes twice, counts once": "두 번 오는 시각, 한 번만 실행",
-    "Mon Tue Wed Thu Fri Sat Sun": "월 화 수 목 금 토 일",
     "%(num)s late": "지연 %(num)s건",
     "Trouble: %s": "문제: %s",
     "No trouble: nothing has failed, nothing is late": "문제 없음: 실패도 지연도 없습니다",
-    "its time is skipped on this date: it comes when the clock goes on": (
+    "the clock skips its time on this date: it comes when the gap ends": (
         "이 날에는 없는 시각이라 시계가 넘어간 직후에 실행됩니다"
     ),
-    "another slot of a time that is skipped comes together with it": "건너뛴 시각의 예정이 이 시각에 함께 실행됩니다",
-    "its time comes twice on this date: it counts once": "이 날에 두 번 오는 시각이며 한 번만 실행됩니다",
+    "the clock skips the time of another slot: both come as one": "건너뛴 시각의 예정이 이 시각에 함께 실행됩니다",
+    "the clock shows its time twice on this date: it counts once": "이 날에 두 번 오는 시각이며 한 번만 실행됩니다",
     "too many slots to count": "셀 수 없이 많은 예정",
     "%(num)s slot": "예정 %(num)s회",
     "next at %s": "다음 %s",

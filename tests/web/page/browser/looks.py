@@ -1,7 +1,6 @@
 """Looks: the language, the colours and the width in which a page is seen."""
 
 from dataclasses import dataclass
-from itertools import product
 from typing import Literal
 
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
@@ -30,11 +29,6 @@ class Look:
         return TRANSLATIONS[self.language].gettext(text) % values
 
 
-LOOKS = [
-    Look(language, colours, device)  # type: ignore[arg-type]  # product forgets the literals
-    for language, colours, device in product(("en", "ko"), ("light", "dark"), SIZES)
-]
-"""All that there are."""
 PAIRS = [
     Look("en", "light", "desktop"),
     Look("en", "dark", "phone"),
@@ -42,3 +36,5 @@ PAIRS = [
     Look("ko", "dark", "desktop"),
 ]
 """As few as have each language in both colours and at both widths, and each colour at both widths."""
+OPPOSITES = [Look("en", "light", "desktop"), Look("ko", "dark", "phone")]
+"""As few as have each language, each colour and each width."""

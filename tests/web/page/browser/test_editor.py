@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import WebServer
-from tests.web.page.browser.looks import PAIRS, Look
+from tests.web.page.browser.looks import OPPOSITES, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import greet
 
@@ -20,7 +20,7 @@ def one_task() -> TaskRegistry:
     return registry
 
 
-@pytest.mark.parametrize("look", PAIRS, ids=str)
+@pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_what_is_wrong_is_said_at_its_field_and_nothing_is_saved(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:
@@ -44,7 +44,7 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_saved(
     assert (registry["a"].every, registry["a"].cron) == (None, "30 2 * * *")
 
 
-@pytest.mark.parametrize("look", PAIRS[::3], ids=str)
+@pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_what_others_have_changed_meanwhile_is_told_and_not_overwritten(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import WebServer
-from tests.web.page.browser.looks import PAIRS, Look
+from tests.web.page.browser.looks import OPPOSITES, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import greet
 
@@ -58,7 +58,7 @@ def test_keys_in_a_field_are_text(site: Callable[..., WebServer], visit: Callabl
     assert not any(task.paused or task.runs for task in registry.store.values())
 
 
-@pytest.mark.parametrize("look", PAIRS, ids=str)
+@pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_the_list_of_keys_opens_and_closes(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:

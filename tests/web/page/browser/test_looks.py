@@ -1,4 +1,4 @@
-"""Every page in every look: it fits, hinders nobody, and breaks no rule of the browser."""
+"""Every page in each language, colour and width: it fits, hinders nobody, and breaks no rule of the browser."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 
 from est_alan_scheduler import TaskRegistry
 from est_alan_scheduler.web import WebServer
-from tests.web.page.browser.looks import LOOKS, Look
+from tests.web.page.browser.looks import OPPOSITES, PAIRS, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import PAGES, in_every_state
 
@@ -19,7 +19,7 @@ EMPTY: list[tuple[str, dict[str, str]]] = [
 REFUSED = "the server responded with a status of 4"
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=str)
+@pytest.mark.parametrize("look", PAIRS, ids=str)
 def test_every_page_fits_and_hinders_nobody(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:
@@ -36,7 +36,7 @@ def test_every_page_fits_and_hinders_nobody(
     one.check_page()
 
 
-@pytest.mark.parametrize("look", LOOKS[::3], ids=str)
+@pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_every_page_of_no_tasks_fits_and_hinders_nobody(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:
@@ -46,7 +46,7 @@ def test_every_page_of_no_tasks_fits_and_hinders_nobody(
         one.check_page()
 
 
-@pytest.mark.parametrize("look", LOOKS[::3], ids=str)
+@pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_the_page_that_asks_for_the_token_lets_a_person_in(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:

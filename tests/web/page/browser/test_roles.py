@@ -8,7 +8,7 @@ import pytest
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import WebServer
 from tests.web.clients import MANAGE, READ
-from tests.web.page.browser.looks import PAIRS, Look
+from tests.web.page.browser.looks import OPPOSITES, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import PAGES, in_every_state
 
@@ -51,7 +51,7 @@ def test_the_keys_of_a_manager_are_there_to_compare(
         assert one.page.locator(MANAGING).count() > 0, one.page.url
 
 
-@pytest.mark.parametrize("look", PAIRS, ids=str)
+@pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_everything_can_be_read_without_scripts(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
 ) -> None:

@@ -95,15 +95,19 @@ class Watched:
 
     def check_page(self) -> None:
         """Fail if the page scrolls sideways, or hinders people who cannot see or use it like others."""
-        self.page.wait_for_load_state()
-        width, inside = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert width <= inside, f"{self.page.url} is {width - inside} pixels too wide: {self._widest()}"
+        self.check_width()
         serious = self.serious()
         assert not serious, "\n".join([self.page.url, *serious])
 
+    def check_width(self) -> None:
+        """Fail if the page scrolls sideways."""
+        self.page.wait_for_load_state()
+        width, inside = self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert width <= inside, f"{self.page.url} is {width - inside} pixels too wide: {self._widest()}"
+
     def serious(self) -> list[str]:
         """Return what axe finds on the page that is serious or critical."""
-        found = Axe().run(self.page).response["violations"]
+        found = Axe().run(self.page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
         return [
             f"{one['id']}: {node['target']} {node['html'][:200]} {node.get('failureSummary', '')[:300]}"
             for one in found

@@ -36,6 +36,13 @@ def test_no_runs_are_an_empty_drawing() -> None:
     assert Page(sparkline([], "no runs")).all("path") == []
 
 
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"])))
+def test_any_label_stays_a_text(label: str) -> None:
+    page = Page(sparkline([Bar("success", 1.0)], label))
+    assert page.root.get("aria-label") == label
+    assert [element.tag for element in page.root.iter()] == ["svg", "path"]
+
+
 @given(bars)
 def test_all_bars_are_inside_of_the_drawing_and_apart(runs: list[Bar]) -> None:
     drawn = sparkline(runs, "runs")

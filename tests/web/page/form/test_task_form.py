@@ -201,8 +201,8 @@ def test_texts_of_other_kinds_do_not_count() -> None:
 
 def test_a_kind_needs_a_value() -> None:
     task = task_of(every={"hours": 1})
-    assert refused(task, {"kind": {"": "at"}}) == [("at", "A value is needed here.")]
-    assert refused(task, {"every": {"hours": ""}}) == [("every", "A value is needed here.")]
+    assert refused(task, {"kind": {"": "at"}}) == [("at", "Enter a value.")]
+    assert refused(task, {"every": {"hours": ""}}) == [("every", "Enter a value.")]
     assert refused(task, {"kind": {"": "daily"}}) == [("kind", "Choose a kind of schedule.")]
     assert refused(task, {"func": {"": "os:abort"}}) == [("func", "the form has no such field")]
 

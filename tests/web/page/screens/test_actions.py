@@ -12,7 +12,7 @@ from tests.frozen import work
 from tests.jobs import add
 from tests.web.page.pages import Browser
 
-GONE = "there is no such task any more"
+GONE = "the task no longer exists"
 CONFLICT = "changed meanwhile: nothing was done"
 
 

@@ -201,7 +201,7 @@ class TestPreview:
 
     def test_shows_one_plan_while_it_stays(self, noon: Any) -> None:
         page = preview_of(Browser(registry_of(every={"milliseconds": 100})), {"timeout": {"": "2"}})
-        assert page.texts(".//h3") == ["Now and after saving", "What changes"]
+        assert page.texts(".//h3") == ["Now and after saving", "Changes"]
         walls = page.texts(".//span[@class='wall']")
         assert walls == [f"2026-03-01 12:00:00{tenth}" for tenth in ("", *(f".{n}00" for n in range(1, 10)))]
 
@@ -222,8 +222,8 @@ class TestPreview:
 
     def test_says_that_the_task_is_paused(self, noon: Any) -> None:
         browser = Browser(registry_of(at="13:00", paused=True))
-        assert len(preview_of(browser, {}).texts(".//p[@class='note']")) == 1
-        assert preview_of(browser, {"paused": {"": ""}}).texts(".//p[@class='note']") == []
+        assert len(preview_of(browser, {}).texts(".//p[@class='notice']")) == 1
+        assert preview_of(browser, {"paused": {"": ""}}).texts(".//p[@class='notice']") == []
 
     def test_tells_what_is_wrong_by_fields(self) -> None:
         browser = Browser(registry_of(every={"hours": 1}))

@@ -12,7 +12,7 @@ from est_alan_scheduler.web import Role
 from tests import jobs
 from tests.backends.stores import Servers
 from tests.cluster.helpers import end_pause
-from tests.web.page.pages import Browser, Page
+from tests.web.page.pages import Browser, Page, lose_store
 
 
 def states(page: Page) -> list[str]:
@@ -47,6 +47,14 @@ def test_without_a_backend_it_is_this_process_and_what_it_runs() -> None:
     assert after.all(".//ul[@class='running']") == []
     assert f"1 task · est-alan-scheduler {__version__}" in after.html
     assert after.texts(".//dl[@class='counts']//dd")[:3] == ["1", "1", "0"]
+
+
+def test_a_task_whose_id_has_half_a_pair_of_surrogates_hinders_no_page_while_it_runs() -> None:
+    registry, found = TaskRegistry(), list[Page]()
+    watching(registry, found, "half \ud800")
+    registry.tick()
+    (page,) = found
+    assert page.one(".//ul[@class='running']/li/a").attrib["href"] == "task?id=half+%ED%A0%80"
 
 
 def test_with_a_backend_each_instance_has_its_lease_and_what_it_runs() -> None:
@@ -127,7 +135,7 @@ def test_during_an_outage_the_page_answers_and_says_so(monkeypatch: pytest.Monke
     backend.is_gone = True
     monkeypatch.setattr(registry, "health", lambda: Health(True, True))
     page = Browser(registry).get("instances")
-    assert "nobody knows who is alive" in page.html
+    assert "the live instances are not known" in page.html
     assert states(page) == ["Runs tasks", "Out of reach"]
     backend.is_gone = False
     registry.shutdown(0)
@@ -180,8 +188,7 @@ def test_the_page_lives_through_an_outage_of_a_server(kind: str, servers: Server
     registry.tick()
     browser = Browser(registry)
     assert states(browser.get("instances")) == ["Answers"]
-    registry_url = registry._session.backend.url if registry._session else ""
-    assert browser.get("instances").texts(".//section[@class='facts']//code") == [registry_url]
+    assert browser.get("instances").texts(".//section[@class='facts']//code") == [registry._store_url]
 
     def look() -> None:
         with suppress(BackendUnavailableError):
@@ -198,13 +205,14 @@ def test_the_page_lives_through_an_outage_of_a_server(kind: str, servers: Server
     store.close()
 
 
-@pytest.mark.parametrize("path", ["timeline", "instances"])
-def test_every_page_says_that_the_store_is_out_of_reach(path: str) -> None:
+@pytest.mark.parametrize("path", ["", "task?id=a", "timeline", "instances"])
+def test_every_page_says_once_that_the_store_is_out_of_reach(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
     registry = TaskRegistry(backend=MemoryBackend())
+    registry.register(Task(id="a", func=jobs.process_id, every={"hours": 1}))
     registry.tick()
-    assert Browser(registry).get(path).all(".//p[@class='banner lost']") == []
-    assert registry._session is not None
-    registry._session.outage.note(BackendUnavailableError("gone"))
+    assert Browser(registry).get(path).all(".//*[@role='alert']") == []
+    lose_store(registry, monkeypatch)
     page = Browser(registry).get(path, language="ko")
     assert page.texts(".//p[@class='banner lost']/strong") == ["저장소에 연결할 수 없습니다."]
+    assert len(page.all(".//*[@role='alert']")) == 1
     registry.shutdown(0)

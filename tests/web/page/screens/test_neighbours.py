@@ -5,7 +5,7 @@ from typing import Any
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.page.drawing.graph import Edge, Node
-from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood, link_of
+from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
 
 NOON = datetime(2026, 11, 29, 12)
 
@@ -118,7 +118,3 @@ def test_dependents_are_those_of_this_moment() -> None:
     del registry.store["c"]
     assert [task.id for task in registry._dependents("a")] == ["d"]
     assert registry._dependents("nobody") == []
-
-
-def test_a_link_takes_any_id() -> None:
-    assert link_of("a b&c=../\ud800") == "task?id=a+b%26c%3D..%2F%ED%A0%80"

@@ -11,7 +11,7 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web.page.screens import rows as rows_module
-from est_alan_scheduler.web.page.screens.rows import Kept, Rows, attribute, short
+from est_alan_scheduler.web.page.screens.rows import Kept, Rows
 from est_alan_scheduler.web.page.view import View
 from est_alan_scheduler.web.site import Site
 from tests.frozen import START, Frozen, boom, work
@@ -241,13 +241,13 @@ def test_the_store_is_asked_only_about_tasks_that_have_run_since(
     for task_id in ("a", "b", "c"):
         registry.register(Task(id=task_id, func=work, every={"hours": 1}))
     asked: list[list[str]] = []
-    past = registry._reports.past
+    past = registry._past
 
     def noted(ids: Any, limit: int) -> Any:
         asked.append(sorted(ids))
         return past(ids, limit)
 
-    monkeypatch.setattr(registry._reports, "past", noted)
+    monkeypatch.setattr(registry, "_past", noted)
     rows, view, tasks = Rows(), view_of(registry), list(registry)
     assert "<svg" not in rows.html(tasks, view, may_ask=True)
     registry.tick()
@@ -289,21 +289,3 @@ def test_rows_keep_no_task_alive() -> None:
     del task
     gc.collect()
     assert reference() is None
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("plain", "plain"),
-        (" two\n\tlines ", "two lines"),
-        ("123456789", "123456789"),
-        ("1234567890", "12345678…"),
-        ("a\0b", "a\\x00b"),
-    ],
-)
-def test_a_text_is_one_short_line(text: str, expected: str) -> None:
-    assert short(text, 9) == expected
-
-
-def test_an_attribute_keeps_a_carriage_return() -> None:
-    assert attribute('<a>\r"b"') == "&lt;a&gt;&#13;&#34;b&#34;"

@@ -9,11 +9,10 @@ import pytest
 from freezegun import freeze_time
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
-from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.backends.rows import DeadRunOutcome
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.moments import NOTHING
-from tests.web.page.pages import Browser, Page, text_of
+from tests.web.page.pages import Browser, Page, lose_store, text_of
 
 NOON = "2026-11-29 12:00:00"
 HOSTILE = "<script>alert(1)</script>\u202e\"'&{{ 7 }}" + "x" * 10_000
@@ -129,7 +128,7 @@ def test_that_no_run_is_planned_is_told() -> None:
     registry.register(Task(id="job", func=nothing, manual=True))
     page = page_of(registry)
     assert page.texts(".//*[@id='why']/p")[1:] == ["No run is planned."]
-    assert page.texts(".//*[@id='slots']/p") == ["It has no slots: it runs only when somebody runs it."]
+    assert page.texts(".//*[@id='slots']/p") == ["It has no slots: it runs only on request."]
 
 
 # The last outcome.
@@ -187,7 +186,7 @@ def test_a_traceback_that_is_not_here_is_told_once() -> None:
     task.error = ValueError("boom")
     page = page_of(registry)
     assert page.all(".//details") == []
-    assert page.texts(".//*[@id='outcome']/p")[1:] == ["The traceback is no longer here: the log has it."]
+    assert page.texts(".//*[@id='outcome']/p")[1:] == ["The traceback is no longer here. See the log."]
     assert len(page.texts(".//*[@id='runs']/p")) == 1
 
 
@@ -212,8 +211,8 @@ def test_the_next_twenty_slots_have_the_marks_of_clock_changes() -> None:
     assert slots[:2] == ["Sun 2026-03-08 03:00:00 -04:00 moved", "Mon 2026-03-09 02:30:00 -04:00"]
     notes = page.texts(".//*[@id='slots']/p")
     assert notes == [
-        "Wall time in America/New_York. The task is paused: none of them starts before it is resumed.",
-        "moved The clock skips this time on that date: the run comes when the gap ends.",
+        "Times in America/New_York. The task is paused: none of these runs starts until it is resumed.",
+        "moved The clock skips this time on that date: the run starts when the gap ends.",
     ]
 
 
@@ -299,7 +298,7 @@ def test_an_observer_shows_runs_of_others_with_their_owner(join: Callable[..., T
     assert rows(page)[0][6:] == [run["owner"], "ValueError: boom"]
     assert page.texts(".//*[@id='outcome']/p") == [
         "ValueError: boom",
-        f"The traceback is not here: the instance {run['owner']} has made this run, and its log has it.",
+        f"The traceback is not here. See the log of the instance {run['owner']}, which made this run.",
     ]
     assert facts(page, "definition")["Runs here"].startswith("no: this process only shows")
     assert page_of(worker).texts(".//details[@id='run-1']/summary") == ["Traceback"]
@@ -339,12 +338,7 @@ def test_a_change_by_management_is_told(join: Callable[..., TaskRegistry]) -> No
 def test_an_outage_shows_what_was_read_last(join: Callable[..., TaskRegistry], monkeypatch: pytest.MonkeyPatch) -> None:
     registry = join()
     registry.register(Task(id="job", func=nothing, every={"hours": 1}))
-
-    def fail(*_: object, **__: object) -> None:
-        raise BackendUnavailableError("gone")
-
-    monkeypatch.setattr(registry, "refresh", fail)
-    monkeypatch.setattr(registry, "history", fail)
+    lose_store(registry, monkeypatch)
     page = page_of(registry)
     assert page.texts(".//h1") == ["nothing"]
     assert page.texts(".//*[@id='runs']/p") == ["The runs cannot be read: the store is out of reach."]

@@ -11,11 +11,11 @@ import freezegun
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
-from est_alan_scheduler.backends import BackendUnavailableError, MemoryBackend
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.timeline import forecast
 from tests import jobs
-from tests.web.page.pages import Browser, Page, text_of
+from tests.web.page.pages import Browser, Page, lose_store, text_of
 
 NOON = datetime(2026, 3, 2, 12)
 MINUTE = timedelta(minutes=1)
@@ -200,11 +200,11 @@ class TestForecast:
     ) -> None:
         monkeypatch.setattr(forecast, "_MOST_RUNS", 4)
         page = Browser(chain).get("timeline", forecast="dependencies")
-        assert "The forecast ends at 03-02 12:20:00" in page.texts(".//p[@class='note']")[0]
+        assert "The forecast ends at 03-02 12:20:00" in page.texts(".//p[@class='notice']")[0]
         assert page.one(".//rect[@class='unknown']").get("x") == "55.56%"
 
     @pytest.mark.parametrize(
-        ("name", "words"), [("MOST_SIMULATED", "Too many tasks"), ("permits", "Others simulate at the moment")]
+        ("name", "words"), [("MOST_SIMULATED", "Too many tasks"), ("permits", "Other simulations are under way")]
     )
     def test_a_refusal_is_told_and_the_slots_are_those_of_the_schedules(
         self, chain: TaskRegistry, monkeypatch: pytest.MonkeyPatch, name: str, words: str
@@ -218,7 +218,7 @@ class TestForecast:
         else:
             monkeypatch.setattr(forecast, "MOST_SIMULATED", 1)
             page = Browser(chain).get("timeline", forecast="dependencies")
-        assert page.texts(".//p[@class='note']")[0].startswith(words)
+        assert page.texts(".//p[@class='notice']")[0].startswith(words)
         assert len([title for title in titles(page, "slot") if title.startswith("source")]) == 4
 
     def test_a_simulation_is_kept_for_some_times_as_long_as_it_took(
@@ -283,7 +283,7 @@ class TestBounds:
 
     def test_an_empty_registry(self) -> None:
         page = Browser(TaskRegistry()).get("timeline")
-        assert page.texts(".//p[@class='empty']") == ["No task is registered."]
+        assert page.texts(".//p[@class='empty']") == ["There are no tasks yet."]
         assert page.texts(".//details/summary") == ["No trouble: nothing has failed, nothing is late"]
 
     def test_a_page_behind_the_last_one(self) -> None:
@@ -317,14 +317,7 @@ def test_hostile_texts_are_texts() -> None:
 def test_a_store_that_is_away_leaves_what_is_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     registry = TaskRegistry(backend=MemoryBackend())
     registry.register(Task(id="a", name="a", func=jobs.process_id, every={"minutes": 20}))
-
-    def refuse(*_: Any, **_options: Any) -> Any:
-        raise BackendUnavailableError("away")
-
-    monkeypatch.setattr(registry, "refresh", refuse)
-    monkeypatch.setattr(registry, "history", refuse)
+    lose_store(registry, monkeypatch)
     page = Browser(registry).get("timeline")
-    assert page.texts(".//p[@role='alert']") == [
-        "The store does not answer. Past runs are missing, and the rest may be old."
-    ]
+    assert page.texts(".//*[@id='timeline-notes']/p") == ["The runs cannot be read: the store is out of reach."]
     assert labels(page) == ["a"]

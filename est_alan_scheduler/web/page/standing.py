@@ -1,14 +1,16 @@
 """The standing of a task: the one word that the page shows for its status."""
 
 from datetime import datetime, timedelta
+from typing import Literal, get_args
 
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.due import due_retry, is_due, planned_moment
 from est_alan_scheduler.schedules.schedule import AT_ONCE
 from est_alan_scheduler.task import Task, TaskStatus
 
-STANDINGS = ("failed", "late", "retrying", "running", "paused", "pending", "success")
-"""All of them, those first that somebody should look at."""
+Standing = Literal["failed", "late", "retrying", "running", "paused", "pending", "success"]
+"""One word, those first that somebody should look at."""
+STANDINGS: tuple[Standing, ...] = get_args(Standing)
 
 PATIENCE = timedelta(seconds=10)
 """A tick may take so long, and the news of a run on another instance."""

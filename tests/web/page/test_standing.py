@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Retry, Task
-from est_alan_scheduler.web.page.screens.standing import STANDINGS, standing
+from est_alan_scheduler.web.page.standing import STANDINGS, standing
 from tests.frozen import START, Frozen, boom, work
 
 SECOND = timedelta(seconds=1)

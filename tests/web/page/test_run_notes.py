@@ -11,8 +11,8 @@ from freezegun import freeze_time
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.events.event import Event
-from est_alan_scheduler.web.page.screens import run_notes
-from est_alan_scheduler.web.page.screens.run_notes import CUT, LONGEST, RunNote, RunNotes, traceback_of
+from est_alan_scheduler.web.page import run_notes
+from est_alan_scheduler.web.page.run_notes import CUT, LONGEST, RunNote, RunNotes, traceback_of
 
 NOON = datetime(2026, 11, 29, 12)
 

@@ -37,11 +37,12 @@ NOTHING_NOTED = RunNote()
 class RunNotes:
     """The notes of the latest runs of a registry, from its events: bounded in number and in size.
 
-    A registry keeps its subscribers for good, so it gets one that refers to this weakly.
+    A registry keeps its subscribers for good, so it gets one that refers to this weakly. `_lock` guards all of it. It
+    is reentrant, because a finalizer or a signal handler may publish an event under it.
     """
 
     def __init__(self, registry: TaskRegistry) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._notes: OrderedDict[_Key, RunNote] = OrderedDict()
         self._characters = 0
         _subscribe(registry, weakref.ref(self))
