@@ -35,7 +35,7 @@ _AFTER_CHANGE, _BETWEEN = 0.15, 1.0  # seconds, as in live.js
 class Lateness:
     """The lateness of all starts since it was last asked, in milliseconds."""
 
-    late: list[float] = field(default_factory=list)
+    late: list[float] = field(default_factory=list, repr=False)  # the name of the function has it, which rows show
 
     def note(self) -> None:
         """Note the lateness of the current run: what each task does."""
