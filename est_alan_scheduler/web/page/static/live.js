@@ -122,7 +122,6 @@ function connect() {
   };
   source.onerror = lose;
   source.addEventListener("changed", noteChange);
-  source.addEventListener("reset", noteChange);
 }
 
 // The connection is lost. The browser tries again by itself, unless the server has refused: then it is up to us.
