@@ -119,6 +119,7 @@ function connect() {
     isLost = isRefused = false;
     show();
     if (wasLost) comeBack();
+    else noteChange(); // something may have happened after this page was made, and before the stream was there
   };
   source.onerror = lose;
   source.addEventListener("changed", noteChange);
