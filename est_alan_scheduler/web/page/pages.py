@@ -1,4 +1,4 @@
-"""The pages: their table, and what answers their requests."""
+"""The pages: their table, and their ASGI application."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

@@ -27,25 +27,25 @@ class ChosenTask(Input):
 
 
 class Act(Input):
-    """What to do with which tasks."""
+    """An action, and the tasks that it is for."""
 
     action: Action
     tasks: list[ChosenTask] = Field(min_length=1, max_length=1_000)
 
 
 class ActResult(BaseModel):
-    """What came of it for one task."""
+    """The result of an action for one task."""
 
     id: Text
     ok: bool
     detail: Text | None
-    """Why nothing was done."""
+    """The reason why nothing was done; None if it was."""
     runs: int
     """The number of its runs before."""
 
 
 class ActResults(BaseModel):
-    """What came of it, in the order of the tasks."""
+    """The results of an action, in the order of its tasks."""
 
     results: list[ActResult]
 
