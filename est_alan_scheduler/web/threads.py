@@ -30,10 +30,11 @@ class Threads:
         self._queue_seconds = queue_seconds
         self._seconds = seconds
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, function: Callable[..., T], *arguments: Any, may_change: bool = False) -> T:
         """Return what a function returns in a thread; raise what it raises.
 
-        Raises a problem if no thread is free in time, or if the function takes too long: it goes on then.
+        Raises a problem if no thread is free in time, or if the function takes too long: it goes on then. `may_change`:
+        the problem says that what was asked for may have been done.
         """
         await self._take()
         outcome, end = Future[T](), _Signal()
@@ -44,8 +45,8 @@ class Threads:
             self._release()
             raise _busy() from None
         if not await end.comes_within(self._seconds):
-            detail = f"no answer within {self._seconds:g} seconds; a change that was asked for may have been made"
-            raise Problem(503, detail, headers={"Retry-After": "5"})
+            doubt = "; a change that was asked for may have been made" if may_change else ""
+            raise Problem(503, f"no answer within {self._seconds:g} seconds{doubt}", headers={"Retry-After": "5"})
         return outcome.result()
 
     def _work(self, call: Callable[[], T], outcome: "Future[T]", end: "_Signal") -> None:
