@@ -8,6 +8,7 @@ from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
 from est_alan_scheduler.web.page.run_notes import RunNotes
+from est_alan_scheduler.web.reads import Reads
 from est_alan_scheduler.web.threads import Threads
 
 _LENGTH = 32  # characters of a version, as those of a registry have
@@ -29,6 +30,8 @@ class Site:
         """The stream of changes for clients."""
         self.run_notes = RunNotes(registry)
         """What the history leaves out of the runs of this process."""
+        self.reads = Reads(registry)
+        """What its pages read from the store."""
         self.threads = Threads(20)
         """Those that answer requests."""
         self.probe_threads = Threads(10, queue_seconds=1.0)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
@@ -62,13 +63,16 @@ _HANDLERS: dict[Action, Callable[[Any], object]] = {
 
 def act(call: PageCall) -> ActResults:
     """Do the same with each task. What fails for one does not hinder the others."""
-    call.refresh(
-        *(id_of_alias(one.id) for one in call.body.tasks)
-    )  # others may have run them; in an outage, each task tells of it
-    return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
+    is_store_there = call.refresh(*(id_of_alias(one.id) for one in call.body.tasks))  # others may have run them
+    handler = _HANDLERS[call.body.action] if is_store_there else _refuse
+    return ActResults(results=[_done(call, handler, one) for one in call.body.tasks])
 
 
-def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
+def _refuse(_: object) -> None:
+    raise BackendUnavailableError("nothing more is asked of the store")
+
+
+def _done(call: PageCall, handler: Callable[[Any], object], chosen: ChosenTask) -> ActResult:
     task_id = id_of_alias(chosen.id)
     task = call.registry.get(task_id)
     runs = 0 if task is None else task.runs
@@ -76,11 +80,11 @@ def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
     one = replace(call, path={"id": task_id}, if_match=[version], body=RunRequest.model_validate({}))
     detail = None
     try:
-        _HANDLERS[action](one)
+        handler(one)
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
-            log(logging.ERROR, f"The action {action} on a task failed.", error)
+            log(logging.ERROR, f"The action {call.body.action} on a task failed.", error)
             problem = Problem(500, "the server failed: its log says why")
         elif call.site.hide_values:
             problem = without_values(problem)

@@ -56,8 +56,9 @@ class Instance:
 def page(call: PageCall) -> Response:
     """Answer the page of the instances."""
     registry = call.registry
+    is_store_there = call.refresh()
     health = registry.health()
-    found = _instances(registry) if health.store is not False else None
+    found = _instances(call) if is_store_there and health.store is not False else None
     return call.view.html(
         "instances.html",
         health=health,
@@ -78,17 +79,17 @@ def _role(registry: TaskRegistry, health: Health) -> Role:
     return "idle" if health.loop is None else "ticks" if health.loop else "stopped"
 
 
-def _instances(registry: TaskRegistry) -> list[Instance] | None:
+def _instances(call: PageCall) -> list[Instance] | None:
     """Return the instances, those first that live, the oldest of them first; None if the store is out of reach."""
+    registry = call.registry
     own = registry._owner
     if own is None:
         return [Instance(None, True, runs=_own_runs(registry))]
     try:
-        registry.refresh()
-        alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in registry.instances()]
-        runs = _runs_by_owner(registry)
+        found, runs = call.site.reads.read(lambda: (registry.instances(), _runs_by_owner(registry)))
     except BackendUnavailableError:
         return None
+    alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in found]
     for instance in alive:
         instance.runs = runs.pop(instance.owner, [])
     return alive + [Instance(owner, owner == own, runs=left) for owner, left in sorted(runs.items())]

@@ -141,7 +141,7 @@ def _runs(call: PageCall, task: Task) -> ShownRuns | None:
     """Return a page of the runs of the task; None if the store does not answer."""
     query = TaskRunsQuery(status=call.query.outcome, cursor=call.query.cursor, limit=_RUNS)
     with suppress(BackendUnavailableError):
-        found = page_of_runs(call.site, query, task.id)
+        found = call.site.reads.read(lambda: page_of_runs(call.site, query, task.id))
         shown = [_shown_run(call.site, task, run) for run in found.items]
         return ShownRuns(shown, found.next_cursor, call.registry.backend is not None)
     return None
