@@ -1,4 +1,4 @@
-"""The page of the timeline: the runs that have been and those that come, of all tasks on one axis."""
+"""The page of the timeline: past runs and slots to come, of all tasks on one axis."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ _MOST_BARS, _MOST_SLOTS = 1_120, 1_920
 
 
 class TimelineQuery(Input):
-    """Which time, which tasks, and which forecast."""
+    """The query of the timeline: time, tasks and forecast."""
 
     span: Span = "hour"
     at: GivenMoment | None = None
@@ -78,7 +78,7 @@ def page(call: PageCall) -> Response:
 
 
 class _Timeline:
-    """What the template shows."""
+    """The values that the template shows."""
 
     def __init__(self, call: PageCall) -> None:
         query, registry = call.query, call.registry

@@ -28,7 +28,7 @@ NextMoment = Callable[[datetime], datetime | None]
 
 @dataclass(frozen=True)
 class Plan:
-    """What comes of a task: single slots, or, if there are too many of them, the times in which they lie."""
+    """The slots of a task to come: single ones, or, if there are too many of them, the times in which they lie."""
 
     slots: Sequence[SlotModel] = ()
     spans: Sequence[tuple[datetime, datetime]] = ()

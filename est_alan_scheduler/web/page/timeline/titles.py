@@ -1,4 +1,4 @@
-"""The texts of the timeline: what the marks say when they are pointed at."""
+"""The texts of the timeline: titles of its marks, labels and summaries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -271,7 +271,7 @@ class TestSave:
         assert registry["a"].model_dump() == {**before, "at": "10:00", "tags": ("y",)}
         assert saved == {"version": registry.version("a")}
 
-    def test_another_kind(self) -> None:
+    def test_another_kind_replaces_the_schedule(self) -> None:
         registry = registry_of(**KINDS["at"])
         browser = Browser(registry)
         save(browser, {"kind": {"": "every"}, "every": {"minutes": "5"}}, browser_version(browser))

@@ -40,7 +40,7 @@ def moments(plan: Plan) -> list[datetime]:
     return [to_utc(slot.at) for slot in plan.slots]
 
 
-def test_single_slots() -> None:
+def test_few_slots_stay_single() -> None:
     plan = planned(NOON, NOON + HOUR, every={"minutes": 20})
     assert moments(plan) == [NOON + minutes * HOUR / 60 for minutes in (0, 20, 40, 60)]
     assert (plan.spans, plan.number) == ((), 4)
@@ -128,7 +128,7 @@ def test_the_times_have_all_slots_and_no_time_is_without_one(fields: dict[str, A
     assert all(any(first <= at <= last for at in slots) for first, last in plan.spans)
 
 
-def test_moments_of_a_simulation() -> None:
+def test_moments_of_a_simulation_are_a_plan_as_well() -> None:
     _, task = registered(every={"minutes": 1})
     few = [NOON + n * HOUR for n in range(3)]
     assert moments(plan_of_moments(task, few, NOON, NOON + DAY, 20)) == few
