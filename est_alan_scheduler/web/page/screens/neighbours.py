@@ -1,4 +1,4 @@
-"""The neighbourhood of a task: what it waits for, and what waits for it, as a graph."""
+"""The neighbourhood of a task: its dependencies and its dependents, as a graph."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime

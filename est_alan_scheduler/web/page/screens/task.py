@@ -1,4 +1,4 @@
-"""The page of one task: how it stands, why it does not run now, what it has done, what comes."""
+"""The page of one task: its standing, the reason why it does not run now, its runs and its next slots."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -42,7 +42,7 @@ _SHORT = 200  # characters of a name, of an id, and of a value in the table of r
 
 
 class TaskQuery(Input):
-    """Which task, and which page of its runs."""
+    """The query of a task: its id, and a page of its runs."""
 
     id: str = Field(min_length=1)
     outcome: TaskStatus | None = None

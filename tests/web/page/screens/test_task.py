@@ -142,7 +142,7 @@ def test_a_task_that_has_never_run_says_so() -> None:
     assert page.texts(".//*[@id='runs']/p") == ["There are no runs yet."]
 
 
-def test_the_outcome_of_a_success() -> None:
+def test_a_success_shows_its_result_and_its_moments() -> None:
     registry = TaskRegistry()
     registry.register(Task(id="job", func=seven, every={"minutes": 5}, misfires=3, misfired_at="2026-11-28 10:00"))
     with freeze_time(NOON):
@@ -431,7 +431,7 @@ def test_hostile_values_are_text_and_short() -> None:
         assert scripts == ["static/page.js"]
 
 
-def test_korean_page() -> None:
+def test_the_page_is_in_korean_for_koreans() -> None:
     registry = TaskRegistry()
     registry.register(Task(id="job", func=boom, every={"hours": 1}))
     registry.tick()
