@@ -7,7 +7,7 @@ from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
-from est_alan_scheduler.web.page.leases import LeaseBook
+from est_alan_scheduler.web.leases import LeaseBook
 from est_alan_scheduler.web.page.run_notes import RunNotes
 from est_alan_scheduler.web.threads import Threads
 

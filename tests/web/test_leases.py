@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from est_alan_scheduler import TaskRegistry
-from est_alan_scheduler.web.page import leases
-from est_alan_scheduler.web.page.leases import LeaseBook
+from est_alan_scheduler.web import leases
+from est_alan_scheduler.web.leases import LeaseBook
 from tests.backends.stores import Clock
 from tests.cluster.helpers import Flaky, adder
 from tests.web.page.pages import lose_store
