@@ -30,6 +30,8 @@ TEXTS = {
     "Nothing starts on any instance until they are resumed. Runs in flight go on to their end.": (
         "재개할 때까지 어떤 인스턴스에서도 작업이 시작되지 않습니다. 진행 중인 실행은 끝까지 수행됩니다."
     ),
+    "No instance is alive.": "활성 인스턴스가 없습니다.",
+    "Nothing runs the tasks until one is started.": "인스턴스가 시작될 때까지 아무 작업도 실행되지 않습니다.",
     "The store is out of reach.": "저장소에 연결할 수 없습니다.",
     "This page may be out of date, and nothing starts until the store is back.": (
         "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
