@@ -14,7 +14,7 @@ from est_alan_scheduler.web.api.problems import Problem, problem_of, without_val
 from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
-from est_alan_scheduler.web.page.words.sentences import in_words
+from est_alan_scheduler.web.page.words.refusals import in_words
 
 Action = Literal["run", "pause", "resume", "remove"]
 
@@ -91,4 +91,4 @@ def _detail(problem: Problem, language: Language) -> str:
         500: gettext("the server failed: its log says why"),
         503: gettext("the store is out of reach"),
     }
-    return known.get(problem.status) or in_words(problem.detail, language)
+    return known.get(problem.status) or in_words(problem, language).detail
