@@ -157,7 +157,7 @@ def test_a_success_shows_its_result_and_its_moments() -> None:
         "First run": moment,
         "Runs so far": "1",
         "Failures in a row": "0",
-        "Skipped slots": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
+        "Misfires": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
     }
 
 
