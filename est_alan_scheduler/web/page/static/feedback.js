@@ -88,11 +88,12 @@ function placeOf(id) {
 // Note how a run stands, by the task on this page, or else by asking for it.
 async function note(run) {
   const { runs, status } = placeOf(run.id)?.dataset ?? (await fetched(run)) ?? {};
-  if (Number(runs) > run.before) {
-    await noteEnd(run);
-  } else if (status === "running") {
+  const begun = Number(runs) - run.before; // a run counts from its start
+  if (status === "running" && begun <= 1) {
     run.since ??= Date.now();
     run.state = "running";
+  } else if (begun > 0) {
+    await noteEnd(run);
   }
 }
 
