@@ -103,6 +103,8 @@ class _Timeline:
         self.forecast = Forecast()
         if query.forecast == "dependencies" and axis.end > self.now:
             self.forecast = forecast_of(registry, axis.end)
+        self.marks: set[str] = set()
+        """What changes of the clock do to the slots that are shown."""
         self.rows = self._rows()
 
     @property
@@ -152,10 +154,12 @@ class _Timeline:
         plan = self._plan(task, most_slots)
         schedule = in_words(describe(task), self._call.view.language) if plan.spans else ""
         band = titles.band(task, schedule, plan)
+        slots = [*plan.slots, *plan.marks]
+        self.marks.update(slot.mark for slot in slots if slot.mark is not None)
         lane = Lane(
             task_link(task.id),
             bars,
-            [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
+            [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in slots],
             [Band(start, end, band) for start, end in plan.spans],
             titles.note(schedule, plan) if plan.spans else "",
         )

@@ -172,6 +172,23 @@ class TestTime:
         lanes = [[use.get("href") for use in lane.iter("use")] for lane in page.all(".//li[@class='lane-row']")]
         assert lanes == [["#mark-moved"], ["#mark-merged"]]
 
+    @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+    def test_a_clock_change_in_a_year_marks_single_slots_and_those_of_bands(self, zone: str) -> None:
+        registry = TaskRegistry()
+        for task_id, at in (
+            ("daily", "02:30"),
+            ("dense", [f"{hour:02}:{minute}" for hour in range(24) for minute in (10, 40)]),
+        ):
+            registry.register(Task(id=task_id, name=task_id, func=jobs.process_id, at=at, timezone="Europe/Berlin"))
+        page = Browser(registry).get("timeline", span="week", at="2027-03-28T00:00:00Z", zone=zone)
+        lanes = {
+            lane.get("data-id"): [use.get("href") for use in lane.iter("use")]
+            for lane in page.all(".//li[@class='lane-row']")
+        }
+        assert lanes == {"daily": ["#mark-moved"], "dense": ["#mark-moved"]}
+        assert page.texts(".//text[@class='count']") == ["at 00:10, 00:40, 01:10, 01:40…, 505 slots"]
+        assert page.texts(".//ul[@id='legend']/li")[5:] == ["moved by the clock"]
+
     def test_texts_are_in_korean_for_koreans(self, registry: TaskRegistry) -> None:
         page = Browser(registry).get("timeline", "ko", span="week")
         assert page.texts(".//details/summary") == ["문제: 실패 1건, 지연 1건"]
