@@ -12,7 +12,7 @@ from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.cluster.completer import unstarted_error
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.screens.requested import attempts_of
-from tests.web.page.browser.test_journey import comes_true
+from tests.ways import wait_until
 from tests.web.page.pages import Browser
 
 DONE = ("success", 1, None)
@@ -86,7 +86,7 @@ def until(condition: Callable[[], bool], worker: TaskRegistry) -> None:
         worker.tick()
         return condition()
 
-    assert comes_true(is_true)
+    wait_until(is_true)
 
 
 def test_a_run_has_its_own_outcome_and_not_that_of_the_run_before(
