@@ -113,7 +113,7 @@ def test_why_is_told_with_the_next_run_in_the_zones_of_the_task_and_utc() -> Non
     registry.register(Task(id="job", func=nothing, at="23:00", timezone="Asia/Seoul"))
     page = page_of(registry)
     assert page.texts(".//*[@id='why']/h2") == ["Why it is not running now"]
-    assert page.texts(".//*[@id='why']/p") == ["Due in 7200 s at 2026-11-29 23:00:00+09:00"]
+    assert page.texts(".//*[@id='why']/p") == ["Due in 2 hours, at 2026-11-29 23:00:00 +09:00"]
     assert facts(page, "why") == {
         "Next run": "2026-11-29 23:00:00 +09:00 Asia/Seoul",
         "Asia/Seoul": "2026-11-29 23:00:00 +09:00",
