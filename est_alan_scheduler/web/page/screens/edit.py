@@ -26,6 +26,7 @@ from est_alan_scheduler.web.page.form.task_form import changes_of_form, form_of
 from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.refusals import in_words
 
 _MOST = 300  # characters of a value beside another one
 _MOST_MISSING = 20  # ids that are not registered
@@ -103,7 +104,8 @@ def preview(call: PageCall) -> Response:
         problem = problem_of(error)
         if problem is None or problem.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        response = response_of(without_values(problem) if call.site.hide_values else problem)
+        shown = without_values(problem) if call.site.hide_values else problem
+        response = response_of(in_words(shown, call.view.language))
         response.status_code = HTTPStatus.OK
         return response
 

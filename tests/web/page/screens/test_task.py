@@ -157,7 +157,7 @@ def test_a_success_shows_its_result_and_its_moments() -> None:
         "First run": moment,
         "Runs so far": "1",
         "Failures in a row": "0",
-        "Skipped slots": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
+        "Misfires": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
     }
 
 
@@ -354,7 +354,7 @@ def test_dependencies_are_a_graph_of_links() -> None:
     registry.register(Task(id="job", func=nothing, manual=True, depends_on=["a", "gone"]))
     page = page_of(registry)
     assert [link.attrib["href"] for link in page.all(".//svg[@class='graph']//a")] == ["task?id=a"]
-    assert page.texts(".//text[@class='state']") == ["pending", "not registered", "pending"]
+    assert page.texts(".//text[@class='state']") == ["pending · a", "not registered", "pending · job"]
     registry["job"].depends_on = []
     assert page_of(registry).all(".//svg[@class='graph']") == []
 
