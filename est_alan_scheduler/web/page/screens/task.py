@@ -89,7 +89,7 @@ def page(call: PageCall) -> Response:
     site, registry, now = call.site, call.registry, call.registry._now()
     shown, runs = task_of(site, task), _runs(call, task) if is_read else None
     following = NO_RUN if registry.is_paused else next_run_of(task, now, registry.store)
-    plan, is_grid_open = _plan(registry, task, now)
+    plan, is_grid_open = _plan(registry, task)
     zoned = following.at or following.since
     why = _why(call, task)
     return call.view.html(
@@ -142,12 +142,13 @@ def _in_zones(at: datetime | None, zone: str) -> list[tuple[str, str]]:
     return [("UTC", utc)] if zone.endswith("UTC") else [(zone, own), ("UTC", utc)]
 
 
-def _plan(registry: TaskRegistry, task: Task, now: datetime) -> tuple[PlanModel, bool]:
+def _plan(registry: TaskRegistry, task: Task) -> tuple[PlanModel, bool]:
     """Return the plan of the task, and whether all its slots will count from a first run that is due.
 
     The plan has slots alone: for a run that is due, its slot in place of the present moment.
     """
-    plan, begin = plan_of(registry, task, _SLOTS), to_utc(now)
+    plan, now = plan_of(registry, task, _SLOTS), registry._now()  # in this order: the plan begins at an earlier moment
+    begin = to_utc(now)
     if not plan.slots or to_utc(plan.slots[0].at) > begin:
         return plan, False
     slot, schedule = due_slot(task, now), keep_schedule(task)

@@ -453,7 +453,7 @@ def test_each_part_that_changes_is_live() -> None:
 
 
 def test_a_task_that_waits_shows_what_for_and_since_when_and_no_moment_that_moves() -> None:
-    with freeze_time(NOON) as clock:
+    with freeze_time(NOON, auto_tick_seconds=1) as clock:
         registry = TaskRegistry()
         registry.register(Task(id="job", func=nothing, at="11:30", depends_on=["books"]))
         shown = []
