@@ -7,9 +7,9 @@ from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
+from est_alan_scheduler.web.leases import LeaseBook
 from est_alan_scheduler.web.page.run_notes import RunNotes
-from est_alan_scheduler.web.reads import Reads
-from est_alan_scheduler.web.threads import Threads
+from est_alan_scheduler.web.threads import Reads, Threads
 
 _LENGTH = 32  # characters of a version, as those of a registry have
 
@@ -32,6 +32,8 @@ class Site:
         """What the history leaves out of the runs of this process."""
         self.reads = Reads(registry)
         """What its pages read from the store."""
+        self.leases = LeaseBook(registry, self.reads)
+        """The leases of the instances, as they were read last."""
         self.threads = Threads(20)
         """Those that answer requests."""
         self.probe_threads = Threads(10, queue_seconds=1.0)

@@ -12,8 +12,8 @@ import pytest
 
 from est_alan_scheduler import BackendUnavailableError, MemoryBackend, Task, TaskRegistry
 from est_alan_scheduler.control import health
-from est_alan_scheduler.web import Role, reads
-from est_alan_scheduler.web.reads import Reads
+from est_alan_scheduler.web import Role, threads
+from est_alan_scheduler.web.threads import Reads
 from tests import jobs
 from tests.backends.stores import Servers, Valkey
 from tests.cluster.helpers import OPERATIONS
@@ -64,8 +64,8 @@ def hang(backend: Hanging, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Non
 
     def begin(*operations: str) -> None:
         backend.hangs_in = set(operations) or OPERATIONS
-        monkeypatch.setattr(reads, "_REFRESH_SECONDS", 0.02 if not operations else PATIENCE)
-        monkeypatch.setattr(reads, "_READ_SECONDS", 0.02)
+        monkeypatch.setattr(threads, "_REFRESH_SECONDS", 0.02 if not operations else PATIENCE)
+        monkeypatch.setattr(threads, "_READ_SECONDS", 0.02)
         monkeypatch.setattr(health, "_STORE_PATIENCE", 0.02)
         backend.goes_on.clear()
 
@@ -83,6 +83,18 @@ def test_a_page_is_answered_from_memory_and_says_so(
     assert path == "instances" or "process_id" in page.html
     assert banner(browser.get(path, language="ko")) == ["저장소가 응답하지 않습니다."]
     assert backend.asked.count("fetch") == 1
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_observer_waits_for_nothing_else_of_a_store_that_hangs(
+    path: str, registry: TaskRegistry, backend: Hanging, hang: Callable[..., None]
+) -> None:
+    browser = Browser(TaskRegistry(backend=backend, observe=True))
+    assert registry.is_observer is False
+    hang()
+    assert banner(browser.get(path)) == SILENCE
+    assert backend.asked.count("fetch") == 1
+    assert backend.asked.count("instances") == (path == "instances")  # by the probe of its health
 
 
 def test_all_pages_together_ask_a_store_that_hangs_once(
@@ -169,7 +181,7 @@ class TestReads:
     def test_one_refresh_goes_on_at_a_time(
         self, registry: TaskRegistry, backend: Hanging, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(reads, "_REFRESH_SECONDS", PATIENCE)
+        monkeypatch.setattr(threads, "_REFRESH_SECONDS", PATIENCE)
         found, ended = Reads(registry), list[int]()
         backend.goes_on.clear()
 

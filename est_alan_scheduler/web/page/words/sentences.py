@@ -34,7 +34,10 @@ class _Words(NamedTuple):
 def in_words(text: str, language: Language) -> str:
     """Return a sentence of the library, a schedule in words or a reason, in a language; an unknown one as it is."""
     schedule, reason = _LANGUAGES[language]
-    return _said(schedule, "schedule", text) or _said(reason, "sentence", text) or text
+    try:
+        return _said(schedule, "schedule", text) or _said(reason, "sentence", text) or text
+    except RecursionError:  # an id of many thousand characters that looks like hundreds of reasons
+        return text
 
 
 def _said(words: _Words, kind: str, text: str) -> str | None:

@@ -369,3 +369,10 @@ def test_every_reason_has_korean_words(
 def made(task_id: str, *parts: dict[str, Any]) -> Task:
     """Return a task with the fields of all parts."""
     return Task(id=task_id, func=print, **{name: value for part in parts for name, value in part.items()})
+
+
+@pytest.mark.parametrize("task_id", [", and its slot of 1 " * 500, "of " * 3_000])
+def test_an_id_that_looks_like_hundreds_of_phrases_is_no_error(task_id: str) -> None:
+    text = describe(Task(func=int, after=[task_id]))
+    assert task_id.split()[-1] in in_words(text, "ko")
+    assert in_words(f"waits for {task_id!r}, which is not registered", "ko")
