@@ -97,11 +97,13 @@ def test_an_observer_waits_for_nothing_else_of_a_store_that_hangs(
     assert backend.asked.count("instances") == (path == "instances")  # by the probe of its health
 
 
-def test_all_pages_together_ask_a_store_that_hangs_once(
-    registry: TaskRegistry, backend: Hanging, hang: Callable[..., None]
+def test_once_a_store_is_known_to_hang_no_page_asks_it_or_waits_for_it(
+    registry: TaskRegistry, backend: Hanging, hang: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     browser = Browser(registry)
     hang()
+    assert banner(browser.get()) == SILENCE
+    monkeypatch.setattr(threads, "_REFRESH_SECONDS", 2 * PATIENCE)  # longer than the store hangs
     for path in [*PAGES, *PAGES]:
         assert banner(browser.get(path)) == SILENCE
     assert backend.asked.count("fetch") == 1
