@@ -119,6 +119,21 @@ def test_a_store_that_hangs_is_asked_once_and_not_waited_for_long(monkeypatch: p
     assert store.asked == 1
 
 
+def test_who_asks_later_does_not_wait_again_for_a_store_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("est_alan_scheduler.control.health._STORE_PATIENCE", 0.02)
+    store = Store()
+    registry = TaskRegistry(backend=store)
+    store.go_on.clear()
+    assert registry.health().store is False
+    assert registry._health is not None
+    probe, waits = registry._health._probe, list[float]()
+    assert probe is not None
+    monkeypatch.setattr(probe._end, "wait", waits.append)
+    assert not registry.health().store
+    assert waits == [0.0]
+    store.go_on.set()
+
+
 def test_an_answer_of_the_store_counts_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store()
     registry = TaskRegistry(backend=store)
