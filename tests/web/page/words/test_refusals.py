@@ -225,6 +225,7 @@ def _label(text: str, language: Language) -> str:
         (Role.MANAGE, "GET", "save", 405, "이 주소에 GET 요청은 보낼 수 없습니다."),
         (Role.READ, "GET", "edit?id=cron", 403, "작업을 관리할 권한이 필요합니다."),
         (None, "POST", "act", 401, "인증이 필요합니다."),
+        (Role.READ, "POST", "pause-all", 403, "작업을 관리할 권한이 필요합니다."),
         (Role.MANAGE, "GET", "?limit=0", 422, "limit: 1 이상의 수를 입력하십시오."),
         (Role.MANAGE, "GET", "?limit=x", 422, "limit: 정수를 입력하십시오."),
         (Role.MANAGE, "GET", "?cursor=x", 422, "cursor: 이 정렬에 없는 페이지입니다."),
