@@ -18,7 +18,7 @@ from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.guard import cookie_path, path_below
 from est_alan_scheduler.web.page.rounds import Rounds
-from est_alan_scheduler.web.page.screens import actions, edit, instances, live, task, tasks, timeline
+from est_alan_scheduler.web.page.screens import actions, edit, instances, live, requested, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.refusals import in_words
@@ -47,6 +47,15 @@ PAGES = (
     Endpoint("GET", "/live", live.live, "What changes, a few times a second at most.", str, media_type=live.MEDIA_TYPE),
     Endpoint("POST", "/act", actions.act, "Act on tasks.", actions.ActResults, role=Role.MANAGE, body=actions.Act),
     Endpoint("POST", "/pause-all", actions.pause_all, "Pause all.", PauseModel, Role.MANAGE, body=actions.PauseAll),
+    Endpoint(
+        "POST",
+        "/requested",
+        requested.requested,
+        "What has become of requested runs.",
+        requested.Outcomes,
+        role=Role.MANAGE,
+        body=requested.Runs,
+    ),
 )
 """All pages, below the site. Ids are in queries and bodies: browsers take `..` out of paths."""
 

@@ -43,8 +43,8 @@ class ActResult(BaseModel):
     ok: bool
     detail: Text | None
     """The reason why nothing was done; None if it was."""
-    runs: int
-    """The number of its runs before."""
+    after: int
+    """The number of the latest run before: a requested run has a greater one."""
 
 
 class ActResults(BaseModel):
@@ -82,13 +82,13 @@ def pause_all(call: PageCall) -> PauseModel:
 
 def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
     task_id = id_of_alias(chosen.id)
-    task = call.registry.get(task_id)
-    runs = 0 if task is None else task.runs
+    after = _latest(call, task_id)
     version = "*" if chosen.version is None else chosen.version
     one = replace(call, path={"id": task_id}, if_match=[version], body=RunRequest.model_validate({}))
     detail = None
     try:
         _HANDLERS[action](one)
+        after = _latest(call, chosen.id, after)
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
@@ -97,7 +97,18 @@ def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
         elif call.site.hide_values:
             problem = without_values(problem)
         detail = _detail(problem, call.view.language)
-    return ActResult(id=chosen.id, ok=detail is None, detail=detail, runs=runs)
+    return ActResult(id=chosen.id, ok=detail is None, detail=detail, after=after)
+
+
+def _latest(call: PageCall, task_id: str, before: int | None = None) -> int:
+    """Return the number of the latest run of a task before the one that is, or is to be, requested.
+
+    `before` is what it was just before the request. If the request still stands, what has begun meanwhile is not it.
+    """
+    found = call.registry._latest_run(task_id)
+    if before is None:
+        return 0 if found is None else found[0]
+    return found[0] if found is not None and found[1].run_requested is not None else before
 
 
 def _detail(problem: Problem, language: Language) -> str:

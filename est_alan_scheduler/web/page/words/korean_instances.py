@@ -43,6 +43,10 @@ TEXTS = {
     "No instance has a lease: nothing runs the tasks now.": (
         "임대를 가진 인스턴스가 없습니다. 지금은 작업을 실행하는 곳이 없습니다."
     ),
+    "Instances without a lease": "임대가 없는 인스턴스",
+    "Its lease has expired, or it has left. Its runs are recorded as failed once an instance is alive again.": (
+        "임대가 만료되었거나 종료했습니다. 실행은 활성 인스턴스가 생긴 뒤 실패로 기록됩니다."
+    ),
     "No lease": "임대 없음",
     "Alive since": "시작",
     "Lease until": "임대 만료",

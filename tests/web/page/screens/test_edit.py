@@ -361,3 +361,27 @@ class TestSave:
         problem = refused(browser, "save", 503, version=version, changes={"timeout": {"": "3"}})
         assert problem["detail"] == "the store is out of reach"
         assert browser.request("GET", "edit?id=a", headers=HTML).status_code == 503
+
+
+def test_the_preview_says_which_ids_are_not_registered() -> None:
+    registry = registry_of(after=["quick"])
+    registry.register(Task(id="quick", func=jobs.process_id, manual=True))
+    browser = Browser(registry)
+    assert preview_of(browser, {}).texts(".//p[@class='notice']") == []
+    changes = {"after": {"": "quikc"}, "depends_on": {"": "nope"}}
+    assert preview_of(browser, changes).texts(".//p[@class='notice']") == [
+        "Waits for 'nope', which is not registered",
+        "Waits for 'quikc', which is not registered (did you mean 'quick'?)",
+    ]
+    assert preview_of(browser, changes, "ko").texts(".//p[@class='notice']")[0] == (
+        "'nope' 작업이 등록되어 있지 않아 기다리는 중"
+    )
+
+
+def test_the_preview_of_a_moment_in_a_gap_shows_when_it_comes_and_that_it_is_moved(noon: Any) -> None:
+    registry = registry_of(run_at=datetime(2027, 3, 1, 9), timezone="Europe/Berlin")
+    page = preview_of(Browser(registry), {"run_at": {"": "2027-03-28T02:30"}})
+    (new,) = page.all(".//section[@class='plan new']")
+    assert text_of(new).startswith("After saving once at 2027-03-28 02:30:00 Europe/Berlin 2027-03-28 03:00:00")
+    assert "moved: the clock skips its time" in text_of(new)
+    assert page.texts(".//ins") == ["2027-03-28T03:00:00+02:00"]

@@ -78,6 +78,7 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
             "due now, it runs with the next tick of another instance",
             "지금 실행할 차례: 다른 인스턴스의 다음 틱에 실행됨",
         ),
+        ("due now, but no instance is alive to run it", "지금 실행할 차례이지만, 실행할 활성 인스턴스가 없음"),
         (
             "due now, but the main thread has ended, and Python's executors take no more calls",
             "지금 실행할 차례이지만, 메인 스레드가 끝나 실행기가 더는 호출을 받지 않음",
