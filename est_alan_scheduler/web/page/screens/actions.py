@@ -1,4 +1,4 @@
-"""Actions on tasks: run, pause, resume or remove one or many, each with an answer of its own."""
+"""Actions on tasks: run, pause, resume or remove one or many, each with an answer of its own; pause all."""
 
 import logging
 from collections.abc import Callable
@@ -8,8 +8,9 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler.web.api import overview
 from est_alan_scheduler.web.api.endpoint import Input
-from est_alan_scheduler.web.api.models import Text
+from est_alan_scheduler.web.api.models import PauseModel, Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
 from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
 from est_alan_scheduler.web.page.aliases import id_of_alias
@@ -52,6 +53,12 @@ class ActResults(BaseModel):
     results: list[ActResult]
 
 
+class PauseAll(Input):
+    """Whether nothing starts any more."""
+
+    paused: bool
+
+
 _HANDLERS: dict[Action, Callable[[Any], object]] = {
     "run": run_task,
     "pause": pause_task,
@@ -66,6 +73,11 @@ def act(call: PageCall) -> ActResults:
         *(id_of_alias(one.id) for one in call.body.tasks)
     )  # others may have run them; in an outage, each task tells of it
     return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
+
+
+def pause_all(call: PageCall) -> PauseModel:
+    """Let no task start, or let them start again."""
+    return overview.pause_all(call) if call.body.paused else overview.resume_all(call)
 
 
 def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
