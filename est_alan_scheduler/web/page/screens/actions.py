@@ -11,7 +11,7 @@ from est_alan_scheduler._support.log import log
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
-from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
+from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause, request_run, resume
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -51,9 +51,9 @@ class ActResults(BaseModel):
 
 
 _HANDLERS: dict[Action, Callable[[Any], object]] = {
-    "run": run_task,
-    "pause": pause_task,
-    "resume": resume_task,
+    "run": request_run,
+    "pause": pause,
+    "resume": resume,
     "remove": delete_task,
 }
 
