@@ -26,6 +26,13 @@ _LARGEST_WRITE = 16_000_000  # characters of results; stores limit how much one 
 _read_recorded = reader(
     "status", "result", "error_message", "last_success_at", "retry_at", "consumed", "consecutive_failures"
 )
+
+
+def unstarted_error(owner: str) -> str:
+    """Return the error of a run that was claimed by an instance and not started."""
+    return f"not started: owner {owner} released its claim"
+
+
 _Queued = tuple[RunOutcome, Run | None]  # None: the run has not started
 
 
@@ -73,7 +80,7 @@ class RunCompleter:
 
     def add_unstarted(self, task_id: str, epoch: int) -> None:
         """Queue the end of a run that was claimed and not started; the caller holds the lock."""
-        error = f"not started: owner {self._lease.owner} released its claim"
+        error = unstarted_error(self._lease.owner)
         row, failed = self._records.row(task_id), TaskStatus.FAILED
         failures = 0 if row is None else row.fields.get("consecutive_failures", 0)  # this is none of them
         outcome = RunOutcome(task_id, epoch, self._backend.now(), failed, error=error, history_limit=epoch)

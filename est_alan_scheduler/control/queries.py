@@ -197,6 +197,13 @@ class RegistryQueries:
         """Return the tasks that name an id in `depends_on` or `after`; that costs no look at all the others."""
         return self._reports.dependents(task_id)
 
+    def _latest_run(self, task_id: str) -> tuple[int, Task] | None:
+        """Return the number of the latest run of a task that has begun, and a copy of the task at that very moment.
+
+        The number is that of `history`; 0 before the first run. None if there is no such task.
+        """
+        return self._reports.latest_run(task_id)
+
     def _past(self, ids: Collection[str], limit: int) -> dict[str, list[dict[str, Any]]]:
         """Return the latest finished runs of each of these tasks, at most `limit`, oldest first, as in `Task.history`.
 

@@ -137,6 +137,23 @@ class Reports:
             ]
         return latest_runs(pasts, wanted, since, limit, key)
 
+    def latest_run(self, task_id: str) -> tuple[int, Task] | None:
+        """Return the number of the latest run of a task that has begun, and a copy of the task at that very moment.
+
+        The number is that of `history`; 0 before the first run. None if there is no such task.
+        """
+        session = self._parts.session
+        with self._parts.lock, self._parts.agenda as agenda:
+            agenda.work_in(self._parts.hooks._now())
+            task, entry = dict.get(agenda.store, task_id), agenda.entries.get(task_id)
+            if task is None:
+                return None
+            if session is not None:
+                row = session.records.row(task_id)
+                return 0 if row is None else row.epoch, task.model_copy()
+            ended = 0 if entry is None or entry.counters is None else entry.counters.runs
+            return ended + (task.status is TaskStatus.RUNNING), task.model_copy()
+
     def _tasks(self, task_id: str | None) -> list[Task]:
         """Return the task of an id, if there is one; all tasks without an id."""
         store = self._parts.agenda.store

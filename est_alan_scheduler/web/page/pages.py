@@ -15,15 +15,19 @@ from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.guard import path_below
+from est_alan_scheduler.web.guard import cookie_path, path_below
 from est_alan_scheduler.web.page.rounds import Rounds
-from est_alan_scheduler.web.page.screens import actions, edit, instances, live, task, tasks, timeline
+from est_alan_scheduler.web.page.screens import actions, edit, instances, live, requested, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.refusals import in_words
 from est_alan_scheduler.web.page.words.statuses import problem_title
 from est_alan_scheduler.web.site import Site
 
 _YEAR = 365 * 86_400  # seconds
+
+_PLACES = ("cursor", "page")
+"""Parameters that say which page of a list is meant."""
 
 MEDIA_TYPE = "text/html"
 
@@ -41,6 +45,15 @@ PAGES = (
     Endpoint("GET", "/instances", instances.page, "The instances.", str, media_type=MEDIA_TYPE),
     Endpoint("GET", "/live", live.live, "What changes, a few times a second at most.", str, media_type=live.MEDIA_TYPE),
     Endpoint("POST", "/act", actions.act, "Act on tasks.", actions.ActResults, role=Role.MANAGE, body=actions.Act),
+    Endpoint(
+        "POST",
+        "/requested",
+        requested.requested,
+        "What has become of requested runs.",
+        requested.Outcomes,
+        role=Role.MANAGE,
+        body=requested.Runs,
+    ),
 )
 """All pages, below the site. Ids are in queries and bodies: browsers take `..` out of paths."""
 
@@ -84,21 +97,30 @@ class Pages(Dispatcher):
     def refuse(self, request: Request, problem: Problem) -> Response:
         """Return a problem as a page for people, as JSON for programs."""
         path = path_below(request.scope)
-        if "text/html" not in request.headers.get("accept", "") or f"{path}/".startswith("/api/"):
+        if f"{path}/".startswith("/api/"):
+            return response_of(problem)
+        view = view_of(self.site, request)
+        problem = in_words(problem, view.language)
+        if "text/html" not in request.headers.get("accept", ""):
             return response_of(problem)
         choice = _choice(request.scope)  # also of a caller who may not read yet
         if choice is not None:
             return choice
-        view = view_of(self.site, request)
         response = view.html(
             "problem.html",
             problem.status,
             problem=problem,
             title=problem_title(problem.status, TRANSLATIONS[view.language].gettext),
+            first_page=view.link(**dict.fromkeys(_PLACES)) if _is_of_place(problem) else None,
             asks_token=problem.status == HTTPStatus.UNAUTHORIZED and self._takes_token,
         )
         response.headers.update(problem.headers or {})
         return response
+
+
+def _is_of_place(problem: Problem) -> bool:
+    """Return whether nothing but the page of a list is wrong."""
+    return bool(problem.errors) and all(one.field in _PLACES for one in problem.errors)
 
 
 def _choice(scope: Scope) -> Response | None:
@@ -113,7 +135,5 @@ def _choice(scope: Scope) -> Response | None:
     location = "./" + quote(scope["path"].rpartition("/")[2], safe="") + ("?" + rest if rest else "")
     response = Response(status_code=303, headers={"Location": location})
     for name, value in choices.items():
-        response.set_cookie(
-            cookie_of(name), value, _YEAR, path=quote(scope.get("root_path", "")) or "/", samesite="strict"
-        )
+        response.set_cookie(cookie_of(name), value, _YEAR, path=cookie_path(scope), samesite="strict")
     return response

@@ -18,6 +18,7 @@ HTML = {"Accept": "text/html,application/xhtml+xml"}
 QUERIES = {"/task": "?id=a", "/edit": "?id=a"}
 BODIES: dict[str, Any] = {
     "/act": {"action": "pause", "tasks": [{"id": "a", "version": None}]},
+    "/requested": {"runs": [{"id": "a", "after": 0}]},
     "/save": {"id": "a", "version": "", "changes": {"every": {"minutes": "1"}}},
     "/preview-html": {"id": "a", "changes": {"every": {"minutes": "1"}}},
 }
@@ -96,7 +97,7 @@ def test_what_manages_does_what_it_is_there_for(endpoint: Endpoint) -> None:
     app = create_app(registry, auth=TOKEN)
     headers = session(Role.MANAGE) | SAME_ORIGIN | JSON | {"Content-Length": str(len(body))}
     assert call(app, endpoint.method, endpoint.path, headers, body).status == 200
-    assert is_as_before(registry) is (endpoint.path == "/preview-html")
+    assert is_as_before(registry) is (endpoint.path in ("/preview-html", "/requested"))
 
 
 REFUSED: dict[str, tuple[dict[str, str], int]] = {

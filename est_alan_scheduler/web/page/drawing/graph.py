@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from markupsafe import Markup
 
@@ -15,6 +16,8 @@ GAP_X, GAP_Y = 44, 14
 MARGIN = 10
 _LOOP = 18  # the space below for edges that go back
 _LABEL_WIDTH = 19  # letters of a label; those of East Asia are as wide as two
+_STATE_WIDTH = 24  # letters of the line below, which are smaller
+_SHORTEST_ID = 6  # letters
 _TEXT_X = 30  # from the left side of a node, beside its shape
 _SWEEPS = 4
 
@@ -44,6 +47,11 @@ class Node:
     """The standing in words."""
     href: str | None = None
     is_current: bool = False
+
+    @property
+    def has_name(self) -> bool:
+        """Whether its label is not the id of a task."""
+        return self.standing != "more" and self.label != self.id
 
 
 @dataclass(frozen=True)
@@ -175,13 +183,14 @@ def _edge(edge: Edge, places: Mapping[str, tuple[int, int]], bottom: int) -> Mar
 
 
 def _node(node: Node, left: int, top: int) -> Markup:
+    name = fitting(node.label, 200) + (f" ({fitting(node.id, 200)})" if node.has_name else "")
     inner = Markup(
         '<title>{}</title><rect x="{}" y="{}" width="{}" height="{}" rx="6"></rect>'
         '<path class="shape" transform="translate({},{})" d="{}"></path>'
         '<svg x="{}" y="{}" width="{}" height="{}">'
-        '<text class="label" x="0" y="19">{}</text><text class="state" x="0" y="36">{}</text></svg>'
+        '<text class="label" x="0" y="19">{}</text><text class="state" x="0" y="36">{}{}</text></svg>'
     ).format(
-        f"{fitting(node.label, 200)}: {node.state}",
+        f"{name}: {node.state}",
         left,
         top,
         WIDTH,
@@ -195,12 +204,22 @@ def _node(node: Node, left: int, top: int) -> Markup:
         HEIGHT,
         fitting(node.label, _LABEL_WIDTH),
         node.state,
+        _id(node),
     )
     style = f"node {node.standing}" + (" current" if node.is_current else "")
     if node.href is None or node.is_current:
         return Markup('<g class="{}">{}</g>').format(style, inner)
-    spoken = f"{fitting(node.label, 200)}, {node.state}"
-    return Markup('<a class="{}" href="{}" aria-label="{}">{}</a>').format(style, node.href, spoken, inner)
+    return Markup('<a class="{}" href="{}" aria-label="{}">{}</a>').format(
+        style, node.href, f"{name}, {node.state}", inner
+    )
+
+
+def _id(node: Node) -> Markup | str:
+    """Return the id of a task, beside its state, as far as there is room for it; names may be alike."""
+    room = _STATE_WIDTH - 3 - sum(map(_width_of, node.state))
+    if not node.has_name or room < _SHORTEST_ID:
+        return ""
+    return Markup('<tspan class="id"> · {}</tspan>').format(fitting(node.id, room))
 
 
 def fitting(text: str, width: int) -> str:
@@ -208,11 +227,12 @@ def fitting(text: str, width: int) -> str:
     line = " ".join(text[: 4 * width].split())
     if len(line) == len(text) and 2 * len(line) <= width:
         return line
-    taken, ends = 0, [0]
-    for char in line:
-        taken += 2 if unicodedata.east_asian_width(char) in "WF" else 0 if unicodedata.combining(char) else 1
-        ends.append(taken)
+    ends = [0, *accumulate(map(_width_of, line))]
     if ends[-1] <= width and len(text) <= 4 * width:
         return line
     cut = max(place for place, end in enumerate(ends) if end <= width - 1)
     return line[:cut].rstrip() + "…"
+
+
+def _width_of(char: str) -> int:
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 0 if unicodedata.combining(char) else 1

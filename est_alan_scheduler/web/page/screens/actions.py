@@ -12,9 +12,10 @@ from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
 from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause, request_run, resume
+from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
-from est_alan_scheduler.web.page.words.sentences import in_words
+from est_alan_scheduler.web.page.words.refusals import in_words
 
 Action = Literal["run", "pause", "resume", "remove"]
 
@@ -23,6 +24,7 @@ class ChosenTask(Input):
     """A task, and the version of it that the caller has seen; None for any."""
 
     id: str = Field(min_length=1)
+    """Or its alias, as pages have it."""
     version: str | None = None
 
 
@@ -40,8 +42,8 @@ class ActResult(BaseModel):
     ok: bool
     detail: Text | None
     """The reason why nothing was done; None if it was."""
-    runs: int
-    """The number of its runs before."""
+    after: int
+    """The number of the latest run before: a requested run has a greater one."""
 
 
 class ActResults(BaseModel):
@@ -60,18 +62,21 @@ _HANDLERS: dict[Action, Callable[[Any], object]] = {
 
 def act(call: PageCall) -> ActResults:
     """Do the same with each task. What fails for one does not hinder the others."""
-    call.refresh(*(one.id for one in call.body.tasks))  # others may have run them; in an outage, each task tells of it
+    call.refresh(
+        *(id_of_alias(one.id) for one in call.body.tasks)
+    )  # others may have run them; in an outage, each task tells of it
     return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
 
 
 def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
-    task = call.registry.get(chosen.id)
-    runs = 0 if task is None else task.runs
+    task_id = id_of_alias(chosen.id)
+    after = _latest(call, task_id)
     version = "*" if chosen.version is None else chosen.version
-    one = replace(call, path={"id": chosen.id}, if_match=[version], body=RunRequest.model_validate({}))
+    one = replace(call, path={"id": task_id}, if_match=[version], body=RunRequest.model_validate({}))
     detail = None
     try:
         _HANDLERS[action](one)
+        after = _latest(call, chosen.id, after)
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
@@ -80,7 +85,18 @@ def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
         elif call.site.hide_values:
             problem = without_values(problem)
         detail = _detail(problem, call.view.language)
-    return ActResult(id=chosen.id, ok=detail is None, detail=detail, runs=runs)
+    return ActResult(id=chosen.id, ok=detail is None, detail=detail, after=after)
+
+
+def _latest(call: PageCall, task_id: str, before: int | None = None) -> int:
+    """Return the number of the latest run of a task before the one that is, or is to be, requested.
+
+    `before` is what it was just before the request. If the request still stands, what has begun meanwhile is not it.
+    """
+    found = call.registry._latest_run(task_id)
+    if before is None:
+        return 0 if found is None else found[0]
+    return found[0] if found is not None and found[1].run_requested is not None else before
 
 
 def _detail(problem: Problem, language: Language) -> str:
@@ -91,4 +107,4 @@ def _detail(problem: Problem, language: Language) -> str:
         500: gettext("the server failed: its log says why"),
         503: gettext("the store is out of reach"),
     }
-    return known.get(problem.status) or in_words(problem.detail, language)
+    return known.get(problem.status) or in_words(problem, language).detail

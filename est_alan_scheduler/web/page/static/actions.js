@@ -4,7 +4,8 @@
 import { chosen } from "./chosen.js";
 import { follow } from "./feedback.js";
 import { refresh } from "./live.js";
-import { say } from "./messages.js";
+import { say, sayOnNextPage } from "./messages.js";
+import { called } from "./names.js";
 import { post } from "./requests.js";
 import { text } from "./texts.js";
 
@@ -12,9 +13,9 @@ const MOST = 1000; // tasks that the server takes at once
 const MOST_SAID = 3; // messages about tasks for which it did not work
 const MOST_NAMED = 50; // tasks in the question whether to remove them
 
-// Do something with tasks: [{ id, version, name }], the version as it was seen, or null for any. Say what did not work,
-// and return the results of the server.
-export async function act(action, tasks) {
+// Do something with tasks: [{ id, version, name }], the version as it was seen, or null for any. Say what came of
+// it. `leaves`: this is the page of a task, which is no more once that is removed.
+export async function act(action, tasks, leaves = false) {
   const results = [];
   const seen = tasks.map(({ id, version }) => ({ id, version: version || null }));
   for (let start = 0; start < seen.length; start += MOST) {
@@ -25,20 +26,24 @@ export async function act(action, tasks) {
     }
     results.push(...JSON.parse(answer).results);
   }
+  if (leaves && results.some((one) => one.ok)) {
+    sayOnNextPage(text("remove_done", { name: called(tasks[0]) }), "success");
+    location.assign("./");
+    return;
+  }
   tell(action, tasks, results);
   await refresh();
-  return results;
 }
 
 function tell(action, tasks, results) {
-  const names = new Map(tasks.map(({ id, name }) => [id, name || id]));
+  const names = new Map(tasks.map((task) => [task.id, called(task)]));
   const [done, failed] = [results.filter((one) => one.ok), results.filter((one) => !one.ok)];
   for (const { id, detail } of failed.slice(0, MOST_SAID)) {
     say(text("act_failed", { name: names.get(id), reason: detail }), "failed");
   }
   if (failed.length > MOST_SAID) say(text("act_failed_more", { number: failed.length - MOST_SAID }), "failed");
   if (done.length === 0) return;
-  if (action === "run") follow(done);
+  if (action === "run") follow(done, names);
   else if (done.length === 1) say(text(`${action}_done`, { name: names.get(done[0].id) }), "success");
   else say(text(`${action}_done_many`, { number: done.length }), "success");
 }
@@ -56,10 +61,9 @@ document.addEventListener("click", async (event) => {
   if (tasks.length === 0) return;
   if (action === "remove" && !(await isConfirmed(tasks))) return;
   button.disabled = true;
-  const results = await act(action, tasks);
+  const isPage = place && !place.matches("tr, li");
+  await act(action, tasks, isPage && action === "remove");
   button.disabled = false;
-  const isPage = place && !place.matches("tr, li"); // that of a task, which is no more
-  if (action === "remove" && isPage && results.some((one) => one.ok)) location.assign("./");
 });
 
 // Ask whether to remove tasks, whose names the question has.
@@ -71,10 +75,11 @@ function isConfirmed(tasks) {
   title.id = "removal-title";
   title.textContent = text(tasks.length === 1 ? "remove_one" : "remove_many", { number: tasks.length });
   const list = dialog.appendChild(document.createElement("ul"));
-  for (const { id, name } of tasks.slice(0, MOST_NAMED)) {
+  list.tabIndex = 0; // it scrolls, and the question stays in sight
+  for (const task of tasks.slice(0, MOST_NAMED)) {
     const entry = list.appendChild(document.createElement("li"));
     entry.dir = "auto";
-    entry.textContent = name || id;
+    entry.textContent = called(task);
   }
   if (tasks.length > MOST_NAMED) {
     list.appendChild(document.createElement("li")).textContent = text("remove_more", { number: tasks.length - MOST_NAMED });
@@ -88,6 +93,7 @@ function isConfirmed(tasks) {
     button.value = value;
     button.className = kind;
     button.textContent = text(key);
+    button.autofocus = key === "cancel";
   }
   document.body.append(dialog);
   dialog.showModal();

@@ -3,13 +3,12 @@
 import { fetchForm, merge, showConflict } from "./conflict.js";
 import { arrange, changed, clear, mark, read } from "./form.js";
 import { onFresh } from "./live.js";
-import { say } from "./messages.js";
+import { sayOnNextPage } from "./messages.js";
 import { post } from "./requests.js";
 import { text } from "./texts.js";
 import { refreshTimes } from "./times.js";
 
 const DELAY = 300; // milliseconds from the last key until the preview is asked for
-const SAVED = "est-alan-scheduler-saved";
 
 const form = document.getElementById("edit");
 const preview = document.getElementById("preview");
@@ -21,10 +20,6 @@ let isSaving = false;
 let isLeaving = false;
 
 if (form) start();
-if (sessionStorage.getItem(SAVED)) {
-  sessionStorage.removeItem(SAVED);
-  say(text("saved"), "success");
-}
 
 function start() {
   form.reset(); // browsers keep what was typed before a reload; the version is that of now
@@ -106,7 +101,7 @@ async function save() {
   isSaving = false;
   if (!problem) {
     isLeaving = true;
-    sessionStorage.setItem(SAVED, "true");
+    sayOnNextPage(text("saved"), "success");
     location.assign(form.dataset.back);
     return;
   }

@@ -14,7 +14,7 @@ const KEYS = {
   k: () => step(-1),
   x: choose,
   r: () => doWith("run"),
-  p: () => doWith(taskAt()?.dataset.status === "paused" || isPaused(taskAt()) ? "resume" : "pause"),
+  p: () => doWith(isPaused(taskAt()) ? "resume" : "pause"),
   "?": () => help?.showModal(),
 };
 
@@ -23,7 +23,9 @@ document.addEventListener("keydown", (event) => {
   if (document.querySelector("dialog[open]")) return;
   const target = event.target;
   if (target.isContentEditable || target.matches("textarea, select, input:not([type=checkbox], [type=radio])")) {
-    if (event.key === "Escape") target.blur();
+    if (event.key !== "Escape") return;
+    target.blur();
+    if (target.matches("[type=search]")) event.preventDefault(); // browsers would empty it
     return;
   }
   if (event.key === "Enter" && target.matches("[data-id]")) {
@@ -48,7 +50,6 @@ onFresh(() => {
   const row = rows().find((one) => one.dataset.id === current);
   if (row) mark(row);
 });
-for (const button of document.querySelectorAll("[data-keys]")) button.hidden = false;
 
 function rows() {
   return [...document.querySelectorAll("tr[data-id], li[data-id]")];

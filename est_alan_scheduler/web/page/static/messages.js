@@ -4,17 +4,19 @@ import { text } from "./texts.js";
 import { refreshTimes } from "./times.js";
 
 const SECONDS = { success: 6, info: 6, failed: 15, busy: null };
+const LATER = "est-alan-scheduler-message";
 const list = document.getElementById("messages");
 
 // Say something; return the message, whose text may be replaced by `say(…, message)`. `kind`: success, info, failed, or
-// busy, which stays until it is replaced. `since`: when what it tells of began; how long ago that is is shown and not read
-// aloud, because it changes each second.
-export function say(words, kind = "info", message = newMessage(), since = null) {
+// busy, which stays until it is replaced. `time`: { since } or { until } a moment; how far away that is is shown and not
+// read aloud, because it changes each second.
+export function say(words, kind = "info", time = null, message = newMessage()) {
   message.className = `message ${kind}`;
-  const [body, time] = message.children;
+  const [body, clock] = message.children;
   if (body.textContent !== words) body.textContent = words;
-  time.hidden = since === null;
-  if (since !== null) time.dateTime = new Date(since).toISOString();
+  clock.hidden = time === null;
+  clock.toggleAttribute("data-since", Boolean(time?.since));
+  if (time) clock.dateTime = time.since ?? time.until;
   if (!message.isConnected) list.append(message);
   refreshTimes(message);
   clearTimeout(Number(message.dataset.timer));
@@ -22,18 +24,29 @@ export function say(words, kind = "info", message = newMessage(), since = null) 
   return message;
 }
 
+// Say something on the page that is opened next.
+export function sayOnNextPage(words, kind) {
+  sessionStorage.setItem(LATER, JSON.stringify([words, kind]));
+}
+
 function newMessage() {
   const message = document.createElement("div");
   const words = document.createElement("p");
-  const time = document.createElement("time");
+  const clock = document.createElement("time");
   const close = document.createElement("button");
   words.dir = "auto";
   close.type = "button";
   close.textContent = "×";
   close.setAttribute("aria-label", text("close"));
   close.addEventListener("click", () => message.remove());
-  time.dataset.since = "";
-  time.setAttribute("aria-hidden", "true");
-  message.append(words, time, close);
+  clock.dataset.until = "";
+  clock.setAttribute("aria-hidden", "true");
+  message.append(words, clock, close);
   return message;
+}
+
+const kept = sessionStorage.getItem(LATER);
+if (kept !== null) {
+  sessionStorage.removeItem(LATER);
+  say(...JSON.parse(kept));
 }

@@ -1,7 +1,7 @@
 // Turns a part of the document into a fresh version of itself, and leaves what is equal alone: so focus, selections,
 // what is typed, checked and open, and places of scrolling stay.
 
-const OWN = new Set(["open", "style", "tabindex", "aria-current"]); // attributes that scripts and people set
+const OWN = new Set(["open", "style", "tabindex", "aria-current", "disabled"]); // attributes that scripts and people set
 
 // The key by which a node is found again among its siblings.
 function keyOf(node) {

@@ -1,6 +1,7 @@
 // Moments, relative to now: "in 5 min". The exact ones, in three zones, are their titles.
 //
 // data-zone="browser": it is shown exact in that zone. data-since: how long ago it was, as a duration: "for 3 sec".
+// data-until: "now" from that moment on.
 
 import { text } from "./texts.js";
 
@@ -68,7 +69,8 @@ function write(element) {
 function wordsOf(element, moment) {
   if (element.dataset.zone === "browser") return inBrowserZone(new Date(moment));
   const seconds = (moment - Date.now() - ahead) / 1000;
-  return element.hasAttribute("data-since") ? text("since", { duration: duration(-seconds) }) : ago(seconds);
+  if (element.hasAttribute("data-since")) return text("since", { duration: duration(-seconds) });
+  return ago(element.hasAttribute("data-until") ? Math.max(0, seconds) : seconds);
 }
 
 function stepOf(seconds) {

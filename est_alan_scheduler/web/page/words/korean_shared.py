@@ -30,6 +30,8 @@ TEXTS = {
     "Nothing starts on any instance until they are resumed. Runs in flight go on to their end.": (
         "재개할 때까지 어떤 인스턴스에서도 작업이 시작되지 않습니다. 진행 중인 실행은 끝까지 수행됩니다."
     ),
+    "No instance is alive.": "활성 인스턴스가 없습니다.",
+    "Nothing runs the tasks until one is started.": "인스턴스가 시작될 때까지 아무 작업도 실행되지 않습니다.",
     "The store is out of reach.": "저장소에 연결할 수 없습니다.",
     "This page may be out of date, and nothing starts until the store is back.": (
         "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
@@ -45,7 +47,8 @@ TEXTS = {
     "Next and previous row": "다음 행, 이전 행",
     "Open the row": "행 열기",
     "Select the row": "행 선택",
-    "Run the task now": "작업 바로 실행",
+    "Misfires": "건너뛴 예정 시각",
+    "Run the task now": "작업 지금 실행",
     "Pause or resume the task": "작업 일시 중지 또는 재개",
     "Show these keys": "이 단축키 목록 표시",
     "Close, or leave the field": "닫기 또는 입력란에서 나가기",
@@ -69,6 +72,17 @@ TEXTS = {
     "All tasks are resumed.": "모든 작업이 재개되었습니다.",
     "{name}: requested": "{name}: 실행 요청됨",
     "{name}: running": "{name}: 실행 중",
+    "{name}: requested; it starts after the run in flight": "{name}: 실행 요청됨. 진행 중인 실행이 끝나면 시작합니다",
+    "{name}: running, attempt {attempt} of {attempts}": "{name}: 실행 중, {attempts}회 중 {attempt}회째 시도",
+    "{name}: failed, attempt {attempt} of {attempts}: {error}. Next attempt:": (
+        "{name}: {attempts}회 중 {attempt}회째 시도 실패: {error}. 다음 시도:"
+    ),
+    "{name}: failed, attempt {attempt} of {attempts}, after {duration}: {error}": (
+        "{name}: {attempts}회 중 {attempt}회째 시도가 {duration} 만에 실패: {error}"
+    ),
+    "{name}: succeeded": "{name}: 성공",
+    "{name}: failed: {error}": "{name}: 실패: {error}",
+    "{name}: ended. Its outcome is no longer kept.": "{name}: 끝났습니다. 결과는 더 이상 보관되지 않습니다.",
     "{name}: succeeded in {duration}": "{name}: {duration} 만에 성공",
     "{name}: failed after {duration}: {error}": "{name}: {duration} 만에 실패: {error}",
     "{name}: the task has been removed": "{name}: 작업이 삭제되었습니다",
@@ -78,8 +92,8 @@ TEXTS = {
     "{all} requested, {success} succeeded, {failed} failed, {open} to come": (
         "요청 {all}건: 성공 {success}, 실패 {failed}, 남음 {open}"
     ),
-    "{all} requested, {success} succeeded, {failed} failed; {gone} removed, {open} not finished": (
-        "요청 {all}건: 성공 {success}, 실패 {failed}, 삭제 {gone}, 끝나지 않음 {open}"
+    "{all} requested, {success} succeeded, {failed} failed; {gone} removed, {open} with no outcome here": (
+        "요청 {all}건: 성공 {success}, 실패 {failed}, 삭제 {gone}, 결과 미확인 {open}"
     ),
     "{all} requested, {success} succeeded, {failed} failed": "요청 {all}건: 성공 {success}, 실패 {failed}",
     "The API": "API",

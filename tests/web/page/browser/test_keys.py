@@ -55,6 +55,8 @@ def test_keys_in_a_field_are_text(site: Callable[..., WebServer], visit: Callabl
     assert one.page.locator("dialog[open]").count() == 0
     one.page.keyboard.press("Escape")
     expect(one.page.locator("[name=q]")).not_to_be_focused()
+    expect(one.page.locator("[name=q]")).to_have_value("jkrp?/")
+    expect(one.page.locator("#beneath")).to_contain_text(one.words("No task matches."))
     assert not any(task.paused or task.runs for task in registry.store.values())
 
 
@@ -68,3 +70,26 @@ def test_the_list_of_keys_opens_and_closes(
     one.check_page()
     one.page.keyboard.press("Escape")
     expect(one.page.locator("dialog[open]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("path", ["", "task?id=a", "instances", "timeline"])
+def test_what_one_may_do_is_still_there_after_the_page_was_fetched_anew(
+    path: str, site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = three_tasks()
+    one = visit(site(registry).url)
+    one.go(path)
+    before = controls(one)
+    assert "?" in before
+    for name in ("Another", "And another"):
+        with one.page.expect_response(lambda response: "x-live" in response.request.headers):
+            registry.update("a", name=name)
+        expect(one.page.locator("body")).to_contain_text(name) if path in ("", "task?id=a") else None
+    assert controls(one) == before
+    one.page.locator("[data-keys]").click()
+    expect(one.page.locator("dialog[open]")).to_have_count(1)
+
+
+def controls(one: Watched) -> list[str]:
+    """Return the texts of the buttons that are to be seen."""
+    return [button.inner_text() for button in one.page.get_by_role("button").all() if button.is_visible()]

@@ -51,6 +51,10 @@ def test_the_keys_of_a_manager_are_there_to_compare(
         assert one.page.locator(MANAGING).count() > 0, one.page.url
 
 
+DEAD = "[data-act], [data-pause-all], [data-keys], [data-choose], [data-choose-all]"
+"""What does nothing without scripts."""
+
+
 @pytest.mark.parametrize("look", OPPOSITES, ids=str)
 def test_everything_can_be_read_without_scripts(
     look: Look, site: Callable[..., WebServer], visit: Callable[..., Watched]
@@ -64,6 +68,7 @@ def test_everything_can_be_read_without_scripts(
         for text in SEEN[path] if query != {"id": "mail"} else ["Sends the report to everyone."]:
             assert text in main, (one.page.url, text)
         assert one.words("All tasks are paused.") in one.page.locator("body").inner_text()
+        assert not [button for button in one.page.locator(DEAD).all() if button.is_visible()], one.page.url
     one.go()
     one.page.locator("[name=q]").fill("invoices")
     one.page.locator("[name=q]").press("Enter")

@@ -68,14 +68,28 @@ def test_edges_to_what_is_not_drawn_are_left_out() -> None:
     assert drawn([node("a")], [Edge("a", "b"), Edge("c", "a")]).findall("path") == []
 
 
-def test_a_node_is_a_link_that_says_the_name_and_the_standing_of_its_task() -> None:
+def test_a_node_is_a_link_that_says_the_name_the_id_and_the_standing_of_its_task() -> None:
     link = drawn([node("a", "Load", "failed")], []).findall("a")[0]
     assert (link.attrib["href"], link.attrib["class"], link.attrib["aria-label"]) == (
         "task?id=a",
         "node failed",
-        "Load, failed",
+        "Load (a), failed",
     )
-    assert text_of(link) == "Load: failedLoadfailed"
+    assert text_of(link) == "Load (a): failedLoadfailed · a"
+
+
+@pytest.mark.parametrize(
+    ("node", "text"),
+    [
+        (Node("load", "load", "late", "late"), "late"),
+        (Node("more before 0", "+3", "more", "more"), "more"),
+        (Node("load-of-every-morning", "Load", "late", "late"), "late · load-of-every-mo…"),
+        (Node("load-of-every-morning", "Load", "late", "기다리고 있습니다"), "기다리고 있습니다"),
+    ],
+    ids=["no name", "no task", "long id", "no room"],
+)
+def test_the_id_stands_beside_the_state_if_there_is_a_name(node: Node, text: str) -> None:
+    assert text_of(drawn([node], []).findall("g/svg/text")[1]) == text
 
 
 def test_standings_differ_in_their_shapes_and_not_in_colour_alone() -> None:

@@ -30,7 +30,7 @@ def done(registry: TaskRegistry, action: str, *tasks: Any, **options: Any) -> li
     return [tuple(one.values()) for one in answer["results"]]
 
 
-def test_run_requests_runs_and_says_how_many_there_were_before() -> None:
+def test_run_requests_runs_and_says_which_was_the_latest_before() -> None:
     registry = registry_of("a", "b")
     registry.tick()
     registry.run_now("b")
@@ -83,11 +83,11 @@ def test_any_id_is_acted_on_and_it_alone(task_id: str, action: str) -> None:
 def test_a_run_that_the_task_refuses_is_told() -> None:
     registry = TaskRegistry()
     registry.register(Task(id="add", func=add, manual=True))
-    ((task_id, ok, detail, runs),) = done(registry, "run", "add")
-    assert (task_id, ok, runs) == ("add", False, 0)
-    assert "cannot call its function" in str(detail)
+    ((task_id, ok, detail, after),) = done(registry, "run", "add")
+    assert (task_id, ok, after) == ("add", False, 0)
+    assert detail == "The function cannot be called: it lacks 'x', 'y'."
     ((_, ok, detail, _),) = done(registry, "run", "add", hide_values=True)
-    assert (ok, detail) == (False, "Task 'add' cannot call its function: its arguments do not fit")
+    assert (ok, detail) == (False, "The function cannot be called: its arguments do not fit.")
 
 
 def test_versions_work_where_values_are_hidden() -> None:

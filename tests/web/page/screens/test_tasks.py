@@ -82,7 +82,8 @@ def test_a_cursor_of_another_order_is_told() -> None:
     browser = Browser(registry_of(*"abc"))
     href = link(browser.get(limit="2"), "Next page").replace("sort=name", "sort=next").removeprefix("./")
     page = browser.get(href, status=422)
-    assert page.texts(".//p[@class='detail']") == ["cursor: it is no cursor of this order: go to its first page"]
+    assert page.texts(".//*[@class='detail']") == ["cursor: This order has no such page."]
+    assert [row.get("data-id") for row in browser.get(link(page, "First page")).all(".//tr[@data-id]")] == ["a", "b"]
 
 
 def test_the_search_finds_texts_and_keeps_what_is_asked_for() -> None:
@@ -166,7 +167,7 @@ def test_a_page_behind_the_last_task_says_so() -> None:
 @pytest.mark.parametrize("query", ["status=odd", "sort=a", "limit=0", "limit=1001", "page=2", "cursor=?", "q=a&q=b"])
 def test_a_query_that_makes_no_sense_is_a_problem(query: str) -> None:
     page = Browser(registry_of("a")).get(f"?{query}", status=422)
-    assert page.texts(".//p[@class='detail']")[0].startswith(query.partition("=")[0])
+    assert page.texts(".//*[@class='detail']")[0].startswith(query.partition("=")[0])
 
 
 @pytest.mark.parametrize("options", [{"role": Role.READ}, {"read_only": True}])
@@ -287,3 +288,16 @@ def test_tasks_of_the_store_that_cannot_be_shown_are_told(monkeypatch: pytest.Mo
     assert page.texts(".//details/summary") == ["30 tasks of the store cannot be shown here"]
     assert page.texts(".//details/ul/li")[:2] == ["odd-0: reason <0>", "odd-1: reason <1>"]
     assert len(page.all(".//details/ul/li")) == 20
+
+
+def test_under_the_pause_of_all_counts_filter_and_rows_say_paused() -> None:
+    registry = registry_of("a", "b")
+    registry.register(Task(id="busy", func=work, every={"hours": 1}, status="running"))
+    browser = Browser(registry)
+    assert link(browser.get(), "pending 2") == "./?status=pending"
+    registry.pause_all()
+    page = browser.get("?status=paused")
+    assert ids(page) == ["a", "b"]
+    assert link(page, "running 1") == "./?status=running"
+    assert page.texts(".//tbody/tr/td[@class='state']") == ["paused", "paused"]
+    assert ids(browser.get("?status=pending")) == []

@@ -108,6 +108,23 @@ class TestLanes:
         registry.tick()
         assert titles(seen[0], "bar running") == ["busy · 03-02 12:10:00 · running · 0 ms"]
 
+    @pytest.mark.parametrize("language", ["en", "ko"])
+    def test_runs_that_are_not_kept_are_no_silence(self, clock: Any, language: str) -> None:
+        registry = TaskRegistry()
+        task = Task(id="busy", name="busy", func=jobs.process_id, every={"minutes": 1}, history_limit=3)
+        registry.register(task)
+        for _ in range(10):
+            registry.tick()
+            clock.tick(60)
+        page = Browser(registry).get("timeline", language)
+        said = {
+            "en": "runs before 03-02 12:07:00 are not kept (history_limit: 3)",
+            "ko": "03-02 12:07:00 이전 실행은 보관되지 않음 (history_limit: 3)",
+        }[language]
+        assert titles(page, "gap") == [f"busy · {said}"]
+        assert said in page.texts(".//li[@class='lane-row']/span")[0]
+        assert page.texts(".//ul[@id='legend']/li")[3] == {"en": "runs not shown", "ko": "표시되지 않는 실행"}[language]
+
     def test_a_reader_sees_the_same_without_what_keys_need_to_change_something(self, registry: TaskRegistry) -> None:
         page = Browser(registry, Role.READ, hide_values=True).get("timeline")
         assert labels(page) == ["overdue", "broken", "fine"]
@@ -171,6 +188,23 @@ class TestTime:
         assert page.texts(".//p[@class='quiet change-note']") == ["The clock goes forward by 1 h, to 2026-03-08 03:00."]
         lanes = [[use.get("href") for use in lane.iter("use")] for lane in page.all(".//li[@class='lane-row']")]
         assert lanes == [["#mark-moved"], ["#mark-merged"]]
+
+    @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+    def test_a_clock_change_in_a_year_marks_single_slots_and_those_of_bands(self, zone: str) -> None:
+        registry = TaskRegistry()
+        for task_id, at in (
+            ("daily", "02:30"),
+            ("dense", [f"{hour:02}:{minute}" for hour in range(24) for minute in (10, 40)]),
+        ):
+            registry.register(Task(id=task_id, name=task_id, func=jobs.process_id, at=at, timezone="Europe/Berlin"))
+        page = Browser(registry).get("timeline", span="week", at="2027-03-28T00:00:00Z", zone=zone)
+        lanes = {
+            lane.get("data-id"): [use.get("href") for use in lane.iter("use")]
+            for lane in page.all(".//li[@class='lane-row']")
+        }
+        assert lanes == {"daily": ["#mark-moved"], "dense": ["#mark-moved"]}
+        assert page.texts(".//text[@class='count']") == ["at 00:10, 00:40, 01:10, 01:40…, 505 slots"]
+        assert page.texts(".//ul[@id='legend']/li")[5:] == ["moved by the clock"]
 
     def test_texts_are_in_korean_for_koreans(self, registry: TaskRegistry) -> None:
         page = Browser(registry).get("timeline", "ko", span="week")
