@@ -3,6 +3,7 @@
 import hmac
 import secrets
 
+from est_alan_scheduler.cluster.codecs.kept_versions import KeptVersions
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.problems import Problem
@@ -10,7 +11,6 @@ from est_alan_scheduler.web.feed import Feed
 from est_alan_scheduler.web.leases import LeaseBook
 from est_alan_scheduler.web.page.run_notes import RunNotes
 from est_alan_scheduler.web.threads import Threads
-from est_alan_scheduler.web.versions import Versions
 
 _LENGTH = 32  # characters of a version, as those of a registry have
 
@@ -29,7 +29,7 @@ class Site:
         self._key = key or secrets.token_bytes()  # the secret behind the versions that are shown, if values are hidden
         self.feed = Feed(registry)
         """The stream of changes for clients."""
-        self._versions = Versions(registry._functions)
+        self._versions = KeptVersions(registry._functions)
         self.run_notes = RunNotes(registry)
         """What the history leaves out of the runs of this process."""
         self.leases = LeaseBook(registry)

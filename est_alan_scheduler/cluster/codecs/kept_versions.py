@@ -37,7 +37,7 @@ class _Making(NamedTuple):
     end: threading.Event
 
 
-class Versions:
+class KeptVersions:
     """The versions of the tasks of one registry. `_lock` guards them; no user code is called under it."""
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Task
-from est_alan_scheduler.web.versions import LONGEST, Versions
+from est_alan_scheduler.cluster.codecs.kept_versions import LONGEST, KeptVersions
 from tests.frozen import Frozen
 from tests.web.client import Client
 from tests.web.page.pages import Browser
@@ -63,8 +63,8 @@ def with_argument(registry: Frozen, value: Any, task_id: str = "a") -> Task:
     return registry.register(Task(id=task_id, every={"minutes": 1}, func=take, args=(value,), kwargs={"x": 1}))
 
 
-def versions_of(registry: Frozen, value: Slow) -> Versions:
-    return Versions(registry._functions, lambda: value.now)
+def versions_of(registry: Frozen, value: Slow) -> KeptVersions:
+    return KeptVersions(registry._functions, lambda: value.now)
 
 
 class TestKept:
@@ -140,7 +140,7 @@ class TestKept:
 
 class TestStuck:
     def test_an_argument_that_never_can_be_read_takes_one_thread(self, registry: Frozen, stuck: Stuck) -> None:
-        task, versions = with_argument(registry, stuck), Versions(registry._functions, patience=0.01)
+        task, versions = with_argument(registry, stuck), KeptVersions(registry._functions, patience=0.01)
         found: list[str] = []
         first = threading.Thread(target=lambda: found.append(versions.of(task)))
         first.start()
@@ -159,7 +159,7 @@ class TestStuck:
             now[0] += 0.1
             return now[0]
 
-        task, versions = with_argument(registry, stuck), Versions(registry._functions, read_clock, patience=0.01)
+        task, versions = with_argument(registry, stuck), KeptVersions(registry._functions, read_clock, patience=0.01)
         version = versions.of(task)
         now[0] = 20.0
         stuck.may_return.clear()
@@ -172,7 +172,7 @@ class TestStuck:
         thread.join(10)
 
     def test_another_argument_is_not_held_up_by_it(self, registry: Frozen, stuck: Stuck) -> None:
-        task, versions = with_argument(registry, stuck), Versions(registry._functions)
+        task, versions = with_argument(registry, stuck), KeptVersions(registry._functions)
         thread = threading.Thread(target=partial(versions.of, task))
         thread.start()
         assert stuck.began.wait(10)
@@ -183,9 +183,9 @@ class TestStuck:
         assert versions.of(task) == registry.version("a")
 
     def test_an_error_meanwhile_ends_the_making(self, registry: Frozen, monkeypatch: pytest.MonkeyPatch) -> None:
-        task, versions = with_argument(registry, 1), Versions(registry._functions)
+        task, versions = with_argument(registry, 1), KeptVersions(registry._functions)
         with monkeypatch.context() as patch:
-            patch.setattr("est_alan_scheduler.web.versions.version_of", lambda *_: 1 / 0)
+            patch.setattr("est_alan_scheduler.cluster.codecs.kept_versions.version_of", lambda *_: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 versions.of(task)
         assert versions.of(task) == registry.version("a")
@@ -193,7 +193,7 @@ class TestStuck:
     def test_pages_and_lists_come_all_the_same_and_its_own_ones_say_why_not(
         self, registry: Frozen, stuck: Stuck, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("est_alan_scheduler.web.site.Versions", partial(Versions, patience=0.01))
+        monkeypatch.setattr("est_alan_scheduler.web.site.KeptVersions", partial(KeptVersions, patience=0.01))
         with_argument(registry, stuck)
         registry.register(Task(id="good", every={"minutes": 1}, func=take))
         browser = Browser(registry)
