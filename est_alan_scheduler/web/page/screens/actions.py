@@ -12,7 +12,7 @@ from est_alan_scheduler.web.api import overview
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import PauseModel, Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
-from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
+from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause, request_run, resume
 from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
@@ -60,9 +60,9 @@ class PauseAll(Input):
 
 
 _HANDLERS: dict[Action, Callable[[Any], object]] = {
-    "run": run_task,
-    "pause": pause_task,
-    "resume": resume_task,
+    "run": request_run,
+    "pause": pause,
+    "resume": resume,
     "remove": delete_task,
 }
 
