@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -134,7 +134,7 @@ class Guard:
         response.set_cookie(
             auth.cookie,
             auth.new_session(role),
-            path=quote(scope.get("root_path", "")) or "/",
+            path=cookie_path(scope),
             secure=scope["scheme"] == "https",
             httponly=True,
             samesite="strict",
@@ -172,6 +172,19 @@ def path_below(scope: Mapping[str, Any]) -> str:
     """Return the path of a request below the place where the site is mounted."""
     root, path = scope.get("root_path", "").rstrip("/"), str(scope["path"])
     return path[len(root) :] if path == root or path.startswith(root + "/") else path
+
+
+def cookie_path(scope: Mapping[str, Any]) -> str:
+    """Return the path of the cookies of the site: that of the site, with escapes just where this browser writes them.
+
+    A browser compares the two as texts. A semicolon would end the path, so there it is that of the directory.
+    """
+    root = scope.get("root_path", "").rstrip("/")
+    raw = (scope.get("raw_path") or b"").decode("latin-1")
+    written = "/".join(raw.split("/")[: root.count("/") + 1])
+    path = written if unquote(written) == root else quote(root)
+    before, semicolon, _ = path.partition(";")
+    return (before.rpartition("/")[0] if semicolon else path) or "/"
 
 
 def _raw_path_of_wsgi(scope: Scope) -> bytes | None:

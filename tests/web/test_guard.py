@@ -13,7 +13,7 @@ from est_alan_scheduler.web import Role, Token, create_app
 from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint, Input
 from est_alan_scheduler.web.auth import REALM
-from est_alan_scheduler.web.guard import MAX_BODY, Guard, Policy
+from est_alan_scheduler.web.guard import MAX_BODY, Guard, Policy, cookie_path
 from est_alan_scheduler.web.hosts import LOOPBACK, checked_hosts
 from est_alan_scheduler.web.site import Site
 from tests.web.clients import JSON, MANAGE, READ, SAME_ORIGIN, TOKEN, Reply, bearer, call
@@ -340,3 +340,22 @@ class TestOtherScopes:
 
     def test_nothing_else_is_answered(self) -> None:
         assert self.sent({"type": "other"}) == []
+
+
+@pytest.mark.parametrize(
+    ("root", "raw", "path"),
+    [
+        ("", b"/", "/"),
+        ("/ops", b"/ops/task", "/ops"),
+        ("/@ops", b"/@ops/", "/@ops"),
+        ("/@ops", b"/%40ops/", "/%40ops"),
+        ("/a+b/c:d", b"/a+b/c:d/x", "/a+b/c:d"),
+        ("/a b", b"/a%20b/", "/a%20b"),
+        ("/a b", None, "/a%20b"),
+        ("/a/b", b"/a%2Fb/", "/a/b"),
+        ("/a/b;c", b"/a/b;c/", "/a"),
+        ("/b;c", b"/b;c/", "/"),
+    ],
+)
+def test_the_path_of_a_cookie_is_written_as_the_browser_writes_it(root: str, raw: bytes | None, path: str) -> None:
+    assert cookie_path({"root_path": root, "raw_path": raw}) == path

@@ -43,21 +43,22 @@ class Counts:
         self._lock = threading.Lock()
         self._census: Census | None = None
         self._until = 0.0
+        self._was_paused = False  # whether all tasks were, when it was taken
 
     def census(self) -> Census:
         """Return a census: of few tasks as they stand now, of many as they stood a second or a few ago."""
         with self._lock:
-            began = monotonic()
-            if self._census is None or began >= self._until:
-                self._census = _count(self._registry)
+            began, is_paused = monotonic(), self._registry.is_paused
+            if self._census is None or began >= self._until or is_paused != self._was_paused:
+                self._census, self._was_paused = _count(self._registry, is_paused), is_paused
                 seconds = monotonic() - began
                 is_kept = self._census.total > _FEW
                 self._until = began + max(_PERIOD, seconds * SHARE) if is_kept else began
             return self._census
 
 
-def _count(registry: TaskRegistry) -> Census:
-    now, is_paused = registry._now(), registry.is_paused
+def _count(registry: TaskRegistry, is_paused: bool) -> Census:
+    now = registry._now()
     try:
         since = to_utc(now) - PATIENCE
     except OverflowError:
@@ -70,6 +71,7 @@ def _count(registry: TaskRegistry) -> Census:
         status = fields["status"]
         # A task is filed under a lower bound of its due moment: before that it is not late.
         is_waiting = type(entry) is Entry and (due := entry.due) is not None and due > since and not fields["paused"]
+        is_waiting = is_waiting and not is_paused
         if is_waiting and status is _SUCCESS:
             note_success(fields["id"])
         elif is_waiting and status is _PENDING:

@@ -5,9 +5,14 @@ from est_alan_scheduler._support.text import one_line
 
 def excerpt(text: str, most: int) -> str:
     """Return a text of at most `most` characters, with an ellipsis if it was longer."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return _visible(text) if len(text) <= most else _visible(text[: most - 1]) + "…"
 
 
 def line(text: str, most: int) -> str:
     """Return a text as one line of at most `most` characters, in which nothing reorders what stands beside it."""
-    return excerpt(one_line(" ".join(text[: most * 4].split())), most)
+    return excerpt(one_line(" ".join(text[: most * 4].split())) or text[:most], most)
+
+
+def _visible(text: str) -> str:
+    """Return a text, or what Python writes for it if nothing of it can be seen: a link needs something to click on."""
+    return text if any(one.isprintable() and not one.isspace() for one in text) or not text else repr(text)

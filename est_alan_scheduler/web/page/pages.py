@@ -1,4 +1,4 @@
-"""The pages: their table, and what answers their requests."""
+"""The pages: their table, and their ASGI application."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
 from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import Role
-from est_alan_scheduler.web.guard import path_below
+from est_alan_scheduler.web.guard import cookie_path, path_below
 from est_alan_scheduler.web.page.rounds import Rounds
 from est_alan_scheduler.web.page.screens import actions, edit, instances, live, requested, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
@@ -122,7 +122,5 @@ def _choice(scope: Scope) -> Response | None:
     location = "./" + quote(scope["path"].rpartition("/")[2], safe="") + ("?" + rest if rest else "")
     response = Response(status_code=303, headers={"Location": location})
     for name, value in choices.items():
-        response.set_cookie(
-            cookie_of(name), value, _YEAR, path=quote(scope.get("root_path", "")) or "/", samesite="strict"
-        )
+        response.set_cookie(cookie_of(name), value, _YEAR, path=cookie_path(scope), samesite="strict")
     return response

@@ -1,4 +1,4 @@
-"""Rounds: one answer for all who ask the same at about the same time."""
+"""Rounds: shared answers to requests that ask the same at about the same time."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Hashable
@@ -17,9 +17,9 @@ Make = Callable[[], Coroutine[Any, Any, Response]]
 class Rounds:
     """The answers to questions that many clients repeat.
 
-    Who asks gets the answer of the next round, which begins afterwards, so it has all that has happened before.
-    Rounds of one question follow each other after a pause. It belongs to the threads of event loops: a question of
-    another loop is another question.
+    A client gets the answer of the next round. That begins after its question, so the answer has all that has happened
+    before. Rounds of one question follow each other after a pause. There is no lock: only event loops call it, and a
+    question of another loop is another question.
     """
 
     def __init__(self, pause: float = _PAUSE) -> None:

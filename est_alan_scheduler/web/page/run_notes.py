@@ -1,4 +1,4 @@
-"""Run notes: what the history leaves out of the runs that this process has made, their slots and tracebacks."""
+"""Run notes: the slots and tracebacks of the runs of this process, which the history leaves out."""
 
 import threading
 import weakref
@@ -22,7 +22,7 @@ CUT = "\n⋯\n"
 
 
 class RunNote(NamedTuple):
-    """What is known of one run."""
+    """The note of one run."""
 
     slot: datetime | None = None
     """As in `current_run()`: the moment of its start if nothing was due."""

@@ -1,4 +1,4 @@
-"""Orders of tasks by what people look at, and paging in them by keys."""
+"""Orders of tasks, by name, next run, last run, failures or id, and paging in them by keys."""
 
 import json
 import threading

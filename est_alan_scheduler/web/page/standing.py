@@ -19,14 +19,14 @@ PATIENCE = timedelta(seconds=10)
 def standing(task: Task, now: datetime, is_paused_all: bool = False) -> str:
     """Return how a task stands at `now`, naive local time: one of `STANDINGS`.
 
-    The first that is true: running; paused; late, due for more than ten seconds; retrying, failed with a retry to come;
-    else its status. While all tasks are paused none is late, because none is meant to start.
+    The first that is true: running; paused, alone or with all others; late, due for more than ten seconds; retrying,
+    failed with a retry to come; else its status.
     """
     if task.status is TaskStatus.RUNNING:
         return "running"
-    if task.paused:
+    if is_paused_all or task.paused:
         return "paused"
-    if not is_paused_all and _is_late(task, now):
+    if _is_late(task, now):
         return "late"
     if task.status is TaskStatus.FAILED and due_retry(task) is not None:
         return "retrying"

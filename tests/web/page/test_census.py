@@ -96,6 +96,22 @@ def test_many_tasks_are_counted_once_a_second_at_most(monkeypatch: pytest.Monkey
     assert totals == [2, 2, 6, 6, 10]
 
 
+def test_a_pause_of_all_is_counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census, "_FEW", 1)
+    monkeypatch.setattr(census, "monotonic", lambda: 10.0)
+    registry = TaskRegistry()
+    for _ in range(2):
+        registry.register(Task(func=work, manual=True))
+    registry.register(Task(func=work, manual=True, status="running"))
+    counts, found = Counts(registry), list[dict[str, int]]()
+    found.append(counts_of(counts.census()))
+    registry.pause_all()
+    found.append(counts_of(counts.census()))
+    registry.resume_all()
+    found.append(counts_of(counts.census()))
+    assert found == [{"running": 1, "pending": 2}, {"running": 1, "paused": 2}, {"running": 1, "pending": 2}]
+
+
 def test_the_tags_that_most_tasks_have_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(census, "_MOST_TAGS", 2)
     registry = TaskRegistry()

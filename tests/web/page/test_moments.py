@@ -79,7 +79,7 @@ def test_a_duration_has_the_two_greatest_units(seconds: float | None, text: str)
     assert lasting(seconds, str) == text
 
 
-def test_a_duration_in_korean() -> None:
+def test_a_duration_is_in_korean_for_koreans() -> None:
     assert lasting(90, TRANSLATIONS["ko"].gettext) == "1분 30초"
 
 

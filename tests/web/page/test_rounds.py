@@ -131,3 +131,13 @@ def test_open_pages_share_an_answer_if_all_that_it_depends_on_is_equal(
 
     assert {response.status_code for response in asyncio.run(ask({}, headers))} == {200}
     assert len(made) == (1 if is_shared else 2)
+
+
+def test_a_stranger_gets_no_answer_that_a_reader_has_asked_for() -> None:
+    app = create_app(TaskRegistry(), auth=TOKEN)
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+            return await asyncio.gather(*(client.get("/", headers=LIVE | one) for one in (bearer(READ), {})))
+
+    assert [response.status_code for response in asyncio.run(ask())] == [200, 401]

@@ -137,3 +137,11 @@ def test_a_registry_does_not_keep_notes_that_nobody_wants() -> None:
     registry.register(Task(id="job", func=nothing, every={"hours": 1}))
     registry.tick()
     assert (before, len(callbacks["started"])) == (1, 0)
+
+
+def test_an_end_without_a_slot_leaves_the_slot_of_the_start() -> None:
+    notes = RunNotes(TaskRegistry())
+    start = NOON + timedelta(seconds=3)
+    notes.take(Event("started", "job", slot=NOON, attempt=1, started_at=start))
+    notes.take(Event("failed", "job", attempt=1, started_at=start, error=ValueError("never raised")))
+    assert notes.of("job", start, 1) == RunNote(NOON)

@@ -61,10 +61,12 @@ def test_a_late_task_is_late_whatever_its_last_outcome_is() -> None:
     assert [standing(due(status=status), later) for status in ("pending", "success", "failed")] == ["late"] * 3
 
 
-def test_no_task_is_late_while_all_are_paused() -> None:
-    task = due(status="failed", retry=2, attempt=1, retry_at=DUE)
-    assert standing(task, DUE + 60 * SECOND, is_paused_all=True) == "retrying"
-    assert standing(due(), DUE + 60 * SECOND, is_paused_all=True) == "success"
+@pytest.mark.parametrize("seconds", [-1, 60])
+@pytest.mark.parametrize("status", ["pending", "success", "failed", "running"])
+def test_while_all_are_paused_each_task_that_does_not_run_is_paused(status: str, seconds: int) -> None:
+    task = due(status=status, retry=2, attempt=1, retry_at=DUE)
+    expected = "running" if status == "running" else "paused"
+    assert standing(task, DUE + seconds * SECOND, is_paused_all=True) == expected
 
 
 def test_a_run_without_a_moment_of_its_own_is_not_late() -> None:

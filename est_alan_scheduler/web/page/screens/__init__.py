@@ -1,1 +1,1 @@
-"""The screens: what each page shows, and what its buttons do."""
+"""The screens: the contents of each page, and the actions of its buttons."""

@@ -12,6 +12,7 @@ from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
 from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
+from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -23,29 +24,30 @@ class ChosenTask(Input):
     """A task, and the version of it that the caller has seen; None for any."""
 
     id: str = Field(min_length=1)
+    """Or its alias, as pages have it."""
     version: str | None = None
 
 
 class Act(Input):
-    """What to do with which tasks."""
+    """An action, and the tasks that it is for."""
 
     action: Action
     tasks: list[ChosenTask] = Field(min_length=1, max_length=1_000)
 
 
 class ActResult(BaseModel):
-    """What came of it for one task."""
+    """The result of an action for one task."""
 
     id: Text
     ok: bool
     detail: Text | None
-    """Why nothing was done."""
+    """The reason why nothing was done; None if it was."""
     after: int
     """The number of the latest run before: a requested run has a greater one."""
 
 
 class ActResults(BaseModel):
-    """What came of it, in the order of the tasks."""
+    """The results of an action, in the order of its tasks."""
 
     results: list[ActResult]
 
@@ -60,18 +62,21 @@ _HANDLERS: dict[Action, Callable[[Any], object]] = {
 
 def act(call: PageCall) -> ActResults:
     """Do the same with each task. What fails for one does not hinder the others."""
-    call.refresh(*(one.id for one in call.body.tasks))  # others may have run them; in an outage, each task tells of it
+    call.refresh(
+        *(id_of_alias(one.id) for one in call.body.tasks)
+    )  # others may have run them; in an outage, each task tells of it
     return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
 
 
 def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
-    after = _latest(call, chosen.id)
+    task_id = id_of_alias(chosen.id)
+    after = _latest(call, task_id)
     version = "*" if chosen.version is None else chosen.version
-    one = replace(call, path={"id": chosen.id}, if_match=[version], body=RunRequest.model_validate({}))
+    one = replace(call, path={"id": task_id}, if_match=[version], body=RunRequest.model_validate({}))
     detail = None
     try:
         _HANDLERS[action](one)
-        after = _latest(call, chosen.id, after)
+        after = _latest(call, task_id, after)
     except Exception as error:
         problem = problem_of(error)
         if problem is None:

@@ -1,4 +1,4 @@
-"""The editor of a task: its form, the preview of what is written in it, and what saves it."""
+"""The editor of a task: its form, the preview of its changes, and their saving."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -29,7 +29,7 @@ _MOST = 300  # characters of a value beside another one
 
 
 class EditQuery(Input):
-    """Which task."""
+    """The query of the editor."""
 
     id: str = Field(min_length=1)
 

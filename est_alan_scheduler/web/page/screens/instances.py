@@ -1,4 +1,4 @@
-"""The page of the instances that share the tasks: who is alive, what each runs, and how the store is."""
+"""The page of the instances that share the tasks: their leases, their runs in flight, and the health of the store."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Run:
 
 @dataclass
 class Instance:
-    """An instance, and what it runs."""
+    """An instance, and its runs in flight."""
 
     owner: str | None
     """None without a backend: this process."""

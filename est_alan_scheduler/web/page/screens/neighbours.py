@@ -1,4 +1,4 @@
-"""The neighbourhood of a task: what it waits for, and what waits for it, as a graph."""
+"""The neighbourhood of a task: its dependencies and its dependents, as a graph."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -74,7 +74,10 @@ class Neighbourhood:
 
     def _is_fine(self, task_id: str) -> bool:
         """Return whether a task may be left out before others."""
-        return self._standing(task_id) in ("success", "pending")
+        task, word = self._registry.get(task_id), self._standing(task_id)
+        if task is not None and not task.paused and word == "paused":  # with all others
+            word = task.status.value
+        return word in ("success", "pending")
 
     def _standing(self, task_id: str) -> str:
         task = self._registry.get(task_id)

@@ -1,7 +1,6 @@
-"""The page of one task: how it stands, why it does not run now, what it has done, what comes."""
+"""The page of one task: its standing, the reason why it does not run now, its runs and its next slots."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -35,12 +34,11 @@ from est_alan_scheduler.web.site import Site
 
 _SLOTS = _RUNS = 20  # on one page
 _LONGEST = 1_000  # characters of a value
-_SUBSECOND = re.compile(r"(?<= \d\d:\d\d:\d\d)\.\d{6}")  # of moments in sentences
 _SHORT = 200  # characters of a name, of an id, and of a value in the table of runs
 
 
 class TaskQuery(Input):
-    """Which task, and which page of its runs."""
+    """The query of a task: its id, and a page of its runs."""
 
     id: str = Field(min_length=1)
     outcome: TaskStatus | None = None
@@ -86,7 +84,7 @@ def page(call: PageCall) -> Response:
     task, is_read = _read(call)
     site, registry, now = call.site, call.registry, call.registry._now()
     shown, runs = task_of(site, task), _runs(call, task) if is_read else None
-    why = _SUBSECOND.sub("", registry.why_not(task))
+    why = registry.why_not(task)
     return call.view.html(
         "task.html",
         task=shown,

@@ -29,7 +29,7 @@ _empty_as_none = BeforeValidator(lambda value: value or None)  # a form sends it
 
 
 class PageQuery(Input):
-    """Which tasks, and which page of them."""
+    """The query of the tasks: filters, order and page."""
 
     q: Annotated[str | None, _empty_as_none] = None
     status: Annotated[Standing | None, _empty_as_none] = None

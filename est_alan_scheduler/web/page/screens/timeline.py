@@ -1,4 +1,4 @@
-"""The page of the timeline: the runs that have been and those that come, of all tasks on one axis."""
+"""The page of the timeline: past runs and slots to come, of all tasks on one axis."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,7 +48,7 @@ _MOST_BARS, _MOST_SLOTS = 1_120, 1_920
 
 
 class TimelineQuery(Input):
-    """Which time, which tasks, and which forecast."""
+    """The query of the timeline: time, tasks and forecast."""
 
     span: Span = "hour"
     at: GivenMoment | None = None
@@ -78,7 +78,7 @@ def page(call: PageCall) -> Response:
 
 
 class _Timeline:
-    """What the template shows."""
+    """The values that the template shows."""
 
     def __init__(self, call: PageCall) -> None:
         query, registry = call.query, call.registry
@@ -103,6 +103,8 @@ class _Timeline:
         self.forecast = Forecast()
         if query.forecast == "dependencies" and axis.end > self.now:
             self.forecast = forecast_of(registry, axis.end)
+        self.marks: set[str] = set()
+        """What changes of the clock do to the slots that are shown."""
         self.rows = self._rows()
 
     @property
@@ -152,10 +154,12 @@ class _Timeline:
         plan = self._plan(task, most_slots)
         schedule = in_words(describe(task), self._call.view.language) if plan.spans else ""
         band = titles.band(task, schedule, plan)
+        slots = [*plan.slots, *plan.marks]
+        self.marks.update(slot.mark for slot in slots if slot.mark is not None)
         lane = Lane(
             task_link(task.id),
             bars,
-            [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in plan.slots],
+            [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in slots],
             [Band(start, end, band) for start, end in plan.spans],
             titles.note(schedule, plan) if plan.spans else "",
         )

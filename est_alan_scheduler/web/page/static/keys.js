@@ -14,7 +14,7 @@ const KEYS = {
   k: () => step(-1),
   x: choose,
   r: () => doWith("run"),
-  p: () => doWith(taskAt()?.dataset.status === "paused" || isPaused(taskAt()) ? "resume" : "pause"),
+  p: () => doWith(isPaused(taskAt()) ? "resume" : "pause"),
   "?": () => help?.showModal(),
 };
 

@@ -119,10 +119,10 @@ function connect() {
     isLost = isRefused = false;
     show();
     if (wasLost) comeBack();
+    else noteChange(); // something may have happened after this page was made, and before the stream was there
   };
   source.onerror = lose;
   source.addEventListener("changed", noteChange);
-  source.addEventListener("reset", noteChange);
 }
 
 // The connection is lost. The browser tries again by itself, unless the server has refused: then it is up to us.

@@ -1,4 +1,4 @@
-"""The texts of the timeline: what the marks say when they are pointed at."""
+"""The texts of the timeline: titles of its marks, labels and summaries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.moments import lasting, weekday
 from est_alan_scheduler.web.page.timeline.bars import worst
 from est_alan_scheduler.web.page.timeline.past import PastRun
-from est_alan_scheduler.web.page.timeline.plan import Plan
+from est_alan_scheduler.web.page.timeline.plan import MOST_WALKED, Plan
 from est_alan_scheduler.web.page.words.statuses import status_name
 
 _LONGEST_NAME, _LONGEST_ERROR = 30, 80
@@ -92,7 +92,7 @@ class Titles:
     def slots(self, plan: Plan) -> str:
         """Return how many slots a plan has, in words."""
         if plan.number is None:
-            return self.texts.gettext("too many slots to count")
+            return self.texts.gettext("more than %(num)s slots") % {"num": MOST_WALKED}
         return self.texts.ngettext("%(num)s slot", "%(num)s slots", plan.number) % {"num": f"{plan.number:,}"}
 
     def note(self, schedule: str, plan: Plan) -> str:

@@ -47,7 +47,7 @@ TEXTS = {
     ),
     "the clock skips the time of another slot: both come as one": "건너뛴 시각의 예정이 이 시각에 함께 실행됩니다",
     "the clock shows its time twice on this date: it counts once": "이 날에 두 번 오는 시각이며 한 번만 실행됩니다",
-    "too many slots to count": "셀 수 없이 많은 예정",
+    "more than %(num)s slots": "예정 %(num)s회 이상",
     "%(num)s slot": "예정 %(num)s회",
     "next at %s": "다음 %s",
     "The clock goes forward by %(shift)s, to %(wall)s.": "시계가 %(shift)s 앞당겨져 %(wall)s이 됩니다.",

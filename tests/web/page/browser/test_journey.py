@@ -1,7 +1,6 @@
 """The journey of an operator: from a failed task to its success, in every language, colour and width."""
 
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from playwright.sync_api import expect
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import WebServer
+from tests.ways import wait_until
 from tests.web.page.browser.looks import PAIRS, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import greet
@@ -46,14 +46,6 @@ def registries(disk: Disk, store: str | None) -> tuple[TaskRegistry, TaskRegistr
     return worker, worker if store is None else TaskRegistry(backend=store, observe=True)
 
 
-def comes_true(condition: Callable[[], bool]) -> bool:
-    """Wait until a condition is true, for ten seconds at most."""
-    end = time.monotonic() + 10
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return condition()
-
-
 @pytest.mark.parametrize(
     ("look", "store"), [*((look, None) for look in PAIRS), (PAIRS[0], "sqlite:///{}/tasks.db")], ids=str
 )
@@ -71,14 +63,14 @@ def test_a_failed_task_is_found_understood_rescheduled_and_run(
     one = visit(site(shown).url, look)
     find_the_failed_task(one)
     reschedule(one)
-    assert comes_true(lambda: worker["export"].every == {"minutes": 30})
+    wait_until(lambda: worker["export"].every == {"minutes": 30})
     run(one, disk)
     assert worker["export"].result == "1,204 rows"
     pause_all(one)
-    assert comes_true(lambda: worker.is_paused)
+    wait_until(lambda: worker.is_paused)
     one.button("Resume all").first.click()
     expect(one.page.locator("#banner .banner")).to_have_count(0)
-    assert comes_true(lambda: not worker.is_paused)
+    wait_until(lambda: not worker.is_paused)
 
 
 def find_the_failed_task(one: Watched) -> None:

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.sync_api import expect
@@ -37,6 +38,21 @@ def test_what_happens_appears_without_a_reload(
     registry.remove("new")
     expect(one.row("new")).to_have_count(0)
     assert one.page.evaluate("window.isSamePage")
+
+
+def test_what_happens_before_the_stream_is_there_appears_soon_as_well(
+    site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = TaskRegistry()
+    one = visit(site(registry).url)
+
+    def delay(route: Any) -> None:
+        registry.register(Task(id="new", manual=True, func=greet))
+        route.continue_()
+
+    one.page.route("**/live", delay, times=1)
+    one.go()
+    expect(one.row("new")).to_be_visible(timeout=10_000)  # without any news, a page is renewed after 15 seconds
 
 
 def test_a_page_says_that_it_has_lost_the_server_and_catches_up(

@@ -110,7 +110,7 @@ def test_labels_of_changes_do_not_cover_now() -> None:
     ("minutes", "text"),
     [(60, "+1 h"), (-60, "\N{MINUS SIGN}1 h"), (30, "+30 min"), (-1440, "\N{MINUS SIGN}24 h"), (0.5, "+30 s")],
 )
-def test_shifts(minutes: float, text: str) -> None:
+def test_a_shift_has_its_sign_and_its_unit(minutes: float, text: str) -> None:
     assert shift_text(timedelta(minutes=minutes)) == text
 
 

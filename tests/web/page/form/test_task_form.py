@@ -125,11 +125,11 @@ def test_each_text_is_read_as_the_value_that_it_shows(task: Task) -> None:
         ({"at": "14:30", "manual": True}, "kind", {"": ""}),
     ],
 )  # fmt: skip
-def test_the_texts_of_values(fields: dict[str, Any], name: str, shown: dict[str, str]) -> None:
+def test_a_value_is_shown_as_these_texts(fields: dict[str, Any], name: str, shown: dict[str, str]) -> None:
     assert form_of(task_of(**fields))[name] == shown
 
 
-def test_the_texts_of_a_retry() -> None:
+def test_a_retry_is_shown_part_by_part() -> None:
     shown = {"max_retries": "3", "delay": "1.0", "backoff": "2.0", "max_delay": "60.0", "jitter": "0.1"}
     form = form_of(task_of(manual=True, retry=3))
     assert form["retry"] == {"": "true", **shown, "on": "builtins:Exception"}

@@ -13,7 +13,7 @@ from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
 from tests import jobs
 from tests.backends.stores import SHARED, Store
-from tests.web.page.pages import HTML, Browser, Page, text_of
+from tests.web.page.pages import HTML, Browser, Page, lose_store, text_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOSTILE = "<b>&'\"\u202e" + "x" * 10_000
@@ -271,7 +271,7 @@ class TestSave:
         assert registry["a"].model_dump() == {**before, "at": "10:00", "tags": ("y",)}
         assert saved == {"version": registry.version("a")}
 
-    def test_another_kind(self) -> None:
+    def test_another_kind_replaces_the_schedule(self) -> None:
         registry = registry_of(**KINDS["at"])
         browser = Browser(registry)
         save(browser, {"kind": {"": "every"}, "every": {"minutes": "5"}}, browser_version(browser))
@@ -350,18 +350,11 @@ class TestSave:
         assert observer.shutdown()
 
     def test_a_store_out_of_reach_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        backend = MemoryBackend()
-        registry = TaskRegistry(backend=backend)
+        registry = TaskRegistry(backend=MemoryBackend())
         registry.register(Task(id="a", func=jobs.process_id, every={"hours": 1}))
         browser = Browser(registry)
         version = browser_version(browser)
-
-        def fail(*_: Any) -> Any:
-            from est_alan_scheduler.backends import BackendUnavailableError
-
-            raise BackendUnavailableError("gone")
-
-        monkeypatch.setattr(registry, "refresh", fail)
+        lose_store(registry, monkeypatch)
         problem = refused(browser, "save", 503, version=version, changes={"timeout": {"": "3"}})
         assert problem["detail"] == "the store is out of reach"
         assert browser.request("GET", "edit?id=a", headers=HTML).status_code == 503

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler import Task, TaskRegistry, TaskStatus
 from est_alan_scheduler.web.page.drawing.graph import Edge, Node
 from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
 
@@ -88,6 +88,14 @@ def test_what_is_too_much_is_counted() -> None:
 def test_no_task_passes_for_what_is_counted() -> None:
     registry = registry_of(hub=[], **{f"leaf{number}": ["hub"] for number in range(60)}, **{"more behind 0": []})
     assert around(registry, "hub")[0][-1].id == "more behind 0+"
+
+
+def test_under_the_pause_of_all_the_failed_ones_are_still_shown_first() -> None:
+    registry = registry_of(hub=[], **{f"leaf{number:02}": ["hub"] for number in range(60)})
+    registry["leaf59"].status = TaskStatus.FAILED
+    assert "leaf59" in shown(registry, "hub")[0]
+    registry.pause_all()
+    assert "leaf59" in shown(registry, "hub")[0]
 
 
 def test_at_most_forty_nodes_are_shown() -> None:

@@ -11,8 +11,9 @@ import pytest
 from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.cluster.completer import unstarted_error
 from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.page.aliases import alias
 from est_alan_scheduler.web.page.screens.requested import attempts_of
-from tests.web.page.browser.test_journey import comes_true
+from tests.ways import wait_until
 from tests.web.page.pages import Browser
 
 DONE = ("success", 1, None)
@@ -86,7 +87,7 @@ def until(condition: Callable[[], bool], worker: TaskRegistry) -> None:
         worker.tick()
         return condition()
 
-    assert comes_true(is_true)
+    wait_until(is_true)
 
 
 def test_a_run_has_its_own_outcome_and_not_that_of_the_run_before(
@@ -211,6 +212,17 @@ def test_a_run_by_the_schedule_while_another_is_in_flight_is_the_requested_one(j
     job.gate.set()
     until(lambda: len(worker["a"].history) >= 3, worker)
     assert caller.sees(after) == DONE
+
+
+def test_the_run_of_any_id_is_found_by_its_alias() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="a\0b", manual=True, func=Job()))
+    body = {"id": alias("a\0b")}
+    browser = Browser(registry)
+    (result,) = browser.post("act", {"action": "run", "tasks": [body]})["results"]
+    registry.tick()
+    (run,) = browser.post("requested", {"runs": [body | {"after": result["after"]}]})["runs"]
+    assert (result["id"], run["state"]) == (body["id"], "success")
 
 
 def run_row(attempt: int, owner: str | None = None, is_released: bool = False) -> dict[str, Any]:

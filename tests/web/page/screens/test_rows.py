@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from est_alan_scheduler import Task, TaskRegistry
+from est_alan_scheduler import MemoryBackend, Task, TaskRegistry
 from est_alan_scheduler.web.page.screens import rows as rows_module
 from est_alan_scheduler.web.page.screens.rows import Kept, Rows
 from est_alan_scheduler.web.page.view import View
 from est_alan_scheduler.web.site import Site
 from tests.frozen import START, Frozen, boom, work
-from tests.web.page.pages import Browser, text_of
+from tests.web.page.pages import Browser, Page, text_of
 
 SECOND = timedelta(seconds=1)
 
@@ -56,7 +56,7 @@ def test_a_row_says_how_a_task_is() -> None:
     }
 
 
-def test_a_row_in_korean() -> None:
+def test_a_row_is_in_korean_for_koreans() -> None:
     registry = Frozen()
     registry.register(Task(id="fetch", func=work, every={"minutes": 5}, paused=True, tags=tuple("abcdefgh")))
     assert cells(registry, "fetch", language="ko") == {
@@ -258,6 +258,20 @@ def test_the_store_is_asked_only_about_tasks_that_have_run_since(
     for _ in range(3):
         assert rows.html(tasks, view, may_ask=True).count('aria-label="2 runs"') == 1
     assert asked == [["a", "b", "c"], ["b"]]
+
+
+def test_a_row_shows_the_last_run_when_the_store_has_it_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = TaskRegistry(backend=MemoryBackend())
+    task = registry.register(Task(id="a", func=work, every={"hours": 1}))
+    registry.tick()
+    (last,) = task.history
+    former = {**last, "run_at": last["run_at"] - SECOND, "finished_at": last["finished_at"] - SECOND}
+    answers = [{"a": [former]}, {"a": [last]}]
+    monkeypatch.setattr(registry, "_past", lambda *_: answers.pop(0))
+    rows, view = Rows(), view_of(registry)
+    durations = [Page(f"<table>{rows.html([task], view, may_ask=True)}</table>").texts(".//td")[5] for _ in range(2)]
+    assert durations[0] == "–"
+    assert durations[1].endswith("ms")
 
 
 def test_without_the_store_rows_show_the_runs_that_are_known(tmp_path: Path) -> None:

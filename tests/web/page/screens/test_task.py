@@ -113,7 +113,7 @@ def test_why_is_told_with_the_next_run_in_the_zones_of_the_task_and_utc() -> Non
     registry.register(Task(id="job", func=nothing, at="23:00", timezone="Asia/Seoul"))
     page = page_of(registry)
     assert page.texts(".//*[@id='why']/h2") == ["Why it is not running now"]
-    assert page.texts(".//*[@id='why']/p") == ["Due in 7200 s at 2026-11-29 23:00:00+09:00"]
+    assert page.texts(".//*[@id='why']/p") == ["Due in 2 hours, at 2026-11-29 23:00:00 +09:00"]
     assert facts(page, "why") == {
         "Next run": "2026-11-29 23:00:00 +09:00 Asia/Seoul",
         "Asia/Seoul": "2026-11-29 23:00:00 +09:00",
@@ -142,7 +142,7 @@ def test_a_task_that_has_never_run_says_so() -> None:
     assert page.texts(".//*[@id='runs']/p") == ["There are no runs yet."]
 
 
-def test_the_outcome_of_a_success() -> None:
+def test_a_success_shows_its_result_and_its_moments() -> None:
     registry = TaskRegistry()
     registry.register(Task(id="job", func=seven, every={"minutes": 5}, misfires=3, misfired_at="2026-11-28 10:00"))
     with freeze_time(NOON):
@@ -431,7 +431,7 @@ def test_hostile_values_are_text_and_short() -> None:
         assert scripts == ["static/page.js"]
 
 
-def test_korean_page() -> None:
+def test_the_page_is_in_korean_for_koreans() -> None:
     registry = TaskRegistry()
     registry.register(Task(id="job", func=boom, every={"hours": 1}))
     registry.tick()

@@ -287,3 +287,16 @@ def test_tasks_of_the_store_that_cannot_be_shown_are_told(monkeypatch: pytest.Mo
     assert page.texts(".//details/summary") == ["30 tasks of the store cannot be shown here"]
     assert page.texts(".//details/ul/li")[:2] == ["odd-0: reason <0>", "odd-1: reason <1>"]
     assert len(page.all(".//details/ul/li")) == 20
+
+
+def test_under_the_pause_of_all_counts_filter_and_rows_say_paused() -> None:
+    registry = registry_of("a", "b")
+    registry.register(Task(id="busy", func=work, every={"hours": 1}, status="running"))
+    browser = Browser(registry)
+    assert link(browser.get(), "pending 2") == "./?status=pending"
+    registry.pause_all()
+    page = browser.get("?status=paused")
+    assert ids(page) == ["a", "b"]
+    assert link(page, "running 1") == "./?status=running"
+    assert page.texts(".//tbody/tr/td[@class='state']") == ["paused", "paused"]
+    assert ids(browser.get("?status=pending")) == []

@@ -89,17 +89,17 @@ class TestLanes:
         registry.register(Task(id="id-1", func=jobs.process_id, manual=True))
         assert labels(Browser(registry).get("timeline")) == ["process_id id-1"]
 
-    def test_only_trouble(self, registry: TaskRegistry) -> None:
+    def test_only_the_tasks_with_trouble_can_be_shown(self, registry: TaskRegistry) -> None:
         assert labels(Browser(registry).get("timeline", show="trouble")) == ["overdue", "broken"]
 
-    def test_search_and_tag(self, registry: TaskRegistry) -> None:
+    def test_a_search_and_a_tag_narrow_the_lanes(self, registry: TaskRegistry) -> None:
         browser = Browser(registry)
         assert labels(browser.get("timeline", q="OVER", tag="")) == ["overdue"]
         assert labels(browser.get("timeline", tag="blue", q="")) == ["fine"]
         page = browser.get("timeline", q="nothing")
         assert page.texts(".//p[@class='empty']") == ["No task matches. All tasks"]
 
-    def test_one_in_flight(self, registry: TaskRegistry) -> None:
+    def test_a_run_in_flight_is_a_bar_up_to_now(self, registry: TaskRegistry) -> None:
         if registry.is_observer:
             return  # it runs nothing
         seen: list[Page] = []
@@ -141,7 +141,7 @@ class TestTime:
 
     @pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1582-10-10T00:00:00+09:00"])
     @pytest.mark.parametrize("span", ["hour", "week"])
-    def test_any_moment(self, at: str, span: str) -> None:
+    def test_any_moment_has_a_page_with_links_to_its_neighbours(self, at: str, span: str) -> None:
         registry = TaskRegistry()
         registry.register(
             Task(id="a", name="a", func=jobs.process_id, every={"seconds": 1}, timezone="America/New_York")
@@ -150,7 +150,7 @@ class TestTime:
         for rel in ("prev", "next"):
             follow(Browser(registry), page, f".//a[@rel='{rel}']")
 
-    def test_another_zone(self, registry: TaskRegistry) -> None:
+    def test_another_zone_has_its_wall_times(self, registry: TaskRegistry) -> None:
         page = Browser(registry).get("timeline", zone="Asia/Seoul")
         assert "21:10" in page.texts(".//text")
         assert page.one(".//span[@data-browser-zone]").get("data-browser-zone") == "Asia/Seoul"
@@ -172,7 +172,24 @@ class TestTime:
         lanes = [[use.get("href") for use in lane.iter("use")] for lane in page.all(".//li[@class='lane-row']")]
         assert lanes == [["#mark-moved"], ["#mark-merged"]]
 
-    def test_korean(self, registry: TaskRegistry) -> None:
+    @pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC"])
+    def test_a_clock_change_in_a_year_marks_single_slots_and_those_of_bands(self, zone: str) -> None:
+        registry = TaskRegistry()
+        for task_id, at in (
+            ("daily", "02:30"),
+            ("dense", [f"{hour:02}:{minute}" for hour in range(24) for minute in (10, 40)]),
+        ):
+            registry.register(Task(id=task_id, name=task_id, func=jobs.process_id, at=at, timezone="Europe/Berlin"))
+        page = Browser(registry).get("timeline", span="week", at="2027-03-28T00:00:00Z", zone=zone)
+        lanes = {
+            lane.get("data-id"): [use.get("href") for use in lane.iter("use")]
+            for lane in page.all(".//li[@class='lane-row']")
+        }
+        assert lanes == {"daily": ["#mark-moved"], "dense": ["#mark-moved"]}
+        assert page.texts(".//text[@class='count']") == ["at 00:10, 00:40, 01:10, 01:40…, 505 slots"]
+        assert page.texts(".//ul[@id='legend']/li")[5:] == ["moved by the clock"]
+
+    def test_texts_are_in_korean_for_koreans(self, registry: TaskRegistry) -> None:
         page = Browser(registry).get("timeline", "ko", span="week")
         assert page.texts(".//details/summary") == ["문제: 실패 1건, 지연 1건"]
         assert "화 03-03" in page.texts(".//text")
@@ -220,15 +237,6 @@ class TestForecast:
             page = Browser(chain).get("timeline", forecast="dependencies")
         assert page.texts(".//p[@class='notice']")[0].startswith(words)
         assert len([title for title in titles(page, "slot") if title.startswith("source")]) == 4
-
-    def test_a_simulation_is_kept_for_some_times_as_long_as_it_took(
-        self, chain: TaskRegistry, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        moments = iter([0.0, 0.5, 5.0, 6.0, 6.5])
-        monkeypatch.setattr(forecast, "monotonic", lambda: next(moments))
-        first, second, third = (forecast.forecast_of(chain, NOON + 60 * MINUTE) for _ in range(3))
-        assert first is second
-        assert third is not second
 
 
 class TestBounds:
@@ -281,12 +289,12 @@ class TestBounds:
         for lane in page.all(".//li[@class='lane-row']"):
             assert len(list(lane.iter("rect"))) <= 100
 
-    def test_an_empty_registry(self) -> None:
+    def test_an_empty_registry_has_neither_lanes_nor_trouble(self) -> None:
         page = Browser(TaskRegistry()).get("timeline")
         assert page.texts(".//p[@class='empty']") == ["There are no tasks yet."]
         assert page.texts(".//details/summary") == ["No trouble: nothing has failed, nothing is late"]
 
-    def test_a_page_behind_the_last_one(self) -> None:
+    def test_a_page_behind_the_last_one_leads_to_the_first(self) -> None:
         page = Browser(TaskRegistry()).get("timeline", page=1_000_000)
         assert page.texts(".//p[@class='empty']") == ["There are no more tasks. First page"]
 

@@ -1,33 +1,17 @@
 """The tasks that the timeline shows, and their order."""
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import freezegun
 import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
-from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web.page.timeline import lanes
 from est_alan_scheduler.web.page.timeline.lanes import Chosen, chosen
-from est_alan_scheduler.web.page.timeline.past import runs_of
 from tests import jobs
 
 NOON = datetime(2026, 3, 2, 12)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-
-
-@pytest.fixture
-def clock(set_zone: Callable[[str], None]) -> Any:
-    set_zone("UTC")
-    with freezegun.freeze_time(NOON) as clock:
-        yield clock
-
-
-@pytest.fixture(params=["memory", "backend"])
-def registry(request: pytest.FixtureRequest, clock: Any) -> TaskRegistry:
-    return TaskRegistry(backend=MemoryBackend() if request.param == "backend" else None)
 
 
 def put(registry: TaskRegistry, task_id: str, func: Any = jobs.process_id, **fields: Any) -> Task:
@@ -44,7 +28,7 @@ def ids(found: Chosen) -> list[str]:
 
 
 @pytest.fixture
-def mixed(registry: TaskRegistry, clock: Any) -> TaskRegistry:
+def mixed(registry: TaskRegistry, noon: Any) -> TaskRegistry:
     """Return tasks of every kind, ten minutes after a tick."""
     put(registry, "daily", at="18:00")
     put(registry, "manual", manual=True)
@@ -53,7 +37,7 @@ def mixed(registry: TaskRegistry, clock: Any) -> TaskRegistry:
     registry.tick()
     put(registry, "busy", manual=True).status = "running"
     put(registry, "overdue", run_at=NOON + MINUTE, tags=["red"])
-    clock.tick(600)
+    noon.tick(600)
     return registry
 
 
@@ -65,7 +49,7 @@ def test_trouble_comes_first_then_what_runs_then_what_comes_next(
     assert ids(look(mixed)) == ["overdue", "broken", "busy", "hourly", "daily", "manual"]
 
 
-def test_the_trouble_in_words(mixed: TaskRegistry) -> None:
+def test_a_trouble_has_its_moment_its_number_and_its_error(mixed: TaskRegistry) -> None:
     found = [(one.task.id, one.kind, one.at, one.number, one.error) for one in look(mixed).troubles]
     assert found == [
         ("overdue", "late", NOON + MINUTE, 1, None),
@@ -74,27 +58,27 @@ def test_the_trouble_in_words(mixed: TaskRegistry) -> None:
 
 
 def test_a_failure_counts_after_a_success_too_but_not_before_the_time_that_is_shown(
-    registry: TaskRegistry, clock: Any
+    registry: TaskRegistry, noon: Any
 ) -> None:
     divisors = [0, 0, 1]
     func = registry.expose(lambda: 1 / divisors.pop(0), "tests.divide")
     task = put(registry, "flaky", func=func, every={"minutes": 5})
     while divisors:
         registry.tick()
-        clock.tick(300)
+        noon.tick(300)
     assert task.status == "success"
     (trouble,) = look(registry).troubles
     assert (trouble.at, trouble.number) == (NOON + 5 * MINUTE, 2)
-    clock.tick(3600)
+    noon.tick(3600)
     assert [one.kind for one in look(registry).troubles] == ["late"]
 
 
-def test_the_latest_failure_comes_first(registry: TaskRegistry, clock: Any) -> None:
+def test_the_latest_failure_comes_first(registry: TaskRegistry, noon: Any) -> None:
     for minutes in range(3):
         put(registry, f"after-{minutes}", func=jobs.boom, run_at=NOON + minutes * MINUTE)
     for _ in range(3):
         registry.tick()
-        clock.tick(60)
+        noon.tick(60)
     assert [one.task.id for one in look(registry).troubles] == ["after-2", "after-1", "after-0"]
 
 
@@ -104,12 +88,12 @@ def test_a_failure_after_the_time_that_is_shown_does_not_count(registry: TaskReg
     assert chosen(registry, NOON - 2 * HOUR, NOON - HOUR).troubles == []
 
 
-def test_only_trouble(mixed: TaskRegistry) -> None:
+def test_only_the_tasks_with_trouble_can_be_asked_for(mixed: TaskRegistry) -> None:
     found = look(mixed, only_trouble=True)
     assert (ids(found), found.after) == (["overdue", "broken"], 0)
 
 
-def test_a_text_and_a_tag_choose(mixed: TaskRegistry) -> None:
+def test_a_text_and_a_tag_narrow_the_tasks(mixed: TaskRegistry) -> None:
     assert ids(look(mixed, text="ily")) == ["daily"]
     found = look(mixed, tag="red")
     assert (ids(found), [one.task.id for one in found.troubles]) == (["overdue", "broken"], ["overdue", "broken"])
@@ -127,7 +111,7 @@ def test_while_all_tasks_are_paused_none_is_late(mixed: TaskRegistry) -> None:
 
 
 @pytest.mark.parametrize("most", [5_000, 10])
-def test_pages(registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+def test_each_task_is_on_one_page(registry: TaskRegistry, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setattr(lanes, "_MOST_ASKED", most)
     for number in range(95):
         put(registry, f"task-{number:02}", run_at=NOON + (number + 1) * MINUTE)
@@ -146,43 +130,3 @@ def test_one_busy_task_does_not_hide_the_others(registry: TaskRegistry) -> None:
     put(registry, "yearly", cron="0 0 1 1 *")
     put(registry, "manual", manual=True)
     assert ids(look(registry)) == ["busy", "yearly", "manual"]
-
-
-class TestRuns:
-    def test_those_of_a_time(self, registry: TaskRegistry, clock: Any) -> None:
-        task = put(registry, "a", every={"minutes": 10})
-        put(registry, "b", every={"minutes": 10})
-        for _ in range(6):
-            registry.tick()
-            clock.tick(600)
-        runs = runs_of(registry, [task], NOON + 10 * MINUTE, NOON + 30 * MINUTE)
-        starts = [NOON + 10 * MINUTE, NOON + 20 * MINUTE]
-        assert {key: [(run.start, run.status) for run in value] for key, value in runs.items()} == {
-            "a": [(at, "success") for at in starts]
-        }
-
-    def test_those_of_a_busy_registry_are_read_lane_by_lane(
-        self, registry: TaskRegistry, clock: Any, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("est_alan_scheduler.web.page.timeline.past._MOST_READ", 10)
-        monkeypatch.setattr("est_alan_scheduler.web.page.timeline.past._MOST_OF_TASK", 3)
-        calm = put(registry, "calm", every={"hours": 1})
-        busy = put(registry, "busy", every={"seconds": 1})
-        for _ in range(20):
-            registry.tick()
-            clock.tick(1)
-        runs = runs_of(registry, [calm, busy], NOON, NOON + HOUR)
-        assert {key: [run.start.second for run in value] for key, value in runs.items()} == {
-            "calm": [0],
-            "busy": [17, 18, 19],
-        }
-
-    def test_one_in_flight(self, registry: TaskRegistry) -> None:
-        seen = []
-
-        def look_at_itself() -> None:
-            seen.extend(runs_of(registry, [task], NOON - HOUR, NOON + HOUR)["a"])
-
-        task = put(registry, "a", func=registry.expose(look_at_itself, "tests.look"), run_at=NOON)
-        registry.tick()
-        assert [(run.start, run.end, run.status) for run in seen] == [(NOON, None, "running")]

@@ -10,7 +10,10 @@ import pytest
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.schedules.due import next_run, show
+from est_alan_scheduler.web.api.models import SlotModel
 from est_alan_scheduler.web.page.timeline.plan import Plan, plan_of, plan_of_moments
+from est_alan_scheduler.web.slots import marked_slots
 from tests import jobs
 
 NOON = datetime(2026, 3, 2, 12)  # a Monday
@@ -37,7 +40,7 @@ def moments(plan: Plan) -> list[datetime]:
     return [to_utc(slot.at) for slot in plan.slots]
 
 
-def test_single_slots() -> None:
+def test_few_slots_stay_single() -> None:
     plan = planned(NOON, NOON + HOUR, every={"minutes": 20})
     assert moments(plan) == [NOON + minutes * HOUR / 60 for minutes in (0, 20, 40, 60)]
     assert (plan.spans, plan.number) == ((), 4)
@@ -125,7 +128,7 @@ def test_the_times_have_all_slots_and_no_time_is_without_one(fields: dict[str, A
     assert all(any(first <= at <= last for at in slots) for first, last in plan.spans)
 
 
-def test_moments_of_a_simulation() -> None:
+def test_moments_of_a_simulation_are_a_plan_as_well() -> None:
     _, task = registered(every={"minutes": 1})
     few = [NOON + n * HOUR for n in range(3)]
     assert moments(plan_of_moments(task, few, NOON, NOON + DAY, 20)) == few
@@ -139,3 +142,98 @@ def test_a_run_that_waits_for_others_is_no_slot_that_the_clock_has_moved() -> No
     task = registry.register(Task(id="b", func=jobs.process_id, at="09:00", depends_on=["a"]))
     plan = plan_of_moments(task, [datetime(2026, 3, 3, 9, 7, tzinfo=UTC)], NOON, NOON + DAY, 20)
     assert [slot.mark for slot in plan.slots] == [None]
+
+
+CHANGES = {
+    ("Europe/Berlin", "spring"): datetime(2027, 3, 28, 1),
+    ("Europe/Berlin", "autumn"): datetime(2027, 10, 31, 1),
+    ("Australia/Lord_Howe", "spring"): datetime(2027, 10, 2, 15, 30),
+    ("Australia/Lord_Howe", "autumn"): datetime(2027, 4, 3, 15),
+}
+"""Changes of the clock, in UTC: by an hour, and by half an hour."""
+
+
+@pytest.mark.parametrize(("zone", "season"), CHANGES)
+class TestMonthsAhead:
+    """A clock change in a year."""
+
+    def test_a_daily_task_has_single_slots_and_its_mark(self, zone: str, season: str) -> None:
+        change = CHANGES[zone, season]
+        at, mark, place = {
+            ("Europe/Berlin", "spring"): ("02:15", "moved", change),
+            ("Europe/Berlin", "autumn"): ("02:15", "repeated", change - 0.75 * HOUR),
+            ("Australia/Lord_Howe", "spring"): ("02:15", "moved", change),
+            ("Australia/Lord_Howe", "autumn"): ("01:45", "repeated", change - 0.25 * HOUR),
+        }[zone, season]
+        for fields in ({"at": at}, {"cron": f"{at[3:]} {at[:2]} * * *"}):
+            plan = planned(change - 3.5 * DAY, change + 7 * DAY, 48, timezone=zone, **fields)
+            assert [(slot.mark, to_utc(slot.at)) for slot in plan.slots if slot.mark] == [(mark, place)]
+            assert plan.slots == slots_of(change - 3.5 * DAY, change + 7 * DAY, timezone=zone, **fields)
+            assert (plan.spans, plan.number) == ((), len(plan.slots))
+
+    @pytest.mark.parametrize(
+        "fields", [{"every": {"hours": 1}}, {"cron": "0 * * * *"}, {"cron": "0 * * * *", "jitter": 60}], ids=str
+    )
+    def test_an_hourly_task_is_a_band_with_its_number(self, zone: str, season: str, fields: dict[str, Any]) -> None:
+        change = CHANGES[zone, season]
+        begin, end = change - 3.2 * DAY, change + 7 * DAY
+        plan = planned(begin, end, 48, timezone=zone, **fields)
+        assert (plan.slots, plan.marks) == ((), ())
+        assert plan.number == (245 if "every" in fields else len(slots_of(begin, end, timezone=zone, **fields)))
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"at": ["01:30", "01:45", "02:00", "02:15", "02:30", "03:00"]},
+            {"at": [f"{hour:02}:{minute}" for hour in range(24) for minute in (15, 45)]},
+            {"cron": "15 0-23 * * *"},
+            {"cron": "0-59 1,2,3 * * *"},
+            {"cron": "0-59 0-59 0-23 * * *"},
+            {"cron": "*/5 * * * *"},
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("length", [1.5 * HOUR, 36 * HOUR, 252 * HOUR])
+    def test_a_slot_that_the_change_touches_has_its_mark_in_a_band_too(
+        self, zone: str, season: str, fields: dict[str, Any], length: timedelta
+    ) -> None:
+        change = CHANGES[zone, season]
+        begin, end = change - length / 3, change + length * 2 / 3
+        plan = planned(begin, end, 48, timezone=zone, **fields)
+        near = slots_of(max(change - HOUR, begin), min(change + HOUR, end), timezone=zone, **fields)
+        touched = [(to_utc(slot.at), slot.mark) for slot in near if slot.mark]
+        marks = [(to_utc(slot.at), slot.mark) for slot in [*plan.slots, *plan.marks] if slot.mark]
+        assert len(marks) <= 48
+        assert set(marks) <= set(touched)
+        assert all(
+            any(abs(at - other) <= length / 48 and mark == kind for other, kind in marks) for at, mark in touched
+        )
+
+    def test_a_limit_of_runs_that_is_reached_before_leaves_none(self, zone: str, season: str) -> None:
+        change = CHANGES[zone, season]
+        for fields in ({"at": "12:00"}, {"every": {"hours": 1}}, {"cron": "15 0-23 * * *"}):
+            assert planned(change - DAY, change + 7 * DAY, 48, timezone=zone, max_runs=20, **fields).number == 0
+
+    def test_a_simulation_has_the_marks_too(self, zone: str, season: str) -> None:
+        change = CHANGES[zone, season]
+        _, task = registered(cron="15,45 0-23 * * *", timezone=zone)
+        slots = slots_of(change - DAY, change + 7 * DAY, timezone=zone, cron=task.cron)
+        plan = plan_of_moments(task, [slot.at for slot in slots], change - DAY, change + 7 * DAY, 48)
+        (first, *_) = [slot for slot in slots if slot.mark]
+        assert [(slot.at, slot.mark) for slot in plan.marks] == [(first.at, first.mark)]
+
+
+def slots_of(begin: datetime, end: datetime, **fields: Any) -> list[SlotModel]:
+    """Return all slots of a time, one after the other."""
+    _, task = registered(**fields)
+    at, found = show(task.timezone, begin - timedelta(microseconds=1), NOON), []
+    while (following := next_run(task, at)) is not None and to_utc(following) <= end:
+        at = following
+        found.append(at)
+    return marked_slots(task, found, NOON)
+
+
+def test_slots_that_have_to_be_counted_one_by_one_are_counted_up_to_some_hundreds() -> None:
+    begin, cron = NOON + 100 * DAY, "0-59/2 0-23 * * *"
+    for number, told in ((600, 600), (601, None)):
+        assert planned(begin, begin + (number - 1) * HOUR / 30, 48, cron=cron).number == told

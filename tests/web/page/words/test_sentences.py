@@ -1,6 +1,7 @@
-"""Sentences of the library in Korean: the words of schedules, and why a task does not run."""
+"""Sentences of the library on the page: the words of schedules, and why a task does not run."""
 
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any
@@ -23,11 +24,12 @@ from tests.calendar.real_expressions import DESCRIBED
 
 NOW = datetime(2026, 6, 1, 12)
 LATIN = re.compile("[A-Za-z]+")
+CALL = re.compile(r"[a-z_]+\(.*?\)|\b[0-9.e+-]+ s\b")  # of Python, or seconds without an end
 # Names of options and expressions that stand in sentences of every language.
 TERMS = (
     OPTION_NAMES,
     *("every", "run_at", "at", "cron", "after", "manual"),
-    *("ID", "misfire_grace", "max_running", "run_immediately", "False", "start_scheduler(registry=…)"),
+    *("ID", "misfire_grace", "max_running", "run_immediately", "False"),
 )
 HOSTILE = (
     "가",
@@ -47,10 +49,14 @@ HOSTILE = (
 
 def foreign_to(text: str, foreign: tuple[str, ...]) -> list[str]:
     """Return the Latin words of a text beside the terms and the foreign texts, however these are quoted."""
+    return LATIN.findall(without(text, (*foreign, *TERMS)))
+
+
+def without(text: str, foreign: tuple[str, ...]) -> str:
     ways = {way for one in foreign for way in (one, repr(one), repr(one)[:1_000], repr(one)[1:-1])}
-    for known in sorted({*ways, *TERMS}, key=len, reverse=True):
+    for known in sorted(ways, key=len, reverse=True):
         text = text.replace(known, "")
-    return LATIN.findall(text)
+    return text
 
 
 @pytest.mark.parametrize(
@@ -97,24 +103,24 @@ def foreign_to(text: str, foreign: tuple[str, ...]) -> list[str]:
 )
 def test_schedules_have_korean_words(words: str, korean: str) -> None:
     assert in_words(words, "ko") == korean
-    assert in_words(words, "en") == words
+    assert in_words(words, "en") == {"by run_now only": "only on request"}.get(words, words)
 
 
 @pytest.mark.parametrize(
     ("sentence", "korean"),
     [
-        ("running since 2026-06-01 11:00:00", "2026-06-01 11:00:00부터 실행 중"),
-        ("due in 45 s at 2026-06-01 14:30:05+09:00", "45초 뒤 2026-06-01 14:30:05+09:00에 실행 예정"),
-        ("due in 1e-05 s at 2026-06-01 14:30:05", "0.00001초 뒤 2026-06-01 14:30:05에 실행 예정"),
+        ("running since 2026-06-01 11:00:00", "2026-06-01 11:00:00 +00:00부터 실행 중"),
+        ("due in 45 s at 2026-06-01 14:30:05+09:00", "45초 뒤(2026-06-01 14:30:05 +09:00) 실행 예정"),
+        ("due in 1e-05 s at 2026-06-01 14:30:05", "0.00001초 뒤(2026-06-01 14:30:05 +00:00) 실행 예정"),
         (
             "retries (attempt 2 of 4) in 12 s at 2026-06-01 12:00:12, after OSError: late, and waits for 'a', which has"
             " not succeeded",
-            "12초 뒤 2026-06-01 12:00:12에 재시도 예정 (전체 4회 중 2번째 시도, 직전 오류: OSError: late); "
+            "12초 뒤(2026-06-01 12:00:12 +00:00) 재시도 예정 (전체 4회 중 2번째 시도, 직전 오류: OSError: late); "
             "'a' 작업이 아직 성공하지 않아 기다리는 중",
         ),
         (
             "retries (attempt 2 of 4) in 12 s at 2026-06-01 12:00:12, after OSError: late, and waits for nobody",
-            "12초 뒤 2026-06-01 12:00:12에 재시도 예정 (전체 4회 중 2번째 시도, 직전 오류: OSError: late, and "
+            "12초 뒤(2026-06-01 12:00:12 +00:00) 재시도 예정 (전체 4회 중 2번째 시도, 직전 오류: OSError: late, and "
             "waits for nobody)",
         ),
         (
@@ -133,9 +139,87 @@ def test_schedules_have_korean_words(words: str, korean: str) -> None:
         ),
     ],
 )
-def test_reasons_have_korean_words(sentence: str, korean: str) -> None:
+def test_reasons_have_korean_words(sentence: str, korean: str, set_zone: Callable[[str], None]) -> None:
+    set_zone("UTC")
     assert in_words(sentence, "ko") == korean
-    assert in_words(sentence, "en") == sentence
+
+
+AT, SHOWN = "2026-06-01 14:30:05", "2026-06-01 14:30:05 +09:00"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "english"),
+    [
+        (f"running since {AT}.250000", f"running since {SHOWN}"),
+        ("running since 2026-06-01 14:30:05.25-04:00", "running since 2026-06-01 14:30:05 -04:00"),
+        (f"due in 776924 s at {AT}", f"due in 9 days, at {SHOWN}"),
+        (
+            f"due in 60 s at {AT} (its slot of {AT} came later than misfire_grace allows, and was skipped)",
+            f"due in 1 minute, at {SHOWN} (its slot of {SHOWN} came later than misfire_grace allows, and was skipped)",
+        ),
+        (
+            f"retries (attempt 2 of 4) in 12 s at {AT}, after OSError: in 9000 s, and waits for 'in 90 s', which has "
+            "not succeeded",
+            f"retries (attempt 2 of 4) in 12 seconds, at {SHOWN}, after OSError: in 9000 s, and waits for 'in 90 s', "
+            "which has not succeeded",
+        ),
+        (
+            f"its slot of {AT} is 7200 s late, more than misfire_grace, and will be skipped, and waits for a new "
+            "success of 'b', 'c' and 'd'",
+            f"its slot of {SHOWN} is 2 hours late, more than misfire_grace, and will be skipped, and waits for a new "
+            "success of 'b', 'c' and 'd'",
+        ),
+        ("paused: resume('a') lets it run", "paused: it does not start until it is resumed"),
+        (
+            "all tasks are paused: resume_all() lets them run",
+            "all tasks are paused: none starts until they are resumed",
+        ),
+        ("never due by itself: it runs by run_now('a') only", "never due by itself: it runs only on request"),
+        (
+            "due now, but nothing ticks this registry: start_scheduler(registry=…)",
+            "due now, but the scheduler of this process does not run",
+        ),
+        (
+            "runs on other instances only: its function 'a:b' is unknown here: register or expose it; "
+            f"due in 0.5 s at {AT}",
+            "runs on other instances only: its function 'a:b' is unknown here: register or expose it; "
+            f"due in 0.5 seconds, at {SHOWN}",
+        ),
+        ("due now, it runs with the next tick", "due now, it runs with the next tick"),
+        ("by run_now only, at most 3 times", "only on request, at most 3 times"),
+        (f"due in 45 s at {AT}, and waits for 'a', which sleeps",) * 2,
+        (f"cannot run here: due in 45 s at {AT}",) * 2,
+    ],
+)
+def test_reasons_are_for_people_not_for_programmers(
+    sentence: str, english: str, set_zone: Callable[[str], None]
+) -> None:
+    set_zone("Asia/Seoul")
+    assert in_words(sentence, "en") == english
+
+
+@pytest.mark.parametrize(
+    ("seconds", "english", "korean"),
+    [
+        ("1e-05", "0.00001 seconds", "0.00001초"),
+        ("1", "1 second", "1초"),
+        ("59", "59 seconds", "59초"),
+        ("60", "1 minute", "1분"),
+        ("5369", "89 minutes", "89분"),
+        ("5400", "2 hours", "2시간"),
+        ("126000", "35 hours", "35시간"),
+        ("129600", "2 days", "2일"),
+        ("3844800", "44 days", "44일"),
+        ("3888000", "1 month", "1개월"),
+        ("44000000", "17 months", "17개월"),
+        ("63113904", "2 years", "2년"),
+        ("250000000000", "7,922 years", "7,922년"),
+    ],
+)
+def test_a_time_has_the_unit_that_suits_it(seconds: str, english: str, korean: str) -> None:
+    reason = f"due in {seconds} s at 2026-06-01 14:30:05+09:00"
+    assert in_words(reason, "en") == f"due in {english}, at 2026-06-01 14:30:05 +09:00"
+    assert in_words(reason, "ko") == f"{korean} 뒤(2026-06-01 14:30:05 +09:00) 실행 예정"
 
 
 @pytest.mark.parametrize(
@@ -275,6 +359,7 @@ def test_every_reason_has_korean_words(
         reason = explain(task, {**tasks, "task": task}, NOW, called=called, **call)
     except ValueError:
         return  # options that do not go together
+    assert CALL.findall(without(in_words(reason, "en"), HOSTILE)) == [], reason
     said = in_words(reason, "ko")
     names = ("a (b)", "x, and more", "task", *HOSTILE, "None")
     assert foreign_to(said, names) == [], reason
@@ -284,3 +369,10 @@ def test_every_reason_has_korean_words(
 def made(task_id: str, *parts: dict[str, Any]) -> Task:
     """Return a task with the fields of all parts."""
     return Task(id=task_id, func=print, **{name: value for part in parts for name, value in part.items()})
+
+
+@pytest.mark.parametrize("task_id", [", and its slot of 1 " * 500, "of " * 3_000])
+def test_an_id_that_looks_like_hundreds_of_phrases_is_no_error(task_id: str) -> None:
+    text = describe(Task(func=int, after=[task_id]))
+    assert task_id.split()[-1] in in_words(text, "ko")
+    assert in_words(f"waits for {task_id!r}, which is not registered", "ko")

@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from est_alan_scheduler.web.page.words.korean import KOREAN
 from est_alan_scheduler.web.page.words.phrases.korean_schedules import ID, LISTED_IDS
 
-_MOMENT = r"(?P<moment>[0-9-]{10} [0-9:.]+(?:[+-][0-9:.]+)?|None)"
-_TIME = r"(?P<number>[0-9.e+-]+) s"
+MOMENT = r"(?P<moment>[0-9-]{10} [0-9:.]+(?:[+-][0-9:.]+)?|None)"
+TIME = r"(?P<lasting>[0-9.e+-]+ s)"
 _LABEL = rf"(?P<label>{ID}(?: \(.+?\))?)"
-_SKIPPED = rf"(?P<skipped> \(its slot of {_MOMENT.replace('moment', 'slot')} came later than .+? skipped\))?"
+SKIPPED = rf"(?P<skipped> \(its slot of {MOMENT.replace('moment', 'slot')} came later than .+? skipped\))?"
 
 REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "sentence": [
@@ -30,18 +30,18 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
     ],
     "reason": [
         # What runs
-        (rf"running since {_MOMENT}", "{moment}부터 실행 중"),
+        (rf"running since {MOMENT}", "{moment}부터 실행 중"),
         ("marked as running, though it never ran", "실행 중으로 표시되어 있지만 실행된 적이 없음"),
         (
             "the call of the task that had this id before still goes on",
             "이전에 이 ID를 쓰던 작업의 호출이 아직 끝나지 않음",
         ),
         (
-            rf"its run of {_MOMENT} is recorded as failed \((?P<error>.*)\), but that call still goes on",
+            rf"its run of {MOMENT} is recorded as failed \((?P<error>.*)\), but that call still goes on",
             "{moment}의 실행은 실패로 기록되었지만 ({error}) 호출은 아직 끝나지 않음",
         ),
         (
-            rf"its run of {_MOMENT} counts as (?P<status>[a-z]+), but that call still goes on",
+            rf"its run of {MOMENT} counts as (?P<status>[a-z]+), but that call still goes on",
             "{moment}의 실행은 '{status}' 상태이지만 호출은 아직 끝나지 않음",
         ),
         # What is paused, or never due
@@ -57,18 +57,18 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ),
         (r"has run (?P<n>[0-9]+) of (?P<m>[0-9]+) times", "정해진 {m}회 중 {n}회를 실행하여 끝남"),
         (rf"never due by itself: it runs by run_now\({ID}\) only", "실행 예정 없음: 수동으로만 실행됨"),
-        (rf"ran once at {_MOMENT}, never again", "{moment}에 한 번 실행되었고, 다시 실행되지 않음"),
+        (rf"ran once at {MOMENT}, never again", "{moment}에 한 번 실행되었고, 다시 실행되지 않음"),
         (
-            rf"never due again: its slot of {_MOMENT} came later than misfire_grace allows, and was skipped",
+            rf"never due again: its slot of {MOMENT} came later than misfire_grace allows, and was skipped",
             "더는 실행 예정 없음: {moment} 예정 시각을 허용된 지연(misfire_grace)보다 늦어 건너뜀",
         ),
         (
-            rf"never due: run_at, {_MOMENT}, had passed when it was registered, and run_immediately is False",
+            rf"never due: run_at, {MOMENT}, had passed when it was registered, and run_immediately is False",
             "실행 예정 없음: 등록할 때 run_at({moment})이 이미 지났고 run_immediately가 False임",
         ),
         ("never due: its next slot is beyond the calendar", "실행 예정 없음: 다음 예정 시각이 달력의 범위를 벗어남"),
         (
-            rf"never due again: no slot is left within start_at, end_at and exclude{_SKIPPED}",
+            rf"never due again: no slot is left within start_at, end_at and exclude{SKIPPED}",
             "더는 실행 예정 없음: 시작, 끝, 제외 날짜 안에 남은 예정 시각이 없음{skipped}",
         ),
         # What is due now
@@ -88,17 +88,17 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ),
         (
             r"due now, but nothing ticks this registry: start_scheduler\(registry=…\)",
-            "지금 실행할 차례이지만, 스케줄러가 돌고 있지 않음: start_scheduler(registry=…)",
+            "지금 실행할 차례이지만, 이 프로세스에서 스케줄러가 돌고 있지 않음",
         ),
         # What it waits for: the reasons that can stand together
-        (rf"due in {_TIME} at {_MOMENT}{_SKIPPED}", "{number}초 뒤 {moment}에 실행 예정{skipped}"),
+        (rf"due in {TIME} at {MOMENT}{SKIPPED}", "{lasting} 뒤({moment}) 실행 예정{skipped}"),
         (
-            rf"retries \(attempt (?P<n>[0-9]+) of (?P<m>[0-9]+)\) in {_TIME} at {_MOMENT}, after (?P<error>.*?)",
-            "{number}초 뒤 {moment}에 재시도 예정 (전체 {m}회 중 {n}번째 시도, 직전 오류: {error})",
+            rf"retries \(attempt (?P<n>[0-9]+) of (?P<m>[0-9]+)\) in {TIME} at {MOMENT}, after (?P<error>.*?)",
+            "{lasting} 뒤({moment}) 재시도 예정 (전체 {m}회 중 {n}번째 시도, 직전 오류: {error})",
         ),
         (
-            rf"its slot of {_MOMENT} is {_TIME} late, more than misfire_grace, and will be skipped",
-            "{moment} 예정 시각보다 {number}초 늦어, 허용된 지연(misfire_grace)을 넘겼으므로 건너뜀",
+            rf"its slot of {MOMENT} is {TIME} late, more than misfire_grace, and will be skipped",
+            "{moment} 예정 시각보다 {lasting} 늦어, 허용된 지연(misfire_grace)을 넘겼으므로 건너뜀",
         ),
         (r"waits for itself: (?P<cycle>.+?)", "자기 자신을 기다리는 중: {cycle}"),
         (
@@ -108,13 +108,13 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
         (rf"waits for {_LABEL}, which has not succeeded", "{label} 작업이 아직 성공하지 않아 기다리는 중"),
         (rf"waits for a new success of (?P<ids>{LISTED_IDS})", "{ids} 작업이 새로 성공하기를 기다리는 중"),
         (
-            rf"waits for {_LABEL} to succeed anew: its success of {_MOMENT} has been made use of",
+            rf"waits for {_LABEL} to succeed anew: its success of {MOMENT} has been made use of",
             "{label} 작업이 새로 성공하기를 기다리는 중 ({moment}의 성공은 이미 사용함)",
         ),
     ],
     "skipped": [
         (
-            rf" \(its slot of {_MOMENT} came later than misfire_grace allows, and was skipped\)",
+            rf" \(its slot of {MOMENT} came later than misfire_grace allows, and was skipped\)",
             " ({moment} 예정 시각은 허용된 지연(misfire_grace)보다 늦어 건너뜀)",
         ),
     ],
