@@ -161,7 +161,7 @@ class Task(SparseModel):
     kwargs: Annotated[
         Converted[dict[str, Any], Mapping[str, Any]],
         Checked(checks.check_kwargs),
-        PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in kwargs.items()}, when_used="json"),
+        PlainSerializer(lambda kwargs: {k: json_or_marked(v) for k, v in list(kwargs.items())}, when_used="json"),
     ] = field("The keyword arguments of the function.", factory=dict)
     depends_on: Annotated[Converted[list[str], accepted.Ids], Checked(_check_depends_on)] = field(
         "Ids of the tasks that must have succeeded at least once; a `Task` in the list becomes its id.",

@@ -6,7 +6,7 @@ from functools import partial
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import UNREADABLE, is_for_program
 
 _GENERATORS = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 
@@ -15,8 +15,8 @@ def is_coroutine_function(func: Callable[..., Any]) -> bool:
     """Return whether a call of `func` makes a coroutine and does no work yet."""
     try:
         return any(map(inspect.iscoroutinefunction, _layers(func)))
-    except Exception as error:  # of an object with a `__getattr__` of its own
-        if is_interruption(error):
+    except UNREADABLE as error:  # of an object with a `__getattr__` of its own
+        if is_for_program(error):
             raise
         return inspect.iscoroutinefunction(_called(func))
 
@@ -26,8 +26,8 @@ def own_name(func: Callable[..., Any]) -> str:
     try:
         func = _unwrapped(func)
         name = getattr(func, "__name__", None)
-    except Exception as error:  # of an object with a `__getattr__` of its own
-        if is_interruption(error):
+    except UNREADABLE as error:  # of an object with a `__getattr__` of its own
+        if is_for_program(error):
             raise
         name = None
     return name if isinstance(name, str) and name else type(func).__name__
@@ -42,8 +42,8 @@ def generator_kind(func: Callable[..., Any]) -> str | None:
         return None  # nearly all, and fast
     try:
         return next(filter(None, map(_kind_of, _layers(func))), None)
-    except Exception as error:  # of an object with a `__getattr__` of its own
-        if is_interruption(error):
+    except UNREADABLE as error:  # of an object with a `__getattr__` of its own
+        if is_for_program(error):
             raise
         return _kind_of(_called(func))
 

@@ -7,6 +7,9 @@ from inspect import CO_VARARGS
 from itertools import pairwise
 from types import CodeType, FrameType, FunctionType, MethodType
 
+UNREADABLE = (Exception, SystemExit, KeyboardInterrupt)
+"""What the code of a value may raise while it is read. Other classes belong to frameworks, which stop code by them."""
+
 
 @cache
 def _numbers() -> frozenset[int]:
@@ -34,6 +37,17 @@ def is_interruption(error: BaseException) -> bool:
             return True
         caller, traceback = frame, traceback.tb_next
     return False
+
+
+def is_for_program(error: BaseException) -> bool:
+    """Return whether `error`, of a value that was only to be read, has to go on to the program.
+
+    The handler that Python installs for a Ctrl+C is written in C: it leaves no frame, so a `KeyboardInterrupt` in the
+    main thread counts as its.
+    """
+    if isinstance(error, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+        return True
+    return is_interruption(error)
 
 
 def follows_interruption(error: BaseException) -> bool:

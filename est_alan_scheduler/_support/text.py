@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from est_alan_scheduler._support.errors import SchedulerError
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import UNREADABLE, is_for_program
 
 MAX_TEXT = 1_000
 """Characters kept of a value's `repr` or an error's message."""
@@ -18,11 +18,11 @@ def short_repr(value: object) -> str:
         if isinstance(value, str | bytes | bytearray) and len(value) > MAX_TEXT:
             value = value[:MAX_TEXT]  # the repr is longer still, so it is cut below as well
         text = repr(value)
-    except Exception as error:
-        if is_interruption(error):
+    except UNREADABLE as error:
+        if is_for_program(error):
             raise
         return f"<{type(value).__name__} whose repr failed with {type(error).__name__}>"
-    return shorten(text)
+    return shorten(text if type(text) is str else str.__str__(text))  # a subclass has code of its own
 
 
 def shorten(text: str) -> str:
@@ -66,10 +66,11 @@ def error_text(error: BaseException) -> str:
     name = type(error).__name__
     try:
         message = str(error)
-    except Exception as failure:
-        if is_interruption(failure):
+    except UNREADABLE as failure:
+        if is_for_program(failure):
             raise
         message = f"<its str failed with {type(failure).__name__}>"
+    message = message if type(message) is str else str.__str__(message)
     return shorten(f"{name}: {message}" if message else name)
 
 

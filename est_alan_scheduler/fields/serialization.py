@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import PlainSerializer
 
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import UNREADABLE, is_for_program
 from est_alan_scheduler._support.text import error_text, short_repr
 from est_alan_scheduler.fields.unknown_function import is_unknown
 
@@ -29,9 +29,15 @@ def is_marked(value: object) -> bool:
     return isinstance(value, dict) and value.keys() == {NOT_JSON}
 
 
+def is_json(value: object) -> bool:
+    """Return whether JSON can hold a value."""
+    return _json_of(value) is not None
+
+
 def json_or_repr(value: object) -> object:
-    """Return `value` if JSON can hold it (tuples become arrays), else its bounded `repr`."""
-    return value if _json_of(value) is not None else short_repr(value)
+    """Return `value` as JSON has it (tuples become arrays), else its bounded `repr`."""
+    text = _json_of(value)
+    return short_repr(value) if text is None else _as_read(value, text)
 
 
 JsonOrRepr = PlainSerializer(json_or_repr, when_used="json")
@@ -42,8 +48,14 @@ ErrorText = PlainSerializer(lambda error: None if error is None else error_text(
 
 
 def json_or_marked(value: object) -> object:
-    """Return `value` if JSON can hold it, else its bounded `repr` under the key NOT_JSON."""
-    return value if _json_of(value) is not None else {NOT_JSON: short_repr(value)}
+    """Return `value` as JSON has it, else its bounded `repr` under the key NOT_JSON."""
+    text = _json_of(value)
+    return {NOT_JSON: short_repr(value)} if text is None else _as_read(value, text)
+
+
+def _as_read(value: object, text: str) -> object:
+    """Return a value as it was when it was read as `text`: its application may change a list or dict at any time."""
+    return _codec()[1](text) if isinstance(value, list | tuple | dict) else value
 
 
 def history_for_json(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -56,7 +68,7 @@ def history_for_json(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def marked_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of a call, `args` and `kwargs`, with a mark in the place of what JSON cannot hold."""
-    kwargs = {name: json_or_marked(value) for name, value in given["kwargs"].items()}
+    kwargs = {name: json_or_marked(value) for name, value in list(given["kwargs"].items())}
     return {"args": [json_or_marked(value) for value in given["args"]], "kwargs": kwargs}
 
 
@@ -79,8 +91,8 @@ def function_name(func: Callable[..., Any]) -> str:
         return func.name
     try:
         return _importable_name(func) or short_repr(func)
-    except Exception as error:  # of an object with a `__getattr__` of its own
-        if is_interruption(error):
+    except UNREADABLE as error:  # of an object with a `__getattr__` of its own
+        if is_for_program(error):
             raise
         return short_repr(func)
 
@@ -125,11 +137,15 @@ def _codec() -> "tuple[Callable[[object], str], Callable[[str], Any]]":
 
 
 def _json_of(value: object) -> str | None:
-    """Return a value as JSON; None if JSON cannot hold it."""
+    """Return a value as JSON; None if JSON cannot hold it, or if it cannot be read."""
     try:
         text = _codec()[0](value)
         return text if _comes_back(value, _MAX_DEPTH) else None
     except (TypeError, ValueError, RecursionError):
+        return None
+    except UNREADABLE as error:  # of code of its own, or because another thread changes it meanwhile
+        if is_for_program(error):
+            raise
         return None
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import UNREADABLE, is_for_program
 from est_alan_scheduler._support.tables import html_table, plain
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.schedules.describe import describe
@@ -82,8 +82,8 @@ def _read(read: Callable[[], _Value]) -> _Value | None:
     """Return a value, None if it cannot be read: what shows a task is no place for errors."""
     try:
         return read()
-    except Exception as error:
-        if is_interruption(error):
+    except UNREADABLE as error:
+        if is_for_program(error):
             raise
         return None
 

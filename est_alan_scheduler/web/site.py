@@ -7,6 +7,7 @@ from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.feed import Feed
+from est_alan_scheduler.web.leases import LeaseBook
 from est_alan_scheduler.web.page.run_notes import RunNotes
 from est_alan_scheduler.web.threads import Threads
 
@@ -29,6 +30,8 @@ class Site:
         """The stream of changes for clients."""
         self.run_notes = RunNotes(registry)
         """What the history leaves out of the runs of this process."""
+        self.leases = LeaseBook(registry)
+        """The leases of the instances, as they were read last."""
         self.threads = Threads(20)
         """Those that answer requests."""
         self.probe_threads = Threads(10, queue_seconds=1.0)

@@ -34,6 +34,28 @@ def test_what_a_clock_change_does_to_a_slot(times: str | list[str], slot: str, m
     assert marks(task, at(slot)) == [mark]
 
 
+@pytest.mark.parametrize(
+    ("moment", "slot", "mark"),
+    [
+        ("2026-03-08 02:30", "2026-03-08 03:00", "moved"),
+        ("2026-03-08 03:00", "2026-03-08 03:00", None),
+        ("2026-11-01 01:30", "2026-11-01 01:30", "repeated"),
+        ("2026-11-01 01:30-05:00", "2026-11-01 01:30", None),
+        ("2026-11-02 01:30", "2026-11-02 01:30", None),
+    ],
+)
+def test_a_single_moment_has_the_marks_of_a_daily_time(moment: str, slot: str, mark: str | None) -> None:
+    task = Task(func=jobs.process_id, run_at=datetime.fromisoformat(moment), timezone=NEW_YORK)
+    assert marks(task, at(slot)) == [mark]
+
+
+def test_a_single_moment_on_a_date_that_is_skipped_is_moved() -> None:
+    zone = "Pacific/Apia"
+    task = Task(func=jobs.process_id, run_at=datetime(2011, 12, 30, 10), timezone=zone)
+    slot = datetime(2011, 12, 31, 10, tzinfo=ZoneInfo(zone))
+    assert marks(task, slot, now=datetime(2011, 1, 1)) == ["moved"]
+
+
 def test_a_slot_that_is_due_has_no_mark() -> None:
     task = Task(func=jobs.process_id, at="02:30", timezone=NEW_YORK)
     slot = at("2026-03-08 03:00")

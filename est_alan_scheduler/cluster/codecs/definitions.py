@@ -19,7 +19,7 @@ from est_alan_scheduler.calendar.local_time import from_utc
 from est_alan_scheduler.calendar.zones import named
 from est_alan_scheduler.cluster.codecs.functions import FunctionNames
 from est_alan_scheduler.cluster.codecs.states import FIELDS
-from est_alan_scheduler.fields.serialization import json_or_repr
+from est_alan_scheduler.fields.serialization import is_json
 from est_alan_scheduler.fields.unknown_function import UnknownFunction
 from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.schedules.kinds.table import KINDS, options_of
@@ -104,7 +104,7 @@ def encode(task: Task, names: FunctionNames) -> TaskDefinition:
         )
     for field, items in (("args", enumerate(task.args)), ("kwargs", task.kwargs.items())):
         for key, value in items:
-            if json_or_repr(value) is not value:
+            if not is_json(value):
                 raise InvalidValueError(
                     f"{field}[{key!r}] of task {task.id!r} is {short_repr(value)}, which JSON cannot hold: with a "
                     "backend, pass texts, numbers, lists and dicts"

@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from est_alan_scheduler._support.errors import InvalidValueError
+from est_alan_scheduler._support.signals import UNREADABLE, is_for_program
 from est_alan_scheduler._support.text import class_name, short_repr
 from est_alan_scheduler.fields.retry import NamedError, named_error
 from est_alan_scheduler.fields.serialization import function_name
@@ -56,7 +57,9 @@ class FunctionNames:
         """Return the name that a definition has for a function, or would have; nothing is kept."""
         try:
             name = self._names.get(func)
-        except Exception:  # of a callable that has no hash
+        except UNREADABLE as error:  # of a callable that has no hash
+            if is_for_program(error):
+                raise
             name = None
         return function_name(func) if name is None else name
 

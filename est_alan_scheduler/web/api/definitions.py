@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, create_model, model_validator
 
 from est_alan_scheduler._support.text import short_repr
-from est_alan_scheduler.calendar.zones import named
+from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.cluster.codecs.functions import is_name
 from est_alan_scheduler.fields.checks import near_miss
 from est_alan_scheduler.fields.serialization import NOT_JSON, is_marked
 from est_alan_scheduler.fields.unknown_function import is_unknown
+from est_alan_scheduler.schedules.schedule import moment_in
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.models import DEFINITION, VALUES, AsInTask, with_offset
@@ -114,15 +115,16 @@ def definition_of(registry: TaskRegistry, task: Task) -> dict[str, Any]:
     for name in DEFINITION:
         value = getattr(task, name)
         if isinstance(value, datetime):
-            shown[name] = with_offset(_aware(value, task.timezone))
+            shown[name] = with_offset(_in_effect(value, task.timezone))
     return {name: shown[name] for name in DEFINITION}
 
 
-def _aware(moment: datetime, zone: str | None) -> datetime:
-    """Return a moment of a definition; a naive one is a wall time in the zone of the task."""
-    if zone is None or moment.tzinfo is not None:
+def _in_effect(moment: datetime, name: str | None) -> datetime:
+    """Return a moment of a definition as it takes effect; a naive one is a wall time in the zone of the task."""
+    if moment.tzinfo is not None:
         return moment
-    return named(zone).show(named(zone).to_utc(moment))
+    zone: Zone = LOCAL if name is None else named(name)
+    return zone.show(moment_in(moment, zone))
 
 
 def name_of(registry: TaskRegistry, func: Callable[..., Any]) -> str:

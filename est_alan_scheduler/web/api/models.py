@@ -182,6 +182,7 @@ class PreviewModel(BaseModel):
     before: PlanModel | None = Field(description="The plan of the task as it is; null for a new one.")
     changes: list[FieldChange] = Field(description="Of the task as it is; none for a new one.")
     version: str | None = Field(description="Of the task as it is, for `If-Match`; null for a new one.")
+    not_registered: list[Text] = Field(description="The ids that it would wait for and that no task has.")
     values_hidden: bool = Field(description="Whether arguments are null because this site hides them.")
 
 

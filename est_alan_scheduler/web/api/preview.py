@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from est_alan_scheduler._support.errors import InvalidValueError
 from est_alan_scheduler.fields.unknown_function import UnknownFunction, is_unknown
+from est_alan_scheduler.planning.dependencies import inputs
 from est_alan_scheduler.planning.registration import refusal, refusal_of_change
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.schedules.state import share_state
@@ -74,7 +75,18 @@ def _of_new(site: Site, given: Mapping[str, Any]) -> PreviewModel:
     refused = refusal(task, site.registry.store, (task.id,), is_adopted=True)
     if refused is not None:
         raise InvalidValueError(refused)
-    return PreviewModel(plan=draft.plan(task), before=None, changes=[], version=None, values_hidden=site.hide_values)
+    return PreviewModel(
+        plan=draft.plan(task),
+        before=None,
+        changes=[],
+        version=None,
+        not_registered=_not_registered(task, site.registry),
+        values_hidden=site.hide_values,
+    )
+
+
+def _not_registered(task: Task, registry: TaskRegistry) -> list[str]:
+    return [one for one in inputs(task) if one not in registry.store]
 
 
 def _any_function(*_args: Any, **_kwargs: Any) -> None:
@@ -109,6 +121,7 @@ def preview_of_change(site: Site, task: Task, given: Mapping[str, Any]) -> Previ
         before=former.plan(unchanged),
         changes=found,
         version=version,
+        not_registered=_not_registered(copy, registry),
         values_hidden=site.hide_values,
     )
 

@@ -20,10 +20,14 @@ from est_alan_scheduler.web.page.rounds import Rounds
 from est_alan_scheduler.web.page.screens import actions, edit, instances, live, requested, task, tasks, timeline
 from est_alan_scheduler.web.page.view import CHOICES, PageCall, cookie_of, view_of
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.refusals import in_words
 from est_alan_scheduler.web.page.words.statuses import problem_title
 from est_alan_scheduler.web.site import Site
 
 _YEAR = 365 * 86_400  # seconds
+
+_PLACES = ("cursor", "page")
+"""Parameters that say which page of a list is meant."""
 
 MEDIA_TYPE = "text/html"
 
@@ -93,21 +97,30 @@ class Pages(Dispatcher):
     def refuse(self, request: Request, problem: Problem) -> Response:
         """Return a problem as a page for people, as JSON for programs."""
         path = path_below(request.scope)
-        if "text/html" not in request.headers.get("accept", "") or f"{path}/".startswith("/api/"):
+        if f"{path}/".startswith("/api/"):
+            return response_of(problem)
+        view = view_of(self.site, request)
+        problem = in_words(problem, view.language)
+        if "text/html" not in request.headers.get("accept", ""):
             return response_of(problem)
         choice = _choice(request.scope)  # also of a caller who may not read yet
         if choice is not None:
             return choice
-        view = view_of(self.site, request)
         response = view.html(
             "problem.html",
             problem.status,
             problem=problem,
             title=problem_title(problem.status, TRANSLATIONS[view.language].gettext),
+            first_page=view.link(**dict.fromkeys(_PLACES)) if _is_of_place(problem) else None,
             asks_token=problem.status == HTTPStatus.UNAUTHORIZED and self._takes_token,
         )
         response.headers.update(problem.headers or {})
         return response
+
+
+def _is_of_place(problem: Problem) -> bool:
+    """Return whether nothing but the page of a list is wrong."""
+    return bool(problem.errors) and all(one.field in _PLACES for one in problem.errors)
 
 
 def _choice(scope: Scope) -> Response | None:

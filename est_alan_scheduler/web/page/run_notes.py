@@ -6,7 +6,7 @@ from collections import OrderedDict
 from datetime import datetime
 from typing import NamedTuple
 
-from est_alan_scheduler._support.signals import is_interruption
+from est_alan_scheduler._support.signals import UNREADABLE, is_for_program
 from est_alan_scheduler._support.tracebacks import format_traceback
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.events.event import Event
@@ -93,8 +93,8 @@ def traceback_of(error: BaseException) -> str | None:
         return None
     try:
         text = format_traceback(error).rstrip("\n")
-    except Exception as failure:  # of a class of the error
-        if is_interruption(failure):
+    except UNREADABLE as failure:  # of a class of the error
+        if is_for_program(failure):
             raise
         return None
     return text if len(text) <= LONGEST else text[:_HEAD] + CUT + text[-(LONGEST - _HEAD - len(CUT)) :]

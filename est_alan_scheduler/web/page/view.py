@@ -89,6 +89,14 @@ class View:
         return self.may_read and self.site.registry._is_store_lost
 
     @property
+    def has_no_instance(self) -> bool:
+        """Whether no instance is alive to run what this observer shows. It may ask the store."""
+        if not self.may_read or not self.site.registry.is_observer:
+            return False
+        leases = self.site.leases.latest()
+        return leases is not None and not leases.instances
+
+    @property
     def now(self) -> str:
         """The time of this machine, for browsers whose clock is wrong."""
         return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,5 +1,7 @@
 """Definitions of tasks in JSON: the fields of `Task`, with functions by known names alone."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -47,6 +49,27 @@ def test_an_answer_has_the_fields_that_define_a_task() -> None:
     shown = definition_of(TaskRegistry(), Task(id="a", func=jobs.boom, manual=True))
     assert list(shown) == list(DEFINITION)
     assert set(shown) == DEFINED
+
+
+@pytest.mark.parametrize("timezone", [None, "Europe/Berlin"])
+@pytest.mark.parametrize(
+    ("moment", "shown"),
+    [
+        ("2027-03-28T02:30", "2027-03-28T03:00:00+02:00"),
+        ("2027-03-28T01:30", "2027-03-28T01:30:00+01:00"),
+        ("2027-10-31T02:30", "2027-10-31T02:30:00+02:00"),
+        ("2027-10-31T02:30+01:00", "2027-10-31T02:30:00+01:00"),
+    ],
+)
+def test_moments_are_those_at_which_they_take_effect(
+    moment: str, shown: str, timezone: str | None, set_zone: Callable[[str], None]
+) -> None:
+    set_zone("UTC" if timezone else "Europe/Berlin")
+    at = datetime.fromisoformat(moment)
+    task = Task(id="a", func=jobs.boom, run_at=at, timezone=timezone)
+    assert definition_of(TaskRegistry(), task)["run_at"] == shown
+    task = Task(id="a", func=jobs.boom, every={"hours": 1}, start_at=at, timezone=timezone)
+    assert definition_of(TaskRegistry(), task)["start_at"] == shown
 
 
 def test_state_is_not_among_them() -> None:

@@ -45,7 +45,14 @@ class TestNew:
             "timezone": "Asia/Seoul",
             "slots": [{"at": one, "mark": None} for one in at],
         }
-        assert found == {"plan": plan, "before": None, "changes": [], "version": None, "values_hidden": False}
+        expected: dict[str, Any] = {
+            "before": None,
+            "changes": [],
+            "version": None,
+            "not_registered": [],
+            "values_hidden": False,
+        }
+        assert found == {"plan": plan, **expected}
         assert len(registry) == 0
 
     def test_an_interval_begins_at_once(self, noon: Any) -> None:
@@ -84,6 +91,16 @@ class TestNew:
             real = client.request("POST", "/tasks", json=definition)
             found = client.request("POST", "/preview", json=definition)
             assert (found.status_code, found.json()) == (422, real.json())
+
+    def test_ids_that_are_not_registered_are_told(self) -> None:
+        registry = TaskRegistry()
+        registry.register(Task(id="a", func=jobs.process_id, manual=True))
+        client = Client(registry)
+        found = shown(client, id="b", every={"minutes": 5}, depends_on=["a", "x"])
+        assert found["not_registered"] == ["x"]
+        assert shown(client, id="b", after=["y", "a", "x"], depends_on=["x"])["not_registered"] == ["x", "y"]
+        assert shown(client, id="a", depends_on=["z"])["not_registered"] == ["z"]
+        assert shown(client, id="a", depends_on=[])["not_registered"] == []
 
     def test_a_reader_may_ask(self) -> None:
         assert shown(Client(TaskRegistry(), Role.READ, read_only=True), every={"minutes": 5})["changes"] == []

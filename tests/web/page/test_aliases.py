@@ -33,5 +33,5 @@ def test_removing_a_task_with_an_odd_id_leaves_the_one_that_looks_like_it_alone(
     shown = next(row for row in rows if row.get("data-id") == alias(odd))
     chosen = {"id": shown.get("data-id"), "version": shown.get("data-version")}
     answer = browser.post("act", {"action": "remove", "tasks": [chosen]})
-    assert answer["results"] == [{"id": alias(odd), "ok": True, "detail": None, "runs": 0}]
+    assert answer["results"] == [{"id": alias(odd), "ok": True, "detail": None, "after": 0}]
     assert list(registry.store) == [twin]

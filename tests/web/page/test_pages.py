@@ -47,10 +47,10 @@ def test_problem_of_the_api_is_json_for_people_too() -> None:
         assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_problem_is_told_in_the_language_of_the_page_with_its_detail_as_it_is() -> None:
+def test_problem_is_told_in_the_language_of_the_page() -> None:
     page = Browser(TaskRegistry()).get("nothing", "ko", 404)
     assert page.texts(".//h1") == ["404 찾을 수 없음"]
-    assert page.texts(".//*[@class='detail']") == ["there is nothing at this path"]
+    assert page.texts(".//*[@class='detail']") == ["이 주소에는 아무것도 없습니다."]
 
 
 def test_problem_at_a_path_with_slashes_has_links_to_the_site() -> None:

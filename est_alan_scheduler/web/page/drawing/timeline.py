@@ -62,6 +62,8 @@ class Lane:
     bands: Sequence[Band] = ()
     note: str = ""
     """A few words below the bands: how many slots they have."""
+    gap: Band | None = None
+    """The time whose runs are not known."""
 
 
 def shift_text(shift: timedelta) -> str:
@@ -75,7 +77,8 @@ def shift_text(shift: timedelta) -> str:
 
 def lane_drawing(lane: Lane, axis: Axis) -> Markup:
     """Return the lane of a task, in one link to its page."""
-    parts = [_band(band, axis) for band in lane.bands]
+    parts = [] if lane.gap is None else [_band(lane.gap, axis, "gap")]
+    parts += [_band(band, axis) for band in lane.bands]
     parts += [_slot(slot, axis) for slot in lane.slots]
     parts += [_bar(bar, axis) for bar in lane.bars]
     if lane.note and lane.bands:
@@ -105,10 +108,10 @@ def _slot(slot: SlotTick, axis: Axis) -> Markup:
     return drawn
 
 
-def _band(band: Band, axis: Axis) -> Markup:
+def _band(band: Band, axis: Axis, name: str = "band") -> Markup:
     x = min(axis.place(band.start), 100 - _THIN)
-    return Markup('<rect class="band" x="{}%" width="{}%"><title>{}</title></rect>').format(
-        number(x), number(max(axis.place(band.end) - x, _THIN)), band.title
+    return Markup('<rect class="{}" x="{}%" width="{}%"><title>{}</title></rect>').format(
+        name, number(x), number(max(axis.place(band.end) - x, _THIN)), band.title
     )
 
 

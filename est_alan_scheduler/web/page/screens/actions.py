@@ -15,7 +15,7 @@ from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task
 from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
-from est_alan_scheduler.web.page.words.sentences import in_words
+from est_alan_scheduler.web.page.words.refusals import in_words
 
 Action = Literal["run", "pause", "resume", "remove"]
 
@@ -107,4 +107,4 @@ def _detail(problem: Problem, language: Language) -> str:
         500: gettext("the server failed: its log says why"),
         503: gettext("the store is out of reach"),
     }
-    return known.get(problem.status) or in_words(problem.detail, language)
+    return known.get(problem.status) or in_words(problem, language).detail

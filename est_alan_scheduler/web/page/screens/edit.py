@@ -10,6 +10,8 @@ from zoneinfo import available_timezones
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from est_alan_scheduler._support.text import short_repr
+from est_alan_scheduler.planning.dependencies import missing_text
 from est_alan_scheduler.schedules.describe import describe
 from est_alan_scheduler.task import Task
 from est_alan_scheduler.web.api.definitions import TaskChange
@@ -24,8 +26,10 @@ from est_alan_scheduler.web.page.form.task_form import changes_of_form, form_of
 from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
+from est_alan_scheduler.web.page.words.refusals import in_words
 
 _MOST = 300  # characters of a value beside another one
+_MOST_MISSING = 20  # ids that are not registered
 
 
 class EditQuery(Input):
@@ -100,7 +104,8 @@ def preview(call: PageCall) -> Response:
         problem = problem_of(error)
         if problem is None or problem.status != HTTPStatus.UNPROCESSABLE_ENTITY:
             raise
-        response = response_of(without_values(problem) if call.site.hide_values else problem)
+        shown = without_values(problem) if call.site.hide_values else problem
+        response = response_of(in_words(shown, call.view.language))
         response.status_code = HTTPStatus.OK
         return response
 
@@ -116,7 +121,13 @@ def _preview(call: PageCall) -> Response:
         new=_shown_slots(found.plan.slots, old),
         changes=[part for change in found.changes for part in _parts(change)],
         is_paused=_is_paused(task, found),
+        waits=[_missing(call, task, one) for one in found.not_registered[:_MOST_MISSING]],
     )
+
+
+def _missing(call: PageCall, task: Task, task_id: str) -> str:
+    """Return that the task would wait for an id which is not registered."""
+    return f"waits for {short_repr(task_id)}, which {missing_text(task, task_id, call.registry.store)}"
 
 
 def save(call: PageCall) -> Saved:

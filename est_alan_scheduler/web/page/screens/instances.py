@@ -14,6 +14,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.view import PageCall
+from est_alan_scheduler.web.site import Site
 
 _MOST_RUNS = 500
 """Runs in flight that are read."""
@@ -48,6 +49,11 @@ class Instance:
     runs: list[Run] = field(default_factory=list)
 
     @property
+    def is_alive(self) -> bool:
+        """Whether it has a lease, or needs none."""
+        return self.owner is None or self.lease_until is not None
+
+    @property
     def shown(self) -> list[Run]:
         """The runs that are shown."""
         return self.runs[:_MOST_SHOWN]
@@ -57,12 +63,13 @@ def page(call: PageCall) -> Response:
     """Answer the page of the instances."""
     registry = call.registry
     health = registry.health()
-    found = _instances(registry) if health.store is not False else None
+    found = _instances(call.site) if health.store is not False else None
     return call.view.html(
         "instances.html",
         health=health,
         role=_role(registry, health),
-        instances=found,
+        alive=None if found is None else [one for one in found if one.is_alive],
+        gone=[] if found is None else [one for one in found if not one.is_alive],
         most=_MOST_RUNS,
         store=registry._store_url,
         number=len(registry),
@@ -78,14 +85,16 @@ def _role(registry: TaskRegistry, health: Health) -> Role:
     return "idle" if health.loop is None else "ticks" if health.loop else "stopped"
 
 
-def _instances(registry: TaskRegistry) -> list[Instance] | None:
+def _instances(site: Site) -> list[Instance] | None:
     """Return the instances, those first that live, the oldest of them first; None if the store is out of reach."""
+    registry = site.registry
     own = registry._owner
     if own is None:
         return [Instance(None, True, runs=_own_runs(registry))]
     try:
         registry.refresh()
-        alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in registry.instances()]
+        leases = site.leases.read()
+        alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in leases.instances]
         runs = _runs_by_owner(registry)
     except BackendUnavailableError:
         return None

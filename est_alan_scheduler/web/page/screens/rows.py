@@ -4,23 +4,20 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from markupsafe import Markup
 
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
-from est_alan_scheduler.planning.dependencies import first_stale, first_unmet
 from est_alan_scheduler.schedules.describe import describe
-from est_alan_scheduler.schedules.due import is_due, planned_moment, show
-from est_alan_scheduler.schedules.schedule import AT_ONCE
-from est_alan_scheduler.schedules.upcoming import first_run_from
 from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.page.drawing.sparkline import MOST_BARS, Bar, sparkline
 from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.links import tag_link, task_link
 from est_alan_scheduler.web.page.moments import lasting
+from est_alan_scheduler.web.page.screens.next_run import NO_RUN, NextRun, next_run_of
 from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.view import View, templates, with_pauses
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
@@ -63,17 +60,6 @@ class Kept(Generic[T]):
                 self._values.popitem(last=False)
 
 
-class _Next(NamedTuple):
-    """When a task runs next."""
-
-    at: datetime | None
-    """A slot, perhaps one that is overdue; None if `word` says it, or if there is none."""
-    word: str
-    """`now`, `after this run`, `waits for` or nothing."""
-    awaited: str = ""
-    """The id of the task that it waits for."""
-
-
 class Rows:
     """The rows of one site."""
 
@@ -91,7 +77,7 @@ class Rows:
 
     def _row(self, task: Task, view: View, now: datetime, is_paused: bool, runs: Runs) -> Markup:
         stands = standing(task, now, is_paused)
-        following = _Next(None, "") if is_paused else _next(task, now, view.site.registry.store)
+        following = NO_RUN if is_paused else next_run_of(task, now, view.site.registry.store)
         fields = task.__dict__
         version = view.site.version(task)
         state = (fields["last_run_at"], fields["runs"], fields.get("consecutive_failures"), fields["error_message"])
@@ -138,25 +124,7 @@ def _has_last(task: Task, runs: Runs) -> bool:
     return bool(runs) and task.last_run_at is not None and to_utc(runs[-1]["run_at"]) == to_utc(task.last_run_at)
 
 
-def _next(task: Task, now: datetime, store: Mapping[str, Task]) -> _Next:
-    """Return when a task runs next: for one that is due, since when, or what it waits for."""
-    moment = planned_moment(task, now)
-    if moment is None:
-        return _Next(None, "")
-    if moment > to_utc(now):
-        return _Next(show(task.timezone, moment, now), "")
-    if not is_due(task, now):  # it has misfired
-        return _Next(first_run_from(task, now), "")
-    if task.status is TaskStatus.RUNNING:
-        return _Next(None, "after this run")
-    if task.depends_on and task.run_requested != "force":
-        awaited = first_unmet(task, store) or first_stale(task, store, now)
-        if awaited is not None:
-            return _Next(None, "waits for", awaited)
-    return _Next(None, "now") if moment is AT_ONCE else _Next(show(task.timezone, moment, now), "")
-
-
-def _drawn(task: Task, view: View, version: str, stands: str, following: _Next, runs: Runs) -> Markup:
+def _drawn(task: Task, view: View, version: str, stands: str, following: NextRun, runs: Runs) -> Markup:
     """Return a row as HTML."""
     gettext = TRANSLATIONS[view.language].gettext
     bars = [Bar(run["status"], _seconds(run)) for run in runs if run["finished_at"] is not None]

@@ -13,19 +13,23 @@ from starlette.responses import Response
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.backends.rows import DeadRunOutcome
 from est_alan_scheduler.calendar.local_time import to_utc
+from est_alan_scheduler.schedules.due import due_slot, keep_schedule, show
+from est_alan_scheduler.schedules.schedule import AT_ONCE
 from est_alan_scheduler.task import Task, TaskStatus
+from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Input
-from est_alan_scheduler.web.api.models import VALUES, PlanModel, RunModel, TaskModel
+from est_alan_scheduler.web.api.models import VALUES, PlanModel, RunModel, SlotModel, TaskModel
 from est_alan_scheduler.web.api.preview import plan_of
 from est_alan_scheduler.web.api.problems import text_without_values
 from est_alan_scheduler.web.api.runs import TaskRunsQuery, page_of_runs
 from est_alan_scheduler.web.api.tasks import task_of
 from est_alan_scheduler.web.page.drawing.graph import graph
 from est_alan_scheduler.web.page.excerpts import excerpt
-from est_alan_scheduler.web.page.links import edit_link, tag_link
+from est_alan_scheduler.web.page.links import edit_link, tag_link, task_link
 from est_alan_scheduler.web.page.moments import NOTHING, exact_text, weekday
 from est_alan_scheduler.web.page.run_notes import NOTHING_NOTED, traceback_of
 from est_alan_scheduler.web.page.screens.neighbours import Neighbourhood
+from est_alan_scheduler.web.page.screens.next_run import NO_RUN, next_run_of
 from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
@@ -84,7 +88,10 @@ def page(call: PageCall) -> Response:
     task, is_read = _read(call)
     site, registry, now = call.site, call.registry, call.registry._now()
     shown, runs = task_of(site, task), _runs(call, task) if is_read else None
-    why = registry.why_not(task)
+    following = NO_RUN if registry.is_paused else next_run_of(task, now, registry.store)
+    plan, is_grid_open = _plan(registry, task)
+    zoned = following.at or following.since
+    why = _why(call, task)
     return call.view.html(
         "task.html",
         task=shown,
@@ -96,13 +103,19 @@ def page(call: PageCall) -> Response:
         tags=[(excerpt(tag, _SHORT), tag_link(tag)) for tag in task.tags],
         edit=edit_link(task.id),
         why=text_without_values(why) if site.hide_values else why,
-        zones=_in_zones(shown.next_run, shown.timezone),
+        lost_owner=_lost_owner(call, task, runs),
+        following=following,
+        awaited=(excerpt(following.awaited, _SHORT), task_link(following.awaited)),
+        zoned=zoned,
+        is_due=zoned is not None and to_utc(zoned) <= to_utc(now),
+        zones=_in_zones(zoned, shown.timezone),
         result=None if site.hide_values or shown.last_success_at is None else excerpt(_text(shown.result), _LONGEST),
         error=excerpt(shown.error_message or "", _LONGEST),
         attempts=None if task.retry is None else task.retry.attempts,
         traceback=_last_traceback(site, task),
         last_run=_last_run(runs, task),
-        plan=(plan := plan_of(registry, task, _SLOTS)),
+        plan=plan,
+        is_grid_open=is_grid_open,
         slots=_slots(plan, TRANSLATIONS[call.view.language].gettext),
         runs=runs,
         outcome=call.query.outcome,
@@ -129,9 +142,50 @@ def _in_zones(at: datetime | None, zone: str) -> list[tuple[str, str]]:
     return [("UTC", utc)] if zone.endswith("UTC") else [(zone, own), ("UTC", utc)]
 
 
+def _plan(registry: TaskRegistry, task: Task) -> tuple[PlanModel, bool]:
+    """Return the plan of the task, and whether all its slots will count from a first run that is due.
+
+    The plan has slots alone: for a run that is due, its slot in place of the present moment.
+    """
+    plan, now = plan_of(registry, task, _SLOTS), registry._now()  # in this order: the plan begins at an earlier moment
+    begin = to_utc(now)
+    if not plan.slots or to_utc(plan.slots[0].at) > begin:
+        return plan, False
+    slot, schedule = due_slot(task, now), keep_schedule(task)
+    is_known = slot is not None and slot is not AT_ONCE and slot <= begin
+    first = [SlotModel(at=show(task.timezone, slot, now), mark=None)] if is_known and slot is not None else []
+    has_begun = task.first_run_at is not None or task.last_run_at is not None
+    has_grid = schedule is None or schedule.is_fixed or has_begun
+    return plan.model_copy(update={"slots": first + (plan.slots[1:] if has_grid else [])}), not has_grid
+
+
 def _slots(plan: PlanModel, gettext: Callable[[str], str]) -> list[tuple[str, str | None]]:
     """Return the slots of a plan as texts, each with its mark."""
     return [(f"{weekday(slot.at, gettext)} {exact_text(slot.at)[:26]}", slot.mark) for slot in plan.slots]
+
+
+# Why it does not run.
+
+
+def _why(call: PageCall, task: Task) -> str:
+    """Return why the task is not running, with what only the store knows: whether an instance is alive."""
+    why = call.registry.why_not(task)
+    if why == "due now, it runs with the next tick of another instance" and call.view.has_no_instance:
+        return "due now, but no instance is alive to run it"
+    return why
+
+
+def _lost_owner(call: PageCall, task: Task, runs: ShownRuns | None) -> str | None:
+    """Return the instance of the run in flight if that is no longer alive; None if it is, or if that is not known."""
+    leases = call.site.leases.latest() if task.status is TaskStatus.RUNNING else None
+    if leases is None or runs is None:
+        return None
+    run = next((one.run for one in runs.items if one.run.finished_at is None), None)
+    if run is None:  # it is not on this page of the runs
+        query = TaskRunsQuery(status=TaskStatus.RUNNING, cursor=None, limit=1)
+        with suppress(BackendUnavailableError):
+            run = next(iter(page_of_runs(call.site, query, task.id).items), None)
+    return run.owner if run is not None and run.owner and leases.has_lost(run.owner, run.run_at) else None
 
 
 # Runs.

@@ -29,6 +29,7 @@ from est_alan_scheduler.web.page.links import task_link
 from est_alan_scheduler.web.page.standing import standing
 from est_alan_scheduler.web.page.timeline.bars import end_of, grouped, worst
 from est_alan_scheduler.web.page.timeline.forecast import Forecast, forecast_of
+from est_alan_scheduler.web.page.timeline.kept import gap_of
 from est_alan_scheduler.web.page.timeline.lanes import chosen
 from est_alan_scheduler.web.page.timeline.past import PastRun, runs_of
 from est_alan_scheduler.web.page.timeline.plan import Plan, plan_of, plan_of_moments
@@ -103,6 +104,8 @@ class _Timeline:
         self.forecast = Forecast()
         if query.forecast == "dependencies" and axis.end > self.now:
             self.forecast = forecast_of(registry, axis.end)
+        self.has_gaps = False
+        """Whether the runs of some time are not known."""
         self.marks: set[str] = set()
         """What changes of the clock do to the slots that are shown."""
         self.rows = self._rows()
@@ -156,16 +159,20 @@ class _Timeline:
         band = titles.band(task, schedule, plan)
         slots = [*plan.slots, *plan.marks]
         self.marks.update(slot.mark for slot in slots if slot.mark is not None)
+        gap = None if self.is_store_away else gap_of(self._registry, task, runs, axis.start, axis.end)
+        missing = "" if gap is None else titles.gap(gap, task)
+        self.has_gaps = self.has_gaps or gap is not None
         lane = Lane(
             task_link(task.id),
             bars,
             [SlotTick(to_utc(slot.at), slot.mark, titles.slot(task, slot)) for slot in slots],
             [Band(start, end, band) for start, end in plan.spans],
             titles.note(schedule, plan) if plan.spans else "",
+            None if gap is None else Band(gap.since, gap.until, titles.about(task, missing)),
         )
         stands = standing(task, self._registry._now(), self._registry.is_paused)
         shown = [run for group in groups for run in group]
-        return LaneRow(task, stands, lane_drawing(lane, axis), titles.summary(shown, plan))
+        return LaneRow(task, stands, lane_drawing(lane, axis), titles.summary(shown, plan, missing))
 
     def _plan(self, task: Task, most: int) -> Plan:
         axis = self.axis

@@ -64,11 +64,12 @@ export function labelOf(form, name) {
 export function mark(form, problem) {
   clear(form);
   const rest = [];
-  const found = problem.errors ?? [{ field: /^\w+/.exec(problem.detail)?.[0] ?? "", detail: problem.detail }];
+  const found = problem.errors ?? [{ field: "", detail: problem.detail }];
   for (const { field, detail } of found) {
     const own = wrapperOf(form, field);
     if (!own) {
-      rest.push(problem.errors && field ? `${field}: ${detail}` : detail);
+      const isShown = form.querySelector(`[data-field="${CSS.escape(field)}"]`); // in a part that is hidden
+      rest.push(field ? `${isShown ? labelOf(form, field) : field}: ${detail}` : detail);
       continue;
     }
     const place = own.querySelector(".error");

@@ -11,7 +11,7 @@ from est_alan_scheduler.task_registry import TaskRegistry
 
 _MOST_READ = 2_000
 """Runs of all tasks, in one query."""
-_MOST_OF_TASK = 200
+MOST_OF_TASK = 200
 """Runs of each lane, if those of all tasks are too many."""
 _MOST_FAILURES = 500
 _MOST_SEARCHED = 200_000
@@ -43,17 +43,25 @@ def runs_of(
     found: dict[str, list[PastRun]] = {task.id: [] for task in tasks}
     if registry.backend is None:
         for task in tasks:
-            found[task.id] = [*_kept(task, begin, end, _MOST_OF_TASK)][::-1]
+            found[task.id] = [*_kept(task, begin, end, MOST_OF_TASK)][::-1]
         return found
     since, before = begin.replace(tzinfo=UTC), _key(end)
     runs = registry.history(since=since, limit=_MOST_READ, before=before)
     if len(runs) == _MOST_READ:
-        of_tasks = [registry.history(task, since=since, limit=_MOST_OF_TASK, before=before) for task in tasks]
+        of_tasks = [registry.history(task, since=since, limit=MOST_OF_TASK, before=before) for task in tasks]
         runs = [run for of_task in of_tasks for run in of_task]
     for run in runs:
         if run["task_id"] in found:
             found[run["task_id"]].append(_past(run["task_id"], run))
     return found
+
+
+def last_before(registry: TaskRegistry, task: Task, end: datetime) -> datetime | None:
+    """Return when the last run of a task started before a moment, all in naive UTC; None if none is kept."""
+    if registry.backend is None:
+        return next((at for run in reversed(task.history) if (at := to_utc(run["run_at"])) < end), None)
+    runs = registry.history(task, limit=1, before=_key(end))
+    return to_utc(runs[0]["run_at"]) if runs else None
 
 
 def failures_of(registry: TaskRegistry, tasks: Iterable[Task], begin: datetime, end: datetime) -> list[PastRun]:

@@ -14,7 +14,8 @@ from est_alan_scheduler.web.page.drawing.timeline import shift_text
 from est_alan_scheduler.web.page.excerpts import line
 from est_alan_scheduler.web.page.moments import lasting, weekday
 from est_alan_scheduler.web.page.timeline.bars import worst
-from est_alan_scheduler.web.page.timeline.past import PastRun
+from est_alan_scheduler.web.page.timeline.kept import Gap
+from est_alan_scheduler.web.page.timeline.past import MOST_OF_TASK, PastRun
 from est_alan_scheduler.web.page.timeline.plan import MOST_WALKED, Plan
 from est_alan_scheduler.web.page.words.statuses import status_name
 
@@ -103,15 +104,29 @@ class Titles:
         """Return what a band says of its slots."""
         return self._said(task, [line(schedule, _LONGEST_ERROR), self.slots(plan)])
 
-    def summary(self, runs: Sequence[PastRun], plan: Plan) -> str:
+    def about(self, task: Task, text: str) -> str:
+        """Return what is said of a task."""
+        return self._said(task, [text])
+
+    def summary(self, runs: Sequence[PastRun], plan: Plan, gap: str = "") -> str:
         """Return a lane in words."""
         failed = sum(run.status == "failed" for run in runs)
         parts = [self.texts.ngettext("%(num)s run", "%(num)s runs", len(runs)) % {"num": len(runs)}]
         parts += [self.failures(failed)] if failed else []
+        parts += [gap] if gap else []
         parts.append(self.slots(plan))
         if plan.slots:
             parts.append(self.texts.gettext("next at %s") % self.moment(to_utc(plan.slots[0].at)))
         return ", ".join(parts)
+
+    def gap(self, gap: Gap, task: Task) -> str:
+        """Return why runs of a task are missing: they are not kept, or too many to be read."""
+        _ = self.texts.gettext
+        if gap.is_kept:
+            text, number = _("runs before %(at)s: only the latest %(num)s are shown"), MOST_OF_TASK
+        else:
+            text, number = _("runs before %(at)s are not kept (history_limit: %(num)s)"), task.history_limit
+        return text % {"at": self.moment(gap.until), "num": f"{number:,}"}
 
     def change(self, change: Change) -> str:
         """Return a change of the clock as a sentence."""

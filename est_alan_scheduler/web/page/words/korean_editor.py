@@ -41,8 +41,8 @@ TEXTS = {
     "No slot after this moment.": "이 시점 후에는 실행하지 않습니다.",
     "Each slot is delayed by up to this much.": "예정 시각이 최대 이만큼 늦춰집니다.",
     "seconds": "초",
-    "Slots later than this are skipped. Empty: one run makes up for all missed slots.": (
-        "이보다 늦은 예정은 건너뜁니다. 비우면 놓친 예정을 한 번의 실행으로 대신합니다."
+    "A slot that is later than this is a misfire: it is skipped. Empty: one run makes up for all missed slots.": (
+        "이보다 늦은 예정 시각은 건너뜁니다. 비우면 놓친 예정 시각을 한 번의 실행으로 대신합니다."
     ),
     "Otherwise the first run waits for the next slot.": "끄면 첫 실행은 다음 예정 시각을 기다립니다.",
     "Limits": "제한",
@@ -102,8 +102,8 @@ TEXTS = {
     "Not after": "종료",
     "Excluded dates": "제외 날짜",
     "Jitter": "지터",
-    "Misfire grace": "지각 허용 시간",
-    "Run at once for slots missed before registration": "등록 전에 놓친 예정을 바로 실행",
+    "Misfire grace": "허용 지연 시간",
+    "Run at once for slots missed before registration": "등록 전에 놓친 예정 시각을 바로 실행",
     "Maximum runs": "최대 실행 횟수",
     "Remove the task after its last run": "더 실행되지 않으면 작업 삭제",
     "Timeout": "제한 시간",

@@ -33,8 +33,7 @@ TEXTS = {
     "Succeeded": "성공",
     "Failed": "실패",
     "Retries": "재시도",
-    "Misfires": "놓친 예정 시각",
-    "Skipped slots": "건너뛴 예정 시각",
+    "Coalesced slots": "합쳐진 예정 시각",
     "Mean lateness": "평균 지연",
     "Longest lateness": "최대 지연",
     "Live instances": "활성 인스턴스",
@@ -43,6 +42,10 @@ TEXTS = {
     ),
     "No instance has a lease: nothing runs the tasks now.": (
         "임대를 가진 인스턴스가 없습니다. 지금은 작업을 실행하는 곳이 없습니다."
+    ),
+    "Instances without a lease": "임대가 없는 인스턴스",
+    "Its lease has expired, or it has left. Its runs are recorded as failed once an instance is alive again.": (
+        "임대가 만료되었거나 종료했습니다. 실행은 활성 인스턴스가 생긴 뒤 실패로 기록됩니다."
     ),
     "No lease": "임대 없음",
     "Alive since": "시작",

@@ -30,6 +30,8 @@ TEXTS = {
     "Nothing starts on any instance until they are resumed. Runs in flight go on to their end.": (
         "재개할 때까지 어떤 인스턴스에서도 작업이 시작되지 않습니다. 진행 중인 실행은 끝까지 수행됩니다."
     ),
+    "No instance is alive.": "활성 인스턴스가 없습니다.",
+    "Nothing runs the tasks until one is started.": "인스턴스가 시작될 때까지 아무 작업도 실행되지 않습니다.",
     "The store is out of reach.": "저장소에 연결할 수 없습니다.",
     "This page may be out of date, and nothing starts until the store is back.": (
         "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
@@ -45,7 +47,8 @@ TEXTS = {
     "Next and previous row": "다음 행, 이전 행",
     "Open the row": "행 열기",
     "Select the row": "행 선택",
-    "Run the task now": "작업 바로 실행",
+    "Misfires": "건너뛴 예정 시각",
+    "Run the task now": "작업 지금 실행",
     "Pause or resume the task": "작업 일시 중지 또는 재개",
     "Show these keys": "이 단축키 목록 표시",
     "Close, or leave the field": "닫기 또는 입력란에서 나가기",

@@ -83,6 +83,17 @@ TEXTS = {
     "Owner": "소유자",
     "Result or error": "반환값 또는 오류",
     "lost": "유실",
+    "Due since": "실행 예정이던 시각",
+    "Its slots count from its first run.": "예정 시각은 첫 실행을 기준으로 정해집니다.",
+    "Its run is lost": "실행이 유실됨",
+    "The lease of its instance, %(owner)s, has expired, or the instance has left.": (
+        "실행하던 인스턴스 %(owner)s의 임대가 만료되었거나 인스턴스가 종료했습니다."
+    ),
+    "The run is soon recorded as failed.": "실행은 곧 실패로 기록됩니다.",
+    "The run is recorded as failed once an instance is alive again.": (
+        "실행은 활성 인스턴스가 생긴 뒤 실패로 기록됩니다."
+    ),
+    "Its instance is no longer alive.": "실행하던 인스턴스가 더는 활성 상태가 아닙니다.",
     "too late": "늦게 끝남",
     "Its instance died or could not renew its lease: the run was recorded as failed.": (
         "인스턴스가 종료되었거나 임대를 갱신하지 못해 실행이 실패로 기록되었습니다."

@@ -49,6 +49,11 @@ TEXTS = {
     "the clock shows its time twice on this date: it counts once": "이 날에 두 번 오는 시각이며 한 번만 실행됩니다",
     "more than %(num)s slots": "예정 %(num)s회 이상",
     "%(num)s slot": "예정 %(num)s회",
+    "runs not shown": "표시되지 않는 실행",
+    "runs before %(at)s: only the latest %(num)s are shown": "%(at)s 이전 실행: 최근 %(num)s회만 표시",
+    "runs before %(at)s are not kept (history_limit: %(num)s)": (
+        "%(at)s 이전 실행은 보관되지 않음 (history_limit: %(num)s)"
+    ),
     "next at %s": "다음 %s",
     "The clock goes forward by %(shift)s, to %(wall)s.": "시계가 %(shift)s 앞당겨져 %(wall)s이 됩니다.",
     "The clock goes back by %(shift)s, to %(wall)s.": "시계가 %(shift)s 늦춰져 %(wall)s이 됩니다.",

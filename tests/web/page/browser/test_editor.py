@@ -1,6 +1,7 @@
 """The editor: the slots to come, old beside new, before anything is saved; what is wrong; what others have changed."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -63,3 +64,29 @@ def test_what_others_have_changed_meanwhile_is_told_and_not_overwritten(
     one.page.locator("#save").click()
     one.page.wait_for_url("**/task?id=a")
     assert (registry["a"].every, list(registry["a"].tags)) == ({"hours": 2}, ["theirs"])
+
+
+@pytest.mark.parametrize("device", ["desktop", "phone"])
+def test_moments_and_their_zones_are_wholly_in_sight(
+    device: Literal["desktop", "phone"], site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = TaskRegistry()
+    registry.register(
+        Task(id="a", func=greet, run_at="2026-12-24T15:04:05", start_at="2026-12-01T23:59:59", timezone="Europe/Berlin")
+    )
+    one = visit(site(registry).url, Look(device=device), locale="en-US")  # with AM and PM
+    one.go("edit", id="a")
+    expect(one.page.locator("[name=run_at]")).to_be_visible()
+    assert one.page.evaluate(CUT) == []
+
+
+CUT = """[...document.querySelectorAll("[type=datetime-local], [name$='.offset']")].filter((control) => {
+  const copy = control.cloneNode();
+  copy.style.cssText = "position: absolute; flex: none; width: max-content";
+  if (control.placeholder) copy.size = control.placeholder.length * 0.8;
+  document.body.append(copy);
+  const needed = copy.getBoundingClientRect().width;
+  copy.remove();
+  return control.getBoundingClientRect().width < needed;
+}).map((control) => control.name)"""
+"""The names of the controls that are narrower than what they show."""

@@ -108,11 +108,13 @@ def run(one: Watched, disk: Disk) -> None:
     disk.is_full = False
     task = one.page.locator("[data-id=export][data-status]").first
     one.page.locator("[data-act=run]:visible").first.click()
-    expect(one.page.locator("#messages .message.busy")).to_be_visible()
+    message = one.page.locator("#messages .message").filter(has_text="Export the invoices")
+    expect(message).to_have_class("message busy")
     expect(task).to_have_attribute("data-status", "running")
     one.check_page()
+    expect(message).to_have_class("message busy")
     disk.may_go_on.set()
-    expect(one.page.locator("#messages .message.success")).to_be_visible()
+    expect(message).to_have_class("message success")
     expect(task).to_have_attribute("data-status", "success")
     one.check_page()
 

@@ -52,6 +52,14 @@ def test_a_lane_is_a_link_with_bars_ticks_and_bands() -> None:
     )
 
 
+def test_a_time_whose_runs_are_not_known_lies_behind_all() -> None:
+    lane = Lane("", [Bar(NOON + HOUR / 2, NOON + HOUR, "success", "")], gap=Band(NOON, NOON + HOUR / 2, "not kept"))
+    assert re.findall(r'class="(gap|bar success)" x="([\d.]+)%" width="([\d.]+)%"', lane_drawing(lane, AXIS)) == [
+        ("gap", "0", "50"),
+        ("bar success", "50", "50"),
+    ]
+
+
 def test_a_run_of_no_time_can_be_seen() -> None:
     for at in (NOON, NOON + HOUR / 2, NOON + HOUR):
         (width,) = re.findall(r'width="([\d.]+)%"><', lane_drawing(Lane("", [Bar(at, at, "success", "")]), AXIS))

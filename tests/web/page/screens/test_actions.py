@@ -85,9 +85,9 @@ def test_a_run_that_the_task_refuses_is_told() -> None:
     registry.register(Task(id="add", func=add, manual=True))
     ((task_id, ok, detail, after),) = done(registry, "run", "add")
     assert (task_id, ok, after) == ("add", False, 0)
-    assert "cannot call its function" in str(detail)
+    assert detail == "The function cannot be called: it lacks 'x', 'y'."
     ((_, ok, detail, _),) = done(registry, "run", "add", hide_values=True)
-    assert (ok, detail) == (False, "Task 'add' cannot call its function: its arguments do not fit")
+    assert (ok, detail) == (False, "The function cannot be called: its arguments do not fit.")
 
 
 def test_versions_work_where_values_are_hidden() -> None:

@@ -160,12 +160,14 @@ class TestForm:
     def test_a_reader_is_told_that_it_needs_more(self) -> None:
         registry = registry_of(manual=True)
         page = Browser(registry, Role.READ).get("edit", id="a", status=403)
-        assert page.texts(".//p[@class='detail']") == ["this needs the role manage"]
+        assert page.texts(".//p[@class='detail']") == ["this needs the right to manage tasks"]
         page = Browser(registry, read_only=True).get("edit", id="a", status=403)
         assert page.texts(".//p[@class='detail']") == ["this site is read-only"]
         for path in ("save", "preview-html"):
             body = {"id": "a", "version": "x", "changes": {}}
-            assert Browser(registry, Role.READ).post(path, body, 403)["detail"] == "this needs the role manage"
+            assert (
+                Browser(registry, Role.READ).post(path, body, 403)["detail"] == "this needs the right to manage tasks"
+            )
 
     def test_an_unknown_task_is_404(self) -> None:
         page = Browser(TaskRegistry()).get("edit", id="..", status=404)
@@ -232,14 +234,13 @@ class TestPreview:
         assert [one["field"] for one in problem["errors"]] == ["exclude", "timeout", "retry.jitter"]
         assert problem == refused(browser, "save", 422, changes=form, version=browser_version(browser))
 
-    def test_what_is_wrong_hides_values_as_well(self) -> None:
+    def test_what_is_wrong_tells_no_values(self) -> None:
         registry = TaskRegistry()
         registry.register(Task(id="a", func=dict, kwargs={"dep_x": 1}, manual=True))
         form = {"depends_on": {"": "x"}}
-        shown = refused(Browser(registry), "preview-html", 200, changes=form)["detail"]
-        hidden = refused(Browser(registry, hide_values=True), "preview-html", 200, changes=form)["detail"]
-        assert shown == "kwargs of task 'a' hold 'dep_x', where the result of 'x' would go."
-        assert hidden == "kwargs of task 'a' hold an argument, where the result of 'x' would go."
+        for browser in (Browser(registry), Browser(registry, hide_values=True)):
+            told = refused(browser, "preview-html", 200, changes=form)["detail"]
+            assert told == "The task already has an argument where the result of 'x' would go."
 
     def test_words_are_in_the_language_of_the_page(self) -> None:
         browser = Browser(registry_of(every={"hours": 1}))
@@ -255,7 +256,9 @@ class TestPreview:
         monkeypatch.setitem(__import__("sys").modules, "cronsim", None)
         form = {"kind": {"": "cron"}, "cron": {"": "1 2 3 4 *"}}
         problem = refused(Browser(registry_of(manual=True)), "preview-html", 200, changes=form)
-        assert problem["detail"] == 'cron needs cronsim: pip install "est-alan-scheduler[cron]"'
+        (told,) = problem["errors"]
+        assert told["field"] == "cron"
+        assert told["detail"].endswith('for cron expressions: pip install "est-alan-scheduler[cron]"')
 
 
 def browser_version(browser: Browser) -> str:
@@ -358,3 +361,27 @@ class TestSave:
         problem = refused(browser, "save", 503, version=version, changes={"timeout": {"": "3"}})
         assert problem["detail"] == "the store is out of reach"
         assert browser.request("GET", "edit?id=a", headers=HTML).status_code == 503
+
+
+def test_the_preview_says_which_ids_are_not_registered() -> None:
+    registry = registry_of(after=["quick"])
+    registry.register(Task(id="quick", func=jobs.process_id, manual=True))
+    browser = Browser(registry)
+    assert preview_of(browser, {}).texts(".//p[@class='notice']") == []
+    changes = {"after": {"": "quikc"}, "depends_on": {"": "nope"}}
+    assert preview_of(browser, changes).texts(".//p[@class='notice']") == [
+        "Waits for 'nope', which is not registered",
+        "Waits for 'quikc', which is not registered (did you mean 'quick'?)",
+    ]
+    assert preview_of(browser, changes, "ko").texts(".//p[@class='notice']")[0] == (
+        "'nope' 작업이 등록되어 있지 않아 기다리는 중"
+    )
+
+
+def test_the_preview_of_a_moment_in_a_gap_shows_when_it_comes_and_that_it_is_moved(noon: Any) -> None:
+    registry = registry_of(run_at=datetime(2027, 3, 1, 9), timezone="Europe/Berlin")
+    page = preview_of(Browser(registry), {"run_at": {"": "2027-03-28T02:30"}})
+    (new,) = page.all(".//section[@class='plan new']")
+    assert text_of(new).startswith("After saving once at 2027-03-28 02:30:00 Europe/Berlin 2027-03-28 03:00:00")
+    assert "moved: the clock skips its time" in text_of(new)
+    assert page.texts(".//ins") == ["2027-03-28T03:00:00+02:00"]

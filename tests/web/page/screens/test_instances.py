@@ -216,3 +216,58 @@ def test_every_page_says_once_that_the_store_is_out_of_reach(path: str, monkeypa
     assert page.texts(".//p[@class='banner lost']/strong") == ["저장소에 연결할 수 없습니다."]
     assert len(page.all(".//*[@role='alert']")) == 1
     registry.shutdown(0)
+
+
+@pytest.mark.parametrize("path", ["", "task?id=a", "edit?id=a", "timeline", "instances"])
+def test_every_page_of_an_observer_says_once_that_no_instance_is_alive(path: str) -> None:
+    backend = MemoryBackend()
+    worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
+    worker.register(Task(id="a", func=jobs.process_id, every={"hours": 1}))
+    worker.tick()
+    assert Browser(observer).get(path).all(".//div[@id='banner']/p") == []
+    backend.leave(worker.instances()[0].owner)
+    page = Browser(observer, Role.MANAGE).get(path)
+    assert page.texts(".//div[@id='banner']/p") == [
+        "No instance is alive. Nothing runs the tasks until one is started."
+    ]
+    page = Browser(observer, Role.MANAGE).get(path, language="ko")
+    assert page.texts(".//div[@id='banner']/p/strong") == ["활성 인스턴스가 없습니다."]
+    worker.shutdown(0)
+
+
+def test_a_page_of_a_problem_asks_no_store() -> None:
+    backend = MemoryBackend()
+    page = Browser(TaskRegistry(backend=backend, observe=True)).get("nowhere", status=404)
+    assert page.all(".//*[@role='alert']") == []
+
+
+def test_an_instance_without_a_lease_is_listed_apart_and_promises_nothing_that_needs_another_one() -> None:
+    backend = MemoryBackend()
+    worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
+    other = TaskRegistry(backend=backend)
+    found = list[Page]()
+
+    def look() -> None:
+        owner = worker.instances()[0].owner
+        backend.leave(owner)
+        found.append(Browser(observer).get("instances"))
+        other.register(Task(id="b", every={"hours": 1}, func=jobs.process_id))
+        other.tick()
+        found.append(Browser(observer).get("instances"))
+
+    worker.expose(look, "look")
+    worker.register(Task(id="watch", every={"hours": 1}, func=look))
+    worker.tick()
+    alone, beside = found
+    headings = ["Live instances", "Instances without a lease"]
+    assert alone.texts(".//*[@id='instances']/h2") == beside.texts(".//*[@id='instances']/h2") == headings
+    assert "No instance has a lease: nothing runs the tasks now." in alone.html
+    assert alone.texts(".//p[@class='lease']") == [
+        "Its lease has expired, or it has left. Its runs are recorded as failed once an instance is alive again."
+    ]
+    assert "No instance has a lease" not in beside.html
+    assert beside.texts(".//p[@class='lease']")[-1] == (
+        "Its lease has expired, or it has left. Its runs are soon recorded as failed, and may be retried."
+    )
+    other.shutdown(0)
+    worker.shutdown(0)

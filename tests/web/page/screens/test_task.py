@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from freezegun import freeze_time
 
-from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler import MemoryBackend, Retry, Task, TaskRegistry, TaskStatus
 from est_alan_scheduler.backends.rows import DeadRunOutcome
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.moments import NOTHING
@@ -157,7 +157,7 @@ def test_a_success_shows_its_result_and_its_moments() -> None:
         "First run": moment,
         "Runs so far": "1",
         "Failures in a row": "0",
-        "Skipped slots": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
+        "Misfires": "3 (the latest: 2026-11-28 10:00:00 +00:00)",
     }
 
 
@@ -450,3 +450,100 @@ def test_each_part_that_changes_is_live() -> None:
     assert all(one.attrib.get("id") for one in page.all(".//details"))
     ids = [one.attrib["id"] for one in page.root.iter() if "id" in one.attrib]
     assert len(ids) == len(set(ids))
+
+
+def test_a_task_that_waits_shows_what_for_and_since_when_and_no_moment_that_moves() -> None:
+    with freeze_time(NOON, auto_tick_seconds=1) as clock:
+        registry = TaskRegistry()
+        registry.register(Task(id="job", func=nothing, at="11:30", depends_on=["books"]))
+        shown = []
+        for _ in range(2):
+            page = page_of(registry)
+            shown.append((facts(page, "why"), page.texts(".//*[@id='slots']/ol/li")[:2]))
+            clock.tick(60)
+    assert shown[0] == shown[1]
+    why, slots = shown[0]
+    assert (why["Next run"], why["Due since"], why["UTC"]) == (
+        "waits for books",
+        "2026-11-29 11:30:00 +00:00",
+        "2026-11-29 11:30:00 +00:00",
+    )
+    assert slots == ["Sun 2026-11-29 11:30:00 +00:00", "Mon 2026-11-30 11:30:00 +00:00"]
+    assert page.one(".//*[@id='why']//dd/a").attrib["href"] == "task?id=books"
+
+
+@freeze_time(NOON)
+def test_a_task_that_waits_for_its_first_run_has_no_slots_yet() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="job", func=nothing, every={"hours": 1}, depends_on=["books"]))
+    page = page_of(registry)
+    assert facts(page, "why") == {"Next run": "waits for books"}
+    assert page.texts(".//*[@id='slots']/p") == ["Its slots count from its first run."]
+    registry["job"].depends_on = []
+    assert facts(page_of(registry), "why") == {"Next run": "now"}
+
+
+@freeze_time(NOON)
+@pytest.mark.parametrize("how", ["late", "running", "paused", "all paused"])
+def test_slots_to_come_begin_with_the_slot_of_the_run_that_is_due(how: str) -> None:
+    registry = TaskRegistry()
+    first = datetime(2026, 11, 29, 10, 45)
+    task = Task(id="job", func=nothing, every={"hours": 1}, first_run_at=first, last_run_at=first)
+    registry.register(task)
+    if how == "running":
+        task.status = TaskStatus.RUNNING
+    if how == "paused":
+        registry.pause("job")
+    if how == "all paused":
+        registry.pause_all()
+    page = page_of(registry)
+    next_slots = ["Sun 2026-11-29 11:45:00 +00:00", "Sun 2026-11-29 12:45:00 +00:00"]
+    assert page.texts(".//*[@id='slots']/ol/li")[:2] == next_slots[how == "paused" :] + (
+        ["Sun 2026-11-29 13:45:00 +00:00"] if how == "paused" else []
+    )
+    since = {"Due since": "2026-11-29 11:45:00 +00:00", "UTC": "2026-11-29 11:45:00 +00:00"}
+    expected = {"late": since, "running": {"Next run": "after this run", **since}}.get(how, {})
+    assert {name: text for name, text in facts(page, "why").items() if name != "This browser"} == expected
+
+
+def test_a_run_whose_instance_is_no_longer_alive_is_said_to_be_lost() -> None:
+    backend = MemoryBackend()
+    worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
+    owner, found = list[str](), list[Page]()
+
+    def look() -> None:
+        found.append(page_of(observer))
+        owner.append(worker.instances()[0].owner)
+        backend.leave(owner[0])
+        found.extend([page_of(observer), page_of(observer, outcome="failed")])
+
+    worker.expose(look, "look")
+    worker.register(Task(id="job", every={"hours": 1}, func=look))
+    worker.tick()
+    alive, lost, filtered = found
+    assert alive.texts(".//*[@id='why']/h2") == ["It is running"]
+    assert lost.texts(".//*[@id='why']/h2") == filtered.texts(".//*[@id='why']/h2") == ["Its run is lost"]
+    assert lost.texts(".//*[@id='why']/p")[1:] == [
+        f"The lease of its instance, {owner[0]}, has expired, or the instance has left. The run is recorded as failed "
+        "once an instance is alive again."
+    ]
+    assert [row[0] for row in rows(alive)] == ["running"]
+    assert [row[0] for row in rows(lost)] == ["running lost"]
+    worker.shutdown(0)
+
+
+def test_a_task_that_is_due_on_an_observer_says_whether_an_instance_is_alive() -> None:
+    backend = MemoryBackend()
+    worker, observer = TaskRegistry(backend=backend), TaskRegistry(backend=backend, observe=True)
+    worker.register(Task(id="job", func=seven, manual=True))
+    worker.expose(seven, "seven")
+    worker.register(Task(id="first", func=seven, every={"hours": 1}))
+    worker.tick()
+    observer.run_now("job")
+    reason = page_of(observer).texts(".//*[@id='why']/p")
+    assert reason == ["Due now, it runs with the next tick of another instance"]
+    backend.leave(worker.instances()[0].owner)
+    assert page_of(observer).texts(".//*[@id='why']/p") == ["Due now, but no instance is alive to run it"]
+    page = Browser(observer).get("task", id="job", language="ko")
+    assert page.texts(".//*[@id='why']/p") == ["지금 실행할 차례이지만, 실행할 활성 인스턴스가 없음"]
+    worker.shutdown(0)

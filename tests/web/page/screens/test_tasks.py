@@ -82,7 +82,8 @@ def test_a_cursor_of_another_order_is_told() -> None:
     browser = Browser(registry_of(*"abc"))
     href = link(browser.get(limit="2"), "Next page").replace("sort=name", "sort=next").removeprefix("./")
     page = browser.get(href, status=422)
-    assert page.texts(".//p[@class='detail']") == ["cursor: it is no cursor of this order: go to its first page"]
+    assert page.texts(".//*[@class='detail']") == ["cursor: This order has no such page."]
+    assert [row.get("data-id") for row in browser.get(link(page, "First page")).all(".//tr[@data-id]")] == ["a", "b"]
 
 
 def test_the_search_finds_texts_and_keeps_what_is_asked_for() -> None:
@@ -166,7 +167,7 @@ def test_a_page_behind_the_last_task_says_so() -> None:
 @pytest.mark.parametrize("query", ["status=odd", "sort=a", "limit=0", "limit=1001", "page=2", "cursor=?", "q=a&q=b"])
 def test_a_query_that_makes_no_sense_is_a_problem(query: str) -> None:
     page = Browser(registry_of("a")).get(f"?{query}", status=422)
-    assert page.texts(".//p[@class='detail']")[0].startswith(query.partition("=")[0])
+    assert page.texts(".//*[@class='detail']")[0].startswith(query.partition("=")[0])
 
 
 @pytest.mark.parametrize("options", [{"role": Role.READ}, {"read_only": True}])

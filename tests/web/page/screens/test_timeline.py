@@ -108,6 +108,23 @@ class TestLanes:
         registry.tick()
         assert titles(seen[0], "bar running") == ["busy · 03-02 12:10:00 · running · 0 ms"]
 
+    @pytest.mark.parametrize("language", ["en", "ko"])
+    def test_runs_that_are_not_kept_are_no_silence(self, clock: Any, language: str) -> None:
+        registry = TaskRegistry()
+        task = Task(id="busy", name="busy", func=jobs.process_id, every={"minutes": 1}, history_limit=3)
+        registry.register(task)
+        for _ in range(10):
+            registry.tick()
+            clock.tick(60)
+        page = Browser(registry).get("timeline", language)
+        said = {
+            "en": "runs before 03-02 12:07:00 are not kept (history_limit: 3)",
+            "ko": "03-02 12:07:00 이전 실행은 보관되지 않음 (history_limit: 3)",
+        }[language]
+        assert titles(page, "gap") == [f"busy · {said}"]
+        assert said in page.texts(".//li[@class='lane-row']/span")[0]
+        assert page.texts(".//ul[@id='legend']/li")[3] == {"en": "runs not shown", "ko": "표시되지 않는 실행"}[language]
+
     def test_a_reader_sees_the_same_without_what_keys_need_to_change_something(self, registry: TaskRegistry) -> None:
         page = Browser(registry, Role.READ, hide_values=True).get("timeline")
         assert labels(page) == ["overdue", "broken", "fine"]

@@ -39,7 +39,7 @@ def test_the_runs_of_a_busy_registry_are_read_task_by_task(
     registry: TaskRegistry, noon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(past, "_MOST_READ", 10)
-    monkeypatch.setattr(past, "_MOST_OF_TASK", 3)
+    monkeypatch.setattr(past, "MOST_OF_TASK", 3)
     calm = put(registry, "calm", every={"hours": 1})
     busy = put(registry, "busy", every={"seconds": 1})
     for _ in range(20):

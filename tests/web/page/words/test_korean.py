@@ -11,11 +11,29 @@ import pytest
 import est_alan_scheduler.web.page
 from est_alan_scheduler.web.page.view import templates
 from est_alan_scheduler.web.page.words.korean import KOREAN
+from est_alan_scheduler.web.page.words.phrases.korean_reasons import REASONS
+from est_alan_scheduler.web.page.words.phrases.korean_schedules import SCHEDULES
+from est_alan_scheduler.web.page.words.phrases.problems import PROBLEMS
+from est_alan_scheduler.web.page.words.phrases.refusals import DATES, FIELDS, INSTEAD
 
 PACKAGE = Path(est_alan_scheduler.web.page.__file__).parent
 WORDS = "est_alan_scheduler.web.page.words"
-OTHER_TERMS = ("슬롯", "리스", "일시 정지", "일시정지", "태스크", "스케줄 ", "다시 시작", "제거", "하십시요")
-"""Words for which the page has others: 예정 시각, 임대, 일시 중지, 작업, 일정, 재개, 삭제."""
+OTHER_TERMS = (
+    "슬롯",
+    "리스",
+    "일시 정지",
+    "일시정지",
+    "태스크",
+    "스케줄 ",
+    "다시 시작",
+    "제거",
+    "하십시요",
+    "지각",
+    "허용된 지연",
+    "작업 바로",
+    "놓친 예정을",
+)
+"""Words for which the page has others: 예정 시각, 임대, 일시 중지, 작업, 일정, 재개, 삭제, 허용 지연 시간, 지금."""
 GETTEXT = {"gettext", "ngettext", "_"}
 PLACEHOLDER = re.compile(r"%\(\w+\)s|%%|\{\w+\}")
 
@@ -64,4 +82,14 @@ def test_text_of_several_screens_is_translated_once() -> None:
 
 @pytest.mark.parametrize("other", OTHER_TERMS)
 def test_korean_texts_have_the_same_terms_everywhere(other: str) -> None:
-    assert [text for text in KOREAN.values() if other in text] == []
+    tables = (FIELDS, DATES, INSTEAD, PROBLEMS)
+    phrases = [korean for rows in {**SCHEDULES, **REASONS}.values() for _, korean in rows]
+    phrases += [row.korean for table in tables for row in table]
+    assert [text for text in (*KOREAN.values(), *phrases) if other in text] == []
+
+
+def test_misfires_are_named_alike_and_are_no_coalesced_slots() -> None:
+    names = (KOREAN["Misfires"], KOREAN["Coalesced slots"], KOREAN["Misfire grace"])
+    assert names == ("건너뛴 예정 시각", "합쳐진 예정 시각", "허용 지연 시간")
+    of_grace = [korean for _, korean in (*REASONS["reason"], *REASONS["skipped"]) if "misfire_grace" in korean]
+    assert [korean for korean in of_grace if names[2] not in korean or "건너뜀" not in korean] == []

@@ -60,7 +60,7 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
         (rf"ran once at {MOMENT}, never again", "{moment}에 한 번 실행되었고, 다시 실행되지 않음"),
         (
             rf"never due again: its slot of {MOMENT} came later than misfire_grace allows, and was skipped",
-            "더는 실행 예정 없음: {moment} 예정 시각을 허용된 지연(misfire_grace)보다 늦어 건너뜀",
+            "더는 실행 예정 없음: {moment} 예정 시각을 허용 지연 시간(misfire_grace)보다 늦어 건너뜀",
         ),
         (
             rf"never due: run_at, {MOMENT}, had passed when it was registered, and run_immediately is False",
@@ -78,6 +78,7 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
             "due now, it runs with the next tick of another instance",
             "지금 실행할 차례: 다른 인스턴스의 다음 틱에 실행됨",
         ),
+        ("due now, but no instance is alive to run it", "지금 실행할 차례이지만, 실행할 활성 인스턴스가 없음"),
         (
             "due now, but the main thread has ended, and Python's executors take no more calls",
             "지금 실행할 차례이지만, 메인 스레드가 끝나 실행기가 더는 호출을 받지 않음",
@@ -98,7 +99,7 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
         ),
         (
             rf"its slot of {MOMENT} is {TIME} late, more than misfire_grace, and will be skipped",
-            "{moment} 예정 시각보다 {lasting} 늦어, 허용된 지연(misfire_grace)을 넘겼으므로 건너뜀",
+            "{moment} 예정 시각보다 {lasting} 늦어, 허용 지연 시간(misfire_grace)을 넘겼으므로 건너뜀",
         ),
         (r"waits for itself: (?P<cycle>.+?)", "자기 자신을 기다리는 중: {cycle}"),
         (
@@ -115,7 +116,7 @@ REASONS: Mapping[str, Sequence[tuple[str, str]]] = {
     "skipped": [
         (
             rf" \(its slot of {MOMENT} came later than misfire_grace allows, and was skipped\)",
-            " ({moment} 예정 시각은 허용된 지연(misfire_grace)보다 늦어 건너뜀)",
+            " ({moment} 예정 시각은 허용 지연 시간(misfire_grace)보다 늦어 건너뜀)",
         ),
     ],
     "meant": [(rf" \(did you mean (?P<id>{ID})\?\)", " (혹시 {id}?)")],
