@@ -88,7 +88,7 @@ def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
     detail = None
     try:
         _HANDLERS[action](one)
-        after = _latest(call, chosen.id, after)
+        after = _latest(call, task_id, after)
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
