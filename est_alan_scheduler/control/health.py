@@ -81,6 +81,7 @@ class _Probe:
         self.of = of
         self._ask = ask
         self._end = Event()
+        self._began_at = monotonic()
         self._ended_at = 0.0
         self._has_succeeded = False
         Thread(target=self._run, name="est-alan-scheduler health", daemon=True).start()
@@ -91,7 +92,8 @@ class _Probe:
 
     def answer(self) -> bool:
         """Return whether the store has answered, in time."""
-        return self._end.wait(_STORE_PATIENCE) and self._has_succeeded
+        left = self._began_at + _STORE_PATIENCE - monotonic()
+        return self._end.wait(max(0.0, left)) and self._has_succeeded
 
     def _run(self) -> None:
         try:

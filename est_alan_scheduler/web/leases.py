@@ -10,6 +10,7 @@ from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.cluster.lease import Instance
 from est_alan_scheduler.task_registry import TaskRegistry
+from est_alan_scheduler.web.threads import Reads
 
 _PERIOD = 1.0  # seconds for which an answer of the store holds
 
@@ -29,8 +30,9 @@ class Leases(NamedTuple):
 class LeaseBook:
     """The leases of one registry with a backend. `_lock` guards it: who waits for it gets what another one has read."""
 
-    def __init__(self, registry: TaskRegistry) -> None:
+    def __init__(self, registry: TaskRegistry, reads: Reads) -> None:
         self._registry = registry
+        self._reads = reads
         self._lock = threading.Lock()
         self._latest: Leases | None = None
         self._until = 0.0
@@ -43,7 +45,7 @@ class LeaseBook:
     def latest(self) -> Leases | None:
         """Return the leases of a second ago at most; None without a backend, and while its store is out of reach."""
         registry = self._registry
-        if registry.backend is None or registry._is_store_lost:
+        if registry.backend is None or registry._is_store_lost or self._reads.hangs:
             return None
         with self._lock:
             if monotonic() < self._until:
@@ -55,5 +57,5 @@ class LeaseBook:
 
     def _read(self) -> Leases:
         self._latest, self._until = None, monotonic() + _PERIOD  # also of a store that refuses
-        self._latest = Leases(to_utc(self._registry._now()), self._registry.instances())
+        self._latest = Leases(to_utc(self._registry._now()), self._reads.read(self._registry.instances))
         return self._latest

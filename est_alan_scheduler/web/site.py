@@ -10,7 +10,7 @@ from est_alan_scheduler.web.api.problems import Problem
 from est_alan_scheduler.web.feed import Feed
 from est_alan_scheduler.web.leases import LeaseBook
 from est_alan_scheduler.web.page.run_notes import RunNotes
-from est_alan_scheduler.web.threads import Threads
+from est_alan_scheduler.web.threads import Reads, Threads
 
 _LENGTH = 32  # characters of a version, as those of a registry have
 
@@ -32,7 +32,9 @@ class Site:
         self._versions = KeptVersions(registry._functions)
         self.run_notes = RunNotes(registry)
         """What the history leaves out of the runs of this process."""
-        self.leases = LeaseBook(registry)
+        self.reads = Reads(registry)
+        """What its pages read from the store."""
+        self.leases = LeaseBook(registry, self.reads)
         """The leases of the instances, as they were read last."""
         self.threads = Threads(20)
         """Those that answer requests."""

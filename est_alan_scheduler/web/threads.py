@@ -9,12 +9,19 @@ from contextvars import copy_context
 from functools import partial
 from typing import Any, TypeVar
 
+from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.task import Task
+from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.problems import Problem
 
 T = TypeVar("T")
 
 _MOST_WAITING = 200
 """Requests that wait for a thread."""
+_REFRESH_SECONDS = 1.0
+"""How long a page waits for what has changed; what is in memory is shown without it."""
+_READ_SECONDS = 10.0
+"""How long a page waits for anything else, once the store has told what has changed: that may be many runs."""
 
 
 class Threads:
@@ -30,10 +37,11 @@ class Threads:
         self._queue_seconds = queue_seconds
         self._seconds = seconds
 
-    async def run(self, function: Callable[..., T], *arguments: Any) -> T:
+    async def run(self, function: Callable[..., T], *arguments: Any, may_change: bool = False) -> T:
         """Return what a function returns in a thread; raise what it raises.
 
-        Raises a problem if no thread is free in time, or if the function takes too long: it goes on then.
+        Raises a problem if no thread is free in time, or if the function takes too long: it goes on then. `may_change`:
+        the problem says that what was asked for may have been done.
         """
         await self._take()
         outcome, end = Future[T](), _Signal()
@@ -44,8 +52,8 @@ class Threads:
             self._release()
             raise _busy() from None
         if not await end.comes_within(self._seconds):
-            detail = f"no answer within {self._seconds:g} seconds; a change that was asked for may have been made"
-            raise Problem(503, detail, headers={"Retry-After": "5"})
+            doubt = "; a change that was asked for may have been made" if may_change else ""
+            raise Problem(503, f"no answer within {self._seconds:g} seconds{doubt}", headers={"Retry-After": "5"})
         return outcome.result()
 
     def _work(self, call: Callable[[], T], outcome: "Future[T]", end: "_Signal") -> None:
@@ -91,6 +99,45 @@ class Threads:
             self._free += 1
 
 
+class Reads:
+    """The reads of a site. Each has a daemon thread of its own, which goes on when nobody waits for it any more."""
+
+    def __init__(self, registry: TaskRegistry) -> None:
+        self._registry = registry
+        self._turn = threading.Lock()
+        self._late: Future[None] | None = None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a refresh goes on for which a page has waited in vain."""
+        late = self._late
+        return late is not None and not late.done()
+
+    def refresh(self, *tasks: str | Task) -> None:
+        """Do what `TaskRegistry.refresh` says, one call at a time.
+
+        Raises `BackendUnavailableError`, also if there is no answer in time: at once while a former call hangs.
+        """
+        if self._registry.backend is None:
+            return
+        if self.hangs or not self._turn.acquire(timeout=_REFRESH_SECONDS):
+            raise _silence()
+        call = _begin(partial(self._registry.refresh, *tasks), self._turn.release)
+        try:
+            _await(call, _REFRESH_SECONDS)
+        except BackendUnavailableError:
+            self._late = call
+            raise
+
+    def read(self, function: Callable[[], T]) -> T:
+        """Return what a function reads; raise what it raises, and `BackendUnavailableError` if it takes too long."""
+        if self._registry.backend is None:
+            return function()
+        if self.hangs:
+            raise _silence()
+        return _await(_begin(function, int), _READ_SECONDS)
+
+
 class _Signal:
     """A signal from a thread to a coroutine."""
 
@@ -118,3 +165,36 @@ class _Signal:
 
 def _busy() -> Problem:
     return Problem(503, "too many requests wait already: the store may not answer", headers={"Retry-After": "5"})
+
+
+def _begin(function: Callable[[], T], at_end: Callable[[], object]) -> "Future[T]":
+    """Call a function in a thread, and then another one."""
+    outcome, context = Future[T](), copy_context()
+
+    def work() -> None:
+        try:
+            outcome.set_result(context.run(function))
+        except BaseException as error:  # it is for the page
+            outcome.set_exception(error)
+        finally:
+            at_end()
+
+    try:
+        threading.Thread(target=work, name="est-alan-scheduler read", daemon=True).start()
+    except RuntimeError:  # the machine gives no more
+        at_end()
+        raise _silence() from None
+    return outcome
+
+
+def _await(outcome: "Future[T]", seconds: float) -> T:
+    try:
+        return outcome.result(seconds)
+    except TimeoutError:
+        if outcome.done():  # it is what the call has raised, or has come at the last moment
+            return outcome.result()
+        raise _silence() from None
+
+
+def _silence() -> BackendUnavailableError:
+    return BackendUnavailableError("the store does not answer")

@@ -55,7 +55,8 @@ class Dispatcher:
         query = _parsed_query(endpoint, request.scope["query_string"])
         body = None if endpoint.body is None else _parsed_body(endpoint, await request.body())
         threads = self.site.probe_threads if endpoint.role is None else self.site.threads
-        found = await threads.run(endpoint.handle, self.call(request, path, query, body))
+        may_change = endpoint.method != "GET"
+        found = await threads.run(endpoint.handle, self.call(request, path, query, body), may_change=may_change)
         if isinstance(found, Response):
             return found
         answer = found if isinstance(found, Answer) else Answer(found)

@@ -89,6 +89,11 @@ class View:
         return self.may_read and self.site.registry._is_store_lost
 
     @property
+    def is_store_silent(self) -> bool:
+        """Whether the store hangs: what the page shows may be old."""
+        return self.may_read and self.site.reads.hangs
+
+    @property
     def has_no_instance(self) -> bool:
         """Whether no instance is alive to run what this observer shows. It may ask the store."""
         if not self.may_read or not self.site.registry.is_observer:
@@ -109,9 +114,9 @@ class PageCall(Call):
     view: View = field(kw_only=True)
 
     def refresh(self, *tasks: str | Task) -> bool:
-        """Read what other instances have changed; return whether the store has answered."""
+        """Read what other instances have changed; return whether the store has answered, in time."""
         try:
-            self.registry.refresh(*tasks)
+            self.site.reads.refresh(*tasks)
         except BackendUnavailableError:
             return False
         return True

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from est_alan_scheduler._support.log import log
+from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.web.api import overview
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import PauseModel, Text
@@ -69,10 +70,9 @@ _HANDLERS: dict[Action, Callable[[Any], object]] = {
 
 def act(call: PageCall) -> ActResults:
     """Do the same with each task. What fails for one does not hinder the others."""
-    call.refresh(
-        *(id_of_alias(one.id) for one in call.body.tasks)
-    )  # others may have run them; in an outage, each task tells of it
-    return ActResults(results=[_done(call, call.body.action, one) for one in call.body.tasks])
+    is_store_there = call.refresh(*(id_of_alias(one.id) for one in call.body.tasks))  # others may have run them
+    handler = _HANDLERS[call.body.action] if is_store_there else _refuse
+    return ActResults(results=[_done(call, handler, one) for one in call.body.tasks])
 
 
 def pause_all(call: PageCall) -> PauseModel:
@@ -80,19 +80,23 @@ def pause_all(call: PageCall) -> PauseModel:
     return overview.pause_all(call) if call.body.paused else overview.resume_all(call)
 
 
-def _done(call: PageCall, action: Action, chosen: ChosenTask) -> ActResult:
+def _refuse(_: object) -> None:
+    raise BackendUnavailableError("nothing more is asked of the store")
+
+
+def _done(call: PageCall, handler: Callable[[Any], object], chosen: ChosenTask) -> ActResult:
     task_id = id_of_alias(chosen.id)
     after = _latest(call, task_id)
     version = "*" if chosen.version is None else chosen.version
     one = replace(call, path={"id": task_id}, if_match=[version], body=RunRequest.model_validate({}))
     detail = None
     try:
-        _HANDLERS[action](one)
+        handler(one)
         after = _latest(call, task_id, after)
     except Exception as error:
         problem = problem_of(error)
         if problem is None:
-            log(logging.ERROR, f"The action {action} on a task failed.", error)
+            log(logging.ERROR, f"The action {call.body.action} on a task failed.", error)
             problem = Problem(500, "the server failed: its log says why")
         elif call.site.hide_values:
             problem = without_values(problem)

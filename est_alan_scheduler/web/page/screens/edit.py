@@ -141,7 +141,7 @@ def save(call: PageCall) -> Saved:
 
 
 def _found(call: PageCall, task_id: str) -> Task:
-    call.registry.refresh(task_id)
+    call.site.reads.refresh(task_id)
     return call.registry[task_id]
 
 

@@ -62,8 +62,9 @@ class Instance:
 def page(call: PageCall) -> Response:
     """Answer the page of the instances."""
     registry = call.registry
+    is_store_there = call.refresh()
     health = registry.health()
-    found = _instances(call.site) if health.store is not False else None
+    found = _instances(call.site) if is_store_there and health.store is not False else None
     return call.view.html(
         "instances.html",
         health=health,
@@ -92,12 +93,10 @@ def _instances(site: Site) -> list[Instance] | None:
     if own is None:
         return [Instance(None, True, runs=_own_runs(registry))]
     try:
-        registry.refresh()
-        leases = site.leases.read()
-        alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in leases.instances]
-        runs = _runs_by_owner(registry)
+        leases, runs = site.leases.read(), site.reads.read(lambda: _runs_by_owner(registry))
     except BackendUnavailableError:
         return None
+    alive = [Instance(one.owner, one.owner == own, one.since, one.lease_until) for one in leases.instances]
     for instance in alive:
         instance.runs = runs.pop(instance.owner, [])
     return alive + [Instance(owner, owner == own, runs=left) for owner, left in sorted(runs.items())]

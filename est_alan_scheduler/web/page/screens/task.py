@@ -184,7 +184,8 @@ def _lost_owner(call: PageCall, task: Task, runs: ShownRuns | None) -> str | Non
     if run is None:  # it is not on this page of the runs
         query = TaskRunsQuery(status=TaskStatus.RUNNING, cursor=None, limit=1)
         with suppress(BackendUnavailableError):
-            run = next(iter(page_of_runs(call.site, query, task.id).items), None)
+            found = call.site.reads.read(lambda: page_of_runs(call.site, query, task.id))
+            run = next(iter(found.items), None)
     return run.owner if run is not None and run.owner and leases.has_lost(run.owner, run.run_at) else None
 
 
@@ -195,7 +196,7 @@ def _runs(call: PageCall, task: Task) -> ShownRuns | None:
     """Return a page of the runs of the task; None if the store does not answer."""
     query = TaskRunsQuery(status=call.query.outcome, cursor=call.query.cursor, limit=_RUNS)
     with suppress(BackendUnavailableError):
-        found = page_of_runs(call.site, query, task.id)
+        found = call.site.reads.read(lambda: page_of_runs(call.site, query, task.id))
         shown = [_shown_run(call.site, task, run) for run in found.items]
         return ShownRuns(shown, found.next_cursor, call.registry.backend is not None)
     return None

@@ -1,14 +1,17 @@
 """The page of the timeline: past runs and slots to come, of all tasks on one axis."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from functools import partial
+from typing import Literal, TypeVar
 
 from markupsafe import Markup
 from pydantic import Field
 from starlette.responses import Response
 
+from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.calendar.local_time import to_utc
 from est_alan_scheduler.calendar.zones import LOCAL, Zone, named
 from est_alan_scheduler.schedules.describe import describe
@@ -39,6 +42,7 @@ from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS
 from est_alan_scheduler.web.page.words.sentences import in_words
 
+T = TypeVar("T")
 Span = Literal["hour", "day", "week"]
 
 _LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -96,15 +100,17 @@ class _Timeline:
         self.titles = Titles(TRANSLATIONS[call.view.language], self.zone)
         self.changes = [self.titles.change(change) for change in self.axis.changes()]
         axis = self.axis
-        self.chosen = chosen(
-            registry,
-            axis.start,
-            axis.end,
-            text=query.q or None,
-            tag=query.tag or None,
-            only_trouble=query.show == "trouble",
-            page=query.page,
-            is_store_away=self.is_store_away,
+        self.chosen = self._read(
+            lambda is_away: chosen(
+                registry,
+                axis.start,
+                axis.end,
+                text=query.q or None,
+                tag=query.tag or None,
+                only_trouble=query.show == "trouble",
+                page=query.page,
+                is_store_away=is_away,
+            )
         )
         self.forecast = Forecast()
         if query.forecast == "dependencies" and axis.end > self.now:
@@ -145,10 +151,20 @@ class _Timeline:
         """Return an instant as the page shows moments."""
         return self.zone.show(at) if self.zone is not LOCAL else LOCAL.from_utc(at)
 
+    def _read(self, function: Callable[[bool], T]) -> T:
+        """Return what a function reads that is told whether the store is away; it is, if it does not answer."""
+        if not self.is_store_away:
+            try:
+                return self._call.site.reads.read(partial(function, False))
+            except BackendUnavailableError:
+                self.is_store_away = True
+        return function(True)
+
     def _rows(self) -> list[LaneRow]:
         tasks, axis = self.chosen.tasks, self.axis
         earlier = (axis.end - axis.start) / 4  # for runs that take long
-        runs = {} if self.is_store_away else runs_of(self._registry, tasks, axis.start - earlier, axis.end)
+        begin = axis.start - earlier
+        runs = self._read(lambda is_away: {} if is_away else runs_of(self._registry, tasks, begin, axis.end))
         lanes = max(len(tasks), 1)
         most = min(_MOST_BARS // lanes, 40), min(_MOST_SLOTS // lanes, 60)
         names = Counter(task.name for task in tasks)

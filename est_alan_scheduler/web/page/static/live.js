@@ -9,6 +9,7 @@ const BETWEEN = 1000; // from one fetch to the next at least
 const SILENCE = 15_000; // after which the page is fetched though nothing has changed: time goes on, tasks get late
 const TRIES = [1000, 2000, 5000, 10_000]; // pauses before a stream is opened again that the server has refused
 const HIDDEN = 20_000; // after which a hidden page listens no more: browsers have few connections for a site
+const SILENT = 3000; // after which a page says that the server has not answered
 const BACK = 4000; // for which a page says that it is connected again
 
 const pill = document.getElementById("live");
@@ -18,6 +19,7 @@ let tries = 0;
 let isLost = false;
 let hasChanged = false; // since the last fetch began
 let isRefused = false; // the server answers, but has no stream for us
+let isSilent = false; // the server has not answered for a while
 let problem = null; // why the page could not be fetched, in words
 let timer = null;
 let retryTimer = null;
@@ -55,6 +57,10 @@ async function renew() {
   clearTimeout(timer);
   hasChanged = false;
   const began = performance.now();
+  const silentTimer = setTimeout(() => {
+    isSilent = true;
+    show();
+  }, SILENT);
   let response, html;
   try {
     response = await fetch(location.href, { headers: { Accept: "text/html", "X-Live": "1" } });
@@ -62,6 +68,8 @@ async function renew() {
   } catch {
     response = null;
   }
+  clearTimeout(silentTimer);
+  isSilent = false;
   problem = response ? take(response, new DOMParser().parseFromString(html, "text/html")) : text("lost");
   lastEnd = performance.now();
   pause = Math.max(BETWEEN, lastEnd - began, problem ? 5000 : 0);
@@ -154,6 +162,7 @@ function show() {
   if (!pill) return;
   const [state, words] =
     problem !== null ? ["lost", problem]
+    : isSilent ? ["lost", text("silent")]
     : isLost && isRefused ? ["lost", text("slow")]
     : isLost ? ["lost", text("lost")]
     : backTimer ? ["back", text("back")]

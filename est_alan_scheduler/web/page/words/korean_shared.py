@@ -33,6 +33,7 @@ TEXTS = {
     "No instance is alive.": "활성 인스턴스가 없습니다.",
     "Nothing runs the tasks until one is started.": "인스턴스가 시작될 때까지 아무 작업도 실행되지 않습니다.",
     "The store is out of reach.": "저장소에 연결할 수 없습니다.",
+    "The store does not answer.": "저장소가 응답하지 않습니다.",
     "This page may be out of date, and nothing starts until the store is back.": (
         "표시된 내용이 최신이 아닐 수 있으며, 다시 연결될 때까지 아무 작업도 시작되지 않습니다."
     ),
@@ -55,6 +56,9 @@ TEXTS = {
     "Close": "닫기",
     "The connection is lost. This page may be out of date.": (
         "연결이 끊어졌습니다. 표시된 내용이 최신이 아닐 수 있습니다."
+    ),
+    "This page is not refreshed now: the server does not answer.": (
+        "서버가 응답하지 않아 이 페이지가 갱신되지 않고 있습니다."
     ),
     "Connected again. This page is up to date.": "다시 연결되었습니다. 모두 최신 상태입니다.",
     "That did not work: {reason}": "실패했습니다: {reason}",

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import expect
 
 from est_alan_scheduler import Task, TaskRegistry
@@ -75,3 +76,30 @@ def test_a_page_says_that_it_has_lost_the_server_and_catches_up(
     registry.run_now("b")
     registry.tick()
     expect(one.row("b")).to_have_attribute("data-status", "success")
+
+
+@pytest.mark.slow
+def test_a_page_says_that_the_server_does_not_answer(
+    site: Callable[..., WebServer], visit: Callable[..., Watched]
+) -> None:
+    registry = TaskRegistry()
+    one = visit(site(registry).url)
+    live, held, goes_on = one.page.locator("#live"), list[Any](), threading.Event()
+    expect(live).to_have_text(one.words("Live"))
+
+    def hold(route: Any) -> None:
+        if "x-live" in route.request.headers and not goes_on.is_set():
+            held.append(route)
+        else:
+            route.continue_()
+
+    one.page.route("**/*", hold)
+    registry.register(Task(id="new", manual=True, func=greet))
+    words = one.words("This page is not refreshed now: the server does not answer.")
+    expect(live).to_have_text(words, timeout=20_000)
+    expect(live).to_have_class("live lost")
+    goes_on.set()
+    for route in held:
+        route.continue_()
+    expect(one.row("new")).to_be_visible(timeout=20_000)
+    expect(live).to_have_text(one.words("Live"))
