@@ -55,13 +55,17 @@ class FunctionNames:
 
     def shown_name(self, func: Callable[..., Any]) -> str:
         """Return the name that a definition has for a function, or would have; nothing is kept."""
+        name = self.kept_name(func)
+        return function_name(func) if name is None else name
+
+    def kept_name(self, func: Callable[..., Any]) -> str | None:
+        """Return the name by which `find` finds a function, if there is one."""
         try:
-            name = self._names.get(func)
+            return self._names.get(func)
         except UNREADABLE as error:  # of a callable that has no hash
             if is_for_program(error):
                 raise
-            name = None
-        return function_name(func) if name is None else name
+            return None
 
     def find(self, name: str) -> Callable[..., Any] | None:
         """Return the function of that name, None if this process has exposed none."""

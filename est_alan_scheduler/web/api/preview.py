@@ -96,7 +96,7 @@ def _any_function(*_args: Any, **_kwargs: Any) -> None:
 def preview_of_change(site: Site, task: Task, given: Mapping[str, Any]) -> PreviewModel:
     """Return what changes of a registered task mean."""
     registry = site.registry
-    version, before = site.version(task), definition_of(registry, task)
+    version, before = site.version_now(task), definition_of(registry, task)
     changes, changed = changes_of(site, task, given)
     registry._check_sharing(changed)
     values = {name: getattr(changed, name) for name in changes}

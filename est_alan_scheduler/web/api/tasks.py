@@ -64,7 +64,7 @@ class RunRequest(Input):
 # What there is to show.
 
 
-def _summary(site: Site, task: Task, zone: str) -> dict[str, Any]:
+def _summary(site: Site, task: Task, zone: str, version: str) -> dict[str, Any]:
     """Return the fields of a summary. `task` is a copy; `next_run` is that of the registered task."""
     return {
         "id": task.id,
@@ -83,19 +83,20 @@ def _summary(site: Site, task: Task, zone: str) -> dict[str, Any]:
         "error_message": task.error_message,
         "timezone": task.timezone or zone,
         "runs_here": not is_unknown(task.func),
-        "version": site.version(task),
+        "version": version,
     }
 
 
 def task_of(site: Site, task: Task) -> TaskModel:
     """Return a task with its definition and its state, and the version of this very definition."""
     task = task.model_copy()  # in one step: others change the task at the same time
+    version = site.version_now(task)  # first: a task that never can be read is known by it
     definition, result = definition_of(site.registry, task), json_or_repr(task.result)
     if site.hide_values:
         definition |= dict.fromkeys(VALUES)
         result = None
     return TaskModel(
-        **_summary(site, task, zone_name()),
+        **_summary(site, task, zone_name(), version),
         definition=definition,
         result=result,
         attempt=task.attempt,
@@ -124,7 +125,8 @@ def tasks_page(site: Site, query: TaskQuery) -> TaskPage:
     items = []
     for task in found:
         with suppress(UnknownTaskError):  # removed meanwhile
-            items.append(TaskSummary(**_summary(site, task.model_copy(), zone)))
+            copy = task.model_copy()
+            items.append(TaskSummary(**_summary(site, copy, zone, site.version(copy))))
     return TaskPage(items=items, next_cursor=cursor_of(found[-1].id) if has_more else None)
 
 
@@ -188,20 +190,34 @@ def delete_task(call: Call) -> None:
 
 def run_task(call: Call) -> Answer:
     """Request a run of a task."""
+    return _answer(call, request_run(call))
+
+
+def request_run(call: Call) -> Task:
+    """Request a run of a task, without an answer about it."""
     body = call.body
     refuse_marked({"args": body.args, "kwargs": body.kwargs})
-    task = call.registry.run_now(call.path["id"], body.force, args=body.args, kwargs=body.kwargs)
-    return _answer(call, task)
+    return call.registry.run_now(call.path["id"], body.force, args=body.args, kwargs=body.kwargs)
 
 
 def pause_task(call: Call) -> Answer:
     """Pause a task."""
-    return _answer(call, call.registry.pause(call.path["id"], if_version=_if_version(call)))
+    return _answer(call, pause(call))
+
+
+def pause(call: Call) -> Task:
+    """Pause a task, without an answer about it."""
+    return call.registry.pause(call.path["id"], if_version=_if_version(call))
 
 
 def resume_task(call: Call) -> Answer:
     """Undo the pause of a task."""
-    return _answer(call, call.registry.resume(call.path["id"], if_version=_if_version(call)))
+    return _answer(call, resume(call))
+
+
+def resume(call: Call) -> Task:
+    """Undo the pause of a task, without an answer about it."""
+    return call.registry.resume(call.path["id"], if_version=_if_version(call))
 
 
 def why(call: Call) -> Why:

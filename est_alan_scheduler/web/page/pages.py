@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from est_alan_scheduler.web.api.dispatch import Dispatcher
 from est_alan_scheduler.web.api.endpoint import Endpoint
+from est_alan_scheduler.web.api.models import PauseModel
 from est_alan_scheduler.web.api.problems import Problem, response_of
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.guard import cookie_path, path_below
@@ -45,6 +46,7 @@ PAGES = (
     Endpoint("GET", "/instances", instances.page, "The instances.", str, media_type=MEDIA_TYPE),
     Endpoint("GET", "/live", live.live, "What changes, a few times a second at most.", str, media_type=live.MEDIA_TYPE),
     Endpoint("POST", "/act", actions.act, "Act on tasks.", actions.ActResults, role=Role.MANAGE, body=actions.Act),
+    Endpoint("POST", "/pause-all", actions.pause_all, "Pause all.", PauseModel, Role.MANAGE, body=actions.PauseAll),
     Endpoint(
         "POST",
         "/requested",

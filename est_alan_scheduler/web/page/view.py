@@ -19,7 +19,7 @@ from est_alan_scheduler.web.api.endpoint import Call
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.guard import path_below
 from est_alan_scheduler.web.page.aliases import alias
-from est_alan_scheduler.web.page.excerpts import excerpt, line
+from est_alan_scheduler.web.page.excerpts import excerpt, line, wrapped
 from est_alan_scheduler.web.page.moments import lasting, moment, since, utc_text
 from est_alan_scheduler.web.page.words.language import LANGUAGES, TRANSLATIONS, Language, language_of
 from est_alan_scheduler.web.page.words.sentences import in_words
@@ -178,6 +178,7 @@ def templates(language: Language) -> Environment:
     environment.filters["utc"] = utc_text
     environment.filters["lasting"] = partial(lasting, gettext=TRANSLATIONS[language].gettext)
     environment.filters |= {"alias": alias, "moment": moment, "since": since, "line": line, "excerpt": excerpt}
+    environment.filters["wrapped"] = wrapped
     environment.filters["words"] = partial(in_words, language=language)
     environment.filters["status_name"] = partial(status_name, gettext=TRANSLATIONS[language].gettext)
     return environment

@@ -17,6 +17,7 @@ from tests.web.test_access import CALLERS, METHODS, Caller, session
 HTML = {"Accept": "text/html,application/xhtml+xml"}
 QUERIES = {"/task": "?id=a", "/edit": "?id=a"}
 BODIES: dict[str, Any] = {
+    "/pause-all": {"paused": True},
     "/act": {"action": "pause", "tasks": [{"id": "a", "version": None}]},
     "/requested": {"runs": [{"id": "a", "after": 0}]},
     "/save": {"id": "a", "version": "", "changes": {"every": {"minutes": "1"}}},
@@ -51,7 +52,7 @@ def path_of(endpoint: Endpoint) -> str:
 
 
 def is_as_before(registry: TaskRegistry) -> bool:
-    return registry["a"].every == {"hours": 1} and not registry["a"].paused
+    return registry["a"].every == {"hours": 1} and not registry["a"].paused and not registry.is_paused
 
 
 def statuses(caller: Caller, endpoint: Endpoint, method: str) -> set[int]:

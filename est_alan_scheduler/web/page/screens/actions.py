@@ -1,4 +1,4 @@
-"""Actions on tasks: run, pause, resume or remove one or many, each with an answer of its own."""
+"""Actions on tasks: run, pause, resume or remove one or many, each with an answer of its own; pause all."""
 
 import logging
 from collections.abc import Callable
@@ -9,10 +9,11 @@ from pydantic import BaseModel, Field
 
 from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends import BackendUnavailableError
+from est_alan_scheduler.web.api import overview
 from est_alan_scheduler.web.api.endpoint import Input
-from est_alan_scheduler.web.api.models import Text
+from est_alan_scheduler.web.api.models import PauseModel, Text
 from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
-from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause_task, resume_task, run_task
+from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause, request_run, resume
 from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
 from est_alan_scheduler.web.page.words.language import TRANSLATIONS, Language
@@ -53,10 +54,16 @@ class ActResults(BaseModel):
     results: list[ActResult]
 
 
+class PauseAll(Input):
+    """Whether nothing starts any more."""
+
+    paused: bool
+
+
 _HANDLERS: dict[Action, Callable[[Any], object]] = {
-    "run": run_task,
-    "pause": pause_task,
-    "resume": resume_task,
+    "run": request_run,
+    "pause": pause,
+    "resume": resume,
     "remove": delete_task,
 }
 
@@ -66,6 +73,11 @@ def act(call: PageCall) -> ActResults:
     is_store_there = call.refresh(*(id_of_alias(one.id) for one in call.body.tasks))  # others may have run them
     handler = _HANDLERS[call.body.action] if is_store_there else _refuse
     return ActResults(results=[_done(call, handler, one) for one in call.body.tasks])
+
+
+def pause_all(call: PageCall) -> PauseModel:
+    """Let no task start, or let them start again."""
+    return overview.pause_all(call) if call.body.paused else overview.resume_all(call)
 
 
 def _refuse(_: object) -> None:

@@ -85,7 +85,7 @@ def page(call: PageCall) -> Response:
         task=task,
         back=task_link(task.id),
         form=form_of(task),
-        version=call.site.version(task),
+        version=call.site.version_now(task),
         units=UNITS,
         zones=_zones(),
         zone=task.timezone or zone_name(),
@@ -134,10 +134,10 @@ def save(call: PageCall) -> Saved:
     """Change a task, unless others have changed it since it was shown."""
     site, task_id, version = call.site, call.body.id, call.body.version
     task = _found(call, task_id)
-    if site.version(task) != version:  # before its texts are compared with those of another version
+    if site.version_now(task) != version:  # before its texts are compared with those of another version
         raise Problem(412, f"task {task_id!r} was changed meanwhile")
     change_task(Call(site, {"id": task_id}, None, _changes(call, task), if_match=[version]))
-    return Saved(version=site.version(task))
+    return Saved(version=site.version_now(task))
 
 
 def _found(call: PageCall, task_id: str) -> Task:

@@ -12,6 +12,7 @@ from est_alan_scheduler.task import Task, TaskStatus
 from est_alan_scheduler.task_registry import TaskRegistry
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import Moment, Text
+from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
 
 _MOST = 1_000  # runs of a task that are looked at
@@ -22,6 +23,7 @@ class Requested(Input):
     """A requested run: the first one of its task that is no retry, and has a number greater than `after`."""
 
     id: str = Field(min_length=1)
+    """Or its alias, as pages have it."""
     after: int = Field(ge=0, strict=True)
 
 
@@ -55,8 +57,9 @@ class Outcomes(BaseModel):
 def requested(call: PageCall) -> Outcomes:
     """Answer what has become of each run."""
     asked = call.body.runs
-    call.refresh(*(one.id for one in asked))
-    return Outcomes(runs=[outcome(call.registry, one.id, one.after) for one in asked])
+    ids = [id_of_alias(one.id) for one in asked]
+    call.refresh(*ids)
+    return Outcomes(runs=[outcome(call.registry, task_id, one.after) for task_id, one in zip(ids, asked, strict=True)])
 
 
 def outcome(registry: TaskRegistry, task_id: str, after: int) -> Outcome:

@@ -1,5 +1,6 @@
 """The page of the timeline: past runs and slots to come, of all tasks on one axis."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,6 +76,10 @@ class LaneRow:
     drawing: Markup
     summary: str
     """The same in words."""
+    label: str
+    """The name and the id in full, as far as a line can be."""
+    has_namesake: bool
+    """Whether another lane has the same name: then only the ids tell which is which."""
 
 
 def page(call: PageCall) -> Response:
@@ -162,9 +167,10 @@ class _Timeline:
         runs = self._read(lambda is_away: {} if is_away else runs_of(self._registry, tasks, begin, axis.end))
         lanes = max(len(tasks), 1)
         most = min(_MOST_BARS // lanes, 40), min(_MOST_SLOTS // lanes, 60)
-        return [self._row(task, runs.get(task.id, []), *most) for task in tasks]
+        names = Counter(task.name for task in tasks)
+        return [self._row(task, runs.get(task.id, []), *most, names[task.name] > 1) for task in tasks]
 
-    def _row(self, task: Task, runs: list[PastRun], most_bars: int, most_slots: int) -> LaneRow:
+    def _row(self, task: Task, runs: list[PastRun], most_bars: int, most_slots: int, has_namesake: bool) -> LaneRow:
         titles, axis, now = self.titles, self.axis, self.now
         groups = grouped(runs, axis, most_bars)
         bars = [
@@ -188,7 +194,8 @@ class _Timeline:
         )
         stands = standing(task, self._registry._now(), self._registry.is_paused)
         shown = [run for group in groups for run in group]
-        return LaneRow(task, stands, lane_drawing(lane, axis), titles.summary(shown, plan, missing))
+        summary = titles.summary(shown, plan, missing)
+        return LaneRow(task, stands, lane_drawing(lane, axis), summary, titles.label(task), has_namesake)
 
     def _plan(self, task: Task, most: int) -> Plan:
         axis = self.axis

@@ -17,7 +17,7 @@ document.addEventListener("click", (event) => {
 async function change(button) {
   const pauses = button.dataset.pauseAll === "true";
   button.disabled = true;
-  const { problem } = await post(pauses ? "api/pause" : "api/resume");
+  const { problem } = await post("pause-all", { paused: pauses });
   if (problem) say(text("failed", { reason: problem.detail }), "failed");
   else say(text(pauses ? "paused_all" : "resumed_all"), pauses ? "info" : "success");
   button.disabled = false;

@@ -19,7 +19,7 @@ from est_alan_scheduler.web.page.timeline.past import MOST_OF_TASK, PastRun
 from est_alan_scheduler.web.page.timeline.plan import MOST_WALKED, Plan
 from est_alan_scheduler.web.page.words.statuses import status_name
 
-_LONGEST_NAME, _LONGEST_ERROR = 30, 80
+_LONGEST_NAME, _LONGEST_ERROR, _LONGEST_LABEL = 30, 80, 300
 _ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"  # for texts from right to left
 
 
@@ -103,6 +103,12 @@ class Titles:
     def band(self, task: Task, schedule: str, plan: Plan) -> str:
         """Return what a band says of its slots."""
         return self._said(task, [line(schedule, _LONGEST_ERROR), self.slots(plan)])
+
+    @staticmethod
+    def label(task: Task) -> str:
+        """Return the name and the id of a task, the id in a line of its own."""
+        name, task_id = line(task.name, _LONGEST_LABEL), line(task.id, _LONGEST_LABEL)
+        return name if task.name == task.id else f"{name}\n{task_id}"
 
     def about(self, task: Task, text: str) -> str:
         """Return what is said of a task."""

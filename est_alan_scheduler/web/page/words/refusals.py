@@ -39,7 +39,7 @@ _GENERAL = "*, a-b, /n"
 _NO_TIMES = re.compile(
     r"task .+ and has no times of its own: (?P<names>\w+(?: and \w+)*) would mean nothing", re.DOTALL
 )
-_OF_FIELD = re.compile(r"(end_at|jitter|cron|at|on|timezone)\b")
+_OF_FIELD = re.compile(r"(end_at|jitter|cron|at|on|timezone|depends_on|after)\b")
 _PLACES = {"retry": "retry.max_delay"}  # where a problem of the whole is shown
 
 

@@ -12,6 +12,10 @@ from tests.web.page.browser.looks import OPPOSITES, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import greet
 
+WRONG_CRON = {
+    "en": "'99' is not valid for the minute: 0-59, *, a-b, /n.",
+    "ko": "분 항목에 '99'은(는) 쓸 수 없습니다. 쓸 수 있는 값: 0-59, *, a-b, /n.",
+}
 REFUSED = "the server responded with a status of 4"
 
 
@@ -32,6 +36,7 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_is_saved(
     one.expect_faults(REFUSED)
     one.page.locator("[name=cron]").fill("99 25 * * *")
     expect(one.page.locator("[name=cron]")).to_have_attribute("aria-invalid", "true")
+    expect(one.page.locator("#error-cron")).to_have_text(WRONG_CRON[look.language])
     one.page.locator("#save").click()
     expect(one.page.locator("[name=cron]")).to_be_focused()
     one.check_page()

@@ -169,3 +169,10 @@ def test_an_observer_acts_on_the_tasks_of_the_store(tmp_path: Path) -> None:
     assert done(observer, "remove", "a") == [("a", True, None, 1)]
     registry.refresh()
     assert list(registry.store) == []
+
+
+def test_all_tasks_are_paused_and_resumed() -> None:
+    registry = registry_of("a")
+    browser = Browser(registry)
+    assert (browser.post("pause-all", {"paused": True}), registry.is_paused) == ({"paused": True}, True)
+    assert (browser.post("pause-all", {"paused": False}), registry.is_paused) == ({"paused": False}, False)

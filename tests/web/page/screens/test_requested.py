@@ -11,6 +11,7 @@ import pytest
 from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.cluster.completer import unstarted_error
 from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.page.aliases import alias
 from est_alan_scheduler.web.page.screens.requested import attempts_of
 from tests.ways import wait_until
 from tests.web.page.pages import Browser
@@ -213,6 +214,30 @@ def test_a_run_by_the_schedule_while_another_is_in_flight_is_the_requested_one(j
     assert caller.sees(after) == DONE
 
 
+def test_a_run_that_has_ended_before_its_request_is_answered_is_found() -> None:
+    class Quick(TaskRegistry):
+        def run_now(self, *given: Any, **options: Any) -> Task:
+            task = super().run_now(*given, **options)
+            self.tick()
+            return task
+
+    registry = Quick()
+    register(registry, Job())
+    caller = Caller(registry)
+    assert [caller.sees(caller.run()) for _ in range(2)] == [DONE, DONE]
+
+
+def test_the_run_of_any_id_is_found_by_its_alias() -> None:
+    registry = TaskRegistry()
+    registry.register(Task(id="a\0b", manual=True, func=Job()))
+    body = {"id": alias("a\0b")}
+    browser = Browser(registry)
+    (result,) = browser.post("act", {"action": "run", "tasks": [body]})["results"]
+    registry.tick()
+    (run,) = browser.post("requested", {"runs": [body | {"after": result["after"]}]})["runs"]
+    assert (result["id"], run["state"]) == (body["id"], "success")
+
+
 def run_row(attempt: int, owner: str | None = None, is_released: bool = False) -> dict[str, Any]:
     return {"attempt": attempt, "owner": owner, "error": unstarted_error(owner or "") if is_released else None}
 
@@ -223,13 +248,24 @@ def run_row(attempt: int, owner: str | None = None, is_released: bool = False) -
         ({}, []),
         ({5: run_row(1)}, [5]),
         ({5: run_row(1), 6: run_row(2), 7: run_row(1)}, [5, 6]),
+        ({5: run_row(1), 6: run_row(1), 7: run_row(2)}, [5]),
         ({5: run_row(2), 6: run_row(1)}, [6]),
         ({5: run_row(1, "me", is_released=True), 6: run_row(1, "me")}, [6]),
         ({5: run_row(1, "me"), 6: run_row(2, "me", is_released=True), 7: run_row(2, "me")}, [5, 7]),
         ({6: run_row(1)}, []),
         ({6: run_row(2), 7: run_row(3), 8: run_row(1)}, [6, 7]),
     ],
-    ids=["none", "one", "retry", "older retry", "released", "released retry", "not kept", "first not kept"],
+    ids=[
+        "none",
+        "one",
+        "retry",
+        "retry of another",
+        "older retry",
+        "released",
+        "released retry",
+        "not kept",
+        "first not kept",
+    ],
 )
 def test_the_attempts_of_a_run_are_found_among_those_of_others(runs: dict[int, Any], attempts: list[int]) -> None:
     assert list(attempts_of(runs, 4, 8)) == attempts

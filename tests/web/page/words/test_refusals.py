@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
+from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
 from est_alan_scheduler.web.page.form.controls import UNITS
 from est_alan_scheduler.web.page.form.task_form import CONTROLS
 from est_alan_scheduler.web.page.words.korean import KOREAN
 from est_alan_scheduler.web.page.words.language import Language
 from est_alan_scheduler.web.page.words.refusals import LABELS
+from tests import jobs
 from tests.frozen import work
 from tests.web.page.pages import Browser
 
@@ -225,6 +227,7 @@ def _label(text: str, language: Language) -> str:
         (Role.MANAGE, "GET", "save", 405, "이 주소에 GET 요청은 보낼 수 없습니다."),
         (Role.READ, "GET", "edit?id=cron", 403, "작업을 관리할 권한이 필요합니다."),
         (None, "POST", "act", 401, "인증이 필요합니다."),
+        (Role.READ, "POST", "pause-all", 403, "작업을 관리할 권한이 필요합니다."),
         (Role.MANAGE, "GET", "?limit=0", 422, "limit: 1 이상의 수를 입력하십시오."),
         (Role.MANAGE, "GET", "?limit=x", 422, "limit: 정수를 입력하십시오."),
         (Role.MANAGE, "GET", "?cursor=x", 422, "cursor: 이 정렬에 없는 페이지입니다."),
@@ -275,6 +278,16 @@ def test_action_is_refused_in_the_language_of_the_page() -> None:
 
 def takes_two(one: int, other: int) -> int:
     return one + other
+
+
+def test_id_that_no_store_can_hold_is_told_at_its_field() -> None:
+    made = TaskRegistry(backend=MemoryBackend())
+    made.register(Task(id="a", func=jobs.process_id, manual=True))
+    body = {"id": "a", "changes": {"depends_on": {"": "x\0"}}}
+    answer = Browser(made).request("POST", "preview-html", json=body, headers={"Accept-Language": "ko"})
+    assert answer.json()["errors"] == [
+        {"field": "depends_on", "detail": "작업의 ID로 쓸 수 없는 문자가 있습니다: 'x\\x00'"}
+    ]
 
 
 def test_wrong_page_of_a_list_is_told_once_with_a_link_to_the_first_one() -> None:

@@ -95,7 +95,9 @@ PROBLEMS: Sequence[Refusal] = (
         "",
         "2026-01-31T09:00:00+09:00처럼 오프셋이 있는 날짜와 시각이어야 합니다.",
     ),
-    Refusal("Input should be a valid (?:list|dictionary|string|object)", "", "값의 형식이 올바르지 않습니다."),
+    Refusal(
+        "Input should be a valid (?:list|dictionary|string|object|boolean).*", "", "값의 형식이 올바르지 않습니다."
+    ),
     Refusal("List should have at least 1 item.*", "", "하나 이상이어야 합니다."),
     Refusal("List should have at most (?P<high>[0-9]+) items.*", "", "최대 {high}개입니다."),
     # Actions

@@ -140,6 +140,11 @@ FIELDS: Sequence[Refusal] = (
         "Enter classes such as builtins:OSError, not {value}.",
         "builtins:OSError 같은 클래스를 적으십시오. 클래스가 아닌 것: {value}",
     ),
+    Refusal(
+        rf"(?:depends_on|after) of task .+ has (?P<value>{ID}), which no task of a backend can have for an id: .+",
+        "No task can have the id {value}: it has a NUL or half a surrogate pair.",
+        "작업의 ID로 쓸 수 없는 문자가 있습니다: {value}",
+    ),
     Refusal("depends_on_mode must be .+", "Choose one of the two.", "둘 중 하나를 선택하십시오."),
     Refusal("the form has no such field", "", "이 양식에 없는 항목입니다."),
     # Times of day
