@@ -7,6 +7,7 @@ from playwright.sync_api import expect
 
 from est_alan_scheduler import Task, TaskRegistry
 from est_alan_scheduler.web import WebServer
+from tests.ways import wait_until
 from tests.web.page.browser.looks import OPPOSITES, Look
 from tests.web.page.browser.watched import Watched
 from tests.web.page.browser.zoo import greet
@@ -39,7 +40,7 @@ def test_the_keys_walk_through_the_rows_and_act_on_the_one_that_has_the_focus(
     expect(one.row("b")).not_to_have_attribute("data-status", "paused")
     assert one.page.evaluate(current) == "b"  # the row that has replaced it
     keyboard.press("r")
-    one.page.locator("#messages .message").first.wait_for()
+    wait_until(lambda: registry["b"].run_requested is not None)
     registry.tick()
     expect(one.row("b")).to_have_attribute("data-status", "success")
     assert [task.runs for task in registry.store.values()] == [0, 1, 0]
