@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser("python -m est_alan_scheduler.web", description="A demo of the page.")
     parser.add_argument("--port", type=int, default=8765, help="on 127.0.0.1 (%(default)s); 0 takes a free one")
     options = parser.parse_args(arguments)
-    logging.getLogger("est_alan_scheduler").setLevel(logging.CRITICAL)  # the page shows the failures
+    logging.basicConfig(handlers=[logging.NullHandler()])  # the page shows the failures
     ends.clear()
     registry = demo_registry()
     loop = SchedulerThread(registry, 1.0)
