@@ -196,7 +196,7 @@ class TestRecord:
         finally:
             gc.enable()
 
-    def test_a_result_whose_repr_exits_fails_the_run(self) -> None:
+    def test_a_result_whose_repr_exits_is_described_as_one_whose_repr_fails(self) -> None:
         class Leaving:
             def __repr__(self) -> str:
                 raise SystemExit
@@ -205,7 +205,8 @@ class TestRecord:
             registry = TaskRegistry(executor=executor)
             task = registry.register(Task(every=HOUR, func=Leaving))
             run(registry, task)
-        assert task.error_message == "RuntimeError: its outcome could not be recorded: the repr of it raised"
+        assert (task.status, task.error_message) == ("success", None)
+        assert task.history[0]["result"] == "<Leaving whose repr failed with SystemExit>"
 
     def test_a_second_stop_of_a_loop_does_not_touch_the_runs_of_another_loop(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as executor:

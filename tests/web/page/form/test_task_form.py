@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from est_alan_scheduler import Retry, Task, TaskRegistry
@@ -91,6 +91,8 @@ def test_what_the_form_shows_is_no_change(task: Task) -> None:
 
 @given(tasks)
 def test_each_text_is_read_as_the_value_that_it_shows(task: Task) -> None:
+    # The second pass of an hour that is not repeated is another value for the same moment.
+    assume(not any(moment is not None and moment.fold for moment in (task.run_at, task.start_at)))
     form = form_of(task)
     read = {name: control.read(form[name]) for name, control in CONTROLS.items()}
     if isinstance(task.at, tuple) and len(task.at) == 1:
