@@ -208,6 +208,20 @@ class TestRecord:
         assert (task.status, task.error_message) == ("success", None)
         assert task.history[0]["result"] == "<Leaving whose repr failed with SystemExit>"
 
+    def test_a_result_whose_repr_raises_what_frameworks_stop_code_by_fails_the_run(self) -> None:
+        class Stop(BaseException):
+            pass
+
+        class Stopping:
+            def __repr__(self) -> str:
+                raise Stop
+
+        with ThreadPoolExecutor(1) as executor:
+            registry = TaskRegistry(executor=executor)
+            task = registry.register(Task(every=HOUR, func=Stopping))
+            run(registry, task)
+        assert task.error_message == "RuntimeError: its outcome could not be recorded: the repr of it raised"
+
     def test_a_second_stop_of_a_loop_does_not_touch_the_runs_of_another_loop(self, tmp_path: Path) -> None:
         with ThreadPoolExecutor(1) as executor:
             registry = TaskRegistry(executor=executor)
