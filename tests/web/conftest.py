@@ -1,5 +1,6 @@
-"""Fixtures of the tests of the web: real servers."""
+"""Fixtures of the tests of the web: real servers, and an end of what tests leave open."""
 
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -23,3 +24,20 @@ def served() -> Iterator[Callable[..., httpx.Client]]:
             return stack.enter_context(client)
 
         yield start
+
+
+@pytest.fixture(autouse=True)
+def _end_registries(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Shut down registries with a backend: a store that is dropped with open connections warns, in some later test."""
+    made: weakref.WeakSet[TaskRegistry] = weakref.WeakSet()
+    init = TaskRegistry.__init__
+
+    def note(registry: TaskRegistry, *arguments: Any, **options: Any) -> None:
+        init(registry, *arguments, **options)
+        made.add(registry)
+
+    monkeypatch.setattr(TaskRegistry, "__init__", note)
+    yield
+    for registry in list(made):
+        if registry.backend is not None:
+            registry.shutdown(0)

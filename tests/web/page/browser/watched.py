@@ -24,6 +24,7 @@ class Watched:
     def __init__(self, browser: Browser, url: str, look: Look, secret: str | None = MANAGE, **options: Any) -> None:
         width, height = look.size
         given: dict[str, Any] = {
+            "reduced_motion": "reduce",  # a message that still fades in has too little contrast
             "viewport": {"width": width, "height": height},
             "color_scheme": look.colours,
             "locale": {"en": "en-GB", "ko": "ko-KR"}[look.language],
