@@ -29,3 +29,13 @@ def test_a_connection_in_use_is_closed_when_it_comes_back(store: Store) -> None:
     with pytest.raises(Exception, match="closed"):
         found[0].cursor().execute("SELECT 1")
     assert backend.instances() == []  # a later call connects anew
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgres"], indirect=True)
+def test_a_connection_that_was_closed_already_can_be_dropped(store: Store) -> None:
+    backend: Any = store.open()
+    connection = backend._engine.connect()
+    connection.connection.dbapi_connection.close()
+    backend._drop(connection)
+    assert connection.closed
+    backend.close()

@@ -6,7 +6,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, create_engine, event
@@ -116,7 +116,8 @@ class SqliteBackend(SqlBackend):
 
     @override
     def _stop(self, raw: Any) -> None:
-        raw.rollback()  # one that is closed keeps the lock of the file as long as there is a cursor of it
+        with suppress(sqlite3.ProgrammingError):  # it is closed: after an interruption, frames end late
+            raw.rollback()  # one that is closed keeps the lock of the file as long as there is a cursor of it
 
     @override
     @tried_again
