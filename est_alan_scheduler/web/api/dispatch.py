@@ -1,7 +1,6 @@
 """The dispatch of requests: from the path to the endpoint, from the answer of its handler to the response."""
 
 import json
-import logging
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -13,9 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from est_alan_scheduler._support.log import log
 from est_alan_scheduler.web.api.endpoint import Answer, Call, Endpoint
-from est_alan_scheduler.web.api.problems import Problem, invalid, problem_of, response_of, without_values
+from est_alan_scheduler.web.api.problems import Problem, invalid, response_of, told
 from est_alan_scheduler.web.auth import Role
 from est_alan_scheduler.web.site import Site
 
@@ -40,13 +38,8 @@ class Dispatcher:
         except ClientDisconnect:
             raise  # nobody waits for an answer
         except Exception as error:
-            problem = problem_of(error)
-            if problem is None:
-                log(logging.ERROR, f"The request {request.method} {request.scope['path']} failed.", error)
-                problem = Problem(500, "the server failed: its log says why")
-            elif self.site.hide_values:
-                problem = without_values(problem)
-            return self.refuse(request, problem)
+            what = f"The request {request.method} {request.scope['path']} failed."
+            return self.refuse(request, told(error, what, self.site.hide_values))
 
     async def _answer(self, request: Request) -> Response:
         segments = _segments(request.scope)

@@ -1,5 +1,6 @@
 """Problems: errors as `application/problem+json` (RFC 9457)."""
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -14,6 +15,7 @@ from est_alan_scheduler._support.errors import (
     MissingExtraError,
     WrongStateError,
 )
+from est_alan_scheduler._support.log import log
 from est_alan_scheduler._support.text import one_line
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.planning.task_dict import UnknownTaskError
@@ -104,6 +106,15 @@ def _of_text(text: str) -> Problem:
     """Return the problem of a value, with its field if the text begins with that."""
     found = _NOT_JSON.match(text)
     return Problem(422, text, [FieldProblem(field=found[1], detail=text)] if found else ())
+
+
+def told(error: Exception, what: str, hides_values: bool) -> Problem:
+    """Return an error as a site tells it; log a fault of the server, as `what`, the sentence that says what failed."""
+    problem = problem_of(error)
+    if problem is None:
+        log(logging.ERROR, what, error)
+        return Problem(500, "the server failed: its log says why")
+    return without_values(problem) if hides_values else problem
 
 
 def without_values(problem: Problem) -> Problem:

@@ -1,18 +1,16 @@
 """Actions on tasks: run, pause, resume or remove one or many, each with an answer of its own; pause all."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from est_alan_scheduler._support.log import log
 from est_alan_scheduler.backends import BackendUnavailableError
 from est_alan_scheduler.web.api import overview
 from est_alan_scheduler.web.api.endpoint import Input
 from est_alan_scheduler.web.api.models import PauseModel, Text
-from est_alan_scheduler.web.api.problems import Problem, problem_of, without_values
+from est_alan_scheduler.web.api.problems import Problem, told
 from est_alan_scheduler.web.api.tasks import RunRequest, delete_task, pause, request_run, resume
 from est_alan_scheduler.web.page.aliases import id_of_alias
 from est_alan_scheduler.web.page.view import PageCall
@@ -94,12 +92,7 @@ def _done(call: PageCall, handler: Callable[[Any], object], chosen: ChosenTask) 
         handler(one)
         after = _latest(call, task_id, after)
     except Exception as error:
-        problem = problem_of(error)
-        if problem is None:
-            log(logging.ERROR, f"The action {call.body.action} on a task failed.", error)
-            problem = Problem(500, "the server failed: its log says why")
-        elif call.site.hide_values:
-            problem = without_values(problem)
+        problem = told(error, f"The action {call.body.action} on a task failed.", call.site.hide_values)
         detail = _detail(problem, call.view.language)
     return ActResult(id=chosen.id, ok=detail is None, detail=detail, after=after)
 
