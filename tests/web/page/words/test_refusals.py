@@ -10,11 +10,12 @@ import pytest
 from est_alan_scheduler import Retry, Task, TaskRegistry
 from est_alan_scheduler.backends import MemoryBackend
 from est_alan_scheduler.web import Role
+from est_alan_scheduler.web.api.problems import Problem
 from est_alan_scheduler.web.page.form.controls import UNITS
 from est_alan_scheduler.web.page.form.task_form import CONTROLS
 from est_alan_scheduler.web.page.words.korean import KOREAN
 from est_alan_scheduler.web.page.words.language import Language
-from est_alan_scheduler.web.page.words.refusals import LABELS
+from est_alan_scheduler.web.page.words.refusals import LABELS, in_words
 from tests import jobs
 from tests.frozen import work
 from tests.web.page.pages import Browser
@@ -301,3 +302,17 @@ def test_wrong_page_of_a_list_is_told_once_with_a_link_to_the_first_one() -> Non
 def test_other_problem_has_no_link_to_a_first_page() -> None:
     page = Browser(registry()).get(status=422, limit="0", cursor="x")
     assert [link.text for link in page.all(".//main//a")] == ["All tasks"]
+
+
+@pytest.mark.parametrize(
+    ("what", "doubt"),
+    [
+        ("no answer within 30 seconds", ""),
+        ("no answer within 30 seconds", "; a change that was asked for may have been made"),
+        ("an argument of the task takes too long to show", "; a change that was asked for may have been made"),
+    ],
+)
+def test_missing_answer_is_told_in_korean_with_and_without_a_doubt_about_changes(what: str, doubt: str) -> None:
+    told = in_words(Problem(503, what + doubt), "ko").detail
+    assert LATIN.findall(told) == []
+    assert ("변경은 이루어졌을 수도" in told) is bool(doubt)

@@ -21,6 +21,12 @@ PROBLEMS: Sequence[Refusal] = (
         "",
         "기다리는 요청이 이미 너무 많습니다. 저장소가 응답하지 않을 수 있습니다.",
     ),
+    Refusal("no answer within (?P<number>[0-9.e+-]+) seconds", "", "{number}초 안에 응답하지 않았습니다."),
+    Refusal(
+        "an argument of the task takes too long to show; a change that was asked for may have been made",
+        "",
+        "작업의 인수를 표시하는 데 너무 오래 걸립니다. 요청한 변경은 이루어졌을 수도 있습니다.",
+    ),
     Refusal(
         "no answer within (?P<number>[0-9.e+-]+) seconds; a change that was asked for may have been made",
         "",
