@@ -13,9 +13,9 @@ from est_alan_scheduler.cluster.codecs.versions import version_of
 from est_alan_scheduler.task import Task
 
 SHARE = 20
-"""Versions are kept for so many times as long as all those that are kept took to make,"""
+"""A version is kept for so many times as long as all kept versions together took to make."""
 LONGEST = 10.0
-"""and for at most so many seconds: an argument that was changed in place is noticed then."""
+"""Seconds for which a version is kept at most. An argument that was changed in place is noticed then."""
 _SLOW = 0.002  # seconds: versions that are made faster are made anew each time
 _MOST_KEPT = 2_000
 _FORGOTTEN_AFTER = 30.0  # seconds: their arguments, also of tasks that have gone, are kept up to then
